@@ -1,0 +1,57 @@
+# make help lists what a person does here. Each target makes the environment it needs first, once.
+
+PYTHON      ?= python3
+TORCH       ?= auto
+TORCH_INDEX ?=
+CONSTRAINTS ?= constraints.txt
+ARGS        ?=
+
+BIN := .venv/bin
+ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench mutants train-emoji card venv python npm
+.SILENT:
+
+help: ## this list
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	printf '%s\n' '' \
+	  '  ARGS="…"           is handed to the command:             make test ARGS="-k prior"' \
+	  '  TORCH=cpu|cuda     chooses the build of PyTorch:         make demo TORCH=cuda' \
+	  '  TORCH_INDEX=URL    takes PyTorch from another package index, where pip'"'"'s own lacks that build' \
+	  '  PYTHON=…           makes .venv with another Python (3.11 or newer): make demo PYTHON=python3.12' \
+	  '  CONSTRAINTS=       installs the newest of everything, not the versions tested, in a new .venv'
+
+demo: venv ## six pets that do not exist, and two children of them, in minutes
+	$(BIN)/conceptree demo $(ARGS)
+
+test: venv ## the tests; no network, no GPU
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: venv ## ruff: rules and format; mypy on core and evolve
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check . || { echo 'not formatted; mend it with: .venv/bin/ruff format .' >&2; exit 1; }
+	$(BIN)/mypy --no-error-summary
+	echo 'lint: ruff and mypy find nothing'
+
+bench: venv ## an optimizer step as published against ours, as ratios
+	$(BIN)/python -m benchmarks.step $(ARGS)
+
+mutants: venv ## deliberate faults, each of which a test must notice
+	$(BIN)/python -m tests.mutants $(ARGS)
+
+train-emoji: npm ## train the embedded model again, stage by stage (hours; resumes; needs npm)
+	$(ENVIRONMENT) --extra train
+	$(BIN)/python -m core.emoji.train $(ARGS)
+
+card: venv ## measure the embedded model and write its card, core/emoji/CARD.md
+	$(BIN)/python -m core.emoji.card $(ARGS)
+
+venv: python ## the environment alone, e.g. make venv TORCH=cuda
+	$(ENVIRONMENT)
+
+python:
+	command -v '$(PYTHON)' >/dev/null || { echo '$(PYTHON) is missing: sudo apt install python3 python3-venv' >&2; exit 1; }
+
+npm: python
+	command -v npm >/dev/null || { echo 'make train-emoji fetches the drawings with npm, which is missing: sudo apt install npm' >&2; exit 1; }

@@ -1,0 +1,1 @@
+"""The population engine: requests in, concepts of a run out."""

@@ -1,0 +1,224 @@
+"""Create .venv and install Conceptree into it, unless that has been done already.
+
+make runs this with the system's Python before every target that needs the environment. It therefore uses the standard
+library only, and nothing that Python 3.7 would not parse: too old a Python shall hear so in one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+VENV = os.path.join(ROOT, ".venv")
+STAMP = os.path.join(VENV, "installed.json")
+LOG = os.path.join(VENV, "install.log")
+OLDEST = (3, 11)
+NEEDED_GB = 3.0
+
+
+class CannotInstall(Exception):
+    """What is missing and what to do about it, in one line."""
+
+
+def main() -> int:
+    arguments = parse()
+    constraints = os.path.join(ROOT, arguments.constraints) if arguments.constraints else ""
+    try:
+        with open(os.path.join(ROOT, "pyproject.toml"), "rb") as project:
+            fcntl.flock(project, fcntl.LOCK_EX)  # two makes at once: the second waits, then finds everything done
+            stamp = read_stamp()
+            wanted = {
+                "key": fingerprint(constraints),
+                "extras": sorted({"test", *arguments.extra, *stamp.get("extras", [])}),
+                "torch": stamp.get("torch", "auto") if arguments.torch == "auto" else arguments.torch,
+                "index": arguments.torch_index or stamp.get("index", ""),
+            }
+            if wanted != stamp or not os.path.exists(os.path.join(VENV, "bin", "conceptree")):
+                install(wanted, constraints)
+    except CannotInstall as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped; the next make goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--extra", action="append", default=[], help="an extra of pyproject.toml beside 'test'")
+    parser.add_argument("--torch", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--torch-index", default="", help="address of the package index that PyTorch comes from")
+    parser.add_argument("--constraints", default="constraints.txt", help="'' for the newest of everything")
+    return parser.parse_args()
+
+
+def fingerprint(constraints: str) -> str:
+    """Changes with what is asked for, and with the place: the scripts of a venv name the folder they were made in."""
+    digest = hashlib.sha256(ROOT.encode())
+    for path in filter(None, [os.path.join(ROOT, "pyproject.toml"), constraints]):
+        try:
+            with open(path, "rb") as file:
+                digest.update(file.read())
+        except OSError as error:
+            raise CannotInstall(f"cannot read {path}: {error.strerror}") from error
+    return digest.hexdigest()[:16]
+
+
+def read_stamp() -> dict:
+    try:
+        with open(STAMP, encoding="utf-8") as file:
+            stamp = json.load(file)
+        return stamp if isinstance(stamp, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def install(wanted: dict, constraints: str) -> None:
+    start = time.monotonic()
+    if os.path.exists(STAMP):
+        os.remove(STAMP)  # a half-done installation must not look like a finished one
+    if not (usable_venv() and scripts_fit()):
+        create_venv()
+    common = ["--constraint", constraints] if constraints else []
+    if wanted["torch"] != "auto" or wanted["index"]:
+        pip("PyTorch", torch_arguments(wanted, constraints) + common, start)
+    pip("Conceptree and what it needs", ["--editable", f"{ROOT}[{','.join(wanted['extras'])}]", *common], start)
+    if wanted["torch"] == "cuda":
+        check_cuda()
+    with open(STAMP, "w", encoding="utf-8") as file:
+        json.dump(wanted, file, indent=1)
+    print(f"Installed into .venv in {time.monotonic() - start:.0f} s.")
+
+
+def usable_venv() -> bool:
+    """Whether .venv holds a Python that runs, is new enough and has pip."""
+    python = os.path.join(VENV, "bin", "python")
+    try:
+        found = subprocess.run(
+            [python, "-c", "import sys, pip; print(*sys.version_info[:2])"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return tuple(map(int, found.stdout.split())) >= OLDEST
+
+
+def scripts_fit() -> bool:
+    """Whether pip's script still names this folder: a venv that was moved is made anew."""
+    try:
+        with open(os.path.join(VENV, "bin", "pip"), "rb") as file:
+            return os.fsencode(VENV) in file.read(4096)
+    except OSError:
+        return False
+
+
+def create_venv() -> None:
+    if sys.version_info < OLDEST:
+        raise CannotInstall(
+            f"Conceptree needs Python {OLDEST[0]}.{OLDEST[1]} or newer and this is {sys.version.split()[0]}: "
+            "install Debian's package python3 (Debian 12 or newer), or name another with make PYTHON=python3.12"
+        )
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        raise CannotInstall("Python's venv module is missing: sudo apt install python3-venv") from None
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < NEEDED_GB:
+        raise CannotInstall(f"only {free:.1f} GB free in {ROOT}: the environment needs about {NEEDED_GB:.0f} GB")
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", VENV],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if made.returncode:
+        last = made.stdout.decode(errors="replace").strip().splitlines()[-1:]
+        raise CannotInstall(f"python -m venv failed: {' '.join(last)}")
+
+
+def torch_arguments(wanted: dict, constraints: str) -> list:
+    """pip's arguments that pick the build of PyTorch.
+
+    A build is told by the local part of its version: 2.13.0+cpu, 2.13.0+cu130; a package index that has only one build
+    leaves it out. What PyTorch itself needs comes afterwards, from the usual index.
+    """
+    requirement = "torch"
+    if wanted["torch"] != "auto":
+        version = pinned("torch", constraints)
+        if wanted["torch"] == "cuda":
+            requirement = f"torch=={version},!={version}+cpu"
+        elif sys.platform == "linux":
+            requirement = f"torch=={version}+cpu"
+    index = ["--index-url", wanted["index"]] if wanted["index"] else []
+    return [requirement, "--no-deps", *index]
+
+
+def pinned(package: str, constraints: str) -> str:
+    if constraints:
+        with open(constraints, encoding="utf-8") as file:
+            for line in file:
+                if line.startswith(f"{package}=="):
+                    return line.split("==")[1].strip()
+    raise CannotInstall(f"TORCH=cpu|cuda needs a constraints file that pins {package}; or choose by TORCH_INDEX alone")
+
+
+def check_cuda() -> None:
+    ask = [os.path.join(VENV, "bin", "python"), "-c", "import torch; print(torch.version.cuda or '')"]
+    found = subprocess.run(ask, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    if not found.stdout.strip():
+        raise CannotInstall(
+            "pip's package index gave PyTorch without CUDA: add TORCH_INDEX=ADDRESS of one with CUDA builds "
+            "(PyTorch's page 'Get started' names them)"
+        )
+
+
+def pip(what: str, arguments: list, start: float) -> None:
+    """Run pip install quietly into .venv; a person sees what is happening and for how long."""
+    command = [os.path.join(VENV, "bin", "python"), "-m", "pip", "install", "--quiet", "--no-input"]
+    command += ["--disable-pip-version-check", *arguments]
+    line = f"Installing {what} into .venv; the first time takes some minutes"
+    terminal = sys.stdout.isatty()
+    print(f"{line} …", end="" if terminal else "\n", flush=True)
+    with open(LOG, "wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            while True:
+                try:
+                    process.wait(timeout=1)
+                    break
+                except subprocess.TimeoutExpired:
+                    if terminal:
+                        print(f"\r{line} … {time.monotonic() - start:.0f} s", end="", flush=True)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        finally:
+            if terminal:
+                print()
+    if process.returncode:
+        raise CannotInstall(explain(arguments))
+
+
+def explain(arguments: list) -> str:
+    with open(LOG, encoding="utf-8", errors="replace") as file:
+        log = file.read()
+    if arguments[0].endswith("+cpu") and "No matching distribution" in log:
+        return (
+            f"pip's package index has no CPU build of PyTorch ({arguments[0]}): add TORCH_INDEX=ADDRESS of one "
+            "that has (PyTorch's page 'Get started' names it), or leave TORCH out"
+        )
+    errors = [line.strip() for line in log.splitlines() if line.lower().startswith("error")]
+    return f"pip failed: {errors[-1] if errors else 'no reason given'} (the whole log: .venv/install.log)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

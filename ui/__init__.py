@@ -1,0 +1,1 @@
+"""What people touch: the `conceptree` command and the workbench."""

@@ -1,0 +1,66 @@
+"""The `conceptree` command: a thin layer that parses, calls, and says in one line what a person did wrong.
+
+Commands import what they need when they run: torch takes seconds to load, and `--help` should not.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import click
+
+
+def own_version() -> str:
+    try:
+        return version("conceptree")
+    except PackageNotFoundError:  # run from a folder that pip has not installed
+        return "not installed"
+
+
+class OneLineErrors(click.Group):
+    """Turns a person's mistake into one line on stderr and exit code 2, and Ctrl-C into one line and 130.
+
+    Anything else is a mistake of ours and keeps its traceback.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nStopped." if sys.stderr.isatty() else "Stopped.", err=True)
+            ctx.exit(130)
+        except Exception as error:
+            from core.errors import ConceptreeError
+
+            if not isinstance(error, ConceptreeError):
+                raise
+            click.echo(f"conceptree: {' '.join(str(error).split())}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(own_version(), prog_name="conceptree")
+def main() -> None:
+    """Invent members of a category that do not exist, breed them, and keep the family tree."""
+
+
+@main.command()
+@click.option("--model", default="emoji", show_default=True, help="The stack to look at: emoji, a hub id or a folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(model: str, as_json: bool) -> None:
+    """Say what is installed, which model, which device, and what is amiss.
+
+    Exits with 1 where something that is needed is missing.
+    """
+    from ui.doctor import examine, show
+
+    found = examine(model)
+    show(found, as_json)
+    if any(finding.needed for finding in found.findings):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
