@@ -1,0 +1,139 @@
+"""The house keeps its rules: imports point one way, nothing names the machine it was made on, and it stays small."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import os
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FORBIDDEN = {"core": {"evolve", "ui", "tests", "benchmarks", "tools"}, "evolve": {"ui", "tests", "benchmarks", "tools"}}
+FORBIDDEN["ui"] = {"tests", "benchmarks", "tools"}
+MB = 1e6
+
+
+def imported_packages(source: str, package: str) -> Iterator[str]:
+    """Top-level packages that a module of `package` imports, wherever the import stands."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0] if node.module and not node.level else package
+
+
+@cache
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    paths = [ROOT / os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_imports_point_one_way(package):
+    wrong = [
+        f"{relative(path)} imports {name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for name in imported_packages(path.read_text(encoding="utf-8"), package)
+        if name in FORBIDDEN[package]
+    ]
+    assert not wrong
+
+
+def test_an_import_inside_a_function_counts_too():
+    source = (
+        "def f():\n    if True:\n        from evolve.run import Run\n    import ui.cli as c, json\n    from . import x"
+    )
+    assert sorted(imported_packages(source, "core")) == ["core", "evolve", "json", "ui"]
+
+
+def test_no_tracked_file_names_a_machine_or_a_registry():
+    """Saved configurations and lock files like to carry both along."""
+    hosts = ["pypi.org", "pythonhosted.org", "npmjs.org", "npmjs.com", "download.pytorch.org", "deb.debian.org"]
+    homes = [b"work", b"root", b"home", b"Users"]
+    names = [
+        *(re.escape(host.encode()) for host in hosts),
+        rb"(?<![\w.])/(?:" + b"|".join(homes) + rb")/\w",
+        rb"\.\./shared",
+    ]
+    if len(ROOT.parts) > 2:
+        names.append(re.escape(os.fsencode(ROOT)))
+    pattern = re.compile(b"|".join(names))
+    found = [
+        f"{relative(path)}: {match.group().decode(errors='replace')}"
+        for path in tracked()
+        if path != Path(__file__) and (match := pattern.search(path.read_bytes()))
+    ]
+    assert not found
+
+
+def test_the_repository_stays_small():
+    sizes = {relative(path): path.stat().st_size / MB for path in tracked()}
+    weights = sum(size for name, size in sizes.items() if name.startswith("core/emoji/weights/"))
+    assert weights < 30, f"weights: {weights:.1f} MB"
+    assert sum(sizes.values()) < 55, sorted(sizes.items(), key=lambda item: -item[1])[:5]
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_requirements_are_lower_bounds_and_every_one_is_pinned_in_the_constraints():
+    described = project()["project"]
+    requirements = [*described["dependencies"], *chain.from_iterable(described["optional-dependencies"].values())]
+    pins = re.findall(r"^([\w.-]+)==\S+$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    for requirement in requirements:
+        assert re.fullmatch(r"[\w.-]+>=[\d.]+", requirement)
+        assert requirement.split(">=")[0] in pins
+
+
+def test_an_installed_package_would_hold_every_data_file():
+    patterns = project()["tool"]["setuptools"]["package-data"]
+    left_behind = [
+        relative(path)
+        for path in tracked()
+        for package in [relative(path).split("/")[0]]
+        if package in FORBIDDEN and path.suffix != ".py"
+        if not any(fnmatch.fnmatch("/" + relative(path), "*" + p.removeprefix("**")) for p in patterns.get(package, []))
+    ]
+    assert not left_behind
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):.*?## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_make_alone_lists_what_a_person_does_here():
+    listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in make_targets():
+        assert re.search(rf"^  make {target} +\S", listed, re.MULTILINE)
+    assert {"demo", "test", "lint", "bench", "mutants", "train-emoji", "card"} <= make_targets()
+
+
+def test_every_make_command_that_the_documents_name_exists():
+    documents = [path for path in tracked() if path.suffix == ".md" and path.parts[-2:-1] != ("weights",)]
+    for path in documents:
+        for command in re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            assert command in make_targets(), f"{relative(path)} names make {command}"
+
+
+def test_the_readme_leads_with_two_commands_and_ci_runs_the_second():
+    commands = re.findall(r"^make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert commands[:2] == ["demo", "test"]
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").splitlines()[-2:] == ["make lint", "make test"]
