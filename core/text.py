@@ -1,0 +1,220 @@
+"""Prompts → CLIP text features, with a concept's vectors standing at its name.
+
+The vectors are put in place of ordinary token embeddings by position; no token id is ever added, so that a text
+encoder behaves as published whatever its `eos_token_id` says (the Kandinsky ones say 2, their end token is 49407).
+Pooling is at the first end token of each row, found here. CLIP's text tower is causal, so that everything after the
+end token can be left out: rows are trimmed to the longest prompt, which changes nothing (docs/design.md, shortcut 3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.errors import PromptError, VectorError
+
+# What stands under a vector; its embedding is replaced, so any id inside the table will do.
+_PLACEHOLDER_ID = 0
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """What the diffusion prior is conditioned on."""
+
+    embeds: Tensor
+    """`[n, width]` the projected embedding, pooled at the first end token of each row."""
+    hidden: Tensor
+    """`[n, length, width]` last hidden states after the final layer norm."""
+    mask: Tensor
+    """`[n, length]` True at the tokens of the prompt, False at the padding behind them."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokenized prompts, trimmed to the longest of them, and where vectors go. Reusable from step to step."""
+
+    ids: Tensor
+    """`[n, length]` token ids."""
+    mask: Tensor
+    """`[n, length]` True at the tokens of the prompt."""
+    ends: Tensor
+    """`[n]` position of the first end token of each row."""
+    rows: Tensor
+    """`[m]` row of each place that takes a vector."""
+    positions: Tensor
+    """`[m]` its position in the row."""
+    slots: Tensor
+    """`[m]` which of the name's k vectors stands there."""
+    names: tuple[str, ...]
+    """The name that stands at each of the m places."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device | str) -> Tokens:
+        tensors = (self.ids, self.mask, self.ends, self.rows, self.positions, self.slots)
+        return Tokens(*(tensor.to(device) for tensor in tensors), self.names)
+
+
+def tokenize(tokenizer: Any, prompts: Sequence[str], sizes: Mapping[str, int] | None = None) -> Tokens:
+    """Tokenize prompts in which each name of `sizes` takes that many vectors. Each prompt is tokenized once only.
+
+    A name is a whole word of the prompt, of any spelling: "a photo of a <pet-1>", "a photo of a moku".
+    """
+    sizes = dict(sizes or {})
+    # The longest name first, so that "pet" does not take the place of "pet-1".
+    order = tuple(sorted(sizes.items(), key=lambda item: -len(item[0])))
+    encoded = [_tokenize_one(tokenizer, prompt, order) for prompt in prompts]
+    places = [(row, *place) for row, (_, _, found) in enumerate(encoded) for place in found]
+    for name in sizes:
+        if not any(name == place[3] for place in places):
+            raise PromptError(f"the name {name!r} is not in {_quote(prompts)}: write it there as a word of its own")
+    length = max((len(ids) for ids, _, _ in encoded), default=0)
+    rows, positions, slots = (torch.tensor([place[i] for place in places], dtype=torch.long) for i in range(3))
+    return Tokens(
+        ids=torch.tensor([ids + (_PLACEHOLDER_ID,) * (length - len(ids)) for ids, _, _ in encoded]),
+        mask=torch.tensor([[i < len(ids) for i in range(length)] for ids, _, _ in encoded]),
+        ends=torch.tensor([end for _, end, _ in encoded]),
+        rows=rows,
+        positions=positions,
+        slots=slots,
+        names=tuple(place[3] for place in places),
+    )
+
+
+def encode(
+    text_encoder: Any, tokenizer: Any, prompts: Sequence[str], vectors: Mapping[str, Tensor] | None = None
+) -> TextFeatures:
+    """The features of `prompts`, `vectors[name]` (`[d]` or `[k, d]`) standing wherever the name does.
+
+    Equal to transformers' CLIPTextModelWithProjection on the same words; differentiable in the vectors.
+    """
+    stacked = {name: as_rows(text_encoder, vector, name) for name, vector in (vectors or {}).items()}
+    tokens = tokenize(tokenizer, prompts, {name: len(vector) for name, vector in stacked.items()})
+    tokens = tokens.to(text_encoder.device)
+    embeds = embed(text_encoder, tokens.ids)
+    if tokens.names:
+        values = torch.stack([stacked[name][slot] for name, slot in zip(tokens.names, tokens.slots.tolist(), strict=True)])
+        embeds = embeds.index_put((tokens.rows, tokens.positions), values)
+    return _features(text_encoder, tokens, embeds)
+
+
+def encode_rows(text_encoder: Any, tokens: Tokens, vectors: Tensor) -> TextFeatures:
+    """The features of `tokens` with row i of `vectors` (`[n, k, d]`) standing at the names of row i.
+
+    A whole population in one call, each row another concept. A name of fewer than k vectors uses the first ones.
+    """
+    width = embedding_width(text_encoder)
+    if vectors.ndim != 3 or len(vectors) != len(tokens) or vectors.shape[-1] != width:
+        raise VectorError(
+            f"expected vectors of shape [prompts, vectors, width] = [{len(tokens)}, k, {width}],"
+            f" got {list(vectors.shape)}"
+        )
+    vectors = vectors.to(text_encoder.device, text_encoder.dtype)
+    embeds = embed(text_encoder, tokens.ids)
+    embeds = embeds.index_put((tokens.rows, tokens.positions), vectors[tokens.rows, tokens.slots])
+    return _features(text_encoder, tokens, embeds)
+
+
+def word_embedding(text_encoder: Any, tokenizer: Any, word: str) -> Tensor:
+    """`[d]` where a concept's vector starts: the mean of the word's token embeddings (a word may be several tokens)."""
+    ids, _, _ = _tokenize_one(tokenizer, word, ())
+    if len(ids) == 2:
+        raise PromptError(f"the word {word!r} has no tokens: give a word to start from")
+    return embed(text_encoder, torch.tensor(ids[1:-1], device=text_encoder.device)).mean(dim=0)
+
+
+def unknown_words(tokenizer: Any, text: str) -> bool:
+    """Whether the tokenizer has only its unknown token for some word of `text`."""
+    unknown = tokenizer.unk_token_id
+    return unknown != tokenizer.eos_token_id and unknown in _tokenize_one(tokenizer, text, ())[0]
+
+
+def embedding_width(text_encoder: Any) -> int:
+    """The width d of the token embeddings, and so of a concept's vectors."""
+    return text_encoder.config.hidden_size
+
+
+def embed(text_encoder: Any, ids: Tensor) -> Tensor:
+    """`[..., d]` the token embeddings of `ids` `[...]`, constants."""
+    return text_encoder.get_input_embeddings().weight.detach()[ids]
+
+
+def as_rows(text_encoder: Any, vector: Tensor, name: str) -> Tensor:
+    """A concept's vectors as `[k, d]` with the encoder's device and dtype, or one line that says what is wrong."""
+    width = embedding_width(text_encoder)
+    rows = vector[None] if vector.ndim == 1 else vector
+    if rows.ndim != 2 or rows.shape[-1] != width or not len(rows):
+        raise VectorError(
+            f"expected vectors of shape [width] or [vectors, width] with width {width} for {name!r},"
+            f" got {list(vector.shape)}: it was learned on another stack?"
+        )
+    return rows.to(text_encoder.device, text_encoder.dtype)
+
+
+@lru_cache(maxsize=65536)
+def _tokenize_one(
+    tokenizer: Any, prompt: str, sizes: tuple[tuple[str, int], ...]
+) -> tuple[tuple[int, ...], int, tuple[tuple[int, int, str], ...]]:
+    """Token ids, position of the first end token, and `(position, slot, name)` of each place for a vector."""
+    begin, *end = tokenizer("").input_ids
+    ids, places = [begin], []
+    for piece, name in _pieces(prompt, [name for name, _ in sizes]):
+        if piece.strip():
+            ids += tokenizer(piece, add_special_tokens=False, verbose=False).input_ids
+        if name:
+            size = dict(sizes)[name]
+            places += [(len(ids) + slot, slot, name) for slot in range(size)]
+            ids += [_PLACEHOLDER_ID] * size
+    taken = {position for position, _, _ in places}
+    first = next((i for i, token in enumerate(ids) if token == end[0] and i not in taken), len(ids))
+    ids += end
+    limit = tokenizer.model_max_length
+    if len(ids) > limit:
+        cut = next((name for position, _, name in places if position >= limit - len(end)), None)
+        beyond = f" and {cut!r} lies beyond the cut" if cut else ""
+        raise PromptError(f"{prompt!r} has {len(ids)} tokens, of which {limit} fit{beyond}: shorten it")
+    return tuple(ids), first, tuple(places)
+
+
+def _pieces(prompt: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """The prompt cut at its names: `(text before, name)`, the last with no name."""
+    if not names:
+        return [(prompt, "")]
+    # Only a word character next to the name would make it part of another word.
+    parts = re.split(rf"(?<!\w)({'|'.join(map(re.escape, names))})(?!\w)", prompt)
+    return list(zip(parts[::2], [*parts[1::2], ""], strict=True))
+
+
+def _features(text_encoder: Any, tokens: Tokens, embeds: Tensor) -> TextFeatures:
+    """Run the tower on token embeddings `[n, length, d]`."""
+    model = text_encoder.text_model
+    hidden = embeds + model.embeddings.position_embedding.weight[: embeds.shape[1]]
+    for layer in model.encoder.layers:
+        hidden = hidden + _attend(layer.self_attn, layer.layer_norm1(hidden))
+        hidden = hidden + layer.mlp(layer.layer_norm2(hidden))
+    hidden = model.final_layer_norm(hidden)
+    pooled = hidden[torch.arange(len(hidden), device=hidden.device), tokens.ends]
+    return TextFeatures(text_encoder.text_projection(pooled), hidden, tokens.mask)
+
+
+def _attend(attention: Any, hidden: Tensor) -> Tensor:
+    # Causal alone: a real token has only real tokens before it, so that padding needs no mask here.
+    n, length, width = hidden.shape
+    query, key, value = (
+        project(hidden).view(n, length, attention.num_heads, attention.head_dim).transpose(1, 2)
+        for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    return attention.out_proj(mixed.transpose(1, 2).reshape(n, length, width))
+
+
+def _quote(prompts: Sequence[str]) -> str:
+    return repr(prompts[0]) if len(prompts) == 1 else f"any of the {len(prompts)} prompts"
