@@ -1,0 +1,322 @@
+"""What is asked for (Request) and what was learned (Concept): frozen, compared by content.
+ A concept depends on nothing but its Request and the stack: whatever a child or a later wave needs of other
+concepts (their images, their vectors) stands in its Request as numbers, not as a reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ConceptreeError
+from core.settings import Settings
+
+Array = npt.NDArray[np.float32]
+KINDS = ("object", "style")
+SCHEDULES = ("none", "list", "gradual", "adaptive")
+PARENT_KINDS = ("mix", "mutate", "image")
+LONGEST_WORD = 80
+
+
+class RequestError(ConceptreeError):
+    """A request asks for something that cannot be learned."""
+
+
+class _Content:
+    """Equality and hash by content, arrays included (a dataclass alone cannot compare arrays)."""
+
+    def _content(self) -> tuple[Any, ...]:
+        values = (getattr(self, f.name) for f in fields(self))  # type: ignore[arg-type]
+        return tuple(_comparable(value) for value in values)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._content() == other._content()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+
+@dataclass(frozen=True)
+class Positive:
+    """A word that the concept shall resemble. For a style the word may be "": then the same prompt without
+    its style.
+    """
+
+    word: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.word != "":
+            object.__setattr__(self, "word", checked_word(self.word, "positive"))
+        object.__setattr__(self, "weight", _weight(self.weight, f"the positive {self.word!r}"))
+
+
+@dataclass(frozen=True, eq=False)
+class Parent(_Content):
+    """A parent of Eq. 5: image embeddings [m, width] of its drawings, of which one is drawn at random each
+    step.
+    """
+
+    id: str
+    weight: float
+    image_embeds: Array
+    kind: str = "mix"
+    run: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", _weight(self.weight, f"the parent {self.id!r}"))
+        object.__setattr__(self, "image_embeds", frozen_array(self.image_embeds, 2, f"image_embeds of {self.id!r}"))
+        if self.kind not in PARENT_KINDS:
+            raise RequestError(f"parent {self.id!r} has kind {self.kind!r}: choose {', '.join(PARENT_KINDS)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Avoid(_Content):
+    """A concept of an earlier wave to keep away from, by its imagined embedding [width]."""
+
+    id: str
+    image_embed: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_embed", frozen_array(self.image_embed, 1, f"image_embed of {self.id!r}"))
+
+
+@dataclass(frozen=True, eq=False)
+class Request(_Content):
+    """One concept to be learned.
+
+    category: what it is a member of ("pet"; for a style "painting" or "art"). positives: by default the
+    category. schedule of negatives: "none"; "list": all from the start; "gradual": a shuffled pool, one more
+    word per segment; "adaptive": found by asking what the drawing shows. "" chooses by what is given.
+    parents: Eq. 5. avoid: earlier waves. tokens: k, how many vectors the concept has. initializer: the word
+    whose mean token vector is the start (by default the category), unless start [k, d] gives the vectors
+    themselves. settings: None leaves them to the lab, which takes the stack's calibrated ones; the request of
+    a finished concept says which.
+    """
+
+    category: str
+    kind: str = "object"
+    positives: tuple[Positive, ...] = ()
+    negatives: tuple[str, ...] = ()
+    schedule: str = ""
+    parents: tuple[Parent, ...] = ()
+    avoid: tuple[Avoid, ...] = ()
+    seed: int = 0
+    tokens: int = 1
+    initializer: str | None = None
+    start: Array | None = None
+    settings: Settings | None = None
+
+    def __post_init__(self) -> None:
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        put("category", checked_word(self.category, "category"))
+        if self.kind not in KINDS:
+            raise RequestError(f"kind = {self.kind!r}: choose {' or '.join(KINDS)}")
+        put("parents", _tuple_of(self.parents, Parent, "parents"))
+        put("avoid", _tuple_of(self.avoid, Avoid, "avoid"))
+        given = _tuple_of(self.positives, Positive, "positives")
+        default = (Positive("" if self.kind == "style" else self.category),)
+        put("positives", given or (() if self.parents else default))
+        if isinstance(self.negatives, str):
+            raise RequestError(f"negatives = {self.negatives!r}: expected a list of words, not one word")
+        put("negatives", tuple(checked_word(word, "negative") for word in self.negatives))
+        put("schedule", self.schedule or self._natural_schedule())
+        if self.settings is not None and not isinstance(self.settings, Settings):
+            raise RequestError(f"settings = {self.settings!r}: expected Settings")
+        if self.initializer is not None:
+            put("initializer", checked_word(self.initializer, "initializer"))
+        if self.start is not None:
+            put("start", frozen_array(self.start, 2, "start"))
+        self._check_numbers()
+        self._check_words()
+        self._check_widths()
+
+    @property
+    def chosen(self) -> Settings:
+        """The settings, once they are chosen."""
+        assert self.settings is not None, "a request is given its settings before it is learned"
+        return self.settings
+
+    def _natural_schedule(self) -> str:
+        if self.negatives:
+            return "list"
+        return "none" if self.parents else "adaptive"
+
+    def _check_numbers(self) -> None:
+        for name, least, most in (("seed", 0, 2**63 - 1), ("tokens", 1, 32)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                raise RequestError(f"{name} = {value!r}: expected a whole number from {least} to {most}")
+
+    def _check_words(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise RequestError(f"schedule = {self.schedule!r}: choose {', '.join(SCHEDULES)}")
+        if self.schedule == "none" and self.negatives:
+            raise RequestError(f"schedule 'none' with negatives {list(self.negatives)}: choose 'list' or drop them")
+        if self.schedule in ("list", "gradual") and not self.negatives:
+            raise RequestError(f"schedule {self.schedule!r} needs negatives: give at least one word")
+        if not self.kind == "style" and any(not p.word for p in self.positives):
+            raise RequestError("a positive of an object is empty: give a word")
+        words = [p.word.lower() for p in self.positives]
+        negatives = [word.lower() for word in self.negatives]
+        for group, name in ((words, "positive"), (negatives, "negative")):
+            for word in group:
+                if group.count(word) > 1:
+                    raise RequestError(f"the {name} {word!r} is given twice: drop one")
+        for word in negatives:
+            if word in words or word == self.category.lower():
+                raise RequestError(f"{word!r} is a negative and what the concept shall be: drop one of the two")
+
+    def _check_widths(self) -> None:
+        widths = {p.image_embeds.shape[1] for p in self.parents} | {a.image_embed.shape[0] for a in self.avoid}
+        if len(widths) > 1:
+            raise RequestError(
+                f"parents and avoided concepts have embeddings of widths {sorted(widths)}: use one stack"
+            )
+        if self.start is not None and len(self.start) != self.tokens:
+            raise RequestError(f"start has {len(self.start)} vectors and tokens = {self.tokens}: make them equal")
+
+    def to_json(self) -> str:
+        """The request as one canonical JSON text: equal requests give equal texts, and `from_json` gives it
+        back.
+        """
+        return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Request:
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise RequestError(f"a stored request is not JSON: {error}") from error
+        unknown = sorted(set(values) - {f.name for f in fields(cls)})
+        if unknown:
+            raise RequestError(f"a stored request has an unknown field {unknown[0]!r}: was it made by a newer version?")
+        if values.get("settings") is not None:
+            values["settings"] = Settings.from_dict(values["settings"])
+        for name, kind in (("positives", Positive), ("parents", Parent), ("avoid", Avoid)):
+            values[name] = tuple(kind(**item) for item in values.get(name, ()))
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Negative:
+    """A negative constraint: since which step, who proposed it ("user", "request", a namer), and what was
+    done to it.
+    """
+
+    word: str
+    step: int
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Similarity on the fixed panel: `constraint` is a word, or "avoid:<id>" or "parent:<id>"."""
+
+    step: int
+    constraint: str
+    similarity: float
+
+
+@dataclass(frozen=True, eq=False)
+class Concept(_Content):
+    """A learned concept: vectors [k, d] for the placeholder, and how they came to be.
+
+    image_embed [width]: mean over the fixed panel of what the prior imagines. kept_step: which checkpoint
+    `vectors` are, of `steps` learned. scores: by name, see `core.metrics`. seconds: its share of the batch's
+    time.
+    """
+
+    id: str
+    request: Request
+    vectors: Array
+    image_embed: Array
+    negatives: tuple[Negative, ...] = ()
+    history: tuple[Measurement, ...] = ()
+    kept_step: int = 0
+    scores: Mapping[str, float] = field(default_factory=dict)
+    fingerprint: str = ""
+    version: str = ""
+    steps: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", frozen_array(self.vectors, 2, "vectors"))
+        object.__setattr__(self, "image_embed", frozen_array(self.image_embed, 1, "image_embed"))
+        object.__setattr__(self, "scores", {str(k): float(v) for k, v in dict(self.scores).items()})
+
+
+def concept_id(request: Request, fingerprint: str, decisions: Sequence[str] = ()) -> str:
+    """16 hex digits that depend on the request, the stack and what a person decided while it learned."""
+    parts = [request.to_json(), fingerprint, *decisions]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def frozen_array(value: Any, axes: int, name: str) -> Array:
+    """A read-only float32 copy with `axes` axes, none empty, all numbers finite."""
+    try:
+        array = np.array(value, dtype=np.float32, order="C")
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"{name} is not an array of numbers: {error}") from error
+    if array.ndim != axes or not array.size:
+        shape = {1: "[width]", 2: "[n, width] with n ≥ 1"}[axes]
+        raise RequestError(f"{name} has shape {list(array.shape)}: expected {shape}")
+    if not np.isfinite(array).all():
+        raise RequestError(f"{name} contains NaN or infinity")
+    array.flags.writeable = False
+    return array
+
+
+def checked_word(value: Any, what: str) -> str:
+    """`value` without surrounding spaces, if it can stand in a prompt."""
+    if not isinstance(value, str) or not value.strip():
+        raise RequestError(f"{what} = {value!r}: expected a word")
+    word = " ".join(value.split())
+    if len(word) > LONGEST_WORD or any(c in word for c in "{}<>|"):
+        raise RequestError(
+            f"{what} = {word[:LONGEST_WORD]!r}: expected at most {LONGEST_WORD} characters, none of {{}}<>|"
+        )
+    return word
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.shape, value.tobytes()
+    return tuple(sorted(value.items())) if isinstance(value, dict) else value
+
+
+def _weight(value: Any, of: str) -> float:
+    ok = isinstance(value, (int, float, np.floating)) and not isinstance(value, bool)
+    if not ok or not np.isfinite(value) or value <= 0:
+        raise RequestError(f"{of} has weight {value!r}: expected a number above 0")
+    return float(value)
+
+
+def _tuple_of(values: Any, kind: type, name: str) -> tuple[Any, ...]:
+    values = tuple(values)
+    for value in values:
+        if not isinstance(value, kind):
+            raise RequestError(f"{name} contains {value!r}: expected {kind.__name__}(…)")
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, tuples and arrays as what JSON knows; float32 numbers survive, since repr of their double
+    does.
+    """
+    if isinstance(value, Settings):
+        return value.to_dict()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return value

@@ -1,0 +1,92 @@
+"""Eq. 3, 4 and 5 as functions of similarities.
+ Everywhere: `similarities` [n, m] are cosines of n concepts with up to m constraints each; `mask` [n, m] is
+False where a concept has fewer; a value [n] per concept comes out. A row without constraints gives 0.
+ At ties, where a derivative is a matter of choice: `clamp` passes the gradient of a similarity that equals
+its bound, and `amax` shares it evenly among equal maxima. Neither depends on the order or the padding of the
+constraints. (`torch.min` and `torch.max` of two tensors, as in the authors' code, would halve it at a bound;
+`max(dim)` would pick one.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from core.settings import Settings
+
+NegativeTerm = Callable[[Tensor, Tensor], Tensor]
+Bound = Callable[[Tensor, Tensor], Tensor]
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """⟨a, b⟩ over the last axis, both L2-normalised, in float32 at least whatever the model runs in."""
+    return (normalise(a) * normalise(b)).sum(-1)
+
+
+def normalise(x: Tensor) -> Tensor:
+    """Unit length along the last axis, in float32 (float64 stays float64)."""
+    x = x if x.dtype == torch.float64 else x.float()
+    return x / x.norm(dim=-1, keepdim=True)
+
+
+def cap(similarities: Tensor, most: Tensor) -> Tensor:
+    """A positive that is similar enough stops pulling (§4.1 "Regularizations"). most [n]."""
+    return similarities.clamp(max=most[:, None])
+
+
+def floor(similarities: Tensor, least: Tensor) -> Tensor:
+    """A negative that is dissimilar enough stops pushing. least [n]."""
+    return similarities.clamp(min=least[:, None])
+
+
+def unbounded(similarities: Tensor, bound: Tensor) -> Tensor:
+    """In place of `cap` and `floor`: the ablation without clamps."""
+    return similarities
+
+
+def mean_similarity(similarities: Tensor, mask: Tensor) -> Tensor:
+    """S of Eq. 3: the mean over a concept's constraints."""
+    count = mask.sum(-1).clamp(min=1)
+    return similarities.masked_fill(~mask, 0).sum(-1) / count
+
+
+def max_similarity(similarities: Tensor, mask: Tensor) -> Tensor:
+    """S_max of Eq. 4: the nearest constraint."""
+    if similarities.shape[-1] == 0:
+        return similarities.sum(-1)
+    nearest = similarities.masked_fill(~mask, -torch.inf).amax(-1)
+    return torch.where(mask.any(-1), nearest, torch.zeros_like(nearest))
+
+
+def mean_and_max(similarities: Tensor, mask: Tensor) -> Tensor:
+    """½ (S + S_max), by which §4.1 puts Eq. 4 into Eq. 3."""
+    return (mean_similarity(similarities, mask) + max_similarity(similarities, mask)) / 2
+
+
+def weighted_similarity(similarities: Tensor, weights: Tensor) -> Tensor:
+    """Σ w c; weights [n, m] are 0 at padding. With normalised weights this is S of several positives."""
+    return (weights * similarities).sum(-1)
+
+
+def contrast_loss(negative: Tensor, positive: Tensor, weight_sum: Tensor, lam: Tensor) -> Tensor:
+    """Eq. 3: negative + λ Σ w (1 − c), with `positive` = Σ w c and `weight_sum` = Σ w, which is 1 as the
+    paper has it.
+    """
+    return negative + lam * (weight_sum - positive)
+
+
+def mix_loss(similarities: Tensor, weights: Tensor) -> Tensor:
+    """Eq. 5: 1 − Σ w c over the parents' images; 0 for a concept without parents."""
+    return torch.where((weights > 0).any(-1), 1 - weighted_similarity(similarities, weights), 0)
+
+
+def bounds(settings: Settings) -> tuple[Bound, Bound]:
+    """(cap, floor), or what stands in for them in the ablation without clamps."""
+    return (cap, floor) if settings.clamp else (unbounded, unbounded)
+
+
+def negative_term(settings: Settings) -> NegativeTerm:
+    """What a concept's negatives cost: with or without Eq. 4."""
+    return mean_and_max if settings.s_max else mean_similarity

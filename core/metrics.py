@@ -1,0 +1,155 @@
+"""What a concept is like, measured on a fixed panel of templates and seeds (`prompts.PANEL`,
+`prompts.PANEL_SEEDS`).
+
+The panel is the same for every concept, step and preset, so that numbers can be compared. Shapes: `imagined`
+[n, templates, seeds, width] are the prior's image embeddings; similarities are cosines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.concept import Request
+from core.constraints import normalise
+from core.prompts import PANEL, PANEL_SEEDS
+from core.wordbank import WordBank, members
+
+PANEL_STEPS, PANEL_GUIDANCE = 5, 4.0
+
+
+@torch.no_grad()
+def imagine_panel(backbone: Any, kind: str, vectors: Tensor) -> Tensor:
+    """Concepts [n, k, d] as the prior imagines them on the panel of their kind: [n, templates, seeds, width]."""
+    names = [f"<concept-{i}>" for i in range(len(vectors))]
+    templates = PANEL[kind]
+    prompts = [template.format(name) for name in names for template in templates for _ in PANEL_SEEDS]
+    imagined = backbone.imagine(
+        prompts,
+        vectors=dict(zip(names, vectors, strict=True)),
+        seeds=list(PANEL_SEEDS) * (len(names) * len(templates)),
+        steps=PANEL_STEPS,
+        guidance_scale=PANEL_GUIDANCE,
+    )
+    return imagined.view(len(names), len(templates), len(PANEL_SEEDS), -1)
+
+
+@torch.no_grad()
+def imagine_word(backbone: Any, kind: str, word: str) -> Tensor:
+    """The same for a word: [1, templates, seeds, width]."""
+    templates = PANEL[kind]
+    prompts = [template.format(word) for template in templates for _ in PANEL_SEEDS]
+    imagined = backbone.imagine(
+        prompts, seeds=list(PANEL_SEEDS) * len(templates), steps=PANEL_STEPS, guidance_scale=PANEL_GUIDANCE
+    )
+    return imagined.view(1, len(templates), len(PANEL_SEEDS), -1)
+
+
+def word_similarity(imagined: Tensor, texts: Tensor) -> Tensor:
+    """Similarity [n, words] to words `texts` [words, templates, width] (unit), each in the prompt of its own
+    template.
+    """
+    return torch.einsum("ntsd,wtd->nwts", normalise(imagined), texts).mean((-1, -2))
+
+
+def image_similarity(imagined: Tensor, image_embeds: Tensor) -> Tensor:
+    """Similarity [n] to a set of images [m, width], over all of the panel and all images."""
+    return torch.einsum("ntsd,md->nmts", normalise(imagined), normalise(image_embeds)).mean((-1, -2, -3))
+
+
+def consistency(imagined: Tensor) -> Tensor:
+    """[n]: does it look the same in different prompts? Mean cosine between templates, of the same seed."""
+    unit = normalise(imagined).transpose(1, 2)  # [n, seeds, templates, width]
+    return _mean_pairwise(unit).mean(-1)
+
+
+def mean_pairwise_similarity(image_embeds: Tensor) -> float:
+    """How alike a population [n, width] is; its diversity is one minus this. NaN for fewer than two."""
+    if len(image_embeds) < 2:
+        return float("nan")
+    return float(_mean_pairwise(normalise(image_embeds)))
+
+
+def similarities(request: Request, imagined: Tensor, negatives: Sequence[str], bank: WordBank) -> dict[str, float]:
+    """Similarity of one concept (imagined [1, templates, seeds, width]) to each of its constraints, by name.
+
+    Names: the word (the category, for a style's own positive), "avoid:<id>", "parent:<id>".
+    """
+    words = [p.word for p in request.positives] + list(negatives)
+    found: dict[str, float] = {}
+    if words:
+        values = word_similarity(imagined, bank.panels(request.kind, words))[0].tolist()
+        found = {word or request.category: value for word, value in zip(words, values, strict=True)}
+    for avoid in request.avoid:
+        found[f"avoid:{avoid.id}"] = float(image_similarity(imagined, _like(avoid.image_embed[None], imagined)))
+    for parent in request.parents:
+        found[f"parent:{parent.id}"] = float(image_similarity(imagined, _like(parent.image_embeds, imagined)))
+    return found
+
+
+def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str]) -> dict[str, float]:
+    """What a checkpoint is worth, from its `similarities`. `score` decides which checkpoint is kept; higher
+    is better.
+
+    score = min(belongs, cap) − max(nearest, floor) − max(crowded − avoid_floor, 0) + resembles, each part 0
+    where the request has no such constraint: it belongs as much as can be asked, the nearest member (and the
+    nearest concept of an earlier wave) is far, and it resembles its parents by their weights. Also: margin =
+    belongs − nearest (Fig. 11).
+    """
+    settings = request.chosen
+    clamped = settings.clamp
+    parts: dict[str, float] = {}
+    score = 0.0
+    if request.positives:
+        weights = [p.weight for p in request.positives]
+        values = [found[p.word or request.category] for p in request.positives]
+        parts["belongs"] = _average(values, weights)
+        score += _average([min(v, settings.max_cosine) if clamped else v for v in values], weights)
+    if negatives:
+        parts["nearest"] = max(found[word] for word in negatives)
+        score -= max(parts["nearest"], settings.min_cosine) if clamped else parts["nearest"]
+        if "belongs" in parts:
+            parts["margin"] = parts["belongs"] - parts["nearest"]
+    if request.avoid:
+        parts["crowded"] = max(found[f"avoid:{avoid.id}"] for avoid in request.avoid)
+        score -= max(parts["crowded"] - settings.avoid_floor, 0.0)
+    if request.parents:
+        weights = [p.weight for p in request.parents]
+        parts["resembles"] = _average([found[f"parent:{p.id}"] for p in request.parents], weights)
+        score += parts["resembles"]
+    return {"score": score, **parts}
+
+
+def nearest_words(
+    imagined: Tensor, bank: WordBank, backbone: Any, kind: str, category: str, count: int = 5
+) -> list[list[tuple[str, float]]]:
+    """For each concept the stack's words for the category that it resembles most: (word, similarity), nearest
+    first.
+    """
+    words = members(backbone, category)
+    if not words:
+        return [[] for _ in imagined]
+    similarity = word_similarity(imagined, bank.panels(kind, words))
+    values, places = similarity.topk(min(count, len(words)), dim=-1)
+    return [
+        [(words[place], value) for place, value in zip(row_places, row_values, strict=True)]
+        for row_places, row_values in zip(places.tolist(), values.tolist(), strict=True)
+    ]
+
+
+def _average(values: Sequence[float], weights: Sequence[float]) -> float:
+    return sum(v * w for v, w in zip(values, weights, strict=True)) / sum(weights)
+
+
+def _like(array: Any, tensor: Tensor) -> Tensor:
+    return torch.from_numpy(array.copy()).to(tensor)
+
+
+def _mean_pairwise(unit: Tensor) -> Tensor:
+    """Mean cosine between different ones of [..., n, width] unit vectors: [...]"""
+    n = unit.shape[-2]
+    total = (unit @ unit.transpose(-1, -2)).sum((-1, -2))
+    return (total - n) / (n * (n - 1))

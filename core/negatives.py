@@ -1,0 +1,163 @@
+"""Which word becomes the next negative constraint (arXiv 2308.02669 §4.2 and its limitation in §6).
+
+A namer looks at drawings and answers a question about them; it is a plain function:
+
+    namer(images: list[PIL.Image], question: str) -> list[list[tuple[answer, score]]]
+ one list for each image, best first. Models that answer are in core/namers.py. What is done with the answers
+is here: the paper's way (`first_answer`), and a way that copes with the answers that do not serve — repeats,
+the category's own name, and words too special to push ("boeing 747").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.concept import LONGEST_WORD
+
+Answer = tuple[str, float]
+Namer = Callable[[list[Any], str], list[list[Answer]]]
+Measure = Callable[[Sequence[str]], list[float]]
+
+_LEAD = re.compile(
+    r"^(?:(?:it|this|that)(?: is|'s) )?(?:(?:a|an|the|my|some) )?(?:(?:kind|type|picture|photo) of (?:an? )?)?"
+)
+_UNPRINTED = re.compile(r"[{}<>|_]")
+_EMPTY = {"", "yes", "no", "none", "nothing", "unknown", "it", "this", "that", "i don't know", "not sure", "other"}
+_IRREGULAR = {
+    "mice": "mouse", "geese": "goose", "wolves": "wolf", "leaves": "leaf", "knives": "knife", "shelves": "shelf",
+    "calves": "calf", "feet": "foot", "teeth": "tooth", "children": "child", "people": "person", "oxen": "ox",
+    "cacti": "cactus", "octopi": "octopus", "series": "series", "species": "species",
+}  # fmt: skip
+# Answers that only say again what was asked.
+_SYNONYMS = {
+    "pet": ("animal", "domestic animal", "companion", "creature"),
+    "animal": ("creature", "beast"),
+    "fruit": ("food", "fresh fruit"),
+    "plant": ("vegetation", "greenery", "houseplant"),
+    "furniture": ("piece of furniture", "furnishing"),
+    "musical instrument": ("instrument", "music"),
+    "bird": ("animal",),
+    "vehicle": ("transport", "transportation"),
+    "drink": ("beverage",),
+    "painting": ("art", "picture", "style", "art style"),
+    "art": ("painting", "picture", "style", "art style"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The next negative, or None, and what was done with the answers, in words for a person."""
+
+    word: str | None
+    note: str = ""
+    replaced: bool = False  # the word comes from the stack's vocabulary, not from the namer
+
+
+def first_answer(answers: Sequence[Answer], taken: Sequence[str] = (), repeat: bool = True) -> Choice:
+    """The paper's way: the first answer without its article. repeat: whether one already taken is added
+    again.
+    """
+    word = strip_article(answers[0][0]) if answers else ""
+    if not word:
+        return Choice(None, "no answer")
+    if not repeat and word in taken:
+        return Choice(None, f"'{word}' is already a negative")
+    return Choice(word)
+
+
+def ranked_answer(
+    answers: Sequence[Answer],
+    measure: Measure,
+    floor: float,
+    category: str,
+    taken: Sequence[str] = (),
+    vocabulary: Sequence[str] = (),
+    known: Callable[[str], bool] = lambda word: True,
+) -> Choice:
+    """The answer that the concept resembles most, if it pushes at all; else the nearest word of the
+    vocabulary that does.
+
+    measure: similarity of the concept to each of some words, on the fixed panel. A word pushes where that is
+    above `floor`, since below it the clamp of the negatives leaves no gradient. Dropped: answers that say
+    nothing, the category and its synonyms, what is `taken` (negatives and positives), in singular or plural,
+    and words that the stack's tokenizer does not know.
+    """
+    words, dropped = _useful(answers, category, taken, known)
+    told = [f"dropped {', '.join(dropped)}"] if dropped else []
+    best, similarity = _nearest(words, measure)
+    if best is not None and similarity > floor:
+        if len(words) > 1:
+            told.insert(0, f"nearest of {len(words)} answers ({similarity:.2f})")
+        return Choice(best, "; ".join(told))
+    if best is not None:
+        told.insert(0, f"'{best}' ({similarity:.2f}) does not push")
+    general, _ = _useful([(word, 0.0) for word in vocabulary], category, [*taken, *words], known)
+    nearest, its_similarity = _nearest(general, measure)
+    if nearest is None or its_similarity <= floor:
+        told.append("no word of the vocabulary pushes: nothing added")
+        return Choice(None, "; ".join(told))
+    told.insert(0 if best is None else 1, f"'{nearest}' ({its_similarity:.2f}) from the vocabulary")
+    return Choice(nearest, "; ".join(told), replaced=True)
+
+
+def strip_article(answer: str) -> str:
+    """`A guide dog.` → `guide dog`; and nothing that could not stand in a prompt."""
+    word = " ".join(_UNPRINTED.sub(" ", answer).split()).strip(" .,;:!?\"'").lower()
+    return _LEAD.sub("", word, count=1)[:LONGEST_WORD].strip()
+
+
+def singular(word: str) -> str:
+    """The last word of a phrase in the singular, by rule; good enough to find repeats."""
+    *rest, last = word.lower().replace("-", " ").split() or [""]
+    if last in _IRREGULAR:
+        last = _IRREGULAR[last]
+    elif last.endswith("ies") and len(last) > 4:
+        last = last[:-3] + "y"
+    elif last.endswith(("ches", "shes", "xes", "sses", "oes")):
+        last = last[:-2]
+    elif last.endswith("s") and not last.endswith(("ss", "us", "is")):
+        last = last[:-1]
+    return " ".join([*rest, last])
+
+
+def same_thing(a: str, b: str) -> bool:
+    """Whether two words name the same thing, but for number, case and hyphens."""
+    return singular(a) == singular(b)
+
+
+def says_again(word: str, category: str) -> bool:
+    """Whether an answer is the category itself or a synonym of it."""
+    again = (category, *_SYNONYMS.get(category.lower(), ()))
+    return any(same_thing(word, other) for other in again)
+
+
+def _useful(
+    answers: Sequence[Answer], category: str, taken: Sequence[str], known: Callable[[str], bool]
+) -> tuple[list[str], list[str]]:
+    """(words worth measuring, in order and without repeats; what was dropped and why)"""
+    words: list[str] = []
+    dropped: list[str] = []
+    for answer, _ in answers:
+        word = strip_article(answer)
+        if word in _EMPTY:
+            dropped.append(f"'{answer}' (says nothing)")
+        elif says_again(word, category):
+            dropped.append(f"'{word}' (the category itself)")
+        elif any(same_thing(word, other) for other in taken):
+            dropped.append(f"'{word}' (already a constraint)")
+        elif not known(word):
+            dropped.append(f"'{word}' (unknown to the stack)")
+        elif not any(same_thing(word, other) for other in words):
+            words.append(word)
+    return words, dropped
+
+
+def _nearest(words: Sequence[str], measure: Measure) -> tuple[str | None, float]:
+    if not words:
+        return None, 0.0
+    similarities = measure(words)
+    place = max(range(len(words)), key=lambda i: (similarities[i], -i))
+    return words[place], similarities[place]

@@ -1,0 +1,329 @@
+"""What happens between two segments of learning: each concept is measured, checkpointed, drawn, named, and
+given a new negative by its schedule (arXiv 2308.02669 §4.2), which a person may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.concept import Measurement, Negative, Request, checked_word, concept_id
+from core.errors import ConceptreeError
+from core.metrics import imagine_panel, nearest_words, similarities, word_similarity
+from core.namers import name_of
+from core.negatives import Answer, Choice, Namer, first_answer, ranked_answer
+from core.prompts import drawn_for_question, question
+from core.state import State
+from core.streams import stream, stream_seed
+from core.wordbank import WordBank, members
+
+
+class ReviewError(ConceptreeError):
+    """A person's decision on a negative cannot be followed."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A concept at a boundary: enough to go on from there. imagined [1, templates, seeds, width]: on the
+    fixed panel.
+    """
+
+    step: int
+    vectors: Tensor
+    exp_avg: Tensor
+    exp_avg_sq: Tensor
+    imagined: Tensor
+    negatives: tuple[Negative, ...]  # before the one that was added at this boundary
+    pool: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to one concept at a boundary. index: which request. similarities: on the panel, by
+    constraint.
+    """
+
+    index: int
+    step: int
+    request: Request
+    similarities: dict[str, float]
+    images: tuple[Any, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    negatives: tuple[Negative, ...] = ()  # those added now
+    note: str = ""
+
+    @property
+    def message(self) -> str:
+        found = ", ".join(f"{name} {value:.2f}" for name, value in self.similarities.items())
+        added = "".join(f" + '{n.word}' (by {n.by})" for n in self.negatives)
+        note = f": {self.note}" if self.note else ""
+        return f"step {self.step}, {self.request.category} {self.request.seed}: {found}{added}{note}"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a person is asked about: the words that would be added, the negatives so far, and why."""
+
+    index: int
+    step: int
+    request: Request
+    words: tuple[str, ...]
+    negatives: tuple[Negative, ...]
+    images: tuple[Any, ...]
+    answers: tuple[Answer, ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's answer: `words` are added instead of the proposed ones (none: a veto), `drop` are taken
+    away.
+
+    back_to: go on from the checkpoint of that earlier step, with the negatives it had, as if what followed
+    had not been.
+    """
+
+    words: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    back_to: int | None = None
+
+
+Review = Callable[[Proposal], Decision | None]
+"""Called at each boundary before the last; None agrees with the proposal."""
+
+
+@dataclass
+class Learner:
+    """The course of one concept so far."""
+
+    request: Request
+    negatives: list[Negative] = field(default_factory=list)
+    pool: list[str] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    history: list[Measurement] = field(default_factory=list)
+    decisions: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        request = self.request
+        if request.schedule == "gradual":
+            order = stream(request.seed, 0, "pool").permutation(len(request.negatives))
+            self.pool = [request.negatives[i] for i in order]
+        else:
+            self.negatives = [Negative(word, 0, "request") for word in request.negatives]
+
+    @property
+    def words(self) -> list[str]:
+        return [negative.word for negative in self.negatives]
+
+    def concept_id(self, fingerprint: str) -> str:
+        return concept_id(self.request, fingerprint, self.decisions)
+
+    def add(self, word: str, step: int, by: str, note: str = "") -> Negative:
+        self.negatives.append(Negative(word, step, by, note))
+        return self.negatives[-1]
+
+    def measured(self, step: int, found: dict[str, float]) -> None:
+        self.history += [Measurement(step, name, value) for name, value in found.items()]
+
+
+class Looker:
+    """Looks at concepts between segments. See `ConceptLab` for the arguments."""
+
+    def __init__(
+        self, backbone: Any, bank: WordBank, namer: Namer | None, draw: bool, review: Review | None, images: int = 1
+    ) -> None:
+        self.backbone = backbone
+        self.bank = bank
+        self.namer = namer
+        self.draw = draw
+        self.review = review
+        self.images = images
+
+    @torch.no_grad()
+    def look(self, state: State, learners: Sequence[Learner], rows: Sequence[int]) -> tuple[State, tuple[Event, ...]]:
+        """Measure, checkpoint, draw, ask and choose for the given rows; a person may put rows back."""
+        imagined = self._imagined(state, rows)
+        asked = [i for i in rows if self._asks(state, learners[i], i)]
+        drawn = self._drawn(state, rows if self.draw else asked if self.namer else [])
+        answers = self._answers(state, asked, imagined, drawn)
+        events = []
+        for i in rows:
+            learner, step = learners[i], state.step[i]
+            learner.checkpoints.append(_checkpoint(state, i, learner, imagined[i]))
+            before = list(learner.negatives)
+            note = ""
+            if step < state.steps[i]:
+                proposed = self._proposed(learner, imagined[i], answers.get(i))
+                state, note = self._decide(state, i, learner, proposed, tuple(drawn.get(i, ())), answers.get(i, []))
+            if state.step[i] != step:  # put back by the person
+                events.append(Event(i, state.step[i], learner.request, {}, note=note))
+                continue
+            found = similarities(learner.request, imagined[i], learner.words, self.bank)
+            learner.measured(step, found)
+            events.append(
+                Event(
+                    index=i,
+                    step=step,
+                    request=learner.request,
+                    similarities=found,
+                    images=tuple(drawn.get(i, ())),
+                    answers=tuple(answers.get(i, ())),
+                    negatives=tuple(n for n in learner.negatives if n not in before),
+                    note=note,
+                )
+            )
+        return state, tuple(events)
+
+    def _asks(self, state: State, learner: Learner, row: int) -> bool:
+        """Adaptive: after each segment but the last, and at the start where no negative is given (§2)."""
+        adaptive = learner.request.schedule == "adaptive" and state.step[row] < state.steps[row]
+        return adaptive and (state.step[row] > 0 or not learner.negatives)
+
+    def _imagined(self, state: State, rows: Sequence[int]) -> dict[int, Tensor]:
+        found: dict[int, Tensor] = {}
+        for kind in dict.fromkeys(state.requests[i].kind for i in rows):
+            of_kind = [i for i in rows if state.requests[i].kind == kind]
+            imagined = imagine_panel(self.backbone, kind, state.vectors[of_kind])
+            found |= {i: imagined[place : place + 1] for place, i in enumerate(of_kind)}
+        return found
+
+    def _drawn(self, state: State, rows: Sequence[int]) -> dict[int, list[Any]]:
+        """Drawings for the question; the same noise at every segment, so that a person sees the concept
+        change.
+        """
+        if not rows:
+            return {}
+        names = {i: f"<concept-{i}>" for i in rows}
+        prompts, seeds = [], []
+        for i in rows:
+            request = state.requests[i]
+            prompt = drawn_for_question(request.kind, request.chosen.preset).format(names[i])
+            prompts += [prompt] * self.images
+            seeds += [stream_seed(request.seed, number, "drawing") for number in range(self.images)]
+        settings = state.requests[rows[0]].chosen
+        embeds = self.backbone.imagine(
+            prompts,
+            vectors={names[i]: state.vectors[i] for i in rows},
+            seeds=seeds,
+            steps=settings.prior_steps,
+            guidance_scale=settings.guidance_scale,
+        )
+        pictures = self.backbone.draw(embeds, seeds=seeds)
+        return {i: pictures[place * self.images : (place + 1) * self.images] for place, i in enumerate(rows)}
+
+    def _answers(
+        self, state: State, rows: Sequence[int], imagined: dict[int, Tensor], drawn: dict[int, list[Any]]
+    ) -> dict[int, list[Answer]]:
+        """What each concept is called: by the namer, one call for each question, or by the nearest words
+        themselves.
+        """
+        found: dict[int, list[Answer]] = {}
+        if self.namer is None:
+            for i in rows:
+                request = state.requests[i]
+                found[i] = nearest_words(imagined[i], self.bank, self.backbone, request.kind, request.category)[0]
+            return found
+        asked: dict[str, list[int]] = {}
+        for i in rows:
+            asked.setdefault(question(state.requests[i].kind, state.requests[i].category), []).append(i)
+        for text, of in asked.items():
+            each = self.namer([image for i in of for image in drawn[i]], text)
+            for place, i in enumerate(of):
+                answers = [a for image in each[place * self.images : (place + 1) * self.images] for a in image]
+                found[i] = sorted(answers, key=lambda answer: -answer[1]) if self.images > 1 else answers
+        return found
+
+    def _proposed(self, learner: Learner, imagined: Tensor, answers: list[Answer] | None) -> tuple[Choice, str]:
+        """(the next negative by the schedule, who names it)"""
+        request, settings = learner.request, learner.request.chosen
+        if learner.pool:
+            return Choice(learner.pool[0]), "request"
+        if answers is None:
+            return Choice(None), ""
+        by = name_of(self.namer) if self.namer else "vocabulary"
+        if settings.answers == "first":
+            # A set of constraints has no repeats (§4.1); the authors' list does.
+            return first_answer(answers, learner.words, repeat=settings.preset == "published"), by
+
+        def measure(words: Sequence[str]) -> list[float]:
+            return word_similarity(imagined, self.bank.panels(request.kind, words))[0].tolist()
+
+        choice = ranked_answer(
+            answers if self.namer else [],  # without a namer the vocabulary itself is what names
+            measure,
+            settings.min_cosine,
+            request.category,
+            taken=[*learner.words, *(p.word for p in request.positives)],
+            vocabulary=members(self.backbone, request.category),
+            known=self.backbone.knows,
+        )
+        return choice, "vocabulary" if choice.replaced else by
+
+    def _decide(
+        self,
+        state: State,
+        row: int,
+        learner: Learner,
+        proposed: tuple[Choice, str],
+        images: tuple[Any, ...],
+        answers: list[Answer],
+    ) -> tuple[State, str]:
+        """Add the proposed negative, or do what the person says instead; (state, note for the event)."""
+        (choice, by), step = proposed, state.step[row]
+        words = (choice.word,) if choice.word else ()
+        decision = None
+        if self.review is not None:
+            proposal = Proposal(
+                row, step, learner.request, words, tuple(learner.negatives), images, tuple(answers), choice.note
+            )
+            decision = self.review(proposal)
+        if learner.pool:
+            learner.pool.pop(0)  # asked about once, even if refused
+        if decision is None:
+            for word in words:
+                learner.add(word, step, by, choice.note)
+            return state, choice.note
+        learner.decisions.append(f"{step} {sorted(decision.drop)} {list(decision.words)} {decision.back_to}")
+        if decision.back_to is not None:
+            return self._back(state, row, learner, decision)
+        return state, _follow(learner, decision, words, step, by, choice.note)
+
+    def _back(self, state: State, row: int, learner: Learner, decision: Decision) -> tuple[State, str]:
+        """The row as it was at an earlier boundary; what was learned and measured after it is forgotten."""
+        places = [n for n, c in enumerate(learner.checkpoints) if c.step == decision.back_to]
+        if not places or decision.back_to == state.step[row]:
+            known = ", ".join(str(c.step) for c in learner.checkpoints[:-1]) or "none yet"
+            raise ReviewError(f"no checkpoint to go back to at step {decision.back_to}: there are {known}")
+        checkpoint = learner.checkpoints[places[0]]
+        del learner.checkpoints[places[0] + 1 :]
+        learner.negatives, learner.pool = list(checkpoint.negatives), list(checkpoint.pool)
+        learner.history = [m for m in learner.history if m.step <= checkpoint.step]
+        told = _follow(learner, decision, (), checkpoint.step, "user", "")
+        state = state.with_row(row, checkpoint.vectors, checkpoint.exp_avg, checkpoint.exp_avg_sq, checkpoint.step)
+        return state, "; ".join([f"back to step {checkpoint.step}", *([told] if told else [])])
+
+
+def _checkpoint(state: State, row: int, learner: Learner, imagined: Tensor) -> Checkpoint:
+    tensors = (state.vectors[row], state.exp_avg[row], state.exp_avg_sq[row], imagined)
+    return Checkpoint(state.step[row], *tensors, tuple(learner.negatives), tuple(learner.pool))
+
+
+def _follow(learner: Learner, decision: Decision, proposed: Sequence[str], step: int, by: str, note: str) -> str:
+    """Drop and add what a person decided; what was done, in words."""
+    told = []
+    for word in decision.drop:
+        learner.negatives = [n for n in learner.negatives if n.word != word]
+        told.append(f"'{word}' dropped by the user")
+    for word in decision.words:
+        if word in proposed:
+            learner.add(word, step, by, note)
+        else:
+            instead = f"instead of {', '.join(proposed)}" if proposed else ""
+            learner.add(checked_word(word, "negative"), step, "user", instead)
+    told += [f"'{word}' refused by the user" for word in proposed if word not in decision.words]
+    return "; ".join(told)

@@ -1,0 +1,61 @@
+"""Constraint words as text embeddings: constants, encoded once and looked up (§5.5 of docs/design.md).
+ A word is always encoded as one batch of all its prompts, whatever else is in the batch of concepts: the
+shapes are fixed, so the numbers are the same, to the last bit, in every run that meets the word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.constraints import normalise
+from core.prompts import PANEL, TEMPLATES, fill
+
+EncodeText = Callable[[list[str]], Tensor]
+
+
+class WordBank:
+    """Unit text embeddings of words in the templates that concepts learn in, and in those of the fixed panel.
+
+    encode: prompts → [n, width]; by default the stack's own text encoder. (Kandinsky 2.1's authors used its
+    multilingual one for the constraints: pass it here.)
+    """
+
+    def __init__(self, encode: EncodeText, width: int) -> None:
+        self._encode = encode
+        self.width = width
+        self._known: dict[tuple[str, str, str], Tensor] = {}
+
+    def templates(self, kind: str, word: str) -> Tensor:
+        """[templates, width], in the order of `prompts.TEMPLATES[kind]`."""
+        return self._look_up("templates", TEMPLATES, kind, word)
+
+    def panel(self, kind: str, word: str) -> Tensor:
+        """[panel templates, width], in the order of `prompts.PANEL[kind]`."""
+        return self._look_up("panel", PANEL, kind, word)
+
+    def panels(self, kind: str, words: Sequence[str]) -> Tensor:
+        """[words, panel templates, width]"""
+        return torch.stack([self.panel(kind, word) for word in words])
+
+    def _look_up(self, which: str, prompts: Mapping[str, tuple[str, ...]], kind: str, word: str) -> Tensor:
+        key = (which, kind, word)
+        if key not in self._known:
+            with torch.no_grad():
+                embeds = self._encode([fill(template, word) for template in prompts[kind]])
+                self._known[key] = normalise(embeds)
+        return self._known[key]
+
+
+def members(backbone: Any, category: str) -> tuple[str, ...]:
+    """The words of the stack's vocabulary that belong to a category; all of them where it does not list the
+    category.
+    """
+    vocabulary = backbone.vocabulary
+    if not vocabulary:
+        return ()
+    words = vocabulary.get("categories", {}).get(category.lower()) or vocabulary.get("words", ())
+    return tuple(words)
