@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -34,6 +34,12 @@ class TextFeatures:
     """`[n, length, width]` last hidden states after the final layer norm."""
     mask: Tensor
     """`[n, length]` True at the tokens of the prompt, False at the padding behind them."""
+
+    def rows(self, index: Tensor) -> TextFeatures:
+        """The features of some rows, in the order of `index`, trimmed to the longest of them."""
+        mask = self.mask[index]
+        length = int(mask.sum(dim=1).max())
+        return TextFeatures(self.embeds[index], self.hidden[index, :length], mask[:, :length])
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,8 @@ class Tokens:
         return len(self.ids)
 
     def to(self, device: torch.device | str) -> Tokens:
-        tensors = (self.ids, self.mask, self.ends, self.rows, self.positions, self.slots)
-        return Tokens(*(tensor.to(device) for tensor in tensors), self.names)
+        tensors = ("ids", "mask", "ends", "rows", "positions", "slots")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
 
 
 def tokenize(tokenizer: Any, prompts: Sequence[str], sizes: Mapping[str, int] | None = None) -> Tokens:
@@ -77,11 +83,12 @@ def tokenize(tokenizer: Any, prompts: Sequence[str], sizes: Mapping[str, int] | 
         if not any(name == place[3] for place in places):
             raise PromptError(f"the name {name!r} is not in {_quote(prompts)}: write it there as a word of its own")
     length = max((len(ids) for ids, _, _ in encoded), default=0)
+    shape = len(encoded), length
     rows, positions, slots = (torch.tensor([place[i] for place in places], dtype=torch.long) for i in range(3))
     return Tokens(
-        ids=torch.tensor([ids + (_PLACEHOLDER_ID,) * (length - len(ids)) for ids, _, _ in encoded]),
-        mask=torch.tensor([[i < len(ids) for i in range(length)] for ids, _, _ in encoded]),
-        ends=torch.tensor([end for _, end, _ in encoded]),
+        ids=torch.tensor([ids + (_PLACEHOLDER_ID,) * (length - len(ids)) for ids, _, _ in encoded]).long().view(shape),
+        mask=torch.tensor([[i < len(ids) for i in range(length)] for ids, _, _ in encoded]).bool().view(shape),
+        ends=torch.tensor([end for _, end, _ in encoded]).long(),
         rows=rows,
         positions=positions,
         slots=slots,
@@ -101,7 +108,9 @@ def encode(
     tokens = tokens.to(text_encoder.device)
     embeds = embed(text_encoder, tokens.ids)
     if tokens.names:
-        values = torch.stack([stacked[name][slot] for name, slot in zip(tokens.names, tokens.slots.tolist(), strict=True)])
+        values = torch.stack(
+            [stacked[name][slot] for name, slot in zip(tokens.names, tokens.slots.tolist(), strict=True)]
+        )
         embeds = embeds.index_put((tokens.rows, tokens.positions), values)
     return _features(text_encoder, tokens, embeds)
 
@@ -131,8 +140,8 @@ def word_embedding(text_encoder: Any, tokenizer: Any, word: str) -> Tensor:
     return embed(text_encoder, torch.tensor(ids[1:-1], device=text_encoder.device)).mean(dim=0)
 
 
-def unknown_words(tokenizer: Any, text: str) -> bool:
-    """Whether the tokenizer has only its unknown token for some word of `text`."""
+def has_unknown_words(tokenizer: Any, text: str) -> bool:
+    """Whether the tokenizer has nothing but its unknown token for some word of `text`."""
     unknown = tokenizer.unk_token_id
     return unknown != tokenizer.eos_token_id and unknown in _tokenize_one(tokenizer, text, ())[0]
 

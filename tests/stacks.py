@@ -13,8 +13,8 @@ from diffusers import (
     KandinskyV22Pipeline,
     KandinskyV22PriorPipeline,
     PriorTransformer,
-    UNet2DConditionModel,
     UnCLIPScheduler,
+    UNet2DConditionModel,
     VQModel,
 )
 from transformers import (
@@ -34,7 +34,9 @@ CATEGORIES = {
     "style": ["painting", "sketch", "mosaic", "watercolour"],
 }
 MEMBERS = [word for members in CATEGORIES.values() for word in members]
-FILLERS = "! . , ' a an the my of in on with is this what kind type photo picture drawing art style image red blue small"
+FILLERS = (
+    "! . , ' a an the my of in on with is this what kind type photo picture drawing art style image red blue small"
+)
 WORDS = [*FILLERS.split(), *CATEGORIES, *MEMBERS]
 
 
@@ -90,7 +92,14 @@ def text_parts(
 
 
 def prior_parts(
-    width: int = 16, *, layers: int = 3, heads: int = 2, head: int = 12, length: int = 20, clip: float = 10, seed: int = 2
+    width: int = 16,
+    *,
+    layers: int = 3,
+    heads: int = 2,
+    head: int = 12,
+    length: int = 20,
+    clip: float = 10,
+    seed: int = 2,
 ) -> tuple[Any, Any]:
     """A diffusion prior and its scheduler."""
     prior = PriorTransformer(

@@ -158,7 +158,7 @@ def test_mistakes_are_told_in_one_line():
     prior, scheduler = prior_parts()
     with pytest.raises(ConceptreeError, match="at least 2 steps, got 1"):
         denoising_steps(scheduler, 1)
-    with pytest.raises(StackError, match="'sample'.*got 'epsilon'"):
+    with pytest.raises(StackError, match=r"'sample'.*got 'epsilon'"):
         denoising_steps(UnCLIPScheduler(), 5)
     features = random_features([7], 16, torch.float32)
     cached = CachedPrior(prior, scheduler, 5, 1.0, trimmed(features))

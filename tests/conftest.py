@@ -1,0 +1,34 @@
+"""What the tests share: small random stacks, saved once per run as diffusers saves them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# No test may reach for a network, whatever a library would like to look up.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+
+from core.backbone import Backbone
+from tests.stacks import save_stack
+
+
+@pytest.fixture(scope="session")
+def stack_folder(tmp_path_factory) -> Path:
+    """A whole tiny stack on disk."""
+    return save_stack(tmp_path_factory.mktemp("stack"))
+
+
+@pytest.fixture(scope="session")
+def backbone(stack_folder) -> Backbone:
+    """The tiny stack, float32."""
+    return Backbone.load(stack_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def backbone64(stack_folder) -> Backbone:
+    """The tiny stack in float64, for what must be equal up to rounding."""
+    return Backbone.load(stack_folder, device="cpu", dtype=torch.float64)
