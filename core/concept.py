@@ -122,7 +122,7 @@ class Request(_Content):
         put("avoid", _tuple_of(self.avoid, Avoid, "avoid"))
         given = _tuple_of(self.positives, Positive, "positives")
         default = (Positive("" if self.kind == "style" else self.category),)
-        put("positives", given or (() if self.parents else default))
+        put("positives", given or (() if self.mixed else default))
         if isinstance(self.negatives, str):
             raise RequestError(f"negatives = {self.negatives!r}: expected a list of words, not one word")
         put("negatives", tuple(checked_word(word, "negative") for word in self.negatives))
@@ -135,7 +135,7 @@ class Request(_Content):
             put("start", frozen_array(self.start, 2, "start"))
         self._check_numbers()
         self._check_words()
-        self._check_widths()
+        self._check_others()
 
     @property
     def chosen(self) -> Settings:
@@ -143,10 +143,15 @@ class Request(_Content):
         assert self.settings is not None, "a request is given its settings before it is learned"
         return self.settings
 
+    @property
+    def mixed(self) -> tuple[Parent, ...]:
+        """The parents that Eq. 5 pulls to; one of kind "mutate" is where the concept comes from, and no more."""
+        return tuple(parent for parent in self.parents if parent.kind != "mutate")
+
     def _natural_schedule(self) -> str:
         if self.negatives:
             return "list"
-        return "none" if self.parents else "adaptive"
+        return "none" if self.mixed else "adaptive"
 
     def _check_numbers(self) -> None:
         for name, least, most in (("seed", 0, 2**63 - 1), ("tokens", 1, 32)):
@@ -173,7 +178,12 @@ class Request(_Content):
             if word in words or word == self.category.lower():
                 raise RequestError(f"{word!r} is a negative and what the concept shall be: drop one of the two")
 
-    def _check_widths(self) -> None:
+    def _check_others(self) -> None:
+        for group, name in ((self.parents, "parent"), (self.avoid, "avoided concept")):
+            ids = [each.id for each in group]
+            for id_ in ids:
+                if ids.count(id_) > 1:
+                    raise RequestError(f"the {name} {id_!r} is given twice: drop one")
         widths = {p.image_embeds.shape[1] for p in self.parents} | {a.image_embed.shape[0] for a in self.avoid}
         if len(widths) > 1:
             raise RequestError(

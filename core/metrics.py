@@ -85,7 +85,7 @@ def similarities(request: Request, imagined: Tensor, negatives: Sequence[str], b
         found = {word or request.category: value for word, value in zip(words, values, strict=True)}
     for avoid in request.avoid:
         found[f"avoid:{avoid.id}"] = float(image_similarity(imagined, _like(avoid.image_embed[None], imagined)))
-    for parent in request.parents:
+    for parent in request.mixed:
         found[f"parent:{parent.id}"] = float(image_similarity(imagined, _like(parent.image_embeds, imagined)))
     return found
 
@@ -116,9 +116,9 @@ def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str
     if request.avoid:
         parts["crowded"] = max(found[f"avoid:{avoid.id}"] for avoid in request.avoid)
         score -= max(parts["crowded"] - settings.avoid_floor, 0.0)
-    if request.parents:
-        weights = [p.weight for p in request.parents]
-        parts["resembles"] = _average([found[f"parent:{p.id}"] for p in request.parents], weights)
+    if request.mixed:
+        weights = [p.weight for p in request.mixed]
+        parts["resembles"] = _average([found[f"parent:{p.id}"] for p in request.mixed], weights)
         score += parts["resembles"]
     return {"score": score, **parts}
 

@@ -102,7 +102,7 @@ class ConceptLab:
     def prepared(self, request: Request) -> Request:
         """The request with the settings it will be learned with, checked against this stack."""
         if request.settings is None:
-            mixing = bool(request.parents)
+            mixing = bool(request.mixed)
             settings = self.settings or Settings.for_stack(self.backbone, kind=request.kind, mixing=mixing)
             request = replace(request, settings=settings)
         self._check_widths(request)

@@ -118,8 +118,8 @@ def make_constraints(
         return torch.stack(table) if table else _empty(like, longest, width)
 
     def images(request: Request) -> Tensor:
-        most = max((len(p.image_embeds) for r in requests for p in r.parents), default=0)
-        sets = [normalise(_tensor(p.image_embeds, like)) for p in request.parents]
+        most = max((len(p.image_embeds) for r in requests for p in r.mixed), default=0)
+        sets = [normalise(_tensor(p.image_embeds, like)) for p in request.mixed]
         return torch.stack([F.pad(s, (0, 0, 0, most - len(s))) for s in sets]) if sets else _empty(like, most, width)
 
     def avoided(request: Request) -> Tensor:
@@ -134,7 +134,7 @@ def make_constraints(
         avoid=_pad([avoided(r) for r in requests]),
         avoid_mask=_mask([len(r.avoid) for r in requests], like),
         parents=_pad([images(r) for r in requests]),
-        parent_weights=_pad([_tensor(weights_of(r.parents, r), like) for r in requests]),
+        parent_weights=_pad([_tensor(weights_of(r.mixed, r), like) for r in requests]),
     )
 
 

@@ -52,7 +52,7 @@ def draw(request: Request, step: int) -> Draw:
     image = stream(request.seed, step, "image")
     return Draw(
         template=before + int(template.integers(len(groups[group]))),
-        images=tuple(int(image.integers(len(parent.image_embeds))) for parent in request.parents),
+        images=tuple(int(image.integers(len(parent.image_embeds))) for parent in request.mixed),
         noise_seed=stream_seed(request.seed, step, "noise"),
     )
 
@@ -75,7 +75,7 @@ def text_embedding(features: TextFeatures, seeds: Sequence[int]) -> Tensor:
 def in_text_space(request: Request) -> bool:
     """Whether a request's constraints are on the text embedding."""
     settings = request.chosen
-    return not settings.through_prior or (bool(request.parents) and not settings.mix_through_prior)
+    return not settings.through_prior or (bool(request.mixed) and not settings.mix_through_prior)
 
 
 def make_loss(settings: Settings) -> Callable[[Tensor, Constraints, Numbers, Sequence[Draw]], Tensor]:
@@ -154,8 +154,8 @@ def _parents_images(to: Constraints, draws: Sequence[Draw]) -> Tensor:
     if q == 0:
         return to.parents.new_zeros(n, 0, to.parents.shape[-1])
     images = [[*d.images, *[0] * (q - len(d.images))] for d in draws]
-    place = torch.tensor(images, device=to.parents.device)
-    return to.parents[torch.arange(n)[:, None], torch.arange(q), place]
+    rows, columns = torch.arange(n)[:, None], torch.arange(q)
+    return to.parents[rows, columns, torch.tensor(images)]
 
 
 def _check(losses: Sequence[float], active: Sequence[int], state: State) -> None:

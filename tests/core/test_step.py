@@ -46,7 +46,9 @@ ABLATIONS = {
 def run(backbone, requests, steps):
     """The state after some steps of a batch, with the negatives of lists only."""
     lab = ConceptLab(backbone, draw=False)
-    vectors = torch.stack([lab.start(request).to(torch.promote_types(backbone.dtype, torch.float32)) for request in requests])
+    vectors = torch.stack(
+        [lab.start(request).to(torch.promote_types(backbone.dtype, torch.float32)) for request in requests]
+    )
     state = initial_state(requests, vectors, [request.negatives for request in requests], lab.bank)
     step = make_step(backbone, requests[0].chosen, in_text_space(requests[0]))
     for _ in range(steps):
@@ -63,7 +65,9 @@ def test_many_steps_equal_the_paper_written_plainly(backbone64, name, steps):
     request = with_settings(REQUESTS[name], steps=steps)
     lab = ConceptLab(backbone64, draw=False)
     finals = []
-    lab.looker.look = lambda state, learners, rows, look=lab.looker.look: finals.append(state) or look(state, learners, rows)
+    lab.looker.look = lambda state, learners, rows, look=lab.looker.look: (
+        finals.append(state) or look(state, learners, rows)
+    )
     concept = lab.run([request])[0]
 
     plain = paper.learn(backbone64, request, steps, lambda step: [n.word for n in concept.negatives if n.step <= step])

@@ -1,0 +1,121 @@
+"""Breeding: parents in, a Request out. Nothing is learned here; `develop` does that."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.concept import Array, Avoid, Concept, Parent, Request, RequestError
+from core.constraints import normalise
+from core.depict import draw_concept, imagine_concept
+from core.prompts import portrait
+from core.settings import Settings
+from core.streams import stream_seed
+
+Images = MutableMapping[str, Array]
+
+
+def mate(
+    parents: Sequence[tuple[Concept, float]],
+    backbone: Any,
+    seed: int,
+    *,
+    category: str | None = None,
+    settings: Settings | None = None,
+    warm: bool = False,
+    drawn: bool = True,
+    images: int = 32,
+    keep: int = 4,
+    known: Images | None = None,
+    run: str = "",
+) -> Request:
+    """A child of any number of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
+
+    Of each parent `images` pictures are drawn and the `keep` best kept, see `parent_images`; `known`
+    remembers them by concept id, for the next child. warm: start from the weighted mean of the parents'
+    vectors instead of the category's word. category: by default that of the heaviest parent. run: the run the
+    parents live in, for the record.
+    """
+    if not parents:
+        raise RequestError("a child needs at least one parent")
+    concepts = [concept for concept, _ in parents]
+    for name, values in (
+        ("kinds", {concept.request.kind for concept in concepts}),
+        ("numbers of vectors", {len(concept.vectors) for concept in concepts}),
+        ("stacks", {concept.fingerprint for concept in concepts}),
+    ):
+        if len(values) > 1:
+            raise RequestError(
+                f"the parents have different {name} ({', '.join(map(str, sorted(values)))}): choose alike"
+            )
+    if len({concept.id for concept in concepts}) < len(concepts):
+        raise RequestError("a parent is given twice: give it once, with the sum of the weights")
+    known = {} if known is None else known
+    for concept in concepts:
+        if concept.id not in known:
+            known[concept.id] = parent_images(concept, backbone, images, keep, drawn)
+    heaviest, _ = max(parents, key=lambda pair: pair[1])
+    request = Request(
+        category=category or heaviest.request.category,
+        kind=heaviest.request.kind,
+        parents=tuple(Parent(c.id, weight, known[c.id], "mix", run) for c, weight in parents),
+        seed=seed,
+        tokens=len(heaviest.vectors),
+        settings=settings,
+    )
+    return replace(request, start=_mean_vectors(parents)) if warm else request
+
+
+def mutate(concept: Concept, seed: int, *, word: str | None = None, steps: int | None = None, run: str = "") -> Request:
+    """A variation: learning goes on from the parent's vectors with the parent itself as something to avoid.
+
+    word: a further negative, in place of the parent. steps: the strength; by default as many as the parent
+    had.
+    """
+    request, settings = concept.request, concept.request.chosen
+    words = tuple(n.word for n in concept.negatives)
+    if word is not None and word not in words:
+        words += (word,)
+    avoid = request.avoid if word is not None else (*request.avoid, Avoid(concept.id, concept.image_embed))
+    return replace(
+        request,
+        negatives=words,
+        schedule="list" if words else "none",
+        parents=(Parent(concept.id, 1.0, concept.image_embed[None], "mutate", run),),
+        avoid=avoid,
+        positives=request.positives,
+        seed=seed,
+        start=concept.vectors,
+        settings=settings if steps is None else replace(settings, steps=steps),
+    )
+
+
+def parent_images(concept: Concept, backbone: Any, images: int = 32, keep: int = 4, drawn: bool = True) -> Array:
+    """Image embeddings [keep, width] of a parent: drawn, seen again by the image encoder, the truest ones
+    kept.
+
+    A person would keep those that look most like the concept; here those nearest to what the prior imagines
+    of it. drawn: False takes the imagined embeddings themselves, for a stack that cannot draw.
+    """
+    if not 1 <= keep <= images:
+        raise RequestError(f"keep = {keep} of images = {images}: keep at least 1, and no more than are drawn")
+    prompts = [portrait(concept.request.kind)] * images
+    seeds = [stream_seed(concept.request.seed, number, "portrait") for number in range(images)]
+    if drawn:
+        embeds = backbone.encode_images(draw_concept(backbone, concept, prompts, seeds))
+    else:
+        embeds = imagine_concept(backbone, concept, prompts, seeds)
+    mean = torch.from_numpy(concept.image_embed.copy()).to(embeds)
+    similarity = normalise(embeds) @ normalise(mean)
+    best = similarity.topk(keep).indices
+    return embeds[best].float().cpu().numpy()
+
+
+def _mean_vectors(parents: Sequence[tuple[Concept, float]]) -> Array:
+    weights = np.array([weight for _, weight in parents], dtype=np.float64)
+    vectors = np.stack([concept.vectors for concept, _ in parents])
+    return np.tensordot(weights / weights.sum(), vectors, axes=1).astype(np.float32)
