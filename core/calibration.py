@@ -1,0 +1,171 @@
+"""Caps and floors for a stack, measured on what its prior imagines; stored with the stack as
+calibration.json.
+ Every pair of stack and constraint encoder has its own scale of similarity (the authors' 0.28 and 0.20 are
+those of Kandinsky 2.1 with its multilingual encoder). For the stack's own words, each in the prompt it was
+imagined for:
+
+    cap          median similarity of imagined members to their category   (a founder needs no more of it)
+    floor        median similarity of imagined members to other members    (what lies below does not resemble)
+    avoid_floor  halfway between how much one image of a member resembles its own mean image and that of
+    another member
+
+    python -m core.calibration [emoji | FOLDER]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.backbone import EMOJI, Backbone
+from core.constraints import normalise
+from core.errors import ConceptreeError
+from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
+from core.prompts import TEMPLATES, fill
+
+MEMBERS, PROMPTS, SEEDS = 12, 8, 2
+# Learning rate and steps are not measured: this served on the embedded stack. Others have the published ones.
+LEARNS = {"learning_rate": 5e-3, "steps": 600, "segment": 100, "mix_steps": 300}
+STYLES = ("style", "styles", "art style")
+
+
+class CalibrationError(ConceptreeError):
+    """A stack does not have what calibration needs."""
+
+
+def calibrate(
+    backbone: Any,
+    categories: Mapping[str, Sequence[str]] | None = None,
+    *,
+    members: int = MEMBERS,
+    prompts: int = PROMPTS,
+    seeds: int = SEEDS,
+    learns: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What calibration.json holds: {"object": {max_cosine, min_cosine, avoid_floor, learning_rate, …},
+    "measured": …}.
+
+    categories: name → members; by default those of the stack's vocabulary. Of each at most `members` are
+    imagined, evenly spread over the list, in `prompts` prompts with `seeds` seeds. learns: learning rate,
+    steps and segment to store beside what is measured; by default what is stored there already. A category of
+    styles ("style") calibrates styles.
+    """
+    categories = categories or backbone.vocabulary.get("categories") or {}
+    usable = {name: _spread(words, members) for name, words in categories.items() if len(words) >= 3}
+    if not usable:
+        raise CalibrationError(f"the stack {backbone.version} has no categories with 3 members or more: give some")
+    result: dict[str, Any] = {"schema": 1, "version": backbone.version, "fingerprint": backbone.fingerprint}
+    measured: dict[str, Any] = {}
+    for kind in ("object", "style"):
+        of_kind = {name: words for name, words in usable.items() if (name in STYLES) == (kind == "style")}
+        figures = {name: _measure(backbone, kind, name, words, prompts, seeds) for name, words in of_kind.items()}
+        if figures:
+            measured |= figures
+            result[kind] = _constants(list(figures.values())) | (
+                _learns(backbone, kind) if learns is None else dict(learns)
+            )
+    return {**result, "measured": measured}
+
+
+def store(backbone: Any, calibration: Mapping[str, Any], folder: Path) -> Path:
+    """Write calibration.json beside the stack, as a whole or not at all."""
+    path = folder / "calibration.json"
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(calibration, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    backbone.calibration = dict(calibration)
+    return path
+
+
+@torch.no_grad()
+def _measure(
+    backbone: Any, kind: str, category: str, words: Sequence[str], prompts: int, seeds: int
+) -> dict[str, float]:
+    """Medians for one category; each similarity is between what a member is in one prompt and a word in the
+    same.
+    """
+    templates = _spread(TEMPLATES[kind], prompts)
+    own = "" if kind == "style" else category
+    texts = torch.stack([normalise(backbone.encode_text([fill(t, w) for t in templates])) for w in [own, *words]])
+    images = torch.stack(
+        [_imagined(backbone, templates, word, seeds) for word in words]
+    )  # [words, prompts, seeds, width]
+    to_words = torch.einsum("wpsd,vpd->wvps", images, texts).mean((-1, -2))  # [words, 1 + words]
+    looks = images.flatten(1, 2)  # [words, looks, width]
+    to_means = torch.einsum("wld,vd->wvl", looks, normalise(looks.mean(1))).mean(-1)
+    other = ~torch.eye(len(words), dtype=torch.bool, device=looks.device)
+    return {
+        "category": median(to_words[:, 0].tolist()),
+        "own": median(to_words[:, 1:].diagonal().tolist()),
+        "others": median(to_words[:, 1:][other].tolist()),
+        "image_to_own": median(to_means.diagonal().tolist()),
+        "image_to_others": median(to_means[other].tolist()),
+    }
+
+
+def _imagined(backbone: Any, templates: Sequence[str], word: str, seeds: int) -> Tensor:
+    prompts = [fill(template, word) for template in templates for _ in range(seeds)]
+    numbers = list(range(seeds)) * len(templates)
+    imagined = backbone.imagine(prompts, seeds=numbers, steps=PANEL_STEPS, guidance_scale=PANEL_GUIDANCE)
+    return normalise(imagined).view(len(templates), seeds, -1)
+
+
+def _constants(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Medians over the categories, rounded: the third digit is noise."""
+
+    def middle(name: str) -> float:
+        return median(each[name] for each in figures)
+
+    return {
+        "max_cosine": round(middle("category"), 2),
+        "min_cosine": round(middle("others"), 2),
+        "avoid_floor": round((middle("image_to_own") + middle("image_to_others")) / 2, 2),
+    }
+
+
+def _learns(backbone: Any, kind: str) -> dict[str, Any]:
+    stored = (backbone.calibration or {}).get(kind, {})
+    return {name: stored[name] for name in LEARNS if name in stored} or (LEARNS if backbone.where == "emoji" else {})
+
+
+def _spread(items: Sequence[str], most: int) -> list[str]:
+    """At most `most` items, evenly from the first to the last."""
+    places = np.unique(np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int))
+    return [items[place] for place in places]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Calibrate a stack and store it there."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        where = given[0] if given else "emoji"
+        backbone = Backbone.load(where)
+        calibration = calibrate(backbone)
+        path = store(backbone, calibration, EMOJI if where == "emoji" else Path(where))
+    except ConceptreeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for name, figures in calibration["measured"].items():
+        print(f"{name:20}", "  ".join(f"{key} {value:.2f}" for key, value in figures.items()))
+    for kind in ("object", "style"):
+        if kind in calibration:
+            print(kind, calibration[kind])
+    print(f"written to {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
