@@ -1,0 +1,125 @@
+"""The training loop that every stage shares: seeded by step, averaged weights, checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+LossOfStep = Callable[[torch.Generator, float], tuple[Tensor, dict[str, float]]]
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Lets ``write`` fill a temporary file beside ``path``, flushes it and renames it into place."""
+    partial = path.with_name(path.name + ".partial")
+    write(partial)
+    with open(partial, "rb") as handle:
+        os.fsync(handle.fileno())
+    partial.replace(path)
+
+
+def learning_rate(step: int, steps: int, peak: float, warmup: int = 200, decay: float = 0.3) -> float:
+    """A short rise, a plateau, then a straight line to (nearly) zero over the last ``decay`` of the steps."""
+    rise = min(1.0, (step + 1) / warmup)
+    fall = min(1.0, max(0.0, (steps - step) / max(1.0, steps * decay)))
+    return peak * rise * max(fall, 0.01)
+
+
+def _pack(model: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+    tensors = {f"model.{k}": v.detach().contiguous() for k, v in model.state_dict().items()}
+    tensors |= {f"average.{k}": v.contiguous() for k, v in average.items()}
+    for name, parameter in model.named_parameters():
+        state = optimizer.state.get(parameter, {})
+        if state:
+            tensors[f"first.{name}"] = state["exp_avg"].contiguous()
+            tensors[f"second.{name}"] = state["exp_avg_sq"].contiguous()
+    return {k: v.clone() for k, v in tensors.items()}
+
+
+def _unpack(path: Path, model: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.AdamW) -> int:
+    with safe_open(path, "pt") as stored:
+        step = int(stored.metadata()["step"])
+        keys = set(stored.keys())
+        model.load_state_dict({k: stored.get_tensor(f"model.{k}") for k in model.state_dict()})
+        for k in average:
+            average[k].copy_(stored.get_tensor(f"average.{k}"))
+        for name, parameter in model.named_parameters():
+            if f"first.{name}" in keys:
+                optimizer.state[parameter] = {
+                    "step": torch.tensor(float(step)),
+                    "exp_avg": stored.get_tensor(f"first.{name}"),
+                    "exp_avg_sq": stored.get_tensor(f"second.{name}"),
+                }
+    return step
+
+
+def fit(
+    name: str,
+    model: nn.Module,
+    loss_of_step: LossOfStep,
+    folder: Path,
+    *,
+    steps: int,
+    peak: float,
+    seed: int = 0,
+    average_over: float = 500,
+    weight_decay: float = 0.01,
+    every: int = 100,
+    save_every: float = 60.0,
+    before_stop: Callable[[], None] | None = None,
+) -> nn.Module:
+    """Trains ``model`` in place and leaves the running average of its weights in it.
+
+    Every step draws its data from a generator seeded by (seed, step), so a run resumed from its checkpoint sees
+    the batches that it would have seen. The checkpoint is safetensors; the losses go to ``<name>.jsonl``.
+
+    Args:
+        loss_of_step: called with the step's generator and the progress 0 … 1; returns a scalar and figures to log.
+        average_over: steps over which the weights are averaged (exponentially).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, log = folder / f"{name}.safetensors", folder / f"{name}.jsonl"
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=peak, betas=(0.9, 0.98), weight_decay=weight_decay)
+    average = {k: v.detach().clone() for k, v in model.state_dict().items() if v.is_floating_point()}
+    start = _unpack(checkpoint, model, average, optimizer) if checkpoint.is_file() else 0
+    began = saved = time.monotonic()
+    sums: dict[str, float] = {}
+    model.train()
+    for step in range(start, steps):
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, peak)
+        loss, figures = loss_of_step(generator, step / steps)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        keep = min(1 - 1 / average_over, step / (step + 10))
+        with torch.no_grad():
+            live = model.state_dict()
+            torch._foreach_lerp_(list(average.values()), [live[k] for k in average], 1 - keep)
+        for k, v in {"loss": float(loss.detach()), **figures}.items():
+            sums[k] = sums.get(k, 0.0) + v
+        if (step + 1) % every == 0:
+            spent = time.monotonic() - began
+            left = spent / (step + 1 - start) * (steps - step - 1)
+            means = {k: round(v / every, 4) for k, v in sums.items()}
+            sums = {}
+            shown = " ".join(f"{k} {v:.4g}" for k, v in means.items())
+            print(f"{name} {step + 1}/{steps} {shown}; {spent:.0f} s, {left / 60:.1f} min left", flush=True)
+            with open(log, "a") as handle:
+                handle.write(json.dumps({"step": step + 1, "seconds": round(spent, 1), **means}) + "\n")
+        if time.monotonic() - saved > save_every or step + 1 == steps:
+            saved = time.monotonic()
+            packed, metadata = _pack(model, average, optimizer), {"step": str(step + 1)}
+            write_atomically(checkpoint, lambda path, p=packed, m=metadata: save_file(p, path, metadata=m))
+    model.load_state_dict(average, strict=False)
+    return model.eval()

@@ -1,0 +1,284 @@
+"""The stages of the embedded model's training, in order. Each reads what earlier ones left and can be run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import PriorTransformer, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import (
+    CLIPTextModelWithProjection,
+    CLIPVisionModelWithProjection,
+    PreTrainedTokenizerFast,
+)
+
+from core.emoji import models
+from core.emoji.autoencoder import Rebuild, new_autoencoder, rebuild_loss, standardise
+from core.emoji.bank import Bank, look_at, make_bank, seen
+from core.emoji.captions import MAX_LENGTH, CaptionWriter, vocabulary
+from core.emoji.fit import fit
+from core.emoji.learning import (
+    contrast,
+    decoder_loss,
+    length_penalty,
+    prior_loss,
+    sample_captions,
+    text_features,
+)
+from core.emoji.models import WIDTH
+from core.emoji.pictures import MOVED, STILL, PictureSource
+from core.emoji.questions import KINDS, QuestionWriter, answers
+from core.emoji.render import Drawings, held_out_pairs, render
+from core.emoji.teacher import WordNet, Words, thumbnail_loss, word_loss
+from core.emoji.tokenizer import word_tokenizer
+
+
+@dataclass
+class Workshop:
+    """What the stages share: the drawings, the words, where checkpoints lie, and how long to train."""
+
+    cache: Path
+    effort: float = 1.0  # scales every stage's steps
+    seed: int = 0
+
+    @cached_property
+    def drawings(self) -> Drawings:
+        return render(self.cache)
+
+    @cached_property
+    def words(self) -> Words:
+        return Words.of(self.drawings)
+
+    @cached_property
+    def source(self) -> PictureSource:
+        """The drawings that stages may learn from."""
+        return PictureSource(self.drawings, self.drawings.split(held_out=False))
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        return word_tokenizer(vocabulary(self.words), MAX_LENGTH)
+
+    @cached_property
+    def bank(self) -> Bank:
+        count = max(64, round(32_000 * min(1.0, self.effort)))
+        return make_bank(self.cache / "bank", self.source, self.autoencoder, self.tower, count, self.seed)
+
+    @cached_property
+    def autoencoder(self) -> Rebuild:
+        return train_autoencoder(self)
+
+    @cached_property
+    def teacher(self) -> WordNet:
+        return train_teacher(self)
+
+    @cached_property
+    def tower(self) -> CLIPVisionModelWithProjection:
+        return train_tower(self)
+
+    @cached_property
+    def text(self) -> CLIPTextModelWithProjection:
+        return train_text(self)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.cache / "checkpoints"
+
+    def steps(self, count: int) -> int:
+        return max(2, round(count * self.effort))
+
+
+def train_autoencoder(shop: Workshop) -> Rebuild:
+    module = Rebuild(new_autoencoder()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
+        batch = shop.source.sample(8, generator, STILL)
+        return rebuild_loss(module, batch.pixels.contiguous(memory_format=torch.channels_last), generator)
+
+    fit("autoencoder", module, loss_of_step, shop.checkpoints, steps=shop.steps(3000), peak=2e-3, average_over=150)
+    with torch.no_grad():
+        generator = torch.Generator().manual_seed(shop.seed)
+        latents = torch.cat([module.encode(shop.source.sample(64, generator).pixels) for _ in range(8)])
+    standardise(module.model, latents)
+    return module
+
+
+def train_teacher(shop: Workshop) -> WordNet:
+    torch.manual_seed(shop.seed)
+    model = WordNet((32, 48, 96, 192), WIDTH, len(shop.words.all))
+    return _train_word_net("teacher", model, shop, shop.source, steps=3600, seed=1)
+
+
+def train_judge(shop: Workshop) -> WordNet:
+    """The judge sees other drawings, other batches and has another shape, so that its errors are its own."""
+    drawings = shop.drawings
+    split = ~held_out_pairs(drawings.thing, drawings.style, seed=7)
+    torch.manual_seed(shop.seed + 7)
+    model = WordNet((24, 64, 112, 160), 128, len(shop.words.all))
+    source = PictureSource(drawings, split.nonzero()[0])
+    return _train_word_net("judge", model, shop, source, steps=3600, seed=8)
+
+
+def _train_word_net(name: str, model: WordNet, shop: Workshop, source: PictureSource, steps: int, seed: int) -> WordNet:
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
+        batch = source.sample(32, generator, MOVED)
+        embeds = model(batch.pixels)
+        loss, logits = word_loss(embeds, model.words, model.scale, shop.words, batch)
+        thumbnail = thumbnail_loss(model.thumbnail, embeds, batch.pixels)
+        names = logits[:, : len(shop.words.things)]
+        found = (names.argmax(1) == batch.thing).float().mean()
+        return loss + 6 * thumbnail, {"top1": float(found), "thumbnail": float(thumbnail.detach())}
+
+    fit(name, model, loss_of_step, shop.checkpoints, steps=shop.steps(steps), peak=3e-3, seed=seed, weight_decay=0.05)
+    return model
+
+
+def train_tower(shop: Workshop) -> CLIPVisionModelWithProjection:
+    """The image tower learns the teacher's embedding, and the same words and thumbnails, from varied pictures."""
+    torch.manual_seed(shop.seed + 2)
+    tower, teacher = models.image_tower(), shop.teacher.requires_grad_(False)
+
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
+        batch = shop.source.sample(48, generator, MOVED)
+        with torch.no_grad():
+            wanted = teacher(batch.pixels)
+        raw = tower(pixel_values=seen(batch.pixels)).image_embeds
+        embeds = F.normalize(raw, dim=1)
+        apart = 1 - (embeds * wanted).sum(1).mean()
+        loss, logits = word_loss(embeds, teacher.words, teacher.scale, shop.words, batch)
+        thumbnail = thumbnail_loss(teacher.thumbnail, embeds, batch.pixels)
+        found = (logits[:, : len(shop.words.things)].argmax(1) == batch.thing).float().mean()
+        total = 8 * apart + 0.5 * loss + 6 * thumbnail + 0.1 * length_penalty(raw)
+        return total, {"apart": float(apart.detach()), "top1": float(found), "thumbnail": float(thumbnail.detach())}
+
+    fit("tower", tower, loss_of_step, shop.checkpoints, steps=shop.steps(3400), peak=1.2e-3, seed=3, weight_decay=0.05)
+    return tower
+
+
+class TextAndScale(nn.Module):
+    """The text tower with the temperature that its contrast learns."""
+
+    def __init__(self, tower: CLIPTextModelWithProjection):
+        super().__init__()
+        self.tower = tower
+        self.scale = nn.Parameter(torch.tensor(14.0).log())
+
+
+def _tokens(shop: Workshop, captions: list[str]) -> tuple[Tensor, Tensor]:
+    coded = shop.tokenizer(captions, padding="max_length", truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
+    return coded.input_ids, coded.attention_mask
+
+
+def train_text(shop: Workshop) -> CLIPTextModelWithProjection:
+    """The text tower against the frozen image embeddings; every picture that fits a caption is a positive."""
+    torch.manual_seed(shop.seed + 3)
+    module, bank, writer = TextAndScale(models.text_tower(shop.tokenizer)), shop.bank, CaptionWriter(shop.words)
+
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
+        rows, captions, said = sample_captions(bank, writer, 128, generator)
+        more = torch.randint(len(bank.truth), (384,), generator=generator)
+        seen_rows = torch.cat([rows, more])
+        fits = torch.from_numpy(writer.fits(said, bank.truth[seen_rows.numpy()]))
+        pooled, _ = text_features(module.tower, *_tokens(shop, captions))
+        loss = contrast(pooled, bank.embeds[seen_rows], fits, module.scale.exp().clamp_max(40))
+        own = (F.normalize(pooled.detach(), dim=1) * F.normalize(bank.embeds[rows], dim=1)).sum(1).mean()
+        return loss + 0.1 * length_penalty(pooled), {"own": float(own)}
+
+    fit("text", module, loss_of_step, shop.checkpoints, steps=shop.steps(2600), peak=1e-3, seed=4, weight_decay=0.05)
+    return module.tower
+
+
+def train_prior(shop: Workshop) -> PriorTransformer:
+    torch.manual_seed(shop.seed + 4)
+    prior, scheduler = models.prior_transformer(), models.prior_scheduler()
+    bank, writer, text = shop.bank, CaptionWriter(shop.words), shop.text.requires_grad_(False)
+    # An untrained prior has clip_std 0 and would give zeros.
+    prior.clip_mean.data.copy_(bank.embeds.mean(0, keepdim=True))
+    prior.clip_std.data.copy_(bank.embeds.std(0, keepdim=True))
+    prior.clip_mean.requires_grad_(False)
+    prior.clip_std.requires_grad_(False)
+
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
+        rows, captions, _ = sample_captions(bank, writer, 64, generator)
+        dropped = torch.rand(len(captions), generator=generator) < 0.1
+        captions = ["" if drop else caption for drop, caption in zip(dropped.tolist(), captions, strict=True)]
+        ids, mask = _tokens(shop, captions)
+        with torch.no_grad():
+            pooled, hidden = text_features(text, ids, mask)
+        wanted = (bank.embeds[rows] - prior.clip_mean) / prior.clip_std
+        features = (pooled, hidden, mask[:, : hidden.shape[1]])
+        return prior_loss(prior, scheduler, wanted, features, generator), {}
+
+    fit("prior", prior, loss_of_step, shop.checkpoints, steps=shop.steps(2600), peak=1e-3, seed=5)
+    return prior
+
+
+@torch.no_grad()
+def zero_embed(tower: CLIPVisionModelWithProjection) -> Tensor:
+    """``[1, width]``: the embedding of an all-zero input, which the Kandinsky pipelines guide away from."""
+    return look_at(tower, torch.full((1, 3, 64, 64), 0.5))
+
+
+def train_decoder(shop: Workshop) -> UNet2DConditionModel:
+    torch.manual_seed(shop.seed + 5)
+    unet, scheduler = models.unet().to(memory_format=torch.channels_last), models.decoder_scheduler()  # type: ignore[call-overload]
+    bank, nothing = shop.bank, zero_embed(shop.tower)
+    spread = bank.embeds.std(0)
+
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
+        rows = torch.randint(len(bank.latents), (16,), generator=generator)
+        # The prior imagines embeddings that are a little off; the decoder must not mind.
+        embeds = bank.embeds[rows] + 0.15 * spread * torch.randn(len(rows), WIDTH, generator=generator)
+        dropped = torch.rand(len(rows), 1, generator=generator) < 0.1
+        embeds = torch.where(dropped, nothing, embeds)
+        latents = bank.latents[rows].float().contiguous(memory_format=torch.channels_last)
+        return decoder_loss(unet, scheduler, latents, embeds, generator), {}
+
+    fit("decoder", unet, loss_of_step, shop.checkpoints, steps=shop.steps(8000), peak=1e-3, seed=6, average_over=800)
+    return unet
+
+
+def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
+    """The question answerer learns the right answers, softened by what the teacher takes the picture for."""
+    torch.manual_seed(shop.seed + 6)
+    model = models.question_answerer(shop.tokenizer, answers(shop.words))
+    teacher, writer, things = shop.teacher.requires_grad_(False), QuestionWriter(shop.words), len(shop.words.things)
+    mask = torch.ones(1, models.SEEN_SIZE, models.SEEN_SIZE, dtype=torch.long)
+
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
+        batch = shop.source.sample(48, generator, MOVED)
+        numbers = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+        truth = torch.stack([batch.thing, batch.style, batch.look, batch.background], 1).tolist()
+        kinds = numbers.choice(KINDS, size=len(truth), p=(0.25, 0.5, 0.15, 0.1))
+        asked = [writer.write(str(k), *t, numbers) for k, t in zip(kinds, truth, strict=True)]
+        right = torch.tensor([q.answer for q in asked])
+        possible = torch.from_numpy(np.stack([q.possible for q in asked]))
+        with torch.no_grad():
+            names = teacher(batch.pixels) @ F.normalize(teacher.words[:things], dim=1).T * teacher.scale.exp()
+            taken = torch.full(possible.shape, -1e4)
+            taken[:, :things] = names
+            taken = taken.masked_fill(~possible, -1e4).softmax(1)
+        about_things = torch.tensor([q.kind in ("thing", "category") for q in asked])
+        wanted = F.one_hot(right, possible.shape[1]).float()
+        wanted[about_things] = 0.5 * wanted[about_things] + 0.5 * taken[about_things]
+        ids, attention = _tokens(shop, [q.text for q in asked])
+        length = int(attention.sum(1).max())
+        logits = model(
+            input_ids=ids[:, :length],
+            attention_mask=attention[:, :length],
+            pixel_values=seen(batch.pixels),
+            pixel_mask=mask.expand(len(ids), -1, -1),
+        ).logits
+        correct = (logits.argmax(1) == right).float()
+        loss = -(wanted * logits.log_softmax(1)).sum(1).mean()
+        return loss, {
+            "right": float(correct.mean()),
+            "kind": float(correct[torch.from_numpy(kinds == "category")].mean()),
+        }
+
+    fit("vqa", model, loss_of_step, shop.checkpoints, steps=shop.steps(3000), peak=1.5e-3, seed=9, weight_decay=0.05)
+    return model

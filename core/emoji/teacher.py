@@ -1,0 +1,106 @@
+"""A small convolutional network that names pictures against a table of word vectors.
+
+Two of them are trained: the *teacher*, from which the image tower learns (a small ViT trained alone on a few
+thousand drawings generalises badly; a convolutional network does much better in the same time), and the *judge*,
+with another seed, split and shape, which nothing but evaluation uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.emoji.pictures import BACKGROUNDS, LOOKS, Pictures
+from core.emoji.render import Drawings
+from core.emoji.sources import SETS
+
+THUMBNAIL = 8
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a picture can be called: things, categories, sets, looks and backgrounds, each a row of one table."""
+
+    things: tuple[str, ...]
+    categories: tuple[str, ...]
+    belongs: Tensor  # [things, categories] bool
+
+    @classmethod
+    def of(cls, drawings: Drawings) -> Words:
+        names = tuple(thing.name for thing in drawings.things)
+        categories = tuple(dict.fromkeys(c for thing in drawings.things for c in thing.categories))
+        belongs = torch.tensor([[c in thing.categories for c in categories] for thing in drawings.things])
+        return cls(names, categories, belongs)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.things, *self.categories, *(art.style for art in SETS), *LOOKS, *BACKGROUNDS)
+
+    def spans(self) -> list[slice]:
+        """The rows of: things and categories together, sets, looks, backgrounds."""
+        sizes = [len(self.things) + len(self.categories), len(SETS), len(LOOKS), len(BACKGROUNDS)]
+        ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+        return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+    def targets(self, thing: Tensor) -> Tensor:
+        """``[n, things + categories]``: 0.6 for the own name, 0.4 shared by the categories it belongs to."""
+        names = F.one_hot(thing, len(self.things)).float()
+        member = self.belongs[thing].float()
+        return torch.cat([0.6 * names, 0.4 * member / member.sum(1, keepdim=True).clamp_min(1)], 1)
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions, the first of which halves the side, beside a pooled 1×1 shortcut."""
+
+    def __init__(self, before: int, after: int):
+        super().__init__()
+        self.first = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(after)
+        self.second = nn.Conv2d(after, after, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(after)
+        self.shortcut = nn.Conv2d(before, after, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.first_norm(self.first(x)))
+        return F.relu(self.second_norm(self.second(y)) + self.shortcut(F.avg_pool2d(x, 2)))
+
+
+class WordNet(nn.Module):
+    """Pictures ``[n, 3, 64, 64]`` in 0 … 1 → unit embeddings ``[n, width]``; beside it a table of word vectors."""
+
+    def __init__(self, channels: tuple[int, ...], width: int, words: int):
+        super().__init__()
+        self.stem = nn.Conv2d(3, channels[0], 5, stride=2, padding=2)
+        self.blocks = nn.Sequential(*(Residual(a, b) for a, b in zip(channels, channels[1:], strict=False)))
+        self.project = nn.Linear(channels[-1] * 5, width)
+        self.words = nn.Parameter(torch.randn(words, width) * width**-0.5)
+        self.scale = nn.Parameter(torch.tensor(14.0).log())
+        self.thumbnail = nn.Linear(width, 3 * THUMBNAIL**2)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = self.blocks(F.relu(self.stem(pixels * 2 - 1)))
+        # The mean says what is there, the four quarters where: pose and silhouette must reach the embedding.
+        x = torch.cat([x.mean((2, 3)), F.adaptive_avg_pool2d(x, 2).flatten(1)], 1)
+        return F.normalize(self.project(x), dim=1)
+
+
+def word_loss(embeds: Tensor, table: Tensor, scale: Tensor, words: Words, batch: Pictures) -> tuple[Tensor, Tensor]:
+    """Cross entropy against every word that fits, over names and categories, sets, looks and backgrounds.
+
+    Returns the loss and the logits over names and categories ``[n, things + categories]``.
+    """
+    logits = embeds @ F.normalize(table, dim=1).T * scale.exp().clamp_max(40)
+    what, styles, looks, grounds = words.spans()
+    loss = -(words.targets(batch.thing) * logits[:, what].log_softmax(1)).sum(1).mean()
+    for span, truth in ((styles, batch.style), (looks, batch.look), (grounds, batch.background)):
+        loss = loss + 0.25 * F.cross_entropy(logits[:, span], truth)
+    return loss, logits[:, what]
+
+
+def thumbnail_loss(head: nn.Linear, embeds: Tensor, pixels: Tensor) -> Tensor:
+    """Mean squared error of an 8×8 picture read off the embedding: it keeps pose, colour and silhouette in it."""
+    small = F.adaptive_avg_pool2d(pixels, THUMBNAIL).flatten(1)
+    return F.mse_loss(head(embeds * embeds.shape[1] ** 0.5) + 0.5, small)
