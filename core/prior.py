@@ -175,7 +175,8 @@ class CachedPrior:
             keys_values.append((key, value))
             if index == len(blocks) - 1:
                 start = hidden.shape[1] - needed
-                hidden, normed, mask = hidden[:, start:], normed[:, start:], mask[:, :, start:]
+                # Contiguous, or the projection falls back to one small matrix product for each row.
+                hidden, normed, mask = hidden[:, start:], normed[:, start:].contiguous(), mask[:, :, start:]
             if hidden.shape[1]:
                 query = _heads(block.attn1.to_q(normed), block)
                 mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)

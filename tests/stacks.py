@@ -37,7 +37,7 @@ MEMBERS = [word for members in CATEGORIES.values() for word in members]
 FILLERS = (
     "! . , ' a an the my of in on with is this what kind type photo picture drawing art style image red blue small"
 )
-WORDS = [*FILLERS.split(), *CATEGORIES, *MEMBERS]
+WORDS: list[str] = [*FILLERS.split(), *CATEGORIES, *MEMBERS]
 
 
 def liven(model: torch.nn.Module, seed: int) -> Any:
