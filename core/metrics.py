@@ -129,7 +129,7 @@ def nearest_words(
     """For each concept the stack's words for the category that it resembles most: (word, similarity), nearest
     first.
     """
-    words = members(backbone, category)
+    words = members(backbone, category, kind)
     if not words:
         return [[] for _ in imagined]
     similarity = word_similarity(imagined, bank.panels(kind, words))

@@ -112,7 +112,8 @@ class ConceptLab:
         for word in words:
             if word and not self.backbone.knows(word):
                 raise RequestError(f"the stack {self.backbone.version} does not know the word {word!r}: choose another")
-        if request.schedule == "adaptive" and not self.looker.namer and not members(self.backbone, request.category):
+        words_of = members(self.backbone, request.category, request.kind)
+        if request.schedule == "adaptive" and not self.looker.namer and not words_of:
             raise RequestError(
                 f"nobody can name negatives, the stack {self.backbone.version} has no vocabulary: give a namer or words"
             )

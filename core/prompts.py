@@ -9,41 +9,41 @@ from __future__ import annotations
 ARTICLES = ("a", "the", "my")
 _STANDARD = (
     "a photo of {article} {{}}",
-    "a detailed photo of {article} {{}}, high quality",
-    "a bright photo of {article} {{}} on a white background",
+    "a good photo of {article} {{}}",
+    "a bright photo of {article} {{}}",
 )
 _EDITS = (
     "a painting of {article} {{}}",
     "a pencil sketch of {article} {{}}",
-    "a cartoon drawing of {article} {{}}",
-    "a watercolor of {article} {{}}",
+    "a digital cartoon art of {article} {{}}",
+    "a watercolor painting of {article} {{}}",
     "pixel art of {article} {{}}",
-    "a 3d render of {article} {{}}",
-    "a black and white picture of {article} {{}}",
+    "a black and white photo of {article} {{}}",
     "a sticker of {article} {{}}",
-    "{article} {{}} on a blue background",
+    "a rendering of {article} {{}}",
+    "a photo of {article} {{}} on a blue background",
 )
 _STYLE_SCENES = (
     "a dog",
-    "a cat on a chair",
+    "a cat",
     "a horse and a barn in a valley",
     "a bowl of fruit",
-    "a house by a lake",
-    "a city street at night",
-    "a tree on a hill",
-    "a ship on the sea",
-    "a vase of flowers",
-    "a portrait of a woman",
-    "a portrait of an old man",
+    "a house",
+    "a city at night",
+    "a tree",
+    "a ship",
+    "a flower",
+    "a woman",
+    "an old man",
     "a mountain in the snow",
-    "a bridge over a river",
-    "a bird on a branch",
+    "a bridge",
+    "a bird",
     "a castle",
-    "a market full of people",
-    "a garden in spring",
-    "a kitchen table",
-    "a train in the fog",
-    "the moon over a field",
+    "a market",
+    "a garden",
+    "a chair",
+    "a train",
+    "the moon",
 )
 
 
@@ -60,26 +60,29 @@ TEMPLATES: dict[str, tuple[str, ...]] = {kind: sum(groups, ()) for kind, groups 
 
 # What a concept is measured with, whatever it was learned with: other works of the same templates.
 PANEL: dict[str, tuple[str, ...]] = {
-    "object": (
-        "a photo of a {}",
-        "a detailed photo of a {}, high quality",
-        "a painting of a {}",
-        "a pencil sketch of a {}",
-    ),
-    "style": (
-        "a painting of a dog in the style of {}",
-        "a painting of a horse and a barn in a valley in the style of {}",
-        "a painting of a bowl of fruit in the style of {}",
-        "a painting of a house by a lake in the style of {}",
-    ),
+    "object": ("a photo of a {}", "a bright photo of a {}", "a painting of a {}", "a pencil sketch of a {}"),
+    "style": tuple(f"a painting of {scene} in the style of {{}}" for scene in ("a dog", "a house", "a tree", "a bird")),
 }
 PANEL_SEEDS = (1, 2)
 
 PORTRAIT = "a photo of a {}"  # how a parent's images for Eq. 5 are drawn (§4.3)
-_SCENE = "a painting of a horse and a barn in a valley in the style of {}"
-_DRAWN_FOR_QUESTION = {
-    "default": {"object": PORTRAIT, "style": _SCENE},
-    "paper": {"object": "Professional high-quality art of a {}. photorealistic, 4k, HQ", "style": _SCENE},
+_STYLE_PORTRAIT = "a painting of a dog in the style of {}"
+# What is drawn for a namer of negatives, and what it is asked: (prompt, question), as the authors did it and as here.
+_ASKED = {
+    "default": {
+        "object": (PORTRAIT, "What kind of {} is in this photo?"),
+        "style": (_STYLE_PORTRAIT, "What art style was used in this photo of a dog?"),
+    },
+    "paper": {
+        "object": (
+            "Professional high-quality art of a {}. photorealistic, 4k, HQ",
+            "What kind of {} is in this photo?",
+        ),
+        "style": (
+            "a painting of a horse and a barn in a valley in the style of {}",
+            "What art style was used in this photo of a horse and a barn?",
+        ),
+    },
 }
 _STYLE_PHRASE = " in the style of {}"
 
@@ -93,18 +96,14 @@ def fill(template: str, word: str) -> str:
 
 def portrait(kind: str) -> str:
     """The prompt that shows a concept of this kind by itself."""
-    return _SCENE if kind == "style" else PORTRAIT
+    return _STYLE_PORTRAIT if kind == "style" else PORTRAIT
 
 
 def drawn_for_question(kind: str, preset: str = "default") -> str:
     """The prompt of the drawing that a namer of negatives is asked about (§4.2)."""
-    return _DRAWN_FOR_QUESTION["default" if preset == "default" else "paper"][kind]
+    return _ASKED["default" if preset == "default" else "paper"][kind][0]
 
 
-def question(kind: str, category: str) -> str:
-    """What a visual question answering model is asked. The category is part of it, so that it answers with a
-    member.
-    """
-    if kind == "style":
-        return "What art style was used in this photo of a horse and a barn?"
-    return f"What kind of {category} is in this photo?"
+def question(kind: str, category: str, preset: str = "default") -> str:
+    """What a visual question answering model is asked: for a member of the category, or the style and not the scene."""
+    return _ASKED["default" if preset == "default" else "paper"][kind][1].format(category)

@@ -230,7 +230,8 @@ class Looker:
             return found
         asked: dict[str, list[int]] = {}
         for i in rows:
-            asked.setdefault(question(state.requests[i].kind, state.requests[i].category), []).append(i)
+            request = state.requests[i]
+            asked.setdefault(question(request.kind, request.category, request.chosen.preset), []).append(i)
         for text, of in asked.items():
             each = self.namer([image for i in of for image in drawn[i]], text)
             for place, i in enumerate(of):
@@ -259,7 +260,7 @@ class Looker:
             settings.min_cosine,
             request.category,
             taken=[*learner.words, *(p.word for p in request.positives)],
-            vocabulary=members(self.backbone, request.category),
+            vocabulary=members(self.backbone, request.category, request.kind),
             known=self.backbone.knows,
         )
         return choice, "vocabulary" if choice.replaced else by

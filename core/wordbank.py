@@ -50,12 +50,11 @@ class WordBank:
         return self._known[key]
 
 
-def members(backbone: Any, category: str) -> tuple[str, ...]:
-    """The words of the stack's vocabulary that belong to a category; all of them where it does not list the
-    category.
+def members(backbone: Any, category: str, kind: str = "object") -> tuple[str, ...]:
+    """The words of the stack's vocabulary that belong to a category; where it does not list that, all of its words.
+
+    Styles are the members of whatever a style is called ("painting", "art"), listed as "style".
     """
-    vocabulary = backbone.vocabulary
-    if not vocabulary:
-        return ()
-    words = vocabulary.get("categories", {}).get(category.lower()) or vocabulary.get("words", ())
-    return tuple(words)
+    categories = backbone.vocabulary.get("categories", {})
+    words = categories.get(category.lower()) or (categories.get("style") if kind == "style" else None)
+    return tuple(words or backbone.vocabulary.get("words", ()))
