@@ -110,11 +110,15 @@ def test_a_choice_of_build_needs_a_pinned_version(place, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_package_index_without_that_build_is_one_line(place):
-    (Path(environment.VENV)).mkdir()
-    Path(environment.LOG).write_text("ERROR: No matching distribution found for torch==2.13.0+cpu\n")
+@pytest.mark.parametrize(
+    "reason", ["No matching distribution found for torch==2.13.0+cpu", "ResolutionImpossible: see"]
+)
+def test_a_package_index_without_that_build_is_one_line(place, reason):
+    Path(environment.VENV).mkdir()
+    Path(environment.LOG).write_text(f"WARNING: noise\nERROR: {reason}\n")
     line = environment.explain(["torch==2.13.0+cpu", "--no-deps"])
     assert "TORCH_INDEX" in line and "\n" not in line
+    assert environment.explain(["--editable", "."]).startswith(f"pip failed: ERROR: {reason}")
 
 
 def test_too_old_a_python_is_told_so(monkeypatch):

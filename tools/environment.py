@@ -211,7 +211,8 @@ def pip(what: str, arguments: list, start: float) -> None:
 def explain(arguments: list) -> str:
     with open(LOG, encoding="utf-8", errors="replace") as file:
         log = file.read()
-    if arguments[0].endswith("+cpu") and "No matching distribution" in log:
+    # With a constraints file pip says ResolutionImpossible where it finds no such build.
+    if arguments[0].endswith("+cpu") and ("No matching distribution" in log or "ResolutionImpossible" in log):
         return (
             f"pip's package index has no CPU build of PyTorch ({arguments[0]}): add TORCH_INDEX=ADDRESS of one "
             "that has (PyTorch's page 'Get started' names it), or leave TORCH out"

@@ -47,7 +47,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--model", default="emoji", show_default=True, help="The stack to look at: emoji, a hub id or a folder.")
+@click.option("--model", default="emoji", show_default=True, help="The stack to look at: emoji, or a folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(model: str, as_json: bool) -> None:
     """Say what is installed, which model, which device, and what is amiss.
