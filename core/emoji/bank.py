@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
-from transformers import CLIPVisionModelWithProjection
+from torch import Tensor, nn
 
 from core.emoji.autoencoder import Rebuild
 from core.emoji.fit import write_atomically
 from core.emoji.models import SEEN_SIZE
 from core.emoji.pictures import STILL, Pictures, PictureSource
+from core.emoji.teacher import WordNet
 
 CHUNK = 64
 
@@ -29,9 +30,12 @@ def seen(pixels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def look_at(tower: CLIPVisionModelWithProjection, pixels: Tensor) -> Tensor:
-    """``[n, 3, 64, 64]`` → image embeddings ``[n, width]`` as the tower gives them."""
-    return tower(pixel_values=seen(pixels)).image_embeds
+def look_at(eyes: nn.Module, pixels: Tensor) -> Tensor:
+    """``[n, 3, 64, 64]`` → image embeddings ``[n, width]`` as the tower gives them; the teacher's at that length."""
+    if isinstance(eyes, WordNet):
+        embeds = eyes(pixels)
+        return embeds * embeds.shape[1] ** 0.5
+    return eyes(pixel_values=seen(pixels)).image_embeds
 
 
 def pictures(source: PictureSource, count: int, seed: int) -> Iterator[Pictures]:
@@ -46,7 +50,7 @@ def pictures(source: PictureSource, count: int, seed: int) -> Iterator[Pictures]
 class Bank:
     """Attributes:
     truth: ``[n, 4]`` int64: thing, set, look, background.
-    embeds: ``[n, width]`` from the image tower.
+    embeds: ``[n, width]`` from whatever looked at the pictures, of length about √width.
     latents: ``[n, 4, 16, 16]`` from the autoencoder.
     """
 
@@ -64,32 +68,36 @@ def _stored(path: Path, made_from: str, name: str) -> Tensor | None:
     return load_file(path)[name]
 
 
-def _mark(module: torch.nn.Module) -> str:
+def _mark(module: nn.Module) -> str:
     """Tells weights apart, so that a bank made with others is made again."""
     return f"{sum(float(p.double().abs().sum()) for p in module.parameters()):.6f}"
 
 
 @torch.no_grad()
-def make_bank(
-    folder: Path, source: PictureSource, rebuild: Rebuild, tower: CLIPVisionModelWithProjection, count: int, seed: int
-) -> Bank:
-    """Encodes ``count`` varied pictures, or reads what was encoded with the same weights before."""
+def make_bank(folder: Path, source: PictureSource, rebuild: Rebuild, eyes: nn.Module, count: int, seed: int) -> Bank:
+    """Encodes ``count`` varied pictures, or reads what was encoded with the same weights before.
+
+    Args:
+        eyes: the image tower, or the teacher that it learns from.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    files = {name: folder / f"{name}-{seed}-{count}.safetensors" for name in ("latents", "embeds")}
-    marks = {"latents": _mark(rebuild), "embeds": _mark(tower)}
-    found = {name: _stored(files[name], marks[name], name) for name in files}
-    truth, made = [], {name: [] for name in files}
+    stem = f"{type(eyes).__name__}-{seed}-{count}"
+    files = {"latents": folder / f"latents-{seed}-{count}.safetensors", "embeds": folder / f"{stem}.safetensors"}
+    marks = {"latents": _mark(rebuild), "embeds": _mark(eyes)}
+    stored = {name: _stored(files[name], marks[name], name) for name in files}
+    parts = {name: tensor for name, tensor in stored.items() if tensor is not None}
+    truth: list[Tensor] = []
+    made: dict[str, list[Tensor]] = {name: [] for name in files if name not in parts}
     for batch in pictures(source, count, seed):
         truth.append(torch.stack([batch.thing, batch.style, batch.look, batch.background], 1))
-        if found["latents"] is None:
+        if "latents" in made:
             made["latents"].append(rebuild.encode(batch.pixels).half())
-        if found["embeds"] is None:
-            made["embeds"].append(look_at(tower, batch.pixels))
-        if len(truth) % 100 == 0:
+        if "embeds" in made:
+            made["embeds"].append(look_at(eyes, batch.pixels))
+        if made and len(truth) % 100 == 0:
             print(f"bank {len(truth) * CHUNK}/{count}", flush=True)
-    for name, path in files.items():
-        if found[name] is None:
-            found[name] = torch.cat(made[name])
-            tensors, metadata = {name: found[name].contiguous()}, {"made_from": marks[name]}
-            write_atomically(path, lambda p, t=tensors, m=metadata: save_file(t, p, metadata=m))
-    return Bank(torch.cat(truth).numpy(), found["embeds"], found["latents"])
+    for name in made:
+        parts[name] = torch.cat(made[name]).contiguous()
+        save = partial(save_file, {name: parts[name]}, metadata={"made_from": marks[name]})
+        write_atomically(files[name], save)
+    return Bank(torch.cat(truth).numpy(), parts["embeds"], parts["latents"])

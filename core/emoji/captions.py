@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from core.emoji.pictures import BACKGROUNDS, LOOKS, PLAIN_BACKGROUNDS
@@ -12,10 +14,14 @@ MAX_LENGTH = 32  # tokens of a prompt, begin and end included; also the prior's 
 
 # Words that say nothing about the picture; training on them makes them mean nothing.
 OBJECT_FRAMES = (
-    "{}", "a {}", "the {}", "my {}", "one {}", "an image of {}", "a photo of {}", "a picture of {}", "a rendering of {}", "a close-up photo of {}",
-    "a good photo of {}", "a cropped photo of {}", "a photo of a nice {}", "a photo of a cool {}", "a photo of a weird {}", "a photo of a small {}",
-    "a photo of a large {}", "a photo of my {}", "a photo of the {}", "a bright photo of {}", "a depiction of {}", "an illustration of {}", "{} as an emoji",
-    "an emoji of {}", "an icon of {}", "professional high-quality art of {}. photorealistic, 4k, hq", "art of {}", "a drawing of {}", "a digital cartoon art of {}",
+    "{}", "a {}", "the {}", "my {}", "one {}", "an image of {}", "a photo of {}", "a picture of {}",
+    "a rendering of {}", "a close-up photo of {}",
+    "a good photo of {}", "a cropped photo of {}", "a photo of a nice {}", "a photo of a cool {}",
+    "a photo of a weird {}", "a photo of a small {}",
+    "a photo of a large {}", "a photo of my {}", "a photo of the {}", "a bright photo of {}", "a depiction of {}",
+    "an illustration of {}", "{} as an emoji",
+    "an emoji of {}", "an icon of {}", "professional high-quality art of {}. photorealistic, 4k, hq", "art of {}",
+    "a drawing of {}", "a digital cartoon art of {}",
     "a sticker of {}", "a toy of {}", "a painting of {}",
 )  # fmt: skip
 
@@ -29,7 +35,11 @@ LOOK_FRAMES: dict[str, tuple[str, ...]] = {
         "a line drawing of {}",
     ),
     "pixel art": ("pixel art of {}", "{} in the style of pixel art", "a pixel art picture of {}"),
-    "black and white": ("a black and white photo of {}", "{} in black and white", "{} in the style of black and white"),
+    "black and white": (
+        "a black and white photo of {}",
+        "{} in black and white",
+        "{} in the style of black and white",
+    ),
     "watercolor": ("a watercolor of {}", "a watercolor painting of {}", "{} in the style of watercolor"),
     "oil painting": ("an oil painting of {}", "{} in the style of oil painting"),
     "neon": ("a neon sign of {}", "{} in neon", "{} in the style of neon"),
@@ -41,9 +51,7 @@ SCENE_FRAMES: dict[str, tuple[str, ...]] = {
     "night": ("{} at night", "{} in the night"),
     "snow": ("{} in the snow", "{} on snow"),
 }
-QUESTION_WORDS = (
-    "what kind of is in this photo ? which where color was art style used with and or , . - ' : ! s".split()
-)
+QUESTION = "what kind of is in this photo ? which where color was art style used with and or , . - ' : ! s"
 UNTAUGHT = "untaught"  # stands in no vocabulary: it is read as the unknown token
 
 
@@ -59,7 +67,7 @@ def vocabulary(words: Words) -> list[str]:
     frames = [*OBJECT_FRAMES, *(f for fs in LOOK_FRAMES.values() for f in fs)]
     frames += [f for name in BACKGROUNDS for f in background_frames(name)]
     frames += ["in the style of {}", "a {} style", "an {}"]
-    text = [f.replace("{}", " ") for f in frames] + QUESTION_WORDS + [*PLAIN_BACKGROUNDS]
+    text = [f.replace("{}", " ") for f in frames] + [QUESTION, *PLAIN_BACKGROUNDS]
     return [*text, *words.all]
 
 
@@ -72,13 +80,13 @@ class CaptionWriter:
             [c for c, member in zip(words.categories, row, strict=True) if member] for row in words.belongs.tolist()
         ]
 
-    def write(
-        self, thing: int, style: int, look: int, background: int, generator: np.random.Generator
-    ) -> tuple[str, tuple[int, int, int, int]]:
-        """A caption and what it says: (what, set, look, background) indices, -1 where it says nothing.
+    def write(self, truth: Sequence[int], generator: np.random.Generator) -> tuple[str, tuple[int, int, int, int]]:
+        """A caption of a picture whose thing, set, look and background are ``truth``; and what the caption says.
 
-        ``what`` indexes names and categories together, as the rows of `Words.all` do.
+        That is (what, set, look, background) indices, -1 where it says nothing; ``what`` indexes names and
+        categories together, as the rows of `Words.all` do.
         """
+        thing, style, look, background = truth
         categories = self.categories_of[thing]
         what, phrase = thing, self.words.things[thing]
         if categories and generator.random() < 0.3:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -73,7 +74,6 @@ def fit(
     weight_decay: float = 0.01,
     every: int = 100,
     save_every: float = 60.0,
-    before_stop: Callable[[], None] | None = None,
 ) -> nn.Module:
     """Trains ``model`` in place and leaves the running average of its weights in it.
 
@@ -119,7 +119,7 @@ def fit(
                 handle.write(json.dumps({"step": step + 1, "seconds": round(spent, 1), **means}) + "\n")
         if time.monotonic() - saved > save_every or step + 1 == steps:
             saved = time.monotonic()
-            packed, metadata = _pack(model, average, optimizer), {"step": str(step + 1)}
-            write_atomically(checkpoint, lambda path, p=packed, m=metadata: save_file(p, path, metadata=m))
+            packed = _pack(model, average, optimizer)
+            write_atomically(checkpoint, partial(save_file, packed, metadata={"step": str(step + 1)}))
     model.load_state_dict(average, strict=False)
     return model.eval()

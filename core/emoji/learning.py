@@ -31,7 +31,7 @@ def sample_captions(
     """Rows of the bank ``[count]``, a caption for each, and what the captions say ``[count, 4]``."""
     rows = torch.randint(len(bank.truth), (count,), generator=generator)
     numbers = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
-    written = [writer.write(*bank.truth[row].tolist(), numbers) for row in rows.tolist()]
+    written = [writer.write(bank.truth[row].tolist(), numbers) for row in rows.tolist()]
     return rows, [text for text, _ in written], np.array([said for _, said in written])
 
 

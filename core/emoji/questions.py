@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,12 +41,14 @@ class QuestionWriter:
             mask[: self.things] = words.belongs[:, column].numpy()
             self.members[category] = mask
         spans = np.cumsum([0, self.things, len(LOOKS) - 1 + len(SETS), len(BACKGROUNDS)])
-        self.spans = [np.isin(np.arange(count), np.arange(a, b)) for a, b in zip(spans, spans[1:], strict=False)]
+        self.spans = [np.isin(np.arange(count), np.arange(a, b)) for a, b in pairwise(spans)]
 
-    def write(
-        self, kind: str, thing: int, style: int, look: int, background: int, generator: np.random.Generator
-    ) -> Question:
-        """A question of that kind about a picture; one without a category is asked about the thing itself."""
+    def write(self, kind: str, truth: Sequence[int], generator: np.random.Generator) -> Question:
+        """A question of that kind about a picture whose thing, set, look and background are ``truth``.
+
+        A thing without a category is asked about by itself.
+        """
+        thing, style, look, background = truth
         if kind == "category":
             members = [c for c, mask in self.members.items() if mask[thing]]
             if members:

@@ -61,7 +61,7 @@ def _fit(picture: Image.Image) -> np.ndarray:
     picture = picture.crop(box)
     inner = SIZE - 2 * MARGIN
     scale = inner / max(picture.size)
-    size = tuple(max(1, round(side * scale)) for side in picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     # Premultiplied while resampling: straight alpha would bleed the colour of transparent pixels into edges.
     picture = picture.convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA")
     canvas = Image.new("RGBA", (SIZE, SIZE))

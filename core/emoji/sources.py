@@ -114,7 +114,10 @@ NOT_A: dict[str, tuple[str, ...]] = {
     "building": ("building construction", "brick", "rock", "wood", "wedding"),
     "drink": ("ice", "pouring liquid"),
     "meal": ("salt", "butter", "egg", "canned food"),
-    "tool": ("dagger", "crossed swords", "bomb", "bow and arrow", "shield", "white cane", "chains", "broken chain", "link"),
+    "tool": (
+        "dagger", "crossed swords", "bomb", "bow and arrow", "shield", "white cane", "chains", "broken chain",
+        "link",
+    ),
     "toy": ("spade suit", "heart suit", "diamond suit", "club suit"),
     "dishware": (),
 }  # fmt: skip
@@ -122,37 +125,58 @@ NOT_A: dict[str, tuple[str, ...]] = {
 # Categories that emojibase does not have, or has too thin.
 EXTRA_CATEGORIES: dict[str, tuple[str, ...]] = {
     "pet": (
-        "dog face", "dog", "guide dog", "service dog", "poodle", "cat face", "cat", "black cat", "rabbit face", "rabbit",
-        "hamster", "mouse face", "mouse", "parrot", "turtle", "lizard", "snake", "tropical fish", "fish", "horse", "bird",
+        "dog face", "dog", "guide dog", "service dog", "poodle", "cat face", "cat", "black cat", "rabbit face",
+        "rabbit",
+        "hamster", "mouse face", "mouse", "parrot", "turtle", "lizard", "snake", "tropical fish", "fish", "horse",
+        "bird",
         "baby chick", "hedgehog", "frog", "snail", "goose", "duck", "chipmunk", "pig", "goat", "llama",
     ),
     "furniture": (
         "chair", "couch and lamp", "bed", "toilet", "bathtub", "door", "window", "mirror", "seat", "file cabinet",
-        "card file box", "mantelpiece clock", "television", "shower", "framed picture", "ladder", "basket", "wastebasket",
+        "card file box", "mantelpiece clock", "television", "shower", "framed picture", "ladder", "basket",
+        "wastebasket",
         "light bulb", "candle", "coffin", "carousel horse",
     ),
     "musical instrument": ("postal horn", "bell", "wind chime"),
-    "tool": ("plunger", "broom", "razor", "scissors", "kitchen knife", "sewing needle", "toothbrush", "fishing pole"),
-    "tree": ("evergreen tree", "deciduous tree", "palm tree", "christmas tree", "tanabata tree", "leafless tree", "pine decoration"),
+    "tool": (
+        "plunger", "broom", "razor", "scissors", "kitchen knife", "sewing needle", "toothbrush", "fishing pole",
+    ),
+    "tree": (
+        "evergreen tree", "deciduous tree", "palm tree", "christmas tree", "tanabata tree", "leafless tree",
+        "pine decoration",
+    ),
     "fruit": ("avocado",),
     "plant": ("christmas tree", "tanabata tree"),
-    "weapon": ("dagger", "crossed swords", "bomb", "bow and arrow", "axe", "water pistol", "boomerang", "kitchen knife"),
+    "weapon": (
+        "dagger", "crossed swords", "bomb", "bow and arrow", "axe", "water pistol", "boomerang", "kitchen knife",
+    ),
     "hat": ("crown", "hat", "top hat", "graduation cap", "billed cap", "military helmet", "helmet"),
-    "shoe": ("thong sandal", "shoe", "running shoe", "hiking boot", "flat shoe", "high heeled shoe", "sandal", "ballet shoes", "boot", "ice skate", "roller skate"),
+    "shoe": (
+        "thong sandal", "shoe", "running shoe", "hiking boot", "flat shoe", "high heeled shoe", "sandal",
+        "ballet shoes", "boot", "ice skate", "roller skate",
+    ),
     "bag": ("purse", "handbag", "clutch bag", "shopping bags", "backpack", "briefcase", "luggage", "money bag"),
-    "ball": ("soccer ball", "baseball", "softball", "basketball", "volleyball", "tennis", "pool 8 ball", "bowling", "crystal ball", "american football", "rugby football"),
+    "ball": (
+        "soccer ball", "baseball", "softball", "basketball", "volleyball", "tennis", "pool 8 ball", "bowling",
+        "crystal ball", "american football", "rugby football",
+    ),
     "lamp": ("light bulb", "flashlight", "candle", "red paper lantern", "diya lamp", "couch and lamp"),
     "car": ("automobile", "taxi", "police car", "racing car", "sport utility vehicle", "pickup truck"),
-    "train": ("locomotive", "railway car", "high speed train", "bullet train", "train", "metro", "light rail", "tram", "monorail", "mountain railway", "tram car"),
+    "train": (
+        "locomotive", "railway car", "high speed train", "bullet train", "train", "metro", "light rail", "tram",
+        "monorail", "mountain railway", "tram car",
+    ),
     "dinosaur": ("sauropod", "t rex", "dragon", "dragon face"),
 }  # fmt: skip
 
 # Different pictures of one thing, and names that say more than the picture shows.
 SAME_THING: dict[str, str] = {
-    "waxing crescent moon": "crescent moon", "waning crescent moon": "crescent moon", "waxing gibbous moon": "gibbous moon",
+    "waxing crescent moon": "crescent moon", "waning crescent moon": "crescent moon",
+    "waxing gibbous moon": "gibbous moon",
     "waning gibbous moon": "gibbous moon", "first quarter moon": "half moon", "last quarter moon": "half moon",
     "first quarter moon face": "moon face", "last quarter moon face": "moon face",
-    "globe showing europe africa": "globe", "globe showing americas": "globe", "globe showing asia australia": "globe",
+    "globe showing europe africa": "globe", "globe showing americas": "globe",
+    "globe showing asia australia": "globe",
     "hourglass done": "hourglass", "hourglass not done": "hourglass",
     "horizontal traffic light": "traffic light", "vertical traffic light": "traffic light",
     "magnifying glass tilted left": "magnifying glass", "magnifying glass tilted right": "magnifying glass",
@@ -162,15 +186,20 @@ SAME_THING: dict[str, str] = {
     "green book": "book", "blue book": "book", "orange book": "book", "closed book": "book",
     "musical note": "musical notes", "camera with flash": "camera", "bell with slash": "muted bell",
     "umbrella with rain drops": "umbrella", "snowman without snow": "snowman",
-    "yen banknote": "banknote", "dollar banknote": "banknote", "euro banknote": "banknote", "pound banknote": "banknote",
+    "yen banknote": "banknote", "dollar banknote": "banknote", "euro banknote": "banknote",
+    "pound banknote": "banknote",
     "envelope with arrow": "incoming envelope", "front facing baby chick": "baby chick", "straight ruler": "ruler",
-    "tear off calendar": "calendar", "round pushpin": "pushpin", "optical disk": "disk", "dvd": "disk", "computer disk": "minidisc",
+    "tear off calendar": "calendar", "round pushpin": "pushpin", "optical disk": "disk", "dvd": "disk",
+    "computer disk": "minidisc",
     "two hump camel": "camel", "woman s clothes": "blouse", "man s shoe": "shoe", "woman s sandal": "sandal",
-    "woman s boot": "boot", "woman s hat": "hat", "rescue worker s helmet": "helmet", "one piece swimsuit": "swimsuit",
+    "woman s boot": "boot", "woman s hat": "hat", "rescue worker s helmet": "helmet",
+    "one piece swimsuit": "swimsuit",
     "1st place medal": "gold medal", "2nd place medal": "silver medal", "3rd place medal": "bronze medal",
     "sun behind small cloud": "sun behind cloud", "sun behind large cloud": "sun behind cloud",
-    "mobile phone with arrow": "mobile phone", "low battery": "battery", "locked with pen": "locked", "locked with key": "locked",
-    "open file folder": "file folder", "notebook with decorative cover": "notebook", "page facing up": "page", "page with curl": "page",
+    "mobile phone with arrow": "mobile phone", "low battery": "battery", "locked with pen": "locked",
+    "locked with key": "locked",
+    "open file folder": "file folder", "notebook with decorative cover": "notebook", "page facing up": "page",
+    "page with curl": "page",
     "clinking glasses": "clinking glasses", "japanese castle": "castle", "spiral notepad": "spiral calendar",
     "kiwi fruit": "kiwi", "red apple": "apple", "baguette bread": "baguette", "leaf fluttering in wind": "leaves",
 }  # fmt: skip
@@ -289,6 +318,7 @@ def read_icons(cache: Path) -> Iterator[tuple[int, str, str | bytes]]:
                 code,
                 (
                     f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-                    f'viewBox="{drawing.get("left", 0)} {drawing.get("top", 0)} {width} {height}">{drawing["body"]}</svg>'
+                    f'viewBox="{drawing.get("left", 0)} {drawing.get("top", 0)} {width} {height}">'
+                    f"{drawing['body']}</svg>"
                 ),
             )

@@ -15,6 +15,7 @@ from transformers import (
     CLIPTextModelWithProjection,
     CLIPVisionModelWithProjection,
     PreTrainedTokenizerFast,
+    ViltForQuestionAnswering,
 )
 
 from core.emoji import models
@@ -36,6 +37,8 @@ from core.emoji.questions import KINDS, QuestionWriter, answers
 from core.emoji.render import Drawings, held_out_pairs, render
 from core.emoji.teacher import WordNet, Words, thumbnail_loss, word_loss
 from core.emoji.tokenizer import word_tokenizer
+
+JUDGE_CHANNELS = (24, 64, 112, 160)
 
 
 @dataclass
@@ -65,8 +68,11 @@ class Workshop:
 
     @cached_property
     def bank(self) -> Bank:
+        return self.bank_as_seen_by(self.tower)
+
+    def bank_as_seen_by(self, eyes: nn.Module) -> Bank:
         count = max(64, round(32_000 * min(1.0, self.effort)))
-        return make_bank(self.cache / "bank", self.source, self.autoencoder, self.tower, count, self.seed)
+        return make_bank(self.cache / "bank", self.source, self.autoencoder, eyes.eval(), count, self.seed)
 
     @cached_property
     def autoencoder(self) -> Rebuild:
@@ -118,7 +124,7 @@ def train_judge(shop: Workshop) -> WordNet:
     drawings = shop.drawings
     split = ~held_out_pairs(drawings.thing, drawings.style, seed=7)
     torch.manual_seed(shop.seed + 7)
-    model = WordNet((24, 64, 112, 160), 128, len(shop.words.all))
+    model = WordNet(JUDGE_CHANNELS, 128, len(shop.words.all))
     source = PictureSource(drawings, split.nonzero()[0])
     return _train_word_net("judge", model, shop, source, steps=3600, seed=8)
 
@@ -217,16 +223,23 @@ def train_prior(shop: Workshop) -> PriorTransformer:
     return prior
 
 
-@torch.no_grad()
-def zero_embed(tower: CLIPVisionModelWithProjection) -> Tensor:
-    """``[1, width]``: the embedding of an all-zero input, which the Kandinsky pipelines guide away from."""
-    return look_at(tower, torch.full((1, 3, 64, 64), 0.5))
+def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
+    """The decoder's first steps, on what the teacher sees: they need not wait for the image tower to learn it."""
+    torch.manual_seed(shop.seed + 5)
+    unet = models.unet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return _train_unet("sketcher", unet, shop, shop.teacher, steps=2000, seed=10)
 
 
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
-    torch.manual_seed(shop.seed + 5)
-    unet, scheduler = models.unet().to(memory_format=torch.channels_last), models.decoder_scheduler()  # type: ignore[call-overload]
-    bank, nothing = shop.bank, zero_embed(shop.tower)
+    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=6000, seed=6)
+
+
+def _train_unet(
+    name: str, unet: UNet2DConditionModel, shop: Workshop, eyes: nn.Module, steps: int, seed: int
+) -> UNet2DConditionModel:
+    bank, scheduler = shop.bank_as_seen_by(eyes), models.decoder_scheduler()
+    with torch.no_grad():  # what the Kandinsky pipelines guide away from: the embedding of an all-zero input
+        nothing = look_at(eyes, torch.full((1, 3, 64, 64), 0.5))
     spread = bank.embeds.std(0)
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
@@ -238,7 +251,7 @@ def train_decoder(shop: Workshop) -> UNet2DConditionModel:
         latents = bank.latents[rows].float().contiguous(memory_format=torch.channels_last)
         return decoder_loss(unet, scheduler, latents, embeds, generator), {}
 
-    fit("decoder", unet, loss_of_step, shop.checkpoints, steps=shop.steps(8000), peak=1e-3, seed=6, average_over=800)
+    fit(name, unet, loss_of_step, shop.checkpoints, steps=shop.steps(steps), peak=1e-3, seed=seed, average_over=800)
     return unet
 
 
@@ -254,7 +267,7 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
         numbers = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
         truth = torch.stack([batch.thing, batch.style, batch.look, batch.background], 1).tolist()
         kinds = numbers.choice(KINDS, size=len(truth), p=(0.25, 0.5, 0.15, 0.1))
-        asked = [writer.write(str(k), *t, numbers) for k, t in zip(kinds, truth, strict=True)]
+        asked = [writer.write(str(k), t, numbers) for k, t in zip(kinds, truth, strict=True)]
         right = torch.tensor([q.answer for q in asked])
         possible = torch.from_numpy(np.stack([q.possible for q in asked]))
         with torch.no_grad():

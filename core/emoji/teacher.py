@@ -8,6 +8,7 @@ with another seed, split and shape, which nothing but evaluation uses.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -74,7 +75,7 @@ class WordNet(nn.Module):
     def __init__(self, channels: tuple[int, ...], width: int, words: int):
         super().__init__()
         self.stem = nn.Conv2d(3, channels[0], 5, stride=2, padding=2)
-        self.blocks = nn.Sequential(*(Residual(a, b) for a, b in zip(channels, channels[1:], strict=False)))
+        self.blocks = nn.Sequential(*(Residual(a, b) for a, b in pairwise(channels)))
         self.project = nn.Linear(channels[-1] * 5, width)
         self.words = nn.Parameter(torch.randn(words, width) * width**-0.5)
         self.scale = nn.Parameter(torch.tensor(14.0).log())

@@ -1,14 +1,21 @@
-"""`python -m core.emoji.train`: builds the embedded stack from the registries' packages, stage by stage."""
+"""`python -m core.emoji.train`: builds the embedded stack from the registries' packages, stage by stage.
+
+Each stage writes checkpoints, logs its losses, and goes on where it was stopped. Without arguments all stages run
+in order and the stack is put together in core/emoji/weights/.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import torch
 
-from core.emoji import stages
+from core.errors import ConceptreeError
+
+STAGES = ("autoencoder", "teacher", "tower", "text", "prior", "sketcher", "decoder", "vqa", "judge")
 
 
 def cache_folder() -> Path:
@@ -16,19 +23,38 @@ def cache_folder() -> Path:
     return Path(os.environ.get("CONCEPTREE_CACHE", Path.home() / ".cache" / "conceptree")) / "emoji"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    names = [name.removeprefix("train_") for name in vars(stages) if name.startswith("train_")]
-    parser.add_argument("stages", nargs="*", choices=[*names, []], help=f"of {', '.join(names)}; all by default")
-    parser.add_argument("--effort", type=float, default=1.0, help="scales the steps of each stage (default 1)")
-    parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch (default: its own choice)")
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    steps = (*STAGES, "assemble")
+    parser.add_argument("stages", nargs="*", help=f"of {', '.join(steps)}; all of them by default")
+    parser.add_argument("--effort", type=float, default=1.0, help="scales the steps of each stage (1)")
+    parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch (its own choice)")
     arguments = parser.parse_args()
+    unknown = [name for name in arguments.stages if name not in steps]
+    if unknown:
+        parser.error(f"no stage is called {unknown[0]!r}: choose from {', '.join(steps)}")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    from core.backbone import EMOJI
+    from core.emoji import stages
+    from core.emoji.assemble import assemble
+
     shop = stages.Workshop(cache_folder(), effort=arguments.effort)
-    for name in arguments.stages or names:
-        getattr(stages, f"train_{name}")(shop)
+    try:
+        for name in arguments.stages or steps:
+            if name == "assemble":
+                assemble(shop, EMOJI)
+                print(f"the stack is in {EMOJI}; calibrate it: python -m core.calibration; measure it: make card")
+            else:
+                getattr(stages, f"train_{name}")(shop)
+    except ConceptreeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,0 +1,103 @@
+"""Puts the trained parts together as a stack: the folders that the Kandinsky 2.2 pipelines save and load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline
+from transformers import ViltImageProcessorPil, ViltProcessor
+
+from core.emoji import models
+from core.emoji.judge import Judge
+from core.emoji.pictures import LOOKS
+from core.emoji.sources import SETS
+from core.emoji.stages import (
+    JUDGE_CHANNELS,
+    Workshop,
+    train_decoder,
+    train_judge,
+    train_prior,
+    train_vqa,
+)
+from core.emoji.teacher import Words
+
+VERSION = "emoji-1"
+DRAWING = {"steps": 16, "guidance_scale": 2.5, "size": 64}
+
+
+def _edit_json(path: Path, **changes: Any) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, **changes}, indent=2) + "\n", encoding="utf-8")
+
+
+def vocabulary_of(words: Words) -> dict[str, Any]:
+    """Names of things, and the members of each category; the looks and sets are the members of "style"."""
+    members = {
+        category: [name for name, row in zip(words.things, words.belongs.tolist(), strict=True) if row[column]]
+        for column, category in enumerate(words.categories)
+    }
+    members["style"] = [*LOOKS[1:], *(art.style for art in SETS)]
+    return {"words": list(words.things), "categories": members}
+
+
+def training_of(checkpoints: Path) -> dict[str, dict[str, Any]]:
+    """Steps, minutes and last figures of each stage, from its log; a resumed stage's parts are added up."""
+    told = {}
+    for log in sorted(checkpoints.glob("*.jsonl"), key=lambda path: path.stat().st_mtime):
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        seconds = lines[-1]["seconds"]
+        seconds += sum(a["seconds"] for a, b in pairwise(lines) if b["seconds"] < a["seconds"])
+        figures = {k: v for k, v in lines[-1].items() if k not in ("step", "seconds")}
+        shown = ", ".join(f"{k} {v:g}" for k, v in figures.items())
+        told[log.stem] = {"steps": lines[-1]["step"], "minutes": round(seconds / 60, 1), "figures": shown}
+    return told
+
+
+def assemble(shop: Workshop, target: Path) -> None:
+    """Writes the whole stack beside ``target`` and swaps it in, calibration kept; weights in half precision."""
+    fresh = target.with_name(target.name + ".partial")
+    shutil.rmtree(fresh, ignore_errors=True)
+    prior = KandinskyV22PriorPipeline(
+        prior=train_prior(shop).half(),
+        image_encoder=shop.tower.half(),
+        text_encoder=shop.text.half(),
+        tokenizer=shop.tokenizer,
+        scheduler=models.prior_scheduler(),
+        image_processor=models.image_processor(),
+    )
+    prior.save_pretrained(fresh / "prior")
+    # Without torchvision the class is recorded under another name, which a machine with it would not load.
+    _edit_json(fresh / "prior" / "model_index.json", image_processor=["transformers", "CLIPImageProcessor"])
+    for part in ("text_encoder", "image_encoder"):
+        # They would come back in half precision beside a prior in single, and not run as one pipeline.
+        _edit_json(fresh / "prior" / part / "config.json", dtype="float32")
+    decoder = KandinskyV22Pipeline(
+        unet=train_decoder(shop).half(), movq=shop.autoencoder.model.half(), scheduler=models.decoder_scheduler()
+    )
+    decoder.save_pretrained(fresh / "decoder")
+    vqa = train_vqa(shop).half()
+    vqa.save_pretrained(fresh / "vqa")
+    _edit_json(fresh / "vqa" / "config.json", dtype="float32")
+    size = {"shortest_edge": models.SEEN_SIZE}
+    ViltProcessor(ViltImageProcessorPil(size=size, size_divisor=8), shop.tokenizer).save_pretrained(fresh / "vqa")
+    words = shop.words
+    vocabulary = vocabulary_of(words)
+    judged = {c: m for c, m in vocabulary["categories"].items() if c != "style"}
+    Judge(train_judge(shop), words.things, judged).save(fresh / "judge", JUDGE_CHANNELS)
+    (fresh / "vocabulary.json").write_text(json.dumps(vocabulary, indent=1) + "\n", encoding="utf-8")
+    about = {"version": VERSION, "drawing": DRAWING}
+    (fresh / "stack.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    training = training_of(shop.checkpoints)
+    (fresh / "training.json").write_text(json.dumps(training, indent=1) + "\n", encoding="utf-8")
+    if (target / "calibration.json").is_file():
+        shutil.copy2(target / "calibration.json", fresh)
+    previous = target.with_name(target.name + ".previous")
+    shutil.rmtree(previous, ignore_errors=True)
+    if target.exists():
+        target.rename(previous)
+    fresh.rename(target)
+    shutil.rmtree(previous, ignore_errors=True)

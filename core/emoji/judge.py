@@ -1,0 +1,111 @@
+"""The judge: a second image–text model, used for evaluation only, never by the optimizer.
+
+It is a small convolutional network over a table of word vectors, trained with another seed, split and shape than
+anything in the stack, so that it does not share the stack's blind spots.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.emoji.fit import write_atomically
+from core.emoji.render import SIZE
+from core.emoji.teacher import WordNet
+from core.errors import ConceptreeError
+
+FOLDER = Path(__file__).parent / "weights" / "judge"
+
+
+class Judge:
+    """Names pictures. Texts it knows are the names of things and of categories; anything else is refused."""
+
+    def __init__(self, net: WordNet, things: Sequence[str], categories: dict[str, list[str]]):
+        self.net = net.eval().requires_grad_(False)
+        self.things = tuple(things)
+        self.categories = categories
+        # "bird" and "train" are names and categories; as words alone they mean the category.
+        self._thing = {word: i for i, word in enumerate(things)}
+        self._row = {word: i for i, word in enumerate((*things, *categories))}
+
+    @classmethod
+    def load(cls, folder: Path = FOLDER) -> Judge:
+        """Reads ``config.json`` and ``model.safetensors``.
+
+        Raises:
+            ConceptreeError: the folder holds no judge.
+        """
+        try:
+            about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            tensors = load_file(folder / "model.safetensors")
+        except FileNotFoundError as missing:
+            raise ConceptreeError(f"no judge in {folder}: {missing.filename} is missing; make train-emoji") from missing
+        net = WordNet(tuple(about["channels"]), about["width"], tensors["words"].shape[0])
+        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+        return cls(net, about["things"], about["categories"])
+
+    def save(self, folder: Path, channels: Sequence[int]) -> None:
+        """Writes half-precision weights and what the rows of the table mean."""
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {
+            "channels": list(channels),
+            "width": self.net.words.shape[1],
+            "things": list(self.things),
+            "categories": self.categories,
+        }
+        (folder / "config.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        tensors = {
+            k: (v.half() if v.is_floating_point() and "running" not in k else v).contiguous()
+            for k, v in self.net.state_dict().items()
+        }
+        write_atomically(folder / "model.safetensors", lambda path: save_file(tensors, path))
+
+    @torch.no_grad()
+    def embed(self, images: Sequence[Image.Image]) -> Tensor:
+        """Unit embeddings ``[n, width]``."""
+        if not images:
+            return torch.empty(0, self.net.words.shape[1])
+        pixels = [
+            np.asarray(image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS), dtype=np.float32) / 255
+            for image in images
+        ]
+        return self.net(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2))
+
+    @torch.no_grad()
+    def probabilities(self, images: Sequence[Image.Image]) -> Tensor:
+        """``[n, things]``: how likely each name is, over all names."""
+        table = F.normalize(self.net.words[: len(self.things)], dim=1)
+        return (self.embed(images) @ table.T * self.net.scale.exp().clamp_max(40)).softmax(1)
+
+    def name(self, images: Sequence[Image.Image], k: int = 5) -> list[list[tuple[str, float]]]:
+        """The ``k`` likeliest names of each picture with their probabilities, best first."""
+        values, indices = self.probabilities(images).topk(k, dim=1)
+        return [
+            [(self.things[i], v) for i, v in zip(row, each, strict=True)]
+            for row, each in zip(indices.tolist(), values.tolist(), strict=True)
+        ]
+
+    def category(self, images: Sequence[Image.Image], word: str) -> list[float]:
+        """How likely each picture shows a member of the category: its members' probabilities, summed."""
+        if word not in self.categories:
+            known = ", ".join(self.categories)
+            raise ConceptreeError(f"the judge does not know the category {word!r}; it knows {known}")
+        members = [self._thing[thing] for thing in self.categories[word]]
+        return self.probabilities(images)[:, members].sum(1).tolist()
+
+    @torch.no_grad()
+    def similarity(self, images: Sequence[Image.Image], words: Sequence[str]) -> Tensor:
+        """``[n, words]``: cosine between pictures and names or categories."""
+        unknown = [word for word in words if word not in self._row]
+        if unknown:
+            raise ConceptreeError(f"the judge does not know the word {unknown[0]!r}")
+        table = F.normalize(self.net.words[[self._row[word] for word in words]], dim=1)
+        return self.embed(images) @ table.T
