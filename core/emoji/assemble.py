@@ -15,14 +15,7 @@ from core.emoji import models
 from core.emoji.judge import Judge
 from core.emoji.pictures import LOOKS
 from core.emoji.sources import SETS
-from core.emoji.stages import (
-    JUDGE_CHANNELS,
-    Workshop,
-    train_decoder,
-    train_judge,
-    train_prior,
-    train_vqa,
-)
+from core.emoji.stages import JUDGE_CHANNELS, Workshop
 from core.emoji.teacher import Words
 
 VERSION = "emoji-1"
@@ -59,12 +52,13 @@ def training_of(checkpoints: Path) -> dict[str, dict[str, Any]]:
 
 def assemble(shop: Workshop, target: Path) -> None:
     """Writes the whole stack beside ``target`` and swaps it in, calibration kept; weights in half precision."""
+    trained = shop.trained()
     fresh = target.with_name(target.name + ".partial")
     shutil.rmtree(fresh, ignore_errors=True)
     prior = KandinskyV22PriorPipeline(
-        prior=train_prior(shop).half(),
-        image_encoder=shop.tower.half(),
-        text_encoder=shop.text.half(),
+        prior=trained["prior"].half(),
+        image_encoder=trained["tower"].half(),
+        text_encoder=trained["text"].half(),
         tokenizer=shop.tokenizer,
         scheduler=models.prior_scheduler(),
         image_processor=models.image_processor(),
@@ -76,10 +70,10 @@ def assemble(shop: Workshop, target: Path) -> None:
         # They would come back in half precision beside a prior in single, and not run as one pipeline.
         _edit_json(fresh / "prior" / part / "config.json", dtype="float32")
     decoder = KandinskyV22Pipeline(
-        unet=train_decoder(shop).half(), movq=shop.autoencoder.model.half(), scheduler=models.decoder_scheduler()
+        unet=trained["decoder"].half(), movq=trained["autoencoder"].half(), scheduler=models.decoder_scheduler()
     )
     decoder.save_pretrained(fresh / "decoder")
-    vqa = train_vqa(shop).half()
+    vqa = trained["vqa"].half()
     vqa.save_pretrained(fresh / "vqa")
     _edit_json(fresh / "vqa" / "config.json", dtype="float32")
     size = {"shortest_edge": models.SEEN_SIZE}
@@ -87,7 +81,7 @@ def assemble(shop: Workshop, target: Path) -> None:
     words = shop.words
     vocabulary = vocabulary_of(words)
     judged = {c: m for c, m in vocabulary["categories"].items() if c != "style"}
-    Judge(train_judge(shop), words.things, judged).save(fresh / "judge", JUDGE_CHANNELS)
+    Judge(trained["judge"], words.things, judged).save(fresh / "judge", JUDGE_CHANNELS)
     (fresh / "vocabulary.json").write_text(json.dumps(vocabulary, indent=1) + "\n", encoding="utf-8")
     about = {"version": VERSION, "drawing": DRAWING}
     (fresh / "stack.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

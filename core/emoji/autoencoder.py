@@ -48,7 +48,7 @@ class Rebuild(nn.Module):
 def rebuild_loss(module: Rebuild, pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
     """Squared and absolute error; a little noise on the latents makes the decoder forgive the UNet's."""
     latents = module.encode(pixels)
-    noise = torch.randn(latents.shape, generator=generator) * 0.03
+    noise = torch.randn(latents.shape, generator=generator) * 0.03 * latents.detach().std()
     rebuilt = module.decode(latents + noise)
     error = F.mse_loss(rebuilt, pixels)
     scale = 1e-3 * (latents.square().mean() - 1).square()

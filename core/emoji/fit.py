@@ -14,6 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from core.errors import ConceptreeError
+
 LossOfStep = Callable[[torch.Generator, float], tuple[Tensor, dict[str, float]]]
 
 
@@ -59,6 +61,21 @@ def _unpack(path: Path, model: nn.Module, average: dict[str, Tensor], optimizer:
                     "exp_avg_sq": stored.get_tensor(f"second.{name}"),
                 }
     return step
+
+
+def load_average(folder: Path, name: str, model: nn.Module) -> None:
+    """Puts the averaged weights of a stage's checkpoint, finished or not, into ``model``.
+
+    Raises:
+        ConceptreeError: the stage has left no checkpoint.
+    """
+    path = folder / f"{name}.safetensors"
+    if not path.is_file():
+        raise ConceptreeError(f"stage {name} has left no checkpoint in {folder}: run python -m core.emoji.train {name}")
+    with safe_open(path, "pt") as stored:
+        kinds = {k: "average" if v.is_floating_point() else "model" for k, v in model.state_dict().items()}
+        model.load_state_dict({k: stored.get_tensor(f"{kind}.{k}") for k, kind in kinds.items()})
+    model.eval()
 
 
 def fit(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import PriorTransformer, UNet2DConditionModel
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import (
     CLIPTextModelWithProjection,
@@ -18,11 +20,12 @@ from transformers import (
     ViltForQuestionAnswering,
 )
 
+from core.backbone import EMOJI
 from core.emoji import models
 from core.emoji.autoencoder import Rebuild, new_autoencoder, rebuild_loss, standardise
 from core.emoji.bank import Bank, look_at, make_bank, seen
 from core.emoji.captions import MAX_LENGTH, CaptionWriter, vocabulary
-from core.emoji.fit import fit
+from core.emoji.fit import fit, load_average
 from core.emoji.learning import (
     contrast,
     decoder_loss,
@@ -38,7 +41,7 @@ from core.emoji.render import Drawings, held_out_pairs, render
 from core.emoji.teacher import WordNet, Words, thumbnail_loss, word_loss
 from core.emoji.tokenizer import word_tokenizer
 
-JUDGE_CHANNELS = (24, 64, 112, 160)
+JUDGE_CHANNELS, JUDGE_WIDTH = (24, 64, 112, 160), 128
 
 
 @dataclass
@@ -48,6 +51,8 @@ class Workshop:
     cache: Path
     effort: float = 1.0  # scales every stage's steps
     seed: int = 0
+    from_scratch: bool = False
+    weights: Path = EMOJI
 
     @cached_property
     def drawings(self) -> Drawings:
@@ -94,12 +99,43 @@ class Workshop:
     def checkpoints(self) -> Path:
         return self.cache / "checkpoints"
 
+    def trained(self) -> dict[str, Any]:
+        """The parts of the stack as their last checkpoints have them, whether their stages are finished or not."""
+        text = TextAndScale(models.text_tower(self.tokenizer))
+        parts: dict[str, Any] = {
+            "tower": models.image_tower(),
+            "text": text,
+            "prior": models.prior_transformer(),
+            "decoder": models.unet(),
+            "vqa": models.question_answerer(self.tokenizer, answers(self.words)),
+            "judge": WordNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(self.words.all)),
+        }
+        for name, model in parts.items():
+            load_average(self.checkpoints, name, model)
+        module = self.autoencoder
+        if (self.checkpoints / "polish.safetensors").is_file():
+            load_average(self.checkpoints, "polish", module)
+        return {**parts, "text": text.tower, "autoencoder": module.model}
+
+    def begin(self, name: str, model: nn.Module, part: str) -> None:
+        """Without a checkpoint of its own a stage goes on from the committed weights, where there are any."""
+        committed = self.weights / part / "model.safetensors"
+        if not committed.is_file():
+            committed = committed.with_name("diffusion_pytorch_model.safetensors")
+        if self.from_scratch or not committed.is_file() or (self.checkpoints / f"{name}.safetensors").is_file():
+            return
+        tensors = load_file(committed)
+        if {k: v.shape for k, v in model.state_dict().items()} == {k: v.shape for k, v in tensors.items()}:
+            model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+            print(f"{name}: no checkpoint, going on from the committed weights", flush=True)
+
     def steps(self, count: int) -> int:
         return max(2, round(count * self.effort))
 
 
 def train_autoencoder(shop: Workshop) -> Rebuild:
     module = Rebuild(new_autoencoder()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    shop.begin("autoencoder", module.model, "decoder/movq")
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         batch = shop.source.sample(8, generator, STILL)
@@ -110,6 +146,20 @@ def train_autoencoder(shop: Workshop) -> Rebuild:
         generator = torch.Generator().manual_seed(shop.seed)
         latents = torch.cat([module.encode(shop.source.sample(64, generator).pixels) for _ in range(8)])
     standardise(module.model, latents)
+    return module
+
+
+def train_polish(shop: Workshop) -> Rebuild:
+    """The autoencoder's decoder alone goes on learning: the latents, and all that depends on them, stay as they are."""
+    module = train_autoencoder(shop)
+    module.model.encoder.requires_grad_(False)
+    module.model.quant_conv.requires_grad_(False)
+
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
+        batch = shop.source.sample(8, generator, STILL)
+        return rebuild_loss(module, batch.pixels.contiguous(memory_format=torch.channels_last), generator)
+
+    fit("polish", module, loss_of_step, shop.checkpoints, steps=shop.steps(2400), peak=1e-3, seed=11, average_over=300)
     return module
 
 
@@ -124,9 +174,10 @@ def train_judge(shop: Workshop) -> WordNet:
     drawings = shop.drawings
     split = ~held_out_pairs(drawings.thing, drawings.style, seed=7)
     torch.manual_seed(shop.seed + 7)
-    model = WordNet(JUDGE_CHANNELS, 128, len(shop.words.all))
+    model = WordNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(shop.words.all))
     source = PictureSource(drawings, split.nonzero()[0])
-    return _train_word_net("judge", model, shop, source, steps=3600, seed=8)
+    shop.begin("judge", model, "judge")
+    return _train_word_net("judge", model, shop, source, steps=2600, seed=8)
 
 
 def _train_word_net(name: str, model: WordNet, shop: Workshop, source: PictureSource, steps: int, seed: int) -> WordNet:
@@ -147,6 +198,7 @@ def train_tower(shop: Workshop) -> CLIPVisionModelWithProjection:
     """The image tower learns the teacher's embedding, and the same words and thumbnails, from varied pictures."""
     torch.manual_seed(shop.seed + 2)
     tower, teacher = models.image_tower(), shop.teacher.requires_grad_(False)
+    shop.begin("tower", tower, "prior/image_encoder")
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         batch = shop.source.sample(48, generator, MOVED)
@@ -183,6 +235,7 @@ def train_text(shop: Workshop) -> CLIPTextModelWithProjection:
     """The text tower against the frozen image embeddings; every picture that fits a caption is a positive."""
     torch.manual_seed(shop.seed + 3)
     module, bank, writer = TextAndScale(models.text_tower(shop.tokenizer)), shop.bank, CaptionWriter(shop.words)
+    shop.begin("text", module.tower, "prior/text_encoder")
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         rows, captions, said = sample_captions(bank, writer, 128, generator)
@@ -207,6 +260,7 @@ def train_prior(shop: Workshop) -> PriorTransformer:
     prior.clip_std.data.copy_(bank.embeds.std(0, keepdim=True))
     prior.clip_mean.requires_grad_(False)
     prior.clip_std.requires_grad_(False)
+    shop.begin("prior", prior, "prior/prior")
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         rows, captions, _ = sample_captions(bank, writer, 64, generator)
@@ -227,6 +281,7 @@ def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
     """The decoder's first steps, on what the teacher sees: they need not wait for the image tower to learn it."""
     torch.manual_seed(shop.seed + 5)
     unet = models.unet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    shop.begin("sketcher", unet, "decoder/unet")
     return _train_unet("sketcher", unet, shop, shop.teacher, steps=2000, seed=10)
 
 
@@ -261,6 +316,7 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
     model = models.question_answerer(shop.tokenizer, answers(shop.words))
     teacher, writer, things = shop.teacher.requires_grad_(False), QuestionWriter(shop.words), len(shop.words.things)
     mask = torch.ones(1, models.SEEN_SIZE, models.SEEN_SIZE, dtype=torch.long)
+    shop.begin("vqa", model, "vqa")
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         batch = shop.source.sample(48, generator, MOVED)

@@ -15,7 +15,7 @@ import torch
 
 from core.errors import ConceptreeError
 
-STAGES = ("autoencoder", "teacher", "tower", "text", "prior", "sketcher", "decoder", "vqa", "judge")
+STAGES = ("autoencoder", "polish", "teacher", "tower", "text", "prior", "sketcher", "decoder", "vqa", "judge")
 
 
 def cache_folder() -> Path:
@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("stages", nargs="*", help=f"of {', '.join(steps)}; all of them by default")
     parser.add_argument("--effort", type=float, default=1.0, help="scales the steps of each stage (1)")
     parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch (its own choice)")
+    parser.add_argument("--from-scratch", action="store_true", help="do not go on from the committed weights")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.stages if name not in steps]
     if unknown:
@@ -39,7 +40,7 @@ def main() -> int:
     from core.emoji import stages
     from core.emoji.assemble import assemble
 
-    shop = stages.Workshop(cache_folder(), effort=arguments.effort)
+    shop = stages.Workshop(cache_folder(), effort=arguments.effort, from_scratch=arguments.from_scratch)
     try:
         for name in arguments.stages or steps:
             if name == "assemble":
