@@ -1,0 +1,75 @@
+"""Caps and floors are measured on a stack and stored beside it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from core import Backbone, Settings
+from core.calibration import CalibrationError, calibrate, main
+from tests.stacks import save_prior, save_stack
+
+SMALL = {"pet": ["cat", "dog", "parrot"], "style": ["sketch", "mosaic", "painting"], "few": ["cat"]}
+
+
+class Orderly:
+    """A stack whose members and categories lie at known angles: 0.6 member to category, 0 between members."""
+
+    version, fingerprint, where, calibration = "orderly-1", "f", "orderly", None
+    axes = torch.eye(4)
+
+    def _vector(self, prompt):
+        for axis, word in enumerate(("cat", "dog", "parrot")):
+            if word in prompt.split():
+                return 0.8 * self.axes[axis] + 0.6 * self.axes[3]
+        return self.axes[3]
+
+    def encode_text(self, prompts):
+        return torch.stack([self._vector(prompt) for prompt in prompts]) * 3
+
+    def imagine(self, prompts, seeds, steps, guidance_scale):
+        return self.encode_text(prompts) * 5
+
+
+def test_constants_are_medians_by_hand():
+    result = calibrate(Orderly(), {"pet": SMALL["pet"]}, prompts=2, seeds=1)
+    assert result["measured"]["pet"] == pytest.approx(
+        {"category": 0.6, "own": 1.0, "others": 0.36, "image_to_own": 1.0, "image_to_others": 0.36}
+    )
+    assert result["object"] == {"max_cosine": 0.6, "min_cosine": 0.36, "avoid_floor": 0.68}
+
+
+def test_objects_and_styles_are_calibrated_apart(backbone):
+    result = calibrate(backbone, SMALL, prompts=2, seeds=1, learns={"steps": 7})
+    assert set(result) == {"schema", "version", "fingerprint", "object", "style", "measured"}
+    assert set(result["measured"]) == {"pet", "style"}
+    assert result["object"]["steps"] == result["style"]["steps"] == 7
+    assert result["fingerprint"] == backbone.fingerprint
+
+
+def test_the_command_stores_what_settings_then_use(tmp_path, capsys):
+    folder = save_stack(tmp_path / "stack")
+    (folder / "vocabulary.json").write_text(json.dumps({"words": [], "categories": SMALL}))
+    assert main([str(folder)]) == 0
+    stored = json.loads((folder / "calibration.json").read_text())
+    assert "max_cosine" in capsys.readouterr().out
+    assert [path.name for path in folder.glob("*.tmp")] == []
+    assert Settings.for_stack(Backbone.load(folder)).max_cosine == stored["object"]["max_cosine"]
+
+
+def test_learning_rates_that_were_stored_stay():
+    stack = Orderly()
+    stack.calibration = {"object": {"learning_rate": 0.5, "max_cosine": 0.1}}
+    result = calibrate(stack, {"pet": SMALL["pet"]}, prompts=2, seeds=1)
+    assert result["object"]["learning_rate"] == 0.5 and result["object"]["max_cosine"] == 0.6
+
+
+def test_a_stack_without_categories_cannot_be_calibrated(tmp_path, capsys):
+    folder = save_prior(tmp_path / "prior")
+    with pytest.raises(CalibrationError, match="no categories with 3 members"):
+        calibrate(Backbone.load(folder))
+    capsys.readouterr()
+    assert main([str(folder)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
