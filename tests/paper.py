@@ -1,7 +1,7 @@
 """The paper's loop written plainly, one concept at a time, as the fast one must equal it.
-
-diffusers' and transformers' modules as they are, padded to the full length; the constraints encoded afresh at every step;
-torch.optim.AdamW on the vectors; Eq. 3, 4 and 5 term by term. Only what chance decides is taken from core.step.
+ diffusers' and transformers' modules as they are, padded to the full length; the constraints encoded afresh
+at every step; torch.optim.AdamW on the vectors; Eq. 3, 4 and 5 term by term. Only what chance decides is
+taken from core.step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ STAND_IN = "cherry"  # an ordinary word in whose place the concept's vectors are
 
 
 def text_features(backbone, prompt, vectors=None):
-    """(text_embeds, last_hidden_state, mask) of one prompt, in which STAND_IN stands where `vectors` [k, d] go."""
+    """(text_embeds, last_hidden_state, mask) of one prompt, in which STAND_IN stands where `vectors` [k, d]
+    go.
+    """
     tokenizer, encoder = backbone.tokenizer, backbone.text_encoder
     inputs = tokenizer(prompt, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
     places = inputs.input_ids == tokenizer.convert_tokens_to_ids(STAND_IN)
