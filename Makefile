@@ -44,7 +44,8 @@ train-emoji: npm ## train the embedded model again, stage by stage (hours; resum
 	$(ENVIRONMENT) --extra train
 	$(BIN)/python -m core.emoji.train $(ARGS)
 
-card: venv ## measure the embedded model and write its card, core/emoji/CARD.md
+card: npm ## measure the embedded model and write its card, core/emoji/CARD.md (needs npm for the drawings)
+	$(ENVIRONMENT) --extra train
 	$(BIN)/python -m core.emoji.card $(ARGS)
 
 venv: python ## the environment alone, e.g. make venv TORCH=cuda

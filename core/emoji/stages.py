@@ -282,11 +282,11 @@ def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
     torch.manual_seed(shop.seed + 5)
     unet = models.unet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shop.begin("sketcher", unet, "decoder/unet")
-    return _train_unet("sketcher", unet, shop, shop.teacher, steps=2000, seed=10)
+    return _train_unet("sketcher", unet, shop, shop.teacher, steps=900, seed=10)
 
 
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
-    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=6000, seed=6)
+    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=4200, seed=6)
 
 
 def _train_unet(
