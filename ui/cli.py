@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from ui.commands import COMMANDS
+
 
 def own_version() -> str:
     try:
@@ -61,6 +63,9 @@ def doctor(model: str, as_json: bool) -> None:
     if any(finding.needed for finding in found.findings):
         sys.exit(1)
 
+
+for command in COMMANDS:
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

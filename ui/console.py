@@ -1,0 +1,92 @@
+"""What commands print: plain text whatever is in it, and how far along they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+WIDTH_IN_FILES = 100
+
+
+def new_console() -> Console:
+    """A console that takes text as text: no markup, no emoji codes, nothing coloured by what it looks like."""
+    width = None if sys.stdout.isatty() else WIDTH_IN_FILES
+    return Console(markup=False, emoji=False, highlight=False, width=width)
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey, such as escape sequences."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def say(out: Console, text: str = "") -> None:
+    """Print lines without breaking them, so that paths and commands can be copied."""
+    out.print("\n".join(printable(line) for line in text.split("\n")), soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `3 min 20 s`"""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def own_command() -> str:
+    """How this command can be called again from where the person is."""
+    called = Path(sys.argv[0])
+    if called.name != "conceptree" or shutil.which("conceptree") or not called.is_file():
+        return "conceptree"
+    return os.path.relpath(called)
+
+
+class Course:
+    """How far along learning is: a bar with the time left on a terminal, elsewhere a line now and then."""
+
+    def __init__(self, out: Console, steps: int) -> None:
+        self._out = out
+        self._steps = steps
+        self._step = 0
+        self._began = time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
+            console=out,
+            transient=True,
+            disable=not out.is_terminal,
+        )
+        self._task = self._bar.add_task("steps", total=steps, left="")
+
+    def __enter__(self) -> Course:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def to(self, step: int) -> None:
+        """Show that `step` of all steps are done."""
+        self._step = step
+        self._bar.update(self._task, completed=step, left=self.left)
+
+    @property
+    def left(self) -> str:
+        """How much time is left, as far as the time so far tells; empty before the first step."""
+        if not self._step:
+            return ""
+        seconds = (time.monotonic() - self._began) / self._step * (self._steps - self._step)
+        return f"about {duration(seconds)} left" if self._step < self._steps else ""
+
+    def tell(self) -> None:
+        """Say where a bar cannot be drawn (a file, a pipe) what it would show."""
+        if not self._out.is_terminal and self.left:
+            say(self._out, f"  {self._step} of {self._steps} steps, {self.left}")

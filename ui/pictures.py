@@ -1,0 +1,94 @@
+"""Drawings of a run's concepts, made once and kept, and the sheet that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+from rich.progress import Progress
+
+from core.backbone import Backbone
+from core.depict import draw_concept
+from core.errors import ConceptreeError, PromptError
+from evolve import Individual, Run
+from evolve.run import Drawing
+from ui.sheet import Card, save_sheet, sheet
+
+# What every concept is drawn in; the first shows it by itself.
+PROMPTS = {
+    "object": ("a photo of a {}", "a pencil sketch of a {}", "a photo of a {} on a blue background"),
+    "style": tuple(f"a painting of {scene} in the style of {{}}" for scene in ("a dog", "a house", "a tree")),
+}
+SEED = 1  # the same noise for all, so that they differ by what they are
+
+Pictures = Mapping[str, Sequence[Image.Image]]
+
+
+def checked_prompt(prompt: str) -> str:
+    """A prompt in which {} stands for the concept, and no other brace for anything."""
+    rest = prompt.replace("{}", "")
+    if "{}" not in prompt or "{" in rest or "}" in rest or not prompt.isprintable():
+        raise PromptError(f"prompt = {prompt[:200]!r}: write {{}} where the concept stands, as in 'a photo of a {{}}'")
+    return prompt
+
+
+def drawings_of(
+    run: Run, backbone: Backbone, each: Individual, prompts: Sequence[str], seeds: Sequence[int]
+) -> list[Drawing]:
+    """The concept in each prompt with its seed, from the run where it has been drawn before, or else drawn and kept."""
+    stored = {(d.prompt, d.seed): d for d in run.drawings(each.id) if d.file.is_file()}
+    wanted = list(zip(prompts, seeds, strict=True))
+    missing = [pair for pair in dict.fromkeys(wanted) if pair not in stored]
+    if missing:
+        drawn = draw_concept(backbone, each.concept, [p for p, _ in missing], [s for _, s in missing])
+        pictures = [(each.id, prompt, seed, picture) for (prompt, seed), picture in zip(missing, drawn, strict=True)]
+        stored |= {(d.prompt, d.seed): d for d in run.add_drawings(pictures)}
+    return [stored[pair] for pair in wanted]
+
+
+def draw_all(run: Run, backbone: Backbone, individuals: Sequence[Individual], out: Console) -> Pictures:
+    """Every concept in the prompts of its kind, by concept id."""
+    pictures: dict[str, list[Image.Image]] = {}
+    with Progress(console=out, transient=True, disable=not out.is_terminal) as bar:
+        for each in bar.track(individuals, description="drawing"):
+            prompts = PROMPTS[each.concept.request.kind]
+            drawings = drawings_of(run, backbone, each, prompts, [SEED] * len(prompts))
+            pictures[each.id] = [opened(drawing.file) for drawing in drawings]
+    return pictures
+
+
+def opened(file: Path) -> Image.Image:
+    try:
+        with Image.open(file) as picture:
+            return picture.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise ConceptreeError(f"the drawing {str(file)!r} cannot be read: {error}") from error
+
+
+def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) -> Path:
+    """Write the run's sheet.png, its concepts in the order in which they came to be."""
+    names = {each.id: each.name for each in run.individuals()}
+    cards = [Card(each.name, card_lines(each, names), pictures.get(each.id, ())) for each in individuals]
+    kind, stack = run.about["kind"], run.about["stack"]["version"]
+    title = f"{run.about['category']} · run {run.folder.name} · {stack}"
+    captions = [prompt.replace("{}", "…") for prompt in PROMPTS[kind]]
+    return save_sheet(sheet(title, captions, cards), run.folder / "sheet.png")
+
+
+def card_lines(each: Individual, names: Mapping[str, str]) -> list[str]:
+    """What a card says of a concept: its parents with their weights, and what it is not."""
+    lines = []
+    if each.concept.request.parents:
+        lines.append(f"child of {parentage(each, names)}")
+    words = [negative.word for negative in each.concept.negatives]
+    if words:
+        lines.append(f"not: {', '.join(words)}")
+    return lines
+
+
+def parentage(each: Individual, names: Mapping[str, str]) -> str:
+    """`0.7 moku + 0.3 vasi`"""
+    parents = each.concept.request.parents
+    return " + ".join(f"{parent.weight:.2g} {names.get(parent.id, parent.id[:8])}" for parent in parents)

@@ -1,0 +1,124 @@
+"""Opening a stack for a command: whatever is wrong with it is said before anything is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from core.backbone import EMOJI, Backbone
+from core.concept import checked_word
+from core.errors import ConceptreeError, StackError
+from core.namers import vqa_namer
+from core.negatives import Namer, says_again
+from core.settings import Settings
+from core.wordbank import members
+from evolve import Run
+
+
+class WordError(ConceptreeError):
+    """A word that the stack cannot understand, or cannot do with what is asked."""
+
+
+def open_stack(where: str) -> Backbone:
+    """A stack with its parts in memory, those that learn and, if it can draw, those that draw."""
+    backbone = Backbone.load(where)
+    try:
+        parts = [backbone.tokenizer, backbone.text_encoder, backbone.prior, backbone.scheduler]
+        if can_draw(backbone):
+            parts += [backbone.image_encoder, backbone.image_processor, backbone.decoder]
+    except ConceptreeError:
+        raise
+    except Exception as error:  # damaged weights fail in whatever library reads them
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise StackError(f"the weights of the stack {where!r} cannot be read: {reason}") from error
+    return backbone
+
+
+def open_stack_of(run: Run, where: str | None) -> Backbone:
+    """The stack that a run was made on, from where it was then or from `where` it is now."""
+    made_on = run.about["stack"]
+    backbone = open_stack(where or made_on["where"])
+    if backbone.fingerprint != made_on["fingerprint"]:
+        raise StackError(
+            f"the run {run.folder.name!r} needs the stack {made_on['version']} ({made_on['fingerprint']}),"
+            f" and {backbone.where!r} is {backbone.version} ({backbone.fingerprint}): name its folder with --model"
+        )
+    return backbone
+
+
+def folder_of(backbone: Backbone) -> Path:
+    return EMOJI if backbone.where == "emoji" else Path(backbone.where).expanduser()
+
+
+def can_draw(backbone: Backbone) -> bool:
+    return (folder_of(backbone) / "decoder" / "model_index.json").is_file()
+
+
+def namer_of(backbone: Backbone) -> Namer | None:
+    """The stack's question answerer; without one, or without drawings to ask about, its vocabulary names."""
+    folder = folder_of(backbone) / "vqa"
+    return vqa_namer(folder, backbone.device) if folder.is_dir() and can_draw(backbone) else None
+
+
+def check_words(backbone: Backbone, words: Iterable[str], what: str) -> None:
+    """Refuse words that the stack has no tokens for, and name known ones that look like them."""
+    for given in words:
+        word = checked_word(given, what)
+        if not word.isprintable():
+            raise WordError(f"{what} = {word!r}: expected a word without control characters")
+        if not backbone.knows(word):
+            raise WordError(f"the stack {backbone.version} does not know the {what} {word!r}: {_known(backbone, word)}")
+
+
+def words_unknown_in(backbone: Backbone, prompt: str) -> list[str]:
+    """The words of a prompt that mean nothing to the stack."""
+    return [word for word in prompt.replace("{}", " ").split() if not backbone.knows(word)]
+
+
+def negatives_from(backbone: Backbone, category: str, kind: str, given: str) -> dict[str, Any]:
+    """`--negatives` as arguments of Request: adaptive, none, gradual, or words with commas between."""
+    if given in ("adaptive", "none"):
+        return {"schedule": given}
+    if given == "gradual":
+        words = tuple(word for word in members(backbone, category, kind) if not says_again(word, category))
+        if not words:
+            raise WordError(f"the stack {backbone.version} lists no members of {category!r}: name negatives yourself")
+    else:
+        words = tuple(word.strip() for word in given.split(",") if word.strip())
+        if not words:
+            raise WordError(f"negatives = {given!r}: expected adaptive, none, gradual, or words with commas between")
+        check_words(backbone, words, "negative")
+    return {"schedule": "gradual" if given == "gradual" else "list", "negatives": words}
+
+
+def chosen_settings(
+    backbone: Backbone,
+    preset: str = "default",
+    kind: str = "object",
+    mixing: bool = False,
+    steps: int | None = None,
+    **others: Any,
+) -> Settings:
+    """The stack's calibrated settings, with what a person gave instead. A shorter training looks as often."""
+    given = {name: value for name, value in others.items() if value is not None}
+    settings = Settings.for_stack(backbone, preset, kind, mixing, **given)
+    if steps is None:
+        return settings
+    segment = settings.segment if "segment" in given else min(settings.segment, _scaled(settings, steps))
+    return Settings.for_stack(backbone, preset, kind, mixing, **{**given, "steps": steps, "segment": segment})
+
+
+def _scaled(settings: Settings, steps: int) -> int:
+    return max(1, round(settings.segment * steps / max(1, settings.steps)))
+
+
+def _known(backbone: Backbone, word: str) -> str:
+    categories = sorted(backbone.vocabulary.get("categories", {}))
+    # A dict: some categories are names as well.
+    known = list(dict.fromkeys([*categories, *backbone.vocabulary.get("words", ())]))
+    near = get_close_matches(word.lower(), known, n=4, cutoff=0.6)
+    if near:
+        return f"did you mean {', '.join(near)}?"
+    return f"it knows categories such as {', '.join(categories[:12])}" if categories else "choose another"
