@@ -21,6 +21,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LIST = Path(__file__).with_suffix(".toml")
+LOG = "pytest.log"
 TIMEOUT = 300  # seconds for the tests of one fault
 ROOMS = ("core", "evolve", "ui", "tests", "pyproject.toml")
 FAILED, BROKEN = 1, 70  # pytest's exit code for tests that ran and failed; a file that does not import gives another
@@ -70,9 +71,9 @@ def failing(tree: Path, tests: Sequence[str]) -> int:
 
 def in_fork(tree: Path, tests: Sequence[str]) -> int:
     signal.alarm(TIMEOUT)
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    log = os.open(tree / LOG, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
+        os.dup2(log, stream)
     # A fault that leaves length and second of a file as they were would not be read anew.
     sys.dont_write_bytecode = True
     for name in [name for name in sys.modules if name.partition(".")[0] in ROOMS]:
@@ -87,10 +88,15 @@ def verdict(code: int) -> str:
 
 
 def main(wanted: Sequence[str]) -> int:
-    mutants = [m for m in listed() if not wanted or any(word in m.name for word in wanted)]
+    mutants = [m for m in listed() if not wanted or any(word in f"{m.file} {m.name}" for word in wanted)]
     if not mutants:
-        print(f"no fault is called {' or '.join(wanted)}", file=sys.stderr)
+        print(f"no fault or file is called {' or '.join(wanted)}", file=sys.stderr)
         return 2
+    try:
+        faulty = [mutant.applied(ROOT) for mutant in mutants]
+    except ValueError as stale:
+        print(stale, file=sys.stderr)
+        return 1
     load_libraries()
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
@@ -99,14 +105,15 @@ def main(wanted: Sequence[str]) -> int:
             copy(ROOT / room, tree / room)
         before = failing(tree, sorted({test for mutant in mutants for test in mutant.tests}))
         if before:
-            print(f"the tests do not pass without a fault (pytest ends with {before})", file=sys.stderr)
+            print((tree / LOG).read_text(encoding="utf-8", errors="replace"), file=sys.stderr)
+            print("the tests do not pass without a fault", file=sys.stderr)
             return 1
         verdicts = []
-        for mutant in mutants:
+        for mutant, text in zip(mutants, faulty, strict=True):
             start = time.monotonic()
             file = tree / mutant.file
             original = file.read_text(encoding="utf-8")
-            file.write_text(mutant.applied(tree), encoding="utf-8")
+            file.write_text(text, encoding="utf-8")
             verdicts.append(verdict(failing(tree, mutant.tests)))
             file.write_text(original, encoding="utf-8")
             print(f"{verdicts[-1]:10} {time.monotonic() - start:4.0f} s  {mutant.file:22} {mutant.name}", flush=True)
