@@ -289,6 +289,9 @@ class Looker:
             for word in words:
                 learner.add(word, step, by, choice.note)
             return state, choice.note
+        for word in decision.words:
+            if not self.backbone.knows(checked_word(word, "negative")):
+                raise ReviewError(f"the stack {self.backbone.version} does not know the word {word!r}: choose another")
         learner.decisions.append(f"{step} {sorted(decision.drop)} {list(decision.words)} {decision.back_to}")
         if decision.back_to is not None:
             return self._back(state, row, learner, decision)
@@ -325,6 +328,6 @@ def _follow(learner: Learner, decision: Decision, proposed: Sequence[str], step:
             learner.add(word, step, by, note)
         else:
             instead = f"instead of {', '.join(proposed)}" if proposed else ""
-            learner.add(checked_word(word, "negative"), step, "user", instead)
+            learner.add(word, step, "user", instead)
     told += [f"'{word}' refused by the user" for word in proposed if word not in decision.words]
     return "; ".join(told)

@@ -154,8 +154,8 @@ def _parents_images(to: Constraints, draws: Sequence[Draw]) -> Tensor:
     if q == 0:
         return to.parents.new_zeros(n, 0, to.parents.shape[-1])
     images = [[*d.images, *[0] * (q - len(d.images))] for d in draws]
-    rows, columns = torch.arange(n)[:, None], torch.arange(q)
-    return to.parents[rows, columns, torch.tensor(images)]
+    place = torch.tensor(images)
+    return to.parents[torch.arange(n)[:, None], torch.arange(q), place]
 
 
 def _check(losses: Sequence[float], active: Sequence[int], state: State) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import Backbone, ConceptLab, Request, Settings
+from core import Backbone, ConceptLab, ConceptreeError, Request, Settings
 from core.concept import Avoid, Parent, RequestError
 from core.namers import canned_namer, nearest_namer
 from core.segments import Decision, ReviewError
@@ -182,6 +182,12 @@ def test_a_person_may_go_back_and_choose_otherwise(backbone64):
 def test_going_back_to_where_nobody_was_is_an_error(backbone):
     with pytest.raises(ReviewError, match="no checkpoint to go back to at step 3: there are 0"):
         learn(backbone, PET, review=lambda proposal: Decision(back_to=3) if proposal.step == 2 else None)
+
+
+@pytest.mark.parametrize("word, message", [("dragon", "does not know the word 'dragon'"), ("{}", "none of {}")])
+def test_a_persons_word_must_be_one_the_stack_knows(backbone, word, message):
+    with pytest.raises(ConceptreeError, match=message):
+        learn(backbone, replace(PET, schedule="none"), review=lambda proposal: Decision(words=(word,)))
 
 
 def test_the_same_seed_gives_the_same_concept(backbone):
