@@ -34,6 +34,7 @@ def breed(
     parents: Sequence[str],
     *,
     children: int,
+    images: int,
     seed: int | None,
     runs: Path,
     model: str | None,
@@ -51,7 +52,8 @@ def breed(
     say(out, f"Drawing the parents ({', '.join(each.name for each, _ in weighted)}) …")
     known: dict[str, Any] = {}
     requests = [
-        child(weighted, backbone, child_seed(first, number), settings, known=known) for number in range(children)
+        child(weighted, backbone, child_seed(first, number), settings, images=images, known=known)
+        for number in range(children)
     ]
     learn_children(run, backbone, requests, out)
     show_founders(run, backbone, out)

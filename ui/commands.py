@@ -68,6 +68,13 @@ def seed(style: bool, **given: Any) -> None:
     "--parent", "parents", multiple=True, required=True, metavar="NAME:WEIGHT", help="A parent; give one or more."
 )
 @click.option("--children", type=click.IntRange(1, 100), default=1, show_default=True, help="How many.")
+@click.option(
+    "--images",
+    type=click.IntRange(4, 1000),
+    default=32,
+    show_default=True,
+    help="Pictures drawn of each parent, of which the four truest are kept.",
+)
 @click.option("--seed", type=SEEDS, help="By default another one each time.")
 @runs_option
 @model_now_option

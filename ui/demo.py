@@ -16,7 +16,7 @@ from core.backbone import Backbone
 from evolve import Individual, Run
 from evolve.files import write_atomically
 from ui.breed import child, child_seed, learn_children
-from ui.console import WIDTH_IN_FILES, duration, say
+from ui.console import WIDTH_IN_FILES, duration, own_command, say
 from ui.pictures import PROMPTS, Pictures
 from ui.runs import new_run
 from ui.seed import grow, plan_founders, say_next, show_founders
@@ -47,6 +47,7 @@ def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) 
     report(run, backbone, pets, parents, children, pictures, out)
     say(out, f"\nAll that took {duration(time.monotonic() - began)}.")
     say_next(run, runs, out)
+    say(out, f'  {own_command()} seed "musical instrument" --founders 4')
 
 
 def breed_two(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +18,7 @@ MARGIN, GAP, PAD = 24, 16, 12
 TITLE, NAME, SMALL = 26, 20, 14
 LINE = 18  # from one small line to the next
 MOST_LINES = 3
+MOST_LETTERS = 1000  # of any text: more than fits anywhere
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _length(text: str, size: int) -> float:
 
 
 def _clean(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+    return "".join(c if c.isprintable() else " " for c in text[:MOST_LETTERS])
 
 
 def _cut(text: str, width: float, size: int) -> str:
@@ -104,8 +106,8 @@ def _cut(text: str, width: float, size: int) -> str:
     text = _clean(text)
     if _length(text, size) <= width:
         return text
-    fits = max((n for n in range(len(text)) if _length(text[:n] + "…", size) <= width), default=0)
-    return text[:fits].rstrip() + "…"
+    over = bisect_right(range(len(text)), width, key=lambda n: _length(text[:n] + "…", size))
+    return text[: max(0, over - 1)].rstrip() + "…"
 
 
 def _wrapped(text: str, width: float, most: int) -> list[str]:

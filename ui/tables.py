@@ -54,7 +54,11 @@ def panel_rows(backbone: Backbone, individuals: Sequence[Individual]) -> list[Ro
 
 def panel_table(rows: Sequence[Row]) -> Table:
     """The rows as a table, a section for each founder."""
-    table = _table("Similarity on the fixed panel", ["founder", "is / not", "since step", "named by", "then", "now"], 4)
+    table = _table(
+        "Similarity on the fixed panel",
+        ["founder", "is / not", "since step", "named by", "when added", "at the end"],
+        4,
+    )
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         table.add_row(
             "" if row.negative else row.name,
@@ -72,7 +76,7 @@ def pushed(rows: Sequence[Row]) -> str:
     """How many negatives ended lower than when they were added."""
     negatives = [row for row in rows if row.negative]
     lower = sum(row.now < row.then for row in negatives)
-    return f"{lower} of {len(negatives)} negatives are less similar now than when they were added."
+    return f"{lower} of {len(negatives)} negatives are less similar at the end than when they were added."
 
 
 def effort_table(individuals: Sequence[Individual]) -> Table:
