@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from core.emoji.muon import Muon
 from core.errors import ConceptreeError
 
 LossOfStep = Callable[[torch.Generator, float], tuple[Tensor, dict[str, float]]]
@@ -35,18 +36,19 @@ def learning_rate(step: int, steps: int, peak: float, warmup: int = 200, decay: 
     return peak * rise * max(fall, 0.01)
 
 
-def _pack(model: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+def _pack(model: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     tensors = {f"model.{k}": v.detach().contiguous() for k, v in model.state_dict().items()}
     tensors |= {f"average.{k}": v.contiguous() for k, v in average.items()}
     for name, parameter in model.named_parameters():
         state = optimizer.state.get(parameter, {})
         if state:
             tensors[f"first.{name}"] = state["exp_avg"].contiguous()
+        if "exp_avg_sq" in state:  # Muon's matrices have none
             tensors[f"second.{name}"] = state["exp_avg_sq"].contiguous()
     return {k: v.clone() for k, v in tensors.items()}
 
 
-def _unpack(path: Path, model: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.AdamW) -> int:
+def _unpack(path: Path, model: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> int:
     with safe_open(path, "pt") as stored:
         step = int(stored.metadata()["step"])
         keys = set(stored.keys())
@@ -58,8 +60,9 @@ def _unpack(path: Path, model: nn.Module, average: dict[str, Tensor], optimizer:
                 optimizer.state[parameter] = {
                     "step": torch.tensor(float(step)),
                     "exp_avg": stored.get_tensor(f"first.{name}"),
-                    "exp_avg_sq": stored.get_tensor(f"second.{name}"),
                 }
+            if f"second.{name}" in keys:
+                optimizer.state[parameter]["exp_avg_sq"] = stored.get_tensor(f"second.{name}")
     return step
 
 
@@ -91,6 +94,7 @@ def fit(
     weight_decay: float = 0.01,
     every: int = 100,
     save_every: float = 60.0,
+    muon: bool = False,
 ) -> nn.Module:
     """Trains ``model`` in place and leaves the running average of its weights in it.
 
@@ -104,11 +108,16 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint, log = folder / f"{name}.safetensors", folder / f"{name}.jsonl"
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=peak, betas=(0.9, 0.98), weight_decay=weight_decay)
+    optimizer: torch.optim.Optimizer = (
+        Muon(model, peak, weight_decay)
+        if muon
+        else torch.optim.AdamW(trained, lr=peak, betas=(0.9, 0.98), weight_decay=weight_decay)
+    )
     average = {k: v.detach().clone() for k, v in model.state_dict().items() if v.is_floating_point()}
     start = _unpack(checkpoint, model, average, optimizer) if checkpoint.is_file() else 0
     began = saved = time.monotonic()
     sums: dict[str, float] = {}
+    summed = 0
     model.train()
     for step in range(start, steps):
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
@@ -125,11 +134,12 @@ def fit(
             torch._foreach_lerp_(list(average.values()), [live[k] for k in average], 1 - keep)
         for k, v in {"loss": float(loss.detach()), **figures}.items():
             sums[k] = sums.get(k, 0.0) + v
+        summed += 1
         if (step + 1) % every == 0:
             spent = time.monotonic() - began
             left = spent / (step + 1 - start) * (steps - step - 1)
-            means = {k: round(v / every, 4) for k, v in sums.items()}
-            sums = {}
+            means = {k: round(v / summed, 4) for k, v in sums.items()}
+            sums, summed = {}, 0
             shown = " ".join(f"{k} {v:.4g}" for k, v in means.items())
             print(f"{name} {step + 1}/{steps} {shown}; {spent:.0f} s, {left / 60:.1f} min left", flush=True)
             with open(log, "a") as handle:

@@ -97,7 +97,8 @@ def decoder_loss(
 ) -> Tensor:
     """Squared error of the velocity, the first half of what the UNet gives (the rest is a variance, unused)."""
     noise = torch.randn(latents.shape, generator=generator)
-    timestep = torch.randint(1000, (len(latents),), generator=generator)
+    # More often late than early: what is where is decided in the noise, the rest is learned anyway.
+    timestep = (1000 * torch.rand(len(latents), generator=generator).sqrt()).long().clamp_max(999)
     noisy = scheduler.add_noise(latents, noise, timestep)
     velocity = scheduler.get_velocity(latents, noise, timestep)
     out = unet(noisy, timestep, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": embeds}).sample

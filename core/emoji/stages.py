@@ -177,7 +177,7 @@ def train_judge(shop: Workshop) -> WordNet:
     model = WordNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(shop.words.all))
     source = PictureSource(drawings, split.nonzero()[0])
     shop.begin("judge", model, "judge")
-    return _train_word_net("judge", model, shop, source, steps=2600, seed=8)
+    return _train_word_net("judge", model, shop, source, steps=1900, seed=8)
 
 
 def _train_word_net(name: str, model: WordNet, shop: Workshop, source: PictureSource, steps: int, seed: int) -> WordNet:
@@ -247,7 +247,7 @@ def train_text(shop: Workshop) -> CLIPTextModelWithProjection:
         own = (F.normalize(pooled.detach(), dim=1) * F.normalize(bank.embeds[rows], dim=1)).sum(1).mean()
         return loss + 0.1 * length_penalty(pooled), {"own": float(own)}
 
-    fit("text", module, loss_of_step, shop.checkpoints, steps=shop.steps(2600), peak=1e-3, seed=4, weight_decay=0.05)
+    fit("text", module, loss_of_step, shop.checkpoints, steps=shop.steps(1600), peak=1e-3, seed=4, weight_decay=0.05)
     return module.tower
 
 
@@ -273,7 +273,7 @@ def train_prior(shop: Workshop) -> PriorTransformer:
         features = (pooled, hidden, mask[:, : hidden.shape[1]])
         return prior_loss(prior, scheduler, wanted, features, generator), {}
 
-    fit("prior", prior, loss_of_step, shop.checkpoints, steps=shop.steps(2600), peak=1e-3, seed=5)
+    fit("prior", prior, loss_of_step, shop.checkpoints, steps=shop.steps(1800), peak=1e-3, seed=5)
     return prior
 
 
@@ -282,15 +282,23 @@ def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
     torch.manual_seed(shop.seed + 5)
     unet = models.unet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shop.begin("sketcher", unet, "decoder/unet")
-    return _train_unet("sketcher", unet, shop, shop.teacher, steps=900, seed=10)
+    return _train_unet("sketcher", unet, shop, shop.teacher, steps=900, seed=10, size=16, muon=False)
 
 
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
-    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=4200, seed=6)
+    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=2500, seed=6, size=24, muon=True)
 
 
 def _train_unet(
-    name: str, unet: UNet2DConditionModel, shop: Workshop, eyes: nn.Module, steps: int, seed: int
+    name: str,
+    unet: UNet2DConditionModel,
+    shop: Workshop,
+    eyes: nn.Module,
+    *,
+    steps: int,
+    seed: int,
+    size: int,
+    muon: bool,
 ) -> UNet2DConditionModel:
     bank, scheduler = shop.bank_as_seen_by(eyes), models.decoder_scheduler()
     with torch.no_grad():  # what the Kandinsky pipelines guide away from: the embedding of an all-zero input
@@ -298,15 +306,16 @@ def _train_unet(
     spread = bank.embeds.std(0)
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        rows = torch.randint(len(bank.latents), (16,), generator=generator)
+        rows = torch.randint(len(bank.latents), (size,), generator=generator)
         # The prior imagines embeddings that are a little off; the decoder must not mind.
-        embeds = bank.embeds[rows] + 0.15 * spread * torch.randn(len(rows), WIDTH, generator=generator)
+        embeds = bank.embeds[rows] + 0.12 * spread * torch.randn(len(rows), WIDTH, generator=generator)
         dropped = torch.rand(len(rows), 1, generator=generator) < 0.1
         embeds = torch.where(dropped, nothing, embeds)
         latents = bank.latents[rows].float().contiguous(memory_format=torch.channels_last)
         return decoder_loss(unet, scheduler, latents, embeds, generator), {}
 
-    fit(name, unet, loss_of_step, shop.checkpoints, steps=shop.steps(steps), peak=1e-3, seed=seed, average_over=800)
+    count = shop.steps(steps)
+    fit(name, unet, loss_of_step, shop.checkpoints, steps=count, peak=1e-3, seed=seed, average_over=400, muon=muon)
     return unet
 
 
@@ -349,5 +358,5 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
             "kind": float(correct[torch.from_numpy(kinds == "category")].mean()),
         }
 
-    fit("vqa", model, loss_of_step, shop.checkpoints, steps=shop.steps(3000), peak=1.5e-3, seed=9, weight_decay=0.05)
+    fit("vqa", model, loss_of_step, shop.checkpoints, steps=shop.steps(2200), peak=1.5e-3, seed=9, weight_decay=0.05)
     return model

@@ -13,6 +13,7 @@ from core.emoji.captions import CaptionWriter, vocabulary
 from core.emoji.fit import fit, load_average
 from core.emoji.judge import Judge
 from core.emoji.learning import contrast, predict_embeds
+from core.emoji.muon import Muon, orthogonalised
 from core.emoji.pictures import BACKGROUNDS, BARE, LOOKS, MOVED, PictureSource, apply_look
 from core.emoji.questions import KINDS, QuestionWriter, answers
 from core.emoji.render import SIZE, Drawings, held_out_pairs
@@ -209,3 +210,45 @@ def test_the_judge_comes_back_as_it_was_saved(tmp_path, words: Words) -> None:
         again.category(pictures, "gods")
     with pytest.raises(ConceptreeError, match="no judge in"):
         Judge.load(tmp_path / "nowhere")
+
+
+def test_muon_equalises_singular_values_and_lowers_a_loss() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(32, 96) @ torch.diag(torch.linspace(0.1, 5, 96))
+    values = torch.linalg.svdvals(orthogonalised(matrix))
+    assert values.min() > 0.5 and values.max() < 1.4
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    assert (
+        torch.nn.functional.cosine_similarity(orthogonalised(matrix).flatten(), (left @ right).flatten(), dim=0) > 0.95
+    )
+    model = nn.Sequential(nn.Conv2d(3, 40, 3), nn.Flatten(), nn.Linear(640, 2))
+    x, y = torch.randn(16, 3, 6, 6), torch.randn(16, 2)
+    optimizer = Muon(model, lr=1e-2)
+    losses = []
+    for _ in range(30):
+        loss = (model(x) - y).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[-1] < 0.2 * losses[0]
+
+
+@pytest.mark.parametrize("muon", [False, True])
+def test_either_optimizer_resumes(tmp_path, muon: bool) -> None:
+    def run(folder, stop: int | None) -> nn.Module:
+        torch.manual_seed(0)
+        model = nn.Linear(40, 40)
+
+        def loss_of_step(g: torch.Generator, progress: float):
+            if stop is not None and progress * 6 >= stop:
+                raise KeyboardInterrupt
+            return (model(torch.randn(8, 40, generator=g)) - 1).square().mean(), {}
+
+        fit("stage", model, loss_of_step, folder, steps=6, peak=1e-2, save_every=0, muon=muon)
+        return model
+
+    whole = run(tmp_path / "a", None)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b", 3)
+    assert torch.equal(whole.weight, run(tmp_path / "b", None).weight)
