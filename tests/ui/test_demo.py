@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import ui.cli
+import ui.demo
 from core.emoji.judge import Judge
 from core.emoji.teacher import WordNet
 from evolve import Run
@@ -129,11 +130,12 @@ def test_no_judge_or_one_that_does_not_know_the_category_is_said(shown, backbone
     assert isinstance(said, str) and said.startswith("No opinion on the drawings: the judge does not know")
 
 
-def test_the_demo_can_be_run_again_and_leaves_the_first_as_it_was(shown):
+def test_the_demo_can_be_run_again_and_leaves_the_first_as_it_was(shown, monkeypatch):
+    monkeypatch.setattr(ui.demo, "FOUNDERS", 2)
     before = {path: path.stat().st_mtime_ns for path in shown.run.folder.rglob("*")}
     result = CliRunner().invoke(ui.cli.main, [*shown.arguments, "--seed", "1"])
     assert result.exit_code == 0, result.output
-    assert len(Run.open(shown.run.folder.parent / "demo-2").individuals()) == 8
+    assert len(Run.open(shown.run.folder.parent / "demo-2").individuals()) == 4
     assert {path: path.stat().st_mtime_ns for path in shown.run.folder.rglob("*")} == before
 
 
