@@ -177,7 +177,7 @@ def train_judge(shop: Workshop) -> WordNet:
     model = WordNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(shop.words.all))
     source = PictureSource(drawings, split.nonzero()[0])
     shop.begin("judge", model, "judge")
-    return _train_word_net("judge", model, shop, source, steps=1900, seed=8)
+    return _train_word_net("judge", model, shop, source, steps=1500, seed=8)
 
 
 def _train_word_net(name: str, model: WordNet, shop: Workshop, source: PictureSource, steps: int, seed: int) -> WordNet:
@@ -286,7 +286,7 @@ def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
 
 
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
-    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=2500, seed=6, size=24, muon=True)
+    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=2000, seed=6, size=24, muon=True)
 
 
 def _train_unet(
@@ -358,5 +358,5 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
             "kind": float(correct[torch.from_numpy(kinds == "category")].mean()),
         }
 
-    fit("vqa", model, loss_of_step, shop.checkpoints, steps=shop.steps(2200), peak=1.5e-3, seed=9, weight_decay=0.05)
+    fit("vqa", model, loss_of_step, shop.checkpoints, steps=shop.steps(1300), peak=1.5e-3, seed=9, weight_decay=0.05)
     return model

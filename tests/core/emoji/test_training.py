@@ -230,7 +230,7 @@ def test_muon_equalises_singular_values_and_lowers_a_loss() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.2 * losses[0]
 
 
