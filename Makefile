@@ -10,7 +10,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench mutants train-emoji card venv python npm
+.PHONY: help demo test lint bench mutants train-emoji card regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -47,6 +47,14 @@ train-emoji: npm ## train the embedded model again, stage by stage (hours; resum
 card: npm ## measure the embedded model and write its card, core/emoji/CARD.md (needs npm for the drawings)
 	$(ENVIRONMENT) --extra train
 	$(BIN)/python -m core.emoji.card $(ARGS)
+
+regenerate: npm ## after new weights: calibrate, measure and draw again all that is committed
+	$(ENVIRONMENT) --extra train
+	$(BIN)/python -m core.calibration
+	$(BIN)/python -m core.emoji.card
+	rm -rf .cache/regenerate
+	$(BIN)/conceptree demo --out .cache/regenerate
+	cp .cache/regenerate/demo/sheet.png docs/images/demo.png
 
 venv: python ## the environment alone, e.g. make venv TORCH=cuda
 	$(ENVIRONMENT)
