@@ -171,14 +171,12 @@ def told(event: Event) -> str:
         by = {"vocabulary": "from the vocabulary", "request": "as asked", "user": "by you"}
         who = by.get(negative.by, f"named by {negative.by}")
         parts.append(f"new negative {negative.word} ({event.similarities[negative.word]:.2f}) {who}")
-    # Without a namer the note says no more than that.
-    answered = any(negative.by != "vocabulary" for negative in event.negatives)
-    if event.note and (answered or not event.negatives or ";" in event.note):
-        parts.append(event.note)
-    if answered and event.answers:
+    # Which word the vocabulary gave stands there already.
+    notes = [note for note in event.note.split("; ") if note and not note.endswith("from the vocabulary")]
+    if any(negative.by != "vocabulary" for negative in event.negatives) and event.answers:
         answers = dict.fromkeys(answer for answer, _ in event.answers)
-        parts.append(f"answers: {', '.join(list(answers)[:MOST_ANSWERS])}")
-    return "; ".join(parts)
+        notes.append(f"answers: {', '.join(list(answers)[:MOST_ANSWERS])}")
+    return "; ".join([*parts, *notes])
 
 
 def _numbered(numbers: range) -> str:

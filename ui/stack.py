@@ -58,8 +58,13 @@ def can_draw(backbone: Backbone) -> bool:
 
 def namer_of(backbone: Backbone) -> Namer | None:
     """The stack's question answerer; without one, or without drawings to ask about, its vocabulary names."""
+    from transformers.utils import logging
+
     folder = folder_of(backbone) / "vqa"
-    return vqa_namer(folder, backbone.device) if folder.is_dir() and can_draw(backbone) else None
+    if not folder.is_dir() or not can_draw(backbone):
+        return None
+    logging.disable_progress_bar()  # the command has its own
+    return vqa_namer(folder, backbone.device)
 
 
 def check_words(backbone: Backbone, words: Iterable[str], what: str) -> None:
