@@ -11,14 +11,11 @@ import torch
 from scipy.stats import spearmanr
 
 from core import Backbone, ConceptLab, Request, Settings
-from core.backbone import EMOJI
 from core.concept import Avoid, Parent
 from core.constraints import normalise
 from core.metrics import imagine_panel, imagine_word, mean_pairwise_similarity, word_similarity
 from core.streams import stream_seed
 from core.wordbank import WordBank
-
-pytestmark = pytest.mark.skipif(not (EMOJI / "prior").is_dir(), reason="the embedded stack is not trained yet")
 
 FOUNDERS, STEPS, SEGMENT = 6, 300, 60
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
