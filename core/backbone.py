@@ -228,7 +228,8 @@ class Backbone:
         from diffusers import KandinskyV22Pipeline
 
         with _quietly():
-            pipeline = KandinskyV22Pipeline.from_pretrained(folder, dtype=self.dtype).to(self.device)
+            pipeline = KandinskyV22Pipeline.from_pretrained(folder, dtype=self.dtype, use_safetensors=True)
+        pipeline.to(self.device)
         pipeline.set_progress_bar_config(disable=True)
         for model in (pipeline.unet, pipeline.movq):
             model.eval().requires_grad_(False)
@@ -241,7 +242,7 @@ class Backbone:
         return text.encode(self.text_encoder, self.tokenizer, prompts, vectors)
 
     def _model(self, part: str, **options: Any) -> Any:
-        return self._part(part, **options).to(self.device).eval().requires_grad_(False)
+        return self._part(part, use_safetensors=True, **options).to(self.device).eval().requires_grad_(False)
 
     def _part(self, part: str, cls: str | None = None, **options: Any) -> Any:
         """One part of the prior's pipeline, of the class that its model_index.json names, as diffusers loads it."""

@@ -1,6 +1,7 @@
 """Caps and floors for a stack, measured on what its prior imagines; stored with the stack as
 calibration.json.
- Every pair of stack and constraint encoder has its own scale of similarity (the authors' 0.28 and 0.20 are
+
+Every pair of stack and constraint encoder has its own scale of similarity (the authors' 0.28 and 0.20 are
 those of Kandinsky 2.1 with its multilingual encoder). For the stack's own words, each in the prompt it was
 imagined for:
 

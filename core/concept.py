@@ -1,5 +1,6 @@
 """What is asked for (Request) and what was learned (Concept): frozen, compared by content.
- A concept depends on nothing but its Request and the stack: whatever a child or a later wave needs of other
+
+A concept depends on nothing but its Request and the stack: whatever a child or a later wave needs of other
 concepts (their images, their vectors) stands in its Request as numbers, not as a reference.
 """
 

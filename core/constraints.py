@@ -1,7 +1,9 @@
 """Eq. 3, 4 and 5 as functions of similarities.
- Everywhere: `similarities` [n, m] are cosines of n concepts with up to m constraints each; `mask` [n, m] is
+
+Everywhere: `similarities` [n, m] are cosines of n concepts with up to m constraints each; `mask` [n, m] is
 False where a concept has fewer; a value [n] per concept comes out. A row without constraints gives 0.
- At ties, where a derivative is a matter of choice: `clamp` passes the gradient of a similarity that equals
+
+At ties, where a derivative is a matter of choice: `clamp` passes the gradient of a similarity that equals
 its bound, and `amax` shares it evenly among equal maxima. Neither depends on the order or the padding of the
 constraints. (`torch.min` and `torch.max` of two tensors, as in the authors' code, would halve it at a bound;
 `max(dim)` would pick one.)

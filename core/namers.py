@@ -30,7 +30,8 @@ def vqa_namer(where: str | Path, device: str | torch.device = "cpu", answers: in
     try:
         config = AutoConfig.from_pretrained(where, trust_remote_code=False)
         processor = AutoProcessor.from_pretrained(where, trust_remote_code=False)
-        model = _model_class(config).from_pretrained(where, trust_remote_code=False).to(device).eval()
+        model = _model_class(config).from_pretrained(where, trust_remote_code=False, use_safetensors=True)
+        model = model.to(device).eval()
     except (OSError, ValueError) as error:
         raise NamerError(f"no question answering model in {str(where)!r}: {str(error).splitlines()[0]}") from error
     answer = _classified if config.model_type == "vilt" else _generated

@@ -3,7 +3,8 @@
 A namer looks at drawings and answers a question about them; it is a plain function:
 
     namer(images: list[PIL.Image], question: str) -> list[list[tuple[answer, score]]]
- one list for each image, best first. Models that answer are in core/namers.py. What is done with the answers
+
+one list for each image, best first. Models that answer are in core/namers.py. What is done with the answers
 is here: the paper's way (`first_answer`), and a way that copes with the answers that do not serve — repeats,
 the category's own name, and words too special to push ("boeing 747").
 """

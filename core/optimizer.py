@@ -1,5 +1,6 @@
 """ConceptLab (arXiv 2308.02669): requests in, concepts out, as one batch.
- The loop goes by segments. Inside a segment there are only steps (core/step.py). Between two segments the
+
+The loop goes by segments. Inside a segment there are only steps (core/step.py). Between two segments the
 concepts are looked at (core/segments.py): measured on the fixed panel, drawn, named, given a new negative,
 checkpointed.
 """

@@ -1,5 +1,6 @@
 """The prompts that a concept is learned in, drawn with and asked about.
- In the spirit of the authors' lists (arXiv 2308.02669 §4.1, appendix), in words of our own. A template has
+
+In the spirit of the authors' lists (arXiv 2308.02669 §4.1, appendix), in words of our own. A template has
 `{}` where the word stands; the article belongs to the template, since the constraints of a step stand in the
 same prompt.
 """

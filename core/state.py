@@ -1,7 +1,8 @@
 """A batch of concepts as tensors, and AdamW for each row by itself.
- Axes: n concepts, k vectors each, d wide; constraints are padded to the longest row and masked. Everything a
+
+Axes: n concepts, k vectors each, d wide; constraints are padded to the longest row and masked. Everything a
 step needs to know about the models' texts and images is already in the State as embeddings; `step` in
-core/optimizer.py is a pure function of it.
+core/step.py is a pure function of it.
 """
 
 from __future__ import annotations

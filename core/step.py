@@ -1,5 +1,6 @@
 """One step of the optimizer: Eq. 3–5 on what the prior imagines, for a whole batch of concepts at once.
- `step(state) → state, losses` is pure: the template, the noise and the parents' images of a step follow from
+
+`step(state) → state, losses` is pure: the template, the noise and the parents' images of a step follow from
 each concept's seed and the number of its step (core/streams.py). Ablations are other functions, chosen in
 `make_step`.
 """

@@ -1,5 +1,6 @@
 """Randomness that depends on a concept's seed, the step and the purpose, and on nothing else.
- Noise, template, parent image and drawing each have a stream of their own: a concept's course is the same
+
+Noise, template, parent image and drawing each have a stream of their own: a concept's course is the same
 alone and in a batch, and a resumed one needs no state of a generator, only the number of its step.
 """
 

@@ -1,5 +1,6 @@
 """Constraint words as text embeddings: constants, encoded once and looked up (§5.5 of docs/design.md).
- A word is always encoded as one batch of all its prompts, whatever else is in the batch of concepts: the
+
+A word is always encoded as one batch of all its prompts, whatever else is in the batch of concepts: the
 shapes are fixed, so the numbers are the same, to the last bit, in every run that meets the word.
 """
 

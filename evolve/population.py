@@ -1,6 +1,7 @@
 """Founders, in waves: those of one category converge on each other, so each wave keeps away from the earlier
 ones.
- What earlier waves imagined stands in the later Requests, so that a concept still depends on nothing but its
+
+What earlier waves imagined stands in the later Requests, so that a concept still depends on nothing but its
 Request.
 """
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, KandinskyV22Pipeline, KandinskyV22PriorPipeline
 from PIL import Image
+from safetensors.torch import load_file
 
 import core.backbone
 from core.backbone import Backbone
@@ -199,3 +200,14 @@ def test_a_decoder_of_another_width_is_told(tmp_path, stack_folder):
     save_prior(folder / "prior", width=8)
     with pytest.raises(StackError, match="takes width 16, its prior gives 8"):
         Backbone.load(folder).draw(torch.zeros(8), seeds=1)
+
+
+def test_a_pickled_weight_file_is_never_read(stack_folder, tmp_path):
+    """Without safetensors the libraries would fall back to unpickling."""
+    folder = tmp_path / "stack"
+    shutil.copytree(stack_folder, folder)
+    weights = folder / "prior" / "text_encoder" / "model.safetensors"
+    torch.save(load_file(weights), weights.with_name("pytorch_model.bin"))
+    weights.unlink()
+    with pytest.raises(StackError, match="text_encoder"):
+        Backbone.load(folder).encode_text("a photo of a pet")
