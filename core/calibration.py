@@ -16,7 +16,6 @@ imagined for:
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from torch import Tensor
 from core.backbone import EMOJI, Backbone
 from core.constraints import normalise
 from core.errors import ConceptreeError
+from core.files import write_atomically
 from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.prompts import TEMPLATES, fill
 
@@ -80,13 +80,8 @@ def calibrate(
 def store(backbone: Any, calibration: Mapping[str, Any], folder: Path) -> Path:
     """Write calibration.json beside the stack, as a whole or not at all."""
     path = folder / "calibration.json"
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(calibration, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    text = json.dumps(calibration, indent=2, ensure_ascii=False)
+    write_atomically(path, f"{text}\n".encode())
     backbone.calibration = dict(calibration)
     return path
 

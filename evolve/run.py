@@ -23,7 +23,7 @@ from PIL import Image
 
 from core.concept import Concept, Measurement, Negative, Request
 from core.errors import ConceptreeError
-from evolve.files import write_atomically
+from core.files import write_atomically
 from evolve.names import name_for
 
 SCHEMA = 1

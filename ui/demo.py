@@ -13,8 +13,8 @@ import numpy as np
 from rich.console import Console, RenderableType
 
 from core.backbone import Backbone
+from core.files import write_atomically
 from evolve import Individual, Run
-from evolve.files import write_atomically
 from ui.breed import child, child_seed, learn_children
 from ui.console import WIDTH_IN_FILES, duration, own_command, say
 from ui.pictures import PROMPTS, Pictures

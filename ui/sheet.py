@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from evolve.files import write_atomically
+from core.files import write_atomically
 
 PAPER, CARD, INK, GREY, FRAME = "#f4f3ef", "#ffffff", "#1c1c1c", "#5f5f5f", "#d9d7d0"
 MARGIN, GAP, PAD = 24, 16, 12

@@ -37,9 +37,12 @@ def vocabulary_of(words: Words) -> dict[str, Any]:
     return {"words": list(words.things), "categories": members}
 
 
-def training_of(checkpoints: Path) -> dict[str, dict[str, Any]]:
-    """Steps, minutes and last figures of each stage, from its log; a resumed stage's parts are added up."""
-    told = {}
+def training_of(checkpoints: Path, before: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Steps, minutes and last figures of each stage, from its log; a resumed stage's parts are added up.
+
+    before: what the committed weights were trained for; it stands for the stages that have no log here.
+    """
+    told = dict(before)
     for log in sorted(checkpoints.glob("*.jsonl"), key=lambda path: path.stat().st_mtime):
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         seconds = lines[-1]["seconds"]
@@ -85,7 +88,9 @@ def assemble(shop: Workshop, target: Path) -> None:
     (fresh / "vocabulary.json").write_text(json.dumps(vocabulary, indent=1) + "\n", encoding="utf-8")
     about = {"version": VERSION, "drawing": DRAWING}
     (fresh / "stack.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    training = training_of(shop.checkpoints)
+    stored = target / "training.json"
+    before = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
+    training = training_of(shop.checkpoints, before)
     (fresh / "training.json").write_text(json.dumps(training, indent=1) + "\n", encoding="utf-8")
     if (target / "calibration.json").is_file():
         shutil.copy2(target / "calibration.json", fresh)

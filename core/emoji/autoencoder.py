@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from diffusers import VQModel
 from torch import Tensor, nn
 
+from core.emoji.fit import half_precision
+
 
 def new_autoencoder() -> VQModel:
     """64×64×3 → 16×16×4. Group norm: the spatial norm of the real MoVQ costs three times as much."""
@@ -47,9 +49,11 @@ class Rebuild(nn.Module):
 
 def rebuild_loss(module: Rebuild, pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
     """Squared and absolute error; a little noise on the latents makes the decoder forgive the UNet's."""
-    latents = module.encode(pixels)
+    with half_precision():
+        latents = module.encode(pixels).float()
     noise = torch.randn(latents.shape, generator=generator) * 0.03 * latents.detach().std()
-    rebuilt = module.decode(latents + noise)
+    with half_precision():
+        rebuilt = module.decode(latents + noise).float()
     error = F.mse_loss(rebuilt, pixels)
     scale = 1e-3 * (latents.square().mean() - 1).square()
     return error * 10 + F.l1_loss(rebuilt, pixels) + scale, {"psnr": float(-10 * error.detach().log10())}

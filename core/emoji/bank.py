@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from core.emoji.autoencoder import Rebuild
-from core.emoji.fit import write_atomically
 from core.emoji.models import SEEN_SIZE
 from core.emoji.pictures import STILL, Pictures, PictureSource
 from core.emoji.teacher import WordNet
+from core.files import write_atomically
 
 CHUNK = 64
 
@@ -98,6 +97,5 @@ def make_bank(folder: Path, source: PictureSource, rebuild: Rebuild, eyes: nn.Mo
             print(f"bank {len(truth) * CHUNK}/{count}", flush=True)
     for name in made:
         parts[name] = torch.cat(made[name]).contiguous()
-        save = partial(save_file, {name: parts[name]}, metadata={"made_from": marks[name]})
-        write_atomically(files[name], save)
+        write_atomically(files[name], save({name: parts[name]}, metadata={"made_from": marks[name]}))
     return Bank(torch.cat(truth).numpy(), parts["embeds"], parts["latents"])

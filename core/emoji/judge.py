@@ -14,13 +14,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from core.emoji.fit import write_atomically
 from core.emoji.render import SIZE
 from core.emoji.teacher import WordNet
 from core.errors import ConceptreeError
+from core.files import write_atomically
 
 FOLDER = Path(__file__).parent / "weights" / "judge"
 
@@ -66,7 +66,7 @@ class Judge:
             k: (v.half() if v.is_floating_point() and "running" not in k else v).contiguous()
             for k, v in self.net.state_dict().items()
         }
-        write_atomically(folder / "model.safetensors", lambda path: save_file(tensors, path))
+        write_atomically(folder / "model.safetensors", save(tensors))
 
     @torch.no_grad()
     def embed(self, images: Sequence[Image.Image]) -> Tensor:

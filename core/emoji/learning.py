@@ -11,6 +11,7 @@ from transformers import CLIPTextModelWithProjection
 
 from core.emoji.bank import Bank
 from core.emoji.captions import CaptionWriter
+from core.emoji.fit import half_precision
 
 
 def length_penalty(embeds: Tensor) -> Tensor:
@@ -85,7 +86,9 @@ def prior_loss(
     noise = torch.randn(wanted.shape, generator=generator)
     timestep = torch.randint(1000, (len(wanted),), generator=generator)
     noisy = scheduler.add_noise(wanted, noise, timestep)
-    return F.mse_loss(predict_embeds(prior, noisy, timestep, *features), wanted)
+    with half_precision():
+        predicted = predict_embeds(prior, noisy, timestep, *features)
+    return F.mse_loss(predicted.float(), wanted)
 
 
 def decoder_loss(
@@ -101,5 +104,6 @@ def decoder_loss(
     timestep = (1000 * torch.rand(len(latents), generator=generator).sqrt()).long().clamp_max(999)
     noisy = scheduler.add_noise(latents, noise, timestep)
     velocity = scheduler.get_velocity(latents, noise, timestep)
-    out = unet(noisy, timestep, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": embeds}).sample
-    return F.mse_loss(out[:, : latents.shape[1]], velocity)
+    with half_precision():
+        out = unet(noisy, timestep, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": embeds}).sample
+    return F.mse_loss(out[:, : latents.shape[1]].float(), velocity)

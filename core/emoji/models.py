@@ -125,9 +125,9 @@ def question_answerer(tokenizer: PreTrainedTokenizerFast, answers: tuple[str, ..
     return ViltForQuestionAnswering(
         ViltConfig(
             vocab_size=len(tokenizer),
-            hidden_size=128,
-            intermediate_size=512,
-            num_hidden_layers=4,
+            hidden_size=WIDTH,
+            intermediate_size=416,
+            num_hidden_layers=3,
             num_attention_heads=4,
             max_position_embeddings=MAX_LENGTH,
             hidden_dropout_prob=0.0,

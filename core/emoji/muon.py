@@ -1,7 +1,8 @@
 """Muon (Jordan 2024) for the matrices of a network, AdamW for the rest.
 
 A momentum matrix is replaced by the nearest one with equal singular values before it is applied. On the decoder it
-lowered the loss nearly twice as far per step as AdamW did, for a third more time per step.
+lowered the loss nearly twice as far per step as AdamW did; the teacher named 57 % of its training pictures after 900
+steps instead of 25 %.
 """
 
 from __future__ import annotations
@@ -14,26 +15,33 @@ from torch import Tensor, nn
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic Newton–Schulz iteration
 
 
-def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """``[m, n]`` → about the ``U Vᵀ`` of its singular value decomposition; singular values end in 0.7 … 1.2."""
+def orthogonalised(matrices: Tensor, iterations: int = 5) -> Tensor:
+    """``[…, m, n]`` → about the ``U Vᵀ`` of each singular value decomposition; singular values end in 0.7 … 1.2.
+
+    In bfloat16: the iteration forgives the rounding, and processors that multiply it do so several times faster.
+    """
     a, b, c = _COEFFICIENTS
-    x = matrix / (matrix.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
+    x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = (x.mT if tall else x).bfloat16()
     for _ in range(iterations):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return (x.mT if tall else x).to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):
-    """Convolutions count as matrices ``[out, in · kernel]``. Update lengths match AdamW's, so does ``lr``."""
+    """Convolutions count as matrices ``[out, in · kernel]``. Update lengths match AdamW's, so does ``lr``.
+
+    Tables of embeddings go to AdamW: of their rows a batch reaches few, and Muon would move them all.
+    """
 
     def __init__(
         self, model: nn.Module, lr: float, weight_decay: float = 0.01, betas: tuple[float, float] = (0.9, 0.98)
     ):
         trained = [p for p in model.parameters() if p.requires_grad]
-        inner = [p for p in trained if p.ndim >= 2 and min(p.shape[0], p[0].numel()) >= 32]
+        tables = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+        inner = [p for p in trained if p.ndim >= 2 and min(p.shape[0], p[0].numel()) >= 32 and id(p) not in tables]
         chosen = {id(p) for p in inner}
         groups: Iterable[dict] = (
             {"params": inner, "matrices": True},
@@ -44,19 +52,29 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                (self._matrix if group["matrices"] else self._adam)(parameter, parameter.grad, group)
+            with_gradient = [p for p in group["params"] if p.grad is not None]
+            if with_gradient:
+                torch._foreach_mul_(with_gradient, 1 - group["lr"] * group["weight_decay"])
+            if not group["matrices"]:
+                for parameter in with_gradient:
+                    self._adam(parameter, parameter.grad, group)
+                continue
+            alike: dict[torch.Size, list[Tensor]] = {}
+            for parameter in with_gradient:
+                alike.setdefault(parameter.flatten(1).shape, []).append(parameter)
+            for parameters in alike.values():
+                self._matrices(parameters, group)
 
-    def _matrix(self, parameter: Tensor, gradient: Tensor, group: dict) -> None:
-        state = self.state[parameter]
-        first = state.setdefault("exp_avg", torch.zeros_like(parameter))
-        first.mul_(group["momentum"]).add_(gradient)
-        ahead = gradient.add(first, alpha=group["momentum"]).reshape(parameter.shape[0], -1)
-        length = 0.2 * max(ahead.shape) ** 0.5
-        parameter.add_(orthogonalised(ahead).view(parameter.shape), alpha=-group["lr"] * length)
+    def _matrices(self, parameters: list[Tensor], group: dict) -> None:
+        """Parameters of one shape, as matrices, in one go."""
+        ahead = []
+        for parameter in parameters:
+            first = self.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
+            first.mul_(group["momentum"]).add_(parameter.grad)
+            ahead.append(parameter.grad.add(first, alpha=group["momentum"]).flatten(1))
+        length = 0.2 * max(ahead[0].shape) ** 0.5
+        for parameter, change in zip(parameters, orthogonalised(torch.stack(ahead)), strict=True):
+            parameter.add_(change.view(parameter.shape), alpha=-group["lr"] * length)
 
     def _adam(self, parameter: Tensor, gradient: Tensor, group: dict) -> None:
         state = self.state[parameter]

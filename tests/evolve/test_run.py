@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from core.concept import Avoid, Concept, Measurement, Negative, Parent, Positive, Request, concept_id
+from core.errors import ConceptreeError
+from core.files import write_atomically
 from core.settings import Settings
-from evolve.files import write_atomically
 from evolve.names import name_for
 from evolve.run import Run, RunError
 
@@ -118,7 +119,7 @@ def test_an_interrupted_write_leaves_nothing(run, monkeypatch):
     run.add([concept(1)])
     before = sorted(run.folder.rglob("*"))
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ConceptreeError, match="disk full"):
         run.add([concept(2)])
     assert sorted(run.folder.rglob("*")) == before
     assert len(run.individuals()) == 1

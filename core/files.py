@@ -1,0 +1,47 @@
+"""Files that are there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from core.errors import ConceptreeError
+
+
+class StorageError(ConceptreeError):
+    """The disk does not take what is to be stored."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write under another name in the same folder, flush, rename, flush the folder: a reader never sees half a file.
+
+    Raises:
+        StorageError: the disk is full, read-only or forbidden; what was there before is still there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)  # mkstemp's 0600 would keep others from reading a shared run
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise StorageError(
+            f"{str(path)!r} cannot be written: {error.strerror or error}; make room or choose another folder"
+        ) from error
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
