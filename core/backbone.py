@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from PIL.Image import Image
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from core import text
@@ -173,16 +174,18 @@ class Backbone:
 
         Where the folder lies and which library version wrote it play no part.
         """
-        digest = hashlib.sha256()
-        for part in _LEARNING_PARTS:
-            for file in sorted((self._prior_folder / part).iterdir()):
-                digest.update(f"{part}/{file.name}\n".encode())
-                if file.suffix == ".json":
-                    digest.update(_without_versions(file).encode())
-                elif file.is_file():
-                    with file.open("rb") as stream:
-                        digest.update(hashlib.file_digest(stream, "sha256").digest())
-        return digest.hexdigest()[:12]
+        return content_hash({part: self._prior_folder / part for part in _LEARNING_PARTS})
+
+    @cached_property
+    def drawing_fingerprint(self) -> str:
+        """The same for what draws: decoder, image encoder, and the steps, guidance and size that the stack says.
+
+        It plays no part in learning, but for the questions that are asked about drawings.
+        """
+        parts = {part: self._folder / "decoder" / part for part in ("unet", "movq", "scheduler")}
+        parts["image_encoder"] = self._prior_folder / "image_encoder"
+        there = {part: folder for part, folder in parts.items() if folder.is_dir()}
+        return content_hash(there, json.dumps(self.drawing, sort_keys=True))
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -227,8 +230,11 @@ class Backbone:
             raise StackError(f"the decoder of {self.where!r} is a {kind}: only a KandinskyV22Pipeline draws here")
         from diffusers import KandinskyV22Pipeline
 
-        with _quietly():
-            pipeline = KandinskyV22Pipeline.from_pretrained(folder, dtype=self.dtype, use_safetensors=True)
+        try:
+            with quietly():
+                pipeline = KandinskyV22Pipeline.from_pretrained(folder, dtype=self.dtype, use_safetensors=True)
+        except (AttributeError, OSError, ValueError, SafetensorError) as error:
+            raise StackError(f"the decoder in {folder} does not load: {load_failure(error, folder)}") from error
         pipeline.to(self.device)
         pipeline.set_progress_bar_config(disable=True)
         for model in (pipeline.unet, pipeline.movq):
@@ -251,10 +257,10 @@ class Backbone:
         if library not in ("diffusers", "transformers") or not folder.is_dir():
             raise StackError(f"the stack {self.where!r} has no {part}: there should be a folder {folder}")
         try:
-            with _quietly():
+            with quietly():
                 return getattr(import_module(library), cls or name).from_pretrained(folder, **options)
-        except (AttributeError, OSError, ValueError) as error:
-            raise StackError(f"the {part} in {folder} does not load: {str(error).splitlines()[0]}") from error
+        except (AttributeError, OSError, ValueError, SafetensorError) as error:
+            raise StackError(f"the {part} in {folder} does not load: {load_failure(error, folder)}") from error
 
     def _beside(self, name: str) -> dict[str, Any] | None:
         file = self._folder / name
@@ -304,9 +310,40 @@ def _json(file: Path) -> dict[str, Any]:
         raise StackError(f"{file} is missing or is not JSON") from error
 
 
+def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
+    """Twelve hex digits that tell what lies in folders, which are parts by name: their files by name and content, JSON
+    without versions; not where they lie.
+    """
+    digest = hashlib.sha256(also.encode())
+    for part, folder in folders.items():
+        if not folder.is_dir():
+            raise StackError(f"a folder of the stack is missing: {folder}")
+        for file in sorted(folder.iterdir()):
+            digest.update(f"{part}/{file.name}\n".encode())
+            if file.suffix == ".json":
+                digest.update(_without_versions(file).encode())
+            elif file.is_file():
+                with file.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+def load_failure(error: Exception, folder: Path) -> str:
+    """Why the weights in `folder` do not load, in one line, with the damaged file's name, which safetensors omits."""
+    for file in sorted(folder.rglob("*.safetensors")):
+        try:
+            with safe_open(file, "pt"):
+                pass
+        except (SafetensorError, OSError) as damage:
+            return f"{file} is damaged ({str(damage).splitlines()[0]}): fetch it again"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _without_versions(file: Path) -> str:
-    kept = {key: value for key, value in _json(file).items() if key not in _VERSIONS}
-    return json.dumps(kept, sort_keys=True)
+    content: Any = _json(file)
+    if isinstance(content, dict):
+        content = {key: value for key, value in content.items() if key not in _VERSIONS}
+    return json.dumps(content, sort_keys=True)
 
 
 def _best_device() -> str:
@@ -316,7 +353,7 @@ def _best_device() -> str:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without the libraries' progress bars: a small stack loads in a blink, and the command has its own."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging

@@ -5,8 +5,8 @@ Every pair of stack and constraint encoder has its own scale of similarity (the 
 those of Kandinsky 2.1 with its multilingual encoder). For the stack's own words, each in the prompt it was
 imagined for:
 
-    cap          median similarity of imagined members to their category   (a founder needs no more of it)
-    floor        median similarity of imagined members to other members    (what lies below does not resemble)
+    cap          similarity of the category's own word to itself            (nothing belongs more than that)
+    floor        halfway between how much a member resembles its own name and the names of other members
     avoid_floor  halfway between how much one image of a member resembles its own mean image and that of
     another member
 
@@ -16,6 +16,7 @@ imagined for:
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.prompts import TEMPLATES, fill
+from core.settings import PUBLISHED_STYLE_MIN_COSINE, Settings
 
 MEMBERS, PROMPTS, SEEDS = 12, 8, 2
 # Learning rate and steps are not measured: this served on the embedded stack. Others have the published ones.
@@ -86,6 +88,32 @@ def store(backbone: Any, calibration: Mapping[str, Any], folder: Path) -> Path:
     return path
 
 
+def reservation(backbone: Any) -> str | None:
+    """What a person should know of the caps and floors that `Settings.for_stack` takes for a stack, in one line.
+
+    None where they were measured on these very weights. Others are taken all the same: they are nearer than the
+    published ones, which a stack without any has.
+    """
+    where = shlex.quote(str(backbone.where))
+    how = f"python -m core.calibration {where}"
+    if not backbone.vocabulary.get("categories"):
+        how = "core.calibration.calibrate, with categories of yours, since it lists none"
+    if backbone.calibration is None:
+        published = Settings()
+        return (
+            f"the stack {backbone.version} is not calibrated: the published cap {published.max_cosine:g} and floors"
+            f" {published.min_cosine:g}, {PUBLISHED_STYLE_MIN_COSINE:g} for styles and {published.avoid_floor:g}"
+            f" between waves are used, which fit Kandinsky 2.1; measure its own with {how}"
+        )
+    measured_on = backbone.calibration.get("fingerprint")
+    if measured_on != backbone.fingerprint:
+        return (
+            f"the caps and floors of the stack {backbone.version} ({backbone.fingerprint}) were measured on other"
+            f" weights ({measured_on or 'it is not said which'}): measure them anew with {how}"
+        )
+    return None
+
+
 @torch.no_grad()
 def _measure(
     backbone: Any, kind: str, category: str, words: Sequence[str], prompts: int, seeds: int
@@ -94,19 +122,19 @@ def _measure(
     same.
     """
     templates = _spread(TEMPLATES[kind], prompts)
-    own = "" if kind == "style" else category
-    texts = torch.stack([normalise(backbone.encode_text([fill(t, w) for t in templates])) for w in [own, *words]])
-    images = torch.stack(
-        [_imagined(backbone, templates, word, seeds) for word in words]
-    )  # [words, prompts, seeds, width]
-    to_words = torch.einsum("wpsd,vpd->wvps", images, texts).mean((-1, -2))  # [words, 1 + words]
-    looks = images.flatten(1, 2)  # [words, looks, width]
+    every = ["" if kind == "style" else category, *words]
+    texts = torch.stack([normalise(backbone.encode_text([fill(t, w) for t in templates])) for w in every])
+    images = torch.stack([_imagined(backbone, templates, w, seeds) for w in every])  # [1 + words, prompts, seeds, width]
+    to_words = torch.einsum("wpsd,vpd->wvps", images, texts).mean((-1, -2))  # [1 + words, 1 + words]
+    members = to_words[1:]
+    looks = images[1:].flatten(1, 2)  # [words, looks, width]
     to_means = torch.einsum("wld,vd->wvl", looks, normalise(looks.mean(1))).mean(-1)
     other = ~torch.eye(len(words), dtype=torch.bool, device=looks.device)
     return {
-        "category": median(to_words[:, 0].tolist()),
-        "own": median(to_words[:, 1:].diagonal().tolist()),
-        "others": median(to_words[:, 1:][other].tolist()),
+        "itself": float(to_words[0, 0]),
+        "category": median(members[:, 0].tolist()),
+        "own": median(members[:, 1:].diagonal().tolist()),
+        "others": median(members[:, 1:][other].tolist()),
         "image_to_own": median(to_means.diagonal().tolist()),
         "image_to_others": median(to_means[other].tolist()),
     }
@@ -126,8 +154,8 @@ def _constants(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
         return median(each[name] for each in figures)
 
     return {
-        "max_cosine": round(middle("category"), 2),
-        "min_cosine": round(middle("others"), 2),
+        "max_cosine": round(middle("itself"), 2),
+        "min_cosine": round((middle("own") + middle("others")) / 2, 2),
         "avoid_floor": round((middle("image_to_own") + middle("image_to_others")) / 2, 2),
     }
 

@@ -98,7 +98,8 @@ class Request(_Content):
     parents: Eq. 5. avoid: earlier waves. tokens: k, how many vectors the concept has. initializer: the word
     whose mean token vector is the start (by default the category), unless start [k, d] gives the vectors
     themselves. settings: None leaves them to the lab, which takes the stack's calibrated ones; the request of
-    a finished concept says which.
+    a finished concept says which. fingerprint: of the stack that the numbers in it come from (parents, avoid,
+    start), which no other stack will learn; "" where nobody says.
     """
 
     category: str
@@ -113,6 +114,7 @@ class Request(_Content):
     initializer: str | None = None
     start: Array | None = None
     settings: Settings | None = None
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
@@ -197,7 +199,10 @@ class Request(_Content):
         """The request as one canonical JSON text: equal requests give equal texts, and `from_json` gives it
         back.
         """
-        return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        values = _plain(self)
+        if not self.fingerprint:
+            del values["fingerprint"]  # so that the ids of requests that need none stay what they were
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Request:
@@ -264,9 +269,14 @@ class Concept(_Content):
         object.__setattr__(self, "scores", {str(k): float(v) for k, v in dict(self.scores).items()})
 
 
-def concept_id(request: Request, fingerprint: str, decisions: Sequence[str] = ()) -> str:
-    """16 hex digits that depend on the request, the stack and what a person decided while it learned."""
+def concept_id(request: Request, fingerprint: str, decisions: Sequence[str] = (), naming: str = "") -> str:
+    """16 hex digits that depend on the request, the stack and what a person decided while it learned.
+
+    naming: of an adaptive request, who names its negatives (`namers.naming`); others do not depend on it.
+    """
     parts = [request.to_json(), fingerprint, *decisions]
+    if request.schedule == "adaptive" and naming:
+        parts.append(f"named by {naming}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -1,13 +1,22 @@
-"""Models that look at a drawing and name what it shows: namers for `core.negatives`."""
+"""Models that look at a drawing and name what it shows: namers for `core.negatives`.
+
+A namer is a plain function, with two attributes if it likes: `name`, which negatives bear as their `by`, and
+`identity`, a text that differs where its answers would (else the name stands for it). A concept whose negatives it
+names has that in its id.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
+from core.backbone import content_hash, load_failure, quietly
 from core.constraints import normalise
 from core.errors import ConceptreeError
 from core.negatives import Answer, Namer
@@ -27,13 +36,15 @@ def vqa_namer(where: str | Path, device: str | torch.device = "cpu", answers: in
     """
     from transformers import AutoConfig, AutoProcessor
 
+    folder = Path(where)
     try:
-        config = AutoConfig.from_pretrained(where, trust_remote_code=False)
-        processor = AutoProcessor.from_pretrained(where, trust_remote_code=False)
-        model = _model_class(config).from_pretrained(where, trust_remote_code=False, use_safetensors=True)
+        with quietly():
+            config = AutoConfig.from_pretrained(where, trust_remote_code=False)
+            processor = AutoProcessor.from_pretrained(where, trust_remote_code=False)
+            model = _model_class(config).from_pretrained(where, trust_remote_code=False, use_safetensors=True)
         model = model.to(device).eval()
-    except (OSError, ValueError) as error:
-        raise NamerError(f"no question answering model in {str(where)!r}: {str(error).splitlines()[0]}") from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise NamerError(f"no question answering model in {str(where)!r}: {load_failure(error, folder)}") from error
     answer = _classified if config.model_type == "vilt" else _generated
 
     def namer(images: list[Any], question: str) -> list[list[Answer]]:
@@ -42,7 +53,10 @@ def vqa_namer(where: str | Path, device: str | torch.device = "cpu", answers: in
         with torch.no_grad():
             return answer(model, processor, images, question, answers)
 
-    namer.name = Path(str(where)).name  # type: ignore[attr-defined]
+    # A hub's model is what its revision says; a folder may be anything, so its files are read.
+    content = content_hash({"vqa": folder}) if folder.is_dir() else f"{where}@{getattr(config, '_commit_hash', None)}"
+    namer.name = folder.name  # type: ignore[attr-defined]
+    namer.identity = f"{content}, {answers} answers"  # type: ignore[attr-defined]
     return namer
 
 
@@ -65,6 +79,7 @@ def nearest_namer(backbone: Any, words: Sequence[str], answers: int = 5) -> Name
         ]
 
     namer.name = "nearest word"  # type: ignore[attr-defined]
+    namer.identity = _text_hash(["nearest word", answers, *words])  # type: ignore[attr-defined]
     return namer
 
 
@@ -79,12 +94,29 @@ def canned_namer(*answers: Sequence[str]) -> Namer:
         return [[(word, 1.0 / (rank + 1)) for rank, word in enumerate(words)] for words in given]
 
     namer.name = "canned"  # type: ignore[attr-defined]
+    namer.identity = _text_hash(["canned", *queue])  # type: ignore[attr-defined]
     return namer
 
 
 def name_of(namer: Namer) -> str:
     """What a negative's `by` says of a namer."""
     return str(getattr(namer, "name", None) or getattr(namer, "__name__", "namer"))
+
+
+def naming(backbone: Any, namer: Namer | None, images: int, words: Sequence[str]) -> str:
+    """Twelve hex digits that tell what adaptive negatives depend on beside the request and what learns on the stack.
+
+    That is: the namer and what draws the `images` pictures of each question for it, and the `words` of the vocabulary,
+    which name where there is no namer or where its answers do not push.
+    """
+    if namer is None:
+        return _text_hash(["vocabulary", *words])
+    identity = getattr(namer, "identity", None) or name_of(namer)
+    return _text_hash([identity, images, backbone.drawing_fingerprint, *words])
+
+
+def _text_hash(parts: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def _model_class(config: Any) -> Any:

@@ -28,9 +28,10 @@ _LEAD = re.compile(
 _UNPRINTED = re.compile(r"[{}<>|_]")
 _EMPTY = {"", "yes", "no", "none", "nothing", "unknown", "it", "this", "that", "i don't know", "not sure", "other"}
 _IRREGULAR = {
-    "mice": "mouse", "geese": "goose", "wolves": "wolf", "leaves": "leaf", "knives": "knife", "shelves": "shelf",
-    "calves": "calf", "feet": "foot", "teeth": "tooth", "children": "child", "people": "person", "oxen": "ox",
-    "cacti": "cactus", "octopi": "octopus", "series": "series", "species": "species",
+    "mice": "mouse", "geese": "goose", "feet": "foot", "teeth": "tooth", "children": "child", "people": "person",
+    "oxen": "ox", "men": "man", "women": "woman", "snowmen": "snowman", "wolves": "wolf", "leaves": "leaf",
+    "knives": "knife", "shelves": "shelf", "calves": "calf", "loaves": "loaf", "scarves": "scarf", "hooves": "hoof",
+    "elves": "elf", "dwarves": "dwarf", "halves": "half", "thieves": "thief",
 }  # fmt: skip
 # Answers that only say again what was asked.
 _SYNONYMS = {
@@ -110,23 +111,37 @@ def strip_article(answer: str) -> str:
     return _LEAD.sub("", word, count=1)[:LONGEST_WORD].strip()
 
 
-def singular(word: str) -> str:
-    """The last word of a phrase in the singular, by rule; good enough to find repeats."""
+def says_nothing(answer: str) -> bool:
+    """Whether an answer, without its article, is none."""
+    return answer in _EMPTY
+
+
+def singulars(word: str) -> frozenset[str]:
+    """What a phrase may be in the singular: itself, and what its last word may be the plural of.
+
+    By spelling alone "axes" may be many of "axe", "ax" or "axis", and "lens" of "len": no rule can choose, and none
+    needs to. Most candidates are no words at all, so they meet no other word's.
+    """
     *rest, last = word.lower().replace("-", " ").split() or [""]
+    found = {last}
     if last in _IRREGULAR:
-        last = _IRREGULAR[last]
-    elif last.endswith("ies") and len(last) > 4:
-        last = last[:-3] + "y"
-    elif last.endswith(("ches", "shes", "xes", "sses", "oes")):
-        last = last[:-2]
-    elif last.endswith("s") and not last.endswith(("ss", "us", "is")):
-        last = last[:-1]
-    return " ".join([*rest, last])
+        found.add(_IRREGULAR[last])
+    if last.endswith("s") and not last.endswith(("ss", "us", "is")):
+        found.add(last[:-1])
+    if last.endswith(("ses", "xes", "zes", "ches", "shes", "oes")):
+        found.add(last[:-2])
+    if last.endswith(("ses", "xes")):
+        found.add(f"{last[:-2]}is")
+    if last.endswith("ies"):
+        found.add(f"{last[:-3]}y")
+    if last.endswith("i"):
+        found.add(f"{last[:-1]}us")
+    return frozenset(" ".join([*rest, each]) for each in found)
 
 
 def same_thing(a: str, b: str) -> bool:
-    """Whether two words name the same thing, but for number, case and hyphens."""
-    return singular(a) == singular(b)
+    """Whether two words may name the same thing, but for number, case and hyphens."""
+    return not singulars(a).isdisjoint(singulars(b))
 
 
 def says_again(word: str, category: str) -> bool:
@@ -143,7 +158,7 @@ def _useful(
     dropped: list[str] = []
     for answer, _ in answers:
         word = strip_article(answer)
-        if word in _EMPTY:
+        if says_nothing(word):
             dropped.append(f"'{answer}' (says nothing)")
         elif says_again(word, category):
             dropped.append(f"'{word}' (the category itself)")

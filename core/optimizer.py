@@ -8,21 +8,29 @@ checkpointed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from core.concept import Concept, Request, RequestError
+from core.concept import Concept, Request, RequestError, concept_id
+from core.errors import StackError
 from core.metrics import consistency, scores, similarities
 from core.negatives import Namer
-from core.segments import Event, Learner, Looker, Review
+from core.review import Review
+from core.segments import Event, Learner, Looker
 from core.settings import Settings
+from core.snapshot import SnapshotError, ids_of, pack, unpack
 from core.state import State, initial_state, make_constraints
 from core.step import in_text_space, make_step
 from core.wordbank import EncodeText, WordBank, members
+
+# How many learn side by side at most. Reading the weights is then shared by many rows (§5.6 of docs/design.md), while
+# memory stays bounded whatever is asked for, and a stop costs no more than one batch.
+MOST_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -31,14 +39,18 @@ class Report:
     concept.
 
     step of steps: over all requests. losses: of this step, one for each request, NaN for those that rest.
-    concepts: only in the last report, in the order of the requests.
+    finished: the concepts of a batch that is done with this report. concepts: all of them, in the order of the
+    requests, only in the last report. snapshot: at a boundary, gives what `learn` goes on from after a kill; to be
+    called before the next report.
     """
 
     step: int
     steps: int
     losses: tuple[float, ...]
     events: tuple[Event, ...] = ()
+    finished: tuple[Concept, ...] = ()
     concepts: tuple[Concept, ...] = ()
+    snapshot: Callable[[], bytes] | None = None
 
     @property
     def message(self) -> str:
@@ -52,8 +64,9 @@ class ConceptLab:
     settings: for requests that have none; by default what is calibrated for the stack. namer: who names
     negatives for `adaptive` requests (core/negatives.py); by default the nearest word of the stack's
     vocabulary, without drawing. draw: whether to draw the concepts at each boundary (a namer's drawings are
-    made in any case). review: asked about each new negative; see `segments.Review`. encode_constraints:
-    another encoder of the constraint words, prompts → [n, width].
+    made in any case). review: asked about each new negative; see `core/review.py`. encode_constraints: another
+    encoder of the constraint words, prompts → [n, width]. images: how many drawings of a concept a namer is asked
+    about, whose answers are taken together, the surest first.
     """
 
     def __init__(
@@ -64,11 +77,14 @@ class ConceptLab:
         draw: bool = True,
         review: Review | None = None,
         encode_constraints: EncodeText | None = None,
+        images: int = 1,
     ) -> None:
+        if not isinstance(images, int) or isinstance(images, bool) or images < 1:
+            raise RequestError(f"images = {images!r}: expected a whole number of at least 1")
         self.backbone = backbone
         self.settings = settings
         self.bank = WordBank(encode_constraints or backbone.encode_text, backbone.width)
-        self.looker = Looker(backbone, self.bank, namer, draw, review)
+        self.looker = Looker(backbone, self.bank, namer, draw, review, images)
 
     def run(self, requests: Sequence[Request]) -> list[Concept]:
         """The concepts of `requests`, in their order."""
@@ -77,28 +93,34 @@ class ConceptLab:
             concepts = report.concepts
         return list(concepts)
 
-    def learn(self, requests: Sequence[Request]) -> Iterator[Report]:
+    def learn(self, requests: Sequence[Request], snapshot: bytes = b"") -> Iterator[Report]:
         """Reports of progress; the last one has the concepts.
 
-        Requests that cannot share a batch (another preset, k, or number of prior steps) are learned one batch
-        after the other; which do depends on the requests alone.
+        Requests that cannot share a batch (another preset, k, or number of prior steps, or more than MOST_AT_ONCE)
+        are learned one batch after the other; which do depends on the requests alone.
+
+        snapshot: of one of these batches, which then goes on from there, to the very concepts that it would have given.
+        One of another batch, or one that cannot be read, is as good as none: it only saves time.
         """
         requests = [self.prepared(request) for request in requests]
         batches = _batches(requests)
-        steps = sum(max(requests[i].chosen.steps for i in batch) for batch in batches)
-        done = 0
+        steps = total_steps(requests)
+        done = before = 0
         concepts: dict[int, Concept] = {}
         losses = (float("nan"),) * len(requests)
         for batch in batches:
-            for found, events, finished in self._learn_batch([requests[i] for i in batch]):
+            learners = [Learner(requests[i], i) for i in batch]
+            ids = [self.concept_id(requests[i]) for i in batch]
+            for state, found, events, finished in self._learn_batch(learners, ids, snapshot):
                 if found:
                     losses = _spread(found, batch, len(requests))
-                    done += 1
-                concepts |= {batch[i]: concept for i, concept in finished.items()}
-                events = tuple(replace(event, index=batch[event.index]) for event in events)
+                    done = max(done + 1, before + max(state.step))  # the latter where it goes on from a snapshot
+                concepts |= dict(zip(batch, finished, strict=True)) if finished else {}
                 last = len(concepts) == len(requests)
                 in_order = tuple(concepts[i] for i in range(len(requests))) if last else ()
-                yield Report(min(done, steps), steps, losses, events, in_order)
+                save = partial(pack, state, learners, ids) if events and not finished else None
+                yield Report(min(done, steps), steps, losses, events, finished, in_order, save)
+            before += max(requests[i].chosen.steps for i in batch)
 
     def prepared(self, request: Request) -> Request:
         """The request with the settings it will be learned with, checked against this stack."""
@@ -106,7 +128,7 @@ class ConceptLab:
             mixing = bool(request.mixed)
             settings = self.settings or Settings.for_stack(self.backbone, kind=request.kind, mixing=mixing)
             request = replace(request, settings=settings)
-        self._check_widths(request)
+        self._check_stack(request)
         words = [p.word for p in request.positives] + list(request.negatives)
         if request.start is None:
             words.append(request.initializer or request.category)
@@ -120,14 +142,24 @@ class ConceptLab:
             )
         return request
 
-    def _check_widths(self, request: Request) -> None:
+    def _check_stack(self, request: Request) -> None:
+        backbone = self.backbone
+        if request.fingerprint and request.fingerprint != backbone.fingerprint:
+            raise StackError(
+                f"a request's parents were learned on the stack with the fingerprint {request.fingerprint}, and"
+                f" {backbone.where!r} is {backbone.version} ({backbone.fingerprint}): load the one they were learned on"
+            )
         embeds = [(p.id, p.image_embeds) for p in request.parents] + [(a.id, a.image_embed) for a in request.avoid]
         for name, embed in embeds + ([("start", request.start)] if request.start is not None else []):
-            if embed.shape[-1] != self.backbone.width:
+            if embed.shape[-1] != backbone.width:
                 raise RequestError(
-                    f"{name!r} is {embed.shape[-1]} wide, the stack {self.backbone.version} {self.backbone.width}:"
+                    f"{name!r} is {embed.shape[-1]} wide, the stack {backbone.version} {backbone.width}:"
                     " use the stack it was learned on"
                 )
+
+    def concept_id(self, request: Request, decisions: Sequence[str] = ()) -> str:
+        """The id of the concept that a prepared request gives here, with what a person decides while it learns."""
+        return concept_id(request, self.backbone.fingerprint, decisions, self.looker.naming(request))
 
     def start(self, request: Request) -> Tensor:
         """Where a concept's vectors [k, d] start: as given, or k times the mean of the initialiser's token
@@ -138,17 +170,21 @@ class ConceptLab:
         return self.backbone.word_vector(request.initializer or request.category).expand(request.tokens, -1)
 
     def _learn_batch(
-        self, requests: Sequence[Request]
-    ) -> Iterator[tuple[list[float], tuple[Event, ...], dict[int, Concept]]]:
-        """(losses, events, finished concepts by row) after each step and boundary of one batch."""
+        self, learners: Sequence[Learner], ids: Sequence[str], snapshot: bytes
+    ) -> Iterator[tuple[State, list[float], tuple[Event, ...], tuple[Concept, ...]]]:
+        """(state, losses, events, concepts once all are finished) after each step and boundary of one batch."""
+        requests = [learner.request for learner in learners]
         settings = requests[0].chosen
         step = make_step(self.backbone, settings, in_text_space(requests[0]))
-        learners = [Learner(request) for request in requests]
         dtype = torch.promote_types(self.backbone.dtype, torch.float32)
         vectors = torch.stack([self.start(r).to(self.backbone.device, dtype) for r in requests])
         state = initial_state(requests, vectors, [learner.words for learner in learners], self.bank)
-        state, events = self._look(state, learners, range(len(requests)))
-        yield [], events, {}
+        restored = _restored(snapshot, state, learners, ids)
+        if restored is not None:
+            state = self._constrained(restored, learners)
+        else:
+            state, events = self._look(state, learners, range(len(requests)))
+            yield state, [], events, ()
         while active := state.active:
             began = time.perf_counter()
             state, losses = step(state)
@@ -156,28 +192,27 @@ class ConceptLab:
                 learners[i].seconds += (time.perf_counter() - began) / len(active)
             pending = [i for i in active if state.step[i] % settings.segment == 0 or state.step[i] == state.steps[i]]
             if not pending:
-                yield losses, (), {}
+                yield state, losses, (), ()
                 continue
             state, events = self._look(state, learners, pending)
-            finished = (
-                {}
-                if state.active
-                else {i: self._concept(learner, state.steps[i]) for i, learner in enumerate(learners)}
-            )
-            yield losses, events, finished
+            yield state, losses, events, () if state.active else tuple(map(self._concept, learners))
         if not max(state.steps):
-            yield [], (), {i: self._concept(learner, 0) for i, learner in enumerate(learners)}
+            yield state, [], (), tuple(map(self._concept, learners))
 
     def _look(self, state: State, learners: Sequence[Learner], rows: Sequence[int]) -> tuple[State, tuple[Event, ...]]:
         began = time.perf_counter()
         state, events = self.looker.look(state, learners, rows)
-        words = [learner.words for learner in learners]
-        constraints = make_constraints(state.requests, words, self.bank, state.vectors)
+        state = self._constrained(state, learners)
         for i in rows:
             learners[i].seconds += (time.perf_counter() - began) / len(rows)
-        return replace(state, constraints=constraints), events
+        return state, events
 
-    def _concept(self, learner: Learner, steps: int) -> Concept:
+    def _constrained(self, state: State, learners: Sequence[Learner]) -> State:
+        """The state with the constraints that its learners have by now."""
+        words = [learner.words for learner in learners]
+        return replace(state, constraints=make_constraints(state.requests, words, self.bank, state.vectors))
+
+    def _concept(self, learner: Learner) -> Concept:
         """The best or the last checkpoint, by the request's settings, as a Concept.
 
         All checkpoints are scored against the negatives of the end: an early one would else win by having had
@@ -194,7 +229,7 @@ class ConceptLab:
         place = best if request.chosen.keep == "best" else last
         kept = learner.checkpoints[place]
         return Concept(
-            id=learner.concept_id(self.backbone.fingerprint),
+            id=self.concept_id(request, learner.decisions),
             request=request,
             vectors=kept.vectors.cpu().numpy(),
             image_embed=kept.imagined.flatten(0, 2).mean(0).cpu().numpy(),
@@ -204,18 +239,33 @@ class ConceptLab:
             scores={**judged[place], "consistency": float(consistency(kept.imagined))},
             fingerprint=self.backbone.fingerprint,
             version=self.backbone.version,
-            steps=steps,
+            steps=request.chosen.steps,
             seconds=learner.seconds,
         )
 
 
+def _restored(snapshot: bytes, state: State, learners: Sequence[Learner], ids: Sequence[str]) -> State | None:
+    """The batch from its snapshot; None if that is another's or cannot be read, and then nothing has been changed."""
+    try:
+        return unpack(snapshot, state, learners) if snapshot and ids_of(snapshot) == list(ids) else None
+    except SnapshotError:
+        return None
+
+
+def total_steps(requests: Sequence[Request]) -> int:
+    """How many steps these requests take, which have their settings: those of a batch are taken side by side."""
+    return sum(max(requests[i].chosen.steps for i in batch) for batch in _batches(requests))
+
+
 def _batches(requests: Sequence[Request]) -> list[list[int]]:
-    """Which requests learn side by side, in the order of their first ones."""
+    """Which requests learn side by side, in the order of the first ones of their kind."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, request in enumerate(requests):
         key = (request.chosen.together(), request.tokens, in_text_space(request))
         groups.setdefault(key, []).append(i)
-    return list(groups.values())
+    return [
+        group[first : first + MOST_AT_ONCE] for group in groups.values() for first in range(0, len(group), MOST_AT_ONCE)
+    ]
 
 
 def _spread(losses: Sequence[float], batch: Sequence[int], n: int) -> tuple[float, ...]:

@@ -4,26 +4,22 @@ given a new negative by its schedule (arXiv 2308.02669 §4.2), which a person ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from core.concept import Measurement, Negative, Request, checked_word, concept_id
-from core.errors import ConceptreeError
+from core.concept import Measurement, Negative, Request
 from core.metrics import imagine_panel, nearest_words, similarities, word_similarity
-from core.namers import name_of
+from core.namers import name_of, naming
 from core.negatives import Answer, Choice, Namer, first_answer, ranked_answer
 from core.prompts import drawn_for_question, question
+from core.review import Decision, Proposal, Review, ask
 from core.state import State
 from core.streams import stream, stream_seed
 from core.wordbank import WordBank, members
-
-
-class ReviewError(ConceptreeError):
-    """A person's decision on a negative cannot be followed."""
 
 
 @dataclass(frozen=True)
@@ -64,43 +60,12 @@ class Event:
         return f"step {self.step}, {self.request.category} {self.request.seed}: {found}{added}{note}"
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """What a person is asked about: the words that would be added, the negatives so far, and why."""
-
-    index: int
-    step: int
-    request: Request
-    words: tuple[str, ...]
-    negatives: tuple[Negative, ...]
-    images: tuple[Any, ...]
-    answers: tuple[Answer, ...]
-    note: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A person's answer: `words` are added instead of the proposed ones (none: a veto), `drop` are taken
-    away.
-
-    back_to: go on from the checkpoint of that earlier step, with the negatives it had, as if what followed
-    had not been.
-    """
-
-    words: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    back_to: int | None = None
-
-
-Review = Callable[[Proposal], Decision | None]
-"""Called at each boundary before the last; None agrees with the proposal."""
-
-
 @dataclass
 class Learner:
-    """The course of one concept so far."""
+    """The course of one concept so far. index: which request."""
 
     request: Request
+    index: int = 0
     negatives: list[Negative] = field(default_factory=list)
     pool: list[str] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
@@ -119,9 +84,6 @@ class Learner:
     @property
     def words(self) -> list[str]:
         return [negative.word for negative in self.negatives]
-
-    def concept_id(self, fingerprint: str) -> str:
-        return concept_id(self.request, fingerprint, self.decisions)
 
     def add(self, word: str, step: int, by: str, note: str = "") -> Negative:
         self.negatives.append(Negative(word, step, by, note))
@@ -144,6 +106,11 @@ class Looker:
         self.review = review
         self.images = images
 
+    def naming(self, request: Request) -> str:
+        """What the negatives of an adaptive request depend on beside it and the stack; see `namers.naming`."""
+        words = members(self.backbone, request.category, request.kind)
+        return naming(self.backbone, self.namer, self.images, words) if request.schedule == "adaptive" else ""
+
     @torch.no_grad()
     def look(self, state: State, learners: Sequence[Learner], rows: Sequence[int]) -> tuple[State, tuple[Event, ...]]:
         """Measure, checkpoint, draw, ask and choose for the given rows; a person may put rows back."""
@@ -160,19 +127,18 @@ class Looker:
             if step < state.steps[i]:
                 proposed = self._proposed(learner, imagined[i], answers.get(i))
                 state, note = self._decide(state, i, learner, proposed, tuple(drawn.get(i, ())), answers.get(i, []))
-            if state.step[i] != step:  # put back by the person
-                events.append(Event(i, state.step[i], learner.request, {}, note=note))
-                continue
-            found = similarities(learner.request, imagined[i], learner.words, self.bank)
-            learner.measured(step, found)
+            put_back = state.step[i] != step  # by the person; the last checkpoint is then the one gone back to
+            here = learner.checkpoints[-1]
+            found = similarities(learner.request, here.imagined, learner.words, self.bank)
+            learner.measured(here.step, found)
             events.append(
                 Event(
-                    index=i,
-                    step=step,
+                    index=learner.index,
+                    step=here.step,
                     request=learner.request,
                     similarities=found,
-                    images=tuple(drawn.get(i, ())),
-                    answers=tuple(answers.get(i, ())),
+                    images=() if put_back else tuple(drawn.get(i, ())),
+                    answers=() if put_back else tuple(answers.get(i, ())),
                     negatives=tuple(n for n in learner.negatives if n not in before),
                     note=note,
                 )
@@ -277,39 +243,33 @@ class Looker:
         """Add the proposed negative, or do what the person says instead; (state, note for the event)."""
         (choice, by), step = proposed, state.step[row]
         words = (choice.word,) if choice.word else ()
-        decision = None
+        decision, untold = None, ""
         if self.review is not None:
-            proposal = Proposal(
-                row, step, learner.request, words, tuple(learner.negatives), images, tuple(answers), choice.note
-            )
-            decision = self.review(proposal)
+            so_far, index = tuple(learner.negatives), learner.index
+            proposal = Proposal(index, step, learner.request, words, so_far, images, tuple(answers), choice.note)
+            earlier = {checkpoint.step: checkpoint.negatives for checkpoint in learner.checkpoints[:-1]}
+            decision, untold = ask(self.review, proposal, earlier, self.backbone)
         if learner.pool:
             learner.pool.pop(0)  # asked about once, even if refused
         if decision is None:
             for word in words:
                 learner.add(word, step, by, choice.note)
-            return state, choice.note
-        for word in decision.words:
-            if not self.backbone.knows(checked_word(word, "negative")):
-                raise ReviewError(f"the stack {self.backbone.version} does not know the word {word!r}: choose another")
+            return state, "; ".join(filter(None, [choice.note, untold]))
         learner.decisions.append(f"{step} {sorted(decision.drop)} {list(decision.words)} {decision.back_to}")
         if decision.back_to is not None:
-            return self._back(state, row, learner, decision)
+            return self._back(state, row, learner, decision, decision.back_to)
         return state, _follow(learner, decision, words, step, by, choice.note)
 
-    def _back(self, state: State, row: int, learner: Learner, decision: Decision) -> tuple[State, str]:
-        """The row as it was at an earlier boundary; what was learned and measured after it is forgotten."""
-        places = [n for n, c in enumerate(learner.checkpoints) if c.step == decision.back_to]
-        if not places or decision.back_to == state.step[row]:
-            known = ", ".join(str(c.step) for c in learner.checkpoints[:-1]) or "none yet"
-            raise ReviewError(f"no checkpoint to go back to at step {decision.back_to}: there are {known}")
-        checkpoint = learner.checkpoints[places[0]]
-        del learner.checkpoints[places[0] + 1 :]
+    def _back(self, state: State, row: int, learner: Learner, decision: Decision, step: int) -> tuple[State, str]:
+        """The row as it was at an earlier boundary; what was learned and measured since is forgotten."""
+        learner.checkpoints = [each for each in learner.checkpoints if each.step <= step]
+        checkpoint = learner.checkpoints[-1]
         learner.negatives, learner.pool = list(checkpoint.negatives), list(checkpoint.pool)
-        learner.history = [m for m in learner.history if m.step <= checkpoint.step]
-        told = _follow(learner, decision, (), checkpoint.step, "user", "")
-        state = state.with_row(row, checkpoint.vectors, checkpoint.exp_avg, checkpoint.exp_avg_sq, checkpoint.step)
-        return state, "; ".join([f"back to step {checkpoint.step}", *([told] if told else [])])
+        # That step is measured again: by the negatives that it has from now on.
+        learner.history = [m for m in learner.history if m.step < step]
+        told = _follow(learner, decision, (), step, "user", "")
+        state = state.with_row(row, checkpoint.vectors, checkpoint.exp_avg, checkpoint.exp_avg_sq, step)
+        return state, "; ".join(filter(None, [f"back to step {step}", told]))
 
 
 def _checkpoint(state: State, row: int, learner: Learner, imagined: Tensor) -> Checkpoint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 
 from core.concept import Array, Avoid, Concept, Parent, Request, RequestError
 from core.constraints import normalise
-from core.depict import draw_concept, imagine_concept
+from core.depict import check_stack, draw_concept, imagine_concept
 from core.prompts import portrait
 from core.settings import Settings
 from core.streams import stream_seed
@@ -31,17 +31,21 @@ def mate(
     images: int = 32,
     keep: int = 4,
     known: Images | None = None,
-    run: str = "",
+    photos: Sequence[Parent] = (),
+    homes: Mapping[str, str] | None = None,
 ) -> Request:
     """A child of any number of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
 
     Of each parent `images` pictures are drawn and the `keep` best kept, see `parent_images`; `known`
     remembers them by concept id, for the next child. warm: start from the weighted mean of the parents'
-    vectors instead of the category's word. category: by default that of the heaviest parent. run: the run the
-    parents live in, for the record.
+    vectors instead of the category's word. category: by default that of the heaviest parent; photographs alone have
+    none. photos: parents from outside, see `photos.photo_parent`. homes: for parents of other runs, by concept id, the
+    names of those runs.
     """
-    if not parents:
+    if not parents and not photos:
         raise RequestError("a child needs at least one parent")
+    if not parents and category is None:
+        raise RequestError("a child of photographs alone needs a category: say what it shall be")
     concepts = [concept for concept, _ in parents]
     for name, values in (
         ("kinds", {concept.request.kind for concept in concepts}),
@@ -56,30 +60,36 @@ def mate(
         raise RequestError("a parent is given twice: give it once, with the sum of the weights")
     known = {} if known is None else known
     for concept in concepts:
+        check_stack(backbone, concept)
         if concept.id not in known:
             known[concept.id] = parent_images(concept, backbone, images, keep, drawn)
-    heaviest, _ = max(parents, key=lambda pair: pair[1])
+    heaviest = max(parents, key=lambda pair: pair[1])[0] if parents else None
+    homes = homes or {}
+    mixed = [Parent(c.id, weight, known[c.id], "mix", homes.get(c.id, "")) for c, weight in parents]
     request = Request(
-        category=category or heaviest.request.category,
-        kind=heaviest.request.kind,
-        parents=tuple(Parent(c.id, weight, known[c.id], "mix", run) for c, weight in parents),
+        category=category or heaviest.request.category,  # type: ignore[union-attr]
+        kind=heaviest.request.kind if heaviest else "object",
+        parents=(*mixed, *photos),
         seed=seed,
-        tokens=len(heaviest.vectors),
+        tokens=len(heaviest.vectors) if heaviest else 1,
         settings=settings,
+        fingerprint=backbone.fingerprint,
     )
-    return replace(request, start=_mean_vectors(parents)) if warm else request
+    return replace(request, start=_mean_vectors(parents)) if warm and parents else request
 
 
 def mutate(concept: Concept, seed: int, *, word: str | None = None, steps: int | None = None, run: str = "") -> Request:
     """A variation: learning goes on from the parent's vectors with the parent itself as something to avoid.
 
-    word: a further negative, in place of the parent. steps: the strength; by default as many as the parent
-    had.
+    It keeps the parent's negatives, each once; the presets of the paper may also have added the category's own name,
+    which is left out. word: a further negative, in place of the parent. steps: the strength; by default as many as
+    the parent had.
     """
     request, settings = concept.request, concept.request.chosen
-    words = tuple(n.word for n in concept.negatives)
-    if word is not None and word not in words:
-        words += (word,)
+    own = [request.category, *(positive.word for positive in request.positives)]
+    words = _distinct([negative.word for negative in concept.negatives], own)
+    if word is not None:
+        words = _distinct([*words, word])  # the category itself is refused here, as in every request
     avoid = request.avoid if word is not None else (*request.avoid, Avoid(concept.id, concept.image_embed))
     return replace(
         request,
@@ -90,6 +100,7 @@ def mutate(concept: Concept, seed: int, *, word: str | None = None, steps: int |
         positives=request.positives,
         seed=seed,
         start=concept.vectors,
+        fingerprint=concept.fingerprint,
         settings=settings if steps is None else replace(settings, steps=steps),
     )
 
@@ -113,6 +124,13 @@ def parent_images(concept: Concept, backbone: Any, images: int = 32, keep: int =
     similarity = normalise(embeds) @ normalise(mean)
     best = similarity.topk(keep).indices
     return embeds[best].float().cpu().numpy()
+
+
+def _distinct(words: Sequence[str], but: Sequence[str] = ()) -> tuple[str, ...]:
+    """The words in their order, without those in `but` and without repeats, whatever their case."""
+    without = {word.lower() for word in but}
+    first = {word.lower(): word for word in reversed(words)}
+    return tuple(first[word] for word in dict.fromkeys(map(str.lower, words)) if word not in without)
 
 
 def _mean_vectors(parents: Sequence[tuple[Concept, float]]) -> Array:

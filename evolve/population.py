@@ -15,12 +15,21 @@ import torch
 
 from core.concept import Avoid, Concept, Request, RequestError
 from core.metrics import mean_pairwise_similarity
-from core.streams import stream_seed
+from core.negatives import says_again
+from core.streams import stream, stream_seed
+from core.wordbank import members
 from evolve.develop import develop
 
 
 def founders(
-    category: str, n: int, learned: Sequence[Concept], *, wave: int = 2, seed: int = 0, **request: Any
+    category: str,
+    n: int,
+    learned: Sequence[Concept],
+    *,
+    wave: int = 2,
+    seed: int = 0,
+    initializers: Sequence[str] = (),
+    **request: Any,
 ) -> Iterator[list[Request]]:
     """Waves of Requests, `wave` at a time, n in all.
 
@@ -30,7 +39,8 @@ def founders(
         for requests in founders("pet", 6, concepts):
             concepts += develop(requests, backbone)
 
-    wave = n gives independent founders. The other arguments are Request's.
+    initializers: where they start, one after the other, see `starts`; by default all at the category's word.
+    wave = n without them gives independent founders, as in the paper. The other arguments are Request's.
     """
     if n < 1 or wave < 1:
         raise RequestError(f"founders = {n} in waves of {wave}: give whole numbers above 0")
@@ -40,7 +50,28 @@ def founders(
             raise RequestError(f"{len(learned) - before} concepts were added before the next wave: expected {first}")
         avoid = tuple(Avoid(concept.id, concept.image_embed) for concept in learned)
         numbers = range(first, min(first + wave, n))
-        yield [Request(category, avoid=avoid, seed=founder_seed(seed, number), **request) for number in numbers]
+        yield [
+            Request(
+                category,
+                avoid=avoid,
+                seed=founder_seed(seed, number),
+                initializer=initializers[number % len(initializers)] if initializers else None,
+                **request,
+            )
+            for number in numbers
+        ]
+
+
+def starts(backbone: Any, category: str, kind: str = "object", seed: int = 0) -> list[str]:
+    """Initialisers between the category and one member each ("pet turtle": the mean of both words' vectors).
+
+    Founders of one wave that start at one place find the same negatives and end side by side; from different sides
+    of the category they do not. Which member stands where follows from the seed. Empty for a stack that lists no
+    members.
+    """
+    words = [word for word in members(backbone, category, kind) if not says_again(word, category)]
+    order = stream(seed, 0, "starts").permutation(len(words))
+    return [f"{category} {words[i]}" for i in order]
 
 
 def populate(
@@ -50,12 +81,14 @@ def populate(
     *,
     wave: int = 2,
     seed: int = 0,
+    initializers: Sequence[str] = (),
     request: dict[str, Any] | None = None,
     **how: Any,
 ) -> list[Concept]:
     """n founders of a category, wave by wave. request: further arguments of Request; how: those of `develop`."""
     concepts: list[Concept] = []
-    for requests in founders(category, n, concepts, wave=wave, seed=seed, **(request or {})):
+    options = {"wave": wave, "seed": seed, "initializers": initializers, **(request or {})}
+    for requests in founders(category, n, concepts, **options):
         concepts += develop(requests, backbone, **how)
     return concepts
 

@@ -21,7 +21,7 @@ VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "installed.json")
 LOG = os.path.join(VENV, "install.log")
 OLDEST = (3, 11)
-NEEDED_GB = 3.0
+NEEDED_GB = {"cuda": 10.0, "cpu": 3.0, "auto": 3.0}  # by the build of PyTorch; the one for CUDA brings its libraries
 
 
 class CannotInstall(Exception):
@@ -87,7 +87,7 @@ def install(wanted: dict, constraints: str) -> None:
     if os.path.exists(STAMP):
         os.remove(STAMP)  # a half-done installation must not look like a finished one
     if not (usable_venv() and scripts_fit()):
-        create_venv()
+        create_venv(NEEDED_GB[wanted["torch"]])
     common = ["--constraint", constraints] if constraints else []
     if wanted["torch"] != "auto" or wanted["index"]:
         pip("PyTorch", torch_arguments(wanted, constraints) + common, start)
@@ -121,7 +121,7 @@ def scripts_fit() -> bool:
         return False
 
 
-def create_venv() -> None:
+def create_venv(needed_gb: float) -> None:
     if sys.version_info < OLDEST:
         raise CannotInstall(
             f"Conceptree needs Python {OLDEST[0]}.{OLDEST[1]} or newer and this is {sys.version.split()[0]}: "
@@ -133,8 +133,8 @@ def create_venv() -> None:
     except ImportError:
         raise CannotInstall("Python's venv module is missing: sudo apt install python3-venv") from None
     free = shutil.disk_usage(ROOT).free / 1e9
-    if free < NEEDED_GB:
-        raise CannotInstall(f"only {free:.1f} GB free in {ROOT}: the environment needs about {NEEDED_GB:.0f} GB")
+    if free < needed_gb:
+        raise CannotInstall(f"only {free:.1f} GB free in {ROOT}: the environment needs about {needed_gb:.0f} GB")
     made = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", VENV],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,

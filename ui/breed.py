@@ -16,11 +16,13 @@ from core.optimizer import Report
 from core.settings import Settings
 from core.streams import stream_seed
 from evolve import Individual, Run, develop, mate
+from evolve.jobs import Job, new_job
+from evolve.photos import photo_parent
 from ui.console import Course, say
 from ui.pictures import checked_prompt, drawings_of, parentage
 from ui.runs import open_run
-from ui.seed import say_next, show_founders
-from ui.stack import can_draw, chosen_settings, open_stack_of, words_unknown_in
+from ui.seed import say_next, say_stopped, show_founders
+from ui.stack import can_draw, check_words, chosen_settings, open_stack_of, words_unknown_in
 
 Weighted = Sequence[tuple[Individual, float]]
 
@@ -33,6 +35,8 @@ def breed(
     name: str,
     parents: Sequence[str],
     *,
+    photos: Sequence[str] = (),
+    category: str | None = None,
     children: int,
     images: int,
     seed: int | None,
@@ -44,20 +48,38 @@ def breed(
 ) -> None:
     """Learn children of a run's concepts by Eq. 5, store them there, draw them, and say what to do next."""
     run = open_run(runs, name)
-    weighted = [(run.find(parent), weight) for parent, weight in map(parsed_parent, parents)]
+    if not parents and not photos:
+        raise ParentError("no parents: name some with --parent NAME:WEIGHT or --photo FILE:WEIGHT")
+    weighted, homes = [], {}
+    for parent, weight in (parsed_parent(text) for text in parents):
+        home, slash, called = parent.rpartition("/")  # neither a run's nor a concept's name has one
+        each = (open_run(runs, home) if slash else run).find(called)
+        weighted.append((each, weight))
+        homes |= {each.id: home} if slash else {}
     backbone = open_stack_of(run, model)
-    kind = weighted[0][0].concept.request.kind
+    if category is not None:
+        check_words(backbone, [category], "category")
+    kind = weighted[0][0].concept.request.kind if weighted else "object"
     settings = chosen_settings(backbone, preset, kind, mixing=True, steps=steps)
-    first = len(run.individuals()) if seed is None else seed
-    say(out, f"Drawing the parents ({', '.join(each.name for each, _ in weighted)}) …")
-    known: dict[str, Any] = {}
-    requests = [
-        child(weighted, backbone, child_seed(first, number), settings, images=images, known=known)
-        for number in range(children)
-    ]
-    learn_children(run, backbone, requests, out)
+    first = len(run.entries([])) if seed is None else seed
+    options: dict[str, Any] = {
+        "photos": [photo_parent(file, w, backbone) for file, w in (parsed_parent(text, "--photo") for text in photos)],
+        "category": category or (None if weighted else run.about["category"]),
+        "homes": homes,
+        "images": images,
+        "known": {},
+    }
+    if weighted:
+        say(out, f"Drawing the parents ({', '.join(each.name for each, _ in weighted)}) …")
+    requests = [child(weighted, backbone, child_seed(first, n), settings, **options) for n in range(children)]
+    learn_children(new_job(run, "breed", plan_of(requests)), run, backbone, requests, out)
     show_founders(run, backbone, out)
     say_next(run, runs, out)
+
+
+def plan_of(requests: Sequence[Request]) -> dict[str, Any]:
+    """What a job remembers of the children that were asked for: all of it, their parents' images too."""
+    return {"requests": [request.to_json() for request in requests]}
 
 
 def child(parents: Weighted, backbone: Backbone, seed: int, settings: Settings, **options: Any) -> Request:
@@ -66,19 +88,27 @@ def child(parents: Weighted, backbone: Backbone, seed: int, settings: Settings, 
     return mate(concepts, backbone, seed, settings=settings, drawn=can_draw(backbone), **options)
 
 
-def learn_children(run: Run, backbone: Backbone, requests: Sequence[Request], out: Console) -> list[Individual]:
+def learn_children(
+    job: Job, run: Run, backbone: Backbone, requests: Sequence[Request], out: Console
+) -> list[Individual]:
     """Learn them as one batch and store them; say of each how much it resembles its parents."""
     before = {each.id for each in run.individuals()}
     steps = max(request.chosen.steps for request in requests)
     say(out, f"Learning {len(requests)} {'child' if len(requests) == 1 else 'children'}, {steps} steps")
-    with Course(out, steps) as course:
+    try:
+        with job.working(), Course(out, steps) as course:
 
-        def watch(report: Report) -> None:
-            course.to(report.step)
-            if report.events:
-                course.tell()
+            def watch(report: Report) -> None:
+                course.to(report.step)
+                job.tell(report.step, report.steps)
+                if report.events:
+                    course.tell()
 
-        concepts = develop(requests, backbone, run, on_report=watch)
+            concepts = develop(requests, backbone, run, job=job, on_report=watch)
+            job.finish()
+    except KeyboardInterrupt:
+        say_stopped(run, out)
+        raise
     found = {each.id: each for each in run.individuals()}
     names = {each.id: each.name for each in found.values()}
     for concept in concepts:
@@ -89,7 +119,7 @@ def learn_children(run: Run, backbone: Backbone, requests: Sequence[Request], ou
     return [found[concept.id] for concept in concepts]
 
 
-def parsed_parent(text: str) -> tuple[str, float]:
+def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
     """`moku:0.7` → ("moku", 0.7); without a weight it is 1."""
     name, colon, weight = text.rpartition(":")
     if not colon:
@@ -99,7 +129,8 @@ def parsed_parent(text: str) -> tuple[str, float]:
     except ValueError:
         number = math.nan
     if not name or not math.isfinite(number) or number <= 0:
-        raise ParentError(f"--parent {text[:100]!r}: write NAME:WEIGHT with a weight above 0, as in moku:0.7")
+        what = "FILE" if option == "--photo" else "NAME"
+        raise ParentError(f"{option} {text[:100]!r}: write {what}:WEIGHT with a weight above 0, as in moku:0.7")
     return name, number
 
 

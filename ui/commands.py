@@ -1,7 +1,8 @@
-"""The commands that learn and draw, as they are typed. What they do is imported when they run."""
+"""The commands, as they are typed. What they do is imported when they run."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ steps_option = click.option("--steps", type=STEPS, help="Steps for each concept;
 preset_option = click.option(
     "--preset", type=PRESETS, default="default", show_default=True, help="Whose version of the losses."
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+of_option = click.option(
+    "--of",
+    multiple=True,
+    metavar="NAME",
+    help="Only this concept's ancestors and descendants; can be given several times.",
+)
+depth_option = click.option("--depth", type=click.IntRange(0), help="With --of: only so many generations from it.")
 
 
 @click.command()
@@ -51,10 +60,16 @@ preset_option = click.option(
 @click.option("--seed", type=SEEDS, default=0, show_default=True, help="Another seed gives other founders.")
 @preset_option
 @click.option("--lambda", "lam", type=float, help="Weight of belonging against differing (λ of Eq. 3).")
+@click.option("--ask", is_flag=True, help="Ask about each new negative: agree, choose other words, drop, go back.")
 def seed(style: bool, **given: Any) -> None:
     """Invent members of CATEGORY that do not exist: "pet", "musical instrument", "fruit".
 
     They are stored as a new run, drawn, and shown on one sheet.
+
+    \b
+    Example:
+      conceptree seed pet --founders 6 --run pets
+      conceptree seed pet --negatives cat,dog
     """
     from ui.console import new_console
     from ui.seed import seed
@@ -65,8 +80,14 @@ def seed(style: bool, **given: Any) -> None:
 @click.command()
 @click.argument("name", metavar="RUN")
 @click.option(
-    "--parent", "parents", multiple=True, required=True, metavar="NAME:WEIGHT", help="A parent; give one or more."
+    "--parent",
+    "parents",
+    multiple=True,
+    metavar="NAME:WEIGHT",
+    help="A parent; give one or more. OTHERRUN/NAME:WEIGHT takes one of another run.",
 )
+@click.option("--photo", "photos", multiple=True, metavar="FILE:WEIGHT", help="A photograph as one more parent.")
+@click.option("--category", help="What the children are; by default what the heaviest parent is.")
 @click.option("--children", type=click.IntRange(1, 100), default=1, show_default=True, help="How many.")
 @click.option(
     "--images",
@@ -81,7 +102,13 @@ def seed(style: bool, **given: Any) -> None:
 @preset_option
 @steps_option
 def breed(**given: Any) -> None:
-    """Breed children of RUN's concepts, which resemble each parent by its weight."""
+    """Breed children of RUN's concepts, which resemble each parent by its weight.
+
+    \b
+    Example:
+      conceptree breed pets --parent moku:0.7 --parent vasi:0.3 --children 2
+      conceptree breed pets --parent moku:0.6 --photo snail.jpg:0.4
+    """
     from ui.breed import breed
     from ui.console import new_console
 
@@ -104,11 +131,31 @@ def breed(**given: Any) -> None:
 @runs_option
 @model_now_option
 def draw(**given: Any) -> None:
-    """Draw a concept of RUN in any prompt; the pictures are kept in the run."""
+    """Draw a concept of RUN in any prompt; the pictures are kept in the run.
+
+    \b
+    Example: conceptree draw pets moku --prompt "a pencil sketch of a {}"
+    """
     from ui.breed import draw
     from ui.console import new_console
 
     draw(out=new_console(), **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@runs_option
+@model_now_option
+def resume(**given: Any) -> None:
+    """Go on with what was stopped or killed in RUN, to the very result it would have had.
+
+    \b
+    Example: conceptree resume pets
+    """
+    from ui.console import new_console
+    from ui.resume import resume
+
+    resume(out=new_console(), **given)
 
 
 @click.command()
@@ -131,4 +178,204 @@ def demo(**given: Any) -> None:
     demo(out=new_console(), **given)
 
 
-COMMANDS = (seed, breed, draw, demo)
+@click.command("list")
+@click.argument("name", metavar="[RUN]", required=False)
+@click.option("--all", "everybody", is_flag=True, help="With RUN: also the concepts that somebody has hidden.")
+@json_option
+@runs_option
+def list_(name: str | None, everybody: bool, as_json: bool, runs: Path) -> None:
+    """List the runs, or the concepts of RUN.
+
+    \b
+    Example:
+      conceptree list
+      conceptree list pets
+    """
+    from ui.browse import list_concepts, list_runs
+    from ui.console import new_console
+
+    if name is None:
+        list_runs(runs, as_json, new_console())
+    else:
+        list_concepts(name, runs, everybody, as_json, new_console())
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@click.argument("concept", metavar="NAME")
+@json_option
+@runs_option
+def show(**given: Any) -> None:
+    """Show all that is known of a concept of RUN: parents, children, negatives, scores, drawings.
+
+    \b
+    Example:
+      conceptree show pets moku
+    """
+    from ui.browse import show
+    from ui.console import new_console
+
+    show(out=new_console(), **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@runs_option
+def name(**given: Any) -> None:
+    """Call a concept of RUN by another name; the one it was born with still finds it.
+
+    \b
+    Example:
+      conceptree name pets moku Whiskerfin
+    """
+    from ui.browse import rename
+    from ui.console import new_console
+
+    rename(out=new_console(), **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@of_option
+@depth_option
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A .png or .svg file; by default tree.png and tree.svg in the run's folder.",
+)
+@runs_option
+def tree(**given: Any) -> None:
+    """Draw RUN's family as one picture: generations as rows, edges as thick as the parents' weights.
+
+    \b
+    Example:
+      conceptree tree pets
+      conceptree tree pets --of moku --depth 2 --to moku.svg
+    """
+    from ui.browse import draw_tree
+    from ui.console import new_console
+
+    draw_tree(out=new_console(), **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@of_option
+@depth_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["graphml", "dot", "json", "gexf"]),
+    help="By default what the ending of --to says, or else graphml.",
+)
+@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="A file; by default the graph is printed.")
+@runs_option
+def lineage(**given: Any) -> None:
+    """Write RUN's family as a graph, for Gephi, Graphviz, networkx or d3.
+
+    \b
+    Example:
+      conceptree lineage pets --to pets.graphml
+      conceptree lineage pets --of moku --format dot | dot -Tpdf -o moku.pdf
+    """
+    from ui.browse import write_lineage
+
+    write_lineage(**given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@json_option
+@runs_option
+def check(**given: Any) -> None:
+    """Check whether RUN is whole: every table and picture is what was written. Exits with 1 where something is lost.
+
+    \b
+    Example:
+      conceptree check pets
+    """
+    from ui.browse import check_run
+    from ui.console import new_console
+
+    if not check_run(out=new_console(), **given):
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("folders", metavar="[FOLDER]...", nargs=-1)
+@json_option
+def models(folders: tuple[str, ...], as_json: bool) -> None:
+    """Say which stacks can be named with --model, what each is and can do; also of those in FOLDERs.
+
+    \b
+    Example:
+      conceptree models
+      conceptree models ~/stacks/kandinsky-2-2 --json
+    """
+    from ui.browse import list_models
+    from ui.console import new_console
+
+    list_models(folders, as_json, new_console())
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["safetensors", "diffusers", "a1111", "conceptlab", "npz"]),
+    default="safetensors",
+    show_default=True,
+    help="Who shall read it; safetensors is diffusers' layout too, and the safest.",
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("."),
+    help="A folder; by default the one you are in.",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there already.")
+@json_option
+@runs_option
+@model_now_option
+def export(**given: Any) -> None:
+    """Write concepts of RUN as embeddings for other tools: NAME.safetensors, a sidecar NAME.json, a sheet NAME.png.
+
+    \b
+    Example:
+      conceptree export pets moku --to exports
+      conceptree export pets moku vasi --format a1111 --to embeddings
+    """
+    from ui.console import new_console
+    from ui.exchange import export
+
+    export(out=new_console(), **given)
+
+
+@click.command("import")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--run", "run_name", help="The run it comes into, new or not; by default a new one, by its category.")
+@click.option("--name", help="The concept's name; by default the one it has in the file.")
+@click.option("--category", help="What it is, as in --category pet; by default what its sidecar, or the run, says.")
+@click.option("--style", is_flag=True, help="It is a style, not an object.")
+@json_option
+@runs_option
+@click.option("--model", help="The stack: emoji, or a folder; by default the run's, or emoji.")
+def import_(**given: Any) -> None:
+    """Take embeddings from FILEs into a run: .safetensors, .npz, .pt or .bin, made here or by other tools.
+
+    \b
+    Example:
+      conceptree import exports/moku.safetensors
+      conceptree import learned_embeds.bin --run pets --category pet --name Whiskerfin
+    """
+    from ui.console import new_console
+    from ui.exchange import bring
+
+    bring(out=new_console(), **given)
+
+
+COMMANDS = (seed, breed, draw, resume, demo, list_, show, name, tree, lineage, check, models, export, import_)

@@ -50,7 +50,7 @@ class Course:
 
     def __init__(self, out: Console, steps: int) -> None:
         self._out = out
-        self._steps = steps
+        self.steps = steps
         self._step = 0
         self._began = time.monotonic()
         self._bar = Progress(
@@ -83,10 +83,10 @@ class Course:
         """How much time is left, as far as the time so far tells; empty before the first step."""
         if not self._step:
             return ""
-        seconds = (time.monotonic() - self._began) / self._step * (self._steps - self._step)
-        return f"about {duration(seconds)} left" if self._step < self._steps else ""
+        seconds = (time.monotonic() - self._began) / self._step * (self.steps - self._step)
+        return f"about {duration(seconds)} left" if self._step < self.steps else ""
 
     def tell(self) -> None:
         """Say where a bar cannot be drawn (a file, a pipe) what it would show."""
         if not self._out.is_terminal and self.left:
-            say(self._out, f"  {self._step} of {self._steps} steps, {self.left}")
+            say(self._out, f"  {self._step} of {self.steps} steps, {self.left}")

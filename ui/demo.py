@@ -1,9 +1,10 @@
-"""`conceptree demo`: six pets that do not exist, two children of them, a sheet, and what is measured of all."""
+"""`conceptree demo`: six pets that do not exist, children and a grandchild of them, their sheet and tree, an export,
+and what is measured of all."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import StringIO
 from itertools import combinations
 from pathlib import Path
@@ -13,13 +14,18 @@ import numpy as np
 from rich.console import Console, RenderableType
 
 from core.backbone import Backbone
+from core.exchange import read_embedding
 from core.files import write_atomically
 from evolve import Individual, Run
-from ui.breed import child, child_seed, learn_children
+from evolve.fitness import novelty
+from evolve.jobs import new_job
+from ui.breed import child, child_seed, learn_children, plan_of
+from ui.browse import draw_tree
 from ui.console import WIDTH_IN_FILES, duration, own_command, say
+from ui.exchange import export
 from ui.pictures import PROMPTS, Pictures
 from ui.runs import new_run
-from ui.seed import grow, plan_founders, say_next, show_founders
+from ui.seed import learn_founders, plan_founders, say_next, show_founders
 from ui.stack import chosen_settings, open_stack
 from ui.tables import children_table, effort_table, judged, panel_rows, panel_table, pushed
 
@@ -38,38 +44,51 @@ def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) 
     )
     run = new_run(runs, None, "demo", lambda folder: Run.create(folder, CATEGORY, backbone))
     say(out, f"{FOUNDERS} {CATEGORY}s that do not exist, by the stack {backbone.version}, in the run {run.folder}")
-    pets = grow(run, backbone, plan, out)
+    pets = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
 
     parents = most_different(pets)
     say(out, f"\nThe two that differ most are {parents[0].name} and {parents[1].name}: children of theirs")
-    children = breed_two(run, backbone, parents, steps, seed, out)
+    settings = chosen_settings(backbone, mixing=True, steps=steps)
+    how = {"settings": settings, "images": IMAGES, "keep": KEEP, "known": {}, "category": CATEGORY}
+    children = breed(run, backbone, [zip(parents, weights, strict=True) for weights in WEIGHTS], seed, how, out)
+    other = most_unlike(children[0], [pet for pet in pets if pet not in parents] or parents)
+    say(out, f"\nA grandchild, of {children[0].name} and the founder that is least like it, {other.name}")
+    (grandchild,) = breed(run, backbone, [((children[0], 0.5), (other, 0.5))], seed + len(WEIGHTS), how, out)
+
     pictures = show_founders(run, backbone, out)
-    report(run, backbone, pets, parents, children, pictures, out)
+    say(out, "Their family tree:")
+    draw_tree(run.folder.name, (), None, None, runs, out)
+    take_away(run, grandchild, runs, model, out)
+    report(run, backbone, pets, parents, [*children, grandchild], pictures, out)
     say(out, f"\nAll that took {duration(time.monotonic() - began)}.")
     say_next(run, runs, out)
     say(out, f'  {own_command()} seed "musical instrument" --founders 4')
 
 
-def breed_two(
-    run: Run, backbone: Backbone, parents: Sequence[Individual], steps: int | None, seed: int, out: Console
+def breed(
+    run: Run,
+    backbone: Backbone,
+    families: Sequence[Iterable[tuple[Individual, float]]],
+    seed: int,
+    how: dict[str, Any],
+    out: Console,
 ) -> list[Individual]:
-    """A child that is mostly the one parent, and one that is mostly the other."""
-    settings = chosen_settings(backbone, mixing=True, steps=steps)
-    known: dict[str, Any] = {}
+    """A child of each group of weighted parents. how: options of `child`."""
     requests = [
-        child(
-            list(zip(parents, weights, strict=True)),
-            backbone,
-            child_seed(seed, number),
-            settings,
-            images=IMAGES,
-            keep=KEEP,
-            known=known,
-            category=CATEGORY,
-        )
-        for number, weights in enumerate(WEIGHTS)
+        child(list(parents), backbone, seed=child_seed(seed, number), **how) for number, parents in enumerate(families)
     ]
-    return learn_children(run, backbone, requests, out)
+    return learn_children(new_job(run, "breed", plan_of(requests)), run, backbone, requests, out)
+
+
+def take_away(run: Run, each: Individual, runs: Path, model: str, out: Console) -> None:
+    """Export a concept for other tools, and read back what was written."""
+    say(out, f"\nTaking {each.name} away as an embedding:")
+    to = run.folder / "export"
+    how: dict[str, Any] = {"form": "safetensors", "force": True, "as_json": False}
+    export(run.folder.name, [each.name], to=to, runs=runs, model=model, out=out, **how)
+    again = read_embedding(next(to.glob("*.safetensors")))
+    assert np.array_equal(again.vectors, each.concept.vectors), "an exported vector must be what was learned"
+    say(out, f"  read back: the token {again.token}, {again.vectors.size} numbers, the same bit for bit")
 
 
 def most_different(individuals: Sequence[Individual]) -> tuple[Individual, Individual]:
@@ -77,6 +96,11 @@ def most_different(individuals: Sequence[Individual]) -> tuple[Individual, Indiv
     units = [each.concept.image_embed / np.linalg.norm(each.concept.image_embed) for each in individuals]
     i, j = min(combinations(range(len(individuals)), 2), key=lambda pair: float(units[pair[0]] @ units[pair[1]]))
     return individuals[i], individuals[j]
+
+
+def most_unlike(one: Individual, others: Sequence[Individual]) -> Individual:
+    """Of the others the one whose imagined embedding is least similar."""
+    return max(others, key=lambda other: novelty([one.concept], [other.concept])[0])
 
 
 def report(

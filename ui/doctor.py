@@ -136,22 +136,22 @@ def examine_stack(found: Examination, model: str) -> None:
 
     try:
         from core.backbone import Backbone
+        from core.calibration import reservation
 
         backbone = Backbone.load(model)
+        found.stack = {
+            "where": str(backbone.where),
+            "version": backbone.version,
+            "fingerprint": backbone.fingerprint,
+            "device": str(backbone.device),
+        }
+        amiss = reservation(backbone)
     except (ConceptreeError, ImportError, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         found.amiss(f"the stack '{model}' does not load: {reason}", needed=True)
         return
-    found.stack = {
-        "where": str(backbone.where),
-        "version": backbone.version,
-        "fingerprint": backbone.fingerprint,
-        "device": str(backbone.device),
-    }
-    if backbone.calibration is None:
-        found.amiss(
-            f"the stack '{model}' is not calibrated: the paper's caps and floors are used, which fit its own stack"
-        )
+    if amiss:
+        found.amiss(amiss)
 
 
 def show(found: Examination, as_json: bool = False) -> None:

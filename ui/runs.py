@@ -1,14 +1,21 @@
-"""Runs by name: where a new one goes, and which one is meant."""
+"""Runs by name: where a new one goes, which one is meant, which there are, and their families."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+import networkx as nx
+
+from core.errors import ConceptreeError
+from core.files import StorageError
 from evolve import Run
+from evolve.lineage import lineage
+from evolve.parts import Damage
 from evolve.run import RunError
 
 LONGEST_NAME = 80
@@ -21,7 +28,7 @@ def new_run(runs: Path, name: str | None, base: str, create: Callable[[Path], Ru
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RunError(f"there is a run {name!r} in {str(runs)!r} already: choose another name with --run")
         _make(folder, exist_ok=True)
-        return create(folder)
+        return _created(folder, create)
     base = re.sub(r"[^\w]+", "-", base.lower()).strip("-_")[:40] or "run"
     for number in count(1):
         folder = runs / (base if number == 1 else f"{base}-{number}")
@@ -29,7 +36,7 @@ def new_run(runs: Path, name: str | None, base: str, create: Callable[[Path], Ru
             _make(folder)
         except FileExistsError:  # also where another command has taken the name just now
             continue
-        return create(folder)
+        return _created(folder, create)
     raise AssertionError("there are more numbers than runs")
 
 
@@ -42,14 +49,61 @@ def _make(folder: Path, exist_ok: bool = False) -> None:
         raise RunError(f"no run can be made in {str(folder.parent)!r}: {error.strerror}") from error
 
 
+def _created(folder: Path, create: Callable[[Path], Run]) -> Run:
+    try:
+        return create(folder)
+    except BaseException:
+        if not (folder / "run.json").exists():  # a folder that is no run would only keep its name taken
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def open_run(runs: Path, name: str) -> Run:
     """An existing run; a name that is none says which there are."""
     folder = runs / checked_name(name)
-    if not (folder / "run.json").is_file():
-        names = sorted(each.parent.name for each in runs.glob("*/run.json"))
+    if not _is_run(folder):
+        names = run_names(runs)
         there = f"there are {', '.join(map(repr, names))}" if names else "there are none yet: conceptree seed makes one"
         raise RunError(f"there is no run {name!r} in {str(runs)!r}: {there}")
     return Run.open(folder)
+
+
+def run_names(runs: Path) -> list[str]:
+    """Of all folders with a run.json, whether or not it can be read."""
+    try:
+        return sorted(folder.name for folder in runs.iterdir() if _is_run(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StorageError(f"{str(runs)!r} cannot be read: {error.strerror or error}") from error
+
+
+def all_runs(runs: Path) -> Iterator[tuple[str, Run | ConceptreeError]]:
+    """Every run by name, or why it cannot be opened."""
+    for name in run_names(runs):
+        try:
+            yield name, Run.open(runs / name)
+        except ConceptreeError as error:
+            yield name, error
+
+
+def family(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
+    """A run's lineage, in which parents from runs beside it go by the names that they have there."""
+    graph = lineage(run, damage)
+    guests = {id_: other for id_, other in graph.nodes(data="run") if other}
+    for other in sorted(set(guests.values())):
+        with suppress(ConceptreeError):  # it is not here, or not whole: then the first digits of the id do
+            names = {each.id: each.name for each in open_run(run.folder.parent, other).entries([])}
+            for id_ in guests.keys() & names.keys():
+                graph.nodes[id_]["name"] = names[id_]
+    return graph
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        return (folder / "run.json").is_file()
+    except OSError as error:
+        raise StorageError(f"{str(folder)!r} cannot be read: {error.strerror or error}") from error
 
 
 def checked_name(name: str) -> str:
@@ -64,8 +118,13 @@ def checked_name(name: str) -> str:
 
 
 def forget_if_empty(run: Run) -> bool:
-    """Remove the folder of a run that was stopped before it had anything."""
-    if any(file.name != "run.json" for file in run.folder.rglob("*") if file.is_file()):
-        return False
-    shutil.rmtree(run.folder)
-    return True
+    """Remove the folder of a run that was stopped, by whatever, before it had anything; whether it is gone."""
+    with suppress(ConceptreeError), run.writing(wait=0):  # where somebody writes, or nobody can, it stays
+        if all(_own(file) for file in run.folder.rglob("*") if file.is_file()):
+            shutil.rmtree(run.folder, ignore_errors=True)
+    return not run.folder.exists()
+
+
+def _own(file: Path) -> bool:
+    """Whether a file is there from the beginning or for the moment, so that nothing is lost with it."""
+    return file.name == "run.json" or file.name.startswith(".")

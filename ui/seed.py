@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,16 @@ from core.backbone import Backbone
 from core.concept import Concept, Request
 from core.namers import name_of
 from core.negatives import Namer
-from core.optimizer import ConceptLab, Report
+from core.optimizer import MOST_AT_ONCE, ConceptLab, Report, total_steps
+from core.review import Decision, Proposal, ReviewError
 from core.segments import Event
 from core.settings import Settings
 from evolve import Individual, Run, develop, founders, likeness
+from evolve.jobs import Job, new_job
+from evolve.population import starts
 from ui.console import Course, own_command, say
 from ui.pictures import Pictures, draw_all, sheet_of
-from ui.runs import forget_if_empty, new_run
+from ui.runs import new_run
 from ui.stack import can_draw, check_words, chosen_settings, namer_of, negatives_from, open_stack
 
 MOST_ANSWERS = 4  # of a namer, as shown
@@ -38,10 +44,34 @@ class Plan:
     settings: Settings
     request: dict[str, Any]  # further arguments of Request
     namer: Namer | None
+    initializers: Sequence[str] = ()
+    ask: bool = False  # a person decides on each new negative, see `Person`
+
+    def to_json(self) -> dict[str, Any]:
+        """What a job remembers of it."""
+        names = ("category", "count", "wave", "seed", "initializers", "ask")
+        request = {name: value for name, value in self.request.items() if name != "settings"}
+        plain = {name: getattr(self, name) for name in names}
+        return {**plain, "settings": self.settings.to_dict(), "request": request}
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any], backbone: Backbone) -> Plan:
+        """The plan that a job remembers, on the stack that it was made for."""
+        told, settings = dict(told), Settings.from_dict(told["settings"])
+        request = {name: tuple(value) if isinstance(value, list) else value for name, value in told["request"].items()}
+        namer = namer_of(backbone) if request["schedule"] == "adaptive" else None
+        return cls(**{**told, "settings": settings, "request": {**request, "settings": settings}, "namer": namer})
 
     @property
     def waves(self) -> int:
         return ceil(self.count / self.wave)
+
+    @property
+    def steps(self) -> int:
+        """Over all waves, of which each may be several batches."""
+        whole, rest = divmod(self.count, self.wave)
+        batches = whole * ceil(self.wave / MOST_AT_ONCE) + ceil(rest / MOST_AT_ONCE)
+        return self.settings.steps * batches
 
 
 def seed(
@@ -57,14 +87,15 @@ def seed(
     seed: int,
     preset: str,
     out: Console,
+    ask: bool = False,
     **settings: Any,
 ) -> None:
-    """Learn founders, store them in a new run, draw them, and say what to do next."""
-    backbone = open_stack(model)
+    """Learn founders, store them in a new run, draw them, and say what to do next. ask: see `Person`."""
+    backbone = open_stack(model, out)
     chosen = chosen_settings(backbone, preset, kind, **settings)
-    plan = plan_founders(backbone, category, count, wave, negatives, kind, seed, chosen)
+    plan = replace(plan_founders(backbone, category, count, wave, negatives, kind, seed, chosen), ask=ask)
     run = new_run(runs, name, category, lambda folder: Run.create(folder, plan.category, backbone, kind))
-    grow(run, backbone, plan, out)
+    learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
     show_founders(run, backbone, out)
     say_next(run, runs, out)
 
@@ -77,24 +108,34 @@ def plan_founders(
     request = {"kind": kind, "settings": settings, **negatives_from(backbone, category, kind, negatives)}
     namer = namer_of(backbone) if request["schedule"] == "adaptive" else None
     first = ConceptLab(backbone, settings, namer).prepared(Request(category, seed=seed, **request))
-    return Plan(first.category, count, wave, seed, settings, request, namer)
+    # By the letter of the paper, as of the authors' code, all start at the category's word.
+    sides = starts(backbone, category, kind, seed) if settings.preset == "default" else ()
+    return Plan(first.category, count, wave, seed, settings, request, namer, tuple(sides))
 
 
-def grow(run: Run, backbone: Backbone, plan: Plan, out: Console) -> list[Individual]:
-    """The plan's founders, stored wave by wave: what is finished when a person stops it is kept."""
+def learn_founders(job: Job, run: Run, backbone: Backbone, plan: Plan, out: Console) -> list[Individual]:
+    """The plan's founders, stored wave by wave: what is finished when a person stops it is kept, and the rest goes on
+    with `conceptree resume`.
+    """
     if plan.request["schedule"] == "adaptive":
         by = f"the stack's {name_of(plan.namer)} model" if plan.namer else "the stack's vocabulary"
         say(out, f"Negatives are named by {by}, after each {plan.settings.segment} steps.")
     concepts: list[Concept] = []
     found: list[Individual] = []
+    options = {"wave": plan.wave, "seed": plan.seed, "initializers": plan.initializers, **plan.request}
     try:
-        with Course(out, plan.settings.steps * plan.waves) as course:
-            waves = founders(plan.category, plan.count, concepts, wave=plan.wave, seed=plan.seed, **plan.request)
+        with job.working(), Course(out, plan.steps) as course:
+            person = Person(out, course) if plan.ask else None
+            before = 0
+            waves = founders(plan.category, plan.count, concepts, **options)
             for number, requests in enumerate(waves):
                 numbers = range(len(concepts) + 1, len(concepts) + len(requests) + 1)
                 say(out, f"\nWave {number + 1} of {plan.waves}: {_numbered(numbers)}, {plan.settings.steps} steps")
-                watch = _Watch(out, course, [f"founder {n}" for n in numbers], number * plan.settings.steps)
-                concepts += develop(requests, backbone, run, namer=plan.namer, on_report=watch)
+                names = [f"founder {n}" for n in numbers]
+                watch = _Watch(out, course, job, names, before)
+                review = partial(person.asked, names) if person else None
+                concepts += develop(requests, backbone, run, namer=plan.namer, review=review, job=job, on_report=watch)
+                before += total_steps(requests)
                 by_id = {each.id: each for each in run.individuals()}
                 new = [by_id[concept.id] for concept in concepts[-len(requests) :]]
                 for n, each in zip(numbers, new, strict=True):
@@ -102,13 +143,21 @@ def grow(run: Run, backbone: Backbone, plan: Plan, out: Console) -> list[Individ
                 found += new
                 if len(concepts) > 1:
                     say(out, f"  mean pairwise similarity of the {len(concepts)} so far: {likeness(concepts):.2f}")
+            job.finish()
     except KeyboardInterrupt:
-        if forget_if_empty(run):
-            say(out, "Nothing was finished, so there is no run.")
-        else:
-            say(out, f"Finished and kept in {run.folder}: {', '.join(each.name for each in run.individuals())}")
+        say_stopped(run, out)
         raise
     return found
+
+
+def say_stopped(run: Run, out: Console) -> None:
+    """What is kept of a job that a person stopped, and how it goes on."""
+    names = ", ".join(each.name for each in run.individuals([]))
+    say(out, f"Stopped. Finished and kept in {run.folder}: {names or 'nothing yet'}.")
+    say(
+        out,
+        f"To go on with the rest: {own_command()} resume {shlex.quote(run.folder.name)}{_elsewhere(run.folder.parent)}",
+    )
 
 
 def show_founders(run: Run, backbone: Backbone, out: Console) -> Pictures:
@@ -140,7 +189,7 @@ def summary(each: Individual) -> str:
 def say_next(run: Run, runs: Path, out: Console) -> None:
     """Commands that go on from here, to be copied."""
     names = [each.name for each in run.individuals()]
-    where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+    where = _elsewhere(runs)
     call, name = own_command(), shlex.quote(run.folder.name)
     say(out, "\nNext:")
     if len(names) > 1:
@@ -149,18 +198,115 @@ def say_next(run: Run, runs: Path, out: Console) -> None:
     say(out, f'  {call} draw {name} {names[-1]} --prompt "a painting of a {{}} in the snow"{where}')
 
 
+def _elsewhere(runs: Path) -> str:
+    return "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+
+
 class _Watch:
     """Shows the reports of one wave."""
 
-    def __init__(self, out: Console, course: Course, names: Sequence[str], before: int) -> None:
-        self.out, self.course, self.names, self.before = out, course, names, before
+    def __init__(self, out: Console, course: Course, job: Job, names: Sequence[str], before: int) -> None:
+        self.out, self.course, self.job, self.names, self.before = out, course, job, names, before
 
     def __call__(self, report: Report) -> None:
         self.course.to(self.before + report.step)
+        self.job.tell(self.before + report.step, self.course.steps)
         for event in report.events:
             say(self.out, f"  step {event.step:<4} {self.names[event.index]}  {told(event)}")
         if report.events:
             self.course.tell()
+
+
+class Person:
+    """Who is asked on the terminal about each new negative: a review, see core/review.py."""
+
+    HOW = (
+        "Enter agrees. Or type other words, with commas between; - for none; -word to drop one; <step to go back to a"
+        " step; q to be asked no more; ? for this."
+    )
+
+    def __init__(self, out: Console, course: Course) -> None:
+        self.out, self.course = out, course
+        self.asks, self.knows_how = True, False
+
+    def asked(self, names: Sequence[str], proposal: Proposal) -> Decision | None:
+        """The person's decision on a proposal; None agrees. names: what the requests are called."""
+        with self._without_bar():
+            if self.asks and not proposal.problem:
+                self._show(names[proposal.index], proposal)
+            problem = proposal.problem
+            while self.asks:
+                if problem:
+                    say(self.out, f"    {problem}")
+                try:
+                    text = input("    > ").strip()
+                    if text == "?":
+                        problem = self.HOW
+                        continue
+                    if text != "q":
+                        return typed(text, proposal)
+                    self._stop("You are asked no more")
+                except ReviewError as error:
+                    problem = str(error)
+                except UnicodeDecodeError:
+                    problem = "that cannot be read: type it again"
+                except EOFError:
+                    self._stop("Nobody answers")
+        return None
+
+    def _show(self, name: str, proposal: Proposal) -> None:
+        so_far = ", ".join(negative.word for negative in proposal.negatives) or "anything yet"
+        note = f" ({proposal.note})" if proposal.note else ""
+        back = f"; you can go back to {', '.join(map(str, proposal.earlier))}" if proposal.earlier else ""
+        say(self.out, f"  step {proposal.step:<4} {name} is not {so_far}{back}")
+        say(self.out, f"    proposed as a negative: {', '.join(proposal.words) or 'nothing'}{note}")
+        if not self.knows_how:
+            say(self.out, f"    {self.HOW}")
+            self.knows_how = True
+
+    def _stop(self, why: str) -> None:
+        self.asks = False
+        say(self.out, f"    {why}: all that follows is learned as proposed.")
+
+    @contextmanager
+    def _without_bar(self) -> Iterator[None]:
+        """On a terminal the bar draws itself anew many times a second, over whatever is typed."""
+        if self.out.is_terminal:
+            self.course.__exit__(None, None, None)
+        try:
+            yield
+        finally:
+            if self.out.is_terminal:
+                self.course.__enter__()
+
+
+def typed(text: str, proposal: Proposal) -> Decision:
+    """`horse, -cat` and the like as a decision. Without words of the person's own what is proposed stays, but for "-".
+
+    Raises:
+        ReviewError: a step that is no number.
+    """
+    words: list[str] = []
+    drop: list[str] = []
+    proposed, back_to = list(proposal.words), None
+    for item in filter(None, map(str.strip, text.split(","))):
+        going_back = re.fullmatch(r"<\s*([0-9]{1,9})\b\s*(.*)", item)
+        if item == "-":
+            proposed = []
+        elif item.startswith("-"):
+            refused = item[1:].strip()
+            if refused.lower() in map(str.lower, proposed):
+                proposed = [word for word in proposed if word.lower() != refused.lower()]
+            else:
+                drop.append(refused)
+        elif going_back:
+            back_to, proposed = int(going_back[1]), []
+            words += filter(None, [going_back[2]])
+        elif item.startswith("<"):
+            raise ReviewError(f"{item!r} is no step to go back to: write it as in <{next(iter(proposal.earlier), 0)}")
+        else:
+            words.append(item)
+    return Decision(tuple(words or proposed), tuple(drop), back_to)
 
 
 def told(event: Event) -> str:

@@ -7,7 +7,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from core.backbone import EMOJI, Backbone
+from core.calibration import reservation
 from core.concept import checked_word
 from core.errors import ConceptreeError, StackError
 from core.namers import vqa_namer
@@ -15,14 +18,18 @@ from core.negatives import Namer, says_again
 from core.settings import Settings
 from core.wordbank import members
 from evolve import Run
+from ui.console import say
 
 
 class WordError(ConceptreeError):
     """A word that the stack cannot understand, or cannot do with what is asked."""
 
 
-def open_stack(where: str) -> Backbone:
-    """A stack with its parts in memory, those that learn and, if it can draw, those that draw."""
+def open_stack(where: str, out: Console | None = None) -> Backbone:
+    """A stack with its parts in memory, those that learn and, if it can draw, those that draw.
+
+    out: given by commands that learn, to say there where its caps and floors were measured on other weights.
+    """
     backbone = Backbone.load(where)
     try:
         parts = [backbone.tokenizer, backbone.text_encoder, backbone.prior, backbone.scheduler]
@@ -33,13 +40,15 @@ def open_stack(where: str) -> Backbone:
     except Exception as error:  # damaged weights fail in whatever library reads them
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise StackError(f"the weights of the stack {where!r} cannot be read: {reason}") from error
+    if out and (text := reservation(backbone)):
+        say(out, f"Note: {text}.")
     return backbone
 
 
-def open_stack_of(run: Run, where: str | None) -> Backbone:
-    """The stack that a run was made on, from where it was then or from `where` it is now."""
+def open_stack_of(run: Run, where: str | None, out: Console | None = None) -> Backbone:
+    """The stack that a run was made on, from where it was then or from `where` it is now; out: as for `open_stack`."""
     made_on = run.about["stack"]
-    backbone = open_stack(where or made_on["where"])
+    backbone = open_stack(where or made_on["where"], out)
     if backbone.fingerprint != made_on["fingerprint"]:
         raise StackError(
             f"the run {run.folder.name!r} needs the stack {made_on['version']} ({made_on['fingerprint']}),"
@@ -58,12 +67,9 @@ def can_draw(backbone: Backbone) -> bool:
 
 def namer_of(backbone: Backbone) -> Namer | None:
     """The stack's question answerer; without one, or without drawings to ask about, its vocabulary names."""
-    from transformers.utils import logging
-
     folder = folder_of(backbone) / "vqa"
     if not folder.is_dir() or not can_draw(backbone):
         return None
-    logging.disable_progress_bar()  # the command has its own
     return vqa_namer(folder, backbone.device)
 
 

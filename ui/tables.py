@@ -23,14 +23,17 @@ from ui.pictures import Pictures, parentage
 
 @dataclass(frozen=True)
 class Row:
-    """A constraint of a concept: its similarity on the panel when it was added, and now (of what was kept)."""
+    """A constraint of a concept: its similarity on the panel when it was added, and now (of what was kept).
+
+    then: None where nobody measured it, as in runs of earlier versions in which somebody went back.
+    """
 
     name: str
     word: str
     negative: bool
     since: int
     by: str
-    then: float
+    then: float | None
     now: float
 
 
@@ -46,7 +49,7 @@ def panel_rows(backbone: Backbone, individuals: Sequence[Individual]) -> list[Ro
         wanted = [(p.word or request.category, False, 0, "") for p in request.positives]
         wanted += [(n.word, True, n.step, n.by) for n in concept.negatives]
         rows += [
-            Row(each.name, word, negative, since, by, then[word, since], now[word])
+            Row(each.name, word, negative, since, by, then.get((word, since)), now[word])
             for word, negative, since, by in wanted
         ]
     return rows
@@ -65,7 +68,7 @@ def panel_table(rows: Sequence[Row]) -> Table:
             printable(f"not {row.word}" if row.negative else f"is {row.word}"),
             str(row.since),
             printable(row.by),
-            f"{row.then:.2f}",
+            "–" if row.then is None else f"{row.then:.2f}",
             f"{row.now:.2f}",
             end_section=following is None or following.name != row.name,
         )
@@ -74,9 +77,9 @@ def panel_table(rows: Sequence[Row]) -> Table:
 
 def pushed(rows: Sequence[Row]) -> str:
     """How many negatives ended lower than when they were added."""
-    negatives = [row for row in rows if row.negative]
-    lower = sum(row.now < row.then for row in negatives)
-    return f"{lower} of {len(negatives)} negatives are less similar at the end than when they were added."
+    changes = [row.now - row.then for row in rows if row.negative and row.then is not None]
+    lower = sum(change < 0 for change in changes)
+    return f"{lower} of {len(changes)} negatives are less similar at the end than when they were added."
 
 
 def effort_table(individuals: Sequence[Individual]) -> Table:
@@ -95,7 +98,7 @@ def children_table(backbone: Backbone, parents: Sequence[Individual], children: 
     """How similar the children are to each parent and to their category, as the prior imagines them."""
     bank = WordBank(backbone.encode_text, backbone.width)
     category = children[0].concept.request.category
-    names = {each.id: each.name for each in parents}
+    names = {each.id: each.name for each in (*parents, *children)}
     heads = ["child", "weights", *(f"like {each.name}" for each in parents), f"is {printable(category)}"]
     table = _table("Children", heads, 2)
     for each in children:

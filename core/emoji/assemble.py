@@ -18,7 +18,7 @@ from core.emoji.sources import SETS
 from core.emoji.stages import JUDGE_CHANNELS, Workshop
 from core.emoji.teacher import Words
 
-VERSION = "emoji-1"
+VERSION = "emoji-1.1"
 DRAWING = {"steps": 16, "guidance_scale": 2.5, "size": 64}
 
 
@@ -67,8 +67,12 @@ def assemble(shop: Workshop, target: Path) -> None:
         image_processor=models.image_processor(),
     )
     prior.save_pretrained(fresh / "prior")
-    # Without torchvision the class is recorded under another name, which a machine with it would not load.
-    _edit_json(fresh / "prior" / "model_index.json", image_processor=["transformers", "CLIPImageProcessor"])
+    # Both would be recorded under names that depend on the machine (torchvision or not) and on transformers' version.
+    _edit_json(
+        fresh / "prior" / "model_index.json",
+        image_processor=["transformers", "CLIPImageProcessor"],
+        tokenizer=["transformers", "PreTrainedTokenizerFast"],
+    )
     for part in ("text_encoder", "image_encoder"):
         # They would come back in half precision beside a prior in single, and not run as one pipeline.
         _edit_json(fresh / "prior" / part / "config.json", dtype="float32")
@@ -81,6 +85,8 @@ def assemble(shop: Workshop, target: Path) -> None:
     _edit_json(fresh / "vqa" / "config.json", dtype="float32")
     size = {"shortest_edge": models.SEEN_SIZE}
     ViltProcessor(ViltImageProcessorPil(size=size, size_divisor=8), shop.tokenizer).save_pretrained(fresh / "vqa")
+    for tokenizer in (fresh / "prior" / "tokenizer", fresh / "vqa"):
+        _edit_json(tokenizer / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
     words = shop.words
     vocabulary = vocabulary_of(words)
     judged = {c: m for c, m in vocabulary["categories"].items() if c != "style"}

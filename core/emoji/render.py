@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from core.emoji import sources
 from core.emoji.sources import SETS, Thing, read_icons, read_things
 
 SIZE = 64
@@ -71,7 +73,9 @@ def _fit(picture: Image.Image) -> np.ndarray:
 
 def render(cache: Path, report: Callable[[str], None] = print) -> Drawings:
     """Renders every set from the registry's packages, or reads what an earlier call rendered."""
-    stored = cache / f"drawings-{SIZE}.npz"
+    # Other packages, names or categories give other drawings, under another name.
+    tables = hashlib.sha256(Path(sources.__file__).read_bytes()).hexdigest()[:8]
+    stored = cache / f"drawings-{SIZE}-{tables}.npz"
     if stored.is_file():
         with np.load(stored, allow_pickle=False) as arrays:
             things = tuple(Thing(n, tuple(c), tuple(h)) for n, c, h in json.loads(str(arrays["things"])))

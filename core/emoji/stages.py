@@ -177,7 +177,7 @@ def train_judge(shop: Workshop) -> WordNet:
     model = WordNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(shop.words.all))
     source = PictureSource(drawings, split.nonzero()[0])
     shop.begin("judge", model, "judge")
-    return _train_word_net("judge", model, shop, source, steps=1500, seed=8)
+    return _train_word_net("judge", model, shop, source, steps=4000, seed=8)
 
 
 def _train_word_net(name: str, model: WordNet, shop: Workshop, source: PictureSource, steps: int, seed: int) -> WordNet:
@@ -289,7 +289,7 @@ def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
 
 
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
-    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=9000, seed=6, decay=0.3)
+    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=7000, seed=6, decay=0.3)
 
 
 def _train_unet(

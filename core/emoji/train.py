@@ -1,7 +1,7 @@
 """`python -m core.emoji.train`: builds the embedded stack from the registries' packages, stage by stage.
 
 Each stage writes checkpoints, logs its losses, and goes on where it was stopped. Without arguments all stages run
-in order and the stack is put together in core/emoji/weights/.
+in order, the stack is put together in core/emoji/weights/, and its caps and floors are measured.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def cache_folder() -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    steps = (*STAGES, "assemble")
+    steps = (*STAGES, "assemble", "calibrate")
     parser.add_argument("stages", nargs="*", help=f"of {', '.join(steps)}; all of them by default")
     parser.add_argument("--effort", type=float, default=1.0, help="scales the steps of each stage (1)")
     parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch (its own choice)")
@@ -36,6 +36,7 @@ def main() -> int:
         parser.error(f"no stage is called {unknown[0]!r}: choose from {', '.join(steps)}")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    from core import calibration
     from core.backbone import EMOJI
     from core.emoji import stages
     from core.emoji.assemble import assemble
@@ -45,7 +46,9 @@ def main() -> int:
         for name in arguments.stages or steps:
             if name == "assemble":
                 assemble(shop, EMOJI)
-                print(f"the stack is in {EMOJI}; calibrate it: python -m core.calibration; measure it: make card")
+                print(f"the stack is in {EMOJI}; after all stages, make regenerate measures and draws all anew")
+            elif name == "calibrate":
+                calibration.main(["emoji"])
             else:
                 getattr(stages, f"train_{name}")(shop)
     except ConceptreeError as error:

@@ -211,3 +211,29 @@ def test_a_pickled_weight_file_is_never_read(stack_folder, tmp_path):
     weights.unlink()
     with pytest.raises(StackError, match="text_encoder"):
         Backbone.load(folder).encode_text("a photo of a pet")
+
+
+@pytest.mark.parametrize("part", ["prior/prior", "prior/text_encoder", "prior/image_encoder", "decoder/unet"])
+def test_a_damaged_weight_file_is_named(stack_folder, tmp_path, part):
+    folder = shutil.copytree(stack_folder, tmp_path / "stack")
+    (weights,) = (folder / part).glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    backbone = Backbone.load(folder, device="cpu")
+    with pytest.raises(StackError) as error:
+        _ = backbone.prior, backbone.text_encoder, backbone.image_encoder, backbone.decoder
+    assert f"{weights} is damaged" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_draws_has_a_fingerprint_of_its_own(stack_folder, tmp_path, backbone):
+    folder = shutil.copytree(stack_folder, tmp_path / "stack")
+    assert Backbone.load(folder).drawing_fingerprint == backbone.drawing_fingerprint
+    weights = next((folder / "decoder" / "unet").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    other = Backbone.load(folder)
+    assert (other.fingerprint, other.drawing_fingerprint != backbone.drawing_fingerprint) == (
+        backbone.fingerprint,
+        True,
+    )
+    shutil.rmtree(folder / "prior" / "scheduler")
+    with pytest.raises(StackError, match="a folder of the stack is missing"):
+        _ = Backbone.load(folder).fingerprint

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core import Backbone, Settings
-from core.calibration import CalibrationError, calibrate, main
+from core.calibration import CalibrationError, calibrate, main, reservation
 from tests.stacks import save_prior, save_stack
 
 SMALL = {"pet": ["cat", "dog", "parrot"], "style": ["sketch", "mosaic", "painting"], "few": ["cat"]}
@@ -33,12 +33,12 @@ class Orderly:
         return self.encode_text(prompts) * 5
 
 
-def test_constants_are_medians_by_hand():
+def test_constants_by_hand():
     result = calibrate(Orderly(), {"pet": SMALL["pet"]}, prompts=2, seeds=1)
     assert result["measured"]["pet"] == pytest.approx(
-        {"category": 0.6, "own": 1.0, "others": 0.36, "image_to_own": 1.0, "image_to_others": 0.36}
+        {"itself": 1.0, "category": 0.6, "own": 1.0, "others": 0.36, "image_to_own": 1.0, "image_to_others": 0.36}
     )
-    assert result["object"] == {"max_cosine": 0.6, "min_cosine": 0.36, "avoid_floor": 0.68}
+    assert result["object"] == {"max_cosine": 1.0, "min_cosine": 0.68, "avoid_floor": 0.68}
 
 
 def test_objects_and_styles_are_calibrated_apart(backbone):
@@ -63,7 +63,29 @@ def test_learning_rates_that_were_stored_stay():
     stack = Orderly()
     stack.calibration = {"object": {"learning_rate": 0.5, "max_cosine": 0.1}}
     result = calibrate(stack, {"pet": SMALL["pet"]}, prompts=2, seeds=1)
-    assert result["object"]["learning_rate"] == 0.5 and result["object"]["max_cosine"] == 0.6
+    assert result["object"]["learning_rate"] == 0.5 and result["object"]["max_cosine"] == 1.0
+
+
+def test_a_stack_says_whose_caps_and_floors_it_has(tmp_path):
+    folder = save_stack(tmp_path / "a stack")
+    (folder / "vocabulary.json").write_text(json.dumps({"words": [], "categories": SMALL}))
+    said = reservation(Backbone.load(folder))
+    assert "is not calibrated: the published cap 0.28 and floors 0.2, 0.15 for styles and 0.65" in said
+    assert said.endswith(f"python -m core.calibration '{folder}'")
+    main([str(folder)])
+    assert reservation(Backbone.load(folder)) is None
+
+    other = folder / "prior" / "prior" / "config.json"
+    other.write_text(json.dumps(json.loads(other.read_text()) | {"note": "another"}))
+    stale = Backbone.load(folder)
+    measured_on = stale.calibration["fingerprint"]
+    assert f"tiny-1 ({stale.fingerprint}) were measured on other weights ({measured_on})" in reservation(stale)
+    assert Settings.for_stack(stale).max_cosine == stale.calibration["object"]["max_cosine"], (
+        "they are used all the same"
+    )
+    stale.calibration = {"object": {"max_cosine": 0.5}}
+    assert "on other weights (it is not said which)" in reservation(stale)
+    assert "with categories of yours" in reservation(Backbone.load(folder / "prior"))
 
 
 def test_a_stack_without_categories_cannot_be_calibrated(tmp_path, capsys):

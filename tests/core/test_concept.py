@@ -70,6 +70,20 @@ def test_requests_differ_by_content():
     assert len({concept_id(FULL, "f"), concept_id(FULL, "g"), concept_id(FULL, "f", ["veto"])}) == 3
 
 
+def test_who_names_the_negatives_is_part_of_an_adaptive_requests_id_only():
+    adaptive, listed = Request("pet"), Request("pet", negatives=("cat",))
+    ids = {concept_id(adaptive, "f"), concept_id(adaptive, "f", naming="a"), concept_id(adaptive, "f", naming="b")}
+    assert len(ids) == 3
+    assert concept_id(listed, "f") == concept_id(listed, "f", naming="a")
+
+
+def test_a_request_may_say_which_stack_its_numbers_come_from():
+    plain, tied = Request("pet"), Request("pet", fingerprint="c07f3f89942c")
+    assert "fingerprint" not in plain.to_json(), "the ids of requests that need none stay what they were"
+    assert Request.from_json(tied.to_json()) == tied != plain
+    assert concept_id(plain, "f") != concept_id(tied, "f")
+
+
 def test_requests_are_frozen_arrays_and_all():
     with pytest.raises(FrozenInstanceError):
         FULL.seed = 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 import torch
 from PIL import Image
@@ -15,6 +18,7 @@ from transformers import (
     ViltImageProcessorPil,
     ViltProcessor,
 )
+from transformers.utils import logging
 
 from core.emoji.tokenizer import word_tokenizer
 from core.namers import NamerError, canned_namer, name_of, vqa_namer
@@ -71,6 +75,38 @@ def test_a_generator_gives_several_answers_by_beams(generator):
 def test_a_missing_model_says_so(tmp_path):
     with pytest.raises(NamerError, match="no question answering model in"):
         vqa_namer(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("size", [0, 5, 200, -100])
+def test_a_damaged_file_is_named(classifier, size):
+    weights = classifier / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:size])
+    with pytest.raises(NamerError) as error:
+        vqa_namer(classifier)
+    assert f"{weights} is damaged" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_loading_is_quiet_and_leaves_the_libraries_as_they_were(classifier, capfd):
+    logging.enable_progress_bar()
+    try:
+        vqa_namer(classifier)
+        assert "Loading weights" not in capfd.readouterr().err
+        assert logging.is_progress_bar_enabled()
+    finally:
+        logging.disable_progress_bar()
+
+
+def test_namers_are_told_apart_by_what_they_would_answer(classifier, tmp_path_factory):
+    one = vqa_namer(classifier)
+    other = shutil.copytree(classifier, tmp_path_factory.mktemp("elsewhere") / "other")
+    moved = vqa_namer(other)
+    assert moved.identity == one.identity != vqa_namer(classifier, answers=2).identity
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"transformers_version": "9.0"}))
+    assert vqa_namer(other).identity == one.identity, "who wrote it plays no part"
+    (other / "config.json").write_text(json.dumps(config | {"id2label": {n: "dog" for n in range(len(MEMBERS))}}))
+    assert vqa_namer(other).identity != one.identity
+    assert canned_namer(["dog"]).identity != canned_namer(["cat"]).identity
 
 
 def test_canned_answers_come_in_order_and_the_last_repeats():

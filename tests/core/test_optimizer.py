@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from core import Backbone, ConceptLab, ConceptreeError, Request, Settings
-from core.concept import Avoid, Parent, RequestError
+from core import Backbone, ConceptLab, Request, Settings, optimizer
+from core.concept import Avoid, Parent, RequestError, concept_id
 from core.namers import canned_namer, nearest_namer
-from core.segments import Decision, ReviewError
-from tests.stacks import MEMBERS, save_prior
+from core.optimizer import total_steps
+from core.review import MOST_TRIES, Decision
+from tests.stacks import CATEGORIES, MEMBERS, save_prior
 
 # The tiny stack's similarities all lie between 0.3 and 0.45.
 QUICK = Settings(steps=6, segment=2, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
@@ -176,18 +180,70 @@ def test_a_person_may_go_back_and_choose_otherwise(backbone64):
     assert found(back) == [("dog", 0), ("horse", 2), ("turtle", 4)] == found(other)
     assert np.array_equal(back.vectors, other.vectors) and back.steps == other.steps == 6
     assert [m.step for m in back.history if m.constraint == "pet"] == [0, 2, 4, 6]
-    assert any("back to step 2" in event.note for event in events)
+    (again,) = [event for event in events if "back to step 2" in event.note]
+    assert again.negatives == (back.negatives[1],) and again.step == 2 and again.similarities["horse"] > 0
 
 
-def test_going_back_to_where_nobody_was_is_an_error(backbone):
-    with pytest.raises(ReviewError, match="no checkpoint to go back to at step 3: there are 0"):
-        learn(backbone, PET, review=lambda proposal: Decision(back_to=3) if proposal.step == 2 else None)
+def test_after_going_back_the_history_is_that_of_what_was_chosen_then(backbone):
+    """Each negative is measured from the step since when it counts, and what was undone is measured nowhere."""
+
+    def review(proposal):
+        back = proposal.step == 4 and "cat" in [negative.word for negative in proposal.negatives]
+        return Decision(back_to=2, words=("horse",)) if back else None
+
+    (concept,), _ = learn(backbone, PET, namer=canned_namer(["dog"], ["cat"], ["lemon"], ["turtle"]), review=review)
+    measured = {}
+    for measurement in concept.history:
+        measured.setdefault(measurement.constraint, []).append(measurement.step)
+    assert measured == {"pet": [0, 2, 4, 6], "dog": [0, 2, 4, 6], "horse": [2, 4, 6], "turtle": [4, 6]}
 
 
-@pytest.mark.parametrize("word, message", [("dragon", "does not know the word 'dragon'"), ("{}", "none of {}")])
-def test_a_persons_word_must_be_one_the_stack_knows(backbone, word, message):
-    with pytest.raises(ConceptreeError, match=message):
-        learn(backbone, replace(PET, schedule="none"), review=lambda proposal: Decision(words=(word,)))
+def test_a_decision_that_cannot_be_followed_is_asked_again_and_the_batch_goes_on(backbone):
+    asked = []
+
+    def review(proposal):
+        asked.append(proposal)
+        if proposal.step != 2:
+            return None
+        return Decision(words=("dragon",)) if not proposal.problem else Decision(words=("The Horse",))
+
+    (one, other), _ = learn(backbone, PET, replace(PET, seed=4), namer=canned_namer(["dog"], ["cat"]), review=review)
+    assert found(one)[1] == found(other)[1] == ("horse", 2)
+    assert [(proposal.index, bool(proposal.problem)) for proposal in asked if proposal.step == 2] == [
+        (0, False), (0, True), (1, False), (1, True)
+    ]  # fmt: skip
+    assert [proposal.earlier for proposal in asked if proposal.step == 4] == [(0, 2), (0, 2)]
+    (mistyped,), _ = learn(backbone, PET, namer=canned_namer(["dog"], ["cat"]), review=review)
+    (typed,), _ = learn(
+        backbone,
+        PET,
+        namer=canned_namer(["dog"], ["cat"]),
+        review=lambda proposal: Decision(words=("horse",)) if proposal.step == 2 else None,
+    )
+    assert mistyped.id == typed.id, "what counts is what was decided, not how it was typed"
+
+
+def test_a_review_that_never_makes_sense_does_not_lose_the_batch(backbone):
+    asked = []
+
+    def review(proposal):
+        asked.append(proposal.problem)
+        return Decision(words=("dragon",))
+
+    settings = replace(QUICK, steps=2)
+    (concept,), events = learn(backbone, PET, settings=settings, namer=canned_namer(["dog"]), review=review)
+    assert len(asked) == MOST_TRIES and found(concept) == [("dog", 0)]
+    assert "does not know the word 'dragon'" in events[0].note
+    (agreed,), _ = learn(backbone, PET, settings=settings, namer=canned_namer(["dog"]))
+    assert concept.id == agreed.id
+
+
+def test_the_person_is_told_which_request_is_asked_about(backbone):
+    """Also where requests cannot share a batch."""
+    asked = []
+    requests = [PET, Request("pet", tokens=2), replace(PET, seed=9)]
+    learn(backbone, *requests, review=lambda proposal: asked.append((proposal.index, proposal.request.seed)))
+    assert set(asked) == {(0, 3), (1, 0), (2, 9)}
 
 
 def test_the_same_seed_gives_the_same_concept(backbone):
@@ -212,6 +268,78 @@ def test_a_concept_learned_alone_is_the_one_learned_in_a_batch(backbone64):
         assert concept.request == alone.request and concept.id == alone.id
         assert np.abs(concept.vectors - alone.vectors).max() < 1e-6
         assert found(concept) == found(alone) and concept.kept_step == alone.kept_step
+
+
+def test_an_adaptive_concepts_id_depends_on_who_names_its_negatives(backbone, tmp_path):
+    def id_by(namer=None, request=PET, stack=backbone, **options):
+        lab = ConceptLab(stack, QUICK, namer, **options)
+        return lab.concept_id(lab.prepared(request))
+
+    def mine(images, question):
+        return [[("dog", 1.0)] for _ in images]
+
+    def other_vocabulary(name, categories):
+        folder = shutil.copytree(backbone.where, tmp_path / name)
+        (folder / "vocabulary.json").write_text(json.dumps({"words": MEMBERS, "categories": categories}))
+        return Backbone.load(folder, device="cpu")
+
+    fewer = other_vocabulary("fewer", {"pet": ["dog", "cat"]})
+    plants = other_vocabulary("plants", CATEGORIES | {"fruit": ["apple"]})
+    assert fewer.fingerprint == backbone.fingerprint
+    redrawn = Backbone.load(shutil.copytree(backbone.where, tmp_path / "redrawn"), device="cpu")
+    unet = next((tmp_path / "redrawn" / "decoder" / "unet").glob("*.safetensors"))
+    unet.write_bytes(unet.read_bytes()[:-4] + b"\x00\x00\x80\x3f")
+    ids = [
+        id_by(),
+        id_by(stack=fewer),
+        id_by(canned_namer(["dog"])),
+        id_by(canned_namer(["cat"])),
+        id_by(canned_namer(["dog"]), images=2),
+        id_by(canned_namer(["dog"]), stack=redrawn),
+        id_by(nearest_namer(backbone, ["dog", "cat"])),
+        id_by(nearest_namer(backbone, ["dog", "lion"])),
+        id_by(mine),
+    ]
+    assert len(set(ids)) == len(ids)
+    assert id_by() == id_by(stack=redrawn) == id_by(stack=plants), "the words of pets name by themselves, undrawn"
+    assert id_by(mine) == id_by(mine)
+
+    given = Request("pet", negatives=("cat",), settings=QUICK)
+    plain = concept_id(given, backbone.fingerprint)
+    assert plain == id_by(request=given) == id_by(canned_namer(["dog"]), given) == id_by(request=given, stack=fewer)
+    (concept,), _ = learn(backbone, PET, namer=canned_namer(["dog"]))
+    assert concept.id == id_by(canned_namer(["dog"]))
+
+
+def test_several_drawings_may_be_asked_about(backbone):
+    """Their answers are taken together, the surest first."""
+    asked = []
+
+    def namer(images, question):
+        asked.append(len(images))
+        return [[("a cat", 0.4), ("a dog", 0.3)], [("a horse", 0.9)], [("a cat", 0.4)]] * (len(images) // 3)
+
+    settings = replace(QUICK, steps=2, preset="paper", answers="first")
+    concepts, events = learn(backbone, PET, replace(PET, seed=4), settings=settings, namer=namer, images=3)
+    assert asked == [6] and [found(concept) for concept in concepts] == [[("horse", 0)], [("horse", 0)]]
+    assert [word for word, _ in events[0].answers] == ["a horse", "a cat", "a cat", "a dog"]
+    assert len(events[0].images) == 3
+    with pytest.raises(RequestError, match="images = 0: expected a whole number of at least 1"):
+        ConceptLab(backbone, images=0)
+
+
+def test_many_requests_are_learned_in_batches(backbone, monkeypatch):
+    monkeypatch.setattr(optimizer, "MOST_AT_ONCE", 2)
+    settings = replace(QUICK, steps=2, segment=1)
+    requests = [Request("pet", negatives=("cat",), seed=seed, settings=settings) for seed in range(5)]
+    reports = list(ConceptLab(backbone).learn(requests))
+    assert {report.steps for report in reports} == {6} == {total_steps(requests)}
+    assert [report.step for report in reports] == [0, 1, 2, 2, 3, 4, 4, 5, 6]
+    assert [len(report.finished) for report in reports if report.finished] == [2, 2, 1]
+    assert [concept.request.seed for concept in reports[-1].concepts] == [0, 1, 2, 3, 4]
+    assert sum((report.finished for report in reports), ()) == reports[-1].concepts
+    assert [[event.index for event in report.events] for report in reports if report.events][3:6] == [[2, 3]] * 3
+    assert [math.isnan(loss) for loss in reports[4].losses] == [True, True, False, False, True]
 
 
 def test_the_best_checkpoint_may_be_before_the_last(backbone):

@@ -17,7 +17,8 @@ from core.step import DivergedError, draw, in_text_space, make_step
 from core.streams import stream, stream_seed
 from tests import paper
 
-SETTINGS = Settings(steps=50, segment=10, learning_rate=1e-2, max_cosine=0.37, min_cosine=0.36, avoid_floor=0.5)
+# Caps and floors that lie among this stack's similarities, so that each of them holds at some steps and not at others.
+SETTINGS = Settings(steps=50, segment=10, learning_rate=1e-2, max_cosine=0.37, min_cosine=0.36, avoid_floor=-0.15)
 RNG = np.random.default_rng(0)
 ONE = Parent("one", 0.7, RNG.normal(size=(3, 16)))
 TWO = Parent("two", 1.4, RNG.normal(size=(5, 16)))
@@ -74,6 +75,13 @@ def test_many_steps_equal_the_paper_written_plainly(backbone64, name, steps):
 
     assert (plain - lab.start(request)).abs().max() > 1e-2
     assert (finals[-1].vectors[0] - plain).abs().max() < 1e-8
+
+
+def test_earlier_waves_repel_above_their_floor_and_not_below(backbone64):
+    wave, alone = REQUESTS["wave"], replace(REQUESTS["wave"], avoid=())
+    repelled, free = (run(backbone64, [with_settings(request)], 10).vectors for request in (wave, alone))
+    assert (repelled - free).abs().max() > 1e-3
+    assert torch.equal(run(backbone64, [with_settings(wave, avoid_floor=1.0)], 10).vectors, free)
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from core import Request, Settings
-from core.concept import RequestError
+from core import Backbone, Request, Settings
+from core.concept import Parent, RequestError
+from core.depict import draw_concept, imagine_concept
+from core.errors import StackError
+from core.namers import canned_namer
+from core.review import Decision
 from evolve import Run, develop, founders, likeness, mate, mutate, populate
 from evolve.operators import parent_images
+from evolve.population import starts
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
 
@@ -54,6 +62,59 @@ def test_the_same_request_twice_is_an_error(backbone):
         develop([request, request], backbone)
 
 
+def test_a_concept_that_a_review_gives_again_is_returned_as_it_is_and_the_rest_is_stored(backbone, run):
+    """What a person decides is part of the id, so it is known only once the concept is learned."""
+    requests = [Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in (1, 2)]
+
+    def review(proposal):
+        return Decision(words=("dog",)) if proposal.step == 1 else None
+
+    (first,) = develop(requests[:1], backbone, run, review=review)
+    again, second = develop(requests, backbone, run, review=review)
+    assert again == first and again.seconds == first.seconds
+    assert [each.concept for each in run.individuals()] == [first, second]
+    third, fourth = develop(requests, backbone, run)
+    assert len({first.id, second.id, third.id, fourth.id}) == len(run.individuals()) == 4
+    assert develop(requests, backbone, run, review=review) == [third, fourth], "what is there needs no decisions"
+
+
+def test_what_another_process_stored_meanwhile_does_not_lose_a_batch(backbone, run):
+    requests = [Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in (1, 2)]
+
+    def meanwhile(report):
+        if report.step == 1 and not run.individuals():
+            develop(requests[1:], backbone, Run.open(run.folder))
+
+    concepts = develop(requests, backbone, run, on_report=meanwhile)
+    assert [each.id for each in run.individuals()] == [concepts[1].id, concepts[0].id]
+
+
+def test_many_requests_are_stored_batch_by_batch_and_a_stop_keeps_what_is_finished(backbone, run, monkeypatch):
+    monkeypatch.setattr("core.optimizer.MOST_AT_ONCE", 2)
+    requests = [Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in range(5)]
+    reports = []
+
+    def stop(report):
+        reports.append(report)
+        if report.step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        develop(requests, backbone, run, on_report=stop)
+    assert [each.concept.request.seed for each in run.individuals()] == [0, 1, 2, 3]
+    assert {report.steps for report in reports} == {6}
+    concepts = develop(requests, backbone, run)
+    assert [concept.request.seed for concept in concepts] == [0, 1, 2, 3, 4]
+    assert len(list((run.folder / "concepts").glob("*.parquet"))) == 3
+
+
+def test_an_adaptive_request_with_another_namer_is_another_concept(backbone, run):
+    request = Request("pet", seed=1, settings=QUICK)
+    one, other = (develop([request], backbone, run, namer=canned_namer([word]))[0] for word in ("dog", "cat"))
+    assert one.id != other.id and len(run.individuals()) == 2
+    assert develop([request], backbone, run, namer=canned_namer(["dog"])) == [one]
+
+
 def test_nothing_is_stored_when_learning_fails(backbone, run):
     with pytest.raises(RequestError):
         develop([Request("pet", settings=QUICK), Request("dragon", settings=QUICK)], backbone, run)
@@ -92,9 +153,11 @@ def test_populate_is_founders_and_develop(backbone, run):
 
 def test_mate_makes_a_request_with_the_parents_images_and_weights(backbone, parents):
     known = {}
-    request = mate([(parents[0], 0.7), (parents[1], 0.3)], backbone, seed=9, images=4, keep=2, known=known, run="here")
+    homes = {parents[1].id: "elsewhere"}
+    pairs = [(parents[0], 0.7), (parents[1], 0.3)]
+    request = mate(pairs, backbone, seed=9, images=4, keep=2, known=known, homes=homes)
     assert [(p.id, p.weight, p.kind, p.run) for p in request.parents] == [
-        (parents[0].id, 0.7, "mix", "here"), (parents[1].id, 0.3, "mix", "here")
+        (parents[0].id, 0.7, "mix", ""), (parents[1].id, 0.3, "mix", "elsewhere")
     ]  # fmt: skip
     for parent, concept in zip(request.parents, parents, strict=True):
         assert np.array_equal(parent.image_embeds, parent_images(concept, backbone, 4, 2))
@@ -102,6 +165,18 @@ def test_mate_makes_a_request_with_the_parents_images_and_weights(backbone, pare
     assert (request.category, request.schedule, request.seed, request.start) == ("pet", "none", 9, None)
     assert mate([(parents[0], 1.0)], backbone, 1, known=known).parents[0].image_embeds.shape == (2, 16)
     develop([replace(request, settings=QUICK)], backbone)
+
+
+def test_photographs_are_parents_beside_concepts_or_alone(backbone, parents):
+    photo = Parent("photo-1", 0.4, backbone.encode_images([Image.new("RGB", (20, 20), "red")]).numpy(), "image")
+    request = mate([(parents[0], 0.6)], backbone, seed=1, images=2, keep=1, photos=[photo])
+    assert [(p.kind, p.weight) for p in request.parents] == [("mix", 0.6), ("image", 0.4)]
+    alone = mate([], backbone, seed=1, photos=[photo], category="pet", settings=QUICK)
+    assert develop([alone], backbone)[0].scores["resembles"] <= 1
+    with pytest.raises(RequestError, match="a child of photographs alone needs a category"):
+        mate([], backbone, seed=1, photos=[photo])
+    with pytest.raises(RequestError, match="at least one parent"):
+        mate([], backbone, seed=1, category="pet")
 
 
 def test_a_warm_start_is_the_weighted_mean_of_the_parents_vectors(backbone, parents):
@@ -130,6 +205,70 @@ def test_mating_checks_the_parents(backbone, parents):
         mate([(parents[0], 1), (parents[1], 0)], backbone, 1, drawn=False, images=1, keep=1)
 
 
+@pytest.fixture(scope="module")
+def elsewhere(stack_folder, tmp_path_factory):
+    """Another stack, of the same width."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "stack"
+    shutil.copytree(stack_folder, folder)
+    config = folder / "prior" / "prior" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"note": "another"}))
+    (folder / "stack.json").write_text(json.dumps({"version": "tiny-2"}))
+    return Backbone.load(folder, device="cpu")
+
+
+def test_what_was_learned_on_another_stack_is_refused_everywhere(backbone, elsewhere, parents, run):
+    needed = rf"needs the stack tiny-1 \({backbone.fingerprint}\).* is tiny-2 \({elsewhere.fingerprint}\)"
+    with pytest.raises(StackError, match=needed):
+        mate([(parents[0], 1)], elsewhere, 1)
+    with pytest.raises(StackError, match=needed):
+        mate([(parents[0], 1)], elsewhere, 1, known={parents[0].id: np.ones((1, 16))})
+    for depict in (draw_concept, imagine_concept):
+        with pytest.raises(StackError, match=needed):
+            depict(elsewhere, parents[0], ["a {}"], [1])
+    with pytest.raises(StackError, match=needed):
+        develop([Request("pet", settings=QUICK)], elsewhere, run)
+    for request in (mutate(parents[0], 1), mate([(parents[0], 1)], backbone, 1, drawn=False, images=1, keep=1)):
+        learned_on = (
+            rf"the stack with the fingerprint {backbone.fingerprint}, and .* is tiny-2 \({elsewhere.fingerprint}"
+        )
+        with pytest.raises(StackError, match=learned_on):
+            develop([replace(request, settings=QUICK)], elsewhere)
+
+
+@pytest.mark.parametrize("preset", ["paper", "published"])
+def test_mutate_takes_over_what_the_presets_of_the_paper_gave(backbone, preset):
+    """They may name a negative again, or the category itself, which no request may ask for."""
+    answers = canned_namer(["Dog"], ["a pet"], ["dog"])
+    settings = Settings(preset=preset, steps=4, segment=1, learning_rate=1e-2)
+    (parent,) = develop([Request("pet", settings=settings)], backbone, namer=answers)
+    assert [n.word for n in parent.negatives] == ["dog", "pet", "dog", "dog"][: 2 if preset == "paper" else 4]
+    assert mutate(parent, 1).negatives == ("dog",)
+    assert mutate(parent, 1, word="cat").negatives == ("dog", "cat")
+    assert mutate(parent, 1, word="DOG").negatives == ("dog",)
+    with pytest.raises(RequestError, match="'pet' is a negative and what the concept shall be"):
+        mutate(parent, 1, word="pet")
+    (variant,) = develop([mutate(parent, 1)], backbone)
+    assert variant.request.chosen.preset == preset
+
+
+def test_of_several_vectors_and_of_styles_there_are_children_and_variations_too(backbone, run):
+    two = Request("pet", negatives=("cat",), tokens=2, settings=QUICK)
+    style = Request("painting", "style", negatives=("mosaic",), settings=QUICK)
+    for request in (two, style, replace(style, tokens=2)):
+        parents = develop([request, replace(request, seed=1)], backbone, run)
+        pairs = [(parent, 0.5) for parent in parents]
+        asked = [
+            mate(pairs, backbone, 1, settings=QUICK, images=2, keep=1),
+            mate(pairs, backbone, 2, settings=QUICK, images=2, keep=1, warm=True),
+            mutate(parents[0], 3),
+            mutate(parents[0], 4, word="sketch" if request.kind == "style" else "dog"),
+        ]
+        children = develop(asked, backbone, run)
+        assert {child.vectors.shape for child in children} == {(request.tokens, 16)}
+        assert {child.request.kind for child in children} == {request.kind}
+        develop([mutate(children[0], 5)], backbone, run)
+
+
 def test_mutate_goes_on_from_the_parent_and_away_from_it(backbone, parents, run):
     request = mutate(parents[0], 4, steps=1)
     assert np.array_equal(request.start, parents[0].vectors)
@@ -138,3 +277,13 @@ def test_mutate_goes_on_from_the_parent_and_away_from_it(backbone, parents, run)
     assert further.negatives == ("cat", "dog") and further.avoid == ()
     (variation,) = develop([request], backbone, run)
     assert run.individuals()[0].generation == 1 and variation.request.parents[0].kind == "mutate"
+
+
+def test_founders_start_on_different_sides_of_their_category(backbone):
+    sides = starts(backbone, "pet", seed=3)
+    assert sorted(sides) == sorted(f"pet {member}" for member in backbone.vocabulary["categories"]["pet"])
+    assert sides == starts(backbone, "pet", seed=3) and sides != starts(backbone, "pet", seed=4)
+    (wave,) = founders("pet", 2, [], initializers=sides, settings=QUICK, negatives=("cat",))
+    assert [request.initializer for request in wave] == sides[:2]
+    one, other = (backbone.word_vector(word) for word in sides[0].split())
+    assert torch.allclose(backbone.word_vector(sides[0]), (one + other) / 2)

@@ -1,58 +1,58 @@
-"""A run on disk gives back exactly what was stored, and a batch is there as a whole or not at all."""
+"""A run on disk gives back exactly what was stored, one writer at a time, and damage costs only what is damaged."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from core.concept import Avoid, Concept, Measurement, Negative, Parent, Positive, Request, concept_id
+import evolve.run
 from core.errors import ConceptreeError
 from core.files import write_atomically
-from core.settings import Settings
 from evolve.names import name_for
-from evolve.run import Run, RunError
+from evolve.parts import Damage, Room
+from evolve.run import CONCEPTS, DRAWINGS, NOTES, Note, Run, RunError
+from tests.families import STACK, by_letter, concept, family, new_run, picture
 
-RNG = np.random.default_rng(0)
-
-
-def concept(seed=0, parents=(), kind="object"):
-    request = Request(
-        "pet",
-        kind,
-        positives=(Positive("pet", 2.0),),
-        negatives=("cat",),
-        schedule="adaptive",
-        parents=tuple(Parent(p.id, 0.5, RNG.normal(size=(2, 4)), "mix", "elsewhere") for p in parents),
-        avoid=(Avoid("early", RNG.normal(size=4)),),
-        seed=seed,
-        tokens=2,
-        settings=Settings(steps=5),
-    )
-    return Concept(
-        concept_id(request, "f"),
-        request,
-        vectors=RNG.normal(size=(2, 4)),
-        image_embed=RNG.normal(size=4),
-        negatives=(Negative("cat", 0, "request"), Negative("dog", 5, "vqa", "'boeing' does not push")),
-        history=(Measurement(0, "pet", 0.25), Measurement(5, "pet", 0.5)),
-        kept_step=5,
-        scores={"score": 0.5, "belongs": 0.25},
-        fingerprint="f",
-        version="tiny-1",
-        steps=5,
-        seconds=1.5,
-    )
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def run(tmp_path, backbone):
-    return Run.create(tmp_path / "run", "pet", backbone)
+def run(tmp_path) -> Run:
+    return new_run(tmp_path / "run")
+
+
+@pytest.fixture
+def pets(tmp_path) -> Run:
+    return family(tmp_path / "pets")
+
+
+def parts(run: Run, room: str = "concepts") -> list[Path]:
+    return sorted((run.folder / room).glob("*.parquet"))
+
+
+def refused(call, *arguments) -> str:
+    """What a reader without a list for damage is told, in one line."""
+    with pytest.raises(ConceptreeError) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def test_what_is_stored_comes_back_exactly(run):
@@ -109,47 +109,462 @@ def test_a_concept_is_stored_once(run):
 
 
 def test_drawings_are_stored_by_content_with_their_index(run):
-    picture = Image.fromarray(RNG.integers(0, 255, (8, 8, 3), dtype=np.uint8))
-    stored = run.add_drawings([("a", "a photo of a {}", 1, picture), ("b", "a photo of a {}", 2**63 - 1, picture)])
-    assert stored[0].file == stored[1].file and np.array_equal(Image.open(stored[0].file), picture)
+    same = picture()
+    stored = run.add_drawings([("a", "a photo of a {}", 1, same), ("b", "a photo of a {}", 2**63 - 1, same)])
+    assert stored[0].file == stored[1].file and np.array_equal(Image.open(stored[0].file), same)
     assert run.drawings() == stored and run.drawings("b") == stored[1:]
 
 
-def test_an_interrupted_write_leaves_nothing(run, monkeypatch):
-    run.add([concept(1)])
-    before = sorted(run.folder.rglob("*"))
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(ConceptreeError, match="disk full"):
-        run.add([concept(2)])
-    assert sorted(run.folder.rglob("*")) == before
-    assert len(run.individuals()) == 1
+# Damage
+
+
+@pytest.mark.parametrize("step", ["tempfile.mkstemp", "os.fsync", "os.replace", "os.fdopen"])
+def test_a_full_disk_is_one_line_and_nothing_is_lost(pets, monkeypatch, step):
+    before = {file: file.read_bytes() for file in pets.folder.rglob("*") if file.is_file()}
+    individuals, notes = pets.individuals(), pets.notes()
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step, full)
+        for call in (
+            lambda: pets.add([concept(20)]),
+            lambda: pets.note(individuals[0].id, rating=5),
+            lambda: pets.add_drawings([(individuals[0].id, "a {}", 2, picture(99))]),
+        ):
+            assert "No space left on device; make room" in refused(call)
+    after = {file: file.read_bytes() for file in pets.folder.rglob("*") if file.is_file()}
+    assert {file: content for file, content in after.items() if file.suffix != ".tmp"} == before
+    assert pets.individuals() == individuals and pets.notes() == notes
+    assert len(pets.add([concept(20)])) == 1, "the lock was given back"
 
 
 def test_unfinished_files_are_not_read(run):
     run.add([concept(1)])
     (run.folder / "concepts" / ".000002-x.parquet.tmp").write_bytes(b"half")
+    (run.folder / "concepts" / "000002-01234567 (copy).parquet").write_bytes(b"half")
     assert len(run.individuals()) == 1
 
 
-def test_a_torn_part_is_named(run):
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (0, "it is empty (0 bytes)"),
+        (100, "it is torn: 100 bytes, and its end is missing"),
+        (None, "it is no Parquet file"),
+    ],
+)
+def test_a_torn_part_is_named_and_the_others_stay(pets, kept, said):
+    letters = by_letter(pets)
+    part = parts(pets)[2]  # e and f
+    part.write_bytes(b"something else" if kept is None else part.read_bytes()[:kept])
+    line = refused(pets.individuals)
+    assert part.name in line and said in line and "move it away to go on without it" in line
+    assert said in refused(pets.entries) and part.name in refused(pets.entries)
+
+    damage: list[Damage] = []
+    assert [each.id for each in pets.individuals(damage)] == [letters[c].id for c in "abcdghi"]
+    assert [(each.part, each.row) for each in damage] == [(part, None)]
+    assert [each.id for each in pets.entries([])] == [letters[c].id for c in "abcdghi"]
+    assert pets.find(letters["h"].name) == letters["h"]
+    assert "it may be in what cannot be read" in refused(pets.find, letters["e"].name)
+    assert pets.add([concept(20)])[0].name, "what is learned can still be stored"
+    assert len(parts(pets)) == 6
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_whatever_happens_to_a_part_a_reader_gets_rows_or_a_line(data):
+    content = part_of_two()
+    if data.draw(st.booleans(), label="cut"):
+        content = content[: data.draw(st.integers(0, len(content)), label="at")]
+    else:
+        place = data.draw(st.integers(0, len(content) - 1), label="place")
+        content = content[:place] + bytes([content[place] ^ data.draw(st.integers(1, 255))]) + content[place + 1 :]
+    with tempfile.TemporaryDirectory() as folder:
+        run = new_run(Path(folder) / "run")
+        run.add([concept(9)])
+        (run.folder / "concepts" / "000002-01234567.parquet").write_bytes(content)
+        for read in (run.individuals, run.entries):
+            damage: list[Damage] = []
+            assert read(damage)[0].id == concept(9).id
+            assert all("\n" not in str(each) for each in damage)
+
+
+def part_of_two() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        run = new_run(Path(folder) / "run")
+        run.add([concept(1), concept(2)])
+        return parts(run)[0].read_bytes()
+
+
+def changed_row(run: Run, number: int, **values) -> None:
+    """Store a run's first part again with other values in one row, as a stranger could."""
+    (part, *_) = parts(run)
+    rows = pq.read_table(part).to_pylist()
+    rows[number - 1] |= values
+    part.unlink()
+    Room(part.parent, CONCEPTS).append(rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"vectors": [[0.0, float("nan")], [1.0, 1.0]]}, "vectors contains NaN or infinity"),
+        ({"image_embed": [float("inf")]}, "image_embed contains NaN or infinity"),
+        ({"vectors": None}, "vectors"),
+        ({"request": "{"}, "is not JSON"),
+        ({"request": "[]"}, "no concept of this schema"),
+        ({"request": '{"category": "pet", "more": 1}'}, "made by a newer version"),
+    ],
+)
+def test_what_is_wrong_in_a_row_is_named_and_the_other_rows_stay(run, values, said):
+    run.add([concept(1), concept(2), concept(3)])
+    changed_row(run, 2, **values)
+    line = refused(run.individuals)
+    assert "row 2 of the part" in line and parts(run)[0].name in line and said in line
+    damage: list[Damage] = []
+    assert [each.id for each in run.individuals(damage)] == [concept(1).id, concept(3).id]
+    assert [each.row for each in damage] == [2]
+    assert said in refused(run.find, concept(2).id)
+    assert run.find(concept(3).id).concept.request.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"id": None}, "it has no id"),
+        ({"parents": None}, "it has no parents"),
+        ({"parents": [None]}, "no concept of this schema"),
+        ({"parents": [{"id": "a", "run": "", "weight": float("nan"), "kind": "mix"}]}, "has the weight nan"),
+        ({"parents": [{"id": "a", "run": "", "weight": -1.0, "kind": "mix"}]}, "has the weight -1"),
+        ({"parents": [{"id": "a", "run": "", "weight": 1.0, "kind": "clone"}]}, "of kind 'clone'"),
+        ({"scores": [{"name": "belongs", "value": None}]}, "no concept of this schema"),
+    ],
+)
+def test_rows_that_cannot_be_listed_are_named(run, values, said):
+    run.add([concept(1), concept(2)])
+    changed_row(run, 2, **values)
+    assert said in refused(run.entries)
+    assert [each.id for each in run.entries([])] == [concept(1).id]
+
+
+def test_a_part_without_a_column_is_named(run):
     run.add([concept(1)])
-    part = next((run.folder / "concepts").glob("*.parquet"))
-    part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(RunError, match=rf"the part .*{part.name}' cannot be read"):
-        run.individuals()
+    (part,) = parts(run)
+    pq.write_table(pq.read_table(part).drop_columns(["name"]), part)
+    assert "it has no column 'name'" in refused(run.entries)
 
 
-def test_folders_that_are_no_runs_say_so(run, tmp_path, backbone):
+def test_parts_are_read_in_the_order_of_their_numbers(run):
+    run.add([concept(1)])
+    (part,) = parts(run)
+    part.rename(part.with_name(part.name.replace("000001", "999999")))
+    run.add([concept(2)])
+    run.add([concept(3)])
+    assert [part.name.split("-")[0] for part in run.rooms["concepts"].parts()] == ["999999", "1000000", "1000001"]
+    assert [each.id for each in run.entries()] == [concept(number).id for number in (1, 2, 3)]
+
+
+def test_a_folder_that_cannot_be_read_is_one_line(pets, monkeypatch):
+    def forbidden(self):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    assert "cannot be read: Permission denied" in refused(pets.individuals)
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: forbidden(None))
+    assert "cannot be read: Permission denied" in refused(Run.open, pets.folder)
+
+
+# run.json
+
+
+def test_folders_that_are_no_runs_say_so(run, tmp_path):
     with pytest.raises(RunError, match="there is no run in"):
         Run.open(tmp_path / "nowhere")
     with pytest.raises(RunError, match="there is a run in"):
-        Run.create(run.folder, "pet", backbone)
+        Run.create(run.folder, "pet", STACK)
     (run.folder / "run.json").write_text("{")
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match="cannot be read: it is no JSON"):
         Run.open(run.folder)
-    (run.folder / "run.json").write_text(json.dumps({"schema": 99}))
-    with pytest.raises(RunError, match="has schema 99, this version reads 1"):
-        Run.open(run.folder)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConceptreeError, match="no run can be made in"):
+        Run.create(tmp_path / "file" / "run", "pet", STACK)
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"schema": 99, "written_by": None}, "has schema 99, this version reads 1: a newer Conceptree wrote it"),
+        ({"schema": 2, "written_by": "9.1"}, "this version reads 1: Conceptree '9.1' wrote it, and reads it; this is"),
+        ({"schema": 2, "written_by": "\x1b[31m"}, "'\\x1b[31m'"),
+        ({"schema": True}, "has schema True"),
+        ({"schema": None}, "was it made by Conceptree?"),
+    ],
+)
+def test_another_schema_says_which_version_reads_it(run, about, said):
+    (run.folder / "run.json").write_text(json.dumps(run.about | about))
+    assert said in refused(Run.open, run.folder)
+
+
+@pytest.mark.parametrize("key", ["category", "kind", "stack", "created_at", "stack.where", "stack.fingerprint"])
+@pytest.mark.parametrize("value", [None, 5])
+def test_a_key_that_is_missing_or_wrong_is_named(run, key, value):
+    about = json.loads(json.dumps(run.about))
+    place, name = (about["stack"], key.removeprefix("stack.")) if "." in key else (about, key)
+    place[name] = value
+    if value is None:
+        del place[name]
+    (run.folder / "run.json").write_text(json.dumps(about))
+    assert (f"lacks the key {key!r}" if value is None else f"has {key} = 5: expected") in refused(Run.open, run.folder)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"run"', "[" * 100_000, b"\xff\xfe"])
+def test_a_run_json_of_something_else_is_one_line(run, content):
+    (run.folder / "run.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert "cannot be read" in refused(Run.open, run.folder)
+
+
+def test_a_stack_is_found_again_from_another_folder(tmp_path, monkeypatch):
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "emoji").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for where, stored in (("stack", str(tmp_path / "stack")), ("emoji", "emoji"), ("someone/stack", "someone/stack")):
+        stack = SimpleNamespace(where=where, version="1", fingerprint="f")
+        assert new_run(Path(where.replace("/", "-") + "-run"), stack).about["stack"]["where"] == stored
+
+
+# One writer
+
+WRITER = """
+import sys
+from pathlib import Path
+from evolve.run import Run
+from tests.families import concept, picture
+run = Run.open(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(6):
+    seed = int(sys.argv[2]) + number
+    (one,) = run.add([concept(seed)])
+    run.add_drawings([(one.id, "a photo of a {}", 1, picture(seed))])
+    run.note(one.id, rating=1 + number % 5)
+"""
+
+HOLDER = """
+import sys
+from evolve.run import Run
+with Run.open(sys.argv[1]).writing():
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def started(script: str, *arguments: object) -> subprocess.Popen[str]:
+    """Another process, which has said that it is where it shall wait."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline()
+    return process
+
+
+def test_two_writers_lose_nothing(run):
+    writers = [started(WRITER, run.folder, 100 * number) for number in (1, 2)]
+    for writer in writers:
+        assert writer.stdin
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    counts = []
+    while any(writer.poll() is None for writer in writers):
+        counts.append(len(run.individuals()))  # a reader never waits, and never sees half
+    assert [writer.wait() for writer in writers] == [0, 0] and counts == sorted(counts)
+    individuals = run.individuals()
+    assert {each.concept.request.seed for each in individuals} == {100 * n + i for n in (1, 2) for i in range(6)}
+    assert len({each.name for each in individuals}) == 12
+    for room in ("concepts", "drawings", "notes"):
+        assert [part.name[:6] for part in parts(run, room)] == [f"{number:06d}" for number in range(1, 13)]
+    assert all(drawing.file.is_file() for drawing in run.drawings()) and len(run.notes()) == 12
+
+
+def test_who_holds_the_run_is_named(run):
+    holder = started(HOLDER, run.folder)
+    try:
+        line = refused(run.writing(wait=0.1).__enter__)
+        assert f"is being written by process {holder.pid} on" in line and "after 0.1 s: try again" in line
+        assert run.individuals() == [], "readers need no lock"
+    finally:
+        holder.communicate("\n")
+    run.add([concept(1)])
+
+
+def test_a_writer_that_was_killed_holds_nothing(run):
+    holder = started(HOLDER, run.folder)
+    holder.kill()
+    holder.wait()
+    assert (run.folder / ".lock.by").exists()
+    with run.writing(wait=1):
+        pass
+
+
+def test_a_writer_may_enter_again_and_another_thread_waits(run, monkeypatch):
+    monkeypatch.setattr(evolve.run, "WAIT", 0.1)
+    errors: list[str] = []
+
+    def other() -> None:
+        try:
+            with Run.open(run.folder).writing(wait=0.1):
+                pass
+        except RunError as error:
+            errors.append(str(error))
+
+    with run.writing(), Run.open(run.folder).writing():
+        run.add([concept(1)])
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert len(errors) == 1 and f"process {os.getpid()}" in errors[0]
+
+
+def test_a_run_that_cannot_be_locked_is_one_line(run, monkeypatch):
+    def forbidden(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", forbidden)
+    assert "cannot be written: Permission denied" in refused(run.add, [concept(1)])
+
+
+# Drawings of strangers
+
+
+@pytest.mark.parametrize("file", ["../../x", "../run.json", "/etc/passwd", "a.png", "A" * 24 + ".png", None])
+def test_only_our_own_file_names_are_pictures(pets, file):
+    Room(pets.folder / "drawings", DRAWINGS).append([{"concept": "a", "prompt": "a {}", "seed": 1, "file": file}])
+    line = refused(pets.drawings)
+    assert f"it names the file {file!r}" in line and "row 1 of the part" in line
+    damage: list[Damage] = []
+    assert len(pets.drawings(damage=damage)) == 8 and len(damage) == 1
+
+
+# Notes
+
+
+def test_the_latest_note_counts_and_earlier_ones_stay(pets):
+    a = by_letter(pets)["a"].id
+    assert pets.notes() == {} and pets.entry(a).note == Note()
+    pets.note(a, rating=4, comment="[bold]\x1b ../ 猫")
+    pets.note(a, favourite=True)
+    assert Run.open(pets.folder).notes() == {a: Note(favourite=True, rating=4, comment="[bold]\x1b ../ 猫")}
+    assert pets.note(a, rating=None, favourite=False, comment="") == pets.entry(a).note == Note()
+    table = pa.concat_tables(pq.read_table(part) for part in parts(pets, "notes"))
+    assert table.column("rating").to_pylist() == [4, 4, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"rating": 6}, "rating = 6: expected 1 to 5"),
+        ({"rating": 0}, "rating = 0"),
+        ({"rating": 2.5}, "rating = 2.5"),
+        ({"rating": True}, "rating = True"),
+        ({"favourite": "yes"}, "favourite = 'yes': expected true or false"),
+        ({"comment": None}, "a comment is text"),
+        ({"comment": "x" * 10_001}, "at most 10000 characters"),
+        ({"stars": 3}, "a note has no 'stars': it has favourite, rating"),
+        ({"name": ""}, "is no name for a concept"),
+        ({"name": "-x"}, "is no name for a concept"),
+        ({"name": "../x"}, "is no name for a concept"),
+        ({"name": "a:0.5"}, "is no name for a concept"),
+        ({"name": "x\x1b"}, "is no name for a concept"),
+        ({"name": "x" * 99}, "is no name for a concept"),
+        ({"name": 5}, "name = 5: expected text"),
+    ],
+)
+def test_a_note_that_cannot_be_is_one_line(pets, values, said):
+    assert said in refused(lambda: pets.note(by_letter(pets)["a"].id, **values))
+    assert pets.notes() == {} and not parts(pets, "notes")
+
+
+def test_a_note_needs_a_concept(pets):
+    assert "there is no concept with the id 'nobody'" in refused(lambda: pets.note("nobody", rating=1))
+
+
+def test_a_name_can_be_changed_and_the_old_one_still_finds_it(pets):
+    a, b = (by_letter(pets)[letter] for letter in "ab")
+    pets.note(a.id, name="Whisker Fin")
+    assert pets.entry("Whisker Fin").id == pets.entry(a.name).id == pets.find(a.id).id == a.id
+    assert pets.individuals()[0].name == pets.find(a.name).name == "Whisker Fin"
+    for taken in ("Whisker Fin", a.name, a.id):
+        assert "is taken, by" in refused(lambda name=taken: pets.note(b.id, name=name))
+    pets.note(a.id, rating=3)
+    assert pets.entry(a.id).name == "Whisker Fin"
+    pets.note(a.id, name=None)
+    assert pets.entry(a.id).name == a.name
+
+
+def test_new_concepts_take_neither_newest_nor_first_names(run):
+    one = run.add([concept(1)])[0]
+    run.note(one.id, name=name_for(concept(2).id))
+    (other,) = run.add([concept(2)], taken=[])
+    assert other.name not in (one.name, run.entry(one.id).name)
+
+
+def test_a_strangers_note_that_cannot_be_is_named(pets):
+    a = by_letter(pets)["a"].id
+    row = {"concept": a, "favourite": True, "rating": 9, "comment": "", "hidden": False, "locked": False}
+    Room(pets.folder / "notes", NOTES).append([row, row | {"rating": 5}, row | {"concept": None, "rating": 1}])
+    assert "row 1 of the part" in refused(pets.notes)
+    damage: list[Damage] = []
+    assert pets.notes(damage) == {a: Note(favourite=True, rating=5)} and [each.row for each in damage] == [1, 3]
+
+
+# The document
+
+
+def section() -> str:
+    text = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    return text.split("## The run on disk\n")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize(("room", "schema"), [("concepts", CONCEPTS), ("drawings", DRAWINGS), ("notes", NOTES)])
+def test_the_document_has_every_column_with_its_type(room, schema):
+    table = section().split(f"### {room}/")[1].split("\n### ")[0]
+    found = dict(re.findall(r"^\| `(\w+)` +\| `([^`]+)` +\|", table, re.MULTILINE))
+    assert found == {field.name: written(field.type) for field in schema}
+
+
+def written(kind: pa.DataType) -> str:
+    """A type as the document has it: `list<{word: string, weight: double}>`"""
+    if pa.types.is_list(kind):
+        return f"list<{written(kind.value_type)}>"
+    if pa.types.is_struct(kind):
+        return "{" + ", ".join(f"{field.name}: {written(field.type)}" for field in kind) + "}"
+    return str(kind)
+
+
+@pytest.mark.parametrize("library", ["duckdb", "pandas", "pyarrow"])
+def test_the_documents_examples_run(tmp_path, monkeypatch, library):
+    pytest.importorskip(library)
+    pets = family(tmp_path / "runs" / "pets")
+    a, b, *_ = (each.id for each in pets.individuals())
+    pets.note(a, favourite=True, rating=4)
+    pets.note(b, rating=3)
+    pets.note(b, rating=None)
+    monkeypatch.chdir(tmp_path)
+    examples = [
+        code for code in re.findall(r"```python\n(.+?)```", section(), re.DOTALL) if f"import {library}" in code
+    ]
+    assert examples
+    for code in examples:
+        found: dict = {}
+        exec(code, found)
+        assert len(found["weights"]) == 9
+        ratings = dict(found["ratings"])
+        assert ratings.keys() == {a, b} and ratings[a] == 4 and ratings[b] != 3
+        assert np.shape(found["vectors"]) == (9, 2, 4)
+
+
+# Small things
 
 
 def test_nothing_here_touches_the_global_random_state(run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -108,6 +109,22 @@ def test_doctor_says_in_one_line_that_a_stack_is_missing(tmp_path):
     assert result.exit_code == 1
     assert [line for line in result.stdout.splitlines() if line.startswith("missing")]
     assert not result.stderr
+
+
+def test_doctor_tells_whose_caps_and_floors_a_stack_has(stack_folder, tmp_path):
+    folder = shutil.copytree(stack_folder, tmp_path / "stack")
+    result = run("doctor", "--model", str(folder))
+    assert result.exit_code == 0 and "note        the stack tiny-1 is not calibrated: the published cap" in result.stdout
+    (folder / "calibration.json").write_text(json.dumps({"fingerprint": "older", "object": {"max_cosine": 0.5}}))
+    (line,) = [line for line in run("doctor", "--model", str(folder)).stdout.splitlines() if line.startswith("note")]
+    assert "were measured on other weights (older)" in line and f"python -m core.calibration {folder}" in line
+
+
+def test_doctor_says_in_one_line_that_a_part_of_a_stack_is_missing(stack_folder, tmp_path):
+    folder = shutil.copytree(stack_folder, tmp_path / "stack")
+    shutil.rmtree(folder / "prior" / "tokenizer")
+    result = run("doctor", "--model", str(folder))
+    assert result.exit_code == 1 and "does not load: a folder of the stack is missing" in result.stdout
 
 
 def test_a_gpu_is_found_by_what_its_driver_left(tmp_path):

@@ -16,6 +16,7 @@ import ui.cli
 import ui.demo
 from core.emoji.judge import Judge
 from core.emoji.teacher import WordNet
+from core.exchange import read_embedding
 from evolve import Run
 from tests.stacks import CATEGORIES, MEMBERS
 from ui.demo import most_different
@@ -43,14 +44,26 @@ def shown(judging_stack, tmp_path_factory) -> SimpleNamespace:
     return SimpleNamespace(text=result.stdout, run=Run.open(out / "demo"), arguments=arguments)
 
 
-def test_the_demo_makes_six_founders_in_waves_and_two_children(shown):
-    *pets, one, other = shown.run.individuals()
-    assert [each.generation for each in (*pets, one, other)] == [0] * 6 + [1] * 2
+def test_the_demo_makes_six_founders_in_waves_two_children_and_a_grandchild(shown):
+    *pets, one, other, grandchild = shown.run.individuals()
+    assert [each.generation for each in shown.run.individuals()] == [0] * 6 + [1] * 2 + [2]
     assert [len(each.concept.request.avoid) for each in pets] == [0, 0, 2, 2, 4, 4]
     assert all(each.concept.request.schedule == "adaptive" and each.concept.negatives for each in pets)
     weights = [{p.id: p.weight for p in each.concept.request.parents} for each in (one, other)]
     parents = [each.id for each in most_different(pets)]
     assert weights == [dict(zip(parents, (0.7, 0.3), strict=True)), dict(zip(parents, (0.3, 0.7), strict=True))]
+    first, founder = grandchild.concept.request.parents
+    assert first.id == one.id and founder.id in {each.id for each in pets} - set(parents)
+
+
+def test_the_demo_draws_the_tree_and_takes_a_concept_away(shown):
+    grandchild = shown.run.individuals()[-1]
+    with Image.open(shown.run.folder / "tree.png") as tree:
+        assert tree.height > 3 * 96
+    assert (shown.run.folder / "tree.svg").read_text().count("<image") == 9
+    (file,) = (shown.run.folder / "export").glob("*.safetensors")
+    assert np.array_equal(read_embedding(file).vectors, grandchild.concept.vectors)
+    assert "the same bit for bit" in shown.text
 
 
 def test_the_demo_draws_everybody_in_three_prompts_on_one_sheet(shown):

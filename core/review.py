@@ -1,0 +1,139 @@
+"""What a person is asked about a new negative, and what may be answered: agree, other words, drop some, go back.
+
+A decision that cannot be followed costs nothing but another question: people mistype, and a batch may have hours of
+learning in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.concept import Negative, Request
+from core.errors import ConceptreeError
+from core.negatives import Answer, says_nothing, strip_article
+
+# After so many decisions that cannot be followed the proposal stands: a script that repeats itself must end.
+MOST_TRIES = 20
+
+
+class ReviewError(ConceptreeError):
+    """A person's decision on a negative cannot be followed."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a person is asked about: the words that would be added, the negatives so far, and why.
+
+    index: which request. earlier: the steps to which one can go back. problem: why the last decision could not be
+    followed; "" when this is asked for the first time.
+    """
+
+    index: int
+    step: int
+    request: Request
+    words: tuple[str, ...]
+    negatives: tuple[Negative, ...]
+    images: tuple[Any, ...]
+    answers: tuple[Answer, ...]
+    note: str
+    earlier: tuple[int, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's answer: `words` are added instead of the proposed ones (none: a veto), `drop` are taken away.
+
+    back_to: go on from the checkpoint of that earlier step, with the negatives it had, as if what followed had not
+    been; `words` and `drop` are then for that step.
+    """
+
+    words: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    back_to: int | None = None
+
+
+Review = Callable[[Proposal], Decision | None]
+"""Called at each boundary before the last; None agrees with the proposal."""
+
+
+def ask(
+    review: Review, proposal: Proposal, earlier: Mapping[int, Sequence[Negative]], backbone: Any
+) -> tuple[Decision | None, str]:
+    """(the decision as it can be followed, or None for the proposal itself; what a person should know of that).
+
+    earlier: the negatives at each step to which one can go back. A decision that `checked` refuses is asked about
+    again, with the reason as the proposal's `problem`.
+    """
+    proposal = replace(proposal, earlier=tuple(earlier))
+    for _ in range(MOST_TRIES):
+        decision = review(proposal)
+        if decision is None:
+            return None, ""
+        try:
+            decision = checked(decision, proposal, earlier, backbone)
+        except ReviewError as error:
+            proposal = replace(proposal, problem=str(error))
+            continue
+        return (None if decision == Decision(proposal.words) else decision), ""
+    return None, f"as proposed, after {MOST_TRIES} decisions that cannot be followed ({proposal.problem})"
+
+
+def checked(
+    decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequence[Negative]], backbone: Any
+) -> Decision:
+    """The decision with its words as they will stand in prompts: cleaned like a namer's answers.
+
+    Raises:
+        ReviewError: what it asks for cannot be done, or a Request would refuse it.
+    """
+    if not isinstance(decision, Decision):
+        raise ReviewError(f"{decision!r} is no decision: give a Decision, or None to agree")
+    for name in ("words", "drop"):
+        given = getattr(decision, name)
+        if not isinstance(given, tuple | list) or not all(isinstance(word, str) for word in given):
+            raise ReviewError(f"{name} = {given!r}: expected a list of words")
+    negatives, proposed = proposal.negatives, proposal.words
+    if decision.back_to is not None:
+        if type(decision.back_to) is not int or decision.back_to not in earlier:
+            steps = ", ".join(map(str, earlier)) or "none yet"
+            raise ReviewError(f"no checkpoint to go back to at step {decision.back_to}: there are {steps}")
+        negatives, proposed = tuple(earlier[decision.back_to]), ()
+    there = [negative.word for negative in negatives]
+    drop = []
+    for given in decision.drop:
+        word = _same(given, there)
+        if word is None:
+            raise ReviewError(f"{given!r} is no negative, so it is not dropped: there are {', '.join(there) or 'none'}")
+        drop.append(word)
+    taken = [word for word in there if word not in drop]
+    words: list[str] = []
+    for given in decision.words:
+        # What is proposed may be added whatever it is: in the presets of the paper also the category, or a repeat.
+        word = _same(given, proposed) or _added(given, taken, proposal.request, backbone)
+        if _same(word, words):
+            raise ReviewError(f"{word!r} is given twice: give it once")
+        words.append(word)
+    return Decision(tuple(words), tuple(dict.fromkeys(drop)), decision.back_to)
+
+
+def _same(given: str, words: Sequence[str]) -> str | None:
+    """Which of `words` a person means, whatever the case and the article."""
+    meant = given.strip().lower(), strip_article(given)
+    return next((word for word in words if word.lower() in meant), None)
+
+
+def _added(given: str, taken: Sequence[str], request: Request, backbone: Any) -> str:
+    """A person's own word as a negative."""
+    word = strip_article(given)
+    if says_nothing(word) or not word.isprintable():
+        raise ReviewError(f"{given!r} says nothing: give the name of a thing")
+    if not backbone.knows(word):
+        raise ReviewError(f"the stack {backbone.version} does not know the word {word!r}: choose another")
+    if _same(word, [request.category, *(positive.word for positive in request.positives)]):
+        raise ReviewError(f"{word!r} is what the concept shall be: choose another")
+    if _same(word, taken):
+        raise ReviewError(f"{word!r} is a negative already: choose another")
+    return word

@@ -1,0 +1,121 @@
+"""A batch between two segments as bytes, so that learning goes on after a kill as if nothing had happened.
+
+Everything random follows from a concept's seed and the number of its step (core/streams.py), and constraints follow
+from their words: so the vectors, AdamW's moments, the steps and what each concept has been through are all of it.
+The bytes are one safetensors file; its metadata is JSON. Nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from core.concept import Measurement, Negative
+from core.errors import ConceptreeError
+from core.segments import Checkpoint, Learner
+from core.state import State
+
+SCHEMA = 1
+_ROWS = ("vectors", "exp_avg", "exp_avg_sq")
+_AT_BOUNDARY = (*_ROWS, "imagined")
+
+
+class SnapshotError(ConceptreeError):
+    """A stored course of learning that cannot be gone on with."""
+
+
+def pack(state: State, learners: Sequence[Learner], ids: Sequence[str]) -> bytes:
+    """The batch at a boundary. ids: which concepts it gives, in order; `unpack` demands the same ones."""
+    tensors = {name: getattr(state, name) for name in _ROWS}
+    for i, learner in enumerate(learners):
+        for j, checkpoint in enumerate(learner.checkpoints):
+            tensors |= {f"{i}.{j}.{name}": getattr(checkpoint, name) for name in _AT_BOUNDARY}
+    about = {
+        "schema": SCHEMA,
+        "ids": list(ids),
+        "step": list(state.step),
+        "learners": [
+            {
+                "negatives": [asdict(negative) for negative in learner.negatives],
+                "pool": learner.pool,
+                "history": [asdict(measurement) for measurement in learner.history],
+                "decisions": learner.decisions,
+                "seconds": learner.seconds,
+                "checkpoints": [
+                    {"step": c.step, "negatives": [asdict(n) for n in c.negatives], "pool": list(c.pool)}
+                    for c in learner.checkpoints
+                ],
+            }
+            for learner in learners
+        ],
+    }
+    # Rows may be views into one tensor; safetensors stores each by itself.
+    stored = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    return save(stored, {"snapshot": json.dumps(about)})
+
+
+def ids_of(content: bytes) -> list[str]:
+    """Which concepts a snapshot is of."""
+    return list(_about(content)["ids"])
+
+
+def unpack(content: bytes, state: State, learners: Sequence[Learner]) -> State:
+    """Puts a snapshot of the same batch into `learners`, which are at the start, and gives the state.
+
+    Raises:
+        SnapshotError: the bytes are cut, or are of another batch.
+    """
+    about = _about(content)
+    try:
+        tensors = load(content)
+        if len(about["learners"]) != len(learners) or tensors["vectors"].shape != state.vectors.shape:
+            raise SnapshotError("a stored course of learning is of another batch: start anew")
+        rows = {name: tensors[name].to(state.vectors) for name in _ROWS}
+        restored = [_restored(told, tensors, i, state.vectors) for i, told in enumerate(about["learners"])]
+        steps = tuple(int(step) for step in about["step"])
+    except (KeyError, TypeError, SafetensorError) as error:
+        raise SnapshotError(f"a stored course of learning cannot be read ({error}): start anew") from error
+    for learner, been_through in zip(learners, restored, strict=True):
+        vars(learner).update(been_through)
+    return replace(state, step=steps, **rows)
+
+
+def _restored(told: dict[str, Any], tensors: dict[str, Tensor], row: int, like: Tensor) -> dict[str, Any]:
+    """What the learner of a row has been through, by the names of its fields."""
+    return {
+        "negatives": [Negative(**each) for each in told["negatives"]],
+        "pool": list(told["pool"]),
+        "history": [Measurement(**each) for each in told["history"]],
+        "decisions": list(told["decisions"]),
+        "seconds": float(told["seconds"]),
+        "checkpoints": [
+            Checkpoint(
+                each["step"],
+                *(tensors[f"{row}.{j}.{name}"].to(like.device) for name in _AT_BOUNDARY),
+                negatives=tuple(Negative(**negative) for negative in each["negatives"]),
+                pool=tuple(each["pool"]),
+            )
+            for j, each in enumerate(told["checkpoints"])
+        ],
+    }
+
+
+def _about(content: bytes) -> dict[str, Any]:
+    """The metadata, read from the header alone: its length in eight bytes, then JSON."""
+    try:
+        length = int.from_bytes(content[:8], "little")
+        about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["snapshot"])
+        schema = about["schema"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SnapshotError("a stored course of learning cannot be read: start anew") from error
+    if schema != SCHEMA:
+        raise SnapshotError(
+            f"a stored course of learning has schema {schema!r}, this version reads {SCHEMA}: start anew"
+        )
+    return about

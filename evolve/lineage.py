@@ -1,0 +1,170 @@
+"""The family of a run as a graph: derived from the tables, which are the truth, and written for other tools.
+
+A node is a concept by its id, with `name`, `generation`, `category` and `birth`: founder, mix, mutate or image; for
+parents that are not in the run photo or unknown. An edge leads from a parent to a child, with its `weight` as a share
+of all parents of that child, and its `kind` (mix, mutate, image). Parents of another run have `run` set to where they
+live.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import networkx as nx
+
+from evolve.parts import Damage, RunError, suffer
+from evolve.run import Descent, Entry, Run
+
+# What XML cannot hold, and what a terminal would obey.
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def lineage(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
+    """The family of all concepts of a run; see `Run` for what `damage` does."""
+    graph = pedigree(run.entries(damage), damage)
+    graph.graph.update(run=run.folder.resolve().name, category=run.about["category"])
+    return graph
+
+
+def pedigree(entries: Sequence[Entry], damage: list[Damage] | None = None) -> nx.DiGraph:
+    """The graph of these concepts and their parents.
+
+    Generations follow along every edge, so there are no cycles: a concept that stands no later than a parent of its
+    is damage, and is then shown without that parent.
+    """
+    graph = nx.DiGraph()
+    known = {each.id: each for each in entries}
+    for each in entries:
+        graph.add_node(
+            each.id, name=each.name, generation=each.generation, category=each.category, birth=each.birth, run=""
+        )
+    for each in entries:
+        for parent in each.parents:
+            oldest = known[parent.id].generation if parent.id in known else 0
+            if oldest >= each.generation:
+                reason = f"it is of generation {each.generation}, and its parent {parent.id!r} of {oldest}"
+                suffer(damage, Damage(each.part, reason, each.row))
+                continue
+            if parent.id not in known:
+                _add_absent(graph, parent, each)
+            before = graph.edges[parent.id, each.id]["weight"] if graph.has_edge(parent.id, each.id) else 0.0
+            graph.add_edge(parent.id, each.id, weight=before + parent.weight, kind=parent.kind)
+        total = sum(weight for *_, weight in graph.in_edges(each.id, data="weight"))
+        for _, _, edge in graph.in_edges(each.id, data=True):
+            edge["weight"] /= total
+    return graph
+
+
+def ancestors(graph: nx.DiGraph, concepts: Iterable[str], depth: int | None = None) -> set[str]:
+    """All from whom one of the concepts (ids) descends, in at most `depth` generations."""
+    return _reached(graph, concepts, graph.predecessors, depth)
+
+
+def descendants(graph: nx.DiGraph, concepts: Iterable[str], depth: int | None = None) -> set[str]:
+    """All who descend from one of the concepts (ids), children of children, in at most `depth` generations."""
+    return _reached(graph, concepts, graph.successors, depth)
+
+
+def relatives(graph: nx.DiGraph, concepts: Iterable[str], depth: int | None = None) -> nx.DiGraph:
+    """The part of a family that the concepts (ids), their ancestors and their descendants are."""
+    concepts = list(concepts)
+    return graph.subgraph({*concepts, *ancestors(graph, concepts, depth), *descendants(graph, concepts, depth)})
+
+
+def to_graphml(graph: nx.DiGraph) -> str:
+    """GraphML; control characters in names, which XML cannot hold, are replaced."""
+    written = io.BytesIO()
+    nx.write_graphml(_writable(graph), written)
+    return written.getvalue().decode()
+
+
+def to_gexf(graph: nx.DiGraph) -> str:
+    """GEXF, for Gephi: nodes are labelled by name. Control characters are replaced as for GraphML."""
+    written = io.BytesIO()
+    graph = _writable(graph)
+    nx.set_node_attributes(graph, dict(graph.nodes(data="name")), "label")
+    nx.write_gexf(graph, written)
+    return written.getvalue().decode()
+
+
+def to_json(graph: nx.DiGraph) -> str:
+    """networkx's node-link form, as d3 reads it too: `nx.node_link_graph(json.loads(…), edges="edges")`."""
+    return json.dumps(nx.node_link_data(graph, edges="edges"), indent=1)
+
+
+def to_dot(graph: nx.DiGraph) -> str:
+    """DOT, for Graphviz. The name is the label: readers that make objects of nodes have another use for `name`.
+
+    Control characters are replaced as for GraphML.
+    """
+    graph = _writable(graph)
+    lines = ["digraph lineage {", f"  graph [{_attributes(graph.graph)}];", '  node [shape="box"];']
+    for node, data in graph.nodes(data=True):
+        lines.append(f"  {_quoted(node)} [{_attributes({'label': data.pop('name')} | data)}];")
+    for parent, child, data in graph.edges(data=True):
+        label = {"label": f"{data['weight']:.2g}"}
+        lines.append(f"  {_quoted(parent)} -> {_quoted(child)} [{_attributes(label | data)}];")
+    return "\n".join([*lines, "}", ""])
+
+
+FORMATS: dict[str, Callable[[nx.DiGraph], str]] = {
+    "graphml": to_graphml,
+    "dot": to_dot,
+    "json": to_json,
+    "gexf": to_gexf,
+}
+
+
+def _add_absent(graph: nx.DiGraph, parent: Descent, child: Entry) -> None:
+    """A parent that is not among the concepts, just above the oldest of its children."""
+    generation = child.generation - 1
+    if parent.id in graph:
+        generation = min(generation, graph.nodes[parent.id]["generation"])
+    birth = "photo" if parent.kind == "image" and not parent.run else "unknown"
+    values = {"name": parent.brief, "generation": generation, "category": child.category, "birth": birth}
+    graph.add_node(parent.id, **values, run=parent.run)
+
+
+def _reached(
+    graph: nx.DiGraph, start: Iterable[str], neighbours: Callable[[str], Iterable[str]], depth: int | None
+) -> set[str]:
+    found: set[str] = set()
+    edge = list(dict.fromkeys(start))
+    for concept in edge:
+        if concept not in graph:
+            raise RunError(f"there is no concept {concept!r} in this family")
+    while edge and (depth is None or depth > 0):
+        edge = list(dict.fromkeys(near for concept in edge for near in neighbours(concept) if near not in found))
+        found.update(edge)
+        depth = None if depth is None else depth - 1
+    return found
+
+
+def _writable(graph: nx.DiGraph) -> nx.DiGraph:
+    """A copy whose texts can stand in any file and on any terminal."""
+
+    def clean(value: Any) -> Any:
+        return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+
+    def cleaned(data: dict[str, Any]) -> dict[str, Any]:
+        return {key: clean(value) for key, value in data.items()}
+
+    copy = nx.DiGraph(**cleaned(graph.graph))
+    copy.add_nodes_from((clean(node), cleaned(data)) for node, data in graph.nodes(data=True))
+    copy.add_edges_from((clean(parent), clean(child), cleaned(data)) for parent, child, data in graph.edges(data=True))
+    return copy
+
+
+def _attributes(data: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key}={_quoted(value) if isinstance(value, str) else repr(value)}" for key, value in data.items()
+    )
+
+
+def _quoted(text: str) -> str:
+    # Graphviz reads \N, \G and the like in labels as abbreviations: a backslash is written twice.
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,100 @@
+"""Learning that was killed at any boundary and goes on gives the very concept that it would have given, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core import ConceptLab, Request, Settings
+from core.concept import Parent
+from core.namers import canned_namer
+from core.snapshot import SnapshotError, ids_of, unpack
+
+SETTINGS = Settings(steps=6, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
+
+
+def requests(width):
+    images = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
+    return [
+        Request("pet", seed=1, settings=SETTINGS),
+        Request(
+            "pet", negatives=("cat", "dog", "parrot"), schedule="gradual", seed=2, settings=replace(SETTINGS, steps=4)
+        ),
+        Request("pet", parents=(Parent("one", 1.0, images),), seed=3, settings=SETTINGS),
+    ]
+
+
+def new_lab(backbone):
+    return ConceptLab(backbone, draw=False)
+
+
+def same(one, other):
+    return replace(one, seconds=0.0) == replace(other, seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def course(backbone):
+    """Snapshots at all boundaries of an undisturbed course, the reports' steps there, and its concepts."""
+    kept, concepts = [], ()
+    for report in new_lab(backbone).learn(requests(backbone.width)):
+        if report.snapshot:
+            kept.append((report.step, report.snapshot()))
+        concepts = report.concepts
+    return kept, concepts
+
+
+def test_there_is_a_snapshot_at_each_boundary_but_the_last(course):
+    assert [step for step, _ in course[0]] == [0, 2, 4]
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_what_goes_on_gives_the_same_concepts(backbone, course, place):
+    kept, undisturbed = course
+    step, snapshot = kept[place]
+    reports = list(new_lab(backbone).learn(requests(backbone.width), snapshot))
+    assert reports[0].step == step + 1 and reports[-1].step == reports[-1].steps == 6
+    for one, other in zip(reports[-1].concepts, undisturbed, strict=True):
+        assert same(one, other)
+        assert one.vectors.tobytes() == other.vectors.tobytes()
+
+
+def test_a_namers_answers_are_not_asked_for_again(backbone):
+    def namer(images, question):
+        asked.append(question)
+        return canned_namer(["cat"])(images, question)
+
+    lab = ConceptLab(backbone, namer=namer, draw=False)
+    asked, kept = [], []
+    for report in lab.learn(requests(backbone.width)[:1]):
+        kept += [report.snapshot()] if report.snapshot else []
+    whole = len(asked)
+    asked.clear()
+    lab.run(requests(backbone.width)[:1])
+    assert len(asked) == whole
+    asked.clear()
+    list(lab.learn(requests(backbone.width)[:1], kept[-1]))
+    assert asked == []
+
+
+def test_a_snapshot_of_other_concepts_is_as_good_as_none(backbone, course):
+    other = [replace(request, seed=request.seed + 10) for request in requests(backbone.width)]
+    plain = new_lab(backbone).run(other)
+    (*_, last) = new_lab(backbone).learn(other, course[0][1][1])
+    assert all(map(same, plain, last.concepts))
+
+
+@pytest.mark.parametrize("cut", [0, 4, 100, -1])
+def test_a_cut_snapshot_is_as_good_as_none(backbone, course, cut):
+    kept, undisturbed = course
+    (*_, last) = new_lab(backbone).learn(requests(backbone.width), kept[1][1][:cut])
+    assert all(map(same, undisturbed, last.concepts))
+
+
+def test_what_cannot_be_read_says_so():
+    for content in (b"", b"hello", b"\xff" * 40, b"\x02\0\0\0\0\0\0\0{}"):
+        with pytest.raises(SnapshotError, match="cannot be read: start anew"):
+            ids_of(content)
+        with pytest.raises(SnapshotError, match="cannot be read: start anew"):
+            unpack(content, None, [])

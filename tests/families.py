@@ -1,0 +1,87 @@
+"""Made-up concepts and a small family on disk, for tests that need relatives and no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from core.concept import Avoid, Concept, Measurement, Negative, Parent, Positive, Request, concept_id
+from core.settings import Settings
+from evolve.run import Individual, Run
+
+STACK = SimpleNamespace(where="emoji", version="tiny-1", fingerprint="f")
+
+
+def concept(
+    seed: int = 0,
+    parents: Sequence[Concept] | Mapping[str, float] = (),
+    birth: str = "mix",
+    run: str = "",
+    kind: str = "object",
+) -> Concept:
+    """A concept that nothing has learned. parents: concepts, in equal shares, or ids with their weights."""
+    rng = np.random.default_rng(seed)
+    weights = parents if isinstance(parents, Mapping) else {parent.id: 0.5 for parent in parents}
+    request = Request(
+        "pet",
+        kind,
+        positives=(Positive("pet", 2.0),),
+        negatives=("cat",),
+        schedule="adaptive",
+        parents=tuple(Parent(id_, weight, rng.normal(size=(2, 4)), birth, run) for id_, weight in weights.items()),
+        avoid=(Avoid("early", rng.normal(size=4)),),
+        seed=seed,
+        tokens=2,
+        settings=Settings(steps=5),
+    )
+    return Concept(
+        concept_id(request, "f"),
+        request,
+        vectors=rng.normal(size=(2, 4)),
+        image_embed=rng.normal(size=4),
+        negatives=(Negative("cat", 0, "request"), Negative("dog", 5, "vqa", "'boeing' does not push")),
+        history=(Measurement(0, "pet", 0.25), Measurement(5, "pet", 0.5)),
+        kept_step=5,
+        scores={"score": 0.5, "belongs": 0.25},
+        fingerprint="f",
+        version="tiny-1",
+        steps=5,
+        seconds=1.5,
+    )
+
+
+def picture(seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8))
+
+
+def new_run(folder: Path, stack: Any = STACK) -> Run:
+    return Run.create(folder, "pet", stack)
+
+
+def family(folder: Path) -> Run:
+    """Nine concepts in three generations, five parts, drawn but for the last.
+
+    a   b   c   d          founders, in parts of two
+    3 a + 1 b = e          b + c = f        g mutated from d, and nobody's parent
+    e + f = h              i from pictures of e (1) and of a guest (3), who lives in another run
+    """
+    run = new_run(folder)
+    a, b, c, d = (concept(seed) for seed in range(4))
+    e, f = concept(4, {a.id: 3.0, b.id: 1.0}), concept(5, [b, c])
+    g = concept(6, [d], birth="mutate")
+    h, i = concept(7, [e, f]), concept(8, {e.id: 1.0, "0123456789abcdef": 3.0}, birth="image", run="others")
+    for batch in ([a, b], [c, d], [e, f], [g], [h, i]):
+        run.add(batch)
+        drawn = [each for each in batch if each is not i]
+        run.add_drawings([(each.id, "a photo of a {}", 1, picture(each.request.seed)) for each in drawn])
+    return run
+
+
+def by_letter(run: Run) -> dict[str, Individual]:
+    """The family's concepts by the letters that they have in its picture above."""
+    return dict(zip("abcdefghi", run.individuals(), strict=True))

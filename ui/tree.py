@@ -1,0 +1,341 @@
+"""The family tree as one picture, PNG or SVG: cards in rows of generations, edges as thick as weights."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import isqrt
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import networkx as nx
+from PIL import Image, ImageDraw
+
+from core.files import write_atomically
+from evolve.layout import Layout, layout
+from evolve.parts import RunError
+from ui.console import printable
+from ui.sheet import CARD, FRAME, GREY, INK, MARGIN, PAPER, SMALL, TITLE, _cut, _font, _length, fitted
+
+# Told apart by those who do not see red or green, too (after Okabe and Ito).
+BIRTHS = {
+    "founder": "#b8860b",
+    "mix": "#2f6fa8",
+    "mutate": "#c4561b",
+    "image": "#2a8a6c",
+    "photo": "#7d5ba6",
+    "unknown": "#8f8f8f",
+}
+SAID = {
+    "founder": "founder",
+    "mix": "mixed from parents",
+    "mutate": "mutated",
+    "image": "from a picture",
+    "photo": "photograph",
+    "unknown": "not of this run",
+}
+BAND = "#ecebe4"  # behind every other generation
+MOST = 400  # concepts in one picture
+NARROWEST = 10  # concepts in a row before it is broken
+PICTURE, PAD, NAME = 96, 10, 16
+WIDE, HIGH = PICTURE + 2 * PAD, PICTURE + PAD + 34  # of a card
+STEP = WIDE + 28  # from one card to the next
+BETWEEN, WITHIN = 104, 44  # pixels between rows: of two generations, of one
+GUTTER = 118  # where generations are named
+THIN, THICK = 1.5, 8.0
+EMBEDDED = 2 * PICTURE  # the side of a picture in SVG, for screens of twice the resolution
+FINE = 3  # curves are drawn this much larger, and made smaller again
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Box:
+    x: float
+    y: float
+    width: float
+    height: float
+    fill: str
+    outline: str = ""
+    radius: int = 0
+    thick: int = 1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """From `start`, vertically, through Béziers of (control, control, end) each."""
+
+    start: Point
+    beziers: Sequence[tuple[Point, Point, Point]]
+    colour: str
+    width: float
+
+
+@dataclass(frozen=True)
+class Text:
+    """One line; x is its left end or, centred, its middle; y its middle."""
+
+    x: float
+    y: float
+    text: str
+    size: int
+    colour: str = INK
+    centred: bool = False
+
+
+@dataclass(frozen=True)
+class Framed:
+    """A picture in a square; `alt` says what it shows."""
+
+    x: float
+    y: float
+    image: Image.Image
+    alt: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Shapes in the order in which they are painted, each over the ones before."""
+
+    width: int
+    height: int
+    title: str
+    shapes: list[Box | Curve | Text | Framed] = field(default_factory=list)
+
+
+def scene(title: str, graph: nx.DiGraph, pictures: Mapping[str, Image.Image]) -> Scene:
+    """A family (see `evolve.lineage`) as shapes; pictures by concept, as far as there are any.
+
+    Raises:
+        RunError: nobody is in it, or more than fit on a picture that one can look at.
+    """
+    if not graph:
+        raise RunError("there are no concepts to draw yet")
+    if len(graph) > MOST:
+        raise RunError(
+            f"{len(graph)} concepts are too many for one picture, which shows {MOST}:"
+            " name some with --of, and with --depth how far from them to go"
+        )
+    places = layout(graph, columns=max(NARROWEST, isqrt(2 * len(graph))))  # so that a page is about as high as wide
+    tops = _tops(places.generations)
+    births = [birth for birth in BIRTHS if birth in set(nx.get_node_attributes(graph, "birth").values())]
+    legend = sum(_length(SAID[birth], SMALL) + 44 for birth in births)
+    inner = max(places.width * STEP, legend - GUTTER, 3 * STEP)
+    page = Scene(round(2 * MARGIN + GUTTER + inner), tops[-1] + HIGH + 2 * MARGIN, title)
+    _add_frame(page, graph, places, tops, births)
+    left = MARGIN + GUTTER + (inner - places.width * STEP) / 2
+    middles = {concept: (left + x * STEP, tops[row]) for concept, (x, row) in places.places.items()}
+    _add_edges(page, graph, middles, places, tops, left)
+    for concept, (x, y) in middles.items():
+        _add_card(page, x - WIDE / 2, y, graph.nodes[concept], pictures.get(concept))
+    return page
+
+
+def _tops(generations: Sequence[int]) -> list[int]:
+    """y of each row of cards."""
+    y = MARGIN + TITLE + 2 * SMALL + 44
+    tops = [y]
+    for one, other in pairwise(generations):
+        y += HIGH + (WITHIN if one == other else BETWEEN)
+        tops.append(y)
+    return tops
+
+
+def _add_frame(page: Scene, graph: nx.DiGraph, places: Layout, tops: Sequence[int], births: Sequence[str]) -> None:
+    """Title, legend, and a band for each generation."""
+    room = page.width - 2 * MARGIN
+    page.shapes.append(Box(0, 0, page.width, page.height, PAPER))
+    page.shapes.append(Text(MARGIN, MARGIN + TITLE / 2, _cut(page.title, room, TITLE), TITLE))
+    x, y = float(MARGIN), MARGIN + TITLE + 24
+    for birth in births:
+        page.shapes.append(Box(x, y - 7, 14, 14, CARD, BIRTHS[birth], 4, 3))
+        page.shapes.append(Text(x + 22, y, SAID[birth], SMALL, GREY))
+        x += 44 + _length(SAID[birth], SMALL)
+    for number, generation in enumerate(dict.fromkeys(places.generations)):
+        rows = [row for row, each in enumerate(places.generations) if each == generation]
+        top, bottom = tops[rows[0]] - 22, tops[rows[-1]] + HIGH + 22
+        if number % 2 == 0:
+            page.shapes.append(Box(0, top, page.width, bottom - top, BAND))
+        count = sum(data == generation for _, data in graph.nodes(data="generation"))
+        middle = (top + bottom) / 2
+        page.shapes.append(Text(MARGIN, middle - 9, f"generation {generation}", SMALL, INK))
+        page.shapes.append(Text(MARGIN, middle + 9, f"{count} concept{'' if count == 1 else 's'}", SMALL, GREY))
+
+
+def _add_edges(
+    page: Scene, graph: nx.DiGraph, middles: Mapping[str, Point], places: Layout, tops: Sequence[int], left: float
+) -> None:
+    """Edges from below the parents to above the children, the light ones over the heavy ones, and their weights."""
+    through = {edge: [(left + x * STEP, tops[row]) for x, row in lanes] for edge, lanes in places.lanes.items()}
+    leave: dict[tuple[str, float], float] = {}
+    for parent in graph:
+        # Those that go through the same lane leave as one.
+        ways = sorted(
+            {(through[edge][0] if through[edge] else middles[edge[1]])[0] for edge in graph.out_edges(parent)}
+        )
+        leave |= {(parent, way): x for way, x in zip(ways, _ports(middles[parent][0], len(ways)), strict=True)}
+    marks = []
+    for child in graph:
+        edges = sorted(graph.in_edges(child), key=lambda e: (through[e][-1] if through[e] else middles[e[0]])[0])
+        for place, (edge, arrive) in enumerate(zip(edges, _ports(middles[child][0], len(edges)), strict=True)):
+            parent, data = edge[0], graph.edges[edge]
+            way = (through[edge][0] if through[edge] else middles[child])[0]
+            start = (leave[parent, way], middles[parent][1] + HIGH)
+            stops = [point for x, y in through[edge] for point in ((x, y), (x, y + HIGH))]
+            curve = _curve(start, [*stops, (arrive, middles[child][1])], data)
+            marks.append((data["weight"], curve, 0.82 - 0.17 * (place % 3 if len(edges) > 2 else 0)))
+    marks.sort(key=lambda mark: -mark[0])
+    page.shapes.extend(curve for _, curve, _ in marks)
+    for weight, curve, along in marks:
+        x, y = _at(curve, len(curve.beziers) - 1, along)
+        text = f"{weight:.2f}".rstrip("0").rstrip(".") if weight >= 0.005 else "<0.01"
+        wide = _length(text, SMALL) + 8
+        page.shapes.append(Box(x - wide / 2, y - 9, wide, 18, PAPER, curve.colour, 9))
+        page.shapes.append(Text(x, y, text, SMALL, INK, centred=True))
+
+
+def _ports(middle: float, count: int) -> list[float]:
+    """Where `count` edges meet a card, side by side."""
+    apart = min(34.0, (WIDE - 16) / max(1, count))
+    return [middle + (number - (count - 1) / 2) * apart for number in range(count)]
+
+
+def _curve(start: Point, stops: Sequence[Point], data: Mapping[str, Any]) -> Curve:
+    beziers = []
+    x, y = start
+    for to_x, to_y in stops:
+        half = (y + to_y) / 2
+        beziers.append(((x, half), (to_x, half), (to_x, to_y)))
+        x, y = to_x, to_y
+    return Curve(start, beziers, _pale(BIRTHS[data["kind"]]), THIN + (THICK - THIN) * data["weight"])
+
+
+def _add_card(page: Scene, x: float, y: float, data: Mapping[str, str], picture: Image.Image | None) -> None:
+    colour = BIRTHS[data["birth"]]
+    page.shapes.append(Box(x, y, WIDE, HIGH, CARD, colour, 8, 3))
+    if picture is not None:
+        page.shapes.append(Framed(x + PAD, y + PAD, picture, f"{data['name']}, {SAID[data['birth']]}"))
+    else:
+        page.shapes.append(Box(x + PAD, y + PAD, PICTURE, PICTURE, PAPER, FRAME, 4))
+        said = (
+            ["of the run", data["run"]] if data["run"] else ["photograph" if data["birth"] == "photo" else "not drawn"]
+        )
+        for number, line in enumerate(said):
+            height = y + PAD + PICTURE / 2 + 18 * (number - (len(said) - 1) / 2)
+            page.shapes.append(Text(x + WIDE / 2, height, _cut(line, PICTURE - 8, SMALL), SMALL, GREY, centred=True))
+    name = _cut(data["name"], WIDE - 12, NAME)
+    page.shapes.append(Text(x + WIDE / 2, y + PAD + PICTURE + 17, name, NAME, centred=True))
+
+
+def _pale(colour: str, share: float = 0.6) -> str:
+    """`share` of the colour on paper."""
+    ink, paper = (bytes.fromhex(each[1:]) for each in (colour, PAPER))
+    return "#" + bytes(round(share * one + (1 - share) * other) for one, other in zip(ink, paper, strict=True)).hex()
+
+
+def _at(curve: Curve, number: int, t: float) -> Point:
+    """The point of a curve's Bézier at t from 0 to 1."""
+    p0 = curve.start if number == 0 else curve.beziers[number - 1][2]
+    p1, p2, p3 = curve.beziers[number]
+    shares = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3
+    x, y = (sum(share * p[axis] for share, p in zip(shares, (p0, p1, p2, p3), strict=True)) for axis in (0, 1))
+    return x, y
+
+
+def paint(page: Scene) -> Image.Image:
+    """The scene in pixels."""
+    image = Image.new("RGB", (page.width, page.height), PAPER)
+    pen = ImageDraw.Draw(image)
+    for shape in page.shapes:
+        match shape:
+            case Box():
+                corners = (shape.x, shape.y, shape.x + shape.width - 1, shape.y + shape.height - 1)
+                pen.rounded_rectangle(corners, shape.radius, shape.fill, shape.outline or None, shape.thick)
+            case Curve():
+                _stroke(image, shape)
+            case Text():
+                anchor = "mm" if shape.centred else "lm"
+                pen.text((shape.x, shape.y), shape.text, shape.colour, _font(shape.size), anchor)
+            case Framed():
+                image.paste(fitted(shape.image, PICTURE), (round(shape.x), round(shape.y)))
+    return image
+
+
+def _stroke(image: Image.Image, curve: Curve) -> None:
+    """Draw a curve smoothly: larger, and made smaller again, Bézier by Bézier in the rectangle that each needs."""
+    room = curve.width / 2 + 1
+    for number in range(len(curve.beziers)):
+        points = [_at(curve, number, t / 24) for t in range(25)]
+        left, top = (int(min(p[axis] for p in points) - room) for axis in (0, 1))
+        right, bottom = (int(max(p[axis] for p in points) + room) + 1 for axis in (0, 1))
+        mask = Image.new("L", ((right - left) * FINE, (bottom - top) * FINE))
+        fine = [((x - left) * FINE, (y - top) * FINE) for x, y in points]
+        ImageDraw.Draw(mask).line(fine, fill=255, width=round(curve.width * FINE), joint="curve")
+        mask = mask.resize((right - left, bottom - top), Image.Resampling.BOX)
+        image.paste(curve.colour, (left, top), mask)
+
+
+def svg(page: Scene) -> str:
+    """The scene as SVG: text is text, pictures are inside."""
+    size = {"width": str(page.width), "height": str(page.height), "viewBox": f"0 0 {page.width} {page.height}"}
+    root = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, "role": "img"})
+    root.set("font-family", "Aileron, Helvetica, Arial, sans-serif")
+    ElementTree.SubElement(root, "title").text = printable(page.title)
+    for shape in page.shapes:
+        match shape:
+            case Box():
+                half = shape.thick / 2 if shape.outline else 0  # SVG strokes lie half outside
+                made = ElementTree.SubElement(root, "rect", _numbers(x=shape.x + half, y=shape.y + half))
+                made.attrib |= _numbers(width=shape.width - 2 * half, height=shape.height - 2 * half, rx=shape.radius)
+                made.set("fill", shape.fill)
+                if shape.outline:
+                    made.attrib |= {"stroke": shape.outline, "stroke-width": str(shape.thick)}
+            case Curve():
+                path = "".join(f" C {' '.join(map(_pair, bezier))}" for bezier in shape.beziers)
+                made = ElementTree.SubElement(root, "path", {"d": f"M {_pair(shape.start)}{path}", "fill": "none"})
+                made.attrib |= {"stroke": shape.colour, **_numbers(**{"stroke-width": shape.width})}
+            case Text():
+                made = ElementTree.SubElement(root, "text", _numbers(x=shape.x, y=shape.y))
+                made.attrib |= {"font-size": str(shape.size), "fill": shape.colour, "dominant-baseline": "central"}
+                if shape.centred:
+                    made.set("text-anchor", "middle")
+                made.text = printable(shape.text)
+            case Framed():
+                made = ElementTree.SubElement(root, "image", _numbers(x=shape.x, y=shape.y))
+                made.attrib |= _numbers(width=PICTURE, height=PICTURE) | {"href": _data_uri(shape.image)}
+                ElementTree.SubElement(made, "title").text = printable(shape.alt)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _numbers(**values: float) -> dict[str, str]:
+    return {name: f"{value:.2f}".rstrip("0").rstrip(".") for name, value in values.items()}
+
+
+def _pair(point: Point) -> str:
+    return "{x} {y}".format(**_numbers(x=point[0], y=point[1]))
+
+
+def _data_uri(image: Image.Image) -> str:
+    small = image.convert("RGB")
+    small.thumbnail((EMBEDDED, EMBEDDED))
+    content = io.BytesIO()
+    small.save(content, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def save_tree(page: Scene, path: Path) -> Path:
+    """Write it as PNG or SVG, by the ending of the name, as a whole or not at all."""
+    if path.suffix.lower() == ".png":
+        written = io.BytesIO()
+        paint(page).save(written, format="PNG")
+        content = written.getvalue()
+    elif path.suffix.lower() == ".svg":
+        content = svg(page).encode()
+    else:
+        raise RunError(f"{str(path)!r}: a tree is drawn as .png or .svg")
+    write_atomically(path, content)
+    return path
