@@ -34,8 +34,9 @@ lint: venv ## ruff: rules and format; mypy on core and evolve
 	$(BIN)/mypy --no-error-summary
 	echo 'lint: ruff and mypy find nothing'
 
-bench: venv ## an optimizer step as published against ours, as ratios
+bench: venv ## an optimizer step as published against ours, as ratios; then the store at 100 to 10,000 concepts
 	$(BIN)/python -m benchmarks.step $(ARGS)
+	$(BIN)/python -m benchmarks.store
 
 mutants: venv ## deliberate faults, each of which a test must notice
 	$(BIN)/python -m tests.mutants $(ARGS)
@@ -55,6 +56,7 @@ regenerate: npm ## after new weights: calibrate, measure and draw again all that
 	rm -rf .cache/regenerate
 	$(BIN)/conceptree demo --out .cache/regenerate
 	cp .cache/regenerate/demo/sheet.png docs/images/demo.png
+	$(BIN)/python tools/example.py
 
 venv: python ## the environment alone, e.g. make venv TORCH=cuda
 	$(ENVIRONMENT)

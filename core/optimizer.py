@@ -126,7 +126,9 @@ class ConceptLab:
         """The request with the settings it will be learned with, checked against this stack."""
         if request.settings is None:
             mixing = bool(request.mixed)
-            settings = self.settings or Settings.for_stack(self.backbone, kind=request.kind, mixing=mixing)
+            settings = self.settings or Settings.for_stack(
+                self.backbone, kind=request.kind, mixing=mixing, category=request.category
+            )
             request = replace(request, settings=settings)
         self._check_stack(request)
         words = [p.word for p in request.positives] + list(request.negatives)

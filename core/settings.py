@@ -88,13 +88,14 @@ class Settings:
         preset: str = "default",
         kind: str = "object",
         mixing: bool = False,
+        category: str = "",
         **overrides: Any,
     ) -> Settings:
         """Settings with what was calibrated on `backbone` (`calibration.json`) and the published numbers for
         the rest.
 
         kind: "object" or "style", which have caps and floors of their own. mixing: for Eq. 5, which needs
-        fewer steps.
+        fewer steps. category: in `default` one that was measured has a scale of its own; the paper has one for all.
         """
         if kind not in ("object", "style"):
             raise SettingsError(f"unknown kind {kind!r}: choose object or style")
@@ -103,6 +104,8 @@ class Settings:
         calibration = backbone.calibration or {}
         numbers |= calibration.get("object", {})  # a stack's own scale is nearer than another stack's style
         numbers |= calibration.get(kind, {})
+        if preset == "default" and kind == "object":
+            numbers |= calibration.get("categories", {}).get(category.lower(), {})
         mix_steps = numbers.pop("mix_steps")
         if mixing:
             numbers["steps"] = mix_steps

@@ -76,14 +76,14 @@ def unpack(content: bytes, state: State, learners: Sequence[Learner]) -> State:
         tensors = load(content)
         if len(about["learners"]) != len(learners) or tensors["vectors"].shape != state.vectors.shape:
             raise SnapshotError("a stored course of learning is of another batch: start anew")
-        rows = {name: tensors[name].to(state.vectors) for name in _ROWS}
+        vectors, exp_avg, exp_avg_sq = (tensors[name].to(state.vectors) for name in _ROWS)
         restored = [_restored(told, tensors, i, state.vectors) for i, told in enumerate(about["learners"])]
         steps = tuple(int(step) for step in about["step"])
     except (KeyError, TypeError, SafetensorError) as error:
         raise SnapshotError(f"a stored course of learning cannot be read ({error}): start anew") from error
     for learner, been_through in zip(learners, restored, strict=True):
         vars(learner).update(been_through)
-    return replace(state, step=steps, **rows)
+    return replace(state, step=steps, vectors=vectors, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
 
 
 def _restored(told: dict[str, Any], tensors: dict[str, Tensor], row: int, like: Tensor) -> dict[str, Any]:
@@ -96,10 +96,10 @@ def _restored(told: dict[str, Any], tensors: dict[str, Tensor], row: int, like: 
         "seconds": float(told["seconds"]),
         "checkpoints": [
             Checkpoint(
-                each["step"],
-                *(tensors[f"{row}.{j}.{name}"].to(like.device) for name in _AT_BOUNDARY),
+                step=each["step"],
                 negatives=tuple(Negative(**negative) for negative in each["negatives"]),
                 pool=tuple(each["pool"]),
+                **{name: tensors[f"{row}.{j}.{name}"].to(like.device) for name in _AT_BOUNDARY},
             )
             for j, each in enumerate(told["checkpoints"])
         ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.concept import Concept, Request, RequestError
 from core.errors import StackError
 from core.negatives import Namer
 from core.optimizer import ConceptLab, Report
-from core.review import Review
+from core.review import Decision, Proposal, Review
 from core.settings import Settings
 from evolve.jobs import Job
 from evolve.run import Run
@@ -36,9 +37,15 @@ def develop(
     only in the end: a concept that turns out to be there already is not stored again.) A batch is stored as soon as it
     is finished, so whatever stops the ones that follow, it is kept. With a job the batch at work is kept too, at each
     of its boundaries, and goes on from there when the same is asked again. The other arguments are ConceptLab's;
-    on_report sees each of its reports.
+    on_report sees each of its reports, which are of what is learned. Events and proposals say by the place in
+    `requests` which one they are about.
     """
-    lab = ConceptLab(backbone, settings, namer, draw, review, images=images)
+    missing: list[int] = []
+
+    def asked(proposal: Proposal) -> Decision | None:
+        return review(replace(proposal, index=missing[proposal.index])) if review else None
+
+    lab = ConceptLab(backbone, settings, namer, draw, asked if review else None, images=images)
     requests = [lab.prepared(request) for request in requests]
     ids = [lab.concept_id(request) for request in requests]
     for i, id_ in enumerate(ids):
@@ -49,7 +56,7 @@ def develop(
     found = {each.id: each.concept for each in run.individuals([])} if run else {}
     if job:
         ids = [job.became(id_) for id_ in ids]
-    missing = [number for number, id_ in enumerate(ids) if id_ not in found]
+    missing += [number for number, id_ in enumerate(ids) if id_ not in found]
     for report in lab.learn([requests[number] for number in missing], job.kept() if job else b""):
         if job and report.snapshot:
             job.keep(report.snapshot())
@@ -62,7 +69,8 @@ def develop(
                 ids[number] = concept.id
                 found.setdefault(concept.id, concept)
         if on_report:
-            on_report(report)
+            events = tuple(replace(event, index=missing[event.index]) for event in report.events)
+            on_report(replace(report, events=events))
     return [found[id_] for id_ in ids]
 
 

@@ -46,7 +46,7 @@ def evaluate(
     bank = WordBank(backbone.encode_text, backbone.width)
     everybody = {concept.id: concept for concept in (*archive, *concepts)}
     distances = novelty(concepts, list(everybody.values()), neighbours)
-    values = []
+    values: list[tuple[float, ...]] = []
     for concept, novel in zip(concepts, distances, strict=True):
         imagined = imagine_panel(backbone, concept.request.kind, torch.from_numpy(concept.vectors.copy())[None])
         belongs, differs = _against_words(concept, imagined, backbone, bank)

@@ -42,6 +42,7 @@ SCHEMA = 1
 PICTURE = re.compile(r"[0-9a-f]{24}\.png")  # how drawings are called, and nothing else is opened as one
 WAIT = 30.0  # seconds for another writer, who needs milliseconds
 LONGEST_COMMENT = 10_000
+_LONE = re.compile("[\ud800-\udfff]")  # halves of characters, which no file can hold
 _LOCK, _HOLDER = ".lock", ".lock.by"
 _TEXT, _NUMBER, _TIME = pa.string(), pa.float64(), pa.timestamp("us", tz="UTC")
 _ABOUT = {"category": str, "kind": str, "stack": dict, "created_at": str}
@@ -117,6 +118,8 @@ class Note:
             raise RunError(f"name = {self.name!r}: expected text, or none")
         if not isinstance(self.comment, str) or len(self.comment) > LONGEST_COMMENT:
             raise RunError(f"a comment is text of at most {LONGEST_COMMENT} characters: shorten it")
+        if _LONE.search(self.comment):
+            raise RunError(f"the comment {self.comment[:40]!r} is no Unicode text: type it again")
 
 
 @dataclass(frozen=True)
@@ -324,7 +327,7 @@ class Run:
         ):
             if found:
                 return found[0]
-        names = [each.name for each in entries]
+        names = [each.name if each.name.isprintable() else repr(each.name) for each in entries]
         near = get_close_matches(name_or_id, names, n=4)
         there = f"did you mean {', '.join(near)}?" if near else f"there are {_listed(names) or 'none yet'}"
         if damage:
@@ -373,7 +376,10 @@ class Run:
         """Stored pictures, of one concept (by id) or of all."""
         found = []
         for part, number, row in self.rooms["drawings"].rows(DRAWINGS.names, damage):
-            if None in row.values() or not PICTURE.fullmatch(row["file"]):
+            missing = [name for name, value in row.items() if value is None]
+            if missing:
+                suffer(damage, Damage(part, f"it has no {missing[0]}", number))
+            elif not PICTURE.fullmatch(row["file"]):
                 reason = f"it names the file {row['file']!r}, and pictures are called by 24 hex digits and .png"
                 suffer(damage, Damage(part, reason, number))
             elif concept in (None, row["concept"]):
@@ -449,9 +455,7 @@ def _row(each: Individual) -> dict[str, Any]:
 
 
 def _entry(part: Path, number: int, row: dict[str, Any], notes: Mapping[str, Note]) -> Entry:
-    missing = [name for name in _ENTRY if row[name] is None]
-    if missing:
-        raise RunError(f"it has no {missing[0]}")
+    _check_filled(row)
     note = notes.get(row["id"], Note())
     try:
         return Entry(
@@ -481,6 +485,7 @@ def _descent(id: str, run: str | None, weight: float | None, kind: str) -> Desce
 
 
 def _individual(row: dict[str, Any], notes: Mapping[str, Note]) -> Individual:
+    _check_filled(row)
     try:
         concept = Concept(
             id=row["id"],
@@ -503,6 +508,12 @@ def _individual(row: dict[str, Any], notes: Mapping[str, Note]) -> Individual:
         raise RunError(f"it is no concept of this schema ({str(error).splitlines()[0]})") from error
     name = notes.get(row["id"], Note()).name or row["name"]
     return Individual(concept, name, row["generation"], row["created_at"])
+
+
+def _check_filled(row: dict[str, Any]) -> None:
+    missing = [name for name in _ENTRY if row[name] is None]
+    if missing:
+        raise RunError(f"it has no {missing[0]}")
 
 
 def _check_schema(folder: Path, about: dict[str, Any]) -> None:

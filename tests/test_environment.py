@@ -140,6 +140,13 @@ def test_a_full_disk_is_told_before_anything_is_downloaded(monkeypatch):
         environment.create_venv()
 
 
+def test_the_build_for_cuda_needs_more_room(monkeypatch):
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: namedtuple("usage", "free")(5e9))
+    environment.check_room(environment.NEEDED_GB)
+    with pytest.raises(environment.CannotInstall, match=r"only 5\.0 GB free in .*: the environment needs about 10 GB"):
+        environment.check_room(environment.NEEDED_GB_WITH_CUDA)
+
+
 def test_a_torn_stamp_counts_as_none(place):
     folder, asked = place
     make()

@@ -21,7 +21,7 @@ VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "installed.json")
 LOG = os.path.join(VENV, "install.log")
 OLDEST = (3, 11)
-NEEDED_GB = {"cuda": 10.0, "cpu": 3.0, "auto": 3.0}  # by the build of PyTorch; the one for CUDA brings its libraries
+NEEDED_GB, NEEDED_GB_WITH_CUDA = 3.0, 10.0  # PyTorch's build for CUDA brings its libraries
 
 
 class CannotInstall(Exception):
@@ -87,7 +87,9 @@ def install(wanted: dict, constraints: str) -> None:
     if os.path.exists(STAMP):
         os.remove(STAMP)  # a half-done installation must not look like a finished one
     if not (usable_venv() and scripts_fit()):
-        create_venv(NEEDED_GB[wanted["torch"]])
+        create_venv()
+    if wanted["torch"] == "cuda":
+        check_room(NEEDED_GB_WITH_CUDA)
     common = ["--constraint", constraints] if constraints else []
     if wanted["torch"] != "auto" or wanted["index"]:
         pip("PyTorch", torch_arguments(wanted, constraints) + common, start)
@@ -121,7 +123,13 @@ def scripts_fit() -> bool:
         return False
 
 
-def create_venv(needed_gb: float) -> None:
+def check_room(needed_gb: float) -> None:
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < needed_gb:
+        raise CannotInstall(f"only {free:.1f} GB free in {ROOT}: the environment needs about {needed_gb:.0f} GB")
+
+
+def create_venv() -> None:
     if sys.version_info < OLDEST:
         raise CannotInstall(
             f"Conceptree needs Python {OLDEST[0]}.{OLDEST[1]} or newer and this is {sys.version.split()[0]}: "
@@ -132,9 +140,7 @@ def create_venv(needed_gb: float) -> None:
         import venv  # noqa: F401
     except ImportError:
         raise CannotInstall("Python's venv module is missing: sudo apt install python3-venv") from None
-    free = shutil.disk_usage(ROOT).free / 1e9
-    if free < needed_gb:
-        raise CannotInstall(f"only {free:.1f} GB free in {ROOT}: the environment needs about {needed_gb:.0f} GB")
+    check_room(NEEDED_GB)
     made = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", VENV],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,

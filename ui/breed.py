@@ -12,7 +12,7 @@ from rich.console import Console
 from core.backbone import Backbone
 from core.concept import Request
 from core.errors import ConceptreeError
-from core.optimizer import Report
+from core.optimizer import Report, total_steps
 from core.settings import Settings
 from core.streams import stream_seed
 from evolve import Individual, Run, develop, mate
@@ -53,10 +53,11 @@ def breed(
     weighted, homes = [], {}
     for parent, weight in (parsed_parent(text) for text in parents):
         home, slash, called = parent.rpartition("/")  # neither a run's nor a concept's name has one
-        each = (open_run(runs, home) if slash else run).find(called)
+        elsewhere = slash and (runs / home / "run.json").is_file()
+        each = open_run(runs, home).find(called) if elsewhere else run.find(parent)
         weighted.append((each, weight))
-        homes |= {each.id: home} if slash else {}
-    backbone = open_stack_of(run, model)
+        homes |= {each.id: home} if elsewhere else {}
+    backbone = open_stack_of(run, model, out)
     if category is not None:
         check_words(backbone, [category], "category")
     kind = weighted[0][0].concept.request.kind if weighted else "object"
@@ -92,8 +93,8 @@ def learn_children(
     job: Job, run: Run, backbone: Backbone, requests: Sequence[Request], out: Console
 ) -> list[Individual]:
     """Learn them as one batch and store them; say of each how much it resembles its parents."""
-    before = {each.id for each in run.individuals()}
-    steps = max(request.chosen.steps for request in requests)
+    before = {each.id for each in run.entries([])}
+    steps = total_steps(requests)
     say(out, f"Learning {len(requests)} {'child' if len(requests) == 1 else 'children'}, {steps} steps")
     try:
         with job.working(), Course(out, steps) as course:
@@ -109,7 +110,7 @@ def learn_children(
     except KeyboardInterrupt:
         say_stopped(run, out)
         raise
-    found = {each.id: each for each in run.individuals()}
+    found = {each.id: each for each in run.individuals([])}
     names = {each.id: each.name for each in found.values()}
     for concept in concepts:
         each = found[concept.id]

@@ -162,9 +162,8 @@ def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, 
                     torn += 1
     warn_of(damage, run)
     if torn:
-        warn(
-            f"{torn} drawing{'s' if torn > 1 else ''} of the run {name!r} cannot be read: conceptree check {shlex.quote(name)} says which"
-        )
+        said = f"{torn} drawing{'s' if torn > 1 else ''} of the run {name!r} cannot be read"
+        warn(f"{said}: conceptree check {shlex.quote(name)} says which")
     stack = run.about["stack"]["version"]
     page = scene(f"{run.about['category']} · run {run.folder.name} · {stack}", graph, pictures)
     for path in [to] if to else [run.folder / "tree.png", run.folder / "tree.svg"]:

@@ -35,10 +35,11 @@ class OneLineErrors(click.Group):
             ctx.exit(130)
         except Exception as error:
             from core.errors import ConceptreeError
+            from ui.console import printable
 
             if not isinstance(error, ConceptreeError):
                 raise
-            click.echo(f"conceptree: {' '.join(str(error).split())}", err=True)
+            click.echo(printable(f"conceptree: {' '.join(str(error).split())}"), err=True)
             ctx.exit(2)
 
 

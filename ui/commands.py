@@ -41,9 +41,9 @@ depth_option = click.option("--depth", type=click.IntRange(0), help="With --of: 
 @click.option(
     "--wave",
     type=click.IntRange(1, 1000),
-    default=2,
+    default=1,
     show_default=True,
-    help="How many learn side by side; later waves keep away from earlier ones.",
+    help="How many learn side by side, which is faster; only later waves keep away from earlier ones.",
 )
 @click.option("--run", "name", help="The new run's name; by default the category, with a number if it is taken.")
 @runs_option

@@ -29,7 +29,7 @@ from ui.seed import learn_founders, plan_founders, say_next, show_founders
 from ui.stack import chosen_settings, open_stack
 from ui.tables import children_table, effort_table, judged, panel_rows, panel_table, pushed
 
-CATEGORY, FOUNDERS, WAVE = "pet", 6, 2
+CATEGORY, FOUNDERS, WAVE = "pet", 6, 1
 WEIGHTS = ((0.7, 0.3), (0.3, 0.7))
 # Of each parent; 32 and 4 are what `breed` takes, and these do when minutes count.
 IMAGES, KEEP = 8, 3
@@ -38,9 +38,16 @@ IMAGES, KEEP = 8, 3
 def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) -> None:
     """The whole of it, in a new run of its own each time."""
     began = time.monotonic()
-    backbone = open_stack(model)
+    backbone = open_stack(model, out)
     plan = plan_founders(
-        backbone, CATEGORY, FOUNDERS, WAVE, "adaptive", "object", seed, chosen_settings(backbone, steps=steps)
+        backbone,
+        CATEGORY,
+        FOUNDERS,
+        WAVE,
+        "adaptive",
+        "object",
+        seed,
+        chosen_settings(backbone, category=CATEGORY, steps=steps),
     )
     run = new_run(runs, None, "demo", lambda folder: Run.create(folder, CATEGORY, backbone))
     say(out, f"{FOUNDERS} {CATEGORY}s that do not exist, by the stack {backbone.version}, in the run {run.folder}")

@@ -26,7 +26,7 @@ def resume(name: str, *, runs: Path, model: str | None, out: Console) -> None:
     if not jobs:
         say(out, f"Nothing is left to do in {run.folder}: all that was asked has been learned.")
         return
-    backbone = open_stack_of(run, model)
+    backbone = open_stack_of(run, model, out)
     for job in jobs:
         say(out, f"Going on with {job.name}")
         _go_on(job, run, backbone, out)

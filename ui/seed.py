@@ -92,7 +92,7 @@ def seed(
 ) -> None:
     """Learn founders, store them in a new run, draw them, and say what to do next. ask: see `Person`."""
     backbone = open_stack(model, out)
-    chosen = chosen_settings(backbone, preset, kind, **settings)
+    chosen = chosen_settings(backbone, preset, kind, category=category, **settings)
     plan = replace(plan_founders(backbone, category, count, wave, negatives, kind, seed, chosen), ask=ask)
     run = new_run(runs, name, category, lambda folder: Run.create(folder, plan.category, backbone, kind))
     learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
@@ -136,7 +136,7 @@ def learn_founders(job: Job, run: Run, backbone: Backbone, plan: Plan, out: Cons
                 review = partial(person.asked, names) if person else None
                 concepts += develop(requests, backbone, run, namer=plan.namer, review=review, job=job, on_report=watch)
                 before += total_steps(requests)
-                by_id = {each.id: each for each in run.individuals()}
+                by_id = {each.id: each for each in run.individuals([])}
                 new = [by_id[concept.id] for concept in concepts[-len(requests) :]]
                 for n, each in zip(numbers, new, strict=True):
                     say(out, f"  founder {n} is {summary(each)}")
@@ -162,7 +162,7 @@ def say_stopped(run: Run, out: Console) -> None:
 
 def show_founders(run: Run, backbone: Backbone, out: Console) -> Pictures:
     """Draw all of a run's concepts, and write its sheet; a stack that cannot draw says so."""
-    individuals = run.individuals()
+    individuals = run.individuals([])
     if not can_draw(backbone):
         say(out, f"\nThe stack {backbone.version} has no decoder, so nothing is drawn.")
         return {}
@@ -188,7 +188,7 @@ def summary(each: Individual) -> str:
 
 def say_next(run: Run, runs: Path, out: Console) -> None:
     """Commands that go on from here, to be copied."""
-    names = [each.name for each in run.individuals()]
+    names = [each.name for each in run.individuals([])]
     where = _elsewhere(runs)
     call, name = own_command(), shlex.quote(run.folder.name)
     say(out, "\nNext:")

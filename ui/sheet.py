@@ -49,7 +49,7 @@ def sheet(title: str, captions: Sequence[str], cards: Sequence[Card], tile: int 
     top = MARGIN + TITLE + 14
     page = Image.new("RGB", (width, top + head + 8 + sum(heights) + GAP * len(rows) + MARGIN - GAP), PAPER)
     pen = ImageDraw.Draw(page)
-    pen.text((MARGIN, MARGIN - 4), _cut(title, width - 2 * MARGIN, TITLE), fill=INK, font=_font(TITLE))
+    pen.text((MARGIN, MARGIN - 4), cut(title, width - 2 * MARGIN, TITLE), fill=INK, font=font_of(TITLE))
     for column in range(columns):
         left = MARGIN + column * (wide + GAP) + PAD
         for place, lines in enumerate(heads):
@@ -59,7 +59,7 @@ def sheet(title: str, captions: Sequence[str], cards: Sequence[Card], tile: int 
         for column, i in enumerate(row):
             x = MARGIN + column * (wide + GAP)
             pen.rounded_rectangle((x, y, x + wide, y + height), 8, fill=CARD, outline=FRAME)
-            pen.text((x + PAD, y + PAD - 4), _cut(cards[i].name, inner, NAME), fill=INK, font=_font(NAME))
+            pen.text((x + PAD, y + PAD - 4), cut(cards[i].name, inner, NAME), fill=INK, font=font_of(NAME))
             _write(pen, x + PAD, y + PAD + NAME + 4, texts[i], GREY)
             for place, picture in enumerate(cards[i].pictures):
                 corner = x + PAD + place * (tile + PAD // 2), y + height - PAD - tile
@@ -89,24 +89,24 @@ def save_sheet(page: Image.Image, path: Path) -> Path:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font_of(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)  # Pillow brings it along: the same sheet on every machine
 
 
-def _length(text: str, size: int) -> float:
-    return _font(size).getlength(text)
+def text_length(text: str, size: int) -> float:
+    return font_of(size).getlength(text)
 
 
 def _clean(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text[:MOST_LETTERS])
 
 
-def _cut(text: str, width: float, size: int) -> str:
+def cut(text: str, width: float, size: int) -> str:
     """As much of a line as fits."""
     text = _clean(text)
-    if _length(text, size) <= width:
+    if text_length(text, size) <= width:
         return text
-    over = bisect_right(range(len(text)), width, key=lambda n: _length(text[:n] + "…", size))
+    over = bisect_right(range(len(text)), width, key=lambda n: text_length(text[:n] + "…", size))
     return text[: max(0, over - 1)].rstrip() + "…"
 
 
@@ -116,10 +116,10 @@ def _wrapped(text: str, width: float, most: int) -> list[str]:
     rest = _clean(text).split()
     while rest and len(lines) < most - 1:
         line = rest.pop(0)
-        while rest and _length(f"{line} {rest[0]}", SMALL) <= width:
+        while rest and text_length(f"{line} {rest[0]}", SMALL) <= width:
             line += f" {rest.pop(0)}"
-        lines.append(_cut(line, width, SMALL))
-    return [*lines, _cut(" ".join(rest), width, SMALL)] if rest else lines
+        lines.append(cut(line, width, SMALL))
+    return [*lines, cut(" ".join(rest), width, SMALL)] if rest else lines
 
 
 def _wrapped_lines(texts: Sequence[str], width: float) -> list[str]:
@@ -128,4 +128,4 @@ def _wrapped_lines(texts: Sequence[str], width: float) -> list[str]:
 
 def _write(pen: ImageDraw.ImageDraw, x: float, y: float, lines: Sequence[str], colour: str) -> None:
     for number, line in enumerate(lines):
-        pen.text((x, y + number * LINE), line, fill=colour, font=_font(SMALL))
+        pen.text((x, y + number * LINE), line, fill=colour, font=font_of(SMALL))

@@ -109,16 +109,17 @@ def chosen_settings(
     preset: str = "default",
     kind: str = "object",
     mixing: bool = False,
+    category: str = "",
     steps: int | None = None,
     **others: Any,
 ) -> Settings:
     """The stack's calibrated settings, with what a person gave instead. A shorter training looks as often."""
     given = {name: value for name, value in others.items() if value is not None}
-    settings = Settings.for_stack(backbone, preset, kind, mixing, **given)
+    settings = Settings.for_stack(backbone, preset, kind, mixing, category, **given)
     if steps is None:
         return settings
     segment = settings.segment if "segment" in given else min(settings.segment, _scaled(settings, steps))
-    return Settings.for_stack(backbone, preset, kind, mixing, **{**given, "steps": steps, "segment": segment})
+    return Settings.for_stack(backbone, preset, kind, mixing, category, **{**given, "steps": steps, "segment": segment})
 
 
 def _scaled(settings: Settings, steps: int) -> int:

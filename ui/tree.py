@@ -19,7 +19,21 @@ from core.files import write_atomically
 from evolve.layout import Layout, layout
 from evolve.parts import RunError
 from ui.console import printable
-from ui.sheet import CARD, FRAME, GREY, INK, MARGIN, PAPER, SMALL, TITLE, _cut, _font, _length, fitted
+from ui.sheet import (
+    CARD,
+    FRAME,
+    GREY,
+    INK,
+    MARGIN,
+    MOST_LETTERS,
+    PAPER,
+    SMALL,
+    TITLE,
+    cut,
+    fitted,
+    font_of,
+    text_length,
+)
 
 # Told apart by those who do not see red or green, too (after Okabe and Ito).
 BIRTHS = {
@@ -123,7 +137,7 @@ def scene(title: str, graph: nx.DiGraph, pictures: Mapping[str, Image.Image]) ->
     places = layout(graph, columns=max(NARROWEST, isqrt(2 * len(graph))))  # so that a page is about as high as wide
     tops = _tops(places.generations)
     births = [birth for birth in BIRTHS if birth in set(nx.get_node_attributes(graph, "birth").values())]
-    legend = sum(_length(SAID[birth], SMALL) + 44 for birth in births)
+    legend = sum(text_length(SAID[birth], SMALL) + 44 for birth in births)
     inner = max(places.width * STEP, legend - GUTTER, 3 * STEP)
     page = Scene(round(2 * MARGIN + GUTTER + inner), tops[-1] + HIGH + 2 * MARGIN, title)
     _add_frame(page, graph, places, tops, births)
@@ -149,12 +163,12 @@ def _add_frame(page: Scene, graph: nx.DiGraph, places: Layout, tops: Sequence[in
     """Title, legend, and a band for each generation."""
     room = page.width - 2 * MARGIN
     page.shapes.append(Box(0, 0, page.width, page.height, PAPER))
-    page.shapes.append(Text(MARGIN, MARGIN + TITLE / 2, _cut(page.title, room, TITLE), TITLE))
+    page.shapes.append(Text(MARGIN, MARGIN + TITLE / 2, cut(page.title, room, TITLE), TITLE))
     x, y = float(MARGIN), MARGIN + TITLE + 24
     for birth in births:
         page.shapes.append(Box(x, y - 7, 14, 14, CARD, BIRTHS[birth], 4, 3))
         page.shapes.append(Text(x + 22, y, SAID[birth], SMALL, GREY))
-        x += 44 + _length(SAID[birth], SMALL)
+        x += 44 + text_length(SAID[birth], SMALL)
     for number, generation in enumerate(dict.fromkeys(places.generations)):
         rows = [row for row, each in enumerate(places.generations) if each == generation]
         top, bottom = tops[rows[0]] - 22, tops[rows[-1]] + HIGH + 22
@@ -191,9 +205,9 @@ def _add_edges(
     marks.sort(key=lambda mark: -mark[0])
     page.shapes.extend(curve for _, curve, _ in marks)
     for weight, curve, along in marks:
-        x, y = _at(curve, len(curve.beziers) - 1, along)
+        x, y = point_at(curve, len(curve.beziers) - 1, along)
         text = f"{weight:.2f}".rstrip("0").rstrip(".") if weight >= 0.005 else "<0.01"
-        wide = _length(text, SMALL) + 8
+        wide = text_length(text, SMALL) + 8
         page.shapes.append(Box(x - wide / 2, y - 9, wide, 18, PAPER, curve.colour, 9))
         page.shapes.append(Text(x, y, text, SMALL, INK, centred=True))
 
@@ -226,9 +240,11 @@ def _add_card(page: Scene, x: float, y: float, data: Mapping[str, str], picture:
         )
         for number, line in enumerate(said):
             height = y + PAD + PICTURE / 2 + 18 * (number - (len(said) - 1) / 2)
-            page.shapes.append(Text(x + WIDE / 2, height, _cut(line, PICTURE - 8, SMALL), SMALL, GREY, centred=True))
-    name = _cut(data["name"], WIDE - 12, NAME)
-    page.shapes.append(Text(x + WIDE / 2, y + PAD + PICTURE + 17, name, NAME, centred=True))
+            page.shapes.append(Text(x + WIDE / 2, height, cut(line, PICTURE - 8, SMALL), SMALL, GREY, centred=True))
+    room = WIDE - 12
+    size = NAME if text_length(data["name"][:MOST_LETTERS], NAME) <= room else SMALL
+    name = cut(data["name"], room, size)
+    page.shapes.append(Text(x + WIDE / 2, y + PAD + PICTURE + 17, name, size, centred=True))
 
 
 def _pale(colour: str, share: float = 0.6) -> str:
@@ -237,7 +253,7 @@ def _pale(colour: str, share: float = 0.6) -> str:
     return "#" + bytes(round(share * one + (1 - share) * other) for one, other in zip(ink, paper, strict=True)).hex()
 
 
-def _at(curve: Curve, number: int, t: float) -> Point:
+def point_at(curve: Curve, number: int, t: float) -> Point:
     """The point of a curve's Bézier at t from 0 to 1."""
     p0 = curve.start if number == 0 else curve.beziers[number - 1][2]
     p1, p2, p3 = curve.beziers[number]
@@ -259,7 +275,7 @@ def paint(page: Scene) -> Image.Image:
                 _stroke(image, shape)
             case Text():
                 anchor = "mm" if shape.centred else "lm"
-                pen.text((shape.x, shape.y), shape.text, shape.colour, _font(shape.size), anchor)
+                pen.text((shape.x, shape.y), shape.text, shape.colour, font_of(shape.size), anchor)
             case Framed():
                 image.paste(fitted(shape.image, PICTURE), (round(shape.x), round(shape.y)))
     return image
@@ -269,7 +285,7 @@ def _stroke(image: Image.Image, curve: Curve) -> None:
     """Draw a curve smoothly: larger, and made smaller again, Bézier by Bézier in the rectangle that each needs."""
     room = curve.width / 2 + 1
     for number in range(len(curve.beziers)):
-        points = [_at(curve, number, t / 24) for t in range(25)]
+        points = [point_at(curve, number, t / 24) for t in range(25)]
         left, top = (int(min(p[axis] for p in points) - room) for axis in (0, 1))
         right, bottom = (int(max(p[axis] for p in points) + room) + 1 for axis in (0, 1))
         mask = Image.new("L", ((right - left) * FINE, (bottom - top) * FINE))
@@ -304,6 +320,11 @@ def svg(page: Scene) -> str:
                 if shape.centred:
                     made.set("text-anchor", "middle")
                 made.text = printable(shape.text)
+                if (
+                    shape.text.isascii()
+                ):  # as wide as in the PNG, whatever font there is; others Pillow's cannot measure
+                    made.attrib |= _numbers(textLength=text_length(shape.text, shape.size))
+                    made.set("lengthAdjust", "spacingAndGlyphs")
             case Framed():
                 made = ElementTree.SubElement(root, "image", _numbers(x=shape.x, y=shape.y))
                 made.attrib |= _numbers(width=PICTURE, height=PICTURE) | {"href": _data_uri(shape.image)}

@@ -69,9 +69,11 @@ class Muon(torch.optim.Optimizer):
         """Parameters of one shape, as matrices, in one go."""
         ahead = []
         for parameter in parameters:
+            gradient = parameter.grad
+            assert gradient is not None, "those without a gradient have been left out"
             first = self.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
-            first.mul_(group["momentum"]).add_(parameter.grad)
-            ahead.append(parameter.grad.add(first, alpha=group["momentum"]).flatten(1))
+            first.mul_(group["momentum"]).add_(gradient)
+            ahead.append(gradient.add(first, alpha=group["momentum"]).flatten(1))
         length = 0.2 * max(ahead[0].shape) ** 0.5
         for parameter, change in zip(parameters, orthogonalised(torch.stack(ahead)), strict=True):
             parameter.add_(change.view(parameter.shape), alpha=-group["lr"] * length)

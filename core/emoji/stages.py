@@ -289,7 +289,7 @@ def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
 
 
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
-    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=7000, seed=6, decay=0.3)
+    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=6200, seed=6, decay=0.35)
 
 
 def _train_unet(
@@ -331,17 +331,17 @@ class Answerer(nn.Module):
         super().__init__()
         self.model = model
         self.from_patches, self.from_answer = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
-        self.register_buffer("mask", torch.ones(1, models.SEEN_SIZE, models.SEEN_SIZE, dtype=torch.long), False)
 
     def forward(self, ids: Tensor, attention: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits ``[n, answers]`` and what the last patches and the answering token tell of the picture, unit
         ``[n, width]`` each.
         """
+        mask = torch.ones(len(ids), models.SEEN_SIZE, models.SEEN_SIZE, dtype=torch.long)
         out = self.model(
             input_ids=ids,
             attention_mask=attention,
             pixel_values=seen(pixels),
-            pixel_mask=self.mask.expand(len(ids), -1, -1),
+            pixel_mask=mask,
             output_hidden_states=True,
         )
         patches = out.hidden_states[-2][:, ids.shape[1] :].mean(1)

@@ -38,12 +38,13 @@ def test_constants_by_hand():
     assert result["measured"]["pet"] == pytest.approx(
         {"itself": 1.0, "category": 0.6, "own": 1.0, "others": 0.36, "image_to_own": 1.0, "image_to_others": 0.36}
     )
-    assert result["object"] == {"max_cosine": 1.0, "min_cosine": 0.68, "avoid_floor": 0.68}
+    assert result["categories"]["pet"] == result["object"]  # the median over one
+    assert result["object"] == {"max_cosine": 1.0, "min_cosine": 0.68, "avoid_floor": 0.57}
 
 
 def test_objects_and_styles_are_calibrated_apart(backbone):
     result = calibrate(backbone, SMALL, prompts=2, seeds=1, learns={"steps": 7})
-    assert set(result) == {"schema", "version", "fingerprint", "object", "style", "measured"}
+    assert set(result) == {"schema", "version", "fingerprint", "object", "style", "categories", "measured"}
     assert set(result["measured"]) == {"pet", "style"}
     assert result["object"]["steps"] == result["style"]["steps"] == 7
     assert result["fingerprint"] == backbone.fingerprint

@@ -223,6 +223,10 @@ def test_settings_of_a_stack_are_the_calibrated_ones():
     style = Settings.for_stack(stack, "paper", "style", lam=2.0)
     assert (style.max_cosine, style.min_cosine, style.preset, style.lam) == (0.5, 0.25, "paper", 2.0)
     assert Settings.for_stack(stack, mixing=True).steps == 300
+    stack.calibration["categories"] = {"pet": {"max_cosine": 0.4}}
+    assert Settings.for_stack(stack, category="Pet").max_cosine == 0.4
+    assert Settings.for_stack(stack, category="dragon").max_cosine == 0.5
+    assert Settings.for_stack(stack, "paper", category="pet").max_cosine == 0.5
     bare = SimpleNamespace(calibration=None)
     assert Settings.for_stack(bare) == Settings()
     assert Settings.for_stack(bare, kind="style").min_cosine == 0.15

@@ -28,7 +28,7 @@ def emoji():
 
 @pytest.fixture(scope="module")
 def settings(emoji):
-    return Settings.for_stack(emoji, steps=STEPS, segment=SEGMENT)
+    return Settings.for_stack(emoji, category="pet", steps=STEPS, segment=SEGMENT)
 
 
 @pytest.fixture(scope="module")

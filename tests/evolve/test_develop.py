@@ -108,6 +108,21 @@ def test_many_requests_are_stored_batch_by_batch_and_a_stop_keeps_what_is_finish
     assert len(list((run.folder / "concepts").glob("*.parquet"))) == 3
 
 
+def test_events_and_proposals_say_which_of_the_requests_they_are_about(backbone, run):
+    """Also where some need not be learned."""
+    requests = [Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in range(4)]
+    develop([requests[0], requests[2]], backbone, run)
+    told = []
+    concepts = develop(
+        requests,
+        backbone,
+        run,
+        review=lambda proposal: told.append((proposal.index, proposal.request.seed)),
+        on_report=lambda report: told.extend((event.index, event.request.seed) for event in report.events),
+    )
+    assert set(told) == {(1, 1), (3, 3)} and [concept.request.seed for concept in concepts] == [0, 1, 2, 3]
+
+
 def test_an_adaptive_request_with_another_namer_is_another_concept(backbone, run):
     request = Request("pet", seed=1, settings=QUICK)
     one, other = (develop([request], backbone, run, namer=canned_namer([word]))[0] for word in ("dog", "cat"))
@@ -212,7 +227,8 @@ def elsewhere(stack_folder, tmp_path_factory):
     shutil.copytree(stack_folder, folder)
     config = folder / "prior" / "prior" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"note": "another"}))
-    (folder / "stack.json").write_text(json.dumps({"version": "tiny-2"}))
+    about = folder / "stack.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"version": "tiny-2"}))
     return Backbone.load(folder, device="cpu")
 
 
@@ -283,7 +299,7 @@ def test_founders_start_on_different_sides_of_their_category(backbone):
     sides = starts(backbone, "pet", seed=3)
     assert sorted(sides) == sorted(f"pet {member}" for member in backbone.vocabulary["categories"]["pet"])
     assert sides == starts(backbone, "pet", seed=3) and sides != starts(backbone, "pet", seed=4)
-    (wave,) = founders("pet", 2, [], initializers=sides, settings=QUICK, negatives=("cat",))
+    (wave,) = founders("pet", 2, [], wave=2, initializers=sides, settings=QUICK, negatives=("cat",))
     assert [request.initializer for request in wave] == sides[:2]
     one, other = (backbone.word_vector(word) for word in sides[0].split())
     assert torch.allclose(backbone.word_vector(sides[0]), (one + other) / 2)

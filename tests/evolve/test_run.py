@@ -22,7 +22,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import evolve.run
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from evolve.names import name_for
@@ -91,6 +90,25 @@ def test_names_are_unique_pronounceable_and_not_words_of_the_stack(run):
     assert run.find(names[4]).id == concepts[4].id and run.find(concepts[4].id).name == names[4]
     with pytest.raises(RunError, match="there is no concept 'nobody'"):
         run.find("nobody")
+
+
+def test_a_name_that_is_nearly_right_is_put_right_and_hostile_ones_stay_harmless(pets):
+    name = pets.individuals()[0].name
+    assert f"did you mean {name}" in refused(pets.find, name + "x")
+    Room(pets.folder / "notes", NOTES).append(
+        [
+            {
+                "concept": each.id,
+                "favourite": False,
+                "comment": "",
+                "hidden": False,
+                "locked": False,
+                "name": "\x1b[31m",
+            }
+            for each in pets.individuals()
+        ]
+    )
+    assert "\x1b" not in refused(pets.find, "nobody") and "\x1b" not in refused(pets.find, "x1b[31m")
 
 
 def test_names_grow_when_the_short_ones_are_taken():
@@ -214,6 +232,7 @@ def changed_row(run: Run, number: int, **values) -> None:
         ({"vectors": [[0.0, float("nan")], [1.0, 1.0]]}, "vectors contains NaN or infinity"),
         ({"image_embed": [float("inf")]}, "image_embed contains NaN or infinity"),
         ({"vectors": None}, "vectors"),
+        ({"name": None}, "it has no name"),
         ({"request": "{"}, "is not JSON"),
         ({"request": "[]"}, "no concept of this schema"),
         ({"request": '{"category": "pet", "more": 1}'}, "made by a newer version"),
@@ -407,8 +426,7 @@ def test_a_writer_that_was_killed_holds_nothing(run):
         pass
 
 
-def test_a_writer_may_enter_again_and_another_thread_waits(run, monkeypatch):
-    monkeypatch.setattr(evolve.run, "WAIT", 0.1)
+def test_a_writer_may_enter_again_and_another_thread_waits(run):
     errors: list[str] = []
 
     def other() -> None:
@@ -437,7 +455,9 @@ def test_a_run_that_cannot_be_locked_is_one_line(run, monkeypatch):
 # Drawings of strangers
 
 
-@pytest.mark.parametrize("file", ["../../x", "../run.json", "/etc/passwd", "a.png", "A" * 24 + ".png", None])
+@pytest.mark.parametrize(
+    "file", ["../../x", "../run.json", f"../{'a' * 24}.png", f"{'a' * 24}.png/x", "a.png", "A" * 24 + ".png"]
+)
 def test_only_our_own_file_names_are_pictures(pets, file):
     Room(pets.folder / "drawings", DRAWINGS).append([{"concept": "a", "prompt": "a {}", "seed": 1, "file": file}])
     line = refused(pets.drawings)
@@ -469,6 +489,7 @@ def test_the_latest_note_counts_and_earlier_ones_stay(pets):
         ({"rating": True}, "rating = True"),
         ({"favourite": "yes"}, "favourite = 'yes': expected true or false"),
         ({"comment": None}, "a comment is text"),
+        ({"comment": "\ud800"}, "is no Unicode text"),
         ({"comment": "x" * 10_001}, "at most 10000 characters"),
         ({"stars": 3}, "a note has no 'stars': it has favourite, rating"),
         ({"name": ""}, "is no name for a concept"),

@@ -114,7 +114,9 @@ def test_doctor_says_in_one_line_that_a_stack_is_missing(tmp_path):
 def test_doctor_tells_whose_caps_and_floors_a_stack_has(stack_folder, tmp_path):
     folder = shutil.copytree(stack_folder, tmp_path / "stack")
     result = run("doctor", "--model", str(folder))
-    assert result.exit_code == 0 and "note        the stack tiny-1 is not calibrated: the published cap" in result.stdout
+    assert (
+        result.exit_code == 0 and "note        the stack tiny-1 is not calibrated: the published cap" in result.stdout
+    )
     (folder / "calibration.json").write_text(json.dumps({"fingerprint": "older", "object": {"max_cosine": 0.5}}))
     (line,) = [line for line in run("doctor", "--model", str(folder)).stdout.splitlines() if line.startswith("note")]
     assert "were measured on other weights (older)" in line and f"python -m core.calibration {folder}" in line

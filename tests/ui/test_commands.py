@@ -42,7 +42,8 @@ def one_line(*arguments: object) -> str:
 def pets(stack_folder, tmp_path_factory) -> Run:
     """A small run, made by the command itself."""
     runs = tmp_path_factory.mktemp("runs")
-    shown = good("seed", "pet", "--founders", 3, "--run", "pets", "--runs", runs, "--model", stack_folder, *QUICK)
+    where = ("--run", "pets", "--runs", runs, "--model", stack_folder)
+    shown = good("seed", "pet", "--founders", 3, "--wave", 2, *where, *QUICK)
     found = Run.open(runs / "pets")
     (found.folder.parent / "shown.txt").write_text(shown)
     return found
@@ -96,7 +97,7 @@ def test_seed_says_what_to_do_next_and_that_works(pets, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_founders(pets, stack_folder, tmp_path):
-    good("seed", "pet", "--founders", 2, "--runs", tmp_path, "--model", stack_folder, *QUICK)
+    good("seed", "pet", "--founders", 2, "--wave", 2, "--runs", tmp_path, "--model", stack_folder, *QUICK)
     again = Run.open(tmp_path / "pet")
     assert [each.id for each in again.individuals()] == [each.id for each in pets.individuals()][:2]
     good("seed", "pet", "--founders", 1, "--runs", tmp_path, "--model", stack_folder, "--seed", 5, *QUICK)
@@ -233,19 +234,23 @@ def test_ctrl_c_keeps_the_waves_that_are_finished(stack_folder, tmp_path, monkey
         return learned(requests, *rest, **options)
 
     monkeypatch.setattr(ui.seed, "develop", develop)
-    result = run("seed", "pet", "--founders", 3, "--runs", tmp_path, "--model", stack_folder, *QUICK)
+    arguments = ("--founders", 3, "--wave", 2, "--runs", tmp_path, "--model", stack_folder)
+    result = run("seed", "pet", *arguments, *QUICK)
     assert result.exit_code == 130 and "Finished and kept in" in result.stdout
     assert len(Run.open(tmp_path / "pet").individuals()) == 2
 
 
-def test_ctrl_c_before_anything_is_finished_leaves_no_run(stack_folder, tmp_path, monkeypatch):
+def test_ctrl_c_before_anything_is_finished_leaves_what_can_be_resumed(stack_folder, tmp_path, monkeypatch):
     def develop(*rest, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ui.seed, "develop", develop)
     result = run("seed", "pet", "--runs", tmp_path, "--model", stack_folder, *QUICK)
-    assert result.exit_code == 130 and "there is no run" in result.stdout
-    assert not (tmp_path / "pet").exists()
+    assert result.exit_code == 130 and "Finished and kept" in result.stdout and "nothing yet" in result.stdout
+    assert "resume pet --runs" in result.stdout
+    monkeypatch.undo()
+    good("resume", "pet", "--runs", tmp_path)
+    assert len(Run.open(tmp_path / "pet").individuals()) == 6
 
 
 # breed

@@ -47,7 +47,7 @@ def shown(judging_stack, tmp_path_factory) -> SimpleNamespace:
 def test_the_demo_makes_six_founders_in_waves_two_children_and_a_grandchild(shown):
     *pets, one, other, grandchild = shown.run.individuals()
     assert [each.generation for each in shown.run.individuals()] == [0] * 6 + [1] * 2 + [2]
-    assert [len(each.concept.request.avoid) for each in pets] == [0, 0, 2, 2, 4, 4]
+    assert [len(each.concept.request.avoid) for each in pets] == [0, 1, 2, 3, 4, 5]
     assert all(each.concept.request.schedule == "adaptive" and each.concept.negatives for each in pets)
     weights = [{p.id: p.weight for p in each.concept.request.parents} for each in (one, other)]
     parents = [each.id for each in most_different(pets)]
@@ -148,7 +148,7 @@ def test_the_demo_can_be_run_again_and_leaves_the_first_as_it_was(shown, monkeyp
     before = {path: path.stat().st_mtime_ns for path in shown.run.folder.rglob("*")}
     result = CliRunner().invoke(ui.cli.main, [*shown.arguments, "--seed", "1"])
     assert result.exit_code == 0, result.output
-    assert len(Run.open(shown.run.folder.parent / "demo-2").individuals()) == 4
+    assert len(Run.open(shown.run.folder.parent / "demo-2").individuals()) == 5
     assert {path: path.stat().st_mtime_ns for path in shown.run.folder.rglob("*")} == before
 
 

@@ -28,8 +28,8 @@ from ui.tree import (
     Framed,
     Scene,
     Text,
-    _at,
     paint,
+    point_at,
     save_tree,
     scene,
     svg,
@@ -134,7 +134,7 @@ def test_cards_and_edges_keep_clear_of_each_other_and_on_the_page(seed):
         near = [(u, v) for u, v in corners if abs(u - x) < WIDE and abs(v - y) < HIGH]
         assert near == [(x, y)]
     for curve in of_kind(page, Curve):
-        points = [_at(curve, number, t / 12) for number in range(len(curve.beziers)) for t in range(13)]
+        points = [point_at(curve, number, t / 12) for number in range(len(curve.beziers)) for t in range(13)]
         for px, py in points:
             assert 0 <= px <= page.width
             inside = [(x, y) for x, y in corners if x - 1 < px < x + WIDE + 1 and y + 1 < py < y + HIGH - 1]

@@ -1,0 +1,46 @@
+"""Makes runs/example anew: six founders, four children, two grandchildren. Part of `make regenerate`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from evolve import Run
+from evolve.jobs import new_job
+from ui.browse import draw_tree
+from ui.console import new_console
+from ui.demo import breed
+from ui.seed import learn_founders, plan_founders, show_founders
+from ui.stack import chosen_settings, open_stack
+
+ROOT = Path(__file__).parent.parent
+CATEGORY, FOUNDERS, SEED = "pet", 6, 0
+CHILDREN = (((0, 0.5), (1, 0.5)), ((2, 0.7), (3, 0.3)), ((4, 0.6), (5, 0.4)), ((0, 0.4), (3, 0.6)))
+GRANDCHILDREN = (((6, 0.5), (7, 0.5)), ((8, 0.7), (1, 0.3)))
+
+
+def main() -> None:
+    """Learn it beside the old one, which is replaced when all is there."""
+    out, backbone = new_console(), open_stack("emoji")
+    fresh = ROOT / ".cache" / "example"
+    shutil.rmtree(fresh, ignore_errors=True)
+    run = Run.create(fresh / "example", CATEGORY, backbone)
+    settings = chosen_settings(backbone, category=CATEGORY)
+    plan = plan_founders(backbone, CATEGORY, FOUNDERS, 1, "adaptive", "object", SEED, settings)
+    family = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
+    how = {"settings": chosen_settings(backbone, mixing=True), "known": {}}
+    for number, generation in enumerate((CHILDREN, GRANDCHILDREN)):
+        parents = [[(family[place], weight) for place, weight in each] for each in generation]
+        family += breed(run, backbone, parents, SEED + number, how, out)
+    show_founders(run, backbone, out)
+    shutil.rmtree(run.folder / "jobs")  # all of them are finished
+    draw_tree("example", (), None, None, fresh, out)
+    shutil.copy(run.folder / "tree.png", ROOT / "docs" / "images" / "tree.png")
+    shutil.rmtree(ROOT / "runs" / "example", ignore_errors=True)
+    # Pages are quickly drawn again, and larger than all that they show.
+    pages = shutil.ignore_patterns("sheet.png", "tree.*", ".lock*")
+    shutil.copytree(run.folder, ROOT / "runs" / "example", ignore=pages)
+
+
+if __name__ == "__main__":
+    main()
