@@ -564,3 +564,12 @@ def test_provenance_that_is_too_long_or_no_json_is_not_written(tmp_path):
     with pytest.raises(ExchangeError, match="are read"):
         written(tmp_path, embedding(about={"a": "x" * LARGEST_PROVENANCE}), "npz")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_number_that_was_changed_since_is_noticed(tmp_path):
+    path = write_embedding(tmp_path / "moku.safetensors", Embedding("<moku>", np.ones((1, 4), np.float32), {}))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # a bit of the last float32
+    path.write_bytes(content)
+    with pytest.raises(ExchangeError, match="has other numbers than were written into it, by their SHA-256"):
+        read_embedding(path)

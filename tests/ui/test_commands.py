@@ -7,35 +7,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 import ui.seed
 from core.namers import canned_namer
 from evolve import Run, likeness
-from ui.cli import main
+from tests.typed import good, one_line, run
 from ui.pictures import PROMPTS
 
 QUICK = ("--steps", "4", "--segment", "2")
 QUICK_CHILD = ("--steps", "2", "--images", "4")
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def good(*arguments: object) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return " ".join(result.stdout.split())
-
-
-def one_line(*arguments: object) -> str:
-    """What is said of a mistake: exit code 2, one line, no traceback."""
-    result = run(*arguments)
-    assert result.exit_code == 2, result.output
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -19,28 +18,10 @@ from core.exchange import FORMS, read_embedding, read_sidecar
 from core.settings import Settings
 from evolve import Run, develop
 from evolve.operators import mate
-from ui.cli import main
+from tests.typed import good, one_line, run
 from ui.exchange import provenance_of
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, prior_steps=3, guidance_scale=2.0)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def good(*arguments: object) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return " ".join(result.stdout.split())
-
-
-def one_line(*arguments: object) -> str:
-    """What is said of a mistake: exit code 2, one line, no traceback."""
-    result = run(*arguments)
-    assert result.exit_code == 2, result.output
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from evolve import Run
 from evolve.jobs import unfinished
+from tests.typed import good
 from ui.cli import main
 
 SEED = ("seed", "pet", "--founders", "3", "--wave", "2", "--steps", "60", "--segment", "6", "--run", "pets")
@@ -25,12 +26,6 @@ BREED = ("breed", "pets", "--children", "2", "--images", "4", "--steps", "40", "
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-c", "from ui.cli import main; main()", *map(str, arguments)]
-
-
-def good(*arguments: object) -> str:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    return " ".join(result.output.split())
 
 
 def killed(seconds: float, folder: Path, *arguments: object) -> None:
