@@ -56,6 +56,9 @@ def doctor(model: str, as_json: bool) -> None:
     """Say what is installed, which model, which device, and what is amiss.
 
     Exits with 1 where something that is needed is missing.
+
+    \b
+    Example: conceptree doctor --json
     """
     from ui.doctor import examine, show
 

@@ -171,7 +171,11 @@ def resume(**given: Any) -> None:
 @steps_option
 @click.option("--seed", type=SEEDS, default=0, show_default=True, help="Another seed gives other pets.")
 def demo(**given: Any) -> None:
-    """Six pets that do not exist and two children of them, with a sheet and what a judge says of it."""
+    """Six pets that do not exist, two children and a grandchild, their sheet and tree, and what a judge says.
+
+    \b
+    Example: conceptree demo --out runs
+    """
     from ui.console import new_console
     from ui.demo import demo
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -15,6 +18,10 @@ from click.testing import CliRunner, Result
 from core.errors import ConceptreeError
 from ui import doctor
 from ui.cli import OneLineErrors, main
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SHOWN = "\n".join([README, *(command.help or "" for command in main.commands.values())])
+EXAMPLES = sorted(set(re.findall(r"^(?:Example:)?[ ]*(?:\.venv/bin/)?conceptree ([a-z]+ .*)$", SHOWN, re.MULTILINE)))
 
 
 def run(*arguments: str, command: click.Command = main) -> Result:
@@ -33,6 +40,20 @@ def test_every_command_and_every_option_says_what_it_does(command):
     assert command.help
     for parameter in command.params:
         assert isinstance(parameter, click.Argument) or parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=lambda command: command.name)
+def test_every_command_has_an_example_and_a_place_in_the_readme(command):
+    assert "Example:" in command.help and f"conceptree {command.name}" in command.help
+    assert f"conceptree {command.name}" in README or f"make {command.name} " in README
+
+
+@pytest.mark.parametrize("line", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_what_the_readme_and_the_help_show_can_be_typed(line):
+    """Parsed by the command itself, without being run: no unknown command, option or value."""
+    name, *arguments = shlex.split(line.split(" | ")[0], comments=True)
+    command = main.commands[name]
+    command.make_context(name, arguments, parent=click.Context(main))
 
 
 def test_help_does_not_wait_for_torch():
