@@ -17,6 +17,7 @@ from core.settings import Settings
 from core.streams import stream_seed
 from evolve import Individual, Run, develop, mate
 from evolve.jobs import Job, new_job
+from evolve.parts import RunError
 from evolve.photos import photo_parent
 from ui.console import Course, say
 from ui.pictures import checked_prompt, drawings_of, parentage
@@ -24,6 +25,7 @@ from ui.runs import open_run
 from ui.seed import say_next, say_stopped, show_founders
 from ui.stack import can_draw, check_words, chosen_settings, open_stack_of, words_unknown_in
 
+LIGHTEST, HEAVIEST = 0.001, 1000  # of a parent: beyond that the others would not count
 Weighted = Sequence[tuple[Individual, float]]
 
 
@@ -54,7 +56,10 @@ def breed(
     for parent, weight in (parsed_parent(text) for text in parents):
         home, slash, called = parent.rpartition("/")  # neither a run's nor a concept's name has one
         elsewhere = slash and (runs / home / "run.json").is_file()
-        each = open_run(runs, home).find(called) if elsewhere else run.find(parent)
+        try:
+            each = open_run(runs, home).find(called) if elsewhere else run.find(parent)
+        except RunError as error:
+            raise RunError(f"{error}; nor is there a run {home!r}") if slash and not elsewhere else error from None
         weighted.append((each, weight))
         homes |= {each.id: home} if elsewhere else {}
     backbone = open_stack_of(run, model, out)
@@ -129,9 +134,9 @@ def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
         number = float(weight)
     except ValueError:
         number = math.nan
-    if not name or not math.isfinite(number) or number <= 0:
-        what = "FILE" if option == "--photo" else "NAME"
-        raise ParentError(f"{option} {text[:100]!r}: write {what}:WEIGHT with a weight above 0, as in moku:0.7")
+    if not name or not LIGHTEST <= number <= HEAVIEST:  # NaN is neither
+        what, bounds = "FILE" if option == "--photo" else "NAME", f"{LIGHTEST:g} to {HEAVIEST:g}"
+        raise ParentError(f"{option} {text[:100]!r}: write {what}:WEIGHT with a weight from {bounds}, as in moku:0.7")
     return name, number
 
 

@@ -21,6 +21,7 @@ from core.errors import ConceptreeError
 from core.files import write_atomically
 from evolve import Run
 from evolve.check import check
+from evolve.jobs import unfinished
 from evolve.lineage import FORMATS, relatives
 from evolve.parts import Damage
 from evolve.run import Entry
@@ -84,6 +85,7 @@ def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Co
     out.print(table)
     if len(shown) < len(entries):
         say(out, f"{len(entries) - len(shown)} more are hidden: --all shows them")
+    tell_unfinished(run, out)
 
 
 def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> None:
@@ -198,7 +200,9 @@ def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
     found = check(run)
     if as_json:
         counts = {"concepts": found.concepts, "drawings": found.drawings, "notes": found.notes, "parts": found.parts}
-        print_json({"run": name, "whole": found.whole, **counts, "findings": [vars(each) for each in found.findings]})
+        jobs = [job.name for job in unfinished(run)]
+        findings = [vars(each) for each in found.findings]
+        print_json({"run": name, "whole": found.whole, **counts, "findings": findings, "unfinished": jobs})
         return found.whole
     counted = f"{found.concepts} concepts, {found.drawings} drawings, {found.notes} notes in {found.parts} parts"
     say(out, f"{run.folder}: {counted} can be read")
@@ -209,7 +213,17 @@ def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
         say(out, "The run is whole.")
     else:
         say(out, "The run is not whole. What can be read stays so; put lost files back from a copy, if there is one.")
+    tell_unfinished(run, out)
     return found.whole
+
+
+def tell_unfinished(run: Run, out: Console) -> None:
+    """Say what was asked of a run and is not learned yet: stopped, killed, or still at work."""
+    jobs = unfinished(run)
+    if jobs:
+        names = ", ".join(job.name for job in jobs)
+        call = f"conceptree resume {shlex.quote(run.folder.name)}"
+        say(out, f"Not finished: {names}. Unless a process is still at it, {call} goes on with it.")
 
 
 def list_models(folders: Sequence[str], as_json: bool, out: Console) -> None:

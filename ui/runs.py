@@ -108,7 +108,7 @@ def _is_run(folder: Path) -> bool:
 
 def checked_name(name: str) -> str:
     """A run's name is its folder's: one plain name, no path."""
-    wrong = not name.strip() or name != name.strip() or name.startswith(".") or not name.isprintable()
+    wrong = not name.strip() or name != name.strip() or name.startswith((".", "-")) or not name.isprintable()
     if wrong or any(c in name for c in '/\\:*?"<>|') or len(name.encode(errors="replace")) > LONGEST_NAME:
         shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
         raise RunError(

@@ -30,7 +30,7 @@ from ui.pictures import Pictures, draw_all, sheet_of
 from ui.runs import new_run
 from ui.stack import can_draw, check_words, chosen_settings, namer_of, negatives_from, open_stack
 
-MOST_ANSWERS = 4  # of a namer, as shown
+MOST_ANSWERS = 5  # of a namer, as shown
 
 
 @dataclass(frozen=True)
@@ -193,9 +193,12 @@ def say_next(run: Run, runs: Path, out: Console) -> None:
     call, name = own_command(), shlex.quote(run.folder.name)
     say(out, "\nNext:")
     if len(names) > 1:
-        parents = f"--parent {names[0]}:0.7 --parent {names[1]}:0.3"
+        # The newest, which nobody has bred from yet, beside the first.
+        parents = f"--parent {names[-1]}:0.7 --parent {names[0]}:0.3"
         say(out, f"  {call} breed {name} {parents} --children 2{where}")
-    say(out, f'  {call} draw {name} {names[-1]} --prompt "a painting of a {{}} in the snow"{where}')
+    of_style = run.about["kind"] == "style"
+    prompt = "a painting of a house in the style of {}" if of_style else "a painting of a {} in the snow"
+    say(out, f'  {call} draw {name} {names[-1]} --prompt "{prompt}"{where}')
 
 
 def _elsewhere(runs: Path) -> str:
@@ -314,7 +317,7 @@ def told(event: Event) -> str:
     own = [p.word or event.request.category for p in event.request.positives]
     parts = [f"{word} {event.similarities[word]:.2f}" for word in own if word in event.similarities]
     for negative in event.negatives:
-        by = {"vocabulary": "from the vocabulary", "request": "as asked", "user": "by you"}
+        by = {"vocabulary": "from the vocabulary", "request": "next on the list", "user": "by you"}
         who = by.get(negative.by, f"named by {negative.by}")
         parts.append(f"new negative {negative.word} ({event.similarities[negative.word]:.2f}) {who}")
     # Which word the vocabulary gave stands there already.

@@ -18,6 +18,7 @@ from PIL import Image
 
 import ui.browse
 from core.errors import ConceptreeError
+from evolve.jobs import new_job
 from evolve.parts import Room
 from evolve.run import CONCEPTS, DRAWINGS, NOTES, Run
 from tests.families import STACK, by_letter, concept, family, new_run
@@ -311,7 +312,16 @@ def test_check_says_that_a_run_is_whole(pets):
         "notes": 0,
         "parts": 10,
         "findings": [],
+        "unfinished": [],
     }
+
+
+def test_list_and_check_name_what_is_not_finished(pets):
+    new_job(pets, "seed", {})
+    for command in ("list", "check"):
+        shown = " ".join(good(pets, command, "pets").split())
+        assert "Not finished: 0001-seed." in shown and "conceptree resume pets goes on with it" in shown
+    assert json.loads(good(pets, "check", "pets", "--json"))["unfinished"] == ["0001-seed"]
 
 
 def test_check_names_what_is_lost_and_exits_with_1(pets):

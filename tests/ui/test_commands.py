@@ -73,7 +73,7 @@ def test_seed_draws_every_concept_and_one_sheet_of_all(pets):
 
 def test_seed_says_what_to_do_next_and_that_works(pets, tmp_path):
     shown, names = shown_of(pets), [each.name for each in pets.individuals()]
-    assert f"conceptree breed pets --parent {names[0]}:0.7 --parent {names[1]}:0.3 --children 2 --runs" in shown
+    assert f"conceptree breed pets --parent {names[-1]}:0.7 --parent {names[0]}:0.3 --children 2 --runs" in shown
     assert f"conceptree draw pets {names[2]} --prompt" in shown
 
 
@@ -267,9 +267,10 @@ def test_one_parent_without_a_weight_is_enough(pets, tmp_path):
     [
         (["nobody:1"], "there is no concept 'nobody'"),
         (["{0}:heavy"], "write NAME:WEIGHT"),
-        (["{0}:0"], "with a weight above 0"),
-        (["{0}:-1"], "with a weight above 0"),
-        (["{0}:nan"], "with a weight above 0"),
+        (["{0}:0"], "with a weight from 0.001 to 1000"),
+        (["{0}:1e308"], "with a weight from 0.001 to 1000"),
+        (["{0}:-1"], "with a weight from 0.001 to 1000"),
+        (["{0}:nan"], "with a weight from 0.001 to 1000"),
         ([":1"], "write NAME:WEIGHT"),
         (["{0}:1", "{0}:2"], "a parent is given twice"),
         (["../{0}:1"], "there is no concept"),
