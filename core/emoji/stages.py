@@ -324,7 +324,7 @@ def _train_unet(
 class Answerer(nn.Module):
     """The question answerer with what only its training needs: heads that read the teacher's embedding off it.
 
-    A small transformer that is told answers alone does not learn to see (5 % of the kinds after 62,000 pictures).
+    A small transformer that is told answers alone does not learn to see.
     """
 
     def __init__(self, model: ViltForQuestionAnswering):
