@@ -10,7 +10,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench mutants train-emoji card regenerate venv python npm
+.PHONY: help demo test test-browser lint bench mutants train-emoji card regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -27,6 +27,11 @@ demo: venv ## six pets that do not exist, and two children of them, in minutes
 
 test: venv ## the tests; no network, no GPU
 	$(BIN)/python -m pytest $(ARGS)
+
+test-browser: python ## the workbench in a real browser (needs Chromium: sudo apt install chromium)
+	command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo 'make test-browser needs Chromium: sudo apt install chromium' >&2; exit 1; }
+	$(ENVIRONMENT) --extra browser
+	$(BIN)/python -m pytest tests/browser -m browser $(ARGS)
 
 lint: venv ## ruff: rules and format; mypy on core and evolve
 	$(BIN)/ruff check --quiet .

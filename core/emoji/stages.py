@@ -43,6 +43,18 @@ from core.emoji.tokenizer import word_tokenizer
 
 JUDGE_CHANNELS, JUDGE_WIDTH = (24, 48, 96, 160), 128
 
+# Where in the stack each stage's result lies.
+PARTS = {
+    "autoencoder": "decoder/movq",
+    "tower": "prior/image_encoder",
+    "text": "prior/text_encoder",
+    "prior": "prior/prior",
+    "sketcher": "decoder/unet",
+    "decoder": "decoder/unet",
+    "vqa": "vqa",
+    "judge": "judge",
+}
+
 
 @dataclass
 class Workshop:
@@ -53,6 +65,7 @@ class Workshop:
     seed: int = 0
     from_scratch: bool = False
     weights: Path = EMOJI
+    only: frozenset[str] = frozenset()  # the stages that were asked for by name; empty for all
 
     @cached_property
     def drawings(self) -> Drawings:
@@ -100,7 +113,10 @@ class Workshop:
         return self.cache / "checkpoints"
 
     def trained(self) -> dict[str, Any]:
-        """The parts of the stack as their last checkpoints have them, whether their stages are finished or not."""
+        """The parts of the stack as their last checkpoints have them, whether their stages are finished or not.
+
+        With stages asked for by name, a part without a checkpoint is the committed one.
+        """
         text = TextAndScale(models.text_tower(self.tokenizer))
         parts: dict[str, Any] = {
             "tower": models.image_tower(),
@@ -111,23 +127,32 @@ class Workshop:
             "judge": WordNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(self.words.all)),
         }
         for name, model in parts.items():
-            load_average(self.checkpoints, name, model)
+            inner = {"text": "tower", "vqa": "model"}.get(name)
+            if not self.begin(name, getattr(model, inner) if inner else model):
+                load_average(self.checkpoints, name, model)
         module = self.autoencoder
         if (self.checkpoints / "polish.safetensors").is_file():
             load_average(self.checkpoints, "polish", module)
         return {**parts, "text": text.tower, "vqa": parts["vqa"].model, "autoencoder": module.model}
 
-    def begin(self, name: str, model: nn.Module, part: str) -> None:
-        """Without a checkpoint of its own a stage goes on from the committed weights, where there are any."""
-        committed = self.weights / part / "model.safetensors"
+    def begin(self, name: str, model: nn.Module) -> bool:
+        """Without a checkpoint of its own a stage goes on from the committed weights, where there are any.
+
+        Returns whether it stands as committed: other stages were asked for, and it is only what they build on.
+        """
+        committed = self.weights / PARTS[name] / "model.safetensors"
         if not committed.is_file():
             committed = committed.with_name("diffusion_pytorch_model.safetensors")
         if self.from_scratch or not committed.is_file() or (self.checkpoints / f"{name}.safetensors").is_file():
-            return
+            return False
         tensors = load_file(committed)
-        if {k: v.shape for k, v in model.state_dict().items()} == {k: v.shape for k, v in tensors.items()}:
-            model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-            print(f"{name}: no checkpoint, going on from the committed weights", flush=True)
+        if {k: v.shape for k, v in model.state_dict().items()} != {k: v.shape for k, v in tensors.items()}:
+            return False
+        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+        stands = bool(self.only) and name not in self.only
+        print(f"{name}: {'the committed weights' if stands else 'going on from the committed weights'}", flush=True)
+        model.eval()
+        return stands
 
     def steps(self, count: int) -> int:
         return max(2, round(count * self.effort))
@@ -135,7 +160,8 @@ class Workshop:
 
 def train_autoencoder(shop: Workshop) -> Rebuild:
     module = Rebuild(new_autoencoder()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    shop.begin("autoencoder", module.model, "decoder/movq")
+    if shop.begin("autoencoder", module.model):
+        return module.eval()
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         batch = shop.source.sample(8, generator, STILL)
@@ -176,7 +202,8 @@ def train_judge(shop: Workshop) -> WordNet:
     torch.manual_seed(shop.seed + 7)
     model = WordNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(shop.words.all))
     source = PictureSource(drawings, split.nonzero()[0])
-    shop.begin("judge", model, "judge")
+    if shop.begin("judge", model):
+        return model
     return _train_word_net("judge", model, shop, source, steps=4000, seed=8)
 
 
@@ -198,8 +225,10 @@ def _train_word_net(name: str, model: WordNet, shop: Workshop, source: PictureSo
 def train_tower(shop: Workshop) -> CLIPVisionModelWithProjection:
     """The image tower learns the teacher's embedding, and the same words and thumbnails, from varied pictures."""
     torch.manual_seed(shop.seed + 2)
-    tower, teacher = models.image_tower(), shop.teacher.requires_grad_(False)
-    shop.begin("tower", tower, "prior/image_encoder")
+    tower = models.image_tower()
+    if shop.begin("tower", tower):
+        return tower
+    teacher = shop.teacher.requires_grad_(False)
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         batch = shop.source.sample(48, generator, MOVED)
@@ -236,8 +265,10 @@ def _tokens(shop: Workshop, captions: list[str]) -> tuple[Tensor, Tensor]:
 def train_text(shop: Workshop) -> CLIPTextModelWithProjection:
     """The text tower against the frozen image embeddings; every picture that fits a caption is a positive."""
     torch.manual_seed(shop.seed + 3)
-    module, bank, writer = TextAndScale(models.text_tower(shop.tokenizer)), shop.bank, CaptionWriter(shop.words)
-    shop.begin("text", module.tower, "prior/text_encoder")
+    module = TextAndScale(models.text_tower(shop.tokenizer))
+    if shop.begin("text", module.tower):
+        return module.tower
+    bank, writer = shop.bank, CaptionWriter(shop.words)
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         rows, captions, said = sample_captions(bank, writer, 128, generator)
@@ -263,7 +294,8 @@ def train_prior(shop: Workshop) -> PriorTransformer:
     prior.clip_std.data.copy_(bank.embeds.std(0, keepdim=True))
     prior.clip_mean.requires_grad_(False)
     prior.clip_std.requires_grad_(False)
-    shop.begin("prior", prior, "prior/prior")
+    if shop.begin("prior", prior):
+        return prior
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         rows, captions, _ = sample_captions(bank, writer, 64, generator)
@@ -284,7 +316,8 @@ def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
     """The decoder's first steps, on what the teacher sees: they need not wait for the image tower to learn it."""
     torch.manual_seed(shop.seed + 5)
     unet = models.unet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    shop.begin("sketcher", unet, "decoder/unet")
+    if shop.begin("sketcher", unet):
+        return unet
     return _train_unet("sketcher", unet, shop, shop.teacher, steps=1800, seed=10, decay=0.0)
 
 
@@ -356,8 +389,9 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
     """
     torch.manual_seed(shop.seed + 6)
     model = Answerer(models.question_answerer(shop.tokenizer, answers(shop.words)))
+    if shop.begin("vqa", model.model):
+        return model.model
     teacher, writer, things = shop.teacher.requires_grad_(False), QuestionWriter(shop.words), len(shop.words.things)
-    shop.begin("vqa", model.model, "vqa")
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
         batch = shop.source.sample(48, generator, MOVED)

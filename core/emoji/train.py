@@ -1,7 +1,8 @@
 """`python -m core.emoji.train`: builds the embedded stack from the registries' packages, stage by stage.
 
 Each stage writes checkpoints, logs its losses, and goes on where it was stopped. Without arguments all stages run
-in order, the stack is put together in core/emoji/weights/, and its caps and floors are measured.
+in order, the stack is put together in core/emoji/weights/, and its caps and floors are measured. Stages that are named
+build on the committed weights of the others: `decoder assemble calibrate` gives the decoder more hours, and no other.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def main() -> int:
     from core.emoji import stages
     from core.emoji.assemble import assemble
 
-    shop = stages.Workshop(cache_folder(), effort=arguments.effort, from_scratch=arguments.from_scratch)
+    only = frozenset(arguments.stages)
+    shop = stages.Workshop(cache_folder(), effort=arguments.effort, from_scratch=arguments.from_scratch, only=only)
     try:
         for name in arguments.stages or steps:
             if name == "assemble":

@@ -18,6 +18,7 @@ from core.emoji.pictures import BACKGROUNDS, BARE, LOOKS, MOVED, PictureSource, 
 from core.emoji.questions import KINDS, QuestionWriter, answers
 from core.emoji.render import SIZE, Drawings, held_out_pairs
 from core.emoji.sources import SETS, Thing
+from core.emoji.stages import Workshop, train_tower
 from core.emoji.teacher import WordNet, Words
 from core.emoji.tokenizer import UNKNOWN, word_tokenizer
 from core.errors import ConceptreeError
@@ -252,3 +253,18 @@ def test_either_optimizer_resumes(tmp_path, muon: bool) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "b", 3)
     assert torch.equal(whole.weight, run(tmp_path / "b", None).weight)
+
+
+def test_a_stage_asked_for_by_name_builds_on_the_committed_weights_of_the_others(tmp_path, capsys):
+    committed = tmp_path / "weights"
+    tower = models.image_tower()
+    with torch.no_grad():
+        for parameter in tower.parameters():
+            parameter.fill_(0.25)
+    tower.save_pretrained(committed / "prior" / "image_encoder")
+    shop = Workshop(tmp_path / "cache", weights=committed, only=frozenset({"decoder"}))
+    found = train_tower(shop)  # without drawings, words or a teacher: nothing is trained
+    assert all(bool((parameter == 0.25).all()) for parameter in found.parameters())
+    assert "tower: the committed weights" in capsys.readouterr().out
+    assert Workshop(tmp_path / "cache", weights=committed).begin("tower", models.image_tower()) is False
+    assert Workshop(tmp_path / "cache", weights=committed, only=frozenset({"tower"})).begin("tower", tower) is False
