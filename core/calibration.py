@@ -7,8 +7,7 @@ imagined for:
 
     cap          similarity of the category's own word to itself            (nothing belongs more than that)
     floor        halfway between how much a member resembles its own name and the names of other members
-    avoid_floor  a third of the way from how much an image of a member resembles another member's mean image
-                 to how much it resembles its own
+    avoid_floor  halfway between how much an image of a member resembles its own mean image and another member's
 
     python -m core.calibration [emoji | FOLDER]
 """
@@ -160,7 +159,7 @@ def _constants(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {
         "max_cosine": round(middle("itself"), 2),
         "min_cosine": round((middle("own") + middle("others")) / 2, 2),
-        "avoid_floor": round((middle("image_to_own") + 2 * middle("image_to_others")) / 3, 2),
+        "avoid_floor": round((middle("image_to_own") + middle("image_to_others")) / 2, 2),
     }
 
 

@@ -39,7 +39,7 @@ def test_constants_by_hand():
         {"itself": 1.0, "category": 0.6, "own": 1.0, "others": 0.36, "image_to_own": 1.0, "image_to_others": 0.36}
     )
     assert result["categories"]["pet"] == result["object"]  # the median over one
-    assert result["object"] == {"max_cosine": 1.0, "min_cosine": 0.68, "avoid_floor": 0.57}
+    assert result["object"] == {"max_cosine": 1.0, "min_cosine": 0.68, "avoid_floor": 0.68}
 
 
 def test_objects_and_styles_are_calibrated_apart(backbone):
