@@ -10,7 +10,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser lint bench mutants train-emoji card regenerate venv python npm
+.PHONY: help demo test test-browser lint view bench bench-view mutants train-emoji card regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -39,9 +39,16 @@ lint: venv ## ruff: rules and format; mypy on core and evolve
 	$(BIN)/mypy --no-error-summary
 	echo 'lint: ruff and mypy find nothing'
 
+view: venv ## the workbench in a browser, on runs/
+	$(BIN)/conceptree view $(ARGS)
+
 bench: venv ## an optimizer step as published against ours, as ratios; then the store at 100 to 10,000 concepts
 	$(BIN)/python -m benchmarks.step $(ARGS)
 	$(BIN)/python -m benchmarks.store
+
+bench-view: python ## until the family tree is seen in a browser, at 100, 1,000 and 10,000 concepts (needs Chromium)
+	$(ENVIRONMENT) --extra browser
+	$(BIN)/python -m benchmarks.view $(ARGS)
 
 mutants: venv ## deliberate faults, each of which a test must notice
 	$(BIN)/python -m tests.mutants $(ARGS)

@@ -77,6 +77,7 @@ def made_up(folder: Path, size: int) -> Run:
             row |= {"id": id_, "name": f"n{number}", "generation": generations[id_]}
             row["parents"] = [{"id": parent, "run": "", "weight": 0.5, "kind": "mix"} for parent in parents]
         run.rooms["concepts"].append(rows[: size - first])
+    run.listing.keep()  # as whoever adds a batch does
     return run
 
 

@@ -1,31 +1,37 @@
-"""A Kandinsky-style stack of models, loaded from a folder part by part: encode, imagine, draw.
+"""A Kandinsky-style stack of models, loaded part by part: encode, imagine, draw.
 
-A stack is what `KandinskyV22PriorPipeline` and `KandinskyV22Pipeline` save: `prior/` and `decoder/`, loaded through
-diffusers' and transformers' own classes. What is imagined and drawn equals what those pipelines give for the same
-seeds and settings; unlike theirs, imagining is differentiable in a concept's vectors.
+A stack is what a prior's pipeline (`KandinskyPriorPipeline`, `KandinskyV22PriorPipeline`) and a decoder's
+(`KandinskyPipeline`, `KandinskyV22Pipeline`) save, loaded through diffusers' and transformers' own classes. What is
+imagined and drawn equals what those pipelines give for the same seeds and settings; unlike theirs, imagining is
+differentiable in a concept's vectors. Where the folders are is `core/hub.py`'s part.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import torch
 from PIL.Image import Image
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
-from core import text
+from core import hub, text
 from core.errors import PromptError, StackError, VectorError
+from core.hub import EMOJI
+from core.offload import Turns
 from core.prior import CachedPrior, draw_noise
 
-EMOJI = Path(__file__).parent / "emoji" / "weights"
+__all__ = ["EMOJI", "Backbone", "content_hash", "load_failure", "quietly"]
 
 # How Kandinsky draws in the paper, for stacks that do not say how they draw (stack.json).
 _DRAWING = {"steps": 50, "guidance_scale": 7.5, "size": 512}
@@ -33,50 +39,139 @@ _ROWS_AT_ONCE = 64
 _PIXELS_AT_ONCE = 2**18
 _VERSIONS = ("_diffusers_version", "_name_or_path", "transformers_version")
 _LEARNING_PARTS = ("tokenizer", "text_encoder", "prior", "scheduler")
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# The pipelines that draw, and how wide each says that its image embeddings are.
+_DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cross_attention_dim"}
+_UNREAD = ("*.bin", "*.msgpack", "*.h5", "*.fp16.*", "*.non_ema.*", "*.bin.index.json")
+
+
+class _Part:
+    """A model of the stack: loaded when it is first asked for and, where models take turns on the device, brought there
+    with the others of its group whenever it is asked for.
+    """
+
+    def __init__(self, group: str, load: Callable[[Any], Any]) -> None:
+        self.group, self.load, self.__doc__ = group, load, load.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, stack: Any, owner: type | None = None) -> Any:
+        if stack is None:
+            return self
+        if self.name not in vars(stack):
+            model = self.load(stack)
+            modules = [model.unet, model.movq] if hasattr(model, "unet") else [model]
+            if stack.turns is None:
+                for module in modules:
+                    module.to(stack.device)
+            else:
+                stack.turns.add(self.group, modules)
+            vars(stack)[self.name] = model
+        if stack.turns is not None:
+            stack.turns.bring(self.group)
+        return vars(stack)[self.name]
+
+    def __set__(self, stack: Any, model: Any) -> None:
+        vars(stack)[self.name] = model
+
+
+def _part(group: str) -> Callable[[Callable[[Any], Any]], _Part]:
+    return lambda load: _Part(group, load)
 
 
 class Backbone:
     """A loaded stack. Parts come into memory when they are first needed: learning needs neither UNet nor MoVQ.
 
-    `where` is what was asked for, `version` what the stack calls itself, `width` (d) that of a concept's vectors and
-    of all embeddings; `calibration` and `vocabulary` are what lies beside the weights, None and {} where nothing does.
+    `where` is what finds the same stack again, `version` what it calls itself, `width` (d) that of a concept's vectors
+    and of all embeddings; `calibration` and `vocabulary` are what lies beside the weights, None and {} where nothing
+    does. `turns` tells which part is on the device, where they take turns.
     """
 
-    def __init__(self, where: str, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
-        self.where = where
+    def __init__(self, stack: hub.Stack, device: torch.device, dtype: torch.dtype, offload: bool = False) -> None:
+        self.where = stack.where
         self.device = device
         self.dtype = dtype
-        self._folder = folder
-        self._prior_folder = folder / "prior" if (folder / "prior" / "model_index.json").is_file() else folder
+        self.turns = Turns(device) if offload else None
+        self.beside = stack.beside
+        self.prior_folder = stack.prior
+        self.decoder_folder = stack.decoder
         self._priors: dict[tuple[int, float], CachedPrior] = {}
-        self.width = _check_widths(self._prior_folder)
+        self.width = _check_widths(self.prior_folder)
         about = self._beside("stack.json") or {}
-        self.version: str = about.get("version", folder.resolve().name)
+        self.version: str = about.get("version", stack.version)
         self.drawing: dict[str, Any] = {**_DRAWING, **about.get("drawing", {})}
         self.calibration: dict[str, Any] | None = self._beside("calibration.json")
-        self.vocabulary: dict[str, Any] = self._beside("vocabulary.json") or {}
 
     @classmethod
     def load(
         cls,
         where: str | Path = "emoji",
         device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        dtype: torch.dtype | str | None = None,
+        *,
+        revision: str | None = None,
+        offload: bool = False,
     ) -> Backbone:
-        """Open "emoji", a folder with `prior/` and `decoder/`, or a prior pipeline's folder alone (it cannot draw).
+        """Open a stack by what names it (core/hub.py): "emoji", "kandinsky-2.1", a folder with `prior/` and `decoder/`,
+        a prior's folder or repository alone (it cannot draw), or PRIOR+DECODER.
 
-        By default on the first GPU if there is one, in float32 whatever the files hold.
+        device: by default ("auto") the first GPU if there is one. dtype: of the frozen parts, by default float32
+        whatever the files hold; a concept's vectors, norms and losses are in float32 at least. revision: of
+        repositories. offload: a part is on the device only while it is used.
+
+        Raises:
+            StackError: a part is missing or wrong, in one line.
         """
-        folder = EMOJI if str(where) == "emoji" else Path(where).expanduser()
-        if not folder.is_dir():
-            hint = "make train-emoji builds it" if folder == EMOJI else "give a folder with prior/ and decoder/"
-            raise StackError(f"there is no stack {str(where)!r}: {hint}")
-        if not any((each / "model_index.json").is_file() for each in (folder / "prior", folder)):
-            raise StackError(f"the stack {str(where)!r} has no prior/ pipeline: no model_index.json is in it")
-        return cls(str(where), folder, torch.device(device or _best_device()), dtype or torch.float32)
+        at, precision = _device(device), _precision(dtype)
+        return cls(hub.find_stack(where, revision), at, precision, offload)
 
     def __repr__(self) -> str:
         return f"Backbone({self.where!r}, version={self.version!r}, width={self.width}, device={str(self.device)!r})"
+
+    @property
+    def draws(self) -> bool:
+        """Whether it has a decoder."""
+        return self.decoder_folder is not None and (self.decoder_folder / "model_index.json").is_file()
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether the decoder has the multilingual text encoder of Kandinsky 2.1, which `published` takes for its
+        constraints.
+        """
+        folder = self.decoder_folder
+        return self.draws and folder is not None and "text_encoder" in hub.parts_of(folder)
+
+    @cached_property
+    def vocabulary(self) -> dict[str, Any]:
+        """Words and categories (vocabulary.json): the stack's own or, for one that lists none and knows any word, those
+        of the embedded one, which are plain English.
+        """
+        if (own := self._beside("vocabulary.json")) is not None:
+            return own
+        subwords = (self.prior_folder / "tokenizer" / "merges.txt").is_file() or self._has_merges()
+        return hub.read_json(EMOJI / "vocabulary.json") if subwords and (EMOJI / "vocabulary.json").is_file() else {}
+
+    def _has_merges(self) -> bool:
+        file = self.prior_folder / "tokenizer" / "tokenizer.json"
+        return file.is_file() and bool(hub.read_json(file).get("model", {}).get("merges"))
+
+    def check(self) -> None:
+        """Raise StackError, in one line, for whatever of the stack is missing, damaged or does not fit; loads nothing.
+
+        Only weights whose numbers are wrong pass, which nobody but their makers can tell.
+        """
+        for part in (*_LEARNING_PARTS, *(("image_encoder", "image_processor") if self.draws else ())):
+            self._check_part(self.prior_folder, part)
+        if self.decoder_folder is not None and self.draws:
+            self._check_decoder(self.decoder_folder)
+            for part in hub.parts_of(self.decoder_folder):
+                self._check_part(self.decoder_folder, part)
+
+    def rest(self) -> None:
+        """Leave the device to others, where parts take turns on it."""
+        if self.turns is not None:
+            self.turns.clear()
 
     def encode_text(self, prompts: str | Sequence[str], vectors: Mapping[str, Tensor] | None = None) -> Tensor:
         """`[n, width]` projected text embeddings, not normalised; `vectors` as for `imagine`."""
@@ -90,6 +185,18 @@ class Backbone:
             pixels = self.image_processor(chunk, return_tensors="pt").pixel_values
             with torch.no_grad():
                 embeds.append(self.image_encoder(pixels.to(self.device, self.dtype)).image_embeds)
+        self.rest()
+        return torch.cat(embeds)
+
+    @torch.no_grad()
+    def encode_multilingual(self, prompts: str | Sequence[str]) -> Tensor:
+        """`[n, width]` embeddings of prompts by Kandinsky 2.1's multilingual text encoder, which the authors compared
+        what is imagined with; equal to the first of what KandinskyPipeline encodes them to.
+        """
+        embeds = [torch.zeros(0, self.width, device=self.device, dtype=self.dtype)]
+        for chunk in _chunks(_listed(prompts), _ROWS_AT_ONCE):
+            embeds.append(self._multilingual(chunk, self.multilingual_encoder)[0])
+        self.rest()
         return torch.cat(embeds)
 
     def imagine(
@@ -104,7 +211,7 @@ class Backbone:
         """`[n, width]` image embeddings that the prior samples for prompts, one seed each; one of either serves all.
 
         `vectors` maps a name that stands in the prompts as a whole word to a tensor `[d]` or `[k, d]`; the result is
-        differentiable in it. Equal to KandinskyV22PriorPipeline with a list of generators of these seeds, whatever
+        differentiable in it. Equal to the prior's pipeline with a list of generators of these seeds, whatever
         else is in the batch.
         """
         prompts, seeds = _paired(_listed(prompts), _listed(seeds))
@@ -129,27 +236,33 @@ class Backbone:
     ) -> list[Image]:
         """Pictures of image embeddings `[n, width]` (or `[width]`), one seed each; one of either serves all.
 
-        `size` is the side in pixels; what is not given, the stack says. Equal to KandinskyV22Pipeline with a list of
-        generators, the embedding of an empty (zero) image as the negative. Drawn in chunks that fit into memory.
+        `size` is the side in pixels; what is not given, the stack says. Equal to KandinskyV22Pipeline, or to
+        KandinskyPipeline with an empty prompt, with a list of generators and the embedding of an empty (zero) image as
+        the negative. Drawn in chunks that fit into memory.
         """
-        decoder = self.decoder
         if image_embeds.ndim not in (1, 2) or image_embeds.shape[-1] != self.width:
             raise VectorError(
                 f"expected image embeddings of shape [n, width] with width {self.width}, got {list(image_embeds.shape)}"
             )
         embeds, seeds = _paired(list(image_embeds.view(-1, self.width)), _listed(seeds))
         side = size or self.drawing["size"]
+        zero = self.zero_image_embed if self.draws else None  # before the decoder has its turn on the device
+        decoder = self.decoder
+        # Its text is left empty, as in the paper.
+        prompts = type(decoder).__name__ == "KandinskyPipeline"
         pictures: list[Image] = []
         for chunk in _chunks(list(zip(embeds, seeds, strict=True)), max(1, _PIXELS_AT_ONCE // side**2)):
             pictures += decoder(
+                **({"prompt": [""] * len(chunk)} if prompts else {}),
                 image_embeds=torch.stack([embed for embed, _ in chunk]).to(self.device, self.dtype),
-                negative_image_embeds=self.zero_image_embed.expand(len(chunk), -1),
+                negative_image_embeds=zero.expand(len(chunk), -1),
                 num_inference_steps=steps or self.drawing["steps"],
                 guidance_scale=self.drawing["guidance_scale"] if guidance_scale is None else guidance_scale,
                 height=side,
                 width=side,
                 generator=[torch.Generator().manual_seed(seed) for _, seed in chunk],
             ).images
+        self.rest()
         return pictures
 
     def cached_prior(self, steps: int, guidance_scale: float) -> CachedPrior:
@@ -174,7 +287,7 @@ class Backbone:
 
         Where the folder lies and which library version wrote it play no part.
         """
-        return content_hash({part: self._prior_folder / part for part in _LEARNING_PARTS})
+        return content_hash({part: self.prior_folder / part for part in _LEARNING_PARTS})
 
     @cached_property
     def drawing_fingerprint(self) -> str:
@@ -182,35 +295,58 @@ class Backbone:
 
         It plays no part in learning, but for the questions that are asked about drawings.
         """
-        parts = {part: self._folder / "decoder" / part for part in ("unet", "movq", "scheduler")}
-        parts["image_encoder"] = self._prior_folder / "image_encoder"
+        decoder = self.decoder_folder
+        parts = {part: decoder / part for part in ("unet", "movq", "scheduler")} if decoder is not None else {}
+        if decoder is not None and self.multilingual:
+            parts |= {part: decoder / part for part in ("text_encoder", "tokenizer")}
+        parts["image_encoder"] = self.prior_folder / "image_encoder"
         there = {part: folder for part, folder in parts.items() if folder.is_dir()}
         return content_hash(there, json.dumps(self.drawing, sort_keys=True))
 
     @cached_property
     def tokenizer(self) -> Any:
-        return self._part("tokenizer")
-
-    @cached_property
-    def text_encoder(self) -> Any:
-        return self._model("text_encoder", dtype=self.dtype)
-
-    @cached_property
-    def prior(self) -> Any:
-        return self._model("prior", dtype=self.dtype)
+        return self._load("tokenizer")
 
     @cached_property
     def scheduler(self) -> Any:
-        return self._part("scheduler")
-
-    @cached_property
-    def image_encoder(self) -> Any:
-        return self._model("image_encoder", dtype=self.dtype)
+        return self._load("scheduler")
 
     @cached_property
     def image_processor(self) -> Any:
         # The one that resizes with PIL, so that pictures are seen alike whether torchvision is installed or not.
-        return self._part("image_processor", cls="CLIPImageProcessorPil")
+        return self._load("image_processor", cls="CLIPImageProcessorPil")
+
+    @_part("learn")
+    def text_encoder(self) -> Any:
+        """The prior's text tower."""
+        return self._model("text_encoder")
+
+    @_part("learn")
+    def prior(self) -> Any:
+        """diffusers' PriorTransformer."""
+        return self._model("prior")
+
+    @_part("see")
+    def image_encoder(self) -> Any:
+        """The image tower whose embeddings the prior imagines."""
+        return self._model("image_encoder")
+
+    @_part("read")
+    def multilingual_encoder(self) -> Any:
+        """diffusers' MultilingualCLIP, of Kandinsky 2.1's decoder."""
+        return self._model("text_encoder", self._multilingual_folder)
+
+    @cached_property
+    def multilingual_tokenizer(self) -> Any:
+        return self._load("tokenizer", self._multilingual_folder)
+
+    @property
+    def _multilingual_folder(self) -> Path:
+        if self.decoder_folder is None or not self.multilingual:
+            raise StackError(
+                f"the stack {self.where!r} has no multilingual text encoder: only Kandinsky 2.1's have one"
+            )
+        return self.decoder_folder
 
     @cached_property
     def zero_image_embed(self) -> Tensor:
@@ -220,56 +356,130 @@ class Backbone:
             return self.image_encoder(torch.zeros(1, 3, side, side, device=self.device, dtype=self.dtype)).image_embeds
 
     @cached_property
+    def _empty_text(self) -> tuple[Tensor, Tensor]:
+        """`[1, width]` and `[1, 77, hidden]` what the decoder of Kandinsky 2.1 is told where its text is empty.
+
+        Its encoder is as large as the UNet and needed for this alone: it goes as it came, and never to the device.
+        """
+        encoder = self._model("text_encoder", self._multilingual_folder)
+        embeds, hidden = self._multilingual([""], encoder)
+        return embeds.to(self.device), hidden.to(self.device)
+
+    @_part("draw")
     def decoder(self) -> Any:
-        """diffusers' KandinskyV22Pipeline."""
-        folder = self._folder / "decoder"
-        if not (folder / "model_index.json").is_file():
+        """diffusers' KandinskyV22Pipeline or KandinskyPipeline; the latter without its text encoder, since its text is
+        always empty: what that encoder makes of it is kept instead.
+        """
+        folder = self.decoder_folder
+        if folder is None or not self.draws:
             raise StackError(f"the stack {self.where!r} has no decoder/, so it can learn but not draw")
-        kind = _json(folder / "model_index.json").get("_class_name")
-        if kind != "KandinskyV22Pipeline":
-            raise StackError(f"the decoder of {self.where!r} is a {kind}: only a KandinskyV22Pipeline draws here")
-        from diffusers import KandinskyV22Pipeline
+        kind = self._check_decoder(folder)
+        options: dict[str, Any] = {}
+        if kind == "KandinskyPipeline":
+            empty = self._empty_text
+            options = {"text_encoder": None, "tokenizer": None}
+        import diffusers
 
         try:
             with quietly():
-                pipeline = KandinskyV22Pipeline.from_pretrained(folder, dtype=self.dtype, use_safetensors=True)
+                pipeline = getattr(diffusers, kind).from_pretrained(
+                    folder, dtype=self.dtype, use_safetensors=True, **options
+                )
         except (AttributeError, OSError, ValueError, SafetensorError) as error:
             raise StackError(f"the decoder in {folder} does not load: {load_failure(error, folder)}") from error
-        pipeline.to(self.device)
+        if options:
+            pipeline._encode_prompt = MethodType(_empty_prompts(*empty), pipeline)
         pipeline.set_progress_bar_config(disable=True)
         for model in (pipeline.unet, pipeline.movq):
             model.eval().requires_grad_(False)
-        width = pipeline.unet.config.encoder_hid_dim
-        if width != self.width:
-            raise StackError(f"the decoder of {self.where!r} takes width {width}, its prior gives {self.width}")
         return pipeline
 
     def _features(self, prompts: Sequence[str], vectors: Mapping[str, Tensor] | None) -> text.TextFeatures:
         return text.encode(self.text_encoder, self.tokenizer, prompts, vectors)
 
-    def _model(self, part: str, **options: Any) -> Any:
-        return self._part(part, use_safetensors=True, **options).to(self.device).eval().requires_grad_(False)
+    @torch.no_grad()
+    def _multilingual(self, prompts: Sequence[str], encoder: Any) -> tuple[Tensor, Tensor]:
+        """`[n, width]` and `[n, 77, hidden]`, padded as KandinskyPipeline does."""
+        tokenizer = self.multilingual_tokenizer
+        for prompt, ids in zip(prompts, tokenizer(list(prompts), verbose=False).input_ids, strict=True):
+            if len(ids) > text.POSITIONS:
+                raise PromptError(f"{prompt!r} has {len(ids)} multilingual tokens, of which 77 fit: shorten it")
+        read = {"padding": "max_length", "max_length": text.POSITIONS, "return_tensors": "pt"}
+        tokens = tokenizer(list(prompts), **read)
+        return encoder(tokens.input_ids.to(encoder.device), tokens.attention_mask.to(encoder.device))
 
-    def _part(self, part: str, cls: str | None = None, **options: Any) -> Any:
-        """One part of the prior's pipeline, of the class that its model_index.json names, as diffusers loads it."""
-        library, name = _json(self._prior_folder / "model_index.json").get(part, (None, None))
-        folder = self._prior_folder / part
-        if library not in ("diffusers", "transformers") or not folder.is_dir():
-            raise StackError(f"the stack {self.where!r} has no {part}: there should be a folder {folder}")
+    def _model(self, part: str, folder: Path | None = None) -> Any:
+        model = self._load(part, folder, use_safetensors=True, dtype=self.dtype)
+        return model.eval().requires_grad_(False)
+
+    def _load(self, part: str, pipeline: Path | None = None, cls: str | None = None, **options: Any) -> Any:
+        """One part of a pipeline, by default the prior's, of the class that its model_index.json names, as diffusers
+        loads it.
+        """
+        folder, library, name = self._found(pipeline or self.prior_folder, part)
         try:
             with quietly():
                 return getattr(import_module(library), cls or name).from_pretrained(folder, **options)
         except (AttributeError, OSError, ValueError, SafetensorError) as error:
             raise StackError(f"the {part} in {folder} does not load: {load_failure(error, folder)}") from error
 
+    def _found(self, pipeline: Path, part: str) -> tuple[Path, str, str]:
+        """(its folder, the module and the name of its class)"""
+        library, name = hub.parts_of(pipeline).get(part, (None, ""))
+        folder = pipeline / part
+        if library is None or not folder.is_dir():
+            raise StackError(f"the stack {self.where!r} has no {part}: there should be a folder {folder}")
+        hub.refuse_code(folder)
+        return folder, "diffusers.pipelines.kandinsky" if library == "kandinsky" else library, name
+
+    def _check_part(self, pipeline: Path, part: str) -> None:
+        folder = self._found(pipeline, part)[0]
+        weights = part in ("text_encoder", "prior", "image_encoder", "unet", "movq")
+        if missing := hub.lacks(folder, weights):
+            raise StackError(f"the {part} of {self.where!r} is not whole: in {folder}, {missing.strip()}")
+        hub.check_weights(folder)
+
+    def _check_decoder(self, folder: Path) -> str:
+        """The class of the decoder's pipeline, if it draws what this prior imagines."""
+        kind = hub.read_json(folder / "model_index.json").get("_class_name")
+        if kind not in _DECODERS:
+            known = " or a ".join(_DECODERS)
+            raise StackError(f"the decoder of {self.where!r} is a {kind}: only a {known} draws here")
+        unet = hub.read_json(folder / "unet" / "config.json")
+        width = unet.get(_DECODERS[kind])
+        if width != self.width:
+            raise StackError(f"the decoder of {self.where!r} takes width {width}, its prior gives {self.width}")
+        if kind == "KandinskyPipeline":
+            words = hub.read_json(folder / "text_encoder" / "config.json")
+            pairs = (("numDims", 768, width), ("transformerDimensions", 1024, unet.get("encoder_hid_dim")))
+            for name, default, expected in pairs:
+                if words.get(name, default) != expected:
+                    raise StackError(
+                        f"the parts of {str(folder)!r} do not fit: text encoder's {name} is"
+                        f" {words.get(name, default)}, the UNet takes {expected}"
+                    )
+        return kind
+
     def _beside(self, name: str) -> dict[str, Any] | None:
-        file = self._folder / name
-        return _json(file) if file.is_file() else None
+        file = self.beside / name
+        return hub.read_json(file) if file.is_file() else None
+
+
+def _empty_prompts(embeds: Tensor, hidden: Tensor) -> Callable[..., tuple[Tensor, Tensor, None]]:
+    """In place of KandinskyPipeline's `_encode_prompt`: what the empty prompt was encoded to, for as many rows."""
+
+    def encode(
+        pipeline: Any, prompt: list[str], device: Any, images: int, guided: bool, negative: Any = None
+    ) -> tuple[Tensor, Tensor, None]:
+        rows = len(prompt) * images * (2 if guided else 1)
+        return embeds.expand(rows, -1), hidden.expand(rows, -1, -1), None
+
+    return encode
 
 
 def _check_widths(folder: Path) -> int:
     """The width of a prior pipeline's embeddings, if its parts agree on it and on the length of prompts."""
-    prior, encoder = (_json(folder / part / "config.json") for part in ("prior", "text_encoder"))
+    prior, encoder = (hub.read_json(folder / part / "config.json") for part in ("prior", "text_encoder"))
     width = prior.get("embedding_dim", 768)
     for name, default in (("hidden_size", 512), ("projection_dim", 512)):
         if encoder.get(name, default) != width:
@@ -303,13 +513,6 @@ def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StackError(f"{file} is missing or is not JSON") from error
-
-
 def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
     """Twelve hex digits that tell what lies in folders, which are parts by name: their files by name and content, JSON
     without versions; not where they lie.
@@ -319,31 +522,63 @@ def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
         if not folder.is_dir():
             raise StackError(f"a folder of the stack is missing: {folder}")
         for file in sorted(folder.iterdir()):
+            if any(fnmatch(file.name, pattern) for pattern in _UNREAD):
+                continue  # the same weights in another form, which some copies of a stack have and others do not
             digest.update(f"{part}/{file.name}\n".encode())
             if file.suffix == ".json":
                 digest.update(_without_versions(file).encode())
             elif file.is_file():
-                with file.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+                digest.update(_sha256(file))
     return digest.hexdigest()[:12]
 
 
 def load_failure(error: Exception, folder: Path) -> str:
     """Why the weights in `folder` do not load, in one line, with the damaged file's name, which safetensors omits."""
     for file in sorted(folder.rglob("*.safetensors")):
-        try:
-            with safe_open(file, "pt"):
-                pass
-        except (SafetensorError, OSError) as damage:
-            return f"{file} is damaged ({str(damage).splitlines()[0]}): fetch it again"
+        if damage := hub.damage_of(file):
+            return damage
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def _sha256(file: Path) -> bytes:
+    """Of a file's content. The hub's cache names large files by it, so that gigabytes need not be read again."""
+    blob = file.resolve()
+    if blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name):
+        return bytes.fromhex(blob.name)
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
 def _without_versions(file: Path) -> str:
-    content: Any = _json(file)
+    try:
+        content: Any = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StackError(f"{file} is missing or is not JSON") from error
     if isinstance(content, dict):
         content = {key: value for key, value in content.items() if key not in _VERSIONS}
     return json.dumps(content, sort_keys=True)
+
+
+def _device(asked: torch.device | str | None) -> torch.device:
+    """The device asked for, if it is there."""
+    if asked in (None, "auto"):
+        return torch.device(_best_device())
+    try:
+        device = torch.device(asked)  # type: ignore[arg-type]
+    except RuntimeError as error:
+        raise StackError(f"there is no device {asked!r}: choose auto, cpu or cuda") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        build = "" if torch.version.cuda or torch.version.hip else ", and this PyTorch was built without it"
+        raise StackError(f"there is no device {str(device)!r} here{build}: choose auto or cpu")
+    return device
+
+
+def _precision(asked: torch.dtype | str | None) -> torch.dtype:
+    if asked is None or isinstance(asked, torch.dtype):
+        return asked or torch.float32
+    if asked not in _PRECISIONS:
+        raise StackError(f"dtype = {asked!r}: choose {', '.join(_PRECISIONS)}")
+    return _PRECISIONS[asked]
 
 
 def _best_device() -> str:

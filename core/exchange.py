@@ -37,10 +37,10 @@ from core.errors import ConceptreeError
 from core.files import write_atomically
 
 FORMS = ("safetensors", "diffusers", "a1111", "conceptlab", "npz")
-CLIP_L, CLIP_G = 768, 1280
+CLIP_L, CLIP_H, CLIP_G = 768, 1024, 1280
 TOKEN_SPACES = {
     CLIP_L: "CLIP ViT-L/14, that of Kandinsky 2.1 and Stable Diffusion 1",
-    1024: "OpenCLIP ViT-H/14, that of Stable Diffusion 2",
+    CLIP_H: "OpenCLIP ViT-H/14, that of Stable Diffusion 2",
     CLIP_G: "OpenCLIP ViT-bigG/14, that of Kandinsky 2.2 and SDXL's clip_g",
 }
 MOST_VECTORS = 32  # as many as a Request has
@@ -128,6 +128,8 @@ def readers(form: str, vectors: Array) -> str:
         )
     if width == CLIP_L:
         return "diffusers, A1111, ComfyUI and InvokeAI read it for Stable Diffusion 1, whose tokens are Kandinsky 2.1's"
+    if width == CLIP_H:
+        return "diffusers, A1111, ComfyUI and InvokeAI read it for Stable Diffusion 2"
     if width == CLIP_G and form == "a1111":
         return "A1111, ComfyUI and InvokeAI read it for SDXL; clip_l, which Kandinsky 2.2 does not have, is zeros"
     if width == CLIP_G:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
 from core.errors import ConceptreeError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class StorageError(ConceptreeError):
@@ -34,8 +37,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
         _flush_folder(path.parent)
     except OSError as error:
+        what_to_do = "make room and try again" if error.errno in _FULL else "choose another folder, or mend this one"
         raise StorageError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}; make room or choose another folder"
+            f"{str(path)!r} cannot be written: {error.strerror or error}; what was stored before is whole: {what_to_do}"
         ) from error
 
 

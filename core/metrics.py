@@ -15,6 +15,7 @@ from torch import Tensor
 
 from core.concept import Request
 from core.constraints import normalise
+from core.negatives import says_again
 from core.prompts import PANEL, PANEL_SEEDS
 from core.wordbank import WordBank, members
 
@@ -121,6 +122,20 @@ def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str
         parts["resembles"] = _average([found[f"parent:{p.id}"] for p in request.mixed], weights)
         score += parts["resembles"]
     return {"score": score, **parts}
+
+
+def membership(
+    request: Request, imagined: Tensor, bank: WordBank, known: Sequence[str], negatives: Sequence[str] = ()
+) -> dict[str, float]:
+    """What one concept (imagined [1, templates, seeds, width]) is to its category, whatever it was asked to be.
+
+    category: similarity to the category's word. differs: that, minus the similarity to the nearest of the `known`
+    members, or, where there are none, of its negatives; left out where nobody can be named.
+    """
+    own = "" if request.kind == "style" else request.category
+    others = [word for word in known if not says_again(word, own)] or list(negatives)
+    category, *near = word_similarity(imagined, bank.panels(request.kind, [own, *others]))[0].tolist()
+    return {"category": category} | ({"differs": category - max(near)} if near else {})
 
 
 def nearest_words(

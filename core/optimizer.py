@@ -18,15 +18,15 @@ from torch import Tensor
 
 from core.concept import Concept, Request, RequestError, concept_id
 from core.errors import StackError
-from core.metrics import consistency, scores, similarities
+from core.metrics import consistency, membership, scores, similarities
 from core.negatives import Namer
 from core.review import Review
 from core.segments import Event, Learner, Looker
 from core.settings import Settings
 from core.snapshot import SnapshotError, ids_of, pack, unpack
 from core.state import State, initial_state, make_constraints
-from core.step import in_text_space, make_step
-from core.wordbank import EncodeText, WordBank, members
+from core.step import Step, in_text_space, make_step
+from core.wordbank import EncodeText, WordBank, lists, members
 
 # How many learn side by side at most. Reading the weights is then shared by many rows (§5.6 of docs/design.md), while
 # memory stays bounded whatever is asked for, and a stop costs no more than one batch.
@@ -41,7 +41,7 @@ class Report:
     step of steps: over all requests. losses: of this step, one for each request, NaN for those that rest.
     finished: the concepts of a batch that is done with this report. concepts: all of them, in the order of the
     requests, only in the last report. snapshot: at a boundary, gives what `learn` goes on from after a kill; to be
-    called before the next report.
+    called before the next report, with the `marks` of `snapshot.pack` if there are any.
     """
 
     step: int
@@ -50,7 +50,7 @@ class Report:
     events: tuple[Event, ...] = ()
     finished: tuple[Concept, ...] = ()
     concepts: tuple[Concept, ...] = ()
-    snapshot: Callable[[], bytes] | None = None
+    snapshot: Callable[..., bytes] | None = None
 
     @property
     def message(self) -> str:
@@ -66,7 +66,8 @@ class ConceptLab:
     vocabulary, without drawing. draw: whether to draw the concepts at each boundary (a namer's drawings are
     made in any case). review: asked about each new negative; see `core/review.py`. encode_constraints: another
     encoder of the constraint words, prompts → [n, width]. images: how many drawings of a concept a namer is asked
-    about, whose answers are taken together, the surest first.
+    about, whose answers are taken together, the surest first. drafts: steps after which concepts are also drawn in the
+    midst of a segment, for people to look at; what is learned does not depend on it.
     """
 
     def __init__(
@@ -78,11 +79,13 @@ class ConceptLab:
         review: Review | None = None,
         encode_constraints: EncodeText | None = None,
         images: int = 1,
+        drafts: Sequence[int] = (),
     ) -> None:
         if not isinstance(images, int) or isinstance(images, bool) or images < 1:
             raise RequestError(f"images = {images!r}: expected a whole number of at least 1")
         self.backbone = backbone
         self.settings = settings
+        self.drafts = frozenset(drafts)
         self.bank = WordBank(encode_constraints or backbone.encode_text, backbone.width)
         self.looker = Looker(backbone, self.bank, namer, draw, review, images)
 
@@ -163,6 +166,10 @@ class ConceptLab:
         """The id of the concept that a prepared request gives here, with what a person decides while it learns."""
         return concept_id(request, self.backbone.fingerprint, decisions, self.looker.naming(request))
 
+    def make_step(self, settings: Settings, text_space: bool) -> Step:
+        """What a step is here: for a batch whose requests agree in `settings.together()`."""
+        return make_step(self.backbone, settings, text_space)
+
     def start(self, request: Request) -> Tensor:
         """Where a concept's vectors [k, d] start: as given, or k times the mean of the initialiser's token
         vectors.
@@ -177,15 +184,17 @@ class ConceptLab:
         """(state, losses, events, concepts once all are finished) after each step and boundary of one batch."""
         requests = [learner.request for learner in learners]
         settings = requests[0].chosen
-        step = make_step(self.backbone, settings, in_text_space(requests[0]))
+        step = self.make_step(settings, in_text_space(requests[0]))
         dtype = torch.promote_types(self.backbone.dtype, torch.float32)
         vectors = torch.stack([self.start(r).to(self.backbone.device, dtype) for r in requests])
         state = initial_state(requests, vectors, [learner.words for learner in learners], self.bank)
-        restored = _restored(snapshot, state, learners, ids)
+        restored, problem = _restored(snapshot, state, learners, ids)
         if restored is not None:
             state = self._constrained(restored, learners)
         else:
             state, events = self._look(state, learners, range(len(requests)))
+            if problem:
+                events = tuple(replace(each, note="; ".join(filter(None, [problem, each.note]))) for each in events)
             yield state, [], events, ()
         while active := state.active:
             began = time.perf_counter()
@@ -194,7 +203,8 @@ class ConceptLab:
                 learners[i].seconds += (time.perf_counter() - began) / len(active)
             pending = [i for i in active if state.step[i] % settings.segment == 0 or state.step[i] == state.steps[i]]
             if not pending:
-                yield state, losses, (), ()
+                drafts = [i for i in active if state.step[i] in self.drafts]
+                yield state, losses, self.looker.drafts(state, learners, drafts) if drafts else (), ()
                 continue
             state, events = self._look(state, learners, pending)
             yield state, losses, events, () if state.active else tuple(map(self._concept, learners))
@@ -230,28 +240,39 @@ class ConceptLab:
         best = max(range(min(1, last), last + 1), key=lambda i: (judged[i]["score"], i))
         place = best if request.chosen.keep == "best" else last
         kept = learner.checkpoints[place]
+        member = membership(request, kept.imagined, self.bank, self._known_members(request), words)
         return Concept(
             id=self.concept_id(request, learner.decisions),
             request=request,
             vectors=kept.vectors.cpu().numpy(),
-            image_embed=kept.imagined.flatten(0, 2).mean(0).cpu().numpy(),
+            image_embed=kept.imagined.flatten(0, 2).mean(0).float().cpu().numpy(),
             negatives=tuple(learner.negatives),
             history=tuple(learner.history),
             kept_step=kept.step,
-            scores={**judged[place], "consistency": float(consistency(kept.imagined))},
+            scores={**judged[place], **member, "consistency": float(consistency(kept.imagined))},
             fingerprint=self.backbone.fingerprint,
             version=self.backbone.version,
             steps=request.chosen.steps,
             seconds=learner.seconds,
         )
 
+    def _known_members(self, request: Request) -> Sequence[str]:
+        """Members of the category to compare a concept with: as many as are encoded by now, or soon."""
+        if request.schedule == "adaptive" or lists(self.backbone, request.category, request.kind):
+            return members(self.backbone, request.category, request.kind)
+        return ()  # to encode the whole vocabulary for this alone takes seconds
 
-def _restored(snapshot: bytes, state: State, learners: Sequence[Learner], ids: Sequence[str]) -> State | None:
-    """The batch from its snapshot; None if that is another's or cannot be read, and then nothing has been changed."""
+
+def _restored(
+    snapshot: bytes, state: State, learners: Sequence[Learner], ids: Sequence[str]
+) -> tuple[State | None, str]:
+    """(the batch from its snapshot, ""). None if that is another's, or cannot be read, as the text then says; in both
+    cases nothing has been changed.
+    """
     try:
-        return unpack(snapshot, state, learners) if snapshot and ids_of(snapshot) == list(ids) else None
+        return (unpack(snapshot, state, learners) if snapshot and ids_of(snapshot) == list(ids) else None), ""
     except SnapshotError:
-        return None
+        return None, "what was kept of its course cannot be read, so it starts again"
 
 
 def total_steps(requests: Sequence[Request]) -> int:

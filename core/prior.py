@@ -119,14 +119,15 @@ class CachedPrior:
     def sample(self, features: TextFeatures, noise: Tensor) -> Tensor:
         """Image embeddings `[n, width]` as diffusers' pipeline returns them, differentiable in `features`.
 
-        `noise` is `[steps, n, width]`, as from `draw_noise`.
+        `noise` is `[steps, n, width]`, as from `draw_noise`. In float32 at least, whatever the prior is in.
         """
         n, length = features.mask.shape
         expected = [self.steps, n, self.prior.config.embedding_dim]
         if list(noise.shape) != expected:
             raise ConceptreeError(f"expected noise of shape [steps, n, width] = {expected}, got {list(noise.shape)}")
-        noise = noise.to(features.embeds)
-        device, dtype = noise.device, noise.dtype
+        device, dtype = features.embeds.device, features.embeds.dtype
+        # What is denoised stays in float32 at least: guidance would magnify what half precision rounds off.
+        noise = noise.to(device, torch.promote_types(dtype, torch.float32))
 
         prefix = _prefix_layout(length, self.steps, prompted=True).to(device)
         seen = torch.cat([self._layout, prefix], dim=1)
@@ -136,7 +137,7 @@ class CachedPrior:
         latent = noise[0]
         for step in range(self.steps):
             tail = _tail_layout(step, self.guided).to(device)
-            tokens, layout = self._tail(latent), tail
+            tokens, layout = self._tail(latent.to(dtype)), tail
             if step == 0:
                 tokens = torch.cat([self._prefix(features), tokens], dim=1)
                 layout = torch.cat([prefix, tail], dim=1)
@@ -187,6 +188,7 @@ class CachedPrior:
     def _predict(self, hidden: Tensor) -> Tensor:
         """The predicted image embedding `[n, width]` under classifier-free guidance."""
         predicted = self.prior.proj_to_clip_embeddings(self.prior.norm_out(hidden))
+        predicted = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
         if not self.guided:
             return predicted[:, 0]
         prompted, unprompted = predicted.unbind(dim=1)

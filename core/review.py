@@ -7,7 +7,8 @@ learning in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from core.concept import Negative, Request
@@ -26,8 +27,8 @@ class ReviewError(ConceptreeError):
 class Proposal:
     """What a person is asked about: the words that would be added, the negatives so far, and why.
 
-    index: which request. earlier: the steps to which one can go back. problem: why the last decision could not be
-    followed; "" when this is asked for the first time.
+    index: which request. earlier: the steps to which one can go back, and the negatives then. problem: why the last
+    decision could not be followed; "" when this is asked for the first time.
     """
 
     index: int
@@ -40,6 +41,7 @@ class Proposal:
     note: str
     earlier: tuple[int, ...] = ()
     problem: str = ""
+    negatives_then: Mapping[int, Sequence[Negative]] = field(default_factory=dict)  # by earlier step
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,13 @@ class Decision:
     """A person's answer: `words` are added instead of the proposed ones (none: a veto), `drop` are taken away.
 
     back_to: go on from the checkpoint of that earlier step, with the negatives it had, as if what followed had not
-    been; `words` and `drop` are then for that step.
+    been; `words` and `drop` are then for that step. note: what a person should know of how it came to be decided.
     """
 
     words: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     back_to: int | None = None
+    note: str = ""
 
 
 Review = Callable[[Proposal], Decision | None]
@@ -67,7 +70,7 @@ def ask(
     earlier: the negatives at each step to which one can go back. A decision that `checked` refuses is asked about
     again, with the reason as the proposal's `problem`.
     """
-    proposal = replace(proposal, earlier=tuple(earlier))
+    proposal = replace(proposal, earlier=tuple(earlier), negatives_then=earlier)
     for _ in range(MOST_TRIES):
         decision = review(proposal)
         if decision is None:
@@ -77,7 +80,8 @@ def ask(
         except ReviewError as error:
             proposal = replace(proposal, problem=str(error))
             continue
-        return (None if decision == Decision(proposal.words) else decision), ""
+        agrees = replace(decision, note="") == Decision(proposal.words)
+        return (None, decision.note) if agrees else (decision, decision.note)
     return None, f"as proposed, after {MOST_TRIES} decisions that cannot be followed ({proposal.problem})"
 
 
@@ -116,7 +120,38 @@ def checked(
         if _same(word, words):
             raise ReviewError(f"{word!r} is given twice: give it once")
         words.append(word)
-    return Decision(tuple(words), tuple(dict.fromkeys(drop)), decision.back_to)
+    return Decision(tuple(words), tuple(dict.fromkeys(drop)), decision.back_to, decision.note)
+
+
+def steered(decision: Decision | None, further: Sequence[Decision], proposal: Proposal, backbone: Any) -> Decision:
+    """One decision out of the one on a proposal (None agrees) and further ones, which were made without seeing it.
+
+    The words of a further one are added, those it drops may be among the proposed ones, and where it goes back, what
+    was decided before it no longer matters. One that cannot be followed is left out; the note says which and why.
+
+    Raises:
+        ReviewError: the decision on the proposal cannot be followed itself.
+    """
+    earlier = proposal.negatives_then
+    so_far = checked(decision or Decision(proposal.words), proposal, earlier, backbone)
+    told = [so_far.note] if so_far.note else []
+    for each in further:
+        try:
+            so_far = checked(_joined(so_far, each), proposal, earlier, backbone)
+        except ReviewError as error:
+            told.append(f"a decision was left out: {error}")
+    return replace(so_far, note="; ".join(told))
+
+
+def _joined(one: Decision, other: Decision) -> Decision:
+    """The first decision with what the other adds to it, unless that goes back."""
+    if other.back_to is not None:
+        return other
+    refused = [word for word in map(partial(_same, words=one.words), other.drop) if word]
+    dropped = [word for word in other.drop if not _same(word, one.words)]
+    added = [word for word in other.words if not _same(word, one.words)]
+    words = [word for word in one.words if word not in refused]
+    return Decision((*words, *added), (*one.drop, *dropped), one.back_to)
 
 
 def _same(given: str, words: Sequence[str]) -> str | None:

@@ -40,7 +40,7 @@ class Checkpoint:
 @dataclass(frozen=True)
 class Event:
     """What happened to one concept at a boundary. index: which request. similarities: on the panel, by
-    constraint.
+    constraint. draft: a look in the midst of a segment, which changes nothing.
     """
 
     index: int
@@ -50,7 +50,9 @@ class Event:
     images: tuple[Any, ...] = ()
     answers: tuple[Answer, ...] = ()
     negatives: tuple[Negative, ...] = ()  # those added now
+    all_negatives: tuple[Negative, ...] = ()  # those it has from now on
     note: str = ""
+    draft: bool = False
 
     @property
     def message(self) -> str:
@@ -140,10 +142,28 @@ class Looker:
                     images=() if put_back else tuple(drawn.get(i, ())),
                     answers=() if put_back else tuple(answers.get(i, ())),
                     negatives=tuple(n for n in learner.negatives if n not in before),
+                    all_negatives=tuple(learner.negatives),
                     note=note,
                 )
             )
         return state, tuple(events)
+
+    @torch.no_grad()
+    def drafts(self, state: State, learners: Sequence[Learner], rows: Sequence[int]) -> tuple[Event, ...]:
+        """Draw and measure the given rows in the midst of a segment, for people; nothing is learned from it."""
+        imagined, drawn = self._imagined(state, rows), self._drawn(state, rows)
+        return tuple(
+            Event(
+                index=learners[i].index,
+                step=state.step[i],
+                request=learners[i].request,
+                similarities=similarities(learners[i].request, imagined[i], learners[i].words, self.bank),
+                images=tuple(drawn[i]),
+                all_negatives=tuple(learners[i].negatives),
+                draft=True,
+            )
+            for i in rows
+        )
 
     def _asks(self, state: State, learner: Learner, row: int) -> bool:
         """Adaptive: after each segment but the last, and at the start where no negative is given (§2)."""
@@ -257,8 +277,10 @@ class Looker:
             return state, "; ".join(filter(None, [choice.note, untold]))
         learner.decisions.append(f"{step} {sorted(decision.drop)} {list(decision.words)} {decision.back_to}")
         if decision.back_to is not None:
-            return self._back(state, row, learner, decision, decision.back_to)
-        return state, _follow(learner, decision, words, step, by, choice.note)
+            state, told = self._back(state, row, learner, decision, decision.back_to)
+        else:
+            told = _follow(learner, decision, words, step, by, choice.note)
+        return state, "; ".join(filter(None, [told, untold]))
 
     def _back(self, state: State, row: int, learner: Learner, decision: Decision, step: int) -> tuple[State, str]:
         """The row as it was at an earlier boundary; what was learned and measured since is forgotten."""

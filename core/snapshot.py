@@ -30,8 +30,10 @@ class SnapshotError(ConceptreeError):
     """A stored course of learning that cannot be gone on with."""
 
 
-def pack(state: State, learners: Sequence[Learner], ids: Sequence[str]) -> bytes:
-    """The batch at a boundary. ids: which concepts it gives, in order; `unpack` demands the same ones."""
+def pack(state: State, learners: Sequence[Learner], ids: Sequence[str], marks: Sequence[str] = ()) -> bytes:
+    """The batch at a boundary. ids: which concepts it gives, in order; `unpack` demands the same ones. marks: of what
+    the caller will not do again when it goes on from here, see `marks_of`.
+    """
     tensors = {name: getattr(state, name) for name in _ROWS}
     for i, learner in enumerate(learners):
         for j, checkpoint in enumerate(learner.checkpoints):
@@ -39,6 +41,7 @@ def pack(state: State, learners: Sequence[Learner], ids: Sequence[str]) -> bytes
     about = {
         "schema": SCHEMA,
         "ids": list(ids),
+        "marks": list(marks),
         "step": list(state.step),
         "learners": [
             {
@@ -63,6 +66,12 @@ def pack(state: State, learners: Sequence[Learner], ids: Sequence[str]) -> bytes
 def ids_of(content: bytes) -> list[str]:
     """Which concepts a snapshot is of."""
     return list(_about(content)["ids"])
+
+
+def marks_of(content: bytes) -> list[str]:
+    """The marks that a snapshot was packed with; none in those of earlier versions."""
+    marks = _about(content).get("marks", [])
+    return [str(mark) for mark in marks] if isinstance(marks, list) else []
 
 
 def unpack(content: bytes, state: State, learners: Sequence[Learner]) -> State:

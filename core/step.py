@@ -26,7 +26,9 @@ from core.text import TextFeatures, encode_rows, tokenize
 
 Step = Callable[[State], tuple[State, list[float]]]
 Imagine = Callable[[TextFeatures, Sequence[int]], Tensor]
-_NAME = "<concept>"
+# (prompts in which NAME stands, vectors [n, k, d] for them, one draw each) → image embeddings [n, width]
+Embed = Callable[[Sequence[str], Tensor, Sequence["Draw"]], Tensor]
+NAME = "<concept>"
 
 
 class DivergedError(ConceptreeError):
@@ -110,9 +112,23 @@ def make_loss(settings: Settings) -> Callable[[Tensor, Constraints, Numbers, Seq
     return loss
 
 
-def make_step(backbone: Any, settings: Settings, text_space: bool = False) -> Step:
-    """The step for a batch whose requests agree in `settings.together()`. text_space: see `in_text_space`."""
+def make_embed(backbone: Any, settings: Settings, text_space: bool = False) -> Embed:
+    """P(E_y(v)), or in text space E_y(v), of prompts."""
     imagine = text_embedding if text_space else through_prior(backbone, settings)
+
+    def embed(prompts: Sequence[str], vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
+        tokens = tokenize(backbone.tokenizer, prompts, {NAME: vectors.shape[1]}).to(vectors.device)
+        features = encode_rows(backbone.text_encoder, tokens, vectors)
+        return imagine(features, [d.noise_seed for d in draws])
+
+    return embed
+
+
+def make_step(backbone: Any, settings: Settings, text_space: bool = False, embed: Embed | None = None) -> Step:
+    """The step for a batch whose requests agree in `settings.together()`. text_space: see `in_text_space`. embed: what
+    stands in place of text tower and prior, for models that have none (core/diffusion.py).
+    """
+    embed = embed or make_embed(backbone, settings, text_space)
     loss = make_loss(settings)
 
     def step(state: State) -> tuple[State, list[float]]:
@@ -122,11 +138,9 @@ def make_step(backbone: Any, settings: Settings, text_space: bool = False) -> St
         draws = [draw(state.requests[i], state.step[i]) for i in active]
         vectors = state.vectors[index].detach().requires_grad_()
         prompts = [
-            TEMPLATES[state.requests[i].kind][d.template].format(_NAME) for i, d in zip(active, draws, strict=True)
+            TEMPLATES[state.requests[i].kind][d.template].format(NAME) for i, d in zip(active, draws, strict=True)
         ]
-        tokens = tokenize(backbone.tokenizer, prompts, {_NAME: vectors.shape[1]}).to(vectors.device)
-        features = encode_rows(backbone.text_encoder, tokens, vectors)
-        imagined = normalise(imagine(features, [d.noise_seed for d in draws]))
+        imagined = normalise(embed(prompts, vectors, draws))
         numbers = state.numbers.rows(index)
         losses = loss(imagined, state.constraints.rows(index), numbers, draws)
         # Summed, never averaged: a concept's gradient must not depend on how many learn beside it.

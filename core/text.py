@@ -20,6 +20,8 @@ from torch import Tensor
 
 from core.errors import PromptError, VectorError
 
+# How many tokens CLIP reads, as published.
+POSITIONS = 77
 # What stands under a vector; its embedding is replaced, so any id inside the table will do.
 _PLACEHOLDER_ID = 0
 

@@ -51,6 +51,12 @@ class WordBank:
         return self._known[key]
 
 
+def lists(backbone: Any, category: str, kind: str = "object") -> bool:
+    """Whether the stack's vocabulary says which words belong to a category."""
+    categories = backbone.vocabulary.get("categories", {})
+    return bool(categories.get(category.lower()) or (kind == "style" and categories.get("style")))
+
+
 def members(backbone: Any, category: str, kind: str = "object") -> tuple[str, ...]:
     """The words of the stack's vocabulary that belong to a category; where it does not list that, all of its words.
 

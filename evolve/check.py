@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evolve.lineage import pedigree
+from evolve.migrations import pending
 from evolve.parts import PART, Damage, Room, RunError, digest_of, number_of
-from evolve.run import PICTURE, Run, picture_digest
+from evolve.rows import PHOTO, PICTURE
+from evolve.run import FROM_THE_START, Run, picture_digest
 
 MOST_NAMED = 12
 
@@ -28,13 +31,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checkup:
-    """What of a run can be read (how many of each), and what was found."""
+    """What of a run can be read (how many of each), and what was found. pending: migrations that it needs, by name."""
 
     concepts: int
     drawings: int
     notes: int
     parts: int
     findings: list[Finding] = field(default_factory=list)
+    photos: int = 0
+    pending: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -49,6 +54,7 @@ def check(run: Run) -> Checkup:
     pedigree(entries, damage)
     drawings = run.drawings(damage=damage)
     notes = run.notes(damage)
+    photos = run.photos(damage)
 
     findings = [finding for name, room in run.rooms.items() for finding in _of_parts(name, room)]
     rows = dict.fromkeys((each.part, each.row, each.reason) for each in damage if each.row is not None)
@@ -63,14 +69,19 @@ def check(run: Run) -> Checkup:
         text = f"{len(lost)} concepts are lost that drawings, notes or children tell of: {_some(named)}"
         findings.append(Finding("", text if len(lost) > 1 else text.replace("concepts are", "concept is")))
     findings += _of_pictures(run, {drawing.file.name for drawing in drawings})
+    findings += [*_of_photos(run), *_of_imports(run)]
     findings += _of_doubles(run, Counter(each.name for each in entries))
+    if not run.listing.is_true():
+        text = "it does not say what the parts say: remove it, and lists are made of the parts again"
+        findings.append(Finding(run.listing.file.name, text, False))
     count = sum(len(room.parts()) for room in run.rooms.values())
-    return Checkup(len(individuals), len(drawings), len(notes), count, findings)
+    waiting = tuple(each.name for each in pending(run.about["schema"]))
+    return Checkup(len(individuals), len(drawings), len(notes), count, findings, len(photos), waiting)
 
 
 def _of_parts(name: str, room: Room) -> Iterator[Finding]:
     """Parts that are torn, changed or gone, and files that are no parts."""
-    if not room.folder.is_dir() and name != "notes":  # runs of the first days have no notes yet
+    if not room.folder.is_dir() and name in FROM_THE_START:  # the others come with what is first put into them
         yield Finding(name, "the folder is gone, and all that was in it")
     parts = room.parts()
     for part in parts:
@@ -89,7 +100,7 @@ def _of_parts(name: str, room: Room) -> Iterator[Finding]:
     for file in _files(room.folder):
         if file.name.startswith(".") and file.suffix == ".tmp":
             yield Finding(f"{name}/{file.name}", "left over from a write that was stopped: it can be removed", False)
-        elif not PART.fullmatch(file.name) and not (name == "drawings" and PICTURE.fullmatch(file.name)):
+        elif not PART.fullmatch(file.name) and not _is_picture(name, file.name):
             yield Finding(f"{name}/{file.name}", "it is no file of a run, and is not read", False)
 
 
@@ -107,6 +118,41 @@ def _of_pictures(run: Run, shown: set[str]) -> Iterator[Finding]:
     for file in _files(folder):
         if PICTURE.fullmatch(file.name) and file.name not in shown:
             yield Finding(f"drawings/{file.name}", "no table says what the picture shows", False)
+
+
+def _of_photos(run: Run) -> Iterator[Finding]:
+    """Copies of photographs that are gone or changed, and copies of which nothing is known."""
+    photos = run.photos([])
+    for photo in photos.values():
+        where = f"photos/{photo.file.name}"
+        again = "using the photograph once more puts it back"
+        try:
+            digest = picture_digest(photo.file.read_bytes())
+        except OSError as error:
+            yield Finding(where, f"the copy of {photo.label!r} cannot be read: {error.strerror or error}; {again}")
+            continue
+        if digest != photo.digest:
+            yield Finding(where, f"the copy of {photo.label!r} is not what was written: its digest is another; {again}")
+    for file in _files(run.folder / "photos"):
+        if _is_picture("photos", file.name) and file.stem not in photos:
+            yield Finding(f"photos/{file.name}", "no table says what the photograph was called", False)
+
+
+def _of_imports(run: Run) -> Iterator[Finding]:
+    """Records of where imported concepts come from that cannot be read."""
+    for file in _files(run.folder / "imports"):
+        try:
+            whole = isinstance(json.loads(file.read_bytes()), dict)
+        except (OSError, ValueError, RecursionError):
+            whole = False
+        if file.suffix == ".json" and not whole:
+            yield Finding(_inside(run, file), "it cannot be read; where that concept was learned is lost")
+
+
+def _is_picture(room: str, name: str) -> bool:
+    if room == "photos":
+        return name.endswith(".png") and bool(PHOTO.fullmatch(name.removesuffix(".png")))
+    return room == "drawings" and bool(PICTURE.fullmatch(name))
 
 
 def _of_doubles(run: Run, names: Counter[str]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +10,13 @@ from core.concept import Concept, Request, RequestError
 from core.errors import StackError
 from core.negatives import Namer
 from core.optimizer import ConceptLab, Report
-from core.review import Decision, Proposal, Review
+from core.review import Review
+from core.segments import Event
 from core.settings import Settings
 from evolve.jobs import Job
+from evolve.looks import add_looks, add_names
 from evolve.run import Run
+from evolve.steering import Steering
 
 OnReport = Callable[[Report], None]
 
@@ -28,7 +31,10 @@ def develop(
     draw: bool = False,
     review: Review | None = None,
     images: int = 1,
+    drafts: Sequence[int] = (),
     job: Job | None = None,
+    first: int = 0,
+    asks: bool = False,
     on_report: OnReport | None = None,
 ) -> list[Concept]:
     """Learn `requests` and return their concepts, in order; with a run, store them there, each batch as one part.
@@ -36,16 +42,28 @@ def develop(
     What the run has already is returned as it is, and not learned again. (What a person decides in a review is known
     only in the end: a concept that turns out to be there already is not stored again.) A batch is stored as soon as it
     is finished, so whatever stops the ones that follow, it is kept. With a job the batch at work is kept too, at each
-    of its boundaries, and goes on from there when the same is asked again. The other arguments are ConceptLab's;
+    of its boundaries, and goes on from there when the same is asked again; the job also tells what is to be seen,
+    follows what is decided from elsewhere, and stops where it is told to. The other arguments are ConceptLab's;
     on_report sees each of its reports, which are of what is learned. Events and proposals say by the place in
     `requests` which one they are about.
+
+    first: the place of the first request in the job. asks: whether the job waits for a person's answer, see
+    `evolve.steering`, at each new negative.
+
+    Raises:
+        Stopped: the job was told to.
     """
     missing: list[int] = []
+    steering: Steering | None = None
 
-    def asked(proposal: Proposal) -> Decision | None:
-        return review(replace(proposal, index=missing[proposal.index])) if review else None
+    def place(index: int) -> int:
+        return missing[index]
 
-    lab = ConceptLab(backbone, settings, namer, draw, asked if review else None, images=images)
+    asked = _placed(review, place) if review else None
+    if job:
+        steering = Steering(job.folder, backbone, lambda index: first + place(index), asked, asks, job.wait)
+        asked = steering.decided
+    lab = ConceptLab(backbone, settings, namer, draw, asked, images=images, drafts=drafts)
     requests = [lab.prepared(request) for request in requests]
     ids = [lab.concept_id(request) for request in requests]
     for i, id_ in enumerate(ids):
@@ -53,17 +71,25 @@ def develop(
             raise RequestError(f"requests {ids.index(id_)} and {i} are the same: give them different seeds")
     if run:
         _check_stack(run, backbone)
-    found = {each.id: each.concept for each in run.individuals([])} if run else {}
     if job:
         ids = [job.became(id_) for id_ in ids]
+    there = {each.id for each in run.entries([])} & set(ids) if run else set()
+    found = {id_: run.find(id_).concept for id_ in there} if run else {}
+    if job and steering:
+        steering.begin(job.kept())
+        _tell_names(job, run, first, {number: id_ for number, id_ in enumerate(ids) if id_ in found})
     missing += [number for number, id_ in enumerate(ids) if id_ not in found]
     for report in lab.learn([requests[number] for number in missing], job.kept() if job else b""):
-        if job and report.snapshot:
-            job.keep(report.snapshot())
+        if job and steering:
+            _tell(job, steering, report, first, missing)
         if run and report.finished:
             if job:
                 job.note({lab.concept_id(concept.request): concept.id for concept in report.finished})
             found |= _store(run, report.finished, backbone.vocabulary.get("words", ()))
+            if job:
+                learned = {lab.concept_id(concept.request): concept.id for concept in report.finished}
+                places = {number: learned[ids[number]] for number in missing if ids[number] in learned}
+                _tell_names(job, run, first, places)
         if report.concepts:
             for number, concept in zip(missing, report.concepts, strict=True):
                 ids[number] = concept.id
@@ -71,7 +97,37 @@ def develop(
         if on_report:
             events = tuple(replace(event, index=missing[event.index]) for event in report.events)
             on_report(replace(report, events=events))
+        if job and not report.concepts:
+            job.obey()
     return [found[id_] for id_ in ids]
+
+
+def _placed(review: Review, place: Callable[[int], int]) -> Review:
+    """The review, asked about requests by their places."""
+    return lambda proposal: review(replace(proposal, index=place(proposal.index)))
+
+
+def _tell(job: Job, steering: Steering, report: Report, first: int, missing: Sequence[int]) -> None:
+    """Tell what is to be seen, then keep the batch: whatever a kill comes between is told again, and not lost."""
+    if report.events:
+        at_end = [each.index for each in report.events if each.step == each.request.chosen.steps]
+        late = steering.too_late([first + missing[index] for index in at_end])
+        told = [(first + missing[event.index], event) for event in report.events]
+        add_looks(job.folder, [(number, _noted(event, late.get(number, ""))) for number, event in told])
+    if report.snapshot:
+        job.keep(report.snapshot(steering.taken))
+    if report.snapshot or report.finished:
+        steering.kept()
+
+
+def _noted(event: Event, note: str) -> Event:
+    return replace(event, note="; ".join(filter(None, [event.note, note])))
+
+
+def _tell_names(job: Job, run: Run | None, first: int, concepts: Mapping[int, str]) -> None:
+    """Tell which concepts are finished: ids by place."""
+    names = {each.id: each.name for each in run.entries([])} if run and concepts else {}
+    add_names(job.folder, {first + number: (id_, names.get(id_, "")) for number, id_ in concepts.items()})
 
 
 def _store(run: Run, concepts: Sequence[Concept], taken: Sequence[str]) -> dict[str, Concept]:

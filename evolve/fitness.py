@@ -7,25 +7,31 @@
 
 All are to be maximised. The stack's own words are the known members; a stack that lists none is asked about the
 concept's negatives instead.
+
+`evaluate` measures them, which takes the stack. `of_run` reads them: all but novelty were measured when a concept was
+learned, and novelty, which changes with everyone who joins the run, is reckoned from what is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from deap import base
-from torch import Tensor
 
 from core.concept import Concept
 from core.constraints import normalise
-from core.metrics import consistency, imagine_panel, word_similarity
-from core.negatives import says_again
+from core.metrics import consistency, imagine_panel, membership
 from core.wordbank import WordBank, members
+from evolve.rows import Entry
+from evolve.run import Run
 
 OBJECTIVES = ("belongs", "differs", "novel", "consistent")
 NEIGHBOURS = 5
+_AT_ONCE = 1024  # rows of distances in memory
 
 
 class Fitness(base.Fitness):
@@ -49,9 +55,53 @@ def evaluate(
     values: list[tuple[float, ...]] = []
     for concept, novel in zip(concepts, distances, strict=True):
         imagined = imagine_panel(backbone, concept.request.kind, torch.from_numpy(concept.vectors.copy())[None])
-        belongs, differs = _against_words(concept, imagined, backbone, bank)
-        values.append((belongs, differs, novel, float(consistency(imagined))))
+        known = members(backbone, concept.request.category, concept.request.kind)
+        negatives = [negative.word for negative in concept.negatives]
+        found = membership(concept.request, imagined, bank, known, negatives)
+        belongs = found["category"]
+        values.append((belongs, found.get("differs", belongs), novel, float(consistency(imagined))))
     return values
+
+
+def of_run(run: Run, concepts: Collection[str] | None = None) -> dict[str, dict[str, float | None]]:
+    """Each of `OBJECTIVES` of a run's concepts, by id; None for what was not measured when it was learned.
+
+    concepts: ids of those that are asked about, by default everyone; they are novel against all in any case.
+    """
+    novel = novelties(run.image_embeds(), concepts)
+    asked = [each for each in run.entries([]) if concepts is None or each.id in concepts]
+    return {each.id: {**measured(each), "novel": novel.get(each.id)} for each in asked}
+
+
+def measured(entry: Entry) -> dict[str, float | None]:
+    """Those of the objectives that stand in a concept's own scores, and None for novelty, which does not."""
+    scores = entry.scores
+    # Before the category was measured apart, what a concept belonged to was the category, unless it was a child.
+    belongs = scores.get("category", scores.get("belongs"))
+    differs, consistent = scores.get("differs"), scores.get("consistency")
+    return {"belongs": belongs, "differs": differs, "novel": None, "consistent": consistent}
+
+
+def novelties(
+    image_embeds: Mapping[str, npt.NDArray[np.float32]],
+    concepts: Collection[str] | None = None,
+    neighbours: int = NEIGHBOURS,
+) -> dict[str, float]:
+    """`novelty` against all the others, by id, from what the prior imagines of them [width]; of some or of all."""
+    found: dict[str, float] = {}
+    for width in {len(embed) for embed in image_embeds.values()}:  # of one stack, they are all alike
+        ids = [id_ for id_, embed in image_embeds.items() if len(embed) == width]
+        unit = np.stack([image_embeds[id_] for id_ in ids])
+        unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+        near = min(neighbours, len(ids) - 1)
+        asked = [row for row, id_ in enumerate(ids) if concepts is None or id_ in concepts]
+        for first in range(0, len(asked), _AT_ONCE):
+            rows = np.array(asked[first : first + _AT_ONCE])
+            distance = 1 - unit[rows] @ unit.T
+            distance[np.arange(len(rows)), rows] = np.inf  # no distance to itself
+            nearest = np.partition(distance, near - 1, axis=1)[:, :near] if near else np.ones((len(rows), 1))
+            found |= dict(zip((ids[row] for row in rows), nearest.mean(1).tolist(), strict=True))
+    return found
 
 
 def novelty(concepts: Sequence[Concept], others: Sequence[Concept], neighbours: int = NEIGHBOURS) -> list[float]:
@@ -66,13 +116,3 @@ def novelty(concepts: Sequence[Concept], others: Sequence[Concept], neighbours: 
         distance = 1 - normalise(torch.stack(rest)) @ own
         found.append(float(distance.topk(min(neighbours, len(rest)), largest=False).values.mean()))
     return found
-
-
-def _against_words(concept: Concept, imagined: Tensor, backbone: Any, bank: WordBank) -> tuple[float, float]:
-    """(belongs, differs)"""
-    request = concept.request
-    own = "" if request.kind == "style" else request.category
-    known = [word for word in members(backbone, request.category, request.kind) if not says_again(word, own)]
-    words = [own, *(known or [negative.word for negative in concept.negatives])]
-    belongs, *nearest = word_similarity(imagined, bank.panels(request.kind, words))[0].tolist()
-    return belongs, belongs - max(nearest, default=0.0)

@@ -1,9 +1,9 @@
 """The family of a run as a graph: derived from the tables, which are the truth, and written for other tools.
 
-A node is a concept by its id, with `name`, `generation`, `category` and `birth`: founder, mix, mutate or image; for
-parents that are not in the run photo or unknown. An edge leads from a parent to a child, with its `weight` as a share
-of all parents of that child, and its `kind` (mix, mutate, image). Parents of another run have `run` set to where they
-live.
+A node is a concept by its id, with `name`, `generation`, `category` and `birth`: founder, mix, mutate or image. Parents
+that are no concepts of the run have the birth photo, and are called as the file was, or unknown. An edge leads from a
+parent to a child, with its `weight` as a share of all parents of that child, and its `kind` (mix, mutate, image).
+Parents of another run have `run` set to where they live.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import networkx as nx
 
 from evolve.parts import Damage, RunError, suffer
-from evolve.run import Descent, Entry, Run
+from evolve.run import Descent, Entry, Photo, Run
 
+ABSENT = ("photo", "unknown")  # births of those who are no concepts of the run
 # What XML cannot hold, and what a terminal would obey.
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def lineage(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
     """The family of all concepts of a run; see `Run` for what `damage` does."""
-    graph = pedigree(run.entries(damage), damage)
+    graph = pedigree(run.entries(damage), damage, run.photos(damage))
     graph.graph.update(run=run.folder.resolve().name, category=run.about["category"])
     return graph
 
 
-def pedigree(entries: Sequence[Entry], damage: list[Damage] | None = None) -> nx.DiGraph:
-    """The graph of these concepts and their parents.
+def pedigree(
+    entries: Sequence[Entry], damage: list[Damage] | None = None, photos: Mapping[str, Photo] | None = None
+) -> nx.DiGraph:
+    """The graph of these concepts and their parents. photos: those of which more is known than the id, by id.
 
     Generations follow along every edge, so there are no cycles: a concept that stands no later than a parent of its
     is damage, and is then shown without that parent.
@@ -50,7 +53,7 @@ def pedigree(entries: Sequence[Entry], damage: list[Damage] | None = None) -> nx
                 suffer(damage, Damage(each.part, reason, each.row))
                 continue
             if parent.id not in known:
-                _add_absent(graph, parent, each)
+                _add_absent(graph, parent, each, photos or {})
             before = graph.edges[parent.id, each.id]["weight"] if graph.has_edge(parent.id, each.id) else 0.0
             graph.add_edge(parent.id, each.id, weight=before + parent.weight, kind=parent.kind)
         total = sum(weight for *_, weight in graph.in_edges(each.id, data="weight"))
@@ -119,13 +122,19 @@ FORMATS: dict[str, Callable[[nx.DiGraph], str]] = {
 }
 
 
-def _add_absent(graph: nx.DiGraph, parent: Descent, child: Entry) -> None:
+def members(graph: nx.DiGraph) -> list[str]:
+    """The concepts among the nodes of a family, without photographs, guests and what is lost."""
+    return [node for node, data in graph.nodes(data=True) if data["birth"] not in ABSENT]
+
+
+def _add_absent(graph: nx.DiGraph, parent: Descent, child: Entry, photos: Mapping[str, Photo]) -> None:
     """A parent that is not among the concepts, just above the oldest of its children."""
     generation = child.generation - 1
     if parent.id in graph:
         generation = min(generation, graph.nodes[parent.id]["generation"])
-    birth = "photo" if parent.kind == "image" and not parent.run else "unknown"
-    values = {"name": parent.brief, "generation": generation, "category": child.category, "birth": birth}
+    name = photos[parent.id].label if parent.is_photo and parent.id in photos else parent.brief
+    birth = "photo" if parent.is_photo else "unknown"
+    values = {"name": name, "generation": generation, "category": child.category, "birth": birth}
     graph.add_node(parent.id, **values, run=parent.run)
 
 

@@ -1,12 +1,29 @@
-"""Short names that can be said aloud, so that people can talk about concepts that have no word yet."""
+"""Names for concepts: short ones that can be said aloud, for what has no word yet, and what people may choose."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Collection, Iterable
+from typing import Protocol
+
+from core.concept import LONGEST_WORD
+from evolve.parts import RunError
 
 _CONSONANTS = "bdfgklmnprstvz"
 _VOWELS = "aeiou"
+_MARKS = " -_'."
+
+
+class Named(Protocol):
+    """Whoever has a name: the newest, the one at birth, an id."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def born(self) -> str: ...
+    @property
+    def id(self) -> str: ...
 
 
 def name_for(concept_id: str, taken: Collection[str] = ()) -> str:
@@ -18,6 +35,26 @@ def name_for(concept_id: str, taken: Collection[str] = ()) -> str:
         if name not in taken:
             return name
     raise AssertionError("a thousand names are taken, of up to fifty syllables")
+
+
+def check_name(name: str) -> None:
+    """Refuse what could not be typed as NAME, or NAME:WEIGHT, in a command, or stand on a sheet.
+
+    A given name may be a word that the stack knows, even the category's: people call a cat Tiger.
+    """
+    typed = all(c in _MARKS or unicodedata.category(c)[0] in "LMN" for c in name)
+    if not name.strip() or name != name.strip() or name[0] in "-." or not typed or len(name) > LONGEST_WORD:
+        raise RunError(
+            f"{name[:LONGEST_WORD]!r} is no name for a concept: give up to {LONGEST_WORD} letters, digits, spaces and"
+            " - _ ' . with neither - nor . first"
+        )
+
+
+def check_free(name: str, others: Iterable[Named]) -> None:
+    """Refuse a name that means somebody else: now, since birth, or as an id."""
+    for each in others:
+        if name in (each.name, each.born, each.id):
+            raise RunError(f"the name {name!r} is taken, by {each.id}: choose another")
 
 
 def _syllable(a: int, b: int) -> str:

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.concept import Array, Avoid, Concept, Parent, Request, RequestError
+from core.concept import Array, Avoid, Concept, Parent, Positive, Request, RequestError
 from core.constraints import normalise
 from core.depict import check_stack, draw_concept, imagine_concept
 from core.prompts import portrait
 from core.settings import Settings
-from core.streams import stream_seed
+from core.streams import stream, stream_seed
 
 Images = MutableMapping[str, Array]
+LEAST_SHARE = 0.02  # of a parent whose weight is drawn
 
 
 def mate(
@@ -33,6 +34,7 @@ def mate(
     known: Images | None = None,
     photos: Sequence[Parent] = (),
     homes: Mapping[str, str] | None = None,
+    words: Sequence[str] = (),
 ) -> Request:
     """A child of any number of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
 
@@ -40,24 +42,15 @@ def mate(
     remembers them by concept id, for the next child. warm: start from the weighted mean of the parents'
     vectors instead of the category's word. category: by default that of the heaviest parent; photographs alone have
     none. photos: parents from outside, see `photos.photo_parent`. homes: for parents of other runs, by concept id, the
-    names of those runs.
+    names of those runs. words: what it shall be besides ("blue"), by the positive part of Eq. 3, whose λ stands in the
+    settings: the loss is then λ (1 − S(words)) plus that of Eq. 5.
     """
     if not parents and not photos:
         raise RequestError("a child needs at least one parent")
     if not parents and category is None:
         raise RequestError("a child of photographs alone needs a category: say what it shall be")
     concepts = [concept for concept, _ in parents]
-    for name, values in (
-        ("kinds", {concept.request.kind for concept in concepts}),
-        ("numbers of vectors", {len(concept.vectors) for concept in concepts}),
-        ("stacks", {concept.fingerprint for concept in concepts}),
-    ):
-        if len(values) > 1:
-            raise RequestError(
-                f"the parents have different {name} ({', '.join(map(str, sorted(values)))}): choose alike"
-            )
-    if len({concept.id for concept in concepts}) < len(concepts):
-        raise RequestError("a parent is given twice: give it once, with the sum of the weights")
+    check_parents(concepts)
     known = {} if known is None else known
     for concept in concepts:
         check_stack(backbone, concept)
@@ -69,6 +62,7 @@ def mate(
     request = Request(
         category=category or heaviest.request.category,  # type: ignore[union-attr]
         kind=heaviest.request.kind if heaviest else "object",
+        positives=tuple(Positive(word) for word in words),
         parents=(*mixed, *photos),
         seed=seed,
         tokens=len(heaviest.vectors) if heaviest else 1,
@@ -78,31 +72,76 @@ def mate(
     return replace(request, start=_mean_vectors(parents)) if warm and parents else request
 
 
-def mutate(concept: Concept, seed: int, *, word: str | None = None, steps: int | None = None, run: str = "") -> Request:
+def check_parents(concepts: Sequence[Concept]) -> None:
+    """Refuse parents that cannot have a child together.
+
+    Raises:
+        RequestError: they are of different kinds, sizes or stacks, or one is given twice.
+    """
+    for name, values in (
+        ("kinds", {concept.request.kind for concept in concepts}),
+        ("numbers of vectors", {len(concept.vectors) for concept in concepts}),
+        ("stacks", {concept.fingerprint for concept in concepts}),
+    ):
+        if len(values) > 1:
+            raise RequestError(
+                f"the parents have different {name} ({', '.join(map(str, sorted(values)))}): choose alike"
+            )
+    if len({concept.id for concept in concepts}) < len(concepts):
+        raise RequestError("a parent is given twice: give it once, with the sum of the weights")
+
+
+def mutate(
+    concept: Concept,
+    seed: int,
+    *,
+    word: str | None = None,
+    steps: int | None = None,
+    run: str = "",
+    words: Sequence[str] = (),
+) -> Request:
     """A variation: learning goes on from the parent's vectors with the parent itself as something to avoid.
 
     It keeps the parent's negatives, each once; the presets of the paper may also have added the category's own name,
-    which is left out. word: a further negative, in place of the parent. steps: the strength; by default as many as
-    the parent had.
+    which is left out. word: a further negative, in place of the parent. words: further positives, what it shall be
+    besides. steps: the strength; by default as many as the parent had.
     """
     request, settings = concept.request, concept.request.chosen
-    own = [request.category, *(positive.word for positive in request.positives)]
-    words = _distinct([negative.word for negative in concept.negatives], own)
+    more = [each for each in words if each.lower() not in (positive.word.lower() for positive in request.positives)]
+    positives = request.positives or (Positive("" if request.kind == "style" else request.category),)
+    own = [request.category, *(positive.word for positive in positives), *more]
+    negatives = _distinct([negative.word for negative in concept.negatives], own)
     if word is not None:
-        words = _distinct([*words, word])  # the category itself is refused here, as in every request
+        negatives = _distinct([*negatives, word])  # the category itself is refused here, as in every request
     avoid = request.avoid if word is not None else (*request.avoid, Avoid(concept.id, concept.image_embed))
     return replace(
         request,
-        negatives=words,
-        schedule="list" if words else "none",
+        negatives=negatives,
+        schedule="list" if negatives else "none",
         parents=(Parent(concept.id, 1.0, concept.image_embed[None], "mutate", run),),
         avoid=avoid,
-        positives=request.positives,
+        positives=(*positives, *map(Positive, more)) if more else request.positives,
         seed=seed,
         start=concept.vectors,
         fingerprint=concept.fingerprint,
         settings=settings if steps is None else replace(settings, steps=steps),
     )
+
+
+def spread_weights(weights: Sequence[float], spread: float, seed: int) -> list[float]:
+    """Weights around the given ones, with the same sum: Dirichlet with a standard deviation of `spread` times the most
+    that is possible, √(w (1 − w)); that is a concentration of 1 / spread² − 1. Equal seeds give equal weights.
+
+    Eq. 5 has one optimum: children of the same parents with the same weights come out alike.
+    """
+    if not 0 <= spread < 1:
+        raise RequestError(f"spread = {spread!r}: expected a number from 0 up to, not including, 1")
+    if len(weights) < 2 or not spread:
+        return list(weights)
+    shares = np.array(weights, dtype=np.float64) / sum(weights)
+    drawn = stream(seed, 0, "weights").dirichlet(shares * (1 / spread**2 - 1))
+    drawn = np.maximum(drawn, LEAST_SHARE)  # a parent is there, however little
+    return [round(float(share), 3) * sum(weights) for share in drawn / drawn.sum()]
 
 
 def parent_images(concept: Concept, backbone: Any, images: int = 32, keep: int = 4, drawn: bool = True) -> Array:

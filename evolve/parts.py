@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,15 @@ def suffer(damage: list[Damage] | None, found: Damage) -> None:
 
 
 class Room:
-    """A folder of parts. Whoever appends holds the run's lock (`Run.writing`); readers need none."""
+    """A folder of parts. Whoever appends holds the run's lock (`Run.writing`); readers need none.
 
-    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+    later: columns that older parts need not have; they are read as null there.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema, later: Collection[str] = ()) -> None:
         self.folder = folder
         self.schema = schema
+        self.later = later
         self._known: dict[tuple[str, int, tuple[str, ...]], list[dict[str, Any]]] = {}
 
     def append(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -94,7 +98,11 @@ class Room:
                 yield part, number, row
 
     def read(self, part: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """The rows of one part, by default with all columns.
+        """The rows of one part, by default with all columns; see `table`."""
+        return rows_in(self.table(part, columns))
+
+    def table(self, part: Path, columns: Sequence[str] | None = None) -> pa.Table:
+        """One part, by default with all columns.
 
         Raises:
             RunError: says what is wrong with the part, and not which one it is.
@@ -103,10 +111,12 @@ class Room:
         try:
             with pa.OSFile(str(part)) as file:
                 table = pq.ParquetFile(file).read(columns=wanted.names, use_threads=False)
-            lacking = [name for name in wanted.names if name not in table.column_names]
-            if lacking:
-                raise RunError(f"it has no column {lacking[0]!r}")
-            return table.select(wanted.names).cast(wanted).to_pylist()
+            for field in wanted:
+                if field.name not in table.column_names:
+                    if field.name not in self.later:
+                        raise RunError(f"it has no column {field.name!r}")
+                    table = table.append_column(field, pa.nulls(len(table), field.type))
+            return table.select(wanted.names).cast(wanted)
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise RunError(_why(part, error)) from error
 
@@ -119,6 +129,18 @@ class Room:
         if key not in self._known:
             self._known[key] = self.read(part, columns)
         return self._known[key]
+
+
+def rows_in(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows of a table.
+
+    Raises:
+        RunError: there are values that cannot be, such as text that is no Unicode or a time after the year 9999.
+    """
+    try:
+        return table.to_pylist()
+    except (ValueError, OverflowError) as error:
+        raise RunError(str(error).splitlines()[0]) from error
 
 
 def number_of(part: Path) -> int:

@@ -4,37 +4,60 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageStat
 
 from core.concept import Parent
 from core.errors import ConceptreeError
 
 LARGEST_MB = 100
 LARGEST_MEGAPIXELS = 100  # a small file can unfold to gigabytes
+PLAINEST = 2.0  # standard deviation, of 255, below which nothing can be seen in any of the three colours
 
 
 class PhotoError(ConceptreeError):
-    """A photograph that cannot be read."""
+    """A photograph that cannot be read, or that shows nothing."""
 
 
-def photo_parent(file: str | Path, weight: float, backbone: Any) -> Parent:
-    """A parent of kind "image": the picture and its mirror image, as the stack's image encoder sees them.
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph as it was read. id: by the file's content, so that it is the same parent wherever it lies.
 
-    Its id follows from the file's content, so that the same photograph is the same parent wherever it lies.
+    picture: upright and square, see `opened`; label: what the file is called. `Run.add_photo` keeps a small copy.
+    """
+
+    id: str
+    picture: Image.Image
+    label: str
+
+
+def read_photo(file: str | Path) -> Photograph:
+    """A photograph from a file.
 
     Raises:
-        PhotoError: no file, too large, or not a picture.
+        PhotoError: no file, too large, not a picture, or one in which there is nothing to be seen.
     """
     content = _content(Path(file))
     picture = opened(content, str(file))
+    if max(ImageStat.Stat(picture).stddev) < PLAINEST:
+        raise PhotoError(f"the photograph {str(file)!r} is of one colour all over: choose one that shows something")
+    return Photograph(f"photo-{hashlib.sha256(content).hexdigest()[:16]}", picture, Path(file).name)
+
+
+def photo_parent(photo: str | Path | Photograph, weight: float, backbone: Any) -> Parent:
+    """A parent of kind "image": the picture and its mirror image, as the stack's image encoder sees them.
+
+    photo: as it was read, or the file, see `read_photo`.
+    """
+    if not isinstance(photo, Photograph):
+        photo = read_photo(photo)
     with torch.no_grad():
-        embeds = backbone.encode_images([picture, ImageOps.mirror(picture)])
-    id_ = f"photo-{hashlib.sha256(content).hexdigest()[:16]}"
-    return Parent(id_, weight, embeds.float().cpu().numpy(), "image")
+        embeds = backbone.encode_images([photo.picture, ImageOps.mirror(photo.picture)])
+    return Parent(photo.id, weight, embeds.float().cpu().numpy(), "image")
 
 
 def opened(content: bytes, name: str) -> Image.Image:

@@ -5,6 +5,8 @@ concepts/*.parquet     one part per batch, one row per concept: a batch is there
 drawings/*.png         pictures, named by their content
 drawings/*.parquet     which picture shows which concept in which prompt; written after the pictures
 notes/*.parquet        what people say of concepts: name, rating, comment …; the latest note of a concept counts
+photos/*.png, *.parquet  small copies of photographs that are parents, by their ids; what their files were called
+studies/, ratings/     what people were asked to rate without knowing what it is, and what they said (`evolve.ratings`)
 
 Reading stops at damage with a RunError that names the part, and its row. Methods that take a list `damage` note it
 there instead, and give what is whole.
@@ -15,177 +17,91 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import os
-import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
+import numpy.typing as npt
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from core.concept import KINDS, LONGEST_WORD, PARENT_KINDS, Concept, Measurement, Negative, Request
-from core.errors import ConceptreeError
+from core.concept import KINDS, Concept
 from core.files import StorageError, write_atomically
-from evolve.names import name_for
-from evolve.parts import Damage, Room, RunError, suffer
+from evolve.listing import Listing
+from evolve.names import check_free, check_name, name_for
+from evolve.parts import Damage, Room, RunError, number_of, suffer
+from evolve.rows import (
+    CONCEPTS,
+    DRAWINGS,
+    LATER,
+    LONGEST_COMMENT,
+    NOTES,
+    PHOTO,
+    PHOTOS,
+    PICTURE,
+    RATINGS,
+    REDO,
+    STUDIES,
+    UNDO,
+    Change,
+    Descent,
+    Drawing,
+    Entry,
+    Individual,
+    Note,
+    Photo,
+    drawing_of,
+    individual_of,
+    note_of,
+    photo_of,
+    row_of,
+    row_of_note,
+)
+
+__all__ = [
+    "CONCEPTS",
+    "DRAWINGS",
+    "LONGEST_COMMENT",
+    "NOTES",
+    "PHOTOS",
+    "PICTURE",
+    "SCHEMA",
+    "Change",
+    "Descent",
+    "Drawing",
+    "Entry",
+    "Individual",
+    "Note",
+    "Photo",
+    "Run",
+    "RunError",
+    "picture_digest",
+]
 
 SCHEMA = 1
-PICTURE = re.compile(r"[0-9a-f]{24}\.png")  # how drawings are called, and nothing else is opened as one
 WAIT = 30.0  # seconds for another writer, who needs milliseconds
-LONGEST_COMMENT = 10_000
-_LONE = re.compile("[\ud800-\udfff]")  # halves of characters, which no file can hold
-_LOCK, _HOLDER = ".lock", ".lock.by"
-_TEXT, _NUMBER, _TIME = pa.string(), pa.float64(), pa.timestamp("us", tz="UTC")
+SMALL = 128  # pixels, the longer side of what is kept of a photograph
+LONGEST_LABEL = 200
+_LOCK, _HOLDER, _LISTED = ".lock", ".lock.by", ".listed"
 _ABOUT = {"category": str, "kind": str, "stack": dict, "created_at": str}
 _STACK = {"where": str, "version": str, "fingerprint": str}
-
-
-def _structs(**fields: pa.DataType) -> pa.DataType:
-    return pa.list_(pa.struct(list(fields.items())))
-
-
-CONCEPTS = pa.schema(
-    [
-        ("id", _TEXT),
-        ("name", _TEXT),
-        ("generation", pa.int32()),
-        ("category", _TEXT),
-        ("kind", _TEXT),
-        ("seed", pa.int64()),
-        ("vectors", pa.list_(pa.list_(pa.float32()))),
-        ("image_embed", pa.list_(pa.float32())),
-        ("initializer", _TEXT),
-        ("positives", _structs(word=_TEXT, weight=_NUMBER)),
-        ("negatives", _structs(word=_TEXT, step=pa.int32(), by=_TEXT, note=_TEXT)),
-        ("parents", _structs(id=_TEXT, run=_TEXT, weight=_NUMBER, kind=_TEXT)),
-        ("history", _structs(step=pa.int32(), constraint=_TEXT, similarity=_NUMBER)),
-        ("scores", _structs(name=_TEXT, value=_NUMBER)),
-        ("preset", _TEXT),
-        ("settings", _TEXT),  # JSON
-        ("request", _TEXT),  # JSON: all of it, so that the concept can be learned again
-        ("steps", pa.int32()),
-        ("kept_step", pa.int32()),
-        ("seconds", _NUMBER),
-        ("stack", _TEXT),
-        ("fingerprint", _TEXT),
-        ("created_at", _TIME),
-    ]
-)
-DRAWINGS = pa.schema([("concept", _TEXT), ("prompt", _TEXT), ("seed", pa.int64()), ("file", _TEXT)])
-NOTES = pa.schema(
-    [
-        ("concept", _TEXT),
-        ("favourite", pa.bool_()),
-        ("rating", pa.int8()),
-        ("name", _TEXT),
-        ("comment", _TEXT),
-        ("hidden", pa.bool_()),
-        ("locked", pa.bool_()),
-        ("created_at", _TIME),
-    ]
-)
-# All that lists and the family need. Vectors and requests are most of a part, and are not read for them.
-_ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "created_at")
-
-
-@dataclass(frozen=True)
-class Note:
-    """What a person says of a concept. rating: 1 to 5; name: instead of the one it was born with."""
-
-    favourite: bool = False
-    rating: int | None = None
-    name: str | None = None
-    comment: str = ""
-    hidden: bool = False
-    locked: bool = False
-
-    def __post_init__(self) -> None:
-        for field in ("favourite", "hidden", "locked"):
-            if not isinstance(getattr(self, field), bool):
-                raise RunError(f"{field} = {getattr(self, field)!r}: expected true or false")
-        if self.rating is not None and (type(self.rating) is not int or not 1 <= self.rating <= 5):
-            raise RunError(f"rating = {self.rating!r}: expected 1 to 5, or none")
-        if self.name is not None and not isinstance(self.name, str):
-            raise RunError(f"name = {self.name!r}: expected text, or none")
-        if not isinstance(self.comment, str) or len(self.comment) > LONGEST_COMMENT:
-            raise RunError(f"a comment is text of at most {LONGEST_COMMENT} characters: shorten it")
-        if _LONE.search(self.comment):
-            raise RunError(f"the comment {self.comment[:40]!r} is no Unicode text: type it again")
-
-
-@dataclass(frozen=True)
-class Descent:
-    """A concept's descent from one parent. run: where the parent lives, "" for the same run, or for a photograph."""
-
-    id: str
-    run: str
-    weight: float
-    kind: str
-
-    @property
-    def brief(self) -> str:
-        """What a parent goes by that is not in the run: the first eight digits of its id, "photo-" and those."""
-        return self.id[:14] if self.id.startswith("photo-") else self.id[:8]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A concept as the run lists it, without its vectors and its request, and where they stand.
-
-    name: the newest; born: the first.
-    """
-
-    id: str
-    name: str
-    born: str
-    generation: int
-    category: str
-    kind: str
-    parents: tuple[Descent, ...]
-    scores: Mapping[str, float]
-    created_at: datetime
-    note: Note
-    part: Path
-    row: int
-
-    @property
-    def birth(self) -> str:
-        """How it came to be: founder, mix, mutate or image."""
-        kinds = {parent.kind for parent in self.parents}
-        return next((kind for kind in ("mutate", "mix", "image") if kind in kinds), "founder")
-
-
-@dataclass(frozen=True)
-class Individual:
-    """A concept in a run: with its name, and its place in the family."""
-
-    concept: Concept
-    name: str
-    generation: int
-    created_at: datetime
-
-    @property
-    def id(self) -> str:
-        return self.concept.id
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A stored picture."""
-
-    concept: str
-    prompt: str
-    seed: int
-    file: Path
+_ROOMS = {
+    "concepts": CONCEPTS,
+    "drawings": DRAWINGS,
+    "notes": NOTES,
+    "photos": PHOTOS,
+    "studies": STUDIES,
+    "ratings": RATINGS,
+}
+FROM_THE_START = ("concepts", "drawings")  # folders without which something is gone
 
 
 class Run:
@@ -194,8 +110,8 @@ class Run:
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
         self.folder = folder
         self.about = about
-        schemas = {"concepts": CONCEPTS, "drawings": DRAWINGS, "notes": NOTES}
-        self.rooms = {name: Room(folder / name, schema) for name, schema in schemas.items()}
+        self.rooms = {name: Room(folder / name, schema, LATER) for name, schema in _ROOMS.items()}
+        self.listing = Listing(self.rooms["concepts"], folder / _LISTED)
 
     @classmethod
     def create(cls, folder: str | Path, category: str, backbone: Any, kind: str = "object") -> Run:
@@ -215,8 +131,8 @@ class Run:
         }
         run = cls(folder, about)
         try:
-            for room in run.rooms.values():
-                room.folder.mkdir(parents=True, exist_ok=True)
+            for name in FROM_THE_START:
+                run.rooms[name].folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"no run can be made in {str(folder)!r}: {error.strerror or error}") from error
         with run.writing():
@@ -290,6 +206,7 @@ class Run:
             known = self.entries(damage)
             generations = {each.id: each.generation for each in known}
             names = {*taken, *(each.name for each in known), *(each.born for each in known)}
+            names |= {self.about["category"].lower(), *(concept.request.category.lower() for concept in concepts)}
             created_at = _now()
             added = []
             for concept in concepts:
@@ -301,21 +218,24 @@ class Run:
                 parents = [generations.get(parent.id, 0) for parent in concept.request.parents]
                 generations[concept.id] = 1 + max(parents) if parents else 0
                 added.append(Individual(concept, name, generations[concept.id], created_at))
-            self.rooms["concepts"].append([_row(each) for each in added])
+            self.rooms["concepts"].append([row_of(each) for each in added])
+            self.listing.keep()
             return added
 
     def entries(self, damage: list[Damage] | None = None) -> list[Entry]:
         """All concepts as they are listed, in the order in which they were stored."""
         notes = self.notes(damage)
         found: dict[str, Entry] = {}
-        for part, number, row in self.rooms["concepts"].rows(_ENTRY, damage):
-            try:
-                entry = _entry(part, number, row, notes)
-            except RunError as error:
-                suffer(damage, Damage(part, str(error), number))
-            else:
-                found.setdefault(entry.id, entry)  # of a concept that was put back twice, the first
+        for entry in self.listing.entries(damage):
+            found.setdefault(entry.id, entry)  # of a concept that was put back twice, the first
+        for id_ in notes.keys() & found.keys():
+            note, entry = notes[id_], found[id_]
+            found[id_] = replace(entry, note=note, name=note.name or entry.born)
         return list(found.values())
+
+    def image_embeds(self) -> dict[str, npt.NDArray[np.float32]]:
+        """What the prior imagines of every concept, [width], by its id, as far as it can be read."""
+        return self.listing.image_embeds()
 
     def entry(self, name_or_id: str) -> Entry:
         """The concept of that name, that id, or that name at birth, among what is whole."""
@@ -330,8 +250,9 @@ class Run:
         names = [each.name if each.name.isprintable() else repr(each.name) for each in entries]
         near = get_close_matches(name_or_id, names, n=4)
         there = f"did you mean {', '.join(near)}?" if near else f"there are {_listed(names) or 'none yet'}"
-        if damage:
-            there += f"; it may be in what cannot be read ({damage[0]})"
+        lost = [each for each in damage if each.part.parent == self.rooms["concepts"].folder] or damage
+        if lost:
+            there += f"; it may be in what cannot be read ({lost[0]})"
         raise RunError(f"there is no concept {name_or_id!r} in {str(self.folder)!r}: {there}")
 
     def individuals(self, damage: list[Damage] | None = None) -> list[Individual]:
@@ -340,7 +261,7 @@ class Run:
         found: dict[str, Individual] = {}
         for part, number, row in self.rooms["concepts"].rows(damage=damage):
             try:
-                each = _individual(row, notes)
+                each = individual_of(row, notes)
             except RunError as error:
                 suffer(damage, Damage(part, str(error), number))
             else:
@@ -352,7 +273,7 @@ class Run:
         entry = self.entry(name_or_id)
         try:
             row = self.rooms["concepts"].read(entry.part)[entry.row - 1]
-            return _individual(row, {entry.id: entry.note})
+            return individual_of(row, {entry.id: entry.note})
         except RunError as error:
             raise Damage(entry.part, str(error), entry.row).error from error
 
@@ -376,144 +297,181 @@ class Run:
         """Stored pictures, of one concept (by id) or of all."""
         found = []
         for part, number, row in self.rooms["drawings"].rows(DRAWINGS.names, damage):
-            missing = [name for name, value in row.items() if value is None]
-            if missing:
-                suffer(damage, Damage(part, f"it has no {missing[0]}", number))
-            elif not PICTURE.fullmatch(row["file"]):
-                reason = f"it names the file {row['file']!r}, and pictures are called by 24 hex digits and .png"
-                suffer(damage, Damage(part, reason, number))
-            elif concept in (None, row["concept"]):
-                file = self.folder / "drawings" / row["file"]
-                found.append(Drawing(row["concept"], row["prompt"], row["seed"], file))
+            try:
+                drawing = drawing_of(self.folder / "drawings", row)
+            except RunError as error:
+                suffer(damage, Damage(part, str(error), number))
+            else:
+                if concept in (None, drawing.concept):
+                    found.append(drawing)
         return found
+
+    def add_photo(self, id_: str, picture: Image.Image, label: str) -> Photo:
+        """Keep a small copy of a photograph that is a parent, its pixels and nothing else, and what its file is called.
+
+        One that is there already, and whole, is left as it is. id_: see `photos.photo_parent`.
+        """
+        if not PHOTO.fullmatch(id_):
+            raise RunError(f"{id_!r} is no photograph's id: expected photo- and 16 hex digits")
+        with self.writing():
+            known = self.photos([]).get(id_)
+            if known and _is_whole(known):
+                return known
+            small = picture.convert("RGB")
+            small.thumbnail((SMALL, SMALL))
+            content = io.BytesIO()
+            Image.frombytes("RGB", small.size, small.tobytes()).save(content, format="PNG")  # without its metadata
+            write_atomically(self.folder / "photos" / f"{id_}.png", content.getvalue())
+            digest = picture_digest(content.getvalue())
+            if not known or known.digest != digest:
+                label = label.encode(errors="replace").decode()[:LONGEST_LABEL]
+                row = {"id": id_, "label": known.label if known else label, "digest": digest, "created_at": _now()}
+                self.rooms["photos"].append([row])
+            return self.photos([])[id_]
+
+    def photos(self, damage: list[Damage] | None = None) -> dict[str, Photo]:
+        """The photographs that are parents here, by id, as far as a copy was kept."""
+        found = {}
+        for part, number, row in self.rooms["photos"].rows(PHOTOS.names, damage):
+            try:
+                photo = photo_of(self.folder / "photos", row)
+            except RunError as error:
+                suffer(damage, Damage(part, str(error), number))
+            else:
+                found[photo.id] = photo
+        return found
+
+    def names(self, damage: list[Damage] | None = None) -> dict[str, str]:
+        """What concepts and photographs are called, by id."""
+        labels = {photo.id: photo.label for photo in self.photos(damage).values()}
+        return labels | {each.id: each.name for each in self.entries(damage)}
 
     def note(self, concept: str, **values: Any) -> Note:
         """Say something of a concept (by id): of what is not given, the last note's word counts.
 
         favourite, hidden, locked: true or false. rating: 1 to 5, None for none. name: None for the one it was born
-        with. comment: any text. Nothing is lost by it: earlier notes stay in their parts.
+        with. comment: any text. Nothing is lost by it: earlier notes stay in their parts, and `undo` goes back to them.
         """
+        return self.note_all([concept], **values)[0]
+
+    def note_all(self, concepts: Sequence[str], **values: Any) -> list[Note]:
+        """Say the same of several concepts (by id) at once, as one batch that `undo_last` takes back as one."""
         unknown = sorted(set(values) - {field.name for field in fields(Note)})
         if unknown:
             raise RunError(f"a note has no {unknown[0]!r}: it has {', '.join(field.name for field in fields(Note))}")
         with self.writing():
             damage: list[Damage] = []
             entries = {each.id: each for each in self.entries(damage)}
-            if concept not in entries:
-                raise RunError(f"there is no concept with the id {concept!r} in {str(self.folder)!r}")
-            note = replace(entries[concept].note, **values)
-            if note.name is not None and "name" in values:
-                _check_name(note.name, [each for each in entries.values() if each.id != concept])
-            self.rooms["notes"].append([{"concept": concept, **asdict(note), "created_at": _now()}])
-            return note
+            for concept in concepts:
+                if concept not in entries:
+                    raise RunError(f"there is no concept with the id {concept!r} in {str(self.folder)!r}")
+            said = {concept: replace(entries[concept].note, **values) for concept in concepts}
+            if values.get("name") is not None:
+                check_name(values["name"])
+                if len(said) > 1:
+                    raise RunError(f"the name {values['name']!r} is for one concept, and {len(said)} are named")
+            self._say({concept: note for concept, note in said.items() if note != entries[concept].note}, entries)
+            return [said[concept] for concept in concepts]
+
+    def undo(self, concept: str) -> Note | None:
+        """Take back what was last said of a concept (by id); None if there is nothing left to take back.
+
+        The state before is appended as one more note. Undone twice, the change before that is taken back as well, and
+        so on to the beginning; `redo` says it again, as long as nothing new is said.
+        """
+        return self._went(UNDO, [concept])
+
+    def redo(self, concept: str) -> Note | None:
+        """Say again what was last taken back of a concept (by id); None if there is nothing."""
+        return self._went(REDO, [concept])
+
+    def undo_last(self) -> list[Change]:
+        """Take back what was said last in this run, of one concept or of several at once; the changes taken back."""
+        with self.writing():
+            done = [done[-1] for done, _ in _courses(self.changes([])).values() if done]
+            newest = max((change.batch for change in done), default=0)
+            batch = [change for change in done if change.batch == newest]
+            self._went(UNDO, [change.concept for change in batch])
+            return batch
+
+    def _went(self, way: str, concepts: Sequence[str]) -> Note | None:
+        """Go back or forth by one change of each concept; the last one's note, None if it has no such change."""
+        with self.writing():
+            courses = _courses(self.changes([]))
+            entries = {each.id: each for each in self.entries([])}
+            said: dict[str, Note] = {}
+            for concept in concepts:
+                if concept not in entries:
+                    raise RunError(f"there is no concept with the id {concept!r} in {str(self.folder)!r}")
+                done, undone = courses.get(concept, ([], []))
+                changes = done if way == UNDO else undone
+                if changes:
+                    values = {name: pair[way == REDO] for name, pair in changes[-1].changed.items()}
+                    said[concept] = replace(entries[concept].note, **values)
+            self._say(said, entries, way)
+            return said.get(concepts[-1]) if concepts else None
+
+    def _say(self, said: Mapping[str, Note], entries: Mapping[str, Entry], way: str = "") -> None:
+        """Append notes as one part, unless one of them calls a concept what another is called."""
+        for concept, note in said.items():
+            if note.name is not None and note.name != entries[concept].note.name:
+                check_free(note.name, [each for each in entries.values() if each.id != concept])
+        at = _now()
+        self.rooms["notes"].append([row_of_note(concept, note, at, way) for concept, note in said.items()])
 
     def notes(self, damage: list[Damage] | None = None) -> dict[str, Note]:
         """The latest note of each concept that has one, by id."""
-        found = {}
+        return {concept: note for _, _, concept, note in self._notes(damage)}
+
+    def changes(self, damage: list[Damage] | None = None) -> list[Change]:
+        """All that notes changed, the newest last; of what cannot be read, nothing is known."""
+        found = []
+        notes: dict[str, Note] = {}
+        for part, row, concept, note in self._notes(damage):
+            before = notes.get(concept, Note())
+            names = [field.name for field in fields(Note) if getattr(before, field.name) != getattr(note, field.name)]
+            changed = {name: (getattr(before, name), getattr(note, name)) for name in names}
+            if changed:
+                way = row["way"] if row["way"] in (UNDO, REDO) else ""
+                found.append(Change(concept, changed, row["created_at"], way, number_of(part)))
+            notes[concept] = note
+        return found
+
+    def _notes(self, damage: list[Damage] | None) -> Iterator[tuple[Path, dict[str, Any], str, Note]]:
         for part, number, row in self.rooms["notes"].rows(NOTES.names, damage):
             try:
-                if not row["concept"]:
-                    raise RunError("it says of no concept what it says")
-                found[row["concept"]] = Note(**{field.name: row[field.name] for field in fields(Note)})
+                concept, note = note_of(row)
             except RunError as error:
                 suffer(damage, Damage(part, str(error), number))
-        return found
+            else:
+                yield part, row, concept, note
+
+
+def _courses(changes: Iterable[Change]) -> dict[str, tuple[list[Change], list[Change]]]:
+    """By concept, which changes hold, and which have been taken back, the latest of each last."""
+    found: dict[str, tuple[list[Change], list[Change]]] = {}
+    for change in changes:
+        done, undone = found.setdefault(change.concept, ([], []))
+        if change.way == UNDO and done:
+            undone.append(done.pop())
+        elif change.way == REDO and undone:
+            done.append(replace(undone.pop(), batch=change.batch))
+        elif not change.way:
+            done.append(change)
+            undone.clear()
+    return found
+
+
+def _is_whole(photo: Photo) -> bool:
+    try:
+        return picture_digest(photo.file.read_bytes()) == photo.digest
+    except OSError:
+        return False
 
 
 def picture_digest(content: bytes) -> str:
     """The 24 hex digits by which a picture's file is called."""
     return hashlib.sha256(content).hexdigest()[:24]
-
-
-def _row(each: Individual) -> dict[str, Any]:
-    concept, request = each.concept, each.concept.request
-    return {
-        "id": concept.id,
-        "name": each.name,
-        "generation": each.generation,
-        "category": request.category,
-        "kind": request.kind,
-        "seed": request.seed,
-        "vectors": concept.vectors.tolist(),
-        "image_embed": concept.image_embed.tolist(),
-        "initializer": request.initializer or request.category,
-        "positives": [vars(positive) for positive in request.positives],
-        "negatives": [vars(negative) for negative in concept.negatives],
-        "parents": [{"id": p.id, "run": p.run, "weight": p.weight, "kind": p.kind} for p in request.parents],
-        "history": [vars(measurement) for measurement in concept.history],
-        "scores": [{"name": name, "value": value} for name, value in concept.scores.items()],
-        "preset": request.chosen.preset,
-        "settings": json.dumps(request.chosen.to_dict()),
-        "request": request.to_json(),
-        "steps": concept.steps,
-        "kept_step": concept.kept_step,
-        "seconds": concept.seconds,
-        "stack": concept.version,
-        "fingerprint": concept.fingerprint,
-        "created_at": each.created_at,
-    }
-
-
-def _entry(part: Path, number: int, row: dict[str, Any], notes: Mapping[str, Note]) -> Entry:
-    _check_filled(row)
-    note = notes.get(row["id"], Note())
-    try:
-        return Entry(
-            id=row["id"],
-            name=note.name or row["name"],
-            born=row["name"],
-            generation=row["generation"],
-            category=row["category"],
-            kind=row["kind"],
-            parents=tuple(_descent(**parent) for parent in row["parents"]),
-            scores={str(each["name"]): float(each["value"]) for each in row["scores"]},
-            created_at=row["created_at"],
-            note=note,
-            part=part,
-            row=number,
-        )
-    except TypeError as error:
-        raise RunError(f"it is no concept of this schema ({error})") from error
-
-
-def _descent(id: str, run: str | None, weight: float | None, kind: str) -> Descent:
-    if not id or kind not in PARENT_KINDS:
-        raise RunError(f"it has a parent {id!r} of kind {kind!r}")
-    if weight is None or not math.isfinite(weight) or weight <= 0:
-        raise RunError(f"its parent {id!r} has the weight {weight}")
-    return Descent(id, run or "", weight, kind)
-
-
-def _individual(row: dict[str, Any], notes: Mapping[str, Note]) -> Individual:
-    _check_filled(row)
-    try:
-        concept = Concept(
-            id=row["id"],
-            request=Request.from_json(row["request"]),
-            vectors=row["vectors"],
-            image_embed=row["image_embed"],
-            negatives=tuple(Negative(**each) for each in row["negatives"]),
-            history=tuple(Measurement(**each) for each in row["history"]),
-            kept_step=row["kept_step"],
-            scores={each["name"]: each["value"] for each in row["scores"]},
-            fingerprint=row["fingerprint"],
-            version=row["stack"],
-            steps=row["steps"],
-            seconds=row["seconds"],
-        )
-    except ConceptreeError as error:
-        raise RunError(str(error)) from error
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        # A row that is null where it should not be, or a request that is JSON of another kind.
-        raise RunError(f"it is no concept of this schema ({str(error).splitlines()[0]})") from error
-    name = notes.get(row["id"], Note()).name or row["name"]
-    return Individual(concept, name, row["generation"], row["created_at"])
-
-
-def _check_filled(row: dict[str, Any]) -> None:
-    missing = [name for name in _ENTRY if row[name] is None]
-    if missing:
-        raise RunError(f"it has no {missing[0]}")
 
 
 def _check_schema(folder: Path, about: dict[str, Any]) -> None:
@@ -535,18 +493,6 @@ def _check_keys(folder: Path, values: dict[str, Any], kinds: Mapping[str, type],
         if not isinstance(values[key], kind):
             expected = "text" if kind is str else "an object"
             raise RunError(f"the run.json in {str(folder)!r} has {prefix + key} = {values[key]!r}: expected {expected}")
-
-
-def _check_name(name: str, others: Iterable[Entry]) -> None:
-    """Refuse what could not be typed as NAME, or NAME:WEIGHT, in a command, and what means somebody else."""
-    wrong = not name.strip() or name != name.strip() or name[0] in "-." or not name.isprintable()
-    if wrong or any(c in name for c in '/\\:*?"<>|{}') or len(name) > LONGEST_WORD:
-        raise RunError(
-            f"{name[:LONGEST_WORD]!r} is no name for a concept: up to {LONGEST_WORD} letters, digits, spaces, - and _"
-        )
-    for each in others:
-        if name in (each.name, each.born, each.id):
-            raise RunError(f"the name {name!r} is taken, by {each.id}: choose another")
 
 
 def _lasting(where: str) -> str:

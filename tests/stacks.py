@@ -1,15 +1,21 @@
-"""Tiny random stacks with the structure of Kandinsky 2.2, for tests that need every part but no trained weights."""
+"""Tiny random stacks with the structure of Kandinsky 2.1 and 2.2, for tests that need every part but no weights."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import (
+    DDIMScheduler,
     DDPMScheduler,
+    KandinskyPipeline,
+    KandinskyPriorPipeline,
     KandinskyV22Pipeline,
     KandinskyV22PriorPipeline,
     PriorTransformer,
@@ -17,12 +23,15 @@ from diffusers import (
     UNet2DConditionModel,
     VQModel,
 )
+from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
 from transformers import (
     CLIPImageProcessorPil,
     CLIPTextConfig,
     CLIPTextModelWithProjection,
+    CLIPTokenizer,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    XLMRobertaTokenizer,
 )
 
 from core.emoji.tokenizer import word_tokenizer
@@ -57,6 +66,27 @@ def liven(model: torch.nn.Module, seed: int) -> Any:
     return model.eval().requires_grad_(False)
 
 
+# What tells the two published families apart: (activation, token that pads).
+FAMILIES = {"2.1": ("quick_gelu", "!"), "2.2": ("gelu", None)}
+
+
+def clip_tokenizer(length: int = 77) -> Any:
+    """CLIP's own tokenizer with few merges: every text of whatever script has tokens, most words several."""
+    letters = list(bytes_to_unicode().values())
+    merges = [("d", "o"), ("do", "g</w>"), ("a", "t</w>"), ("c", "at</w>"), ("p", "h"), ("o", "f</w>")]
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges)]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {token: place for place, token in enumerate(tokens)}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=length)
+
+
+def bytes_to_unicode() -> dict[int, str]:
+    """The letters that stand for bytes in CLIP's vocabulary, "!" the first of them."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(others)}
+
+
 def text_parts(
     width: int = 16,
     *,
@@ -66,13 +96,15 @@ def text_parts(
     published_eos: bool = False,
     pad: str | None = None,
     act: str = "gelu",
+    words: bool = True,
     seed: int = 1,
 ) -> tuple[Any, Any]:
     """A tokenizer and text encoder. `published_eos` writes `eos_token_id: 2` into the config, as Kandinsky has it.
 
-    `pad` is the token to pad with (2.1 pads with "!"), by default the end token (2.2).
+    `pad` is the token to pad with (2.1 pads with "!"), by default the end token (2.2). words: one token for each word,
+    as the embedded stack has them, or CLIP's own tokenizer.
     """
-    tokenizer = word_tokenizer(WORDS, length)
+    tokenizer = word_tokenizer(WORDS, length) if words else clip_tokenizer(length)
     if pad:
         tokenizer.pad_token = pad
     config = CLIPTextConfig(
@@ -116,9 +148,18 @@ def prior_parts(
     return liven(prior, seed), scheduler
 
 
-def prior_pipeline(width: int = 16, *, length: int = 20, published_eos: bool = False, pad: str | None = None) -> Any:
-    """A whole KandinskyV22PriorPipeline."""
-    tokenizer, text_encoder = text_parts(width, length=length, published_eos=published_eos, pad=pad)
+def prior_pipeline(
+    width: int = 16,
+    *,
+    length: int = 20,
+    published_eos: bool = False,
+    pad: str | None = None,
+    family: str = "",
+) -> Any:
+    """A whole KandinskyV22PriorPipeline; with `family` that of "2.1" or "2.2", with what else is published of it."""
+    act, pad = FAMILIES[family] if family else ("gelu", pad)
+    text = dict(length=length, published_eos=published_eos, pad=pad, act=act, words=not family)
+    tokenizer, text_encoder = text_parts(width, **text)
     prior, scheduler = prior_parts(width, length=length)
     image = CLIPVisionConfig(
         hidden_size=16,
@@ -130,7 +171,7 @@ def prior_pipeline(width: int = 16, *, length: int = 20, published_eos: bool = F
         patch_size=16,
     )
     processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    return KandinskyV22PriorPipeline(
+    return (KandinskyPriorPipeline if family == "2.1" else KandinskyV22PriorPipeline)(
         prior=prior,
         image_encoder=liven(CLIPVisionModelWithProjection(image), 3),
         text_encoder=text_encoder,
@@ -140,20 +181,45 @@ def prior_pipeline(width: int = 16, *, length: int = 20, published_eos: bool = F
     )
 
 
-def decoder_pipeline(width: int = 16, scheduler: Any = None) -> Any:
-    """A whole KandinskyV22Pipeline that draws small pictures."""
+def multilingual_parts(width: int = 16, hidden: int = 24) -> tuple[Any, Any]:
+    """Tokenizer and encoder of the text that the decoder of 2.1 reads."""
+    letters = [(letter, -5.0) for letter in "▁abcdefghijklmnopqrstuvwxyzпитомец"]
+    specials = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    words = [(f"▁{word}", -1.0) for word in WORDS if word.isalpha() and len(word) > 1]
+    tokenizer = XLMRobertaTokenizer(vocab=[*specials, *letters, *words], model_max_length=77)
+    config = MCLIPConfig(
+        transformerDimSize=hidden,
+        imageDimSize=width,
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        intermediate_size=hidden,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=80,
+        pad_token_id=1,
+    )
+    return tokenizer, liven(MultilingualCLIP(config), 6)
+
+
+def decoder_pipeline(width: int = 16, scheduler: Any = None, family: str = "") -> Any:
+    """A whole KandinskyV22Pipeline that draws small pictures; with `family` "2.1" a KandinskyPipeline."""
+    asks: dict[str, Any] = dict(addition_embed_type="image", encoder_hid_dim=width, encoder_hid_dim_type="image_proj")
+    reads: dict[str, Any] = {}
+    if family == "2.1":
+        asks = dict(addition_embed_type="text_image", encoder_hid_dim=24, encoder_hid_dim_type="text_image_proj")
+        reads = dict(zip(("tokenizer", "text_encoder"), multilingual_parts(width, 24), strict=True))
+        ddim = dict(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False)
+        scheduler = scheduler or DDIMScheduler(**ddim, set_alpha_to_one=False, steps_offset=1)
     unet = UNet2DConditionModel(
         in_channels=4,
         out_channels=8,
-        addition_embed_type="image",
         down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
         up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
         block_out_channels=(16, 32),
         layers_per_block=1,
-        encoder_hid_dim=width,
-        encoder_hid_dim_type="image_proj",
-        cross_attention_dim=16,
+        **asks,
+        cross_attention_dim=width if family == "2.1" else 16,
         attention_head_dim=4,
         norm_num_groups=8,
         resnet_time_scale_shift="scale_shift",
@@ -170,7 +236,8 @@ def decoder_pipeline(width: int = 16, scheduler: Any = None) -> Any:
         vq_embed_dim=4,
     )
     scheduler = scheduler or DDPMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012)
-    return KandinskyV22Pipeline(unet=liven(unet, 4), movq=liven(movq, 5), scheduler=scheduler)
+    parts = dict(unet=liven(unet, 4), movq=liven(movq, 5), scheduler=scheduler, **reads)
+    return KandinskyPipeline(**parts) if reads else KandinskyV22Pipeline(**parts)
 
 
 def save_prior(folder: Path, **options: Any) -> Path:
@@ -185,8 +252,24 @@ def save_prior(folder: Path, **options: Any) -> Path:
 def save_stack(folder: Path, scheduler: Any = None, **options: Any) -> Path:
     """Save a whole stack, prior and decoder, with its vocabulary and how it draws; returns its folder."""
     save_prior(folder / "prior", **options)
-    decoder_pipeline(options.get("width", 16), scheduler).save_pretrained(folder / "decoder")
+    decoder_pipeline(options.get("width", 16), scheduler, options.get("family", "")).save_pretrained(folder / "decoder")
     about = {"version": "tiny-1", "drawing": {"steps": 3, "guidance_scale": 2.0, "size": 16}}
     (folder / "stack.json").write_text(json.dumps(about))
     (folder / "vocabulary.json").write_text(json.dumps({"words": MEMBERS, "categories": CATEGORIES}))
     return folder
+
+
+def cache_as_hub(cache: Path, id_: str, folder: Path, commit: str = "c0ffee" + "0" * 34, ref: str = "main") -> Path:
+    """A folder as the hub's cache would hold it, its weights as blobs that are named by their content; the snapshot."""
+    repository = cache / f"models--{id_.replace('/', '--')}"
+    snapshot = repository / "snapshots" / commit
+    for file in (file for file in folder.rglob("*") if file.is_file()):
+        blob = repository / "blobs" / hashlib.sha256(file.read_bytes()).hexdigest()
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, blob)
+        place = snapshot / file.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(os.path.relpath(blob, place.parent))
+    (repository / "refs").mkdir(exist_ok=True)
+    (repository / "refs" / ref).write_text(commit)
+    return snapshot

@@ -136,4 +136,4 @@ def test_the_readme_leads_with_two_commands_and_ci_runs_the_second():
     assert commands[:2] == ["demo", "test"]
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text(encoding="utf-8").splitlines()[-2:] == ["make lint", "make test"]
+    assert script.read_text(encoding="utf-8").splitlines()[-3:] == ["make lint", "make test", "make test-browser"]

@@ -1,36 +1,49 @@
-"""`conceptree breed` and `conceptree draw`: children of weighted parents, and a concept in any prompt."""
+"""`conceptree breed`, `vary` and `draw`: children of weighted parents, variations of one, a concept in any prompt."""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from rich.console import Console
 
 from core.backbone import Backbone
-from core.concept import Request
+from core.concept import Concept, Parent, Request
 from core.errors import ConceptreeError
 from core.optimizer import Report, total_steps
 from core.settings import Settings
 from core.streams import stream_seed
-from evolve import Individual, Run, develop, mate
+from evolve import Individual, Run, develop, mate, mutate
 from evolve.jobs import Job, new_job
+from evolve.operators import check_parents, spread_weights
 from evolve.parts import RunError
-from evolve.photos import photo_parent
-from ui.console import Course, say
-from ui.pictures import checked_prompt, drawings_of, parentage
+from evolve.photos import photo_parent, read_photo
+from evolve.portraits import are_known, portraits
+from evolve.run import SMALL
+from ui.console import Course, counted, say
+from ui.pictures import checked_prompt, draw_all, drawings_of, parentage
 from ui.runs import open_run
 from ui.seed import say_next, say_stopped, show_founders
 from ui.stack import can_draw, check_words, chosen_settings, open_stack_of, words_unknown_in
 
 LIGHTEST, HEAVIEST = 0.001, 1000  # of a parent: beyond that the others would not count
+MOST_CHILDREN = 100
+WEAKEST = 0.1  # strength of a variation
+SPREAD = 0.25  # of the weights of the second child and all that follow
+WORD_LAMBDA = 1.0  # λ of Eq. 3 for further positives beside Eq. 5
+IMAGES, KEEP = 32, 4
+DRAFTS = (10, 25, 45)  # steps after which a child is drawn for people beside its boundaries
 Weighted = Sequence[tuple[Individual, float]]
 
 
 class ParentError(ConceptreeError):
-    """A parent that is not written as NAME:WEIGHT."""
+    """A parent that is not written as NAME:WEIGHT, or a wish for children that cannot be."""
 
 
 def breed(
@@ -38,9 +51,11 @@ def breed(
     parents: Sequence[str],
     *,
     photos: Sequence[str] = (),
+    words: Sequence[str] = (),
     category: str | None = None,
     children: int,
     images: int,
+    spread: float = SPREAD,
     seed: int | None,
     runs: Path,
     model: str | None,
@@ -50,42 +65,266 @@ def breed(
 ) -> None:
     """Learn children of a run's concepts by Eq. 5, store them there, draw them, and say what to do next."""
     run = open_run(runs, name)
-    if not parents and not photos:
-        raise ParentError("no parents: name some with --parent NAME:WEIGHT or --photo FILE:WEIGHT")
-    weighted, homes = [], {}
-    for parent, weight in (parsed_parent(text) for text in parents):
-        home, slash, called = parent.rpartition("/")  # neither a run's nor a concept's name has one
-        elsewhere = slash and (runs / home / "run.json").is_file()
-        try:
-            each = open_run(runs, home).find(called) if elsewhere else run.find(parent)
-        except RunError as error:
-            raise RunError(f"{error}; nor is there a run {home!r}") if slash and not elsewhere else error from None
-        weighted.append((each, weight))
-        homes |= {each.id: home} if elsewhere else {}
     backbone = open_stack_of(run, model, out)
-    if category is not None:
-        check_words(backbone, [category], "category")
-    kind = weighted[0][0].concept.request.kind if weighted else "object"
-    settings = chosen_settings(backbone, preset, kind, mixing=True, steps=steps)
-    first = len(run.entries([])) if seed is None else seed
-    options: dict[str, Any] = {
-        "photos": [photo_parent(file, w, backbone) for file, w in (parsed_parent(text, "--photo") for text in photos)],
-        "category": category or (None if weighted else run.about["category"]),
-        "homes": homes,
-        "images": images,
-        "known": {},
-    }
-    if weighted:
-        say(out, f"Drawing the parents ({', '.join(each.name for each, _ in weighted)}) …")
-    requests = [child(weighted, backbone, child_seed(first, n), settings, **options) for n in range(children)]
-    learn_children(new_job(run, "breed", plan_of(requests)), run, backbone, requests, out)
+    plan = plan_children(
+        run,
+        backbone,
+        parents=[parsed_parent(text) for text in parents],
+        photos=[parsed_parent(text, "--photo") for text in photos],
+        words=words,
+        category=category,
+        children=children,
+        images=images,
+        spread=spread,
+        seed=seed,
+        preset=preset,
+        steps=steps,
+    )
+    learn_planned(new_job(run, "breed", plan), run, backbone, out)
     show_founders(run, backbone, out)
     say_next(run, runs, out)
 
 
+def vary(
+    name: str,
+    concept: str,
+    *,
+    children: int,
+    strength: float,
+    words: Sequence[str],
+    seed: int | None,
+    runs: Path,
+    model: str | None,
+    out: Console,
+) -> None:
+    """Learn variations of a concept, store them in its run, draw them, and say what to do next."""
+    run = open_run(runs, name)
+    backbone = open_stack_of(run, model, out)
+    plan = plan_variations(run, backbone, concept, children=children, strength=strength, words=words, seed=seed)
+    learn_planned(new_job(run, "vary", plan), run, backbone, out)
+    show_founders(run, backbone, out)
+    say_next(run, runs, out)
+
+
+def plan_children(
+    run: Run,
+    backbone: Backbone,
+    *,
+    parents: Sequence[tuple[str, float]] = (),
+    photos: Sequence[tuple[str | Path, float]] = (),
+    category: str | None = None,
+    words: Sequence[str] = (),
+    children: int = 1,
+    images: int = IMAGES,
+    keep: int = KEEP,
+    spread: float = SPREAD,
+    seed: int | None = None,
+    steps: int | None = None,
+    preset: str = "default",
+    drafts: bool = False,
+) -> dict[str, Any]:
+    """The plan of a "breed" job, checked: nothing is drawn or stored yet.
+
+    parents: names or ids, those of other runs beside this one as "run/name", with their weights. photos: files, which
+    are not needed any more. words: what the children shall be besides. spread: see `spread_weights`; the first child
+    has the weights as they are. seed: by default another one each time. drafts: draw the children while they learn.
+
+    Raises:
+        ConceptreeError: it cannot be done; the first reason.
+    """
+    if not parents and not photos:
+        raise ParentError("no parents: name some with --parent NAME:WEIGHT or --photo FILE:WEIGHT")
+    found = [(*_found(run, called), _weight(weight, called)) for called, weight in parents]
+    concepts = [each.concept for each, _, _ in found]
+    if concepts:
+        check_parents(concepts)
+    wanted = _distinct_words(backbone, words)
+    if category is not None:
+        check_words(backbone, [category], "category")
+    kind = concepts[0].request.kind if concepts else run.about["kind"]
+    heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
+    more = {"lam": WORD_LAMBDA} if wanted and preset == "default" else {}
+    settings = chosen_settings(backbone, preset, kind, mixing=True, steps=steps, **more)
+    plan = {
+        "category": category or heaviest,
+        "kind": kind,
+        "parents": [{"id": each.id, "name": each.name, "run": home, "weight": w} for each, home, w in found],
+        "photos": [_photo(backbone, Path(file), _weight(weight, str(file))) for file, weight in photos],
+        "words": wanted,
+        "children": _count(children),
+        "images": images,
+        "keep": keep,
+        "spread": spread,
+        "seed": len(run.entries([])) if seed is None else seed,
+        "settings": settings.to_dict(),
+        "drafts": drafts,
+    }
+    if not 1 <= keep <= images:
+        raise ParentError(f"keep = {keep} of images = {images}: keep at least 1, and no more than are drawn")
+    spread_weights([1.0, 1.0], spread, 0)  # its bounds; the first child has none
+    # What a request would refuse is said now: the images of the parents play no part in that.
+    stand_ins = {concept.id: concept.image_embed[None] for concept in concepts}
+    _children(plan, [(each, weight) for each, _, weight in found], backbone, stand_ins)
+    return plan
+
+
+def plan_variations(
+    run: Run,
+    backbone: Backbone,
+    parent: str,
+    *,
+    children: int = 1,
+    strength: float = 0.5,
+    words: Sequence[str] = (),
+    seed: int | None = None,
+    drafts: bool = False,
+) -> dict[str, Any]:
+    """The plan of a "vary" job, checked. parent: its name or id. strength: 0.1 to 1, as a share of the parent's steps.
+
+    words: what the variations shall be besides. The rest is as for `plan_children`.
+
+    Raises:
+        ConceptreeError: it cannot be done; the first reason.
+    """
+    each, home = _found(run, parent)
+    if not WEAKEST <= strength <= 1:  # NaN is neither
+        raise ParentError(f"strength = {strength!r}: expected a number from {WEAKEST:g} to 1")
+    if each.concept.fingerprint and each.concept.fingerprint != backbone.fingerprint:
+        check_parents([each.concept, replace(each.concept, id="", fingerprint=backbone.fingerprint)])
+    plan = {
+        "parents": [{"id": each.id, "name": each.name, "run": home, "weight": 1.0}],
+        "words": _distinct_words(backbone, words),
+        "children": _count(children),
+        "strength": strength,
+        "seed": len(run.entries([])) if seed is None else seed,
+        "drafts": drafts,
+    }
+    _variations(plan, each.concept)
+    return plan
+
+
 def plan_of(requests: Sequence[Request]) -> dict[str, Any]:
-    """What a job remembers of the children that were asked for: all of it, their parents' images too."""
+    """What a job remembers of children whose requests are made already: all of it, their parents' images too."""
     return {"requests": [request.to_json() for request in requests]}
+
+
+def learn_planned(job: Job, run: Run, backbone: Backbone, out: Console, since: float = 0.0) -> list[Individual]:
+    """Learn a job of children or variations, from its plan or from wherever it is. since: see `Job.working`."""
+    with job.working(since):
+        requests = job.requests()
+        if requests is None:
+            try:
+                job.does("drawing the parents")
+                requests = list(requests_of(job.command, job.plan, run, backbone, out))
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise RunError(
+                    f"the job {str(job.folder)!r} cannot be read: remove that folder to go on without it"
+                ) from error
+            except KeyboardInterrupt:
+                say_stopped(job, run, out)
+                raise
+            job.obey()
+            job.keep_requests(requests)
+        return learn_children(job, run, backbone, requests, out)
+
+
+def requests_of(command: str, plan: Mapping[str, Any], run: Run, backbone: Backbone, out: Console) -> list[Request]:
+    """The requests of a plan; parents that have not been drawn yet are drawn now, and that is remembered in the run."""
+    found = [(_found(run, each["id"], each["run"])[0], float(each["weight"])) for each in plan["parents"]]
+    if command == "vary":
+        return _variations(plan, found[0][0].concept)
+    how = {"images": int(plan["images"]), "keep": int(plan["keep"]), "drawn": can_draw(backbone)}
+    new = [each.name for each, _ in found if not are_known(run, each.concept, backbone, **how)]
+    if new:
+        say(out, f"Drawing the {'parent' if len(new) == 1 else 'parents'} ({', '.join(new)}) …")
+    known = {each.id: portraits(run, each.concept, backbone, **how) for each, _ in found}
+    requests = _children(plan, found, backbone, known)
+    for photo in plan["photos"]:
+        with Image.open(io.BytesIO(base64.b64decode(photo["picture"]))) as picture:
+            run.add_photo(photo["id"], picture.convert("RGB"), photo["label"])
+    return requests
+
+
+def _children(
+    plan: Mapping[str, Any], parents: Weighted, backbone: Backbone, known: Mapping[str, Any]
+) -> list[Request]:
+    settings, spread = Settings.from_dict(plan["settings"]), float(plan["spread"])
+    weights = [weight for _, weight in parents] + [float(photo["weight"]) for photo in plan["photos"]]
+    homes = {each["id"]: each["run"] for each in plan["parents"] if each["run"]}
+    requests = []
+    for number in range(plan["children"]):
+        seed = child_seed(plan["seed"], number)
+        own = spread_weights(weights, spread if number else 0.0, seed)
+        seen = zip(plan["photos"], own[len(parents) :], strict=True)
+        requests.append(
+            mate(
+                [(each.concept, weight) for (each, _), weight in zip(parents, own, strict=False)],
+                backbone,
+                seed,
+                category=plan["category"],
+                settings=settings,
+                known=dict(known),
+                photos=[Parent(photo["id"], weight, photo["image_embeds"], "image") for photo, weight in seen],
+                homes=homes,
+                words=plan["words"],
+            )
+        )
+    return requests
+
+
+def _variations(plan: Mapping[str, Any], parent: Concept) -> list[Request]:
+    settings = parent.request.chosen
+    steps = max(1, round(settings.steps * float(plan["strength"])))
+    seeds = [child_seed(plan["seed"], number) for number in range(plan["children"])]
+    home = plan["parents"][0]["run"]
+    return [mutate(parent, seed, steps=steps, run=home, words=plan["words"]) for seed in seeds]
+
+
+def _found(run: Run, called: str, home: str | None = None) -> tuple[Individual, str]:
+    """(a parent, the name of the run that it lives in if that is another one beside this)"""
+    runs = run.folder.parent
+    if home is None:
+        home, slash, rest = called.rpartition("/")  # neither a run's nor a concept's name has one
+        if slash and not (runs / home / "run.json").is_file():
+            try:
+                return run.find(called), ""
+            except RunError as error:
+                raise RunError(f"{error}; nor is there a run {home!r}") from None
+        called = rest if slash else called
+    return (open_run(runs, home) if home else run).find(called), home
+
+
+def _photo(backbone: Backbone, file: Path, weight: float) -> dict[str, Any]:
+    """All that a plan needs of a photograph."""
+    photo = read_photo(file)
+    parent = photo_parent(photo, weight, backbone)
+    small, content = photo.picture.convert("RGB"), io.BytesIO()
+    small.thumbnail((SMALL, SMALL))
+    small.save(content, format="PNG")
+    return {
+        "id": photo.id,
+        "label": photo.label,
+        "weight": weight,
+        "image_embeds": parent.image_embeds.tolist(),
+        "picture": base64.b64encode(content.getvalue()).decode(),
+    }
+
+
+def _distinct_words(backbone: Backbone, words: Sequence[str]) -> list[str]:
+    check_words(backbone, words, "word")
+    return list({" ".join(word.split()).lower(): " ".join(word.split()) for word in words}.values())
+
+
+def _weight(weight: float, of: str) -> float:
+    if not LIGHTEST <= weight <= HEAVIEST:  # NaN is neither
+        raise ParentError(f"the weight {weight!r} of {of[:100]!r}: give one from {LIGHTEST:g} to {HEAVIEST:g}")
+    return float(weight)
+
+
+def _count(children: int) -> int:
+    if not 1 <= children <= MOST_CHILDREN:
+        raise ParentError(f"children = {children!r}: expected a whole number from 1 to {MOST_CHILDREN}")
+    return children
 
 
 def child(parents: Weighted, backbone: Backbone, seed: int, settings: Settings, **options: Any) -> Request:
@@ -97,32 +336,37 @@ def child(parents: Weighted, backbone: Backbone, seed: int, settings: Settings, 
 def learn_children(
     job: Job, run: Run, backbone: Backbone, requests: Sequence[Request], out: Console
 ) -> list[Individual]:
-    """Learn them as one batch and store them; say of each how much it resembles its parents."""
+    """Learn them as one batch, store and draw them; say of each how much it resembles its parents."""
     before = {each.id for each in run.entries([])}
     steps = total_steps(requests)
-    say(out, f"Learning {len(requests)} {'child' if len(requests) == 1 else 'children'}, {steps} steps")
+    say(out, f"Learning {counted(len(requests), 'child', 'children')}, {counted(steps, 'step')}")
+    drafts = bool(job.plan.get("drafts")) and can_draw(backbone)
     try:
         with job.working(), Course(out, steps) as course:
 
             def watch(report: Report) -> None:
                 course.to(report.step)
                 job.tell(report.step, report.steps)
-                if report.events:
+                if report.events and not report.events[0].draft:
                     course.tell()
 
-            concepts = develop(requests, backbone, run, job=job, on_report=watch)
+            how: dict[str, Any] = {"draw": drafts, "drafts": DRAFTS if drafts else ()}
+            concepts = develop(requests, backbone, run, job=job, on_report=watch, **how)
+            found = [run.find(concept.id) for concept in concepts]
+            if can_draw(backbone):
+                job.does("drawing what was learned")
+                draw_all(run, backbone, found, out)
             job.finish()
     except KeyboardInterrupt:
-        say_stopped(run, out)
+        say_stopped(job, run, out)
         raise
-    found = {each.id: each for each in run.individuals([])}
-    names = {each.id: each.name for each in found.values()}
-    for concept in concepts:
-        each = found[concept.id]
+    names = {each.id: each.name for each in run.entries([])}
+    for each in found:
+        concept = each.concept
         again = ", which the run has already" if each.id in before else ""
         likeness = f", resembles them {concept.scores['resembles']:.2f}" if "resembles" in concept.scores else ""
         say(out, f"  {each.name} = {parentage(each, names)}{likeness}, {concept.seconds:.0f} s{again}")
-    return [found[concept.id] for concept in concepts]
+    return found
 
 
 def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,11 +22,12 @@ from core.errors import ConceptreeError
 from core.files import write_atomically
 from evolve import Run
 from evolve.check import check
-from evolve.jobs import unfinished
+from evolve.fitness import OBJECTIVES, of_run
+from evolve.jobs import Job, jobs
 from evolve.lineage import FORMATS, relatives
 from evolve.parts import Damage
 from evolve.run import Entry
-from ui.console import printable, say
+from ui.console import counted, printable, say
 from ui.pictures import opened
 from ui.runs import all_runs, family, open_run
 from ui.stack import can_draw, folder_of
@@ -33,6 +35,7 @@ from ui.tree import MOST, save_tree, scene
 
 NAMED = ("emoji",)  # stacks that can be named instead of giving a folder
 PRIOR_PARTS = ("tokenizer", "text_encoder", "image_encoder", "prior", "scheduler")
+IN_FITNESS = ("category", "differs", "consistency")  # scores that are shown as fitness, under its names
 MB = 1e6
 
 
@@ -75,16 +78,25 @@ def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Co
     entries = run.entries(damage)
     warn_of(damage, run)
     shown = [each for each in entries if everybody or not each.note.hidden]
-    names = {each.id: each.name for each in entries}
+    names = run.names([])
+    fitness = of_run(run)
     if as_json:
-        return print_json([as_values(each, names) for each in shown])
-    table = new_table("concept", "generation", "born", "belongs", "nearest", "noted")
+        return print_json([as_values(each, names, fitness[each.id]) for each in shown])
+    table = new_table("concept", "gen.", "born", *OBJECTIVES, "noted")
     for each in shown:
-        scores = (f"{each.scores[key]:.2f}" if key in each.scores else "–" for key in ("belongs", "nearest"))
-        add_row(table, each.name, str(each.generation), descent(each, names), *scores, noted(each))
+        values = (rounded(fitness[each.id][name]) for name in OBJECTIVES)
+        add_row(table, each.name, str(each.generation), descent(each, names), *values, noted(each))
     out.print(table)
+    if any(None in fitness[each.id].values() for each in shown):
+        say(
+            out,
+            "– is what was not measured when it was learned, by an earlier version or on a stack without a vocabulary",
+        )
     if len(shown) < len(entries):
-        say(out, f"{len(entries) - len(shown)} more are hidden: --all shows them")
+        hidden = len(entries) - len(shown)
+        say(
+            out, f"{hidden} more {'is' if hidden == 1 else 'are'} hidden: --all shows {'it' if hidden == 1 else 'them'}"
+        )
     tell_unfinished(run, out)
 
 
@@ -97,11 +109,11 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
     entries = run.entries(damage)
     drawings = run.drawings(entry.id, damage)
     warn_of(damage, run)
-    names = {other.id: other.name for other in entries}
+    names = run.names([])
     children = [other.name for other in entries if any(parent.id == entry.id for parent in other.parents)]
-    request = each.request
+    request, fitness = each.request, of_run(run, [entry.id])[entry.id]
     if as_json:
-        values = as_values(entry, names) | {
+        values = as_values(entry, names, fitness) | {
             "born_as": entry.born,
             "children": children,
             "kind": entry.kind,
@@ -128,7 +140,8 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
         "category": f"{entry.category} ({entry.kind})",
         "is": ", ".join(belongs),
         "is not": ", ".join(f"{n.word} (step {n.step}, {n.by})" for n in each.negatives),
-        "scores": ", ".join(f"{key} {value:.2f}" for key, value in each.scores.items()),
+        "fitness": ", ".join(f"{key} {rounded(fitness[key])}" for key in OBJECTIVES),
+        "scores": ", ".join(f"{key} {value:.2f}" for key, value in each.scores.items() if key not in IN_FITNESS),
         "learned": f"step {each.kept_step} of {each.steps} kept, {each.seconds:.0f} s, seed {request.seed}",
         "preset": request.chosen.preset,
         "stack": f"{each.version} ({each.fingerprint}), {' × '.join(map(str, each.vectors.shape))} numbers",
@@ -144,8 +157,11 @@ def rename(name: str, old: str, new: str, runs: Path, out: Console) -> None:
     """Give a concept another name; the run remembers the old one."""
     run = open_run(runs, name)
     entry = run.entry(old)
-    run.note(entry.id, name=new)
-    say(out, f"{entry.name} is called {new} now; the name {entry.born} still finds it")
+    if new == entry.name:
+        return say(out, f"{entry.name} is its name already")
+    run.note(entry.id, name=None if new == entry.born else new)
+    still = "" if new == entry.born else f"; the name {entry.born} still finds it"
+    say(out, f"{entry.name} is called {new} {'now' if still else 'again'}{still}")
 
 
 def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, runs: Path, out: Console) -> None:
@@ -156,20 +172,23 @@ def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, 
     pictures: dict[str, Image.Image] = {}
     torn = 0
     if len(graph) <= MOST:  # scene() says what is wrong with more
-        for drawing in run.drawings(damage=damage):
-            if drawing.concept in graph and drawing.concept not in pictures:
+        shown = [(each.concept, each.file) for each in run.drawings(damage=damage)]
+        shown += [(each.id, each.file) for each in run.photos([]).values()]
+        for id_, file in shown:
+            if id_ in graph and id_ not in pictures:
                 try:
-                    pictures[drawing.concept] = opened(drawing.file)
+                    pictures[id_] = opened(file)
                 except ConceptreeError:
                     torn += 1
     warn_of(damage, run)
     if torn:
-        said = f"{torn} drawing{'s' if torn > 1 else ''} of the run {name!r} cannot be read"
+        said = f"{counted(torn, 'picture')} of the run {name!r} cannot be read"
         warn(f"{said}: conceptree check {shlex.quote(name)} says which")
     stack = run.about["stack"]["version"]
     page = scene(f"{run.about['category']} · run {run.folder.name} · {stack}", graph, pictures)
     for path in [to] if to else [run.folder / "tree.png", run.folder / "tree.svg"]:
-        say(out, str(save_tree(page, path)))
+        there = os.path.lexists(path)
+        say(out, f"{save_tree(page, path)}{' (replaced)' if there else ''}")
 
 
 def write_lineage(
@@ -183,7 +202,9 @@ def write_lineage(
     ending = to.suffix[1:].lower() if to else ""
     text = FORMATS[form or (ending if ending in FORMATS else "graphml")](graph)
     if to:
+        there = os.path.lexists(to)
         write_atomically(to, text.encode())
+        click.echo(printable(f"{to}{' (replaced)' if there else ''}"))
     else:
         click.echo(text.rstrip("\n"))
 
@@ -199,13 +220,17 @@ def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
     run = open_run(runs, name)
     found = check(run)
     if as_json:
-        counts = {"concepts": found.concepts, "drawings": found.drawings, "notes": found.notes, "parts": found.parts}
-        jobs = [job.name for job in unfinished(run)]
+        counts = {"concepts": found.concepts, "drawings": found.drawings, "notes": found.notes}
+        counts |= {"photos": found.photos, "parts": found.parts}
+        pending = {"schema": run.about["schema"], "pending_migrations": list(found.pending)}
+        left = [job.name for job in unfinished(run)]
         findings = [vars(each) for each in found.findings]
-        print_json({"run": name, "whole": found.whole, **counts, "findings": findings, "unfinished": jobs})
+        print_json({"run": name, "whole": found.whole, **counts, **pending, "findings": findings, "unfinished": left})
         return found.whole
-    counted = f"{found.concepts} concepts, {found.drawings} drawings, {found.notes} notes in {found.parts} parts"
-    say(out, f"{run.folder}: {counted} can be read")
+    read = [counted(found.concepts, "concept"), counted(found.drawings, "drawing"), counted(found.notes, "note")]
+    read += [counted(found.photos, "photograph")] if found.photos else []
+    say(out, f"{run.folder}: {', '.join(read)} in {counted(found.parts, 'part')} can be read")
+    say(out, f"Schema {run.about['schema']}, pending migrations: {', '.join(found.pending) or 'none'}")
     for each in found.findings:
         where = f"{each.where}: " if each.where else ""
         say(out, f"  {'lost' if each.lost else 'note'}  {where}{each.text}")
@@ -219,11 +244,21 @@ def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
 
 def tell_unfinished(run: Run, out: Console) -> None:
     """Say what was asked of a run and is not learned yet: stopped, killed, or still at work."""
-    jobs = unfinished(run)
-    if jobs:
-        names = ", ".join(job.name for job in jobs)
+    left = unfinished(run)
+    if left:
+        names = ", ".join(job.name for job in left)
         call = f"conceptree resume {shlex.quote(run.folder.name)}"
-        say(out, f"Not finished: {names}. Unless a process is still at it, {call} goes on with it.")
+        goes = "goes on with it" if len(left) == 1 else "goes on with them"
+        say(out, f"Not finished: {names}. Unless a process is still at it, {call} {goes}.")
+
+
+def unfinished(run: Run) -> list[Job]:
+    """The jobs that are not finished; of one that cannot be read it is said so."""
+    damage: list[Damage] = []
+    left = [job for job in jobs(run, damage) if not job.finished]
+    for each in damage:
+        warn(each.reason)
+    return left
 
 
 def list_models(folders: Sequence[str], as_json: bool, out: Console) -> None:
@@ -269,7 +304,7 @@ def described(where: str) -> dict[str, Any]:
         return {"name": where, "error": (str(error) or type(error).__name__).splitlines()[0]}
 
 
-def as_values(each: Entry, names: Mapping[str, str]) -> dict[str, Any]:
+def as_values(each: Entry, names: Mapping[str, str], fitness: Mapping[str, float | None]) -> dict[str, Any]:
     """A concept as JSON has it in `list` and `show`."""
     return {
         "id": each.id,
@@ -281,10 +316,16 @@ def as_values(each: Entry, names: Mapping[str, str]) -> dict[str, Any]:
             {"id": p.id, "name": names.get(p.id), "run": p.run, "weight": p.weight, "kind": p.kind}
             for p in each.parents
         ],
+        "fitness": dict(fitness),
         "scores": dict(each.scores),
         "note": vars(each.note),
         "created_at": each.created_at.isoformat(),
     }
+
+
+def rounded(value: float | None) -> str:
+    """`0.48`, or a dash for what nobody measured."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.2f}"
 
 
 def descent(each: Entry, names: Mapping[str, str]) -> str:
@@ -306,7 +347,7 @@ def warn_of(damage: Sequence[Damage], run: Run) -> None:
     if damage:
         places = {(each.part, each.row) for each in damage}
         name = shlex.quote(run.folder.name)
-        what = f"{len(places)} part{'s' if len(places) > 1 else ''} or row{'s' if len(places) > 1 else ''}"
+        what = counted(len(places), "part or row", "parts or rows")
         warn(f"{what} of the run {run.folder.name!r} cannot be read; conceptree check {name} says what is lost")
 
 

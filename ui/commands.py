@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ model_now_option = click.option("--model", help="Where the run's stack is now, i
 steps_option = click.option("--steps", type=STEPS, help="Steps for each concept; by default what the stack needs.")
 preset_option = click.option(
     "--preset", type=PRESETS, default="default", show_default=True, help="Whose version of the losses."
+)
+word_option = click.option(
+    "--word", "words", multiple=True, metavar="WORD", help="What they shall be besides, as in --word blue."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 of_option = click.option(
@@ -52,7 +56,9 @@ depth_option = click.option("--depth", type=click.IntRange(0), help="With --of: 
     "--negatives",
     default="adaptive",
     show_default=True,
-    help="adaptive, none, gradual, or words with commas between: cat,dog.",
+    help="What they shall not be. adaptive: whatever their drawings are taken for, found on the way; gradual: the"
+    " members that the stack knows, one more at each look; none; or words with commas between, all from the start:"
+    " cat,dog.",
 )
 @click.option("--style", is_flag=True, help="The category is one of styles, such as painting, not of objects.")
 @steps_option
@@ -96,6 +102,14 @@ def seed(style: bool, **given: Any) -> None:
     show_default=True,
     help="Pictures drawn of each parent, of which the four truest are kept.",
 )
+@word_option
+@click.option(
+    "--spread",
+    type=click.FloatRange(0, 0.9),
+    default=0.25,
+    show_default=True,
+    help="How far the weights of further children may differ from those given; 0: not at all.",
+)
 @click.option("--seed", type=SEEDS, help="By default another one each time.")
 @runs_option
 @model_now_option
@@ -108,11 +122,41 @@ def breed(**given: Any) -> None:
     Example:
       conceptree breed pets --parent moku:0.7 --parent vasi:0.3 --children 2
       conceptree breed pets --parent moku:0.6 --photo snail.jpg:0.4
+      conceptree breed pets --parent moku --parent vasi --word blue
     """
     from ui.breed import breed
     from ui.console import new_console
 
     breed(out=new_console(), **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@click.argument("concept", metavar="NAME")
+@click.option("--children", type=click.IntRange(1, 100), default=3, show_default=True, help="How many.")
+@click.option(
+    "--strength",
+    type=click.FloatRange(0.1, 1),
+    default=0.5,
+    show_default=True,
+    help="How far they may go from it, as a share of the steps that it took.",
+)
+@word_option
+@click.option("--seed", type=SEEDS, help="By default another one each time.")
+@runs_option
+@model_now_option
+def vary(**given: Any) -> None:
+    """Learn variations of a concept of RUN: they begin where it is, and go away from it.
+
+    \b
+    Example:
+      conceptree vary pets moku --children 3
+      conceptree vary pets moku --strength 0.3 --word blue
+    """
+    from ui.breed import vary
+    from ui.console import new_console
+
+    vary(out=new_console(), **given)
 
 
 @click.command()
@@ -144,18 +188,38 @@ def draw(**given: Any) -> None:
 
 @click.command()
 @click.argument("name", metavar="RUN")
+@click.option("--job", metavar="JOB", help="Only this one, such as 0003-breed.")
 @runs_option
 @model_now_option
 def resume(**given: Any) -> None:
     """Go on with what was stopped or killed in RUN, to the very result it would have had.
 
     \b
-    Example: conceptree resume pets
+    Example:
+      conceptree resume pets
+      conceptree resume pets --job 0003-breed
     """
+    since = time.time()  # before what takes seconds to load
     from ui.console import new_console
     from ui.resume import resume
 
-    resume(out=new_console(), **given)
+    resume(out=new_console(), since=since, **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@click.option("--job", metavar="JOB", help="Only this one, such as 0003-breed.")
+@runs_option
+def stop(**given: Any) -> None:
+    """Stop what is being learned in RUN, whoever began it; resume goes on with it.
+
+    \b
+    Example: conceptree stop pets
+    """
+    from ui.console import new_console
+    from ui.resume import stop
+
+    stop(out=new_console(), **given)
 
 
 @click.command()
@@ -382,4 +446,96 @@ def import_(**given: Any) -> None:
     bring(out=new_console(), **given)
 
 
-COMMANDS = (seed, breed, draw, resume, demo, list_, show, name, tree, lineage, check, models, export, import_)
+@click.command()
+@click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    help="The file; by default NAME.family.zip in the folder you are in.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@json_option
+@runs_option
+def share(**given: Any) -> None:
+    """Write concepts of RUN with all their ancestors into one file: a family that others can open.
+
+    \b
+    Example:
+      conceptree share pets moku
+      conceptree share pets moku vasi --to ours.family.zip
+    """
+    from ui.console import new_console
+    from ui.share import share
+
+    share(out=new_console(), **given)
+
+
+@click.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--run", "run_name", help="The run it comes into, new or not; by default a new one, called as it was.")
+@json_option
+@runs_option
+@click.option("--model", help="Where the family's stack is; by default it is looked for among those of the runs here.")
+def adopt(**given: Any) -> None:
+    """Take a family from FILE, which `conceptree share` has written, into a run: concepts, drawings, lineage.
+
+    \b
+    Example:
+      conceptree adopt moku.family.zip
+      conceptree adopt moku.family.zip --run pets
+    """
+    from ui.console import new_console
+    from ui.share import bring_in
+
+    bring_in(out=new_console(), **given)
+
+
+@click.command()
+@runs_option
+@click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 8501.")
+@click.option(
+    "--address",
+    default="localhost",
+    show_default=True,
+    help="Where it listens; at another address others can read the runs and start jobs.",
+)
+@click.option("--browser/--no-browser", default=None, help="Open a browser; by default where there is a screen.")
+def view(**given: Any) -> None:
+    """Open the workbench in a browser: seed, breed, browse and export with the mouse or the keyboard.
+
+    It says at which address it listens, and ends with Ctrl-C; what is being learned goes on.
+
+    \b
+    Example:
+      conceptree view
+      conceptree view --runs ~/designs --port 8600 --no-browser
+    """
+    from ui.console import new_console
+    from ui.view.command import view
+
+    if code := view(out=new_console(), **given):
+        sys.exit(code)
+
+
+COMMANDS = (
+    seed,
+    breed,
+    vary,
+    draw,
+    resume,
+    stop,
+    demo,
+    list_,
+    show,
+    name,
+    tree,
+    lineage,
+    check,
+    models,
+    export,
+    import_,
+    share,
+    adopt,
+    view,
+)

@@ -31,6 +31,11 @@ def say(out: Console, text: str = "") -> None:
     out.print("\n".join(printable(line) for line in text.split("\n")), soft_wrap=True)
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """`1 step`, `2 steps`; several: the plural that is not made with an s."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `3 min 20 s`"""
     whole = round(seconds)
@@ -89,4 +94,4 @@ class Course:
     def tell(self) -> None:
         """Say where a bar cannot be drawn (a file, a pipe) what it would show."""
         if not self._out.is_terminal and self.left:
-            say(self._out, f"  {self._step} of {self.steps} steps, {self.left}")
+            say(self._out, f"  {self._step} of {counted(self.steps, 'step')}, {self.left}")

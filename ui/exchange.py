@@ -32,7 +32,7 @@ from core.optimizer import ConceptLab
 from core.settings import Settings
 from evolve import Individual, Run, develop
 from evolve.run import LONGEST_COMMENT, RunError
-from ui.console import printable, say
+from ui.console import counted, printable, say
 from ui.pictures import PROMPTS, SEED, Pictures, card_lines, draw_all, opened
 from ui.runs import forget_if_empty, new_run, open_run, run_names
 from ui.seed import say_next, show_founders
@@ -66,7 +66,7 @@ def export(
     """Write concepts of a run into the folder `to`: the embedding, its sidecar, and a sheet of its drawings."""
     run = open_run(runs, name)
     wanted = list({each.id: each for each in map(run.find, concepts)}.values())
-    files = [to / (_stem(each) + suffix(form, each.concept.vectors.shape[1])) for each in wanted]
+    files = [to / (stem_of(each) + suffix(form, each.concept.vectors.shape[1])) for each in wanted]
     for each, file in zip(wanted, files, strict=True):
         if files.count(file) > 1:
             raise ExchangeError(f"{each.name!r} and another would both be {file.name!r}: export them one at a time")
@@ -74,10 +74,10 @@ def export(
             if not force and os.path.exists(path):
                 raise ExchangeError(f"{str(path)!r} is there already: --force replaces it, --to names another folder")
     pictures, lacking = _pictures(run, wanted, model, Console(quiet=True) if as_json else out)
-    names = {each.id: each.name for each in run.entries([])}
+    names = run.names([])
     told: dict[str, None] = {}
     for each, file in zip(wanted, files, strict=True):
-        token = _token(each.name, form)
+        token = token_of(each.name, form)
         embedding = Embedding(token, each.concept.vectors, provenance_of(run, each, names))
         line = readers(form, embedding.vectors)
         drawn = _save_sheet(run, each, names, pictures, file.with_suffix(".png")) if each.id in pictures else None
@@ -130,12 +130,12 @@ def provenance_of(run: Run, each: Individual, names: Mapping[str, str]) -> dict[
     return known | ({"origin": origin} if origin else {})
 
 
-def _token(name: str, form: str) -> str:
+def token_of(name: str, form: str) -> str:
     """The word that stands for a concept elsewhere. ConceptLab's tokenizer lowers it, and cuts at all but letters."""
     return re.sub(r"[\W\d_]", "", name).lower() or "concept" if form == "conceptlab" else f"<{name}>"
 
 
-def _stem(each: Individual) -> str:
+def stem_of(each: Individual) -> str:
     """What the files of a concept are called: its name, of which no more is taken than a plain file name may have."""
     return re.sub(r"[^\w -]", "_", each.name)[:LONGEST_STEM].strip() or "concept"
 
@@ -229,8 +229,8 @@ def bring(
             _print_line(values | {"category": each.request.category, "notes": notes})
             continue
         again = ", which the run has already" if known else ""
-        counted = f"{len(concept.vectors)} vector{'s' if len(concept.vectors) > 1 else ''}"
-        say(out, f"{each.path.name} is {called}{again}: {each.request.category}, {counted}, in {run.folder}")
+        vectors = counted(len(concept.vectors), "vector")
+        say(out, f"{each.path.name} is {called}{again}: {each.request.category}, {vectors}, in {run.folder}")
         for note in notes:
             say(out, f"  Note: {note}")
     quiet = Console(quiet=True) if as_json else out

@@ -13,7 +13,7 @@ from core.backbone import Backbone
 from core.depict import draw_concept
 from core.errors import ConceptreeError, PromptError
 from evolve import Individual, Run
-from evolve.run import Drawing
+from evolve.rows import Drawing, brief
 from ui.sheet import Card, save_sheet, sheet
 
 # What every concept is drawn in; the first shows it by itself.
@@ -69,7 +69,7 @@ def opened(file: Path) -> Image.Image:
 
 def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) -> Path:
     """Write the run's sheet.png, its concepts in the order in which they came to be."""
-    names = {each.id: each.name for each in run.individuals()}
+    names = run.names([])
     cards = [Card(each.name, card_lines(each, names), pictures.get(each.id, ())) for each in individuals]
     kind, stack = run.about["kind"], run.about["stack"]["version"]
     title = f"{run.about['category']} · run {run.folder.name} · {stack}"
@@ -91,4 +91,4 @@ def card_lines(each: Individual, names: Mapping[str, str]) -> list[str]:
 def parentage(each: Individual, names: Mapping[str, str]) -> str:
     """`0.7 moku + 0.3 vasi`"""
     parents = each.concept.request.parents
-    return " + ".join(f"{parent.weight:.2g} {names.get(parent.id, parent.id[:8])}" for parent in parents)
+    return " + ".join(f"{parent.weight:.2g} {names.get(parent.id, brief(parent.id))}" for parent in parents)

@@ -1,50 +1,79 @@
-"""`conceptree resume`: what a killed or stopped command was asked to learn is learned to its end."""
+"""`conceptree resume` and `conceptree stop`: what was asked is learned to its end, or no further."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from core.backbone import Backbone
-from core.concept import Request
 from evolve import Run
-from evolve.jobs import Job, unfinished
+from evolve.jobs import Job, job_named, jobs, unfinished
 from evolve.parts import RunError
-from ui.breed import learn_children
-from ui.console import say
+from ui.breed import learn_planned
+from ui.console import counted, own_command, say
 from ui.runs import open_run
-from ui.seed import Plan, learn_founders, say_next, show_founders
+from ui.seed import Plan, elsewhere, learn_founders, say_next, show_founders
 from ui.stack import open_stack_of
 
+COMMANDS = ("seed", "breed", "vary")
 
-def resume(name: str, *, runs: Path, model: str | None, out: Console) -> None:
-    """Go on with all unfinished jobs of a run, oldest first, then draw what is new and say what to do next."""
+
+def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Console, since: float = 0.0) -> None:
+    """Go on with all unfinished jobs of a run, oldest first, then draw what is new and say what to do next.
+
+    job: only that one, from nothing or from where it is. since: when this was asked; see `Job.working`.
+    """
     run = open_run(runs, name)
-    jobs = unfinished(run)
-    if not jobs:
+    if job is not None:
+        _resume_one(job_named(run, job), run, model, out, since)
+        return
+    left = unfinished(run)
+    if not left:
         say(out, f"Nothing is left to do in {run.folder}: all that was asked has been learned.")
         return
     backbone = open_stack_of(run, model, out)
-    for job in jobs:
-        say(out, f"Going on with {job.name}")
-        _go_on(job, run, backbone, out)
+    for each in left:
+        say(out, f"Going on with {each.name}")
+        _go_on(each, run, backbone, out, since)
     show_founders(run, backbone, out)
     say_next(run, runs, out)
 
 
-def _go_on(job: Job, run: Run, backbone: Backbone, out: Console) -> None:
+def stop(name: str, *, job: str | None, runs: Path, out: Console) -> None:
+    """Ask the jobs of a run that are at work, or the one given, to stop at their next step."""
+    run = open_run(runs, name)
+    asked = [job_named(run, job)] if job is not None else jobs(run)
+    working = [each for each in asked if each.status().state == "working"]
+    for each in working:
+        each.request_stop()
+    if not working:
+        what = f"The job {job!r} is not at work" if job is not None else "No job is at work"
+        say(out, f"{what} in {run.folder}: nothing is to be stopped.")
+        return
+    names = ", ".join(each.name for each in working)
+    say(out, f"Asked {counted(len(working), 'job')} to stop at the next step: {names}.")
+    say(out, f"To go on: {own_command()} resume {shlex.quote(run.folder.name)}{elsewhere(runs)}")
+
+
+def _resume_one(job: Job, run: Run, model: str | None, out: Console, since: float) -> None:
+    """A job by itself, as pages start it: whatever goes wrong is also told in the job's exit.json."""
+    if job.finished:
+        say(out, f"Nothing is left to do in {job.folder}: all that was asked has been learned.")
+        return
+    with job.working(since):
+        _go_on(job, run, open_stack_of(run, model, out), out, since)
+
+
+def _go_on(job: Job, run: Run, backbone: Backbone, out: Console, since: float) -> None:
+    if job.command not in COMMANDS:
+        raise RunError(f"the job {job.name!r} is of a newer version: this one goes on with seed, breed and vary")
+    if job.command != "seed":
+        learn_planned(job, run, backbone, out, since)
+        return
     try:
-        if job.command == "seed":
-            plan: Any = Plan.from_json(job.plan, backbone)
-        elif job.command == "breed":
-            plan = [Request.from_json(text) for text in job.plan["requests"]]
-        else:
-            raise RunError(f"the job {job.name!r} is of a newer version: this one goes on with seed and breed")
-    except (KeyError, TypeError, ValueError) as error:
+        plan = Plan.from_json(job.plan, backbone)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"the job {str(job.folder)!r} cannot be read: remove that folder to go on without it") from error
-    if job.command == "seed":
-        learn_founders(job, run, backbone, plan, out)
-    else:
-        learn_children(job, run, backbone, plan, out)
+    learn_founders(job, run, backbone, plan, out, since)

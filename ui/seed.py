@@ -25,12 +25,13 @@ from core.settings import Settings
 from evolve import Individual, Run, develop, founders, likeness
 from evolve.jobs import Job, new_job
 from evolve.population import starts
-from ui.console import Course, own_command, say
+from ui.console import Course, counted, own_command, say
 from ui.pictures import Pictures, draw_all, sheet_of
 from ui.runs import new_run
 from ui.stack import can_draw, check_words, chosen_settings, namer_of, negatives_from, open_stack
 
 MOST_ANSWERS = 5  # of a namer, as shown
+PAGE = "page"  # who is asked about negatives: a person who looks at the job from elsewhere
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,12 @@ class Plan:
     request: dict[str, Any]  # further arguments of Request
     namer: Namer | None
     initializers: Sequence[str] = ()
-    ask: bool = False  # a person decides on each new negative, see `Person`
+    ask: bool | str = False  # whether a person decides on each new negative: at the terminal, see `Person`, or "page"
+    drafts: bool = False  # draw the founders at each boundary, also where nobody is asked about the drawings
 
     def to_json(self) -> dict[str, Any]:
         """What a job remembers of it."""
-        names = ("category", "count", "wave", "seed", "initializers", "ask")
+        names = ("category", "count", "wave", "seed", "initializers", "ask", "drafts")
         request = {name: value for name, value in self.request.items() if name != "settings"}
         plain = {name: getattr(self, name) for name in names}
         return {**plain, "settings": self.settings.to_dict(), "request": request}
@@ -113,51 +115,66 @@ def plan_founders(
     return Plan(first.category, count, wave, seed, settings, request, namer, tuple(sides))
 
 
-def learn_founders(job: Job, run: Run, backbone: Backbone, plan: Plan, out: Console) -> list[Individual]:
-    """The plan's founders, stored wave by wave: what is finished when a person stops it is kept, and the rest goes on
-    with `conceptree resume`.
+def learn_founders(
+    job: Job, run: Run, backbone: Backbone, plan: Plan, out: Console, since: float = 0.0
+) -> list[Individual]:
+    """The plan's founders, stored and drawn wave by wave: what is finished when a person stops it is kept, and the rest
+    goes on with `conceptree resume`. since: see `Job.working`.
     """
     if plan.request["schedule"] == "adaptive":
         by = f"the stack's {name_of(plan.namer)} model" if plan.namer else "the stack's vocabulary"
-        say(out, f"Negatives are named by {by}, after each {plan.settings.segment} steps.")
+        say(out, f"Negatives are named by {by}, after each {counted(plan.settings.segment, 'step')}.")
     concepts: list[Concept] = []
     found: list[Individual] = []
     options = {"wave": plan.wave, "seed": plan.seed, "initializers": plan.initializers, **plan.request}
+    draw = can_draw(backbone)
     try:
-        with job.working(), Course(out, plan.steps) as course:
-            person = Person(out, course) if plan.ask else None
+        with job.working(since), Course(out, plan.steps) as course:
+            person = Person(out, course) if plan.ask and plan.ask != PAGE else None
             before = 0
             waves = founders(plan.category, plan.count, concepts, **options)
             for number, requests in enumerate(waves):
-                numbers = range(len(concepts) + 1, len(concepts) + len(requests) + 1)
-                say(out, f"\nWave {number + 1} of {plan.waves}: {_numbered(numbers)}, {plan.settings.steps} steps")
+                first, several = len(concepts), counted(plan.settings.steps, "step")
+                numbers = range(first + 1, first + len(requests) + 1)
+                say(out, f"\nWave {number + 1} of {plan.waves}: {_numbered(numbers)}, {several}")
                 names = [f"founder {n}" for n in numbers]
-                watch = _Watch(out, course, job, names, before)
-                review = partial(person.asked, names) if person else None
-                concepts += develop(requests, backbone, run, namer=plan.namer, review=review, job=job, on_report=watch)
+                how = {
+                    "namer": plan.namer,
+                    "draw": plan.drafts and draw,
+                    "review": partial(person.asked, names) if person else None,
+                    "job": job,
+                    "first": first,
+                    "asks": plan.ask == PAGE,
+                    "on_report": _Watch(out, course, job, names, before),
+                }
+                concepts += develop(requests, backbone, run, **how)
                 before += total_steps(requests)
-                by_id = {each.id: each for each in run.individuals([])}
-                new = [by_id[concept.id] for concept in concepts[-len(requests) :]]
+                new = [run.find(concept.id) for concept in concepts[first:]]
                 for n, each in zip(numbers, new, strict=True):
                     say(out, f"  founder {n} is {summary(each)}")
                 found += new
+                if draw:
+                    job.does("drawing what was learned")
+                    draw_all(run, backbone, new, out)
                 if len(concepts) > 1:
                     say(out, f"  mean pairwise similarity of the {len(concepts)} so far: {likeness(concepts):.2f}")
             job.finish()
     except KeyboardInterrupt:
-        say_stopped(run, out)
+        say_stopped(job, run, out)
         raise
     return found
 
 
-def say_stopped(run: Run, out: Console) -> None:
+def say_stopped(job: Job, run: Run, out: Console) -> None:
     """What is kept of a job that a person stopped, and how it goes on."""
-    names = ", ".join(each.name for each in run.individuals([]))
+    looks = job.looks()
+    names = ", ".join(dict.fromkeys(look.name for look in looks if look.name))
     say(out, f"Stopped. Finished and kept in {run.folder}: {names or 'nothing yet'}.")
-    say(
-        out,
-        f"To go on with the rest: {own_command()} resume {shlex.quote(run.folder.name)}{_elsewhere(run.folder.parent)}",
-    )
+    step = max((look.step for look in looks if not look.name and not look.draft), default=0)
+    if step and job.kept():
+        say(out, f"What was being learned is kept as it was at step {step}.")
+    where = f"{shlex.quote(run.folder.name)}{elsewhere(run.folder.parent)}"
+    say(out, f"To go on with the rest: {own_command()} resume {where}")
 
 
 def show_founders(run: Run, backbone: Backbone, out: Console) -> Pictures:
@@ -166,7 +183,7 @@ def show_founders(run: Run, backbone: Backbone, out: Console) -> Pictures:
     if not can_draw(backbone):
         say(out, f"\nThe stack {backbone.version} has no decoder, so nothing is drawn.")
         return {}
-    say(out, f"\nDrawing {len(individuals)} concepts …")
+    say(out, f"\nDrawing {counted(len(individuals), 'concept')} …")
     pictures = draw_all(run, backbone, individuals, out)
     say(out, f"All of them on one sheet: {sheet_of(run, individuals, pictures)}")
     return pictures
@@ -182,14 +199,14 @@ def summary(each: Individual) -> str:
         told.append(f"nearest negative {concept.scores['nearest']:.2f}")
     if "crowded" in concept.scores:
         told.append(f"nearest earlier founder {concept.scores['crowded']:.2f}")
-    told.append(f"{len(concept.negatives)} negative{'' if len(concept.negatives) == 1 else 's'}")
+    told.append(counted(len(concept.negatives), "negative"))
     return f"{each.name}: {', '.join(told)}, {concept.seconds:.0f} s"
 
 
 def say_next(run: Run, runs: Path, out: Console) -> None:
     """Commands that go on from here, to be copied."""
     names = [each.name for each in run.individuals([])]
-    where = _elsewhere(runs)
+    where = elsewhere(runs)
     call, name = own_command(), shlex.quote(run.folder.name)
     say(out, "\nNext:")
     if len(names) > 1:
@@ -201,7 +218,7 @@ def say_next(run: Run, runs: Path, out: Console) -> None:
     say(out, f'  {call} draw {name} {names[-1]} --prompt "{prompt}"{where}')
 
 
-def _elsewhere(runs: Path) -> str:
+def elsewhere(runs: Path) -> str:
     return "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
 
 

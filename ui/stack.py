@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from core.concept import checked_word
 from core.errors import ConceptreeError, StackError
 from core.namers import vqa_namer
 from core.negatives import Namer, says_again
-from core.settings import Settings
+from core.settings import Settings, SettingsError
 from core.wordbank import members
 from evolve import Run
 from ui.console import say
@@ -47,14 +48,19 @@ def open_stack(where: str, out: Console | None = None) -> Backbone:
 
 def open_stack_of(run: Run, where: str | None, out: Console | None = None) -> Backbone:
     """The stack that a run was made on, from where it was then or from `where` it is now; out: as for `open_stack`."""
+    backbone = open_stack(where or run.about["stack"]["where"], out)
+    check_made_on(run, backbone)
+    return backbone
+
+
+def check_made_on(run: Run, backbone: Backbone) -> None:
+    """Refuse another stack than the one that a run was made on."""
     made_on = run.about["stack"]
-    backbone = open_stack(where or made_on["where"], out)
     if backbone.fingerprint != made_on["fingerprint"]:
         raise StackError(
             f"the run {run.folder.name!r} needs the stack {made_on['version']} ({made_on['fingerprint']}),"
             f" and {backbone.where!r} is {backbone.version} ({backbone.fingerprint}): name its folder with --model"
         )
-    return backbone
 
 
 def folder_of(backbone: Backbone) -> Path:
@@ -73,14 +79,18 @@ def namer_of(backbone: Backbone) -> Namer | None:
     return vqa_namer(folder, backbone.device)
 
 
-def check_words(backbone: Backbone, words: Iterable[str], what: str) -> None:
-    """Refuse words that the stack has no tokens for, and name known ones that look like them."""
+def check_words(backbone: Backbone, words: Iterable[str], what: str, known: Sequence[str] = ()) -> None:
+    """Refuse words that the stack has no tokens for, and name known ones that look like them.
+
+    known: what to name where none does; by default the categories.
+    """
     for given in words:
         word = checked_word(given, what)
         if not word.isprintable():
             raise WordError(f"{what} = {word!r}: expected a word without control characters")
         if not backbone.knows(word):
-            raise WordError(f"the stack {backbone.version} does not know the {what} {word!r}: {_known(backbone, word)}")
+            near = _known(backbone, word, known)
+            raise WordError(f"the stack {backbone.version} does not know the {what} {word!r}: {near}")
 
 
 def words_unknown_in(backbone: Backbone, prompt: str) -> list[str]:
@@ -100,7 +110,7 @@ def negatives_from(backbone: Backbone, category: str, kind: str, given: str) -> 
         words = tuple(word.strip() for word in given.split(",") if word.strip())
         if not words:
             raise WordError(f"negatives = {given!r}: expected adaptive, none, gradual, or words with commas between")
-        check_words(backbone, words, "negative")
+        check_words(backbone, words, "negative", members(backbone, category, kind) if kind == "style" else ())
     return {"schedule": "gradual" if given == "gradual" else "list", "negatives": words}
 
 
@@ -115,6 +125,8 @@ def chosen_settings(
 ) -> Settings:
     """The stack's calibrated settings, with what a person gave instead. A shorter training looks as often."""
     given = {name: value for name, value in others.items() if value is not None}
+    if not 0 <= given.get("lam", 0) < math.inf:  # NaN is neither
+        raise SettingsError(f"λ = {given['lam']}: give --lambda a number of at least 0")
     settings = Settings.for_stack(backbone, preset, kind, mixing, category, **given)
     if steps is None:
         return settings
@@ -126,11 +138,13 @@ def _scaled(settings: Settings, steps: int) -> int:
     return max(1, round(settings.segment * steps / max(1, settings.steps)))
 
 
-def _known(backbone: Backbone, word: str) -> str:
+def _known(backbone: Backbone, word: str, instead: Sequence[str] = ()) -> str:
     categories = sorted(backbone.vocabulary.get("categories", {}))
     # A dict: some categories are names as well.
-    known = list(dict.fromkeys([*categories, *backbone.vocabulary.get("words", ())]))
+    known = list(dict.fromkeys([*instead, *categories, *backbone.vocabulary.get("words", ())]))
     near = get_close_matches(word.lower(), known, n=4, cutoff=0.6)
     if near:
         return f"did you mean {', '.join(near)}?"
+    if instead:
+        return f"it knows such as {', '.join(instead[:12])}"
     return f"it knows categories such as {', '.join(categories[:12])}" if categories else "choose another"

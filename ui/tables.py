@@ -17,7 +17,7 @@ from core.errors import ConceptreeError
 from core.metrics import imagine_panel, similarities, word_similarity
 from core.wordbank import WordBank
 from evolve import Individual
-from ui.console import printable
+from ui.console import counted, printable
 from ui.pictures import Pictures, parentage
 
 
@@ -79,7 +79,12 @@ def pushed(rows: Sequence[Row]) -> str:
     """How many negatives ended lower than when they were added."""
     changes = [row.now - row.then for row in rows if row.negative and row.then is not None]
     lower = sum(change < 0 for change in changes)
-    return f"{lower} of {len(changes)} negatives are less similar at the end than when they were added."
+    was = (
+        "is less similar at the end than when it was"
+        if lower == 1
+        else "are less similar at the end than when they were"
+    )
+    return f"{lower} of {counted(len(changes), 'negative')} {was} added."
 
 
 def effort_table(individuals: Sequence[Individual]) -> Table:

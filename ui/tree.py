@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from core.files import write_atomically
 from evolve.layout import Layout, layout
 from evolve.parts import RunError
-from ui.console import printable
+from ui.console import counted, printable
 from ui.sheet import (
     CARD,
     FRAME,
@@ -174,10 +174,19 @@ def _add_frame(page: Scene, graph: nx.DiGraph, places: Layout, tops: Sequence[in
         top, bottom = tops[rows[0]] - 22, tops[rows[-1]] + HIGH + 22
         if number % 2 == 0:
             page.shapes.append(Box(0, top, page.width, bottom - top, BAND))
-        count = sum(data == generation for _, data in graph.nodes(data="generation"))
-        middle = (top + bottom) / 2
-        page.shapes.append(Text(MARGIN, middle - 9, f"generation {generation}", SMALL, INK))
-        page.shapes.append(Text(MARGIN, middle + 9, f"{count} concept{'' if count == 1 else 's'}", SMALL, GREY))
+        for place, line in enumerate(lines := _heading(graph, generation)):
+            y = (top + bottom) / 2 + 18 * (place - (len(lines) - 1) / 2)
+            page.shapes.append(Text(MARGIN, y, line, SMALL, GREY if place else INK))
+
+
+def _heading(graph: nx.DiGraph, generation: int) -> list[str]:
+    """What a row is called, and who is in it: photographs and those of other runs are of no generation."""
+    births = [birth for node, birth in graph.nodes(data="birth") if graph.nodes[node]["generation"] == generation]
+    photos, others = births.count("photo"), births.count("unknown")
+    own = len(births) - photos - others
+    lines = [f"generation {generation}", counted(own, "concept")] if own else ["from outside"]
+    lines += [counted(photos, "photograph")] if photos else []
+    return lines + ([counted(others, "other parent")] if others else [])
 
 
 def _add_edges(

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, KandinskyV22Pipeline, KandinskyV22PriorPipeline
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    KandinskyPipeline,
+    KandinskyPriorPipeline,
+    KandinskyV22Pipeline,
+    KandinskyV22PriorPipeline,
+)
 from PIL import Image
 from safetensors.torch import load_file
 
 import core.backbone
+import core.offload
 from core.backbone import Backbone
 from core.errors import PromptError, StackError, VectorError
+from core.prior import draw_noise
 from tests.stacks import MEMBERS, save_prior, save_stack
 
 PROMPTS = ["a photo of a dog", "the painting of my cat on a red table , in this style", "chair"]
@@ -49,6 +60,255 @@ def test_imagine_equals_the_prior_pipeline(prior_folder, guidance_scale, seeds):
     )
     ours = Backbone.load(prior_folder).imagine(PROMPTS[: len(seeds)], seeds=seeds, guidance_scale=guidance_scale)
     assert torch.allclose(ours, plain.image_embeds, rtol=0, atol=1e-5)
+
+
+# What is published of each family, with several lengths of prompts beside the published 77.
+PUBLISHED = [
+    (family, length, eos) for family in ("2.1", "2.2") for length, eos in ((77, True), (24, True), (77, False))
+]
+PIPELINES = {
+    "2.1": (KandinskyPriorPipeline, KandinskyPipeline),
+    "2.2": (KandinskyV22PriorPipeline, KandinskyV22Pipeline),
+}
+WORDS_OF_ALL_KINDS = ["a photo of a dog", "кот 🐈, ! 猫", "", "a tabby axolotl's hat !"]
+
+
+@pytest.fixture(scope="module", params=PUBLISHED, ids=lambda it: f"{it[0]}-{it[1]}-eos {'2' if it[2] else 'real'}")
+def published(request, tmp_path_factory):
+    """(family, folder) of a whole stack with a family's structure."""
+    family, length, eos = request.param
+    folder = tmp_path_factory.mktemp("published")
+    return family, save_stack(folder, family=family, length=length, published_eos=eos)
+
+
+@pytest.mark.parametrize("steps, guidance_scale", [(5, 4.0), (2, 1.0), (9, 1.7)])
+def test_imagine_equals_the_prior_pipeline_of_either_family(published, steps, guidance_scale):
+    family, folder = published
+    pipeline = PIPELINES[family][0].from_pretrained(folder / "prior")
+    backbone = Backbone.load(folder, device="cpu")
+    assert type(pipeline).__name__ == json.loads((folder / "prior/model_index.json").read_text())["_class_name"]
+    seeds = [3, 1, 4, 1]
+    plain = pipeline(
+        WORDS_OF_ALL_KINDS, num_inference_steps=steps, guidance_scale=guidance_scale, generator=generators(seeds)
+    )
+    ours = backbone.imagine(WORDS_OF_ALL_KINDS, seeds=seeds, steps=steps, guidance_scale=guidance_scale)
+    assert torch.allclose(ours, plain.image_embeds, rtol=0, atol=2e-5)
+    assert torch.allclose(backbone.zero_image_embed, plain.negative_image_embeds[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize("steps, guidance_scale", [(2, 7.5), (5, 1.0), (4, 4.0)])
+def test_draw_equals_the_decoder_pipeline_of_either_family(published, steps, guidance_scale):
+    family, folder = published
+    backbone = Backbone.load(folder, device="cpu")
+    embeds = torch.randn(3, 16, generator=torch.Generator().manual_seed(0))
+    pipeline = PIPELINES[family][1].from_pretrained(folder / "decoder")
+    plain = pipeline(
+        **({"prompt": [""] * 3} if family == "2.1" else {}),
+        image_embeds=embeds,
+        negative_image_embeds=backbone.zero_image_embed.repeat(3, 1),
+        num_inference_steps=steps,
+        guidance_scale=guidance_scale,
+        height=24,
+        width=24,
+        generator=generators(SEEDS),
+    ).images
+    ours = backbone.draw(embeds, SEEDS, steps=steps, guidance_scale=guidance_scale, size=24)
+    for one, other in zip(ours, plain, strict=True):
+        # The empty text is encoded once, not in a batch: the last bit may round otherwise.
+        assert np.abs(np.int16(one) - np.int16(other)).max() <= (1 if family == "2.1" else 0)
+    assert not np.array_equal(ours[0], ours[1])
+
+
+def test_gradients_of_either_family_equal_those_through_diffusers_modules(published):
+    """From the picture's embedding down to a vector that stands at a word of several tokens' neighbour."""
+    _, folder = published
+    backbone = Backbone.load(folder, device="cpu", dtype=torch.float64)
+    tokenizer, tower, prior = backbone.tokenizer, backbone.text_encoder, backbone.prior
+    vector = torch.randn(16, dtype=torch.float64, generator=torch.Generator().manual_seed(5)).requires_grad_()
+    prompts = ["a photo of a <it> , !", "hats of the <it> 🐈"]
+    noise = draw_noise([3, 8], 4, 16).double()
+    ours = backbone.imagine(prompts, {"<it>": vector}, seeds=[3, 8], steps=4, guidance_scale=2.5)
+
+    words = ["a photo of a dog , !", "hats of the dog 🐈", "", ""]
+    read = tokenizer(words, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
+    dog = read.input_ids == tokenizer("dog", add_special_tokens=False).input_ids[0]
+    assert dog.sum() == 2
+    swap = tower.get_input_embeddings().register_forward_hook(
+        lambda module, inputs, output: torch.where(dog[..., None], vector, output)
+    )
+    encoded = tower(read.input_ids)
+    swap.remove()
+    scheduler = backbone.scheduler
+    scheduler.set_timesteps(4)
+    latents, draws = noise[0], iter(noise[1:])
+    with patch("diffusers.schedulers.scheduling_unclip.randn_tensor", lambda *_, **__: next(draws)):
+        for i, t in enumerate(scheduler.timesteps):
+            prompted, without = prior(
+                torch.cat([latents] * 2),
+                timestep=t,
+                proj_embedding=encoded.text_embeds,
+                encoder_hidden_states=encoded.last_hidden_state,
+                attention_mask=read.attention_mask.bool(),
+            ).predicted_image_embedding.chunk(2)
+            following = scheduler.timesteps[i + 1] if i < 3 else None
+            guided = without + 2.5 * (prompted - without)
+            latents = scheduler.step(guided, timestep=t, sample=latents, prev_timestep=following).prev_sample
+    plain = prior.post_process_latents(latents)
+
+    assert torch.allclose(ours, plain, rtol=0, atol=1e-10)
+    mine, theirs = (torch.autograd.grad(each.sin().sum(), vector)[0] for each in (ours, plain))
+    assert torch.allclose(mine, theirs, rtol=0, atol=1e-10) and mine.abs().max() > 1e-4
+
+
+@pytest.fixture(scope="module")
+def paper_folder(tmp_path_factory):
+    """A stack with the structure of Kandinsky 2.1."""
+    return save_stack(tmp_path_factory.mktemp("paper"), family="2.1", length=77, published_eos=True)
+
+
+def test_the_multilingual_encoder_reads_as_the_published_pipeline_does(paper_folder):
+    backbone = Backbone.load(paper_folder, device="cpu")
+    pipeline = KandinskyPipeline.from_pretrained(paper_folder / "decoder")
+    prompts = ["a photo of a dog", "a питомец", ""]
+    plain = pipeline._encode_prompt(prompts, "cpu", 1, False)[0]
+    assert backbone.multilingual
+    assert torch.allclose(backbone.encode_multilingual(prompts), plain, atol=1e-6)
+    assert torch.allclose(backbone.encode_multilingual("a питомец"), plain[1:2], atol=1e-6)
+    with pytest.raises(PromptError, match=r"has \d+ multilingual tokens, of which 77 fit: shorten it"):
+        backbone.encode_multilingual(["dog", "dog " * 90])
+
+
+def test_a_stack_without_a_multilingual_encoder_says_so(backbone):
+    assert not backbone.multilingual
+    with pytest.raises(StackError, match="has no multilingual text encoder"):
+        backbone.encode_multilingual("a dog")
+
+
+def test_drawing_with_the_paper_s_decoder_keeps_no_text_encoder_in_memory(paper_folder):
+    backbone = Backbone.load(paper_folder, device="cpu")
+    backbone.draw(torch.zeros(16), seeds=1)
+    assert "multilingual_encoder" not in vars(backbone) and backbone.decoder.text_encoder is None
+
+
+def test_what_the_paper_s_stack_reads_is_part_of_what_draws(paper_folder, tmp_path):
+    folder = shutil.copytree(paper_folder, tmp_path / "stack")
+    weights = folder / "decoder" / "text_encoder" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    one, other = (Backbone.load(each, device="cpu") for each in (paper_folder, folder))
+    assert one.fingerprint == other.fingerprint and one.drawing_fingerprint != other.drawing_fingerprint
+
+
+def test_a_stack_that_knows_any_word_has_plain_english_as_its_vocabulary(paper_folder, tmp_path):
+    folder = shutil.copytree(paper_folder, tmp_path / "stack")
+    (folder / "vocabulary.json").unlink()
+    backbone = Backbone.load(folder, device="cpu")
+    assert "dog" in backbone.vocabulary["words"] and "pet" in backbone.vocabulary["categories"]
+    assert backbone.knows("кот") and Backbone.load(paper_folder).vocabulary["words"] == MEMBERS
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_frozen_parts_may_be_in_half_precision(paper_folder, dtype):
+    half = Backbone.load(paper_folder, device="cpu", dtype=dtype)
+    full = Backbone.load(paper_folder, device="cpu")
+    vector = torch.randn(16, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    imagined = half.imagine("a photo of a <it>", {"<it>": vector}, seeds=1)
+    assert half.prior.dtype == half.text_encoder.dtype == getattr(torch, dtype)
+    assert torch.allclose(imagined, full.imagine("a photo of a <it>", {"<it>": vector}, seeds=1), atol=0.3)
+    assert imagined.dtype == torch.float32, "what is denoised is not rounded at every step"
+    (gradient,) = torch.autograd.grad(imagined.sum(), vector)
+    assert gradient.dtype == torch.float32 and gradient.abs().max() > 0
+    assert [picture.size for picture in half.draw(imagined.detach(), seeds=1, size=16)] == [(16, 16)]
+
+
+def test_weights_are_mapped_not_copied(stack_folder):
+    backbone = Backbone.load(stack_folder, device="cpu")
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("the system does not tell what is mapped")
+    _ = backbone.prior, backbone.text_encoder
+    mapped = maps.read_text()
+    assert str(stack_folder / "prior/prior") in mapped and str(stack_folder / "prior/text_encoder") in mapped
+
+
+def test_devices_and_precisions_are_those_that_are_there(stack_folder):
+    assert Backbone.load(stack_folder, device="auto").device.type in ("cpu", "cuda", "mps")
+    assert Backbone.load(stack_folder, device="cpu").dtype == torch.float32
+    with pytest.raises(StackError, match="there is no device 'gpu': choose auto, cpu or cuda"):
+        Backbone.load(stack_folder, device="gpu")
+    with pytest.raises(StackError, match="dtype = 'int8': choose float32, bfloat16, float16"):
+        Backbone.load(stack_folder, dtype="int8")
+    with pytest.raises(StackError, match="there is no device 'cuda:99' here"):
+        Backbone.load(stack_folder, device="cuda:99")
+
+
+def test_with_offload_a_part_is_on_the_device_only_while_it_is_used(paper_folder, monkeypatch):
+    """The device is the CPU here, and what is moved is counted."""
+    journeys = []
+    monkeypatch.setattr(core.offload, "moved", lambda home, device: journeys.append(home) or home.clone())
+    plain, backbone = Backbone.load(paper_folder, device="cpu"), Backbone.load(paper_folder, "cpu", offload=True)
+    embeds = backbone.imagine(["a dog", "a cat"], seeds=[1, 2])
+    # A copy lies otherwise in memory than a mapped file, which may round the last bit otherwise.
+    assert torch.allclose(embeds, plain.imagine(["a dog", "a cat"], seeds=[1, 2]), atol=1e-5)
+    assert backbone.turns.present == "learn" and "decoder" not in vars(backbone)
+    learning = len(journeys)
+    backbone.imagine("a dog", seeds=1)
+    assert len(journeys) == learning, "what is there already is not moved again"
+
+    home = backbone.prior.proj_in.weight.data_ptr()
+    drawn = backbone.draw(embeds, seeds=[1, 2])
+    for one, other in zip(drawn, plain.draw(embeds, seeds=[1, 2]), strict=True):
+        assert np.abs(np.int16(one) - np.int16(other)).max() <= 1
+    assert backbone.turns.present is None, "nobody is left on the device after a drawing"
+    assert vars(backbone)["prior"].proj_in.weight.data_ptr() != home, "the prior is where it was loaded again"
+    there = [id(each) for model in (backbone.decoder.unet, backbone.decoder.movq) for each in model.parameters()]
+    assert backbone.turns.present == "draw" and there
+    backbone.encode_images(noisy_pictures())
+    backbone.rest()
+    assert backbone.turns.present is None
+
+
+def test_a_stack_is_checked_without_loading_anything(paper_folder, tmp_path):
+    backbone = Backbone.load(paper_folder, device="cpu")
+    backbone.check()
+    assert not {"prior", "text_encoder", "image_encoder", "decoder"} & set(vars(backbone))
+    for path, message in (
+        ("prior/prior/diffusion_pytorch_model.safetensors", "is damaged"),
+        ("decoder/unet/diffusion_pytorch_model.safetensors", "is damaged"),
+        ("decoder/text_encoder/model.safetensors", "is damaged"),
+    ):
+        folder = shutil.copytree(paper_folder, tmp_path / path.replace("/", "-"))
+        (folder / path).write_bytes((folder / path).read_bytes()[:-10])
+        with pytest.raises(StackError, match=message) as error:
+            Backbone.load(folder, device="cpu").check()
+        assert str(folder / path) in str(error.value) and "\n" not in str(error.value)
+        (folder / path).unlink()
+        with pytest.raises(StackError, match=r"is not whole: in .*, \*\.safetensors is missing"):
+            Backbone.load(folder, device="cpu").check()
+
+
+def test_widths_of_the_paper_s_decoder_must_fit(paper_folder, tmp_path):
+    folder = shutil.copytree(paper_folder, tmp_path / "stack")
+    config = folder / "decoder/text_encoder/config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"transformerDimensions": 20}))
+    with pytest.raises(StackError, match="text encoder's transformerDimensions is 20, the UNet takes 24"):
+        Backbone.load(folder, device="cpu").check()
+    shutil.rmtree(folder / "prior")
+    save_prior(folder / "prior", width=8)
+    with pytest.raises(StackError, match="takes width 16, its prior gives 8"):
+        Backbone.load(folder, device="cpu").check()
+
+
+def test_code_that_a_stack_brings_along_is_never_run(stack_folder, tmp_path):
+    folder = shutil.copytree(stack_folder, tmp_path / "stack")
+    (folder / "prior/text_encoder/evil.py").write_text("raise SystemExit('ran')")
+    config = folder / "prior/text_encoder/config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"auto_map": {"AutoModel": "evil.Evil"}}))
+    with pytest.raises(StackError, match=r"wants code of its own \(evil\.Evil\), which is never run here"):
+        Backbone.load(folder, device="cpu").encode_text("a dog")
+    index = folder / "prior/model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"prior": ["evil", "Evil"]}))
+    with pytest.raises(StackError, match="a Evil of 'evil', code of its own, which is never run here"):
+        Backbone.load(folder, device="cpu")
 
 
 def test_zero_image_is_the_pipelines(stack_folder, backbone):

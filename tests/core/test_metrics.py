@@ -15,6 +15,7 @@ from core.metrics import (
     imagine_panel,
     imagine_word,
     mean_pairwise_similarity,
+    membership,
     nearest_words,
     scores,
     word_similarity,
@@ -97,6 +98,26 @@ def test_score_of_a_child_and_of_several_positives():
     assert scores(Request("pet", parents=parents, settings=SETTINGS), FOUND, [])["score"] == pytest.approx(0.8)
     both = Request("pet", positives=(Positive("cat", 3), Positive("dog")), settings=SETTINGS)
     assert scores(both, FOUND, [])["belongs"] == pytest.approx(0.25)
+
+
+def test_membership_is_to_the_category_and_against_who_is_known_or_else_the_negatives(backbone):
+    bank = WordBank(backbone.encode_text, backbone.width)
+    imagined = imagine_word(backbone, "object", "dog")
+    like = dict(
+        zip(
+            words := ("pet", "cat", "dog", "apple"),
+            word_similarity(imagined, bank.panels("object", words))[0],
+            strict=True,
+        )
+    )
+    request = Request("pet", positives=(Positive("apple"),), negatives=("cat",), settings=SETTINGS)
+    found = membership(request, imagined, bank, ["cat", "dog", "pet"], ["apple"])
+    assert found["category"] == pytest.approx(float(like["pet"]), abs=1e-6), "not to what else it shall be"
+    assert found["differs"] == pytest.approx(float(like["pet"] - max(like["cat"], like["dog"])), abs=1e-6)
+    assert membership(request, imagined, bank, [], ["apple"])["differs"] == pytest.approx(
+        float(like["pet"] - like["apple"]), abs=1e-6
+    )
+    assert "differs" not in membership(request, imagined, bank, ["pet", "animals"])
 
 
 def test_templates_are_what_the_paper_describes():

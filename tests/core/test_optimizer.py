@@ -361,7 +361,7 @@ def test_checkpoints_are_judged_by_the_negatives_of_the_end(backbone):
     """An early checkpoint would else win by having had few negatives."""
     answers = [["dog"], ["cat"], ["turtle"]]
     (concept,), _ = learn(backbone, PET, namer=canned_namer(*answers))
-    assert {"score", "belongs", "nearest", "margin", "consistency"} == set(concept.scores)
+    assert {"score", "belongs", "nearest", "margin", "category", "differs", "consistency"} == set(concept.scores)
     at_end = {m.constraint: m.similarity for m in concept.history if m.step == 6}
     (last,), _ = learn(
         backbone, PET, settings=replace(QUICK, keep="last"), namer=canned_namer(["dog"], ["cat"], ["turtle"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from core.concept import Negative, Positive, Request
-from core.review import MOST_TRIES, Decision, Proposal, ReviewError, ask, checked
+from core.review import MOST_TRIES, Decision, Proposal, ReviewError, ask, checked, steered
 
 STACK = SimpleNamespace(version="tiny-1", knows=lambda word: word != "dragon")
 REQUEST = Request("pet", positives=(Positive("Pet"), Positive("friend")), schedule="adaptive")
@@ -97,3 +98,47 @@ def test_to_repeat_the_proposal_is_to_agree():
 def test_who_never_makes_sense_agrees_in_the_end():
     decision, told = ask(lambda _: Decision(("dragon",)), proposal("parrot"), EARLIER, STACK)
     assert decision is None and str(MOST_TRIES) in told and "'dragon'" in told
+
+
+# Decisions from elsewhere, joined to the one on the proposal
+
+
+def joined(first, *further, words=("parrot",)):
+    return steered(first, further, replace(proposal(*words), negatives_then=EARLIER), STACK)
+
+
+@pytest.mark.parametrize(
+    ("first", "further", "together"),
+    [
+        (None, [], Decision(("parrot",))),
+        (None, [Decision(("The Horse.",))], Decision(("parrot", "horse"))),
+        (None, [Decision(drop=("cat",))], Decision(("parrot",), ("cat",))),
+        (None, [Decision(drop=("a parrot",))], Decision()),
+        (None, [Decision(("parrot",))], Decision(("parrot",))),
+        (None, [Decision(("owl",)), Decision(drop=("owl",))], Decision(("parrot",))),
+        (None, [Decision(("owl",), ("cat",)), Decision(("wolf",))], Decision(("parrot", "owl", "wolf"), ("cat",))),
+        (Decision(), [Decision(("owl",))], Decision(("owl",))),
+        (Decision(("wolf",)), [Decision(drop=("cat",))], Decision(("wolf",), ("cat",))),
+        (None, [Decision(("owl",)), Decision(("wolf",), back_to=100)], Decision(("wolf",), (), 100)),
+        (None, [Decision(back_to=100), Decision(("wolf",), ("cat",))], Decision(("wolf",), ("cat",), 100)),
+    ],
+)
+def test_further_decisions_add_to_the_first(first, further, together):
+    assert joined(first, *further) == together
+
+
+def test_one_that_cannot_be_followed_is_left_out_and_the_note_says_why():
+    decision = joined(
+        None, Decision(("dragon",)), Decision(("owl",)), Decision(drop=("owl", "wolf")), Decision(back_to=7)
+    )
+    assert decision.words == ("parrot", "owl") and decision.back_to is None
+    told = decision.note.split("; ")
+    assert len(told) == 3 and all(each.startswith("a decision was left out: ") for each in told)
+    assert "does not know the word 'dragon'" in told[0] and "'wolf' is no negative" in told[1] and "step 7" in told[2]
+    with pytest.raises(ReviewError, match="dragon"):
+        joined(Decision(("dragon",)), Decision(("owl",)))
+
+
+def test_a_note_reaches_whoever_agrees_to_the_proposal_too():
+    noted = Decision(("parrot",), note="left out")
+    assert ask(lambda _: noted, proposal("parrot"), EARLIER, STACK) == (None, "left out")

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evolve import migrations
 from evolve.check import Finding, check
+from evolve.migrations import Migration, pending
 from evolve.parts import Room
 from evolve.run import CONCEPTS, DRAWINGS, NOTES, Run
 from tests.families import by_letter, concept, family, picture
@@ -152,6 +154,50 @@ def test_a_parent_that_is_no_older_is_named(pets):
 def test_photographs_and_guests_are_not_missed(pets):
     pets.add([concept(20, {"photo-0123456789abcdef": 1.0}, birth="image"), concept(21, {"f" * 16: 1.0}, run="others")])
     assert not check(pets).findings
+
+
+def test_copies_of_photographs_that_are_gone_or_changed_are_named(pets):
+    one, other = (pets.add_photo(f"photo-{digit * 16}", picture(), f"{digit}.jpg") for digit in "ab")
+    found = check(pets)
+    assert found.whole and not found.findings and found.photos == 2
+    one.file.unlink()
+    other.file.write_bytes(other.file.read_bytes()[:40])
+    (pets.folder / "photos" / f"photo-{'c' * 16}.png").touch()
+    (pets.folder / "photos" / "holiday.jpg").touch()
+    texts = {each.where: (each.lost, each.text) for each in check(pets).findings}
+    assert texts == {
+        f"photos/{one.file.name}": (
+            True,
+            "the copy of 'a.jpg' cannot be read: No such file or directory; using the photograph once more puts it"
+            " back",
+        ),
+        f"photos/{other.file.name}": (
+            True,
+            "the copy of 'b.jpg' is not what was written: its digest is another; using the photograph once more puts it"
+            " back",
+        ),
+        f"photos/photo-{'c' * 16}.png": (False, "no table says what the photograph was called"),
+        "photos/holiday.jpg": (False, "it is no file of a run, and is not read"),
+    }
+    (part,) = pets.rooms["photos"].parts()[:1]
+    part.write_bytes(b"")
+    assert any("the photos of that batch are lost" in each.text for each in lost(pets))
+
+
+def test_a_record_of_an_import_that_is_torn_is_named(pets):
+    (pets.folder / "imports").mkdir()
+    (pets.folder / "imports" / "0123456789abcdef.json").write_text('{"conceptree": 1}')
+    assert check(pets).whole
+    (pets.folder / "imports" / "fedcba9876543210.json").write_text('{"concep')
+    (found,) = lost(pets)
+    assert found.where == "imports/fedcba9876543210.json" and "where that concept was learned is lost" in found.text
+
+
+def test_pending_migrations_are_named_and_there_are_none(pets, monkeypatch):
+    assert check(pets).pending == () and pending(1) == []
+    made_up = (Migration("second", 2), Migration("first", 1))
+    monkeypatch.setattr(migrations, "MIGRATIONS", made_up)
+    assert check(pets).pending == ("first", "second") and [each.name for each in pending(2)] == ["second"]
 
 
 def test_a_check_changes_nothing(pets):

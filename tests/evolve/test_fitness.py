@@ -12,8 +12,9 @@ from core import Request, Settings
 from core.constraints import normalise
 from core.metrics import imagine_word
 from core.prompts import PANEL
-from evolve import develop
-from evolve.fitness import OBJECTIVES, Fitness, evaluate, novelty
+from evolve import Run, develop, fitness, mate
+from evolve.fitness import OBJECTIVES, Fitness, evaluate, novelties, novelty, of_run
+from tests.families import family
 from tests.stacks import MEMBERS
 
 NOTHING = Settings(steps=0, learning_rate=1e-2)
@@ -55,6 +56,39 @@ def test_novelty_is_the_mean_distance_to_the_nearest_by_hand(pet):
     assert novelty([one], [one, two, three], neighbours=2) == pytest.approx([1.5])
     assert novelty([one, two], [one, two, three], neighbours=5) == pytest.approx([1.5, 1.0])
     assert novelty([one], [one]) == [1.0]
+
+
+def test_novelties_of_many_are_the_novelty_of_each(pet, monkeypatch):
+    monkeypatch.setattr(fitness, "_AT_ONCE", 3)
+    draw = np.random.default_rng(0)
+    concepts = [placed(pet, str(number), *draw.normal(size=6)) for number in range(11)]
+    embeds = {each.id: each.image_embed for each in concepts}
+    for count in (1, 2, 4, 11):
+        some = concepts[:count]
+        found = novelties({each.id: embeds[each.id] for each in some}, neighbours=3)
+        assert [found[each.id] for each in some] == pytest.approx(novelty(some, some, neighbours=3), abs=1e-6)
+    assert novelties(embeds, ["4"]) == pytest.approx({"4": novelties(embeds)["4"]}) and novelties({}) == {}
+
+
+def test_a_run_knows_what_was_measured_when_its_concepts_were_learned(backbone, tmp_path):
+    """By the plain way: the same as measuring them again."""
+    run = Run.create(tmp_path / "run", "pet", backbone)
+    quick = Settings(steps=2, segment=1, learning_rate=1e-2, prior_steps=3, guidance_scale=2.0)
+    one, two = develop([Request("pet", negatives=("cat",), seed=n, settings=quick) for n in (1, 2)], backbone, run)
+    mixed = mate([(one, 0.7), (two, 0.3)], backbone, 3, images=2, keep=1, settings=quick)
+    start = backbone.word_vector("dog")[None].numpy()
+    imported = Request("pet", schedule="none", start=start, settings=NOTHING)
+    concepts = [one, two, *develop([mixed], backbone, run), *develop([imported], backbone, run)]
+    plain = dict(zip((each.id for each in concepts), evaluate(concepts, backbone), strict=True))
+    for id_, found in of_run(Run.open(run.folder)).items():
+        assert [found[name] for name in OBJECTIVES] == pytest.approx(plain[id_], abs=1e-5)
+    assert of_run(run, [two.id]) == {two.id: pytest.approx(of_run(run)[two.id], abs=1e-6)}
+
+
+def test_who_was_learned_before_it_was_measured_lacks_it(tmp_path):
+    run = family(tmp_path / "pets")
+    assert {each["differs"] for each in of_run(run).values()} == {None}
+    assert {each["belongs"] for each in of_run(run).values()} == {0.25}
 
 
 def test_one_far_from_the_archive_is_more_novel(backbone, pet):

@@ -19,6 +19,7 @@ from evolve.lineage import (
     ancestors,
     descendants,
     lineage,
+    members,
     pedigree,
     relatives,
     to_dot,
@@ -28,7 +29,7 @@ from evolve.lineage import (
 )
 from evolve.parts import Damage, RunError
 from evolve.run import Descent, Entry, Note
-from tests.families import by_letter, family
+from tests.families import by_letter, concept, family, picture
 
 GUEST = "0123456789abcdef"
 
@@ -145,6 +146,15 @@ def test_a_photograph_is_a_parent_from_outside():
         "run": "",
     }
     assert graph.edges[photo, "a"] == {"weight": 1.0, "kind": "image"}
+
+
+def test_a_photograph_of_which_a_copy_was_kept_is_called_as_its_file_was(tmp_path):
+    run, photo = family(tmp_path / "pets"), "photo-0123456789abcdef"
+    run.add([concept(20, {photo: 1.0}, birth="image")])
+    run.add_photo(photo, picture(), "snail.jpg")
+    node = lineage(run).nodes[photo]
+    assert (node["name"], node["birth"], node["generation"]) == ("snail.jpg", "photo", 0)
+    assert photo not in members(lineage(run)) and len(members(lineage(run))) == 10
 
 
 def test_a_lost_parent_stands_above_its_oldest_child():

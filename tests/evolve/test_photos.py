@@ -7,11 +7,12 @@ import io
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from core.concept import Parent
 from evolve import photos
-from evolve.photos import PhotoError, photo_parent
+from evolve.photos import PhotoError, photo_parent, read_photo
+from tests.families import new_run
 
 
 def picture(size=(30, 20), mode="RGB", colour="red"):
@@ -72,6 +73,36 @@ def test_missing_and_folders_are_named(tmp_path, backbone):
         photo_parent(tmp_path / "nothing.png", 1.0, backbone)
     with pytest.raises(PhotoError, match="cannot be read: Is a directory"):
         photo_parent(tmp_path, 1.0, backbone)
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255, 0), (0, 0, 0, 0), (12, 34, 56, 255)])
+def test_what_shows_nothing_is_refused(tmp_path, backbone, colour):
+    file = tmp_path / "it.png"
+    picture(mode="RGBA", colour=colour).save(file)
+    with pytest.raises(PhotoError, match=r"it.png' is of one colour all over: choose one that shows something"):
+        photo_parent(file, 1.0, backbone)
+
+
+def test_noise_of_a_camera_shows_nothing_and_a_drawing_in_pencil_does(tmp_path):
+    file = tmp_path / "it.png"
+    noise = np.random.default_rng(0).normal(128, 1, (64, 64, 3)).round().astype(np.uint8)
+    Image.fromarray(noise).save(file)
+    with pytest.raises(PhotoError, match="of one colour"):
+        read_photo(file)
+    page = Image.new("RGB", (200, 200), "white")
+    ImageDraw.Draw(page).line((20, 20, 180, 180), fill="grey")
+    page.save(file)
+    assert read_photo(file).label == "it.png"
+
+
+def test_a_copy_is_kept_in_the_run(photo, tmp_path, backbone):
+    run = new_run(tmp_path / "run")
+    seen = read_photo(photo)
+    kept = run.add_photo(seen.id, seen.picture, seen.label)
+    assert kept.id == photo_parent(seen, 1.0, backbone).id and kept.label == "my dog.jpg"
+    assert photo_parent(seen, 1.0, backbone) == photo_parent(photo, 1.0, backbone) and run.photos() == {kept.id: kept}
+    with Image.open(kept.file) as small:
+        assert small.size == (40, 40)
 
 
 def test_pictures_that_are_too_large_are_refused_before_they_unfold(tmp_path, backbone, monkeypatch):

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,12 +25,18 @@ from PIL import Image
 
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from evolve.check import check
+from evolve.fitness import of_run
+from evolve.jobs import Job, unfinished
+from evolve.lineage import lineage
 from evolve.names import name_for
 from evolve.parts import Damage, Room
-from evolve.run import CONCEPTS, DRAWINGS, NOTES, Note, Run, RunError
+from evolve.run import CONCEPTS, DRAWINGS, NOTES, PHOTOS, Note, Run, RunError
 from tests.families import STACK, by_letter, concept, family, new_run, picture
 
 ROOT = Path(__file__).parents[2]
+PHOTO = "photo-0123456789abcdef"
+ROOMS = {"concepts": CONCEPTS, "drawings": DRAWINGS, "notes": NOTES, "photos": PHOTOS}
 
 
 @pytest.fixture
@@ -150,12 +157,55 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(pets, monkeypatch, step):
             lambda: pets.add([concept(20)]),
             lambda: pets.note(individuals[0].id, rating=5),
             lambda: pets.add_drawings([(individuals[0].id, "a {}", 2, picture(99))]),
+            lambda: pets.add_photo(PHOTO, picture(), "dog.jpg"),
+            lambda: Job(pets.folder / "jobs" / "0001-seed", "seed", {}).keep(b"snapshot"),
         ):
-            assert "No space left on device; make room" in refused(call)
+            said = "No space left on device; what was stored before is whole: make room and try again"
+            assert said in refused(call)
     after = {file: file.read_bytes() for file in pets.folder.rglob("*") if file.is_file()}
     assert {file: content for file, content in after.items() if file.suffix != ".tmp"} == before
     assert pets.individuals() == individuals and pets.notes() == notes
     assert len(pets.add([concept(20)])) == 1, "the lock was given back"
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A disk of 64 kB, where one may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("nothing may be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True, capture_output=True)
+
+
+def test_a_disk_that_really_is_full_keeps_what_was_stored(tiny_disk):
+    run = new_run(tiny_disk / "run")
+    (one,) = run.add([concept(1)])
+    run.note(one.id, rating=4)
+    said, added = "", 1
+    while not said:
+        try:
+            added += len(run.add([concept(100 + added)]))
+        except ConceptreeError as error:
+            said = str(error)
+    assert "No space left on device; what was stored before is whole: make room" in said
+    filler = tiny_disk / "filler"
+    with pytest.raises(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
+    for call in (
+        lambda: run.note(one.id, comment="x" * 5000),
+        lambda: run.add_drawings([(one.id, "a {}", 1, picture().resize((80, 80)))]),
+        lambda: Job(run.folder / "jobs" / "0001-seed", "seed", {}).keep(bytes(9000)),
+    ):
+        assert "what was stored before is whole" in refused(call) or "cannot be written" in refused(call)
+    again = Run.open(run.folder)
+    assert len(again.individuals()) == added > 1 and again.notes() == {one.id: Note(rating=4)}
+    assert check(again).whole and not list(run.folder.rglob("*.tmp"))
+    filler.unlink()
+    assert again.note(one.id, rating=5).rating == 5
 
 
 def test_unfinished_files_are_not_read(run):
@@ -498,6 +548,10 @@ def test_the_latest_note_counts_and_earlier_ones_stay(pets):
         ({"name": "a:0.5"}, "is no name for a concept"),
         ({"name": "x\x1b"}, "is no name for a concept"),
         ({"name": "x" * 99}, "is no name for a concept"),
+        ({"name": "Whisker [Fin]"}, "give up to 80 letters, digits, spaces and - _ ' . with neither - nor . first"),
+        ({"name": "a{}b"}, "is no name for a concept"),
+        ({"name": "a\u00a0b"}, "is no name for a concept"),
+        ({"name": "\ud800"}, "is no name for a concept"),
         ({"name": 5}, "name = 5: expected text"),
     ],
 )
@@ -539,6 +593,194 @@ def test_a_strangers_note_that_cannot_be_is_named(pets):
     assert pets.notes(damage) == {a: Note(favourite=True, rating=5)} and [each.row for each in damage] == [1, 3]
 
 
+@pytest.mark.parametrize("name", ["Whisker_Fin-2", "d'Artagnan Jr.", "Grüße", "猫 7", "नमस्ते", "٤", "_x", "'x"])
+def test_names_are_of_any_script(pets, name):
+    a = by_letter(pets)["a"].id
+    pets.note(a, name=name)
+    assert pets.entry(name).id == a
+
+
+def test_nobody_is_born_with_the_name_of_the_category_and_a_person_may_give_it(tmp_path):
+    one = concept(1)
+    run = Run.create(tmp_path / "run", name_for(one.id), STACK)
+    (born,) = run.add([one])
+    assert born.name != run.about["category"]
+    run.note(one.id, name=run.about["category"])
+    assert run.entry(run.about["category"]).id == one.id
+
+
+# Undo
+
+
+def test_undo_goes_back_change_by_change_and_redo_forth(pets):
+    a = by_letter(pets)["a"].id
+    first = pets.note(a, rating=4, comment="nice")
+    second = pets.note(a, name="Whisker Fin")
+    third = pets.note(a, hidden=True)
+    assert pets.undo(a) == second and pets.undo(a) == first == pets.entry(a).note
+    assert pets.redo(a) == second
+    assert pets.undo(a) == first and pets.undo(a) == Note() == pets.notes()[a]
+    assert pets.undo(a) is None
+    assert [pets.redo(a) for _ in range(4)] == [first, second, third, None]
+    assert Run.open(pets.folder).notes() == {a: third}
+    assert len(parts(pets, "notes")) == 11, "nothing is taken out, and nothing is written in vain"
+
+
+def test_something_new_after_an_undo_leaves_nothing_to_do_again(pets):
+    a = by_letter(pets)["a"].id
+    pets.note(a, favourite=True)
+    pets.note(a, favourite=False)
+    assert pets.undo(a) == Note(favourite=True), "what a person set back by hand is a change like any other"
+    pets.note(a, rating=2)
+    assert pets.redo(a) is None
+    assert pets.undo(a) == Note(favourite=True) and pets.undo(a) == Note()
+
+
+def test_changes_tell_what_was_said_before_and_after(pets):
+    a, b = (by_letter(pets)[letter].id for letter in "ab")
+    pets.note(a, rating=4)
+    pets.note(b, hidden=True)
+    pets.note(a, rating=5, comment="more")
+    pets.note(a, rating=5)
+    pets.undo(a)
+    changes = pets.changes()
+    assert [(change.concept, change.changed, change.way) for change in changes] == [
+        (a, {"rating": (None, 4)}, ""),
+        (b, {"hidden": (False, True)}, ""),
+        (a, {"rating": (4, 5), "comment": ("", "more")}, ""),
+        (a, {"rating": (5, 4), "comment": ("more", "")}, "undo"),
+    ]
+    assert [change.at for change in changes] == sorted(change.at for change in changes)
+
+
+def test_what_was_said_of_several_at_once_is_taken_back_at_once(pets):
+    a, b, c = (by_letter(pets)[letter].id for letter in "abc")
+    pets.note(c, rating=1)
+    assert len(pets.note_all([a, b, c], hidden=True)) == 3 and len(parts(pets, "notes")) == 2
+    assert {change.concept for change in pets.undo_last()} == {a, b, c}
+    assert pets.notes() == {a: Note(), b: Note(), c: Note(rating=1)}
+    assert [change.changed for change in pets.undo_last()] == [{"rating": (None, 1)}] and pets.undo_last() == []
+    assert pets.redo(b) == Note(hidden=True)
+    assert "is for one concept" in refused(lambda: pets.note_all([a, b], name="Whisker Fin"))
+
+
+def test_undo_of_nobody_and_to_a_name_that_is_taken_by_now_is_one_line(pets):
+    a, b = (by_letter(pets)[letter].id for letter in "ab")
+    assert "there is no concept with the id 'nobody'" in refused(pets.undo, "nobody")
+    pets.note(a, name="Whisker Fin")
+    pets.note(a, name="Tail Fin")
+    pets.note(b, name="Whisker Fin")
+    assert f"the name 'Whisker Fin' is taken, by {b}" in refused(pets.undo, a)
+    assert pets.entry(a).name == "Tail Fin"
+
+
+def test_undo_and_changes_go_on_with_what_is_whole(pets):
+    a = by_letter(pets)["a"].id
+    for rating in (1, 2, 3):
+        pets.note(a, rating=rating)
+    torn = parts(pets, "notes")[1]
+    torn.write_bytes(torn.read_bytes()[:99])
+    assert torn.name in refused(pets.changes)
+    damage: list[Damage] = []
+    assert [change.changed["rating"] for change in pets.changes(damage)] == [(None, 1), (1, 3)]
+    assert [each.part for each in damage] == [torn]
+    assert pets.undo(a) == Note(rating=1) and pets.undo(a) == Note() and pets.undo(a) is None
+
+
+def test_notes_of_before_undo_was_known_are_taken_back_as_well(pets):
+    a = by_letter(pets)["a"].id
+    pets.note(a, rating=1)
+    pets.note(a, rating=2)
+    for part in parts(pets, "notes"):
+        pq.write_table(pq.read_table(part).drop_columns(["way"]), part)
+    again = Run.open(pets.folder)
+    assert again.notes() == {a: Note(rating=2)} and len(again.changes()) == 2
+    assert again.undo(a) == Note(rating=1) and again.undo(a) == Note() and again.redo(a) == Note(rating=1)
+
+
+# Photographs
+
+
+def test_a_small_copy_of_a_photograph_is_kept_without_its_metadata(pets):
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 600, 3), dtype=np.uint8))
+    photo.info["comment"] = b"at home"
+    exif = photo.getexif()
+    exif[0x010E] = "at home"
+    kept = pets.add_photo(PHOTO, photo, "my dog \ud800.jpg")
+    assert kept.file == pets.folder / "photos" / f"{PHOTO}.png" and kept.label == "my dog ?.jpg"
+    with Image.open(kept.file) as small:
+        assert small.size == (128, 64) and small.format == "PNG" and not small.getexif() and not small.info
+    assert Run.open(pets.folder).photos() == {PHOTO: kept}
+    assert pets.add_photo(PHOTO, photo, "another name.jpg") == kept and len(parts(pets, "photos")) == 1
+    assert pets.names()[PHOTO] == "my dog ?.jpg"
+
+
+def test_a_photograph_that_was_lost_is_put_back(pets):
+    kept = pets.add_photo(PHOTO, picture(1), "dog.jpg")
+    content = kept.file.read_bytes()
+    kept.file.write_bytes(content[:20])
+    assert pets.add_photo(PHOTO, picture(1), "dog.jpg") == kept and kept.file.read_bytes() == content
+    assert len(parts(pets, "photos")) == 1
+
+
+def test_a_run_without_photographs_has_none(pets):
+    assert pets.photos() == {} and not (pets.folder / "photos").exists()
+    assert "is no photograph's id" in refused(lambda: pets.add_photo("../../x", picture(), "x.png"))
+
+
+@pytest.mark.parametrize("id_", [None, "photo-../../x", "photo-" + "A" * 16, "photo-" + "0" * 16 + "/x"])
+def test_photographs_of_strangers_open_no_other_file(pets, id_):
+    pets.add_photo(PHOTO, picture(1), "dog.jpg")
+    Room(pets.folder / "photos", PHOTOS).append([{"id": id_, "label": "x", "digest": "y"}])
+    assert "row 1 of the part" in refused(pets.photos)
+    damage: list[Damage] = []
+    assert list(pets.photos(damage)) == [PHOTO] and len(damage) == 1
+
+
+# Runs of the first version
+
+FIRST = Path(__file__).parents[1] / "data" / "run-of-schema-1"  # written by the first version, and never again
+
+
+def test_a_run_of_the_first_version_is_read_to_the_last_note():
+    run = Run.open(FIRST)
+    damage: list[Damage] = []
+    a, b, c, d = run.individuals(damage)
+    assert [each.concept for each in (a, b)] == [concept(1), concept(2)]
+    assert c.concept == concept(3, {a.id: 3.0, b.id: 1.0}) and (c.generation, d.generation) == (1, 1)
+    assert [(parent.id, parent.kind) for parent in run.entry(d.id).parents] == [(a.id, "image"), (PHOTO, "image")]
+    assert run.notes(damage) == {
+        a.id: Note(favourite=True, rating=4, name="Whisker [Fin]", comment="like a 猫"),
+        b.id: Note(hidden=True),
+    }
+    assert [list(change.changed) for change in run.changes(damage)] == [
+        ["rating", "name"],
+        ["favourite", "comment"],
+        ["hidden"],
+    ]
+    for drawing, seed in zip(run.drawings(damage=damage), (1, 2), strict=True):
+        assert np.array_equal(Image.open(drawing.file), picture(seed))
+    assert run.photos(damage) == {} and not damage and unfinished(run) == []
+    graph = lineage(run)
+    assert graph.nodes[PHOTO]["name"] == PHOTO[:14] and graph.edges[a.id, c.id]["weight"] == 0.75
+    found = check(run)
+    assert found.whole and not found.findings and found.pending == () and (found.concepts, found.notes) == (4, 2)
+    assert {value["differs"] for value in of_run(run).values()} == {None}
+    assert all(value["novel"] for value in of_run(run).values())
+
+
+def test_a_run_of_the_first_version_is_written_as_any_other(tmp_path):
+    shutil.copytree(FIRST, tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    a, b, *_ = run.individuals()
+    assert run.undo(b.id) == Note() and run.undo(a.id) == Note(rating=4, name="Whisker [Fin]")
+    run.note(b.id, name="Tail Fin")
+    assert run.undo(b.id) == Note(), "what was taken back before undo was known stays so"
+    run.add_photo(PHOTO, picture(), "dog.jpg")
+    run.add([concept(9)])
+    assert check(run).whole and len(Run.open(run.folder).entries()) == 5
+
+
 # The document
 
 
@@ -547,7 +789,7 @@ def section() -> str:
     return text.split("## The run on disk\n")[1].split("\n## ")[0]
 
 
-@pytest.mark.parametrize(("room", "schema"), [("concepts", CONCEPTS), ("drawings", DRAWINGS), ("notes", NOTES)])
+@pytest.mark.parametrize(("room", "schema"), ROOMS.items())
 def test_the_document_has_every_column_with_its_type(room, schema):
     table = section().split(f"### {room}/")[1].split("\n### ")[0]
     found = dict(re.findall(r"^\| `(\w+)` +\| `([^`]+)` +\|", table, re.MULTILINE))

@@ -18,6 +18,7 @@ from PIL import Image
 
 import ui.browse
 from core.errors import ConceptreeError
+from evolve.fitness import of_run
 from evolve.jobs import new_job
 from evolve.parts import Room
 from evolve.run import CONCEPTS, DRAWINGS, NOTES, Run
@@ -110,10 +111,11 @@ def test_list_names_a_runs_concepts_their_parents_and_what_is_noted(pets):
     letters = by_letter(pets)
     pets.note(letters["e"].id, rating=4, favourite=True)
     shown = " ".join(good(pets, "list", "pets").split())
-    assert (
-        f"{letters['e'].name} 1 mix of 3 {letters['a'].name} + 1 {letters['b'].name} 0.25 – favourite, 4 of 5" in shown
-    )
-    assert f"{letters['i'].name} 2 image of 1 {letters['e'].name} + 3 01234567" in shown
+    e, novel = letters["e"], f"{of_run(pets)[letters['e'].id]['novel']:.2f}"
+    (line,) = [line for line in good(pets, "list", "pets").splitlines() if line.split()[:1] == [e.name]]
+    told = f"{e.name} 1 mix of 3 {letters['a'].name} + 1 {letters['b'].name} 0.25 – {novel} – favourite, 4 of 5"
+    assert set(line.split()) <= set(told.split()) and f"0.25 – {novel} –" in " ".join(line.split())
+    assert f"{letters['i'].name} 2 image of 1 {letters['e'].name} + 3" in shown and "01234567" in shown
     values = json.loads(good(pets, "list", "pets", "--json"))
     assert [each["name"] for each in values] == [each.name for each in letters.values()]
     assert values[4]["parents"][0] == {
@@ -124,13 +126,14 @@ def test_list_names_a_runs_concepts_their_parents_and_what_is_noted(pets):
         "kind": "mix",
     }
     assert values[4]["note"]["rating"] == 4 and values[4]["birth"] == "mix" and values[4]["scores"]["belongs"] == 0.25
+    assert values[4]["fitness"] == {**of_run(pets)[e.id], "belongs": 0.25, "differs": None, "consistent": None}
 
 
 def test_list_leaves_out_who_is_hidden_and_says_so(pets):
     a = by_letter(pets)["a"]
     pets.note(a.id, hidden=True)
     shown = good(pets, "list", "pets")
-    assert f"\n {a.name} " not in shown and "1 more are hidden: --all shows them" in shown
+    assert f"\n {a.name} " not in shown and "1 more is hidden: --all shows it" in shown
     assert f"\n {a.name} " in good(pets, "list", "pets", "--all")
     assert len(json.loads(good(pets, "list", "pets", "--json"))) == 8
 
@@ -224,7 +227,8 @@ def test_tree_of_some_goes_as_far_as_it_is_told(pets, tmp_path):
 
     def names(*options: object) -> set[str]:
         to = tmp_path / "some.svg"
-        assert good(pets, "tree", "pets", "--to", to, *options).strip() == str(to)
+        there = to.exists()
+        assert good(pets, "tree", "pets", "--to", to, *options).strip() == f"{to}{' (replaced)' if there else ''}"
         texts = {each.text for each in ElementTree.parse(to).getroot().iter("{http://www.w3.org/2000/svg}text")}
         return {letter for letter, each in letters.items() if each.name in texts}
 
@@ -240,7 +244,7 @@ def test_tree_goes_on_with_what_is_whole_in_one_line_each(pets):
     result = run(pets, "tree", "pets")
     assert result.exit_code == 0
     parts, drawings = result.stderr.splitlines()
-    assert "conceptree check pets says what is lost" in parts and "1 drawing of the run" in drawings
+    assert "conceptree check pets says what is lost" in parts and "1 picture of the run" in drawings
     texts = (pets.folder / "tree.svg").read_text(encoding="utf-8")
     assert letters["h"].name in texts and letters["e"].id[:8] in texts, "lost parents keep their place"
 
@@ -269,13 +273,32 @@ def test_a_family_too_large_for_a_picture_says_what_to_do(pets, monkeypatch):
     good(pets, "tree", "pets", "--of", by_letter(pets)["g"].name)
 
 
+def test_photographs_are_drawn_and_called_by_their_files(pets):
+    photo = "photo-0123456789abcdef"
+    a = by_letter(pets)["a"]
+    (child,) = pets.add([concept(60, {photo: 0.4, a.id: 0.6}, birth="image")])
+    assert f"0.4 {photo[:14]}" in " ".join(good(pets, "list", "pets").split())
+    pets.add_photo(photo, Image.new("RGB", (300, 200), "red"), "snail.jpg")
+    assert "0.4 snail.jpg" in " ".join(good(pets, "list", "pets").split())
+    assert f"0.4 snail.jpg + 0.6 {a.name}" in good(pets, "show", "pets", child.name)
+    good(pets, "tree", "pets")
+    texts = [each.text for each in ElementTree.parse(pets.folder / "tree.svg").getroot().iter() if each.text]
+    assert {"snail.jpg", "snail.jpg, photograph", "1 photograph", "4 concepts"} <= set(texts)
+    graph = nx.node_link_graph(json.loads(good(pets, "lineage", "pets", "--format", "json")), edges="edges")
+    assert graph.nodes[photo]["birth"] == "photo" and graph.nodes[photo]["name"] == "snail.jpg"
+    assert json.loads(good(pets, "list", "--json"))[0]["concepts"] == 10
+    assert "10 concepts, 8 drawings, 0 notes, 1 photograph in 12 parts" in good(pets, "check", "pets")
+
+
 # lineage
 
 
 @pytest.mark.parametrize("form", ["graphml", "gexf", "json", "dot"])
 def test_lineage_prints_or_writes_the_graph(pets, tmp_path, form):
     printed = good(pets, "lineage", "pets", "--format", form)
-    assert not good(pets, "lineage", "pets", "--to", tmp_path / f"pets.{form}")
+    to = tmp_path / f"pets.{form}"
+    assert good(pets, "lineage", "pets", "--to", to).strip() == str(to)
+    assert good(pets, "lineage", "pets", "--to", to).strip() == f"{to} (replaced)"
     assert (tmp_path / f"pets.{form}").read_text(encoding="utf-8").strip() == printed.strip()
     if form == "dot":
         assert printed.count("->") == 9
@@ -303,6 +326,7 @@ def test_lineage_is_graphml_unless_something_else_is_said(pets, tmp_path):
 def test_check_says_that_a_run_is_whole(pets):
     shown = good(pets, "check", "pets")
     assert "9 concepts, 8 drawings, 0 notes in 10 parts can be read" in shown and "The run is whole." in shown
+    assert "Schema 1, pending migrations: none" in shown
     values = json.loads(good(pets, "check", "pets", "--json"))
     assert values == {
         "run": "pets",
@@ -310,7 +334,10 @@ def test_check_says_that_a_run_is_whole(pets):
         "concepts": 9,
         "drawings": 8,
         "notes": 0,
+        "photos": 0,
         "parts": 10,
+        "schema": 1,
+        "pending_migrations": [],
         "findings": [],
         "unfinished": [],
     }
@@ -322,6 +349,28 @@ def test_list_and_check_name_what_is_not_finished(pets):
         shown = " ".join(good(pets, command, "pets").split())
         assert "Not finished: 0001-seed." in shown and "conceptree resume pets goes on with it" in shown
     assert json.loads(good(pets, "check", "pets", "--json"))["unfinished"] == ["0001-seed"]
+
+
+def test_a_job_that_cannot_be_read_is_one_line_and_the_rest_is_shown(pets):
+    new_job(pets, "seed", {})
+    (new_job(pets, "breed", {}).folder / "job.json").write_text("{")
+    for command in ("list", "check"):
+        result = run(pets, command, "pets")
+        assert result.exit_code == 0 and "Not finished: 0001-seed." in result.stdout
+        (line,) = result.stderr.splitlines()
+        assert "0002-breed' cannot be read: remove that folder to go on without it" in line
+
+
+def test_what_was_not_measured_is_a_dash_and_said_so(pets):
+    assert "– is what was not measured when it was learned" in good(pets, "list", "pets")
+
+
+def test_a_name_can_be_taken_back_by_naming_it_as_it_was_born(pets):
+    a = by_letter(pets)["a"]
+    assert "is its name already" in good(pets, "name", "pets", a.name, a.name)
+    assert f"is called Tiger now; the name {a.name} still finds it" in good(pets, "name", "pets", a.name, "Tiger")
+    assert good(pets, "name", "pets", "Tiger", a.name).strip() == f"Tiger is called {a.name} again"
+    assert Run.open(pets.folder).notes()[a.id].name is None
 
 
 def test_check_names_what_is_lost_and_exits_with_1(pets):

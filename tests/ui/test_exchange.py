@@ -143,15 +143,15 @@ def test_export_refuses_in_one_line(runs, tmp_path):
 def test_a_name_that_somebody_gave_is_no_path(runs, tmp_path):
     made = Run.open(runs / "pets")
     one, two = made.individuals()[:2]
-    made.note(one.id, name="Whisker [red] fin's")
+    made.note(one.id, name="Whisker red fin's")
     to = tmp_path / "to"
     good("export", "pets", one.id, "--to", to, "--runs", runs)
-    assert (to / "Whisker _red_ fin_s.safetensors").is_file() and len(os.listdir(to)) == 3
+    assert (to / "Whisker red fin_s.safetensors").is_file() and len(os.listdir(to)) == 3
     good("export", "pets", one.id, "--to", to, "--runs", runs, "--format", "conceptlab", "--force")
-    assert read_embedding(to / "Whisker _red_ fin_s.pt").token == "whiskerredfins"
-    made.note(two.id, name="Whisker (red) fin's")
+    assert read_embedding(to / "Whisker red fin_s.pt").token == "whiskerredfins"
+    made.note(two.id, name="Whisker red fin.s")
     said = one_line("export", "pets", one.id, two.id, "--to", to, "--runs", runs, "--force")
-    assert "would both be 'Whisker _red_ fin_s.safetensors'" in said
+    assert "would both be 'Whisker red fin_s.safetensors'" in said
 
 
 # import
@@ -174,6 +174,29 @@ def test_export_and_import_give_vectors_bit_for_bit_and_drawings_pixel_for_pixel
     assert len(pairs) == 3
     for old, new in pairs:
         assert (old.prompt, old.seed) == (new.prompt, new.seed) and np.array_equal(pixels(old.file), pixels(new.file))
+
+
+def test_what_is_drawn_after_import_is_what_was_drawn_before_it_pixel_for_pixel(runs, stack_folder, tmp_path):
+    """In any prompt and seed, also of a child, and of what goes through a second run."""
+    child = Run.open(runs / "pets").individuals()[2]
+    asked = ("--prompt", "a drawing of a {} in the style of blue", "--seed", 7, "--count", 2, "--runs", runs)
+    good("draw", "pets", child.name, *asked)
+    good("export", "pets", child.name, "--to", tmp_path / "1", "--runs", runs)
+    good(
+        "import", tmp_path / "1" / f"{child.name}.safetensors", "--run", "two", "--runs", runs, "--model", stack_folder
+    )
+    good("draw", "two", child.name, *asked)
+    good("export", "two", child.name, "--format", "npz", "--to", tmp_path / "2", "--runs", runs)
+    good("import", tmp_path / "2" / f"{child.name}.npz", "--run", "three", "--runs", runs, "--model", stack_folder)
+    good("draw", "three", child.name, *asked)
+    drawn = []
+    for name in ("pets", "two", "three"):
+        made = Run.open(runs / name)
+        found = {(d.prompt, d.seed): pixels(d.file) for d in made.drawings(made.find(child.name).id)}
+        assert len(found) == 5
+        drawn.append(found)
+    for other in drawn[1:]:
+        assert all(np.array_equal(drawn[0][key], picture) for key, picture in other.items())
 
 
 def test_what_the_sidecar_says_comes_into_the_record(runs, stack_folder, tmp_path):

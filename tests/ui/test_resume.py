@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from core.review import Decision
 from evolve import Run
-from evolve.jobs import unfinished
+from evolve.jobs import jobs, new_job, unfinished
 from tests.typed import good
 from ui.cli import main
+from ui.seed import plan_founders
+from ui.stack import chosen_settings, open_stack
 
 SEED = ("seed", "pet", "--founders", "3", "--wave", "2", "--steps", "60", "--segment", "6", "--run", "pets")
 BREED = ("breed", "pets", "--children", "2", "--images", "4", "--steps", "40", "--seed", "5")
@@ -129,3 +132,71 @@ def test_a_strangers_job_is_one_line(stack_folder, tmp_path, monkeypatch, change
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
     result = CliRunner().invoke(main, ["resume", "pets", "--runs", str(tmp_path)])
     assert result.exit_code == 2 and told in result.output and result.exception.__class__ is SystemExit
+
+
+def going_on(runs: Path, *options: object) -> subprocess.Popen:
+    return subprocess.Popen(
+        command("resume", "pets", *options, "--runs", runs),
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def until(true, seconds: float = 120.0) -> None:
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, "it takes too long"
+        time.sleep(0.01)
+
+
+def steered_founders(runs: Path, stack_folder: Path) -> Run:
+    """A run with a job of two founders that nobody has begun, and a decision about each."""
+    backbone = open_stack(str(stack_folder))
+    run = Run.create(runs / "pets", "pet", backbone)
+    settings = chosen_settings(backbone, category="pet", steps=400, segment=8)
+    plan = replace(plan_founders(backbone, "pet", 2, 1, "cat,dog", "object", 0, settings), drafts=True)
+    job = new_job(run, "seed", plan.to_json())
+    job.steer(0, Decision(("horse",), ("cat",)))
+    job.steer(1, Decision(("turtle",)))
+    return run
+
+
+def test_a_steered_job_that_is_killed_again_and_again_gives_what_it_would_have_given(stack_folder, tmp_path):
+    """Neither a decision nor a look is lost or there twice."""
+    whole = steered_founders(tmp_path / "whole", stack_folder)
+    good("resume", "pets", "--job", "0001-seed", "--runs", tmp_path / "whole")
+    run, moments = steered_founders(tmp_path / "killed", stack_folder), random.Random(7)
+    (job,) = jobs(run)
+    for _ in range(3):
+        before = len(job.looks())
+        process = going_on(tmp_path / "killed", "--job", job.name)
+        try:
+            until(lambda before=before: len(job.looks()) > before or job.finished)
+            time.sleep(moments.uniform(0.0, 0.4))
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        assert job.status().state in ("killed", "finished")
+    good("resume", "pets", "--job", job.name, "--runs", tmp_path / "killed")
+    assert job.status().state == "finished" and job.pending() == []
+    assert concepts(tmp_path / "killed") == concepts(tmp_path / "whole")
+    assert [negative.word for negative in concepts(tmp_path / "killed")[0].negatives] == ["dog", "horse"]
+    seen, expected = ([replace(look, image=look.image.name) for look in jobs(each)[0].looks()] for each in (run, whole))
+    assert seen == expected
+    assert len({(look.number, look.step) for look in seen}) == len(seen) == 2 * 51
+
+
+def test_a_stop_from_elsewhere_is_obeyed_within_a_step_and_the_rest_goes_on(stack_folder, tmp_path):
+    run = steered_founders(tmp_path, stack_folder)
+    (job,) = jobs(run)
+    process = going_on(tmp_path, "--job", job.name)
+    until(lambda: job.status().step > 0)
+    other = going_on(tmp_path, "--job", job.name)
+    assert "is being learned by another process" in other.communicate()[1]
+    assert job.status().state == "working", "the second one changes nothing"
+    assert "Asked 1 job to stop" in good("stop", "pets", "--runs", tmp_path)
+    assert process.wait(60) == 130
+    process.communicate()
+    status = job.status()
+    assert status.state == "stopped" and 0 < status.step < status.steps
+    good("resume", "pets", "--job", job.name, "--runs", tmp_path)
+    assert job.status().state == "finished" and len(concepts(tmp_path)) == 2

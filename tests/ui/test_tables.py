@@ -28,4 +28,9 @@ def test_a_negative_without_a_measurement_is_shown_as_such(backbone, pet, capsys
     new_console().print(panel_table(rows))
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "horse" in line]
     assert "–" in line and f"{rows[2].now:.2f}" in line
-    assert "of 1 negatives are less similar" in pushed(rows)
+    assert "of 1 negative " in pushed(rows)
+    assert pushed([replace(row, then=1.0, now=0.5) for row in rows]) == (
+        "2 of 2 negatives are less similar at the end than when they were added."
+    )
+    one = [replace(rows[1], then=1.0, now=0.5), replace(rows[1], then=0.0, now=0.5)]
+    assert pushed(one) == "1 of 2 negatives is less similar at the end than when it was added."

@@ -89,7 +89,30 @@ def test_everybody_has_a_card_with_a_name_and_their_picture():
     texts = [text.text for text in of_kind(page, Text)]
     assert {"pet", "moku", "b", "c", "d", "e", "f", "guest", "not drawn", "of the run", "others"} <= set(texts)
     assert [text for text in texts if text.startswith("generation")] == ["generation 0", "generation 1", "generation 2"]
-    assert {"4 concepts", "2 concepts", "1 concept"} <= set(texts)
+    assert {"3 concepts", "1 other parent", "2 concepts", "1 concept"} <= set(texts)
+
+
+def test_photographs_are_shown_and_not_counted_among_the_concepts():
+    graph = small()
+    add(graph, "photo-0", 0, "photo", name="my very old dog in the garden, 2019 (2).jpg")
+    graph.add_edge("photo-0", "f", weight=0.2, kind="image")
+    add(graph, "photo-1", 0, "photo")
+    graph.add_edge("photo-1", "f", weight=0.2, kind="image")
+    page = scene("pet", graph, {"photo-0": Image.new("RGB", (8, 8), "red")})
+    texts = [text.text for text in of_kind(page, Text)]
+    assert {"3 concepts", "2 photographs", "photograph"} <= set(texts)
+    assert any(text.startswith("my very old") and text.endswith("…") for text in texts)
+    (shown,) = of_kind(page, Framed)
+    assert shown.alt == "my very old dog in the garden, 2019 (2).jpg, photograph"
+
+
+def test_a_row_of_photographs_alone_is_no_generation():
+    graph = nx.DiGraph()
+    add(graph, "photo-0", 0, "photo")
+    add(graph, "a", 1, "image")
+    graph.add_edge("photo-0", "a", weight=1.0, kind="image")
+    texts = [text.text for text in of_kind(scene("pet", graph, {}), Text)]
+    assert {"from outside", "1 photograph", "generation 1", "1 concept"} <= set(texts) and "generation 0" not in texts
 
 
 def test_rows_are_generations_with_the_oldest_on_top():

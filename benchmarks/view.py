@@ -1,0 +1,150 @@
+"""How long it takes until the family tree of a run is seen in a real browser: `python -m benchmarks.view`.
+
+The runs are those of `benchmarks.store`, with drawings. For each a new server is started, as `conceptree view` does it,
+and a new Chromium asks it for the tree.
+
+    first       from asking for the page to the first picture of the tree, by a server that knows nothing of the run
+    drawings    until all drawings that are in view are there, too
+    again       the first picture when the page is asked for again; the median of three
+    frames/s    while the tree is dragged with the mouse
+    shown       concepts and folded branches in the tree
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.store import made_up
+
+PICTURES = 400  # different ones: more than are ever shown at once
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+PATIENCE = 120_000  # milliseconds
+# Asked inside the page: frames while the mouse is held down and moved.
+FRAMES = "new Promise(done => { let n = 0, began = performance.now(); const next = now => now - began > 2000 ?"
+FRAMES += " done(n / (now - began) * 1000) : (n++, requestAnimationFrame(next)); requestAnimationFrame(next); })"
+
+
+def drawn(run: Any) -> None:
+    """Give every concept of a made-up run a drawing: a few hundred different ones, as large as the stack's."""
+    numbers = np.random.default_rng(0)
+    coarse = numbers.integers(60, 255, (PICTURES, 6, 6, 3), dtype=np.uint8)
+    pictures = [Image.fromarray(each).resize((64, 64), Image.Resampling.BICUBIC) for each in coarse]
+    entries = run.entries()
+    run.add_drawings([(each.id, "a photo of a {}", 1, pictures[n]) for n, each in enumerate(entries[-PICTURES:])])
+    files = [each.file.name for each in run.drawings()]
+    rows = [
+        {"concept": each.id, "prompt": "a photo of a {}", "seed": 1, "file": files[n % len(files)]}
+        for n, each in enumerate(entries[:-PICTURES])
+    ]
+    if rows:
+        run.rooms["drawings"].append(rows)
+
+
+@contextmanager
+def served(runs: Path) -> Iterator[str]:
+    """A workbench on a folder of runs, at an address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ui.cli", "view", "--runs", str(runs), "--port", str(port), "--no-browser"]
+    with open(runs / "view.log", "wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        address = f"http://localhost:{port}"
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).read()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def seen(page: Any, address: str) -> tuple[float, float]:
+    """(seconds to the first picture of the tree, seconds until all drawings in view are there)"""
+    began = time.perf_counter()
+    page.goto(address)
+    page.wait_for_selector(".family[data-drawn]", timeout=PATIENCE)
+    first = time.perf_counter() - began
+    page.wait_for_load_state("networkidle", timeout=PATIENCE)
+    return first, time.perf_counter() - began - 0.5  # the half second for which the network was idle
+
+
+def fluid(page: Any) -> float:
+    """Frames a second while the tree is dragged about."""
+    box = page.locator(".family .canvas").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.evaluate(f"void (window.frames_seen = {FRAMES})")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    began = time.perf_counter()
+    while (passed := time.perf_counter() - began) < 2:
+        page.mouse.move(x + 200 * np.sin(3 * passed), y + 100 * np.sin(2 * passed))
+    page.mouse.up()
+    return page.evaluate("window.frames_seen")
+
+
+def measure(browser: Any, size: int) -> None:
+    """Print one line of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Path(folder)
+        drawn(made_up(runs, size))
+        shutil.rmtree(runs / "model")
+        with served(runs) as address:
+            address += "/tree?run=run"
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            first, whole = seen(page, address)
+            frames = fluid(page)
+            shown = page.locator(".family").get_attribute("data-nodes")
+            page.close()
+            times = []
+            for _ in range(3):
+                page = browser.new_page(viewport={"width": 1280, "height": 800})
+                times.append(seen(page, address)[0])
+                page.close()
+    print(f"{size:>8} {first:>9.2f} s {whole:>9.2f} s {median(times):>9.2f} s {frames:>9.0f} {shown:>9}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.view", description=__doc__)
+    parser.add_argument("--sizes", default="100,1000,10000", help="concepts in a run")
+    options = parser.parse_args(arguments)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        parser.exit(1, "playwright is not installed: make bench-view installs it\n")
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if not chromium:
+        parser.exit(1, "there is no Chromium: sudo apt install chromium\n")
+    print("until the tree is seen, in Chromium without a graphics card")
+    print(f"{'concepts':>8} {'first':>11} {'drawings':>11} {'again':>11} {'frames/s':>9} {'shown':>9}")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=SWITCHES)
+        for size in options.sizes.split(","):
+            measure(browser, int(size))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

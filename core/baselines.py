@@ -1,0 +1,114 @@
+"""The paper's baselines (arXiv 2308.02669 §5.2): nothing is learned, the negatives stand in a negative prompt.
+
+    prompt             A photo of a pet
+    negative prompt    A photo of a cat, dog
+
+For Kandinsky the negation is in the diffusion prior, whose guidance leads away from it; the decoder's guidance leads
+away from the embedding of an empty image, as for any other picture. For Stable Diffusion 2 it is in the sampler.
+The paper draws 160 pictures for each pair of negatives, as many as ConceptLab's five concepts have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from core import text
+from core.concept import RequestError, checked_word
+from core.diffusion import DRAWING_STEPS, GUIDANCE_SCALE, StableDiffusion
+from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
+from core.prior import CachedPrior, draw_noise
+
+PROMPT = "A photo of a {}"
+_ROWS_AT_ONCE = 64
+
+
+def negation(positive: str, negatives: Sequence[str]) -> tuple[str, str]:
+    """(prompt, negative prompt) in the paper's wording: "A photo of a pet", "A photo of a cat, dog".
+
+    Raises:
+        RequestError: no negatives, or a word that cannot stand in a prompt.
+    """
+    if isinstance(negatives, str) or not negatives:
+        raise RequestError(f"negatives = {negatives!r}: expected a list with one word at least")
+    words = [checked_word(word, "negative") for word in negatives]
+    return PROMPT.format(checked_word(positive, "positive")), PROMPT.format(", ".join(words))
+
+
+@torch.no_grad()
+def imagine_with_negation(
+    backbone: Any,
+    positive: str,
+    negatives: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    steps: int = PANEL_STEPS,
+    guidance_scale: float = PANEL_GUIDANCE,
+) -> Tensor:
+    """`[n, width]` image embeddings of the Kandinsky baseline, one for each seed.
+
+    Equal to what the prior's pipeline gives for this prompt and `negative_prompt`; steps and guidance are those of
+    concepts' drawings.
+    """
+    prompt, negative = negation(positive, negatives)
+    _check_words(backbone, positive, negatives)
+    features = text.encode(backbone.text_encoder, backbone.tokenizer, [prompt])
+    unlike = text.encode(backbone.text_encoder, backbone.tokenizer, [negative])
+    prior = CachedPrior(backbone.prior, backbone.scheduler, steps, guidance_scale, unlike)
+    imagined = [features.embeds[:0]]
+    for start in range(0, len(seeds), _ROWS_AT_ONCE):
+        chunk = list(seeds[start : start + _ROWS_AT_ONCE])
+        rows = torch.zeros(len(chunk), dtype=torch.long, device=backbone.device)
+        imagined.append(prior.sample(features.rows(rows), draw_noise(chunk, steps, backbone.width)))
+    return torch.cat(imagined)
+
+
+def kandinsky_negation(
+    backbone: Any,
+    positive: str,
+    negatives: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    steps: int = PANEL_STEPS,
+    guidance_scale: float = PANEL_GUIDANCE,
+) -> list[Image]:
+    """Pictures of the Kandinsky baseline, one for each seed, which serves prior and decoder alike.
+
+    steps, guidance_scale: the prior's; the decoder draws as the stack says.
+
+    Raises:
+        RequestError: no negatives, or a word that the stack does not know or that cannot stand in a prompt.
+        PromptError: more negatives than fit into a prompt.
+    """
+    embeds = imagine_with_negation(backbone, positive, negatives, seeds, steps=steps, guidance_scale=guidance_scale)
+    return backbone.draw(embeds, seeds=list(seeds)) if len(seeds) else []
+
+
+def stable_diffusion_negation(
+    stack: StableDiffusion,
+    positive: str,
+    negatives: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    steps: int = DRAWING_STEPS,
+    guidance_scale: float = GUIDANCE_SCALE,
+) -> list[Image]:
+    """Pictures of the Stable Diffusion baseline, one for each seed, by the folder's own scheduler (the paper: 2).
+
+    Raises:
+        RequestError, PromptError: as for `kandinsky_negation`.
+    """
+    prompt, negative = negation(positive, negatives)
+    _check_words(stack, positive, negatives)
+    prompts = [prompt] * len(seeds)
+    return stack.draw(prompts, seeds=list(seeds), negative=negative, steps=steps, guidance_scale=guidance_scale)
+
+
+def _check_words(stack: Any, positive: str, negatives: Sequence[str]) -> None:
+    for word in (positive, *negatives):
+        if not stack.knows(word):
+            raise RequestError(f"the stack {stack.version} does not know the word {word!r}: choose another")

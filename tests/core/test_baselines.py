@@ -1,0 +1,124 @@
+"""The paper's baselines draw what diffusers' pipelines draw for the paper's prompts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline, StableDiffusionPipeline
+
+from core.backbone import Backbone
+from core.baselines import imagine_with_negation, kandinsky_negation, negation, stable_diffusion_negation
+from core.concept import RequestError
+from core.diffusion import StableDiffusion
+from core.errors import PromptError
+from tests.diffusion import save_sd
+
+
+def generators(seeds):
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def alike(found, expected):
+    for a, b in zip(found, expected, strict=True):
+        assert np.abs(np.asarray(a).astype(int) - np.asarray(b)).max() <= 1
+
+
+def test_the_prompts_are_the_papers():
+    assert negation("pet", ["cat", "dog", "hamster"]) == ("A photo of a pet", "A photo of a cat, dog, hamster")
+    assert negation(" musical  instrument", ["guitar"]) == ("A photo of a musical instrument", "A photo of a guitar")
+
+
+@pytest.fixture(scope="module")
+def prior_pipeline(stack_folder):
+    # The processor that loads without torchvision, for the embedding of an empty image.
+    from transformers import CLIPImageProcessorPil
+
+    processor = CLIPImageProcessorPil.from_pretrained(stack_folder / "prior" / "image_processor")
+    pipeline = KandinskyV22PriorPipeline.from_pretrained(stack_folder / "prior", image_processor=processor)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.mark.parametrize(("steps", "guidance_scale"), [(5, 4.0), (3, 1.5)])
+def test_the_negation_is_in_the_prior(backbone, prior_pipeline, steps, guidance_scale):
+    seeds = [3, 4, 5]
+    expected = prior_pipeline(
+        ["A photo of a pet"] * 3,
+        negative_prompt=["A photo of a cat, dog"] * 3,
+        generator=generators([*seeds, 0, 0, 0]),  # the pipeline imagines the negative prompt beside the prompt
+        num_inference_steps=steps,
+        guidance_scale=guidance_scale,
+    ).image_embeds
+    found = imagine_with_negation(backbone, "pet", ["cat", "dog"], seeds, steps=steps, guidance_scale=guidance_scale)
+    assert torch.allclose(found, expected, atol=1e-5)
+    plain = backbone.imagine("A photo of a pet", seeds=seeds, steps=steps, guidance_scale=guidance_scale)
+    other = imagine_with_negation(backbone, "pet", ["dog", "cat"], seeds, steps=steps, guidance_scale=guidance_scale)
+    assert not torch.allclose(found, plain, atol=1e-2) and not torch.allclose(found, other, atol=1e-3)
+
+
+def test_the_decoder_leads_away_from_the_empty_image_as_ever(backbone, prior_pipeline, stack_folder):
+    decoder = KandinskyV22Pipeline.from_pretrained(stack_folder / "decoder")
+    decoder.set_progress_bar_config(disable=True)
+    expected = decoder(
+        image_embeds=imagine_with_negation(backbone, "pet", ["cat"], [7, 8]),
+        negative_image_embeds=prior_pipeline.get_zero_embed(2),
+        generator=generators([7, 8]),
+        num_inference_steps=3,
+        guidance_scale=2.0,
+        height=16,
+        width=16,
+    ).images
+    alike(kandinsky_negation(backbone, "pet", ["cat"], [7, 8]), expected)
+
+
+def test_a_picture_depends_on_its_seed_alone(backbone):
+    many = imagine_with_negation(backbone, "pet", ["cat"], range(70))
+    assert torch.allclose(imagine_with_negation(backbone, "pet", ["cat"], [69])[0], many[69], atol=1e-5)
+    assert kandinsky_negation(backbone, "pet", ["cat"], []) == []
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_stable_diffusion_negates_in_the_sampler(backbone, tmp_path, version):
+    folder = save_sd(tmp_path / "sd", version=version)
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    expected = pipeline(
+        ["A photo of a pet"] * 2,
+        negative_prompt=["A photo of a cat, dog"] * 2,
+        generator=generators([1, 2]),
+        num_inference_steps=4,
+    ).images
+    stack = StableDiffusion.load(folder, backbone)
+    found = stable_diffusion_negation(stack, "pet", ["cat", "dog"], [1, 2], steps=4)
+    alike(found, expected)
+    assert any(a != b for a, b in zip(found, stack.draw(["A photo of a pet"] * 2, seeds=[1, 2], steps=4), strict=True))
+
+
+def test_the_embedded_stack_draws_it():
+    backbone = Backbone.load("emoji", device="cpu")
+    [picture] = kandinsky_negation(backbone, "pet", ["cat", "dog"], [1])
+    [plain] = backbone.draw(backbone.imagine("A photo of a pet", seeds=1), seeds=1)
+    assert picture.size == (64, 64) and np.asarray(picture).std() > 10 and picture != plain
+
+
+@pytest.mark.parametrize(
+    ("positive", "negatives", "said"),
+    [
+        ("pet", [], "negatives = []: expected a list with one word at least"),
+        ("pet", "cat", "negatives = 'cat': expected a list"),
+        ("pet", ["{}"], "negative = '{}'"),
+        ("", ["cat"], "positive = '': expected a word"),
+        ("unicorn", ["cat"], "does not know the word 'unicorn'"),
+        ("pet", ["unicorn"], "does not know the word 'unicorn'"),
+    ],
+)
+def test_mistakes_are_one_line(backbone, positive, negatives, said):
+    with pytest.raises(RequestError) as error:
+        kandinsky_negation(backbone, positive, negatives, [1])
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_more_negatives_than_fit(backbone):
+    with pytest.raises(PromptError, match="of which 20 fit"):
+        kandinsky_negation(backbone, "pet", ["cat"] * 20, [1])

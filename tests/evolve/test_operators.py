@@ -1,0 +1,95 @@
+"""Words beside parents, weights around given ones, and how far a variation goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as within
+from hypothesis import strategies as st
+
+from core import Request, Settings
+from core.concept import RequestError
+from core.constraints import normalise
+from core.optimizer import ConceptLab
+from core.state import initial_state, make_constraints
+from core.step import Draw, make_loss
+from core.wordbank import WordBank
+from evolve import develop, mate, mutate
+from evolve.operators import LEAST_SHARE, spread_weights
+
+QUICK = Settings(steps=3, segment=1, learning_rate=1e-2, lam=0.7)
+
+
+@pytest.fixture(scope="module")
+def parents(backbone):
+    return develop([Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in (1, 2)], backbone)
+
+
+def test_words_beside_parents_are_the_positive_part_of_eq_3_with_its_lambda(backbone, parents):
+    """λ (1 − S(words)) + 1 − Σ w c, with the words capped as ever."""
+    pairs = [(parents[0], 0.7), (parents[1], 0.3)]
+    settings = replace(QUICK, max_cosine=0.1)
+    request = mate(pairs, backbone, 5, settings=settings, drawn=False, images=2, keep=1, words=("blue", "small"))
+    plain = replace(request, positives=())
+    bank = WordBank(backbone.encode_text, backbone.width)
+    lab = ConceptLab(backbone)
+    requests = [lab.prepared(each) for each in (request, plain)]
+    like = torch.zeros(1, 1)
+    imagined = normalise(torch.randn(2, backbone.width, generator=torch.Generator().manual_seed(1)))
+    imagined[1] = imagined[0]
+    state = initial_state(requests, torch.zeros(2, 1, 16), [(), ()], bank)
+    draws = [Draw(1, (0, 0), 0)] * 2
+    with_words, without = make_loss(settings)(
+        imagined, make_constraints(requests, [(), ()], bank, like), state.numbers, draws
+    )
+    by_hand = [float(bank.templates("object", word)[1] @ imagined[0]) for word in ("blue", "small")]
+    images = [float(normalise(torch.tensor(p.image_embeds[0])) @ imagined[0]) for p in request.parents]
+    assert float(without) == pytest.approx(1 - 0.7 * images[0] - 0.3 * images[1], abs=1e-5)
+    expected = 0.7 * (1 - sum(min(each, 0.1) for each in by_hand) / 2)
+    assert float(with_words - without) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_child_with_words_is_learned_and_measured_by_them(backbone, parents):
+    pairs = [(parents[0], 0.5), (parents[1], 0.5)]
+    how = {"settings": replace(QUICK, steps=30, segment=10), "drawn": False, "images": 2, "keep": 1}
+    plain, blue = develop([mate(pairs, backbone, 5, **how), mate(pairs, backbone, 5, words=["blue"], **how)], backbone)
+    measured = {(each.step, each.constraint): each.similarity for each in blue.history}
+    assert "belongs" not in plain.scores and blue.scores["belongs"] == measured[blue.kept_step, "blue"]
+    assert {"belongs", "resembles"} <= set(blue.scores)
+    with pytest.raises(RequestError, match="does not know the word 'unheardof'"):
+        develop([mate(pairs, backbone, 5, words=["unheardof"], **how)], backbone)
+
+
+shares = st.lists(st.floats(0.01, 100), min_size=1, max_size=6)
+
+
+@within(max_examples=60, deadline=None)
+@given(shares, st.floats(0, 0.9), st.integers(0, 10**9))
+def test_spread_weights_are_weights_with_the_same_sum(weights, spread, seed):
+    drawn = spread_weights(weights, spread, seed)
+    assert len(drawn) == len(weights) and drawn == spread_weights(weights, spread, seed)
+    assert sum(drawn) == pytest.approx(sum(weights), rel=1e-2)
+    if spread and len(weights) > 1:
+        assert min(drawn) / sum(drawn) >= LEAST_SHARE / 2
+    else:
+        assert drawn == weights
+
+
+def test_the_spread_is_a_share_of_the_widest_there_could_be():
+    drawn = np.array([spread_weights([0.6, 0.4], 0.25, seed)[0] for seed in range(400)])
+    assert drawn.mean() == pytest.approx(0.6, abs=0.02)
+    assert drawn.std() == pytest.approx(0.25 * np.sqrt(0.6 * 0.4), rel=0.12)
+    for spread in (-0.1, 1.0, float("nan")):
+        with pytest.raises(RequestError, match="spread = "):
+            spread_weights([1.0, 1.0], spread, 0)
+
+
+def test_words_of_a_variation_stand_beside_what_its_parent_is(parents):
+    request = mutate(parents[0], 3, words=["blue", "Pet"])
+    assert [(p.word, p.weight) for p in request.positives] == [("pet", 1.0), ("blue", 1.0)]
+    assert mutate(parents[0], 3, words=["Cat"]).negatives == (), "a word that it shall be is no negative any more"
+    assert mutate(parents[0], 3).positives == parents[0].request.positives

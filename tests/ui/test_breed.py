@@ -1,0 +1,299 @@
+"""Children and variations: what is planned is checked at once, and learned by whoever picks the job up."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import evolve.portraits
+import ui.breed
+from core.concept import RequestError
+from core.errors import ConceptreeError
+from core.optimizer import ConceptLab
+from evolve import Run
+from evolve.jobs import jobs, new_job, unfinished
+from tests.families import picture
+from tests.typed import good, one_line, run
+from ui.breed import MOST_CHILDREN, learn_planned, plan_children, plan_variations, requests_of
+from ui.console import new_console
+
+QUICK = ("--steps", "4", "--segment", "2")
+
+
+@pytest.fixture(scope="module")
+def founders(stack_folder, tmp_path_factory) -> Path:
+    runs = tmp_path_factory.mktemp("runs")
+    where = ("--runs", runs, "--model", stack_folder)
+    good("seed", "pet", "--founders", 3, "--wave", 3, "--run", "pets", *where, *QUICK)
+    good("seed", "painting", "--style", "--founders", 1, "--run", "paintings", *where, *QUICK)
+    return runs
+
+
+@pytest.fixture
+def pets(founders, tmp_path) -> Run:
+    for name in ("pets", "paintings"):
+        shutil.copytree(founders / name, tmp_path / name)
+    return Run.open(tmp_path / "pets")
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    picture(5).resize((40, 40)).save(tmp_path / "snail.png")
+    return tmp_path / "snail.png"
+
+
+def names(pets):
+    return [each.name for each in pets.individuals()]
+
+
+def two(pets, **options):
+    one, other, _ = names(pets)
+    return {"parents": [(one, 0.7), (other, 0.3)], "images": 4, "keep": 2, "steps": 2, **options}
+
+
+def settled(plan, pets, backbone, command="breed"):
+    return requests_of(command, plan, pets, backbone, new_console())
+
+
+# Plans
+
+
+def test_a_plan_is_plain_json_and_draws_and_stores_nothing(pets, backbone, photo, monkeypatch):
+    monkeypatch.setattr(type(backbone), "draw", lambda *_, **__: pytest.fail("drawn"))
+    before = sorted(file for file in pets.folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    plan = plan_children(pets, backbone, **two(pets, photos=[(photo, 0.5)], words=["blue"], children=3, drafts=True))
+    photo.unlink()
+    assert json.loads(json.dumps(plan)) == plan and plan["drafts"] is True
+    assert sorted(f for f in pets.folder.rglob("*") if f.is_file() and not f.name.startswith(".")) == before
+
+
+def test_the_requests_of_a_plan_have_its_parents_weights_words_and_photograph(pets, backbone, photo):
+    plan = plan_children(
+        pets, backbone, **two(pets, photos=[(photo, 0.5)], words=["blue", "Blue"], children=2, spread=0)
+    )
+    photo.unlink()
+    requests = settled(plan, pets, backbone)
+    for request in requests:
+        assert [(p.id, p.weight, p.kind) for p in request.parents[:2]] == [
+            (each.id, weight, "mix") for each, weight in zip(pets.individuals(), (0.7, 0.3), strict=False)
+        ]
+        assert (request.parents[2].kind, request.parents[2].weight) == ("image", 0.5)
+        assert [positive.word for positive in request.positives] == ["Blue"] and request.schedule == "none"
+        assert request.parents[0].image_embeds.shape == (2, 16)
+    assert len({request.seed for request in requests}) == 2
+    (kept,) = pets.photos().values()
+    assert (kept.id, kept.label) == (requests[0].parents[2].id, "snail.png") and kept.file.is_file()
+
+
+def test_the_second_breeding_from_a_parent_draws_it_no_more(pets, backbone, monkeypatch, capsys):
+    plan = plan_children(pets, backbone, **two(pets))
+    first = settled(plan, pets, backbone)
+    assert "Drawing the parents (" in capsys.readouterr().out
+    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
+    assert settled(plan, pets, backbone) == first
+    assert "Drawing" not in capsys.readouterr().out
+    shutil.rmtree(pets.folder / "portraits")
+    monkeypatch.undo()
+    assert settled(plan, pets, backbone) == first
+
+
+def test_children_of_one_call_have_weights_around_the_given_ones(pets, backbone):
+    plan = plan_children(pets, backbone, **two(pets, children=20, spread=0.3))
+    shares = [[parent.weight for parent in request.parents] for request in settled(plan, pets, backbone)]
+    assert shares[0] == [0.7, 0.3]
+    assert all(sum(each) == pytest.approx(1, abs=2e-3) and min(each) > 0 for each in shares)
+    drawn = [one for one, _ in shares[1:]]
+    assert len(set(drawn)) > 15
+    assert np.mean(drawn) == pytest.approx(0.7, abs=0.1)
+    assert np.std(drawn) == pytest.approx(0.3 * np.sqrt(0.7 * 0.3), rel=0.5)
+    assert shares == [[p.weight for p in r.parents] for r in settled(plan, pets, backbone)]
+    alike = settled({**plan, "spread": 0}, pets, backbone)
+    assert {tuple(parent.weight for parent in request.parents) for request in alike} == {(0.7, 0.3)}
+
+
+def test_variations_start_at_the_parent_and_go_as_far_as_asked(pets, backbone):
+    one = pets.individuals()[0]
+    plan = plan_variations(pets, backbone, one.name, children=2, strength=0.5, words=["blue"])
+    requests = settled(plan, pets, backbone, "vary")
+    for request in requests:
+        assert np.array_equal(request.start, one.concept.vectors) and request.chosen.steps == 2
+        assert [(p.id, p.kind) for p in request.parents] == [(one.id, "mutate")]
+        assert [positive.word for positive in request.positives] == ["pet", "blue"]
+    assert len({request.seed for request in requests}) == 2
+    assert "Learning 2 children, 2 steps" in good(
+        "vary", "pets", one.name, "--children", 2, "--word", "blue", "--runs", pets.folder.parent
+    )
+    assert [each.generation for each in pets.individuals()] == [0, 0, 0, 1, 1]
+
+
+def test_parents_of_another_run_and_their_variations(pets, backbone):
+    shutil.copytree(pets.folder, pets.folder.parent / "others")
+    one, other, _ = names(pets)
+    plan = plan_children(pets, backbone, **two(pets, parents=[(f"others/{one}", 0.5), (other, 0.5)]))
+    assert [parent.run for parent in settled(plan, pets, backbone)[0].parents] == ["others", ""]
+    plan = plan_variations(pets, backbone, f"others/{one}")
+    assert settled(plan, pets, backbone, "vary")[0].parents[0].run == "others"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"parents": []}, "no parents: name some"),
+        ({"parents": [("nobody", 1.0)]}, "there is no concept 'nobody'"),
+        ({"parents": [("elsewhere/nobody", 1.0)]}, "nor is there a run 'elsewhere'"),
+        ({"words": ["unheardof"]}, "does not know the word 'unheardof'"),
+        ({"words": ["<b>"]}, "none of"),
+        ({"category": "unheardof"}, "does not know the category 'unheardof'"),
+        ({"children": 0}, "children = 0: expected a whole number from 1 to"),
+        ({"children": MOST_CHILDREN + 1}, "expected a whole number from 1"),
+        ({"spread": 1.0}, "spread = 1.0"),
+        ({"spread": float("nan")}, "spread = nan"),
+        ({"photos": [("nowhere.png", 1.0)]}, "'nowhere.png' cannot be read"),
+        ({"photos": [(__file__, 1.0)]}, "is not a picture"),
+        ({"steps": 0, "preset": "nothing"}, "unknown preset"),
+        ({"keep": 0}, "keep = 0"),
+    ],
+)
+def test_what_cannot_be_bred_is_said_before_anything_is_written(pets, backbone, options, told):
+    with pytest.raises(ConceptreeError) as error:
+        plan_children(pets, backbone, **two(pets, **options))
+    assert told in str(error.value) and "\n" not in str(error.value)
+    assert len(jobs(pets)) == 1
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), 1e9])
+def test_weights_have_bounds_also_for_pages(pets, backbone, weight):
+    with pytest.raises(ConceptreeError, match=r"the weight .* give one from 0\.001 to 1000"):
+        plan_children(pets, backbone, **two(pets, parents=[(names(pets)[0], weight)]))
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.05, 1.1, float("nan")])
+def test_strengths_have_bounds(pets, backbone, strength):
+    with pytest.raises(ConceptreeError, match=r"strength = .* from 0\.1 to 1"):
+        plan_variations(pets, backbone, names(pets)[0], strength=strength)
+
+
+def test_a_parent_given_twice_or_of_another_kind_is_refused_before_anything_is_drawn(pets, backbone, monkeypatch):
+    one = names(pets)[0]
+    (style,) = Run.open(pets.folder.parent / "paintings").individuals()
+    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
+    with pytest.raises(RequestError, match="a parent is given twice: give it once"):
+        plan_children(pets, backbone, **two(pets, parents=[(one, 0.5), (pets.find(one).id, 0.5)]))
+    with pytest.raises(RequestError, match="the parents have different kinds"):
+        plan_children(pets, backbone, **two(pets, parents=[(one, 0.5), (f"paintings/{style.name}", 0.5)]))
+    where = ("--runs", pets.folder.parent)
+    doubled = one_line("breed", "pets", "--parent", one, "--parent", one, *where)
+    assert "given twice" in doubled
+    assert "Drawing" not in run("breed", "pets", "--parent", one, "--parent", one, *where).output
+
+
+# Jobs
+
+
+def test_a_job_is_learned_by_its_name_and_shows_drafts(pets, backbone, monkeypatch):
+    monkeypatch.setattr(ui.breed, "DRAFTS", (1,))
+    plan = plan_children(pets, backbone, **two(pets, children=2, drafts=True, steps=12))
+    job = new_job(pets, "breed", plan)
+    new_job(pets, "breed", plan_children(pets, backbone, **two(pets, seed=99)))
+    shown = good("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
+    assert "Drawing the parents (" in shown and "resembles them" in shown
+    assert [each.name for each in unfinished(pets)] == ["0003-breed"], "the other one was not asked for"
+    looks = job.looks()
+    assert {look.number for look in looks} == {0, 1} and all(look.image.is_file() for look in looks)
+    assert [look.step for look in looks if look.draft] == [1, 1]
+    children = pets.individuals()[3:]
+    assert [look.name for look in looks if look.step == 12] == [each.name for each in children]
+    assert all(len(pets.drawings(each.id)) == 3 for each in children)
+    status = job.status()
+    assert (status.state, status.step, status.steps, status.problem) == ("finished", 12, 12, "")
+    assert json.loads((job.folder / "exit.json").read_text())["code"] == 0
+    assert "Nothing is left to do" in good("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
+
+
+def test_what_was_made_of_a_plan_is_kept_and_old_plans_still_serve(pets, backbone, monkeypatch):
+    plan = plan_children(pets, backbone, **two(pets, children=2))
+    job = new_job(pets, "breed", plan)
+    with monkeypatch.context() as patch:
+        patch.setattr(ui.breed, "develop", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        stopped = run("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
+    assert stopped.exit_code == 130 and "Finished and kept in" in stopped.output
+    assert job.status().state == "stopped"
+    requests = job.requests()
+    old = new_job(pets, "breed", {"requests": [request.to_json() for request in requests]})
+    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn again"))
+    shutil.rmtree(pets.folder / "portraits")
+    children = learn_planned(job, pets, backbone, new_console())
+    assert [each.concept.request for each in children] == requests
+    assert learn_planned(old, pets, backbone, new_console()) == children, "the run has them already"
+
+
+def test_ctrl_c_while_the_parents_are_drawn_says_what_is_kept(pets, monkeypatch):
+    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    result = run("breed", "pets", "--parent", names(pets)[0], "--runs", pets.folder.parent)
+    assert result.exit_code == 130 and "nothing yet" in result.output and "resume pets" in result.output
+
+
+def test_ctrl_c_while_children_are_learned_says_at_which_step_they_are_kept(pets, monkeypatch):
+    learn = ConceptLab.learn
+
+    def stopped(self, *arguments):
+        for report in learn(self, *arguments):
+            if report.step == 3:
+                raise KeyboardInterrupt
+            yield report
+
+    monkeypatch.setattr(ConceptLab, "learn", stopped)
+    parents = ("--parent", names(pets)[0], "--images", 4, "--steps", 4)
+    monkeypatch.setattr("ui.stack._scaled", lambda *_: 2)
+    result = run("breed", "pets", *parents, "--runs", pets.folder.parent)
+    assert result.exit_code == 130 and "What was being learned is kept as it was at step 2." in result.output
+
+
+def test_a_job_that_fails_says_why_where_pages_look(pets, backbone, monkeypatch):
+    job = new_job(pets, "breed", plan_children(pets, backbone, **two(pets)))
+    about = json.loads((pets.folder / "run.json").read_text())
+    about["stack"]["where"] = str(pets.folder / "moved")
+    (pets.folder / "run.json").write_text(json.dumps(about))
+    line = one_line("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
+    status = job.status()
+    assert status.state == "failed" and f"conceptree: {status.problem}" == line
+
+
+@pytest.mark.parametrize(
+    ("command", "plan", "told"),
+    [
+        ("evolve", {}, "is of a newer version: this one goes on with seed, breed and vary"),
+        ("breed", {}, "cannot be read: remove that folder to go on without it"),
+        ("breed", {"parents": [], "photos": [], "children": "x"}, "cannot be read"),
+        ("vary", {"parents": []}, "cannot be read"),
+        ("breed", {"requests": ["{}"]}, "cannot be read"),
+        ("breed", {"requests": 3}, "cannot be read"),
+    ],
+)
+def test_a_strangers_plan_is_one_line_and_so_it_stands_in_the_job(pets, command, plan, told):
+    job = new_job(pets, command, plan)
+    assert told in one_line("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
+    assert told in job.status().problem
+
+
+def test_stop_asks_who_is_at_work_and_nobody_else(pets, backbone):
+    where = ("--runs", pets.folder.parent)
+    job = new_job(pets, "breed", plan_children(pets, backbone, **two(pets)))
+    assert "No job is at work" in good("stop", "pets", *where)
+    with job.working():
+        assert f"Asked 1 job to stop at the next step: {job.name}." in good("stop", "pets", *where)
+        assert (job.folder / "stop").exists()
+    assert "there is no job '0009-x'" in one_line("stop", "pets", "--job", "0009-x", *where)
+    assert f"The job {job.name!r} is not at work" in good("stop", "pets", "--job", job.name, *where)
+
+
+def test_a_photograph_alone_needs_no_parent_of_the_run(pets, photo):
+    shown = good("breed", "pets", "--photo", photo, "--steps", 2, "--runs", pets.folder.parent)
+    assert "Learning 1 child, 2 steps" in shown and "Drawing the parent" not in shown
+    with Image.open(next(iter(pets.photos().values())).file) as kept:
+        assert max(kept.size) <= 128

@@ -1,0 +1,296 @@
+"""The breed panel: shares that always sum to one, what is asked of a job, and what is said while it works."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.concept import Concept
+from core.segments import Event
+from evolve import Run
+from evolve.jobs import Job, jobs, new_job
+from evolve.looks import add_looks, add_names
+from evolve.photos import PhotoError
+from tests.families import concept, family, picture
+from tests.pages import page, text
+from ui.view import processes
+from ui.view.screens.breed import follow, moved, parents_of, uploaded, whole
+
+TREE = "tree.family.pets"
+WEIGHTS = st.dictionaries(st.text(max_size=3), st.floats(0, 1e6), min_size=1, max_size=9)
+
+
+def learned(seed: int, backbone) -> Concept:
+    """A concept of a stack, that nothing has learned."""
+    rng, made = np.random.default_rng(seed), concept(seed)
+    request = replace(made.request, tokens=1, avoid=(), fingerprint=backbone.fingerprint, positives=())
+    return replace(
+        made,
+        request=request,
+        vectors=rng.normal(size=(1, backbone.width)).astype(np.float32),
+        image_embed=rng.normal(size=backbone.width).astype(np.float32),
+        fingerprint=backbone.fingerprint,
+        version=backbone.version,
+    )
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, backbone) -> Run:
+    """Three founders on the tiny stack; jobs are written down and nobody learns them."""
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    made = Run.create(tmp_path / "pets", "pet", backbone)
+    made.add([learned(seed, backbone) for seed in range(3)])
+    made.add_drawings([(each.id, "a photo of a {}", 1, picture(n)) for n, each in enumerate(made.entries())])
+    return made
+
+
+@pytest.fixture
+def ids(run) -> list[str]:
+    return [each.id for each in run.entries()]
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[Job]:
+    found: list[Job] = []
+    monkeypatch.setattr(processes, "start", lambda run, job: found.append(job))
+    return found
+
+
+def select(*chosen: str) -> AppTest:
+    app = page("tree", run="pets").run()
+    app.session_state[TREE] = {"selected": {"ids": list(chosen), "at": 1}}
+    return app.run()
+
+
+def slider(app: AppTest, id_: str):
+    return app.slider(key=f"breed.share.pets.{id_}")
+
+
+def a_photo(size=(30, 20), format="PNG") -> bytes:
+    content = io.BytesIO()
+    Image.effect_noise(size, 90).convert("RGB").save(content, format=format)
+    return content.getvalue()
+
+
+@given(WEIGHTS)
+def test_shares_sum_to_one_whole(weights):
+    shares = whole(weights)
+    assert sum(shares.values()) == 100 and all(share >= 0 for share in shares.values())
+    total = sum(weights.values())
+    if total > 0:
+        assert all(abs(shares[key] - 100 * weight / total) < 1.0001 for key, weight in weights.items())
+
+
+@given(WEIGHTS, st.integers(0, 100), st.data())
+def test_moving_one_share_moves_the_others_in_proportion(weights, share, data):
+    before = whole(weights)
+    one = data.draw(st.sampled_from(sorted(before)))
+    after = moved(before, one, share)
+    assert sum(after.values()) == 100 and list(after) == list(before)
+    assert after[one] == (share if len(before) > 1 else 100)
+    others = [key for key in before if key != one]
+    for key in others:
+        for other in others:
+            if before[key] > before[other]:
+                assert after[key] >= after[other]
+
+
+def test_nobody_is_left_with_nothing_to_share():
+    assert moved({"a": 100, "b": 0, "c": 0}, "a", 40) == {"a": 40, "b": 30, "c": 30}
+    assert moved({"a": 50, "b": 50}, "a", 100) == {"a": 100, "b": 0}
+    assert whole({}) == {}
+
+
+def test_two_selected_parents_have_a_slider_each(run, ids):
+    app = select(ids[0], ids[1])
+    assert not app.exception
+    assert [slider(app, each).value for each in ids[:2]] == [50, 50]
+    slider(app, ids[0]).set_value(80).run()
+    assert [slider(app, each).value for each in ids[:2]] == [80, 20]
+    assert app.session_state["parents"]["pets"] == {ids[0]: 0.8, ids[1]: 0.2}
+
+
+def test_three_parents_share_what_one_leaves(run, ids):
+    app = select(*ids)
+    slider(app, ids[2]).set_value(50).run()
+    assert [slider(app, each).value for each in ids] == [25, 25, 50]
+
+
+def test_a_preview_says_that_it_is_one(run, ids):
+    app = select(*ids)
+    assert "Preview: a mixture of what the parents look like, nothing has been learned." in text(app)
+
+
+def test_a_parent_that_is_taken_away_is_selected_no_longer(run, ids):
+    app = select(*ids)
+    app.button(key=f"breed.without.pets.{ids[1]}").click().run()
+    assert {*app.session_state["parents"]["pets"]} == {ids[0], ids[2]}
+    assert app.session_state["tree.states"]["pets"].selected == [ids[0], ids[2]]
+
+
+def test_breeding_writes_down_a_job_and_starts_it(run, ids, started):
+    app = select(ids[0], ids[1])
+    slider(app, ids[0]).set_value(70).run()
+    app.number_input(key="breed.children.pets").set_value(3).run()
+    app.button(key="breed.start").click().run()
+    assert not app.exception and not app.error
+    (job,) = jobs(run)
+    assert [each.name for each in started] == [job.name] and job.command == "breed"
+    assert [(each["id"], each["weight"]) for each in job.plan["parents"]] == [(ids[0], 0.7), (ids[1], 0.3)]
+    assert job.plan["children"] == 3 and job.plan["drafts"] is True and job.plan["words"] == []
+
+
+def test_a_parent_without_a_share_is_none(run, ids, started):
+    app = select(ids[0], ids[1])
+    slider(app, ids[0]).set_value(100).run()
+    app.button(key="breed.start").click().run()
+    assert [each["id"] for each in jobs(run)[0].plan["parents"]] == [ids[0]]
+
+
+def test_a_draft_takes_fewer_steps(run, ids, started):
+    app = select(ids[0], ids[1])
+    app.button(key="breed.start").click().run()
+    app.segmented_control(key="breed.quality.pets").set_value("Draft").run()
+    app.button(key="breed.start").click().run()
+    fine, draft = (job.plan["settings"]["steps"] for job in jobs(run))
+    assert draft == round(0.4 * fine)
+
+
+def test_who_asks_twice_gets_other_children(run, ids, started):
+    app = select(ids[0], ids[1])
+    for _ in range(2):
+        app.button(key="breed.start").click().run()
+    one, other = (job.plan["seed"] for job in jobs(run))
+    assert one != other
+
+
+def test_a_word_makes_them_like_these_but(run, ids, started):
+    app = select(ids[0], ids[1])
+    app.selectbox(key="breed.word.pets").set_value("blue").run()
+    app.button(key="breed.start").click().run()
+    assert jobs(run)[0].plan["words"] == ["blue"]
+
+
+def test_a_word_that_the_stack_does_not_know_is_said_with_those_it_does(run, ids, started):
+    app = select(ids[0], ids[1])
+    app.session_state["breed.word.pets"] = "hamstre"
+    app.run()
+    assert "does not know the word 'hamstre': did you mean hamster" in text(app)
+    app.button(key="breed.start").click().run()
+    assert not started and not jobs(run)
+    assert any("hamstre" in error.value for error in app.error)
+
+
+def test_one_parent_alone_has_variations(run, ids, started):
+    app = select(ids[0])
+    app.session_state["tree.variations"] = True
+    app.run()
+    app.slider(key="breed.strength.pets").set_value(0.3).run()
+    app.button(key="breed.vary").click().run()
+    assert not app.exception
+    (job,) = jobs(run)
+    assert (job.command, job.plan["strength"], job.plan["children"]) == ("vary", 0.3, 2)
+    assert [each["id"] for each in job.plan["parents"]] == [ids[0]]
+
+
+def test_a_run_of_another_stack_says_so_and_shows_its_tree(tmp_path, monkeypatch, backbone):
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    run = family(tmp_path / "pets")
+    app = select(*[each.id for each in run.entries()[:2]])
+    assert any("needs the stack" in error.value for error in app.error) and not app.exception
+    assert app.get("bidi_component")
+
+
+def test_a_photograph_is_one_more_parent(run, ids, started):
+    app = select(ids[0], ids[1])
+    upload = uploaded("holiday.jpg", a_photo(format="JPEG"))
+    app.session_state["breed.photos"] = {"pets": {upload.photo.id: upload}}
+    app.run()
+    assert [slider(app, each).value for each in (*ids[:2], upload.photo.id)] == [34, 33, 33]
+    assert "nothing has been learned" in text(app)
+    app.button(key="breed.start").click().run()
+    (photo,) = jobs(run)[0].plan["photos"]
+    assert (photo["id"], photo["label"], photo["weight"]) == (upload.photo.id, "holiday.jpg", 0.33)
+    assert len(photo["image_embeds"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("a.png", "a.png"),
+        ("../../etc/a.png", "a.png"),
+        ("..", "photo"),
+        ("a\x00\n.png", "a__.png"),
+        ("<i>.png", "<i>.png"),
+    ],
+)
+def test_an_upload_is_called_as_its_file_and_never_leads_elsewhere(name, label):
+    assert uploaded(name, a_photo()).photo.label == label
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", a_photo()[:50]])
+def test_what_is_no_photograph_is_refused_by_its_own_name(content):
+    with pytest.raises(PhotoError, match=r"^'mine.png' is not a picture"):
+        uploaded("mine.png", content)
+
+
+def test_what_is_being_learned_is_shown_with_its_drafts_and_can_be_stopped(run, ids):
+    job = new_job(run, "breed", {"children": 2, "parents": []})
+    request = run.individuals()[0].concept.request
+    add_looks(job.folder, [(n, Event(n, 25, request, {}, (picture(7 + n),), (), (), ())) for n in range(2)])
+    with job.working():
+        job.tell(25, 100)
+        app = page("tree", run="pets").run()
+        assert not app.exception
+        assert "learning" in "".join(str(each.proto.text) for each in app.get("progress"))
+        urls = [image.url for images in app.get("image") for image in images.proto.imgs]
+        assert sum("/looks/pets/" in url for url in urls) == 2
+        app.button(key=f"breed.stop.{job.name}").click().run()
+        assert (job.folder / "stop").exists()
+
+
+def test_a_finished_child_is_called_by_its_name(run, ids):
+    job = new_job(run, "breed", {"children": 1, "parents": []})
+    each = run.individuals()[0]
+    add_looks(job.folder, [(0, Event(0, 25, each.concept.request, {}, (picture(7),), (), (), ()))])
+    add_names(job.folder, {0: (each.id, each.name)})
+    with job.working():
+        app = page("tree", run="pets").run()
+        captions = [image.caption for images in app.get("image") for image in images.proto.imgs]
+        assert each.name in captions
+
+
+def test_a_job_that_failed_says_why_and_goes_on(run, ids, started):
+    app = select(ids[0], ids[1])
+    app.button(key="breed.start").click().run()
+    (job,) = jobs(run)
+    with pytest.raises(RuntimeError), job.working():
+        raise RuntimeError("no <b>room</b>")
+    app.run()
+    assert any("room" in error.value for error in app.error)
+    app.button(key=f"breed.on.{job.name}").click().run()
+    assert [each.name for each in started] == [job.name] * 2
+    app.button(key=f"breed.dismiss.{job.name}").click().run()
+    assert not app.error
+
+
+def test_following_the_selection_keeps_who_was_chosen_otherwise(monkeypatch):
+    monkeypatch.setattr("ui.view.screens.breed.st", SimpleNamespace(session_state={}))
+    parents_of("r")["pinned"] = 1.0
+    follow("r", ["a", "b"])
+    assert {*parents_of("r")} == {"pinned", "a", "b"}
+    follow("r", ["b", "c"])
+    assert {*parents_of("r")} == {"pinned", "b", "c"}
+    follow("r", ["b"])
+    assert {*parents_of("r")} == {"pinned"}
+    follow("r", ["pinned", "a"])
+    follow("r", [])
+    assert parents_of("r") == {}

@@ -1,0 +1,194 @@
+"""The first page and the list of runs: what is there, what is being learned, what is wrong; and the bar above all."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from evolve import Run
+from evolve.jobs import Stopped, new_job
+from tests.families import by_letter, family, new_run
+from tests.pages import addresses, alts, page, text
+from ui.view import processes
+from ui.view.screens.home import ago
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def pets(runs) -> Run:
+    return family(runs / "pets")
+
+
+def shown(name: str = "runs", **query: str):
+    found = page(name, **query).run()
+    assert not found.exception
+    return found
+
+
+def older(run: Run) -> None:
+    """As if nothing had happened in it for an hour."""
+    for place in [run.folder, *run.folder.rglob("*")]:
+        os.utime(place, (1e9, 1e9))
+
+
+def test_an_empty_folder_says_how_to_begin(runs):
+    assert "There are no runs here yet" in text(shown())
+    runs.mkdir()
+    found = shown("")
+    assert "There are no runs here yet" in text(found) and found.title[0].value == "Runs"
+
+
+def test_the_first_page_is_a_family(pets, runs):
+    older(pets)
+    new_run(runs / "new")
+    found = shown("")
+    assert found.query_params["run"] in ("pets", ["pets"])  # the other has nothing to show
+    assert found.selectbox(key="header.run.pets").options == ["new", "pets"]
+
+
+def test_a_run_is_a_card(pets):
+    each = by_letter(pets)
+    pets.note(each["e"].id, favourite=True)
+    pets.note(each["h"].id, hidden=True)
+    found = shown()
+    assert "pet · 9 concepts · 3 generations · 1 favourite · changed just now" in text(found)
+    assert alts(found)[0] == f"{each['e'].name}, a pet that does not exist"
+    assert not any(each["h"].name in alt for alt in alts(found)) and len(alts(found)) == 6
+    drawn = pets.drawings(each["e"].id)[0].file.stem
+    assert addresses(found)[0] == f"http://localhost:8501/pictures/pets/{drawn}.webp?side=128"
+    (link,) = [link.proto for link in found.get("page_link")]
+    assert (link.page, link.query_string, link.label) == ("tree", "run=pets", "**pets**")
+
+
+def test_the_example_alone_is_explained(runs):
+    family(runs / "example")
+    assert "example is a family of pets that do not exist" in text(shown())
+    new_run(runs / "pets")
+    assert "example is a family" not in text(shown())
+
+
+def test_the_run_that_changed_last_comes_first(pets, runs):
+    older(pets)
+    family(runs / "alone")
+    links = [link.proto.query_string for link in shown().get("page_link")]
+    assert links == ["run=alone", "run=pets"]
+
+
+def test_what_is_wrong_with_a_run_stands_on_its_card(pets, runs):
+    for name, about in (("newer", {"schema": 99}), ("torn", "{"), ("empty", {})):
+        (runs / name).mkdir()
+        (runs / name / "run.json").write_text(json.dumps(about) if isinstance(about, dict) else about)
+    found = shown()
+    assert "has schema 99" in text(found) and "it is no JSON" in text(found) and len(found.error) == 3
+    assert "pet · 9 concepts" in text(found)
+
+
+def test_a_damaged_part_is_named_and_the_rest_is_shown(pets):
+    part = sorted((pets.folder / "concepts").glob("*.parquet"))[0]
+    part.write_bytes(part.read_bytes()[:100])
+    found = shown()
+    assert f"the part {str(part)!r} cannot be read: it is torn" in text(found) and "What is whole is shown" in text(
+        found
+    )
+    assert "pet · 7 concepts" in text(found)
+
+
+def test_names_of_runs_and_categories_are_text(runs):
+    nasty = "a 'x' onerror=alert(1) $x$ _i_"
+    Run.create(
+        runs / nasty, "<img src=x onerror=alert(1)> **b**", SimpleNamespace(where="emoji", version="1", fingerprint="f")
+    )
+    found = shown()
+    (link,) = [link.proto for link in found.get("page_link")]
+    assert link.label == r"**a \'x\' onerror\=alert\(1\) \$x\$ \_i\_**"
+    assert any(each.value.startswith(r"\<img src\=x onerror\=alert\(1\)\> \*\*b\*\*") for each in found.caption)
+
+
+def test_a_busy_run_says_so_and_stays_readable(pets):
+    job = new_job(pets, "seed", {"category": "pet", "count": 2})
+    with job.working():
+        job.tell(0, 140)
+        job._told = 0.0
+        job.tell(70, 140)
+        found = shown()
+        assert "2 founders: learning, 50 %" in text(found) and "pet · 9 concepts" in text(found)
+        # On other pages too.
+        for name in ("seed", "jobs"):
+            assert "pets: 2 founders: learning, 50 %" in text(page(name, run="pets").run())
+
+
+def test_an_unfinished_job_goes_on_from_its_card(pets, monkeypatch):
+    job = new_job(pets, "seed", {"category": "pet", "count": 2})
+    with pytest.raises(Stopped), job.working():
+        job.tell(120, 600)
+        raise Stopped
+    begun = []
+    monkeypatch.setattr(processes, "_begun", {})
+    monkeypatch.setattr(
+        processes.subprocess, "Popen", lambda command, **_: begun.append(command) or SimpleNamespace(poll=lambda: None)
+    )
+    found = shown()
+    assert "2 founders: stopped at step 120 of 600" in text(found)
+    found.button(key=f"home.on.pets.{job.name}").click().run()
+    assert len(begun) == 1 and "2 founders: starting" in text(found)
+
+
+def test_what_cannot_be_gone_on_with_is_said(pets):
+    job = new_job(pets, "seed", {"category": "pet", "count": 2})
+    (job.folder / "log.txt").mkdir()
+    found = shown()
+    found.button(key=f"home.on.pets.{job.name}").click().run()
+    assert "cannot be started" in text(found) and not found.exception
+
+
+def test_many_runs_are_shown_when_asked_for(runs):
+    for number in range(14):
+        new_run(runs / f"run {number}")
+    found = shown()
+    assert len(found.get("page_link")) == 12
+    found.button(key="home.more").click().run()
+    assert len(found.get("page_link")) == 14
+
+
+def test_another_run_is_chosen_above_a_page(pets, runs):
+    new_run(runs / "other")
+    found = shown("jobs", run="pets")
+    found.selectbox(key="header.run.pets").set_value("other").run()
+    assert not found.exception and found.query_params["run"] in ("other", ["other"])
+    assert found.selectbox(key="header.run.other").value == "other"
+
+
+def test_a_run_that_is_not_there_is_one_line(pets):
+    found = shown("jobs", run="../pets")
+    assert "is no name for a run" in text(found) and len(found.error) == 1
+    found = shown("jobs", run="nobody")
+    assert "there is no run 'nobody'" in text(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "says"),
+    [
+        (timedelta(seconds=5), "changed just now"),
+        (timedelta(minutes=1, seconds=5), "changed 1 minute ago"),
+        (timedelta(minutes=59), "changed 59 minutes ago"),
+        (timedelta(hours=1), "changed 1 hour ago"),
+        (timedelta(hours=30), "changed 1 day ago"),
+        (timedelta(days=30), "changed 30 days ago"),
+        (timedelta(days=-1), "changed just now"),
+    ],
+)
+def test_when_it_changed_is_said_in_words(before, says):
+    assert ago(datetime.now(UTC) - before) == says
+
+
+def test_after_a_month_the_day_is_said():
+    assert ago(datetime(2024, 3, 5, tzinfo=UTC)) == "changed on 5 March 2024"

@@ -1,0 +1,359 @@
+"""The page of a job in each state that it can be in, and what a person decides there."""
+
+from __future__ import annotations
+
+import io
+import threading
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.concept import Negative, Request
+from core.errors import ConceptreeError
+from core.review import Decision, Proposal
+from core.segments import Event
+from evolve import Run, likeness
+from evolve.jobs import Job, Stopped, new_job
+from evolve.looks import add_looks, add_names
+from evolve.steering import Steering
+from tests.families import concept, picture
+from tests.pages import addresses, alts, page, text
+from ui.view import processes
+from ui.view.screens import progress
+
+NEGATIVES = (Negative("cat", 0, "vqa"), Negative("dog", 35, "vocabulary"))
+SIMILARITIES = {"pet": 0.5, "cat": 0.25}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, backbone) -> Run:
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    return Run.create(tmp_path / "pets", "pet", backbone)
+
+
+@pytest.fixture
+def job(run) -> Job:
+    """Two founders, of which nobody has learned anything yet."""
+    return new_job(run, "seed", {"category": "pet", "count": 2, "settings": {"steps": 70}})
+
+
+def look(number: int, step: int, negatives=(), so_far=(), **more) -> tuple[int, Event]:
+    images = (picture(step),)
+    return number, Event(number, step, Request("pet"), SIMILARITIES, images, (), negatives, so_far, **more)
+
+
+def looked(job: Job) -> None:
+    """At the first founder, twice."""
+    add_looks(job.folder, [look(0, 0, NEGATIVES[:1], NEGATIVES[:1])])
+    add_looks(job.folder, [look(0, 35, NEGATIVES[1:], NEGATIVES, note="'boeing' does not push")])
+
+
+def learned(run: Run, job: Job, number: int) -> str:
+    """One founder is finished; its name."""
+    (each,) = run.add([concept(number)])
+    add_looks(job.folder, [look(number, 70, (), NEGATIVES)])
+    add_names(job.folder, {number: (each.id, each.name)})
+    return each.name
+
+
+def held(job: Job, step: int = 20) -> ExitStack:
+    """Somebody is at work on it, until this is closed."""
+    at_work = ExitStack()
+    at_work.enter_context(job.working())
+    job.tell(0, 140)
+    job._told = 0.0
+    job.tell(step, 140)
+    return at_work
+
+
+def ended(job: Job, by: BaseException | None) -> None:
+    with pytest.raises(type(by)) if by else ExitStack(), job.working():
+        job.tell(20, 140)
+        if by:
+            raise by
+        job.finish()
+
+
+def shown(job: Job, named: str = "") -> AppTest:
+    """The page of its run; named: with that job in its address."""
+    found = page("jobs", run=job.folder.parent.parent.name, **({"job": named} if named else {})).run()
+    assert not found.exception
+    return found
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[str]:
+    """The names of jobs for which a process would be made."""
+    names: list[str] = []
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda command, **_: names.append(command[-3]) or FINE)
+    monkeypatch.setattr(processes, "_begun", {})
+    return names
+
+
+FINE = SimpleNamespace(poll=lambda: None)
+
+
+def test_a_run_without_jobs_says_what_to_do(run):
+    assert "Nothing was asked of this run yet" in text(page("jobs", run="pets").run())
+
+
+def test_what_is_asked_and_not_begun_can_be_started(job, started):
+    found = shown(job)
+    assert "2 founders of pet" in text(found) and "waiting" in text(found) and labels(found) == ["Start"]
+    found.button[0].click().run()
+    assert started == [job.name] and "starting" in text(found) and labels(found) == []
+
+
+def test_while_it_learns_progress_drawings_negatives_and_curves_are_seen(run, job):
+    looked(job)
+    with held(job):
+        found = shown(job)
+        said = text(found)
+        assert "working" in said and "pets: 2 founders: learning, 14 %" in said
+        (bar,) = found.get("progress")
+        assert bar.proto.value == 14 and bar.proto.text.startswith(r"step 20 of 140\, ")
+        assert alts(found) == ["Founder 1 at step 0", "Founder 1 at step 35"]
+        assert [address.split("/")[3:6] for address in addresses(found)] == [["looks", "pets", job.name]] * 2
+        assert "Shall not be (from step): cat (0) – seen by vqa; dog (35) – the nearest known word" in said
+        assert "'boeing' does not push" in said
+        (chart,) = found.get("vega_lite_chart")
+        assert "at step 35: pet 0.50, cat 0.25" in chart.proto.alt
+        assert r'"domain": [0, 70]' in chart.proto.spec
+        assert "Stop" in labels(found)
+
+
+def test_it_is_looked_at_again_and_again_only_while_somebody_is_at_work(run, job):
+    with held(job):
+        assert page("jobs", run="pets").run().session_state["progress.live"] is True
+    job.finish()
+    assert page("jobs", run="pets").run().session_state["progress.live"] is False
+
+
+def test_stop_is_asked_for_and_said(job):
+    with held(job):
+        found = shown(job)
+        found.button(key="progress.stop").click().run()
+        assert (job.folder / "stop").exists()
+        assert found.button(key="progress.stop").disabled and "Stopping …" in labels(found)
+
+
+@pytest.mark.parametrize(
+    ("by", "says"),
+    [
+        (Stopped(), "stopped"),
+        (ConceptreeError("the **disk** is <b>full</b>: make room"), "the **disk** is <b>full</b>: make room"),
+        (RuntimeError("boom"), "RuntimeError: boom"),
+    ],
+)
+def test_what_has_ended_says_why_and_goes_on(job, started, by, says):
+    ended(job, by)
+    found = shown(job)
+    assert says in text(found)
+    found.button(key="progress.on").click().run()
+    assert started == [job.name]
+
+
+def test_words_of_an_error_are_no_markdown(job):
+    ended(job, ConceptreeError("the **disk** is <b>full</b>"))
+    (error,) = shown(job).error
+    assert error.value == r"the \*\*disk\*\* is \<b\>full\<\/b\>"
+
+
+def test_a_killed_one_goes_on(job, started):
+    job.tell(20, 140)
+    found = shown(job)
+    assert "killed" in text(found) and "ended from outside" in text(found) and labels(found) == ["Go on"]
+
+
+def test_a_finished_one_leads_to_its_concepts(run, job):
+    names = [learned(run, job, number) for number in (0, 1)]
+    ended(job, None)
+    found = shown(job)
+    links = [link.proto for link in found.get("page_link")]
+    to_concepts = [link for link in links if link.page == "concept"]
+    assert [link.label.strip("*") for link in to_concepts] == names[::-1]
+    assert all("concept=" in link.query_string for link in to_concepts)
+    assert {"tree", "gallery"} <= {link.page for link in links} and not labels(found)
+    alike = likeness([each.concept for each in run.individuals()])
+    assert f"what is imagined for the 2 finished ones is on average {alike:.2f} alike" in text(found)
+
+
+def test_a_decision_is_queued_and_shown_until_it_has_had_its_effect(run, job):
+    looked(job)
+    with held(job):
+        found = shown(job)
+        found.multiselect(key=f"progress.drop.{job.name}.0").set_value(["cat"])
+        found.selectbox(key=f"progress.back.{job.name}.0").set_value(None)
+        steer(found).click().run()
+        assert job.pending() == [(0, Decision((), ("cat",)))]
+        assert "At its next look: cat may be." in text(found)
+        again = shown(job)
+        assert "At its next look: cat may be." in text(again)
+
+
+def steer(app: AppTest):
+    return next(button for button in app.button if button.label == "Do so at its next look")
+
+
+def test_going_back_is_queued_too(run, job):
+    looked(job)
+    with held(job):
+        found = shown(job)
+        found.selectbox(key=f"progress.back.{job.name}.0").set_value(0)
+        steer(found).click().run()
+        assert job.pending() == [(0, Decision(back_to=0))]
+        assert "back to step 0" in text(found)
+
+
+@pytest.mark.parametrize(
+    ("decision", "problem"),
+    [
+        (Decision(), "nothing is decided"),
+        (Decision(("zeppelin",)), "does not know the negative 'zeppelin'"),
+        (Decision(("pet",)), "'pet' is what the concept shall be"),
+        (Decision(("cat",)), "'cat' is a negative already"),
+        (Decision((), ("horse",)), "'horse' is no negative, so it is not dropped"),
+        (Decision((), (), 35), "no checkpoint to go back to at step 35"),
+        (Decision(("<img src=x>",)), "expected"),
+    ],
+)
+def test_what_cannot_be_followed_is_said_at_once(run, job, monkeypatch, decision, problem):
+    looked(job)
+    monkeypatch.setattr(progress.model, "backbone", lambda run: loaded)
+    from core.backbone import Backbone
+
+    loaded = Backbone.load(run.about["stack"]["where"])
+    with pytest.raises(ConceptreeError, match=problem):
+        progress._checked(run, job, decision, job.looks())
+
+
+def test_a_word_that_can_be_followed_is_cleaned(run, job):
+    looked(job)
+    assert progress._checked(run, job, Decision(("a rabbit",)), job.looks()) == Decision(("rabbit",))
+
+
+@pytest.fixture
+def waits(job, backbone):
+    """The job waits for a person, in another thread; what it was told comes into the list."""
+    answers: list[Decision | None] = []
+    asking = Steering(job.folder, backbone, lambda index: index, asks=True)
+    so_far = (Negative("cat", 0, "vqa"),)
+    proposal = Proposal(0, 35, Request("pet"), ("dog",), so_far, (picture(1),), (), "nearest of 2", earlier=(0,))
+    thread = threading.Thread(target=lambda: answers.append(asking.decided(proposal)), daemon=True)
+    with held(job):
+        looked(job)
+        thread.start()
+        while job.question() is None:
+            thread.join(0.01)
+        yield thread, answers
+        job.steer(0, Decision())  # so that the thread ends in any case
+        thread.join(10)
+
+
+def test_a_question_is_shown_and_agreed_to(job, waits):
+    thread, answers = waits
+    found = shown(job)
+    said = text(found)
+    assert "Founder 1 waits for you at step 35" in said and "pets: 2 founders: waits for you" in said
+    assert "Proposed as what it shall not be: dog (nearest of 2)" in said
+    next(button for button in found.button if button.label == "Go on").click().run()
+    thread.join(10)
+    assert answers == [Decision(("dog",))]
+
+
+def test_a_question_is_answered_otherwise(job, waits):
+    thread, answers = waits
+    found = shown(job)
+    found.multiselect(key=f"progress.words.{job.name}.0.35").set_value([])
+    found.multiselect(key=f"progress.refuse.{job.name}.0.35").set_value(["cat"])
+    next(button for button in found.button if button.label == "Go on").click().run()
+    thread.join(10)
+    assert answers == [Decision((), ("cat",))]
+
+
+def test_the_address_names_the_job(run, job):
+    ended(job, None)
+    other = new_job(run, "breed", {"children": 3, "parents": [{"name": "moku"}, {"name": "vasi"}]})
+    assert "3 children of moku and vasi" in text(shown(other))  # the newest
+    assert "2 founders of pet" in text(shown(job, named=job.name))
+    assert "There is no job '../0001'" in text(shown(job, named="../0001"))
+
+
+def test_what_is_being_learned_comes_first(run, job):
+    new_job(run, "breed", {"children": 3})
+    with held(job):
+        assert "2 founders of pet" in shown(job).title[0].value
+
+
+def test_damage_is_said_and_the_rest_is_shown(run, job):
+    torn = new_job(run, "breed", {"children": 3})
+    (torn.folder / "job.json").write_text("{")
+    found = shown(job)
+    assert "2 founders of pet" in text(found) and torn.name in text(found)
+    with (job.folder / "events.jsonl").open("wb") as file:
+        file.write(b'{"number": 0, "st')
+    for look_ in job.looks():
+        look_.image.unlink()
+    assert not shown(job).exception
+
+
+def test_a_drawing_that_is_gone_is_left_out(run, job):
+    looked(job)
+    job.looks()[0].image.unlink()
+    with held(job):
+        assert alts(shown(job)) == ["Founder 1 at step 35"]
+
+
+def test_the_log_is_shown_from_its_end_without_what_a_terminal_obeys(job):
+    ended(job, RuntimeError("boom"))
+    (job.folder / "log.txt").write_bytes(b"\x1b[2J" + b"line\n" * 3000 + "ende\xff".encode("latin-1"))
+    (log,) = shown(job).code
+    assert log.value.endswith("line\nende\N{REPLACEMENT CHARACTER}") and len(log.value) < 7000
+    assert "\x1b" not in log.value
+
+
+def test_names_of_concepts_are_text(run, job):
+    learned(run, job, 0)
+    (each,) = run.individuals()
+    add_names(job.folder, {0: (each.id, "<img src=x onerror=alert(1)> **b**")})
+    ended(job, None)
+    found = shown(job)
+    (link,) = [link.proto for link in found.get("page_link") if link.proto.page == "concept"]
+    assert link.label == r"**\<img src\=x onerror\=alert\(1\)\> \*\*b\*\***"
+
+
+def test_a_process_is_made_once(run, job, started):
+    processes.start(run, job)
+    processes.start(run, job)
+    assert started == [job.name] and processes.status(job).state == "starting"
+
+
+def test_a_process_that_ends_without_a_word_has_failed(run, job, monkeypatch):
+    monkeypatch.setattr(processes, "_begun", {job.folder.resolve(): SimpleNamespace(poll=lambda: 2)})
+    assert processes.status(job).state == "failed"
+    assert "the process ended with code 2" in text(shown(job))
+
+
+def test_a_log_that_cannot_be_written_is_said(run, job, monkeypatch):
+    (job.folder / "log.txt").mkdir()
+    found = shown(job)
+    found.button(key="progress.on").click().run()
+    assert "cannot be started" in text(found)
+
+
+def test_a_real_process_is_told_where(run, job, monkeypatch):
+    told = {}
+    monkeypatch.setattr(processes, "_begun", {})
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda command, **how: told.update(how, command=command) or FINE)
+    processes.start(run, job)
+    assert told["command"][1:] == [
+        *("-m", "ui.cli", "resume", "pets", "--job", job.name),
+        *("--runs", str(run.folder.parent)),
+    ]
+    assert told["start_new_session"] and isinstance(told["stdout"], io.BufferedWriter)

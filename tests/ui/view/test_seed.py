@@ -1,0 +1,169 @@
+"""The page that begins a population: what can be chosen, what is said of it at once, and what is started."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from evolve import Run
+from evolve.jobs import jobs
+from tests.families import new_run
+from tests.pages import page, text
+from ui.view import processes
+from ui.view.pace import Pace
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def form(runs, stack_folder) -> AppTest:
+    """The page on the tiny stack, with a short course."""
+    return opened(stack_folder)
+
+
+def opened(stack_folder: Path, **values) -> AppTest:
+    found = page("seed")
+    return chosen(found, model=str(stack_folder), steps=4, segment=2, **values)
+
+
+@pytest.fixture
+def begun(monkeypatch) -> list[list[str]]:
+    """The commands that would be run."""
+    found: list[list[str]] = []
+    monkeypatch.setattr(processes, "_begun", {})
+    monkeypatch.setattr(
+        processes.subprocess, "Popen", lambda command, **_: found.append(command) or SimpleNamespace(poll=lambda: None)
+    )
+    return found
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception
+    return app
+
+
+def chosen(app: AppTest, **values) -> AppTest:
+    """With these widgets set, by what their keys end with."""
+    for name, value in values.items():
+        app.session_state[f"seed.{name}"] = value
+    return fine(app.run())
+
+
+def start(app: AppTest):
+    return app.button(key="seed.start")
+
+
+def test_it_begins_with_something_that_can_be_started(form):
+    said = text(form)
+    assert "6 founders of “pet”, one after the other." in said
+    assert "4 steps for each, looked at after each 2." in said
+    assert "named by the nearest word of the model's vocabulary" in said
+    assert "on this machine" in said and not start(form).disabled
+
+
+def test_categories_are_the_ones_that_the_model_knows(form):
+    assert form.selectbox(key="seed.category.object").options == ["fruit", "furniture", "pet"]
+    chosen(form, kind="style")
+    assert form.selectbox(key="seed.category.style").options == ["painting", "art"]
+    assert "founders of “the style of painting”" in text(form)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"run": "../pets"}, "is no name for a run"),
+        ({"run": "taken"}, "there is a run 'taken' already"),
+        ({"negatives": "list"}, "expected adaptive, none, gradual, or words"),
+        ({"negatives": "list", "words": ["zeppelin"]}, "does not know the negative 'zeppelin'"),
+        ({"model": "/nowhere"}, "nowhere"),
+        ({"model": "hub/name"}, "hub/name"),
+    ],
+)
+def test_what_is_wrong_is_said_at_once_and_nothing_can_be_started(form, runs, values, said):
+    new_run(runs / "taken")
+    for name, value in values.items():
+        chosen(form, **{name: value})
+    assert said in text(form) and len(form.error) == 1 and start(form).disabled
+    assert [folder.name for folder in runs.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    ("category", "said"),
+    [
+        ("rabit", "does not know the category 'rabit': did you mean rabbit"),
+        ("<b>x</b>", "none of {}<>|"),
+        ("zeppelin", "it knows categories such as fruit, furniture, pet"),
+    ],
+)
+def test_a_category_may_be_typed_and_is_checked(runs, stack_folder, category, said):
+    form = opened(stack_folder, **{"category.object": category})
+    assert said in text(form) and start(form).disabled and not runs.exists()
+
+
+def test_start_makes_a_run_and_a_job_and_leads_to_it(form, runs, stack_folder, begun):
+    chosen(form, count=2, negatives="list")
+    chosen(form, words=["cat", "dog"], lam=2.0, wave=2, seed=7, preset="paper", ask=True, run="my pets")
+    assert "They shall be none of these: cat, dog." in text(form) and "2 side by side" in text(form)
+    fine(start(form).click().run())
+    run = Run.open(runs / "my pets")
+    (job,) = jobs(run)
+    assert run.about["category"] == "pet" and run.about["stack"]["where"] == str(stack_folder)
+    plan = job.plan
+    assert (plan["count"], plan["wave"], plan["seed"], plan["ask"], plan["drafts"]) == (2, 2, 7, "page", True)
+    assert plan["request"]["negatives"] == ["cat", "dog"] or plan["request"]["negatives"] == ("cat", "dog")
+    assert (plan["settings"]["lam"], plan["settings"]["preset"], plan["settings"]["steps"]) == (2.0, "paper", 4)
+    assert [command[-4:] for command in begun] == [["--job", job.name, "--runs", str(runs)]]
+    assert "2 founders of pet" in text(form) and "starting" in text(form)
+
+
+def test_without_a_name_it_is_called_by_its_category(form, runs, begun):
+    new_run(runs / "pet")
+    fine(start(form).click().run())
+    assert [run.name for run in runs.iterdir() if (run / "jobs").exists()] == ["pet-2"]
+
+
+def test_a_folder_that_cannot_be_written_is_said(form, runs, begun):
+    runs.write_text("a file where the folder should be")
+    fine(start(form).click().run())
+    assert "no run can be made" in text(form) and not begun
+
+
+def test_a_style(form, runs, begun):
+    chosen(form, kind="style", count=1)
+    fine(start(form).click().run())
+    (folder,) = runs.iterdir()
+    assert Run.open(folder).about["kind"] == "style"
+
+
+def test_what_is_started_is_learned_by_a_process_of_its_own(form, runs):
+    chosen(form, count=1, run="real")
+    fine(start(form).click().run())
+    (job,) = jobs(Run.open(runs / "real"))
+    until = time.monotonic() + 120
+    while (status := processes.status(job)).state != "finished" and time.monotonic() < until:
+        assert status.state in ("starting", "waiting", "working"), (job.folder / "log.txt").read_text()
+        time.sleep(0.1)
+    found = page("jobs", run="real").run()
+    (each,) = Run.open(runs / "real").individuals()
+    assert f"{each.name}" in text(found) and "finished" in text(found)
+    assert [look.step for look in job.looks()] == [0, 2, 4] and all(look.image.is_file() for look in job.looks())
+
+
+def test_how_long_it_takes_follows_from_the_plan():
+    def plan(count: int, wave: int, schedule: str):
+        settings = SimpleNamespace(steps=400, segment=100)
+        return SimpleNamespace(count=count, wave=wave, settings=settings, request={"schedule": schedule})
+
+    pace = Pace(step=0.1, look=1.0)
+    one, six, together = pace.of(plan(1, 1, "none")), pace.of(plan(6, 1, "none")), pace.of(plan(6, 6, "none"))
+    assert one == pytest.approx(6 + 40 + 3) and six == pytest.approx(6 + 6 * 43)
+    assert 40 < together < six / 2
+    assert pace.of(plan(1, 1, "adaptive")) == pytest.approx(one + 4)

@@ -1,0 +1,126 @@
+"""`conceptree share` and `conceptree adopt`: a family as one file, to other people and from them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from core.backbone import Backbone
+from core.errors import ConceptreeError
+from core.files import write_atomically
+from evolve import Run
+from evolve.share import LARGEST_FILE, Adopted, Family, FamilyError, adopt, family_of, packed, read_family
+from ui.console import counted, say
+from ui.exchange import stem_of
+from ui.runs import all_runs, forget_if_empty, new_run, open_run, run_names
+
+SUFFIX = ".family.zip"
+
+
+def share(
+    name: str, concepts: Sequence[str], *, to: Path | None, force: bool, as_json: bool, runs: Path, out: Console
+) -> None:
+    """Write concepts of a run with all their ancestors into one file."""
+    run = open_run(runs, name)
+    family = family_of(run, concepts)
+    file = to or Path(f"{stem_of(run.find(family.of[0]))}{SUFFIX}")
+    if file.is_dir():
+        raise FamilyError(f"{str(file)!r} is a folder: name a file, as in --to {file / 'pets'}{SUFFIX}")
+    if not force and os.path.exists(file):
+        raise FamilyError(f"{str(file)!r} is there already: --force replaces it, --to names another")
+    content = packed(family)
+    write_atomically(file, content)
+    if as_json:
+        values = {"file": str(file), "of": list(family.of), "concepts": [m.individual.id for m in family.members]}
+        click.echo(json.dumps(values | {"drawings": len(family.drawings), "bytes": len(content)}))
+        return
+    ancestors = len(family.members) - len(family.of)
+    told = [
+        counted(len(family.of), "concept"),
+        counted(ancestors, "ancestor"),
+        counted(len(family.drawings), "drawing"),
+    ]
+    say(out, f"{file}: {', '.join(told)}, {len(content) / 1e6:.1f} MB")
+    say(out, f"  Whoever has Conceptree and the stack {family.stack['version']} opens it with: conceptree adopt")
+
+
+def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, model: str | None, out: Console) -> None:
+    """Take a family from a file into a run, new or not."""
+    run, done = taken_in(read_file(file), runs, run_name, model)
+    names = {each.id: each.name for each in run.entries([])}
+    if as_json:
+        added = [{"id": id_, "name": names[id_]} for id_ in done.added]
+        renamed = {id_: list(pair) for id_, pair in done.renamed.items()}
+        values = {"file": str(file), "run": run.folder.name, "added": added, "known": list(done.known)}
+        click.echo(json.dumps(values | {"renamed": renamed}))
+        return
+    known = f"; {len(done.known)} more {'was' if len(done.known) == 1 else 'were'} there already" if done.known else ""
+    say(out, f"{counted(len(done.added), 'concept')} came into {run.folder}{known}")
+    for before, now in done.renamed.values():
+        say(out, f"  {before} is called {now} here, since the name was taken")
+
+
+def read_file(file: Path) -> bytes:
+    """The content of a file that may be a family."""
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise FamilyError(f"{str(file)!r} has {file.stat().st_size} bytes, and at most {LARGEST_FILE} are read")
+        return file.read_bytes()
+    except OSError as error:
+        raise FamilyError(f"{str(file)!r} cannot be read: {error.strerror or error}") from error
+
+
+def open_family(content: bytes, runs: Path) -> Run:
+    """A file's content as a run of its own, for pages."""
+    return taken_in(content, runs)[0]
+
+
+def taken_in(content: bytes, runs: Path, into: str | None = None, model: str | None = None) -> tuple[Run, Adopted]:
+    """A file's content in a run: in the one that is named, new or not, or else in one of its own.
+
+    model: where the family's stack is; by default the embedded one, or that of another run here, whichever it is.
+
+    Raises:
+        FamilyError: see `evolve.share`; or its stack is not here.
+    """
+    family = read_family(content)
+    if into is not None and into in run_names(runs):
+        run = open_run(runs, into)
+        where = model or run.about["stack"]["where"]
+        width = _stack_of(family, [where]).width if model else None
+        return run, adopt(family, run, width)
+    backbone = _stack_of(family, [model] if model else ["emoji", *_known(runs)])
+    base = family.run or family.category
+    run = new_run(runs, into, base, lambda folder: Run.create(folder, family.category, backbone, family.kind))
+    try:
+        return run, adopt(family, run, backbone.width)
+    except BaseException:
+        forget_if_empty(run)
+        raise
+
+
+def _stack_of(family: Family, places: Sequence[str]) -> Backbone:
+    """The stack that a family was learned on, of those in these places."""
+    version, fingerprint = family.stack["version"], family.stack["fingerprint"]
+    for where in dict.fromkeys(places):
+        try:
+            backbone = Backbone.load(where)
+            if backbone.fingerprint == fingerprint:
+                return backbone
+        except ConceptreeError:
+            if len(places) == 1:
+                raise
+    raise FamilyError(
+        f"the family was learned on the stack {version} ({fingerprint}), which is not here: get that stack, and name"
+        " its folder with --model"
+    )
+
+
+def _known(runs: Path) -> list[str]:
+    """Where the stacks of the runs here are."""
+    return [run.about["stack"]["where"] for _, run in all_runs(runs) if isinstance(run, Run)]

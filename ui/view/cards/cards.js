@@ -1,0 +1,254 @@
+// A grid of cards, a list box for those who hear it. Text of people is only ever set as textContent.
+// What a grid shows and what is chosen in it, by the key that Streamlit gives it: a grid may be put in again.
+const grids = (globalThis.__conceptreeCards ??= new Map());
+
+const KEYBOARD_PAUSE = 120; // ms: who walks with the arrows chooses many cards, of which only the last count
+
+export default function (component) {
+  const { parentElement, data, key, setStateValue, setTriggerValue } = component;
+  const frame = parentElement.querySelector(".frame");
+  const grid = parentElement.querySelector(".grid");
+  let state = grids.get(key);
+  const fresh = !state || state.grid !== grid;
+  if (fresh) {
+    const before = state;
+    state = { grid, cards: new Map(), order: [], selected: new Set(), at: null, anchor: null, asked: null, timer: 0 };
+    if (before && before.asked === data.asked) {
+      state.asked = before.asked;
+      state.selected = before.selected;
+    }
+    grids.set(key, state);
+  }
+  state.data = data;
+  state.tell = setStateValue;
+  state.open = (id) => data.opens && setTriggerValue("opened", id);
+  frame.style.maxHeight = data.height ? `${data.height}px` : "";
+  grid.style.setProperty("--side", `${data.side}px`);
+  grid.setAttribute("aria-label", data.label);
+  grid.setAttribute("aria-multiselectable", String(data.several));
+  if (state.asked !== data.asked) {
+    state.asked = data.asked;
+    state.selected = new Set(data.selected);
+  }
+  fill(state);
+  if (fresh) listen(state);
+  if (fresh && !same([...state.selected], data.selected)) tell(state, 0);
+  return () => flush(state);
+}
+
+function fill(state) {
+  const { grid, data, cards } = state;
+  const there = new Set(data.items.map((item) => item.id));
+  for (const [id, card] of cards) {
+    if (!there.has(id)) {
+      card.remove();
+      cards.delete(id);
+    }
+  }
+  state.order = data.items.map((item) => item.id);
+  if (!there.has(state.at)) state.at = state.order.find((id) => state.selected.has(id)) ?? state.order[0] ?? null;
+  let place = grid.firstElementChild;
+  for (const item of data.items) {
+    let card = cards.get(item.id);
+    if (!card) {
+      card = document.createElement("div");
+      card.className = "card";
+      card.setAttribute("role", "option");
+      card.dataset.id = item.id;
+      cards.set(item.id, card);
+    }
+    const said = JSON.stringify(item);
+    if (card.said !== said) {
+      card.said = said;
+      dress(card, item, data.opens);
+    }
+    if (card === place) place = place.nextElementSibling;
+    else grid.insertBefore(card, place);
+  }
+  let none = grid.querySelector(".none");
+  if (none) none.remove();
+  if (!data.items.length) {
+    none = make("div", "none", "Nothing to show.");
+    grid.append(none);
+  }
+  mark(state);
+}
+
+function dress(card, item, opens) {
+  card.classList.toggle("hidden", Boolean(item.hidden));
+  const picture = make("div", "picture");
+  if (item.image) {
+    const image = document.createElement("img");
+    image.loading = "lazy";
+    image.decoding = "async";
+    image.draggable = false;
+    image.alt = item.alt ?? "";
+    image.onerror = () => picture.replaceChildren(make("div", "missing", "picture is missing"));
+    image.src = item.image;
+    picture.append(image);
+  } else {
+    picture.append(make("div", "missing", "not drawn yet"));
+  }
+  const badges = make("div", "badges");
+  if (item.favourite) badges.append(make("span", "badge star", "♥"));
+  if (item.rating) badges.append(make("span", "badge star", `★ ${item.rating}`));
+  if (item.generation !== undefined) badges.append(make("span", "badge", `gen ${item.generation}`));
+  if (item.hidden) badges.append(make("span", "badge", "hidden"));
+  const said = make("div", "said");
+  const title = make("div", "title", item.title ?? "");
+  title.title = [item.title, item.line].filter(Boolean).join("\n");
+  said.append(title);
+  if (item.line) said.append(make("div", "line", item.line));
+  const parts = [picture, badges, said];
+  if (opens) {
+    const open = make("button", "open", "↗");
+    open.type = "button";
+    open.tabIndex = -1;
+    open.title = "Open";
+    open.setAttribute("aria-hidden", "true"); // Enter on the card does the same
+    parts.push(open);
+  }
+  card.replaceChildren(...parts);
+  card.setAttribute("aria-label", spoken(item));
+}
+
+function spoken(item) {
+  return [
+    item.title,
+    item.line,
+    item.alt,
+    item.generation !== undefined && `generation ${item.generation}`,
+    item.rating && `rated ${item.rating} of 5`,
+    item.favourite && "favourite",
+    item.hidden && "hidden",
+    !item.image && "not drawn yet",
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
+
+function mark(state) {
+  for (const [id, card] of state.cards) {
+    card.setAttribute("aria-selected", String(state.selected.has(id)));
+    card.tabIndex = id === state.at ? 0 : -1;
+  }
+}
+
+function listen(state) {
+  const { grid } = state;
+  const id_of = (event) => event.target.closest?.(".card")?.dataset.id;
+  grid.addEventListener("click", (event) => {
+    const id = id_of(event);
+    if (!id) return;
+    if (event.target.closest(".open")) return state.open(id);
+    if (event.shiftKey && state.anchor) range(state, id, event.ctrlKey || event.metaKey);
+    else if ((event.ctrlKey || event.metaKey) && state.data.several) toggle(state, id);
+    else only(state, id);
+    go(state, id);
+    tell(state, 0);
+  });
+  grid.addEventListener("dblclick", (event) => {
+    const id = id_of(event);
+    if (id && !event.target.closest(".open")) state.open(id);
+  });
+  grid.addEventListener("focusout", () => flush(state));
+  grid.addEventListener("keydown", (event) => pressed(state, event));
+}
+
+function pressed(state, event) {
+  const { order } = state;
+  if (!order.length || event.altKey) return;
+  const command = event.ctrlKey || event.metaKey;
+  const from = Math.max(0, order.indexOf(state.at));
+  const columns = getComputedStyle(state.grid).gridTemplateColumns.split(" ").length;
+  const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+  const ends = { Home: 0, End: order.length - 1 };
+  if (event.key in steps || event.key in ends) {
+    const to = event.key in ends ? ends[event.key] : from + steps[event.key];
+    if (to >= 0 && to < order.length) {
+      if (event.shiftKey && state.data.several) {
+        state.anchor ??= order[from];
+        range(state, order[to], false);
+        tell(state, KEYBOARD_PAUSE);
+      } else if (!state.data.several) {
+        only(state, order[to]);
+        tell(state, KEYBOARD_PAUSE);
+      }
+      go(state, order[to]);
+    }
+  } else if (event.key === " ") {
+    if (state.data.several) toggle(state, order[from]);
+    else only(state, order[from]);
+    mark(state);
+    tell(state, KEYBOARD_PAUSE);
+  } else if (event.key === "Enter") {
+    flush(state);
+    state.open(order[from]);
+  } else if (event.key.toLowerCase() === "a" && command && state.data.several) {
+    state.selected = new Set(order);
+    mark(state);
+    tell(state, KEYBOARD_PAUSE);
+  } else if (event.key === "Escape" && state.selected.size) {
+    state.selected = new Set();
+    state.anchor = null;
+    mark(state);
+    tell(state, KEYBOARD_PAUSE);
+  } else {
+    return;
+  }
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+function only(state, id) {
+  state.selected = new Set([id]);
+  state.anchor = id;
+}
+
+function toggle(state, id) {
+  if (!state.selected.delete(id)) state.selected.add(id);
+  state.anchor = id;
+}
+
+function range(state, id, also) {
+  if (!state.data.several) return only(state, id);
+  const ends = [state.order.indexOf(state.anchor), state.order.indexOf(id)].sort((a, b) => a - b);
+  if (ends[0] < 0) return only(state, id);
+  state.selected = new Set([...(also ? state.selected : []), ...state.order.slice(ends[0], ends[1] + 1)]);
+}
+
+function go(state, id) {
+  state.at = id;
+  mark(state);
+  const card = state.cards.get(id);
+  card.focus({ preventScroll: true });
+  card.scrollIntoView({ block: "nearest" });
+}
+
+function tell(state, pause) {
+  clearTimeout(state.timer);
+  const send = () => {
+    state.timer = 0;
+    state.tell("selected", state.order.filter((id) => state.selected.has(id)));
+  };
+  if (pause) state.timer = setTimeout(send, pause);
+  else send();
+  state.send = send;
+}
+
+function flush(state) {
+  if (!state.timer) return;
+  clearTimeout(state.timer);
+  state.send();
+}
+
+function same(one, other) {
+  return one.length === other.length && one.every((each) => other.includes(each));
+}
+
+function make(tag, name, text) {
+  const element = document.createElement(tag);
+  element.className = name;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}

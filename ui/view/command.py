@@ -1,0 +1,139 @@
+"""`conceptree view`: start the workbench and say at which address it listens."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+
+from rich.console import Console
+
+from core.errors import ConceptreeError
+from ui.console import say
+from ui.runs import run_names
+from ui.view import theme
+from ui.view.store import RUNS
+
+HOSTS = "CONCEPTREE_HOSTS"  # in the environment: the names under which the server may be asked, with commas between
+OWN_HOSTS = ("localhost", "127.0.0.1")
+FIRST_PORT, PORTS = 8501, 100  # where a free one is looked for
+EVERYWHERE = ("0.0.0.0", "::")
+HERE = Path(__file__).parent
+
+
+class ViewError(ConceptreeError):
+    """The workbench cannot listen where it is asked to."""
+
+
+def view(runs: Path, port: int | None, address: str, browser: bool | None, out: Console) -> int:
+    """Serve the workbench until somebody ends it; its exit code.
+
+    port: by default the first free one from 8501. browser: whether to open one; by default where there is a screen.
+
+    Raises:
+        ViewError: the port is taken, or the address is none of this machine's.
+    """
+    run_names(runs)  # whatever is wrong with the folder is said here
+    port = free_port(address) if port is None else checked_port(address, port)
+    hosts = hosts_of(address)
+    os.environ |= {RUNS: str(runs.resolve()), HOSTS: ",".join(hosts)}
+    name = "localhost" if address in (*OWN_HOSTS, *EVERYWHERE) else address
+    say(
+        out,
+        f"The workbench on {str(runs)!r} is at http://{name}:{port} – Ctrl-C ends it; what is being learned goes on.",
+    )
+    if address not in OWN_HOSTS:
+        others = [host for host in hosts if host not in OWN_HOSTS]
+        where = f", as {', '.join(f'http://{host}:{port}' for host in others)}" if others else ""
+        say(out, f"Note: everybody who can reach this machine{where}, can read these runs and start jobs.")
+    out.file.flush()
+    return _serve(command(port, address, has_screen() if browser is None else browser, hosts))
+
+
+def command(port: int, address: str, browser: bool, hosts: list[str]) -> list[str]:
+    """What `streamlit` is called with: all that the workbench wants of it."""
+    options: dict[str, object] = {
+        "server.address": address,
+        "server.port": port,
+        "server.headless": not browser,
+        "server.showEmailPrompt": False,
+        "server.fileWatcherType": "none",
+        "server.allowedHosts": hosts,
+        "browser.serverAddress": "localhost" if address in EVERYWHERE else address,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorLinks": "false",
+        "logger.hideWelcomeMessage": True,
+        **theme.OPTIONS,
+    }
+    return ["run", str(HERE / "app.py"), *chain.from_iterable(_option(*option) for option in options.items())]
+
+
+def _option(name: str, value: object) -> list[str]:
+    """As it is typed; one that is a list is given several times."""
+    return [f"--{name}={each}" for each in (value if isinstance(value, list) else [value])]
+
+
+def _serve(arguments: list[str]) -> int:
+    from streamlit.web.cli import main
+
+    sys.argv = ["streamlit", *arguments]
+    try:
+        # Not by calling it, which would turn Ctrl-C into an Abort with a line of its own.
+        with main.make_context("streamlit", list(arguments)) as context:
+            main.invoke(context)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def checked_port(address: str, port: int) -> int:
+    """A port that can be listened at now.
+
+    Raises:
+        ViewError: says whether it is the port or the address.
+    """
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((address, port))
+    except (socket.gaierror, UnicodeError):
+        raise ViewError(f"address = {address!r}: expected a name or an address of this machine") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ViewError(
+            f"nothing can listen at {address}:{port}: {reason}; choose another with --port, or leave it out"
+        ) from None
+    return port
+
+
+def free_port(address: str) -> int:
+    """The first free port from 8501."""
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS - 1):
+        try:
+            return checked_port(address, port)
+        except ViewError as error:
+            if "in use" not in str(error):
+                raise
+    return checked_port(address, FIRST_PORT + PORTS - 1)
+
+
+def hosts_of(address: str) -> list[str]:
+    """The names under which the server may be asked: whoever asks under another was led here by a stranger's page."""
+    found = list(OWN_HOSTS)
+    if address in EVERYWHERE:
+        own = socket.gethostname()
+        found += [own, socket.getfqdn()]
+        with suppress(OSError):  # a machine whose own name nobody knows has an address all the same, which can be given
+            found += [str(about[4][0]) for about in socket.getaddrinfo(own, None, socket.AF_INET)]
+    else:
+        found.append(address)
+    return list(dict.fromkeys(found))
+
+
+def has_screen() -> bool:
+    """Whether a browser could show itself here."""
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

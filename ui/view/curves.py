@@ -1,0 +1,70 @@
+"""Fig. 14's curves: how similar a concept was to each of its constraints while it was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import altair as alt
+import pandas as pd
+
+from core.concept import Concept
+
+COLUMNS = ["constraint", "role", "step", "similarity", "came"]
+
+
+def table(concept: Concept, names: Mapping[str, str]) -> pd.DataFrame:
+    """A row for each measurement: constraint, role (is, is not), step, similarity, and whether it came at that step.
+
+    names: of constraints that are no words.
+    """
+    since = {negative.word: negative.step for negative in concept.negatives}
+    measured = [each.step for each in concept.history]
+    rows = []
+    for each in concept.history:
+        negative = each.constraint in since or each.constraint.startswith("avoid:")
+        # A negative is measured from the boundary at which it came, or from the first after it.
+        came = each.constraint in since and each.step == min(
+            (step for step in measured if step >= since[each.constraint]), default=None
+        )
+        rows.append(
+            {
+                "constraint": names.get(each.constraint, each.constraint),
+                "role": "is not" if negative else "is",
+                "step": each.step,
+                "similarity": each.similarity,
+                "came": came,
+            }
+        )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def chart(found: pd.DataFrame, kept: int | None = None) -> alt.LayerChart:
+    """The curves of a `table`: negatives dashed, a diamond where each came, a line at the step that was kept."""
+    picked = alt.selection_point(fields=["constraint"], bind="legend", toggle="true")
+    x = alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1))
+    y = alt.Y("similarity:Q", title="similarity", scale=alt.Scale(zero=False))
+    colour = alt.Color(
+        "constraint:N",
+        title=None,
+        sort=list(dict.fromkeys(found["constraint"])),
+        legend=alt.Legend(orient="bottom", columns=5, symbolLimit=40, labelLimit=120),
+    )
+    shade = alt.condition(picked, alt.value(1.0), alt.value(0.12))
+    tips = [alt.Tooltip(f"{name}:N") for name in ("constraint", "role")]
+    tips += [alt.Tooltip("step:Q"), alt.Tooltip("similarity:Q", format=".3f")]
+    dash = alt.StrokeDash("role:N", title=None, scale=alt.Scale(domain=["is", "is not"], range=[[1, 0], [5, 3]]))
+    base = alt.Chart(found)
+    lines = base.mark_line(strokeWidth=2).encode(
+        x, y, colour, dash.legend(None), opacity=shade, tooltip=tips, detail="constraint:N"
+    )
+    points = base.mark_point(size=28, filled=True).encode(x, y, colour, opacity=shade, tooltip=tips)
+    came = (
+        base.transform_filter(alt.datum.came)
+        .mark_point(shape="diamond", size=150, filled=True, stroke="white", strokeWidth=1)
+        .encode(x, y, colour, opacity=shade, tooltip=tips)
+    )
+    layers = [lines, points, came]
+    if kept is not None:
+        rule = alt.Chart(pd.DataFrame({"step": [kept], "kept": [f"step {kept} was kept"]}))
+        layers.insert(0, rule.mark_rule(strokeDash=[4, 4], opacity=0.6).encode(x="step:Q", tooltip="kept:N"))
+    return alt.layer(*layers).add_params(picked).properties(height=300)

@@ -1,0 +1,581 @@
+// The family tree: one instance for each place where it is mounted. Python says who is in it and where they stand; what
+// is selected, zoomed and scrolled stays here, whatever comes later. Text of people goes to the canvas and to
+// textContent only.
+
+const trees = new WeakMap();
+const PICTURE = 84;
+const LABEL = 24; // below the picture
+const GUTTER = 92; // pixels at the left, where the generations are named
+const BOW = 0.36; // how far an edge goes straight down before it turns, of its height
+const FEWEST_PIXELS = 0.3; // the smallest zoom at which a tree is shown whole: below, nobody can tell the drawings apart
+const NEAR = 0.62; // the zoom at which a concept that was looked for is shown
+
+export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
+  let tree = trees.get(parentElement);
+  if (!tree) {
+    tree = mounted(parentElement);
+    trees.set(parentElement, tree);
+  }
+  tree.say = setStateValue;
+  tree.ask = setTriggerValue;
+  update(tree, data);
+  return () => {
+    tree.resized.disconnect();
+    tree.cy.destroy();
+    tree.root.remove();
+    trees.delete(parentElement);
+  };
+}
+
+function made(tag, className, parent, attributes = {}) {
+  const element = document.createElement(tag);
+  element.className = className;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  parent.append(element);
+  return element;
+}
+
+function mounted(parentElement) {
+  const root = made("div", "family", parentElement);
+  const rows = made("div", "rows", root, { "aria-hidden": "true" });
+  const canvas = made("div", "canvas", root, {
+    tabindex: "0",
+    role: "application",
+    "aria-label":
+      "Family tree. Arrow keys go to parents, children and neighbours, space selects, Enter opens, Escape clears. " +
+      "The table below has the same selection.",
+  });
+  const bar = made("div", "bar", root);
+  const search = made("input", "search", bar, { type: "search", placeholder: "Search by name", "aria-label": "Search by name" });
+  const tree = {
+    root, rows, canvas, search, cy: null, turn: null, told: "", cursor: null, quiet: false, sized: false, known: null,
+    tip: made("div", "tip", root, { hidden: "" }),
+    message: made("div", "message", root, { hidden: "", role: "status" }),
+    heard: made("div", "heard", root, { "aria-live": "polite" }),
+    legend: made("div", "legend", root),
+  };
+  button(bar, "−", "Zoom out (-)", () => zoom(tree, 1 / 1.3));
+  button(bar, "+", "Zoom in (+)", () => zoom(tree, 1.3));
+  button(bar, "Fit", "Show all (0)", () => fit(tree, true));
+  const help = helped(root);
+  button(bar, "?", "Keys and mouse", () => help.toggleAttribute("hidden"));
+
+  tree.cy = cytoscape({
+    container: canvas,
+    elements: [],
+    layout: { name: "preset" },
+    minZoom: 0.04,
+    maxZoom: 3,
+    wheelSensitivity: 0.35,
+    boxSelectionEnabled: true,
+    selectionType: "single",
+    autoungrabify: true,
+    hideEdgesOnViewport: false,
+    textureOnViewport: false,
+    pixelRatio: Math.min(2, window.devicePixelRatio || 1),
+  });
+  tree.resized = new ResizeObserver(() => {
+    tree.cy.resize();
+    if (!tree.sized && canvas.clientWidth > 0 && tree.cy.nodes().length) {
+      tree.sized = true;
+      fit(tree, false);
+    }
+    placeRows(tree);
+  });
+  tree.resized.observe(canvas);
+  listen(tree);
+  return tree;
+}
+
+function button(bar, text, title, act) {
+  const made_ = made("button", "", bar, { type: "button", title, "aria-label": title });
+  made_.textContent = text;
+  made_.addEventListener("click", act);
+}
+
+function helped(root) {
+  const help = made("div", "help", root, { hidden: "" });
+  const list = made("dl", "", help);
+  for (const [key, what] of [
+    ["click", "select one"],
+    ["shift + click", "select one more, or one less"],
+    ["shift + drag", "select all in a box"],
+    ["double click, Enter", "open the concept's page"],
+    ["wheel, + −", "zoom"],
+    ["drag", "move"],
+    ["0", "show all"],
+    ["↑ ↓ ← →", "to parents, children, neighbours"],
+    ["space", "select, or no longer"],
+    ["Esc", "select nothing"],
+    ["/", "search"],
+  ]) {
+    made("dt", "", list).textContent = key;
+    made("dd", "", list).textContent = what;
+  }
+  return help;
+}
+
+// What Python says ----------------------------------------------------------------------------------------------------
+
+function update(tree, data) {
+  const { cy } = tree;
+  tree.data = data;
+  restyle(tree);
+  const anchor = anchorOf(tree, data);
+  const before = anchor && { ...anchor.renderedPosition() };
+  tree.quiet = true;
+  const found = new Set();
+  cy.batch(() => {
+    for (const node of data.nodes) {
+      found.add(node.id);
+      const position = { x: node.x, y: node.y };
+      const there = cy.getElementById(node.id);
+      if (there.empty()) {
+        const classes = tree.known && !node.count ? "born" : "";
+        cy.add({ group: "nodes", data: node, position, classes, selectable: !node.count });
+      } else {
+        if (JSON.stringify(there.data()) !== JSON.stringify(node)) {
+          there.removeData();
+          there.data(node);
+        }
+        there.position(position);
+      }
+    }
+    for (const edge of data.edges) {
+      found.add(edge.id);
+      const bent = bend(edge, data.places);
+      const there = cy.getElementById(edge.id);
+      if (there.empty()) cy.add({ group: "edges", data: { ...edge, ...bent }, selectable: false });
+      else there.data({ ...edge, ...bent });
+    }
+    cy.elements().filter((each) => !found.has(each.id())).remove();
+  });
+  if (tree.turn === null || data.turn !== tree.turn) {
+    cy.nodes(":selected").unselect();
+    for (const id of data.selected) cy.getElementById(id).select();
+  }
+  tree.quiet = false;
+  tree.told = JSON.stringify(selectedIds(tree));
+  if (tree.cursor && cy.getElementById(tree.cursor).empty()) tree.cursor = null;
+  if (tree.sized && anchor && cy.getElementById(anchor.id()).nonempty()) {
+    const now = anchor.renderedPosition();
+    if (before.x !== now.x || before.y !== now.y) cy.panBy({ x: before.x - now.x, y: before.y - now.y });
+  }
+  if (!tree.sized && tree.canvas.clientWidth > 0 && data.nodes.length) {
+    tree.sized = true;
+    cy.resize();
+    fit(tree, false);
+  }
+  if (tree.turn !== null && data.turn !== tree.turn && data.centre) centreOn(tree, data.centre);
+  tree.message.hidden = !data.message;
+  tree.message.textContent = data.message || "";
+  fadeBorn(tree);
+  tree.known = found;
+  tree.turn = data.turn;
+  highlight(tree);
+  explain(tree);
+  layRows(tree);
+}
+
+// Something that stays where it is on the screen when the family around it is placed anew.
+function anchorOf(tree, data) {
+  const { cy } = tree;
+  if (!tree.sized) return null;
+  const stays = new Set(data.nodes.map((node) => node.id));
+  const own = [tree.cursor, ...selectedIds(tree)].filter((id) => id && stays.has(id));
+  if (own.length) return cy.getElementById(own[0]);
+  const middle = { x: cy.width() / 2, y: cy.height() / 2 };
+  let best = null, nearest = Infinity;
+  cy.nodes().forEach((node) => {
+    if (!stays.has(node.id())) return;
+    const { x, y } = node.renderedPosition();
+    const distance = (x - middle.x) ** 2 + (y - middle.y) ** 2;
+    if (distance < nearest) [best, nearest] = [node, distance];
+  });
+  return best;
+}
+
+// A curve that leaves downwards, passes the lanes that were kept for it, and arrives from above: control points as
+// cytoscape wants them, along the straight line between the ends and beside it.
+function bend(edge, places) {
+  const [sx, sy] = places[edge.source], [tx, ty] = places[edge.target];
+  const start = [sx, sy + PICTURE / 2 + LABEL], end = [tx, ty - PICTURE / 2 - 4];
+  const points = [start, ...edge.via, end];
+  const dx = end[0] - start[0], dy = end[1] - start[1], length = Math.hypot(dx, dy) || 1;
+  const weights = [], distances = [];
+  for (let i = 0; i + 1 < points.length; i++) {
+    const [ax, ay] = points[i], [bx, by] = points[i + 1], reach = BOW * (by - ay);
+    for (const [x, y] of [[ax, ay + reach], [bx, by - reach]]) {
+      const px = x - start[0], py = y - start[1];
+      weights.push((px * dx + py * dy) / length ** 2);
+      distances.push((-px * dy + py * dx) / length);
+    }
+  }
+  return { weights, distances };
+}
+
+function fadeBorn(tree) {
+  const born = tree.cy.nodes(".born");
+  if (born.empty()) return;
+  clearTimeout(tree.fading);
+  tree.fading = setTimeout(() => tree.cy.destroyed() || tree.cy.nodes(".born").removeClass("born"), 12000);
+}
+
+// How it looks --------------------------------------------------------------------------------------------------------
+
+function restyle(tree) {
+  const themed = getComputedStyle(tree.root);
+  const value = (name, otherwise) => themed.getPropertyValue(name).trim() || otherwise;
+  const ink = value("--st-text-color", "#222222"), paper = value("--st-background-color", "#ffffff");
+  const primary = value("--st-primary-color", "#3b6ea5"), font = value("--st-font", "sans-serif");
+  const wanted = JSON.stringify([ink, paper, primary, font, tree.data.births]);
+  if (tree.styled === wanted) return;
+  tree.styled = wanted;
+  const colours = Object.fromEntries(tree.data.births.map((each) => [each.birth, each.colour]));
+  const colour = (birth) => colours[birth] || "#8f8f8f";
+  tree.cy.style([
+    {
+      selector: "node",
+      style: {
+        shape: "round-rectangle", width: PICTURE, height: PICTURE, "corner-radius": 8,
+        "background-color": paper, "border-width": 3, "border-color": (node) => colour(node.data("birth")),
+        "background-image": (node) => images(node).map(([image]) => image),
+        "background-width": (node) => images(node).map(([, size]) => size),
+        "background-height": (node) => images(node).map(([, size]) => size),
+        "background-position-x": (node) => images(node).map(([, , x]) => x),
+        "background-position-y": (node) => images(node).map(([, , , y]) => y),
+        "background-clip": (node) => images(node).map(([, , , , clip]) => clip),
+        "background-image-containment": (node) => images(node).map(([, , , , clip]) => (clip === "none" ? "over" : "inside")),
+        "background-fit": "none", "bounds-expansion": 10,
+        label: "data(name)", color: ink, "font-family": font, "font-size": 14, "min-zoomed-font-size": 6,
+        "text-valign": "bottom", "text-margin-y": 5, "text-wrap": "ellipsis", "text-max-width": 116,
+        "text-background-color": paper, "text-background-opacity": 0.8, "text-background-padding": 1,
+        "overlay-opacity": 0, "outline-width": 0,
+      },
+    },
+    { selector: "node[!picture]", style: { "background-color": ink, "background-opacity": 0.08 } },
+    { selector: "node[?hidden]", style: { "background-image-opacity": 0.35, "border-style": "dashed" } },
+    { selector: "node[birth = 'photo']", style: { shape: "ellipse", "background-clip": "node" } },
+    {
+      selector: "node[?count]",
+      style: {
+        shape: "round-rectangle", width: 66, height: 34, "corner-radius": 17, "border-color": ink, "border-width": 1.5,
+        "border-style": "dashed", "text-valign": "center", "text-margin-y": 0, "background-color": paper,
+        "background-opacity": 1, "text-background-opacity": 0,
+      },
+    },
+    {
+      selector: "edge",
+      style: {
+        "curve-style": "unbundled-bezier", "edge-distances": "endpoints",
+        "control-point-weights": "data(weights)", "control-point-distances": "data(distances)",
+        "source-endpoint": `0 ${PICTURE / 2 + LABEL}`, "target-endpoint": `0 ${-PICTURE / 2 - 4}`,
+        width: (edge) => 1.5 + 6.5 * edge.data("weight"), "line-color": (edge) => colour(edge.data("kind")),
+        "line-opacity": 0.62, "line-cap": "round", "overlay-opacity": 0, events: "no",
+      },
+    },
+    {
+      selector: "edge[kind = 'branch']",
+      style: { "line-style": "dashed", width: 1.5, "line-color": ink, "line-opacity": 0.35 },
+    },
+    { selector: ".dim", style: { opacity: 0.16 } },
+    { selector: "edge.kin", style: { "line-opacity": 0.95, "z-index": 5 } },
+    {
+      selector: "node:selected",
+      style: { "underlay-color": primary, "underlay-opacity": 0.42, "underlay-padding": 9, "underlay-shape": "round-rectangle", "z-index": 10 },
+    },
+    { selector: "node.born", style: { "underlay-color": "#e0a100", "underlay-opacity": 0.55, "underlay-padding": 11, "font-weight": "bold" } },
+    { selector: "node.match", style: { "underlay-color": ink, "underlay-opacity": 0.28, "underlay-padding": 7 } },
+    { selector: "node.cursor", style: { "outline-width": 3, "outline-color": primary, "outline-offset": 5, "outline-opacity": 1, "z-index": 11 } },
+  ]);
+  tree.legend.replaceChildren();
+  for (const each of tree.data.births) {
+    const entry = made("span", "", tree.legend);
+    made("i", "", entry).style.borderColor = each.colour;
+    entry.append(each.label);
+  }
+}
+
+// The drawing, and badges on its corners: [image, size, x, y, clip].
+function images(node) {
+  const { picture, favourite, rating } = node.data();
+  const found = [];
+  if (picture) found.push([picture, "100%", "50%", "50%", "node"]);
+  if (favourite) found.push([badge("★", "#e0a100"), "26px", "118%", "-18%", "none"]);
+  if (rating) found.push([badge(String(rating), "#2f6fa8"), "26px", "-18%", "-18%", "none"]);
+  return found;
+}
+
+const badges = {};
+function badge(text, colour) {
+  badges[text] ??= "data:image/svg+xml;utf8," + encodeURIComponent(
+    `<svg xmlns="http://www.w3.org/2000/svg" width="52" height="52" viewBox="0 0 26 26"><circle cx="13" cy="13" r="12" fill="${colour}" ` +
+    `stroke="white" stroke-width="2"/><text x="13" y="18" font-size="14" font-family="sans-serif" font-weight="bold" ` +
+    `text-anchor="middle" fill="white">${text}</text></svg>`);
+  return badges[text];
+}
+
+// Generations: bands behind the canvas, that follow it.
+function layRows(tree) {
+  const wanted = JSON.stringify(tree.data.rows);
+  if (tree.laid !== wanted) {
+    tree.laid = wanted;
+    tree.rows.replaceChildren();
+    tree.bands = tree.data.rows.map((row, number) => {
+      const band = made("div", number % 2 ? "row" : "row even", tree.rows);
+      made("div", "heading", band).textContent = row.heading;
+      return band;
+    });
+  }
+  placeRows(tree);
+}
+
+function placeRows(tree) {
+  if (!tree.bands) return;
+  const zoomed = tree.cy.zoom(), { y } = tree.cy.pan();
+  tree.bands.forEach((band, number) => {
+    const { top, bottom } = tree.data.rows[number], height = (bottom - top) * zoomed;
+    band.style.transform = `translateY(${top * zoomed + y}px)`;
+    band.style.height = `${height}px`;
+    band.classList.toggle("flat", height < 44);
+    band.firstChild.hidden = height < 13;
+  });
+}
+
+function selectedIds(tree) {
+  return tree.cy.nodes(":selected").map((node) => node.id());
+}
+
+function highlight(tree) {
+  const { cy } = tree, chosen = cy.nodes(":selected");
+  cy.batch(() => {
+    cy.elements(".dim, .kin").removeClass("dim kin");
+    if (chosen.empty()) return;
+    const kin = chosen.union(chosen.predecessors()).union(chosen.successors());
+    cy.elements().difference(kin).addClass("dim");
+    kin.edges().addClass("kin");
+  });
+}
+
+function explain(tree) {
+  const ids = selectedIds(tree);
+  tree.root.dataset.selected = ids.join(" ");
+  tree.root.dataset.nodes = tree.cy.nodes().length;
+  tree.cy.nodes(".cursor").removeClass("cursor");
+  if (tree.cursor) tree.cy.getElementById(tree.cursor).addClass("cursor");
+  tree.root.dataset.cursor = tree.cursor || "";
+}
+
+function zoom(tree, factor) {
+  const { cy } = tree;
+  cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
+}
+
+// All of it, or as much as one can see of it: then what is selected, or the latest generation.
+function fit(tree, whole) {
+  const { cy } = tree, box = cy.elements().boundingBox(), margin = 26;
+  const wide = cy.width() - GUTTER - margin, high = cy.height() - 2 * margin - 40;
+  const level = Math.min(1.1, wide / box.w, high / box.h);
+  if (whole || level >= FEWEST_PIXELS) {
+    cy.zoom(level);
+    cy.pan({
+      x: GUTTER + wide / 2 - (level * (box.x1 + box.x2)) / 2,
+      y: margin + 20 + high / 2 - (level * (box.y1 + box.y2)) / 2,
+    });
+    return;
+  }
+  const chosen = cy.nodes(":selected");
+  const lowest = Math.max(...cy.nodes().map((node) => node.position("y")));
+  const last = cy.nodes().filter((node) => node.position("y") >= lowest - 400);
+  cy.zoom(NEAR);
+  cy.center(chosen.nonempty() ? chosen : last);
+  if (chosen.empty()) cy.panBy({ x: 0, y: cy.height() * 0.24 });
+}
+
+function centreOn(tree, id) {
+  const node = tree.cy.getElementById(id);
+  if (node.empty()) return;
+  tree.cursor = id;
+  if (tree.cy.zoom() < NEAR) tree.cy.zoom(NEAR);
+  tree.cy.center(node);
+}
+
+// What a person does --------------------------------------------------------------------------------------------------
+
+function listen(tree) {
+  const { cy, canvas, search } = tree;
+  let waiting = 0;
+  cy.on("select unselect", "node", () => {
+    if (tree.quiet) return;
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      highlight(tree);
+      explain(tree);
+      tellSelection(tree);
+    }, 30);
+  });
+  cy.on("tap", "node", (event) => {
+    tree.cursor = event.target.id();
+    tree.tip.hidden = true;
+    explain(tree);
+    if (event.target.data("count")) tree.ask("unfold", event.target.data("of"));
+  });
+  cy.on("dbltap", "node", (event) => open(tree, event.target));
+  cy.on("viewport", () => placeRows(tree));
+  cy.on("render", () => {
+    if (tree.sized) tree.root.dataset.drawn = "";
+  });
+  cy.on("mouseover", "node", (event) => {
+    canvas.style.cursor = "pointer";
+    tree.tip.textContent = event.target.data("says");
+    tree.tip.hidden = false;
+    const { x, y } = event.target.renderedPosition(), away = (event.target.renderedHeight() / 2) + 10;
+    tree.tip.style.left = `${Math.max(4, Math.min(x + away, cy.width() - tree.tip.offsetWidth - 8))}px`;
+    tree.tip.style.top = `${Math.max(4, Math.min(y - away, cy.height() - tree.tip.offsetHeight - 8))}px`;
+  });
+  cy.on("mouseout drag pan zoom", () => {
+    canvas.style.cursor = "";
+    tree.tip.hidden = true;
+  });
+  canvas.addEventListener("pointerdown", () => canvas.focus({ preventScroll: true }));
+  canvas.addEventListener("keydown", (event) => pressed(tree, event));
+  search.addEventListener("input", () => match(tree));
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && search.value.trim()) seek(tree);
+    else if (event.key === "Escape") {
+      search.value = "";
+      match(tree);
+      canvas.focus();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+}
+
+function tellSelection(tree) {
+  const ids = selectedIds(tree), now = JSON.stringify(ids);
+  if (now === tree.told) return;
+  tree.told = now;
+  tree.say("selected", { ids, at: Date.now() });
+}
+
+function open(tree, node) {
+  if (node.data("count")) tree.ask("unfold", node.data("of"));
+  else tree.ask("open", node.id());
+}
+
+function match(tree) {
+  const text = tree.search.value.trim().toLowerCase();
+  tree.cy.batch(() => {
+    tree.cy.nodes(".match").removeClass("match");
+    if (text) tree.cy.nodes().filter((node) => !node.data("count") && node.data("name").toLowerCase().includes(text)).addClass("match");
+  });
+}
+
+// The concept of that name, or the first that begins so; one that is folded away is Python's to find.
+function seek(tree) {
+  const text = tree.search.value.trim().toLowerCase();
+  const named = tree.cy.nodes().filter((node) => !node.data("count"));
+  const name = (node) => node.data("name").toLowerCase();
+  for (const fits of [(node) => name(node) === text, (node) => name(node).startsWith(text)]) {
+    const found = named.filter(fits);
+    if (found.nonempty()) {
+      choose(tree, found[0]);
+      centreOn(tree, found[0].id());
+      explain(tree);
+      return;
+    }
+  }
+  tree.ask("find", tree.search.value.trim());
+}
+
+function choose(tree, node, also = false) {
+  if (!also) tree.cy.nodes(":selected").difference(node).unselect();
+  node.select();
+}
+
+function pressed(tree, event) {
+  const { cy } = tree, here = tree.cursor ? cy.getElementById(tree.cursor) : cy.collection();
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const next = { ArrowUp: above, ArrowDown: below, ArrowLeft: left, ArrowRight: right }[event.key];
+  if (next) {
+    const to = here.empty() ? first(tree) : next(tree, here);
+    if (to) {
+      tree.cursor = to.id();
+      if (event.shiftKey && !to.data("count")) choose(tree, to, true);
+      reveal(tree, to);
+      explain(tree);
+      tree.heard.textContent = `${to.data("says")}${to.selected() ? ", selected" : ""}`;
+    }
+  } else if (event.key === " " && here.nonempty()) {
+    if (here.data("count")) open(tree, here);
+    else if (here.selected()) here.unselect();
+    else here.select();
+    tree.heard.textContent = `${here.data("name")} ${here.selected() ? "selected" : "not selected"}`;
+  } else if (event.key === "Enter" && here.nonempty()) open(tree, here);
+  else if (event.key === "Escape") cy.nodes(":selected").unselect();
+  else if (event.key === "+" || event.key === "=") zoom(tree, 1.3);
+  else if (event.key === "-") zoom(tree, 1 / 1.3);
+  else if (event.key === "0") fit(tree, true);
+  else if (event.key === "/") tree.search.focus();
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+function first(tree) {
+  const chosen = tree.cy.nodes(":selected");
+  if (chosen.nonempty()) return chosen[0];
+  const middle = { x: tree.cy.width() / 2, y: tree.cy.height() / 2 };
+  return nearest(tree.cy.nodes(), (node) => Math.hypot(node.renderedPosition("x") - middle.x, node.renderedPosition("y") - middle.y));
+}
+
+function nearest(nodes, distance) {
+  let best = null, least = Infinity;
+  nodes.forEach((node) => {
+    const far = distance(node);
+    if (far < least) [best, least] = [node, far];
+  });
+  return best;
+}
+
+// The parent who weighs most, or, without parents, whoever stands nearest above.
+function above(tree, node) {
+  return heaviest(node.incomers("edge"), "source") || across(tree, node, (y) => y < node.position("y"));
+}
+
+function below(tree, node) {
+  return heaviest(node.outgoers("edge"), "target") || across(tree, node, (y) => y > node.position("y"));
+}
+
+function heaviest(edges, end) {
+  const edge = nearest(edges, (each) => -each.data("weight"));
+  return edge && edge[end]();
+}
+
+function across(tree, node, fits) {
+  const { x, y } = node.position();
+  const nodes = tree.cy.nodes().filter((each) => fits(each.position("y")));
+  return nearest(nodes, (each) => 1000 * Math.abs(each.position("y") - y) + Math.abs(each.position("x") - x));
+}
+
+function left(tree, node) {
+  return beside(tree, node, -1);
+}
+
+function right(tree, node) {
+  return beside(tree, node, 1);
+}
+
+function beside(tree, node, way) {
+  const { x, y } = node.position();
+  const row = tree.cy.nodes().filter((each) => each.position("y") === y && (each.position("x") - x) * way > 0);
+  return nearest(row, (each) => Math.abs(each.position("x") - x));
+}
+
+// Move just as far as it takes to see a node.
+function reveal(tree, node) {
+  const { cy } = tree, { x, y } = node.renderedPosition(), margin = 70 * Math.min(1.2, cy.zoom()) + 20;
+  const by = (value, size) => (value < margin ? margin - value : value > size - margin ? size - margin - value : 0);
+  cy.panBy({ x: by(x, cy.width()), y: by(y, cy.height()) });
+}

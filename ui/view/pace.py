@@ -1,0 +1,69 @@
+"""How long learning takes on this machine, as measured here: a few steps of the real thing, once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import ceil
+
+import streamlit as st
+
+from core.backbone import Backbone
+from core.concept import Request
+from core.errors import ConceptreeError
+from core.negatives import Namer
+from core.optimizer import MOST_AT_ONCE, ConceptLab
+from ui.seed import Plan
+
+LARGEST = 200e6  # parameters of a prior that is tried out while a person waits
+BEGINNING = 6.0  # seconds until a process has loaded what it needs
+PICTURES = 3  # drawn of each concept in the end
+# A step of b concepts takes about this much of b single ones, since the weights are read once.
+SHARED, OWN = 0.75, 0.25
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds for a step of one concept, and for drawing one and asking what it is."""
+
+    step: float
+    look: float
+
+    def of(self, plan: Plan) -> float:
+        """About how many seconds a plan takes."""
+        settings, total = plan.settings, BEGINNING
+        looks = ceil(settings.steps / settings.segment) if plan.request["schedule"] == "adaptive" else 0
+        for first in range(0, plan.count, plan.wave):
+            left = min(plan.wave, plan.count - first)
+            while left > 0:
+                rows = min(left, MOST_AT_ONCE)
+                total += settings.steps * self.step * (SHARED + OWN * rows) + looks * rows * self.look
+                left -= rows
+        return total + plan.count * PICTURES * self.look
+
+
+def pace(backbone: Backbone, namer: Namer | None) -> Pace | None:
+    """How fast this machine learns; None for a stack too large to try out."""
+    if sum(parameter.numel() for parameter in backbone.prior.parameters()) > LARGEST:
+        return None
+    return _measured(backbone.fingerprint, namer is not None, backbone, namer)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Measuring how fast this machine is …")
+def _measured(fingerprint: str, asks: bool, _backbone: Backbone, _namer: Namer | None) -> Pace | None:
+    words = _backbone.vocabulary.get("words", ())
+    if not words:
+        return None
+    lab = ConceptLab(_backbone, None, _namer, draw=False)
+    try:
+        request = lab.prepared(Request(words[0], schedule="adaptive" if asks else "none"))
+        request = replace(request, settings=replace(request.chosen, steps=2, segment=1))
+        times = [time.perf_counter()]
+        for _ in lab.learn([request]):
+            times.append(time.perf_counter())
+    except ConceptreeError:
+        return None
+    # Before the first step everything is loaded; after the first it is drawn and asked, after the last only measured.
+    _, with_look, step = (after - before for before, after in pairwise(times[:4]))
+    return Pace(step, max(0.0, with_look - step))

@@ -1,0 +1,56 @@
+"""Jobs as processes of their own: whatever happens to a page or to the server, they go on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from core.files import StorageError
+from evolve import Run
+from evolve.jobs import Job, Status
+
+# Those that this server began, by the job's folder: to know one that has not come to the job yet, and to wait for those
+# that ended, which would else stay zombies.
+_begun: dict[Path, subprocess.Popen[bytes]] = {}
+
+
+def start(run: Run, job: Job) -> None:
+    """Learn what a job asks for, or go on with it: `conceptree resume RUN --job NAME`, with its output in the job.
+
+    One that is at work already is left alone.
+
+    Raises:
+        StorageError: its log cannot be written, or no process can be made.
+    """
+    if status(job).state in ("starting", "working"):
+        return
+    command = [sys.executable, "-m", "ui.cli", "resume", run.folder.name, "--job", job.name]
+    try:
+        with open(job.folder / "log.txt", "ab") as log:
+            _begun[job.folder.resolve()] = subprocess.Popen(
+                [*command, "--runs", str(run.folder.parent)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise StorageError(f"the job {str(job.folder)!r} cannot be started: {error.strerror or error}") from error
+
+
+def status(job: Job) -> Status:
+    """How a job is. Beside what the job itself tells: "starting" while its process loads the model, and "failed" if
+    that ended without a word.
+    """
+    found = job.status()
+    begun = _begun.get(job.folder.resolve())
+    if begun is None or found.state == "working":
+        return found
+    code = begun.poll()
+    if code is None:
+        return replace(found, state="starting", problem="") if found.state != "finished" else found
+    if found.state == "waiting" and code:
+        return replace(found, state="failed", problem=f"the process ended with code {code}: see the log")
+    return found

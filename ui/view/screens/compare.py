@@ -1,0 +1,221 @@
+"""Two to six concepts beside each other, in the same prompts with the same seeds, and in what they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import ConceptreeError
+from evolve import Individual
+from evolve.run import Drawing, Entry
+from ui.pictures import PROMPTS, SEED, checked_prompt
+from ui.view import differences, drawing, links, store, undo
+from ui.view.store import Opened
+from ui.view.text import counted, plain, shortened
+
+LEAST, MOST = 2, 6
+SIDES = {2: 320, 3: 280, 4: 220, 5: 180, 6: 150}  # of pictures, in pixels, by how many stand in a row
+EVERY = 2.0  # seconds between two looks whether a process has drawn
+
+
+def show() -> None:
+    found = store.opened(st.session_state["run"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Compare", anchor=False, width="content")
+        undo.bar(found.run)
+    chosen = _chosen(found)
+    if len(chosen) < LEAST:
+        st.info(f"Choose {LEAST} to {MOST} concepts.", icon=":material/compare:")
+        return
+    st.fragment(_pictures)(found.run.folder.name, tuple(each.id for each in chosen))
+    _facts(found, chosen)
+
+
+def _chosen(found: Opened) -> list[Entry]:
+    """The concepts that the address names, or that a person has chosen since; the address names them from then on."""
+    name = found.run.folder.name
+    key = f"compare.concepts.{name}"
+    asked = [each for each in st.query_params.get("concepts", "").split(",") if each]
+    known = [each for each in asked if each in found.by_id]
+    if len(known) < len(asked):
+        st.warning(f"{counted(len(asked) - len(known), 'concept')} of the address cannot be found in this run.")
+    if key not in st.session_state or st.session_state.get("compare.address") != asked:
+        st.session_state[key] = known[:MOST]
+    offered = [each.id for each in found.entries if not each.note.hidden or each.id in known]
+    names = {each.id: each.name for each in found.entries}
+    chosen = st.multiselect(
+        "Concepts",
+        offered,
+        key=key,
+        format_func=lambda id_: names.get(id_, id_),
+        max_selections=MOST,
+        placeholder=f"Choose {LEAST} to {MOST}",
+    )
+    st.session_state["compare.address"] = chosen
+    if chosen != asked:
+        if chosen:
+            st.query_params["concepts"] = ",".join(chosen)
+        else:
+            st.query_params.pop("concepts", None)
+    return [found.by_id[id_] for id_ in chosen]
+
+
+def _pictures(run: str, ids: Sequence[str]) -> None:
+    """A row for each prompt, a column for each concept; what is missing is drawn when somebody asks for it."""
+    found = store.opened(run)
+    chosen = [found.by_id[id_] for id_ in ids if id_ in found.by_id]
+    if len(chosen) < LEAST:  # somebody else has changed the run meanwhile
+        return
+    prompts = _prompts(found, chosen)
+    seed = int(st.session_state.get("compare.seed", SEED))
+    there = {(d.concept, d.prompt, d.seed): d for id_ in ids for d in found.drawings.get(id_, ()) if d.file.is_file()}
+    wanted = [(id_, prompt, seed) for prompt in prompts for id_ in ids]
+    lacking = [each for each in wanted if each not in there]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            "Another prompt",
+            key="compare.prompt",
+            placeholder="a photo of a {} in the snow",
+            max_chars=300,
+            width=320,
+            help="Write {} where the concept stands.",
+            on_change=_add_prompt,
+            args=(run,),
+        )
+        st.number_input("Seed", 0, 10**9, SEED, key="compare.seed", width=110)
+        asked = st.button(
+            f"Draw {counted(len(lacking), 'missing picture')}" if lacking else "All are drawn",
+            key="compare.draw",
+            type="primary" if lacking else "secondary",
+            icon=":material/brush:",
+            disabled=not lacking,
+        )
+    if wrong := st.session_state.get("compare.wrong"):
+        st.error(plain(wrong), icon=":material/error:")
+    if asked:
+        try:
+            with st.spinner(f"Drawing {counted(len(lacking), 'picture')} …"):
+                is_there = drawing.draw(found.run, lacking)
+        except ConceptreeError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            if is_there:
+                st.rerun(scope="fragment")
+    _errands(found, chosen)
+    head = st.columns(len(chosen))
+    for column, each in zip(head, chosen, strict=True):
+        with column:
+            links.to("concept", f"**{plain(each.name)}**", run=run, concept=each.id)
+    for prompt in prompts:
+        st.caption(plain(prompt.replace("{}", "…")))
+        for column, each in zip(st.columns(len(chosen)), chosen, strict=True):
+            with column:
+                _picture(run, each, there.get((each.id, prompt, seed)), prompt, SIDES[len(chosen)])
+
+
+def _picture(run: str, each: Entry, drawn: Drawing | None, prompt: str, side: int) -> None:
+    if drawn is None:
+        with st.container(
+            border=True, height=side, width=side, horizontal_alignment="center", vertical_alignment="center"
+        ):
+            st.caption("not drawn", width="content")
+        return
+    what = f"{prompt.replace('{}', each.name)}, of a {each.category} that does not exist"
+    st.image(links.picture(run, drawn, 256), width=side, alt=what)
+
+
+def _prompts(found: Opened, chosen: Sequence[Entry]) -> list[str]:
+    """The prompts of their kind, those in which two or more of them are drawn, and those that were added here."""
+    kinds = dict.fromkeys(each.kind for each in chosen)
+    counts: dict[str, int] = {}
+    for each in chosen:
+        for prompt in dict.fromkeys(d.prompt for d in found.drawings.get(each.id, ())):
+            counts[prompt] = counts.get(prompt, 0) + 1
+    usual = [prompt for kind in kinds for prompt in PROMPTS[kind]]
+    shared = [prompt for prompt, count in counts.items() if count > 1]
+    added = st.session_state.get(f"compare.added.{found.run.folder.name}", [])
+    return list(dict.fromkeys([*usual, *added, *shared]))
+
+
+def _add_prompt(run: str) -> None:
+    text = " ".join(st.session_state["compare.prompt"].split())
+    st.session_state.pop("compare.wrong", None)
+    if not text:
+        return
+    try:
+        prompt = checked_prompt(text)
+    except ConceptreeError as error:
+        st.session_state["compare.wrong"] = str(error)
+        return
+    added = st.session_state.setdefault(f"compare.added.{run}", [])
+    if prompt not in added:
+        added.append(prompt)
+    st.session_state["compare.prompt"] = ""
+
+
+def _errands(found: Opened, chosen: Sequence[Entry]) -> None:
+    at_work = []
+    for each in chosen:
+        errand = drawing.errand(found.run, each.id)
+        if errand and errand.process.poll() is None:
+            at_work.append(each.id)
+        elif errand and errand.problem:
+            st.error(plain(f"{each.name} could not be drawn: {errand.problem}"), icon=":material/error:")
+    if at_work:
+        st.fragment(_await, run_every=EVERY)(found.run.folder.name, tuple(at_work))
+
+
+def _await(run: str, ids: Sequence[str]) -> None:
+    found = store.opened(run)
+    errands = [drawing.errand(found.run, id_) for id_ in ids]
+    if any(errand is None or errand.process.poll() is not None for errand in errands):
+        st.rerun(scope="app")
+    st.caption("Processes of their own are drawing them; you can go on working.")
+
+
+def _facts(found: Opened, chosen: Sequence[Entry]) -> None:
+    """What differs, marked; what is equal, folded."""
+    learned: list[Individual] = []
+    for each in chosen:
+        try:
+            learned.append(found.run.find(each.id))
+        except ConceptreeError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+    if len(learned) < LEAST:
+        return
+    names = {each.id: each.name for each in found.entries}
+    rows = differences.rows(learned, names)
+    unlike, alike = [row for row in rows if row.differs], [row for row in rows if not row.differs]
+    titles = _titles(learned)
+    st.subheader(f"What differs: {counted(len(unlike), 'fact')}", anchor=False)
+    if unlike:
+        st.dataframe(_table(unlike, titles, mark=True), hide_index=True, height="content")
+    st.subheader("Scores", anchor=False)
+    st.dataframe(_table(differences.scores(learned), titles), hide_index=True, height="content")
+    with st.expander(f"What is equal: {counted(len(alike), 'fact')}", key="compare.equal"):
+        table = {"fact": [row.fact for row in alike], "of all": [row.values[0] for row in alike]}
+        st.dataframe(pd.DataFrame(table), hide_index=True, height="content")
+
+
+def _titles(learned: Sequence[Individual]) -> list[str]:
+    """Columns need different titles, even where two concepts are called alike."""
+    names = [shortened(each.name, 40) for each in learned]
+    return [
+        name if names.count(name) == 1 else f"{name} ({each.id[:8]})" for name, each in zip(names, learned, strict=True)
+    ]
+
+
+def _table(rows: Sequence[differences.Row], titles: Sequence[str], mark: bool = False) -> pd.DataFrame:
+    """Facts as rows. mark: what most do not share is marked."""
+    columns: dict[str, list[str]] = {"fact": [row.fact for row in rows]}
+    for place, title in enumerate(titles):
+        columns[title] = [_marked(row, place) if mark else row.values[place] for row in rows]
+    return pd.DataFrame(columns)
+
+
+def _marked(row: differences.Row, place: int) -> str:
+    value = row.values[place]
+    common = max(row.values.count(each) for each in row.values)
+    return value if row.values.count(value) == common and common > 1 else f"≠ {value}"

@@ -1,0 +1,298 @@
+"""Everything that was drawn, of a run or of all: sorted, filtered, and what is selected rated, hidden, taken along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.errors import ConceptreeError
+from evolve.fitness import OBJECTIVES, of_run
+from evolve.run import Drawing, Entry
+from ui.view import links, store, undo
+from ui.view.cards import Card, cards, choose
+from ui.view.downloads import FORMS, zipped
+from ui.view.store import Opened
+from ui.view.text import counted, plain
+
+HEIGHT = 520  # pixels, so that what can be done with the selected stays in sight on a laptop
+SIDE = 132
+MOST = 1000  # cards; more are no longer fluid
+SORTS = ("newest", "oldest", "name", "generation", "rating")
+SHOWN = {"concepts": "Concepts", "drawings": "Drawings"}
+FLAGS = {"favourites": "Favourites", "rated": "Rated", "hidden": "Hidden too"}
+BIRTHS = {"founder": "Founders", "mix": "Children", "mutate": "Variations", "image": "Children of pictures"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A card's concept, its run and its drawing, None if it has none; scores: what it can be sorted by."""
+
+    found: Opened
+    entry: Entry
+    drawing: Drawing | None
+    scores: dict[str, float]
+
+    @property
+    def run(self) -> str:
+        return self.found.run.folder.name
+
+    @property
+    def card_id(self) -> str:
+        return f"{self.run}/{self.entry.id}" + (f"/{self.drawing.file.stem}" if self.drawing else "")
+
+
+def show() -> None:
+    run = st.session_state["run"]
+    found = store.opened(run)
+    st.fragment(_gallery)(found)
+
+
+def _gallery(found: Opened) -> None:
+    # Read anew: a fragment keeps what it was first called with, and what was said since then is in the run.
+    found = store.opened(found.run.folder.name)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Gallery", anchor=False, width="content")
+        undo.bar(found.run)
+    runs = _runs(found)
+    _tell_damage(runs)
+    asked = _filters(runs)
+    items = _sorted(_matching(_items(runs, asked), asked), asked["sort"])
+    key = f"gallery.cards.{found.run.folder.name}"
+    many = len(items)
+    items = items[:MOST]
+    place = st.container()
+    chosen = cards(
+        [_card(item, len(runs) > 1, asked["shown"] == "drawings") for item in items],
+        key=key,
+        label="Concepts" if asked["shown"] == "concepts" else "Drawings",
+        height=HEIGHT,
+        side=SIDE,
+    )
+    if many > MOST:
+        st.caption(f"The first {MOST:,} of {many:,}: filter or sort to see others.")
+    by_id = {item.card_id: item for item in items}
+    if chosen.opened:
+        item = by_id[chosen.opened]
+        links.go("concept", run=item.run, concept=item.entry.id)
+    with place:
+        _selected([by_id[id_] for id_ in chosen.selected], items, key, found)
+
+
+def _runs(found: Opened) -> list[Opened]:
+    """The run, or all that can be read; what cannot is told."""
+    if not st.session_state.get("gallery.all"):
+        return [found]
+    runs = [found]
+    for name in store.newest_first():
+        if name != found.run.folder.name:
+            try:
+                runs.append(store.opened(name))
+            except ConceptreeError as error:
+                st.warning(plain(str(error)), icon=":material/healing:")
+    return runs
+
+
+def _tell_damage(runs: Sequence[Opened]) -> None:
+    for found in runs:
+        if found.damage:
+            more = f" There are {len(found.damage) - 1} more such places." if len(found.damage) > 1 else ""
+            st.warning(plain(f"{found.damage[0]}.{more} What is whole is shown."), icon=":material/healing:")
+
+
+def _filters(runs: Sequence[Opened]) -> dict[str, Any]:
+    """What is shown and in which order, as a person chose it."""
+    entries = [each for found in runs for each in found.entries]
+    generations = sorted({each.generation for each in entries})
+    births = [birth for birth in BIRTHS if any(each.birth == birth for each in entries)]
+    scores = sorted({name for each in entries for name in each.scores} - set(OBJECTIVES))
+    prompts = list(dict.fromkeys(d.prompt for found in runs for drawn in found.drawings.values() for d in drawn))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        shown = st.segmented_control(
+            "Show", list(SHOWN), format_func=SHOWN.get, default="concepts", required=True, key="gallery.shown"
+        )
+        text = st.text_input(
+            "Search", key="gallery.text", placeholder="name, word or prompt", icon=":material/search:", width=210
+        )
+        sort = st.selectbox("Sort by", [*SORTS, *OBJECTIVES, *scores], key="gallery.sort", width=140)
+        flags = st.pills(
+            "Only", list(FLAGS), format_func=FLAGS.get, selection_mode="multi", key="gallery.flags", width="content"
+        )
+        with st.popover("More", icon=":material/filter_list:", key="gallery.more"):
+            wanted = st.pills("Generations", generations, selection_mode="multi", key="gallery.generations")
+            born = st.pills("Born as", births, format_func=BIRTHS.get, selection_mode="multi", key="gallery.births")
+            prompt = st.selectbox(
+                "Prompt",
+                ["", *prompts],
+                format_func=lambda each: each.replace("{}", "…") or "any",
+                key="gallery.prompt",
+            )
+            st.toggle("All runs", key="gallery.all")
+    return {
+        "shown": shown,
+        "text": text.strip().lower(),
+        "sort": sort,
+        "flags": flags or [],
+        "generations": wanted or [],
+        "births": born or [],
+        "prompt": prompt,
+    }
+
+
+def _items(runs: Sequence[Opened], asked: dict[str, Any]) -> list[Item]:
+    found = []
+    for each in runs:
+        values = of_run(each.run) if asked["sort"] in OBJECTIVES else {}
+        for entry in each.entries:
+            known = {name: value for name, value in values.get(entry.id, {}).items() if value is not None}
+            drawn = [d for d in each.drawings.get(entry.id, []) if asked["prompt"] in ("", d.prompt)]
+            if asked["shown"] == "concepts" and (drawn or not asked["prompt"]):
+                found.append(Item(each, entry, drawn[0] if drawn else None, {**entry.scores, **known}))
+            elif asked["shown"] == "drawings":
+                found += [Item(each, entry, drawing, {**entry.scores, **known}) for drawing in _once(drawn)]
+    return found
+
+
+def _once(drawings: Sequence[Drawing]) -> list[Drawing]:
+    """Without those that show the very same picture again."""
+    return list({each.file.stem: each for each in drawings}.values())
+
+
+def _matching(items: Sequence[Item], asked: dict[str, Any]) -> list[Item]:
+    flags = asked["flags"]
+
+    def wanted(item: Item) -> bool:
+        entry, note = item.entry, item.entry.note
+        prompt = item.drawing.prompt if item.drawing else ""
+        said = f"{entry.name} {entry.born} {entry.category} {note.comment} {prompt}".lower()
+        return (
+            asked["text"] in said
+            and ("hidden" in flags or not note.hidden)
+            and ("favourites" not in flags or note.favourite)
+            and ("rated" not in flags or note.rating is not None)
+            and (not asked["generations"] or entry.generation in asked["generations"])
+            and (not asked["births"] or entry.birth in asked["births"])
+        )
+
+    return [item for item in items if wanted(item)]
+
+
+def _sorted(items: list[Item], by: str) -> list[Item]:
+    """Best first; what has no such score comes last."""
+    orders: dict[str, Callable[[Item], Any]] = {
+        "newest": lambda item: -item.entry.created_at.timestamp(),
+        "oldest": lambda item: item.entry.created_at.timestamp(),
+        "name": lambda item: item.entry.name.lower(),
+        "generation": lambda item: item.entry.generation,
+        "rating": lambda item: -(item.entry.note.rating or 0),
+    }
+
+    def by_score(item: Item) -> tuple[bool, float]:
+        return by not in item.scores, -item.scores.get(by, 0.0)
+
+    return sorted(items, key=orders.get(by, by_score))
+
+
+def _card(item: Item, several_runs: bool, is_drawing: bool) -> Card:
+    entry, note, drawing = item.entry, item.entry.note, item.drawing
+    there = drawing is not None and drawing.file.is_file()
+    line = drawing.prompt.replace("{}", "…") if is_drawing and drawing else entry.category
+    sort = st.session_state.get("gallery.sort")
+    if sort in item.scores:
+        line = f"{sort} {item.scores[sort]:.2f}"
+    return Card(
+        id=item.card_id,
+        title=entry.name,
+        image=links.picture(item.run, drawing, 256) if there and drawing else "",
+        alt=f"{entry.name}, a {entry.category} that does not exist" if there else "",
+        line=f"{line} · {item.run}" if several_runs else line,
+        generation=entry.generation,
+        rating=note.rating,
+        favourite=note.favourite,
+        hidden=note.hidden,
+    )
+
+
+def _selected(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Opened) -> None:
+    """What can be done with those that are selected."""
+    by_run: dict[str, dict[str, Item]] = {}
+    for item in chosen:
+        by_run.setdefault(item.run, {})[item.entry.id] = item
+    ids = [id_ for each in by_run.values() for id_ in each]
+    none = not ids
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="gallery.actions"):
+        if none:
+            st.caption(f"{counted(len(items), 'card')}. Click to select; Ctrl and Shift for several.", width="content")
+        else:
+            st.markdown(f"**{counted(len(ids), 'concept')} selected**", width="content")
+        st.button("All", key="gallery.every", on_click=choose, args=(key, [item.card_id for item in items]))
+        st.button("None", key="gallery.none", on_click=choose, args=(key, []), disabled=none)
+        with (
+            st.popover("Rate", icon=":material/star:", key="gallery.rate", disabled=none),
+            st.container(horizontal=True),
+        ):
+            for stars in (*range(1, 6), None):
+                st.button(
+                    str(stars or "none"),
+                    key=f"gallery.rate.{stars or 0}",
+                    icon=":material/star:" if stars else None,
+                    on_click=_note,
+                    args=(by_run, f"rated {stars} of 5" if stars else "not rated"),
+                    kwargs={"rating": stars},
+                )
+        are = bool(chosen) and all(item.entry.note.favourite for item in chosen)
+        st.button(
+            "No favourites" if are else "Favourite",
+            key="gallery.favourite",
+            icon=":material/favorite:",
+            disabled=none,
+            on_click=_note,
+            args=(by_run, "not favourites" if are else "favourites"),
+            kwargs={"favourite": not are},
+        )
+        hidden = bool(chosen) and all(item.entry.note.hidden for item in chosen)
+        st.button(
+            "Show again" if hidden else "Hide",
+            key="gallery.hide",
+            icon=":material/visibility:" if hidden else ":material/visibility_off:",
+            disabled=none,
+            on_click=_note,
+            args=(by_run, "shown again" if hidden else "hidden"),
+            kwargs={"hidden": not hidden},
+        )
+        own = list(by_run.get(found.run.folder.name, {}))
+        if st.button("Make parents", key="gallery.parents", icon=":material/family_restroom:", disabled=not own):
+            st.session_state.setdefault("parents", {}).setdefault(found.run.folder.name, {}).update(
+                dict.fromkeys(own, 1.0)
+            )
+            links.go("tree", run=found.run.folder.name)
+        few = 2 <= len(own) <= 6
+        help_ = None if few else "Select two to six of this run"
+        if st.button("Compare", key="gallery.compare", icon=":material/compare:", disabled=not few, help=help_):
+            links.go("compare", run=found.run.folder.name, concepts=",".join(own))
+        if st.button("Let rate", key="gallery.study", icon=":material/rate_review:", disabled=not own):
+            st.session_state["rate.concepts"] = own
+            links.go("rate", run=found.run.folder.name)
+        with st.popover("Export", icon=":material/download:", key="gallery.export", disabled=none):
+            form = st.selectbox("Format", list(FORMS), format_func=FORMS.get, key="gallery.form")
+            wanted = [(store.opened(run).run, list(each)) for run, each in by_run.items()]
+            st.download_button(
+                f"{counted(len(ids), 'concept')} as a zip",
+                lambda: zipped(wanted, form),
+                file_name=f"{found.run.folder.name}.zip",
+                mime="application/zip",
+                key="gallery.download",
+                icon=":material/download:",
+                on_click="ignore",
+                help="Of each its embedding, its sidecar and its drawings.",
+            )
+
+
+def _note(by_run: dict[str, dict[str, Item]], what: str, **values: Any) -> None:
+    for each in by_run.values():
+        run = next(iter(each.values())).found.run
+        names = [item.entry.name for item in each.values()]
+        who = names[0] if len(names) == 1 else counted(len(names), "concept")
+        undo.note(run, list(each), f"{who}: {what}", **values)

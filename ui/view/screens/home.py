@@ -1,0 +1,145 @@
+"""Home: every run as a card, with what was invented last, what is being learned and what is amiss."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from core.errors import ConceptreeError
+from evolve.parts import Damage
+from evolve.run import Entry
+from ui.view import learning, links, processes, store
+from ui.view.store import Opened
+from ui.view.text import counted, plain, shortened
+
+DRAWINGS, SIDE = 6, 56  # on a card; pixels
+COLUMNS = 3
+AT_FIRST = 12  # cards; the others when they are asked for
+
+
+def show() -> None:
+    names = store.newest_first()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Runs", anchor=False)
+        st.space("stretch")
+        if st.button("New run", key="home.new", icon=":material/add:", type="primary"):
+            links.go("seed")
+    if not names:
+        _nothing_yet()
+        return
+    if names == ["example"]:
+        _first_time()
+    every = len(names) <= AT_FIRST or st.session_state.get("home.all", False)
+    shown = names if every else names[:AT_FIRST]
+    for first in range(0, len(shown), COLUMNS):
+        for column, name in zip(st.columns(COLUMNS), shown[first : first + COLUMNS], strict=False):
+            with column, st.container(border=True, key=f"home.card.{name}"):
+                _card(name)
+    if not every:
+        st.button(f"Show all {counted(len(names), 'run')}", key="home.more", on_click=_all)
+
+
+def _nothing_yet() -> None:
+    st.info(
+        "There are no runs here yet. A run is a population: you name a category, such as *pet*, and Conceptree invents"
+        " members of it that do not exist. **New run** starts with that.",
+        icon=":material/family_history:",
+    )
+    st.caption(plain(f"Runs are looked for in {store.runs_folder()}."))
+
+
+def _first_time() -> None:
+    st.info(
+        "**example** is a family of pets that do not exist, invented by this program: open it to look around. Choose"
+        " two of them in the family tree and breed a child, or begin a population of your own with **New run**. On a"
+        " processor with two cores six founders take a few minutes.",
+        icon=":material/lightbulb:",
+    )
+
+
+def _all() -> None:
+    st.session_state["home.all"] = True
+
+
+def _card(name: str) -> None:
+    """One run. What is wrong with it stands in its place, and the other cards are shown all the same."""
+    try:
+        found = store.opened(name)
+    except ConceptreeError as error:
+        st.subheader(plain(name), anchor=False)
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    about = found.run.about
+    links.to("tree", f"**{plain(name)}**", help="Open the family tree", run=name)
+    _strip(found)
+    generations = 1 + max((each.generation for each in found.entries), default=-1)
+    favourites = sum(each.note.favourite for each in found.entries)
+    told = [
+        f"{'style of ' if about['kind'] == 'style' else ''}{shortened(about['category'], 40)}",
+        counted(len(found.entries), "concept"),
+        *([counted(generations, "generation")] if generations else []),
+        *([counted(favourites, "favourite")] if favourites else []),
+        *([ago(found.changed)] if found.changed else []),
+    ]
+    st.caption(plain(" · ".join(told)))
+    if found.damage:
+        more = f" There are {len(found.damage) - 1} more such places." if len(found.damage) > 1 else ""
+        st.warning(plain(f"{found.damage[0]}.{more} What is whole is shown."), icon=":material/healing:")
+    _jobs(name, found)
+
+
+def _strip(found: Opened) -> None:
+    """Some drawings, of favourites first, then of the newest."""
+    newest = [each for each in reversed(found.entries) if not each.note.hidden]
+    chosen = sorted(newest, key=lambda each: not each.note.favourite)
+    drawn = [each for each in chosen if found.drawings.get(each.id)][:DRAWINGS]
+    if not drawn:
+        st.caption("Nothing is drawn yet." if found.entries else "Nothing is learned yet.")
+        return
+    name = found.run.folder.name
+    addresses = [links.picture(name, found.drawings[each.id][0], 128) for each in drawn]
+    st.image(addresses, width=SIDE, alt=[alt(each) for each in drawn])
+
+
+def alt(each: Entry) -> str:
+    """What a picture of a concept shows, for people who cannot see it."""
+    return (
+        f"{each.name}, a {each.category} that does not exist" if each.kind == "object" else f"in the style {each.name}"
+    )
+
+
+def _jobs(name: str, found: Opened) -> None:
+    """What is being learned, and what could be gone on with."""
+    damage: list[Damage] = []
+    for job, status in store.jobs_of(found.run, damage):
+        if status.state == "finished":
+            continue
+        words = learning.told(job, status)
+        if status.state in ("starting", "working"):
+            links.to("jobs", plain(words), icon=":material/hourglass_top:", run=name, job=job.name)
+            continue
+        with st.container(horizontal=True, vertical_alignment="center"):
+            links.to("jobs", plain(words), icon=":material/pause_circle:", run=name, job=job.name)
+            go_on = st.button("Go on", key=f"home.on.{name}.{job.name}", type="tertiary")
+        if go_on:
+            try:
+                processes.start(found.run, job)
+            except ConceptreeError as error:
+                st.error(plain(str(error)), icon=":material/error:")
+            else:
+                st.rerun()
+    for each in damage:
+        st.warning(plain(str(each)), icon=":material/healing:")
+
+
+def ago(at: datetime) -> str:
+    """`changed 5 minutes ago`; after a month the day."""
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    for length, unit, most in ((60, "minute", 60), (3600, "hour", 24), (86400, "day", 31)):
+        number = int(seconds // length)
+        if number < 1:
+            return "changed just now" if unit == "minute" else f"changed {counted(1, unit)} ago"
+        if number < most:
+            return f"changed {counted(number, unit)} ago"
+    return f"changed on {at:%d %B %Y}".replace(" 0", " ")

@@ -1,0 +1,421 @@
+"""Jobs: what a run is learning, as it happens, and what a person decides about it. This page only reads and queues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from core.concept import Negative, Request
+from core.errors import ConceptreeError
+from core.review import Decision, Proposal, checked
+from evolve import Run, likeness
+from evolve.jobs import Job, Status
+from evolve.looks import Look
+from evolve.parts import Damage
+from evolve.steering import Question
+from ui.runs import open_run
+from ui.stack import check_words
+from ui.view import learning, links, model, processes, store
+from ui.view.text import counted, left, plain, shortened
+
+EVERY = 1.5  # seconds between two looks at a job that is learned
+AT_WORK = ("starting", "working")
+COLOURS = {"starting": "blue", "working": "blue", "finished": "green", "failed": "red", "killed": "orange"}
+SIDE = 72  # pixels of a drawing on a film strip
+MOST = 12  # finished concepts that are shown before somebody asks for all
+TAIL = 6000  # bytes of a log, from its end
+
+
+def show() -> None:
+    run = open_run(store.runs_folder(), st.query_params["run"])
+    damage: list[Damage] = []
+    found = store.jobs_of(run, damage)
+    for each in damage:
+        st.warning(plain(str(each)), icon=":material/healing:")
+    if not found:
+        st.title("Jobs", anchor=False)
+        st.caption("Nothing was asked of this run yet. Choose parents in its family tree and breed children of them.")
+        links.to("tree", "Family tree", icon=":material/account_tree:", run=run.folder.name)
+        return
+    job = _chosen(found)
+    state = processes.status(job).state
+    st.session_state["progress.live"] = state in AT_WORK
+    with st.container(key="progress.course"):
+        st.fragment(_course, run_every=EVERY if state in AT_WORK else None)(run, job)
+    if len(found) > 1:
+        _others(run, job, found)
+
+
+def _chosen(found: Sequence[tuple[Job, Status]]) -> Job:
+    """The job that the address names; else what is being learned, else the newest."""
+    by_name = {job.name: job for job, _ in found}
+    asked = st.query_params.get("job", "")
+    if asked in by_name:
+        return by_name[asked]
+    if asked:
+        st.warning(plain(f"There is no job {asked!r} here; this is another."))
+    return next(iter([job for job, status in found if status.state in AT_WORK]), found[0][0])
+
+
+def _others(run: Run, now: Job, found: Sequence[tuple[Job, Status]]) -> None:
+    """The way to all jobs of the run, the newest first, each with what it learned and how that ended."""
+    with st.expander(f"All jobs of this run ({len(found)})", key="progress.others"):
+        for job, status in found:
+            label = plain(f"{learning.called(job)}: {learning.state(job, status)}")
+            links.to("jobs", f"**{label}**" if job.name == now.name else label, run=run.folder.name, job=job.name)
+
+
+def _course(run: Run, job: Job) -> None:
+    """All that changes while a job is learned. Once it has ended, the page is made anew, and is looked at no more."""
+    status = processes.status(job)
+    if st.session_state.get("progress.live") and status.state not in AT_WORK:
+        st.session_state["progress.live"] = False
+        st.rerun(scope="app")
+    _head(run, job, status)
+    looks = job.looks()
+    places = {number: list(of) for number, of in groupby(looks, key=lambda look: look.number)}
+    if question := job.question():
+        _ask(run, job, question)
+    _diversity(run, looks)
+    pending: dict[int, list[Decision]] = {}
+    for number, decision in job.pending():
+        pending.setdefault(number, []).append(decision)
+    at_work = [number for number, of in places.items() if not of[-1].concept]
+    for number in at_work:
+        _learning(run, job, status, number, places[number], pending.get(number, []))
+    finished = [number for number in reversed(places) if places[number][-1].concept]
+    if finished:
+        st.subheader("Finished", anchor=False)
+        every = len(finished) <= MOST or st.session_state.get(f"progress.all.{job.name}", False)
+        shown = finished if every else finished[:MOST]
+        for first in range(0, len(shown), 2):
+            for column, number in zip(st.columns(2), shown[first : first + 2], strict=False):
+                with column:
+                    _finished(run, job, number, places[number])
+        if not every:
+            st.checkbox(f"Show all {len(finished)}", key=f"progress.all.{job.name}")
+    if not places and status.state in AT_WORK:
+        st.caption(
+            "It loads the model, then the first drawings appear here. This page may be closed: learning goes on."
+        )
+    _log(job)
+
+
+def _head(run: Run, job: Job, status: Status) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="progress.head"):
+        st.title(plain(learning.called(job).capitalize()), anchor=False, width="content")
+        waits = status.state == "working" and job.question()
+        st.badge("waits for you" if waits else status.state, color=COLOURS.get(status.state, "gray"))
+        st.space("stretch")
+        _buttons(run, job, status)
+    if status.state == "failed":
+        st.error(plain(status.problem), icon=":material/error:")
+        st.caption("What was finished before is kept. **Go on** takes up where it was; the log below says more.")
+    elif status.state == "killed":
+        st.warning(
+            "Its process was ended from outside, or the machine was. What was finished is kept, and what was being"
+            " learned goes on from its last drawing.",
+            icon=":material/power_off:",
+        )
+    if status.steps and status.state != "finished":
+        told = [f"step {status.step:,} of {status.steps:,}", *([status.doing] if status.doing else [])]
+        if status.state == "working" and status.left is not None:
+            told.append(left(status.left))
+        st.progress(learning.percent(status), text=plain(", ".join(told)))
+
+
+def _buttons(run: Run, job: Job, status: Status) -> None:
+    name = run.folder.name
+    if status.state == "working":
+        stopping = (job.folder / "stop").exists()
+        st.button(
+            "Stopping …" if stopping else "Stop",
+            key="progress.stop",
+            icon=":material/stop:",
+            disabled=stopping,
+            on_click=_stop,
+            args=(job,),
+            help="What is finished is kept, and the rest can be gone on with.",
+        )
+    elif status.state not in ("starting", "finished"):
+        label = "Start" if status.state == "waiting" else "Go on"
+        if st.button(label, key="progress.on", type="primary", icon=":material/play_arrow:") and _begin(run, job):
+            st.rerun(scope="app")
+    if status.state == "finished":
+        links.to("tree", "Family tree", icon=":material/account_tree:", run=name)
+        links.to("gallery", "Gallery", icon=":material/grid_view:", run=name)
+
+
+def _begin(run: Run, job: Job) -> bool:
+    try:
+        processes.start(run, job)
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return False
+    return True
+
+
+def _stop(job: Job) -> None:
+    try:
+        job.request_stop()
+    except ConceptreeError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+
+
+def _diversity(run: Run, looks: Sequence[Look]) -> None:
+    """How alike the finished ones are, as they became more."""
+    finished = tuple(dict.fromkeys(look.concept for look in looks if look.concept))
+    course = _likeness(str(run.folder), finished, run) if len(finished) > 1 else []
+    if course:
+        before = f", after {', '.join(f'{value:.2f}' for value in course[-6:-1])}" if len(course) > 1 else ""
+        st.caption(
+            f"Diversity: what is imagined for the {len(course) + 1} finished ones is on average {course[-1]:.2f}"
+            f" alike{before} as they became more. At 1 all would be the same."
+        )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _likeness(folder: str, finished: tuple[str, ...], _run: Run) -> list[float]:
+    """Of the first two, three … of these concepts, as far as the run still has them."""
+    by_id = {each.id: each.concept for each in _run.individuals([])}
+    concepts = [by_id[id_] for id_ in finished if id_ in by_id]
+    return [likeness(concepts[:number]) for number in range(2, len(concepts) + 1)]
+
+
+def _learning(
+    run: Run, job: Job, status: Status, number: int, looks: Sequence[Look], pending: Sequence[Decision]
+) -> None:
+    """One concept that is being learned: its drawings, what it shall not be, and the curves of what it resembles."""
+    with st.container(border=True, key=f"progress.of.{job.name}.{number}"):
+        seen, curves = st.columns([5, 4], gap="medium")
+        with seen:
+            st.markdown(f"**{plain(called(job, number))}**")
+            _strip(run, job, called(job, number), looks)
+            _negatives(looks)
+            for decision in pending:
+                st.caption(plain(f"At its next look: {said(decision)}."))
+        with curves:
+            _curves(run, job, called(job, number), looks)
+        if status.state == "working" and job.question() is None:
+            with st.popover("Decide", key=f"progress.decide.{job.name}.{number}", icon=":material/tune:"):
+                _steer(run, job, number, looks)
+
+
+def called(job: Job, number: int) -> str:
+    """`Founder 3`"""
+    return f"{learning.WHAT.get(job.command, ('concept',))[0].capitalize()} {number + 1}"
+
+
+def _strip(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
+    drawn = [look for look in looks if look.image and look.image.is_file()]
+    if not drawn:
+        return
+    st.image(
+        [links.look(run.folder.name, job.name, look.image.stem, 2 * 96) for look in drawn],
+        caption=[f"{look.step}" for look in drawn],
+        width=SIDE,
+        alt=[f"{name} at step {look.step}" for look in drawn],
+    )
+
+
+def _negatives(looks: Sequence[Look]) -> None:
+    """The words that it has now, by who named them, each with its step; and what was last remarked."""
+    came = {word: (look.step, by) for look in looks for word, by in look.negatives}
+    by_whom: dict[str, list[str]] = {}
+    for word in looks[-1].all_negatives:
+        step, by = came.get(word, (0, "request"))
+        by_whom.setdefault(who(by), []).append(f"**{plain(word)}** ({step})")
+    if by_whom:
+        told = "; ".join(f"{', '.join(words)} – {plain(whom)}" for whom, words in by_whom.items())
+        st.markdown(f"Shall not be (from step): {told}")
+    if note := next((look.note for look in reversed(looks) if look.note), ""):
+        st.caption(plain(shortened(note, 300)))
+
+
+def who(by: str) -> str:
+    """Who named a negative."""
+    known = {"request": "given", "user": "by you", "vocabulary": "the nearest known word"}
+    return known.get(by, f"seen by {by}")
+
+
+def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
+    """Fig. 14 as it grows: what it resembles, over the steps."""
+    names = run.names([]) if any(":" in word for look in looks for word in look.similarities) else {}
+    rows = [
+        {"step": look.step, "word": constraint(word, names), "similarity": value}
+        for look in looks
+        for word, value in look.similarities.items()
+    ]
+    if not rows:
+        return
+    words = list(dict.fromkeys(row["word"] for row in rows))
+    end = max(looks[-1].step, _steps(job), 1)
+    chart = (
+        alt.Chart(pd.DataFrame(rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(domain=[0, end])),
+            y=alt.Y("similarity:Q", title="similarity", scale=alt.Scale(zero=False)),
+            color=alt.Color("word:N", sort=words, legend=alt.Legend(title=None, orient="bottom", columns=4)),
+            tooltip=["word:N", "step:Q", alt.Tooltip("similarity:Q", format=".3f")],
+        )
+        .properties(height=230)
+    )
+    now = ", ".join(f"{constraint(word, names)} {value:.2f}" for word, value in looks[-1].similarities.items())
+    told = f"Similarity of {name} over the steps; at step {looks[-1].step}: {now}"
+    st.altair_chart(chart, width="stretch", alt=told, key=f"progress.curves.{job.name}.{looks[-1].number}")
+
+
+def _steps(job: Job) -> int:
+    """For each concept, where the plan tells it."""
+    settings = job.plan.get("settings")
+    steps = settings.get("steps") if isinstance(settings, dict) else None
+    return steps if isinstance(steps, int) else 0
+
+
+def constraint(name: str, names: Mapping[str, str]) -> str:
+    """What a curve is of: a word, or another concept by its name."""
+    kind, colon, id_ = name.partition(":")
+    return f"{names.get(id_, id_[:8])} ({'earlier' if kind == 'avoid' else kind})" if colon else name
+
+
+def said(decision: Decision) -> str:
+    """`not horse, cat no more, back to step 70`"""
+    told = [f"back to step {decision.back_to}"] if decision.back_to is not None else []
+    told += [f"not {word}" for word in decision.words] + [f"{word} may be" for word in decision.drop]
+    return ", ".join(told) or "nothing is added"
+
+
+def _steer(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:
+    """Negatives to add and to drop, and a step to go back to: queued, and followed at the concept's next look."""
+    key = f"{job.name}.{number}"
+    steps = [look.step for look in looks[:-1] if not look.draft]
+    with st.form(f"progress.steer.{key}", border=False):
+        dropped = st.multiselect("May be after all", looks[-1].all_negatives, key=f"progress.drop.{key}")
+        added = st.multiselect(
+            "Shall not be either", [], key=f"progress.add.{key}", accept_new_options=True, placeholder="Type words"
+        )
+        back = st.selectbox(
+            "Go back to step",
+            [None, *reversed(steps)],
+            format_func=lambda step: "do not go back" if step is None else str(step),
+            key=f"progress.back.{key}",
+            help="What was learned and named after that step is forgotten.",
+        )
+        if st.form_submit_button("Do so at its next look", type="primary"):
+            decision = Decision(tuple(added), tuple(dropped), back)
+            try:
+                job.steer(number, _checked(run, job, decision, looks))
+            except ConceptreeError as error:
+                st.error(plain(str(error)))
+            else:
+                st.success(plain(f"At its next look: {said(decision)}."))
+
+
+def _checked(run: Run, job: Job, decision: Decision, looks: Sequence[Look]) -> Decision:
+    """The decision as it can be followed by what is known here; what is proposed meanwhile is known there.
+
+    Raises:
+        ConceptreeError: it cannot.
+    """
+    if decision == Decision():
+        raise ConceptreeError("nothing is decided: choose words, or a step to go back to")
+    backbone = model.backbone(run)
+    category = str(job.plan.get("category") or run.about["category"])
+    check_words(backbone, decision.words, "negative")
+    earlier = {look.step: _as_negatives(look) for look in looks[:-1] if not look.draft}
+    request = Request(category, kind=run.about["kind"])
+    now = _as_negatives(looks[-1])
+    proposal = Proposal(looks[-1].number, looks[-1].step, request, (), now, (), (), "")
+    return checked(decision, proposal, earlier, backbone)
+
+
+def _as_negatives(look: Look) -> tuple[Negative, ...]:
+    return tuple(Negative(word, look.step, "request") for word in look.all_negatives)
+
+
+def _ask(run: Run, job: Job, question: Question) -> None:
+    """What the job waits for: agree, say other words, drop some, go back."""
+    key = f"{job.name}.{question.number}.{question.step}"
+    with st.container(border=True, key="progress.question"):
+        st.subheader(plain(f"{called(job, question.number)} waits for you at step {question.step}"), anchor=False)
+        picture, words = st.columns([1, 4])
+        with picture:
+            if question.image and question.image.is_file():
+                address = links.look(run.folder.name, job.name, question.image.stem, 256)
+                st.image(address, width=160, alt=f"{called(job, question.number)} at step {question.step}")
+        with words, st.form(f"progress.answer.{key}", border=False):
+            if question.problem:
+                st.error(plain(question.problem), icon=":material/error:")
+            proposed = ", ".join(question.words) or "nothing"
+            note = f" ({plain(shortened(question.note, 200))})" if question.note else ""
+            st.markdown(f"Proposed as what it shall not be: **{plain(proposed)}**{note}")
+            chosen = st.multiselect(
+                "Shall not be, from now on",
+                list(question.words),
+                default=list(question.words),
+                key=f"progress.words.{key}",
+                accept_new_options=True,
+                placeholder="Nothing more",
+            )
+            there = [word for word, _ in question.negatives]
+            dropped = st.multiselect("May be after all", there, key=f"progress.refuse.{key}") if there else []
+            back = st.selectbox(
+                "Go back to step",
+                [None, *reversed(question.earlier)],
+                format_func=lambda step: "do not go back" if step is None else str(step),
+                key=f"progress.return.{key}",
+            )
+            if st.form_submit_button("Go on", type="primary", icon=":material/play_arrow:"):
+                new = [word for word in chosen if back is None or word not in question.words]
+                _answer(job, question, Decision(tuple(new), tuple(dropped), back))
+
+
+def _answer(job: Job, question: Question, decision: Decision) -> None:
+    try:
+        job.steer(question.number, decision)
+    except ConceptreeError as error:
+        st.error(plain(str(error)))
+    else:
+        st.caption("Told. It goes on in a moment.")
+
+
+def _finished(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:
+    """A concept that is there: its strip, its negatives, and the way to its page."""
+    last = looks[-1]
+    name = shortened(last.name or last.concept, 40)
+    with st.container(border=True, key=f"progress.done.{job.name}.{number}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            links.to(
+                "concept", f"**{plain(name)}**", icon=":material/check:", run=run.folder.name, concept=last.concept
+            )
+            st.caption(plain(f"{called(job, number)}, {counted(last.step, 'step')}"))
+            st.space("stretch")
+            with st.popover("Curves", key=f"progress.how.{job.name}.{number}", type="tertiary"):
+                _curves(run, job, name, looks)
+        _strip(run, job, name, looks)
+        _negatives(looks)
+
+
+def _log(job: Job) -> None:
+    if text := tail(job.folder / "log.txt"):
+        with st.expander("Log", key=f"progress.log.{job.name}"):
+            st.code(text, language=None, wrap_lines=True)
+
+
+def tail(file: Path) -> str:
+    """The end of what the job's process printed, without what a terminal would obey."""
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, 2)
+            opened.seek(max(0, size - TAIL))
+            text = opened.read().decode(errors="replace")
+    except OSError:
+        return ""
+    lines = text.splitlines()[1 if size > TAIL else 0 :]
+    return "\n".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in lines)

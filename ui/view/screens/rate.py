@@ -1,0 +1,329 @@
+"""The paper's user study: people rate sets of drawings without knowing whose they are; what came of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.errors import ConceptreeError
+from evolve.ratings import (
+    SCALE,
+    Answer,
+    Question,
+    Session,
+    answer,
+    answers,
+    as_csv,
+    means,
+    new_session,
+    open_questions,
+    sessions,
+    shares,
+)
+from evolve.run import Entry
+from ui.pictures import PROMPTS, SEED
+from ui.view import drawing, links, store
+from ui.view.store import Opened
+from ui.view.text import counted, plain, shortened
+
+MODES = {"scale": "1 to 5", "pairs": "A against B"}
+ENDS = ("not at all", "very much")
+SIDE = 220  # pixels
+
+
+def show() -> None:
+    found = store.opened(st.session_state["run"])
+    damage: list = []
+    known, given = sessions(found.run, damage), answers(found.run, damage)
+    if damage:
+        st.warning(plain(f"{damage[0]}. What is whole is shown."), icon=":material/healing:")
+    asked = st.query_params.get("session")
+    if asked:
+        session = next((each for each in known if each.id == asked), None)
+        if session is None:
+            st.error("There is no such session in this run.", icon=":material/error:")
+            links.to("rate", "Back to the study", run=found.run.folder.name)
+            return
+        _pass(found, session, given)
+        return
+    st.title("Rate", anchor=False)
+    making, results = st.columns([2, 3], gap="large")
+    with making:
+        _new(found)
+        _unfinished(found, known, given)
+    with results:
+        _results(found, known, given)
+
+
+# A new session
+
+
+def _new(found: Opened) -> None:
+    st.subheader("A new session", anchor=False)
+    st.caption("One person rates sets of drawings, without names and in a random order, as in the paper's user study.")
+    name = found.run.folder.name
+    by_id = found.by_id
+    drawn = [each.id for each in found.entries if found.drawings.get(each.id)]
+    visible = [id_ for id_ in drawn if not by_id[id_].note.hidden]
+    if not visible:
+        st.info("Nothing is drawn in this run yet.", icon=":material/brush:")
+        return
+    key = f"rate.concepts.{name}"
+    if handed := st.session_state.pop("rate.concepts", None):
+        st.session_state[key] = [id_ for id_ in handed if id_ in drawn]
+    elif key not in st.session_state:
+        st.session_state[key] = visible[:12]
+    rater = st.text_input("Who rates", key="rate.rater", max_chars=80, placeholder="a name, or any label")
+    mode = st.segmented_control(
+        "How", list(MODES), format_func=MODES.get, default="scale", required=True, key="rate.mode"
+    )
+    chosen = st.multiselect("Concepts", drawn, key=key, format_func=lambda id_: by_id[id_].name)
+    category = found.run.about["category"]
+    standard = (
+        f"How well do these show a {category} that is unlike the known ones?"
+        if mode == "scale"
+        else f"Which shows better a {category} that is unlike the known ones?"
+    )
+    question = st.text_input("Question", standard, key=f"rate.question.{name}.{mode}", max_chars=500)
+    shared, partly = _prompts(found, chosen)
+    prompts = st.multiselect(
+        "Drawings, each with the same seed for all",
+        [*shared, *partly],
+        default=shared[:3] or partly[:3],
+        key=f"rate.prompts.{name}.{'.'.join(chosen)[:400]}",
+        format_func=lambda pair: f"{pair[0].replace('{}', '…')}, seed {pair[1]}",
+    )
+    lacking = [(id_, *pair) for pair in prompts for id_ in chosen if not _file(found, id_, pair)]
+    if lacking:
+        st.caption(f"{counted(len(lacking), 'of these drawings is', 'of these drawings are')} missing.")
+        if st.button(f"Draw {counted(len(lacking), 'picture')}", key="rate.draw", icon=":material/brush:"):
+            with st.spinner("Drawing …"):
+                drawing.draw(found.run, lacking)
+            st.rerun()
+    seed = st.number_input("Seed of the order", 0, 10**9, _fresh_seed(), key="rate.seed", width=180)
+    number = len(chosen) if mode == "scale" else math.comb(len(chosen), 2)
+    ready = bool(rater and chosen and prompts and not lacking and number)
+    label = f"Begin with {counted(number, 'question')}"
+    if st.button(label, key="rate.begin", type="primary", icon=":material/play_arrow:", disabled=not ready):
+        sets = {id_: [_file(found, id_, pair) or "" for pair in prompts] for id_ in chosen}
+        try:
+            session = new_session(found.run, rater, mode, sets, question, int(seed))
+        except ConceptreeError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            links.go("rate", run=name, session=session.id)
+    if not rater:
+        st.caption("Say who rates, to begin.")
+
+
+def _fresh_seed() -> int:
+    """Another order for each session; a person may say which instead."""
+    if "rate.seed.fresh" not in st.session_state:
+        st.session_state["rate.seed.fresh"] = int(np.random.default_rng().integers(10**6))
+    return st.session_state["rate.seed.fresh"]
+
+
+def _prompts(found: Opened, chosen: Sequence[str]) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Prompts, with a seed, in which all of the concepts are drawn, and those in which some are, or could be."""
+    counts: dict[tuple[str, int], set[str]] = {}
+    for id_ in chosen:
+        for each in found.drawings.get(id_, ()):
+            if each.file.is_file():
+                counts.setdefault((each.prompt, each.seed), set()).add(id_)
+    shared = [pair for pair, who in counts.items() if len(who) == len(chosen)]
+    usual = [(prompt, SEED) for prompt in PROMPTS[found.run.about["kind"]]]
+    return shared, [pair for pair in dict.fromkeys([*usual, *counts]) if pair not in shared]
+
+
+def _file(found: Opened, id_: str, pair: tuple[str, int]) -> str | None:
+    return next(
+        (d.file.name for d in found.drawings.get(id_, ()) if (d.prompt, d.seed) == pair and d.file.is_file()), None
+    )
+
+
+def _unfinished(found: Opened, known: Sequence[Session], given: Sequence[Answer]) -> None:
+    left = [(each, len(open_questions(each, given))) for each in known]
+    left = [(each, number) for each, number in reversed(left) if number]
+    if left:
+        st.subheader("Go on with", anchor=False)
+    for each, number in left[:8]:
+        words = f"{shortened(each.rater, 30)}, {MODES[each.mode]}, {counted(number, 'question')} left"
+        links.to(
+            "rate",
+            plain(f"{words}, begun {each.at:%Y-%m-%d %H:%M}"),
+            icon=":material/play_arrow:",
+            run=found.run.folder.name,
+            session=each.id,
+        )
+
+
+# The session
+
+
+def _pass(found: Opened, session: Session, given: Sequence[Answer]) -> None:
+    """One question at a time; nothing on this page tells whose drawings they are."""
+    asked = session.questions()
+    left = open_questions(session, given)
+    back = st.session_state.get(f"rate.back.{session.id}")
+    question = asked[back] if back is not None else left[0] if left else None
+    done = len(asked) - len(left)
+    if question is None:
+        st.title("Thank you", anchor=False)
+        st.success(f"All {counted(len(asked), 'question')} are answered, and kept.", icon=":material/check:")
+        links.to("rate", "To the results", icon=":material/bar_chart:", run=found.run.folder.name)
+        _step_back(session, len(asked))
+        return
+    st.progress(done / len(asked), f"Question {question.number + 1} of {len(asked)}")
+    st.subheader(plain(session.question), anchor=False)
+    if session.mode == "scale":
+        _set(found, question.drawings[0], "")
+        _buttons(
+            found, session, question, {value: ("★" * value, str(value)) for value in range(SCALE[0], SCALE[1] + 1)}
+        )
+        st.caption(f"One star: {ENDS[0]}; five: {ENDS[1]}. The keys 1 to 5 answer too. Every answer is kept at once.")
+    else:
+        for column, side, files in zip(st.columns(2, gap="large"), "AB", question.drawings, strict=True):
+            with column, st.container(border=True):
+                st.markdown(f"**{side}**")
+                _set(found, files, side)
+        _buttons(found, session, question, {1: ("Choose A", "a"), 2: ("Choose B", "b")})
+        st.caption("The keys A and B answer too. Every answer is kept at once.")
+    _step_back(session, question.number)
+    links.to("rate", "Go on later", icon=":material/pause:", run=found.run.folder.name)
+
+
+def _set(found: Opened, files: Sequence[str], side: str) -> None:
+    """Drawings without a word of what they show."""
+    name = found.run.folder.name
+    of = f" of {side}" if side else ""
+    lost = [file for file in files if not (found.run.folder / "drawings" / file).is_file()]
+    there = [file for file in files if file not in lost]
+    if there:
+        addresses = [links.picture_of(name, file.removesuffix(".png"), 256) for file in there]
+        width = SIDE if not side else 160
+        st.image(addresses, width=width, alt=[f"drawing {n}{of}" for n in range(1, len(there) + 1)])
+    if lost:
+        st.warning(f"{counted(len(lost), 'drawing is', 'drawings are')} missing here.", icon=":material/healing:")
+
+
+def _buttons(found: Opened, session: Session, question: Question, labels: Mapping[int, tuple[str, str]]) -> None:
+    """labels: of each value what stands on its button, and its key."""
+    with st.container(horizontal=True, gap="medium"):
+        for value, (label, shortcut) in labels.items():
+            st.button(
+                label,
+                key=f"rate.answer.{value}",
+                shortcut=shortcut,
+                width=130,
+                on_click=_answered,
+                args=(found, session, question, value),
+            )
+    if wrong := st.session_state.pop("rate.wrong", ""):
+        st.error(plain(wrong), icon=":material/error:")
+
+
+def _answered(found: Opened, session: Session, question: Question, value: int) -> None:
+    try:
+        answer(found.run, session, question, value)
+        st.session_state.pop(f"rate.back.{session.id}", None)
+    except ConceptreeError as error:
+        st.session_state["rate.wrong"] = str(error)
+
+
+def _step_back(session: Session, number: int) -> None:
+    st.button(
+        "The one before",
+        key="rate.before",
+        icon=":material/arrow_back:",
+        type="tertiary",
+        disabled=number == 0,
+        help="Answer it again: the last answer counts",
+        on_click=_set_back,
+        args=(session, number - 1),
+    )
+
+
+def _set_back(session: Session, number: int) -> None:
+    st.session_state[f"rate.back.{session.id}"] = number
+
+
+# Results
+
+
+def _results(found: Opened, known: Sequence[Session], given: Sequence[Answer]) -> None:
+    st.subheader("Results", anchor=False)
+    if not given:
+        st.caption("Nobody has answered yet.")
+        return
+    raters = list(dict.fromkeys(each.rater for each in known))
+    told = f"{counted(len(given), 'answer')} in {counted(len(known), 'session')} by {counted(len(raters), 'rater')}."
+    st.caption(told)
+    if len(raters) > 1:
+        only = st.multiselect("Raters", raters, key="rate.only", placeholder="all")
+        given = [each for each in given if not only or each.rater in only]
+    by_id = found.by_id
+    if rated := means(given):
+        st.markdown("**1 to 5**: mean, with its 95 % interval by Student’s t")
+        rows = [
+            {
+                "concept": _named(by_id, each.concept),
+                "mean": each.mean,
+                "deviation": each.deviation,
+                "low": each.low,
+                "high": each.high,
+                "answers": each.n,
+            }
+            for each in rated
+        ]
+        _summary(rows, "mean", list(SCALE), found)
+    if preferred := shares(given):
+        st.markdown("**A against B**: share of wins, with its 95 % interval by Wilson")
+        rows = [
+            {
+                "concept": _named(by_id, each.concept),
+                "share": each.share,
+                "low": each.low,
+                "high": each.high,
+                "wins": each.wins,
+                "answers": each.n,
+            }
+            for each in preferred
+        ]
+        _summary(rows, "share", [0, 1], found)
+    st.download_button(
+        "All answers as CSV",
+        lambda: as_csv(found.run),
+        file_name=f"{found.run.folder.name}-ratings.csv",
+        mime="text/csv",
+        key="rate.csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _named(by_id: Mapping[str, Entry], id_: str) -> str:
+    return by_id[id_].name if id_ in by_id else id_[:8]
+
+
+def _summary(rows: Sequence[Mapping[str, Any]], what: str, domain: Sequence[float], found: Opened) -> None:
+    table = pd.DataFrame(rows).dropna(axis="columns", how="all")  # of single answers no interval follows
+    drawn = pd.DataFrame(rows)
+    base = alt.Chart(drawn).encode(y=alt.Y("concept:N", sort=None, title=None))
+    ticks = alt.Axis(values=list(range(*SCALE)) + [SCALE[1]]) if what == "mean" else alt.Axis(format="%")
+    x = alt.X(f"{what}:Q", scale=alt.Scale(domain=domain, zero=False, nice=False), title=what, axis=ticks)
+    tips = [alt.Tooltip("concept:N"), *(alt.Tooltip(f"{name}:Q", format=".2f") for name in (what, "low", "high"))]
+    bars = base.mark_rule(strokeWidth=2, opacity=0.7).encode(x="low:Q", x2="high:Q", tooltip=tips)
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(x=x, tooltip=tips)
+    height = 40 + 24 * len(rows)
+    told = "; ".join(f"{row['concept']} {row[what]:.2f}" for row in rows[:20])
+    st.altair_chart(
+        (bars + points).properties(height=height), width="stretch", key=f"rate.chart.{what}", alt=f"{what}: {told}"
+    )
+    numbers = {name: st.column_config.NumberColumn(format="%.2f") for name in (what, "deviation", "low", "high")}
+    st.dataframe(table, hide_index=True, column_config=numbers, height="content" if len(rows) < 12 else 360)

@@ -1,0 +1,70 @@
+"""How the workbench looks: paper and ink by day, slate by night; green is for what can be done."""
+
+from __future__ import annotations
+
+import json
+
+from PIL import Image, ImageDraw
+
+LIGHT = {
+    "primaryColor": "#2b6a57",
+    "backgroundColor": "#fbfaf7",
+    "secondaryBackgroundColor": "#f0ede6",
+    "textColor": "#22262a",
+    "borderColor": "#d9d4c8",
+    "linkColor": "#1d5c8f",
+    "codeTextColor": "#22262a",
+    "codeBackgroundColor": "#f0ede6",
+}
+DARK = {
+    "primaryColor": "#2f8069",
+    "backgroundColor": "#17191c",
+    "secondaryBackgroundColor": "#22262a",
+    "textColor": "#e8e5de",
+    "borderColor": "#3b4046",
+    "linkColor": "#8fc3ea",
+    "codeTextColor": "#e8e5de",
+    "codeBackgroundColor": "#22262a",
+}
+BOTH = {
+    "baseFontSize": 15,
+    "baseRadius": "6px",
+    "headingFontSizes": ["1.5rem", "1.2rem", "1.05rem", "1rem", "0.9rem", "0.8rem"],
+    "headingFontWeights": [600, 600, 600, 600, 600, 600],
+    "metricValueFontSize": "1.3rem",
+    "paddingTop": "0.75rem",
+    "paddingBottom": "2rem",
+    "showWidgetBorder": True,
+    # Okabe and Ito's, in an order in which neighbours differ most, also to people who see fewer colours.
+    "chartCategoricalColors": ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a7f00", "#7f7f7f"],
+}
+# As options of `streamlit run`, which takes lists as JSON.
+OPTIONS = {
+    **{f"theme.{name}": json.dumps(value) if isinstance(value, list) else value for name, value in BOTH.items()},
+    **{f"theme.light.{name}": value for name, value in LIGHT.items()},
+    **{f"theme.dark.{name}": value for name, value in DARK.items()},
+}
+
+# What no option says.
+STYLE = """<style>
+.stMainBlockContainer { padding-inline: clamp(1rem, 3vw, 3rem); max-width: 1680px; }
+[data-testid="stCaptionContainer"] { color: inherit; opacity: 0.82; }
+[data-testid="stPageLink"] p { margin: 0; }
+/* What is chosen stands on a ground of its own; its text need not be coloured as well, which few could read. */
+[data-testid="stBaseButton-segmented_controlActive"], [data-testid="stBaseButton-pillsActive"] { color: inherit; }
+/* What is looked at again and again does not fade in between. */
+:is(.st-key-header, .st-key-progress-course) [data-stale] { opacity: 1 !important; transition: none !important; }
+</style>"""
+
+
+def icon() -> Image.Image:
+    """Two parents and a child, for the browser's tab: a name of an icon would be fetched from a stranger's server."""
+    side = 64
+    picture = Image.new("RGBA", (4 * side, 4 * side))
+    draw = ImageDraw.Draw(picture)
+    parents, child = ((56, 64), (200, 64)), (128, 196)
+    for parent in parents:
+        draw.line((parent, child), fill=LIGHT["primaryColor"], width=18)
+    for (x, y), colour in zip((*parents, child), ("#2b6a57", "#2b6a57", "#e69f00"), strict=True):
+        draw.ellipse((x - 44, y - 44, x + 44, y + 44), fill=colour)
+    return picture.resize((side, side), Image.Resampling.LANCZOS)
