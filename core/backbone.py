@@ -304,6 +304,12 @@ class Backbone:
         return content_hash(there, json.dumps(self.drawing, sort_keys=True))
 
     @cached_property
+    def multilingual_fingerprint(self) -> str:
+        """The same for the multilingual text encoder, which plays a part where constraints are held in it."""
+        folder = self._multilingual_folder
+        return content_hash({part: folder / part for part in ("text_encoder", "tokenizer")})
+
+    @cached_property
     def tokenizer(self) -> Any:
         return self._load("tokenizer")
 
@@ -434,8 +440,7 @@ class Backbone:
 
     def _check_part(self, pipeline: Path, part: str) -> None:
         folder = self._found(pipeline, part)[0]
-        weights = part in ("text_encoder", "prior", "image_encoder", "unet", "movq")
-        if missing := hub.lacks(folder, weights):
+        if missing := hub.lacks(folder, part not in hub.WEIGHTLESS):
             raise StackError(f"the {part} of {self.where!r} is not whole: in {folder}, {missing.strip()}")
         hub.check_weights(folder)
 

@@ -9,11 +9,15 @@ imagined for:
     floor        halfway between how much a member resembles its own name and the names of other members
     avoid_floor  halfway between how much an image of a member resembles its own mean image and another member's
 
-    python -m core.calibration [emoji | FOLDER]
+    python -m core.calibration [emoji | kandinsky-2.1 | FOLDER | …] [--constraints multilingual]
+
+Kandinsky 2.1 has a second encoder, in which the authors held their constraints, as the preset `published` does: a pair
+with figures of its own.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
 import sys
@@ -26,17 +30,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.backbone import EMOJI, Backbone
+from core.backbone import Backbone
 from core.constraints import normalise
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.prompts import TEMPLATES, fill
 from core.settings import PUBLISHED_STYLE_MIN_COSINE, Settings
+from core.wordbank import EncodeText
 
 MEMBERS, PROMPTS, SEEDS = 12, 8, 2
 # Learning rate and steps are not measured: this served on the embedded stack. Others have the published ones.
 LEARNS = {"learning_rate": 5e-3, "steps": 420, "segment": 70, "mix_steps": 300}
+CONSTRAINTS = ("own", "multilingual")
 STYLES = ("style", "styles", "art style")
 
 
@@ -52,6 +58,7 @@ def calibrate(
     prompts: int = PROMPTS,
     seeds: int = SEEDS,
     learns: Mapping[str, Any] | None = None,
+    constraints: str = "own",
 ) -> dict[str, Any]:
     """What calibration.json holds: {"object": {max_cosine, min_cosine, avoid_floor, learning_rate, …}, "style": …,
     "categories": {"pet": {max_cosine, min_cosine, avoid_floor}, …}, "measured": …}. Those of "object" are medians over
@@ -60,17 +67,29 @@ def calibrate(
     categories: name → members; by default those of the stack's vocabulary. Of each at most `members` are
     imagined, evenly spread over the list, in `prompts` prompts with `seeds` seeds. learns: learning rate,
     steps and segment to store beside what is measured; by default what is stored there already. A category of
-    styles ("style") calibrates styles.
+    styles ("style") calibrates styles. constraints: which encoder reads the words, the prior's "own" or the
+    "multilingual" one; the latter's figures are those of `published`.
     """
+    if constraints not in CONSTRAINTS:
+        raise CalibrationError(f"constraints = {constraints!r}: choose {' or '.join(CONSTRAINTS)}")
+    if constraints == "multilingual" and not backbone.multilingual:
+        raise CalibrationError(
+            f"the stack {backbone.version} has no multilingual text encoder: its constraints are in its own"
+        )
+    encode = backbone.encode_text if constraints == "own" else backbone.encode_multilingual
     categories = categories or backbone.vocabulary.get("categories") or {}
     usable = {name: _spread(words, members) for name, words in categories.items() if len(words) >= 3}
     if not usable:
         raise CalibrationError(f"the stack {backbone.version} has no categories with 3 members or more: give some")
     result: dict[str, Any] = {"schema": 1, "version": backbone.version, "fingerprint": backbone.fingerprint}
+    if constraints == "multilingual":
+        result["encoder"] = backbone.multilingual_fingerprint
     measured: dict[str, Any] = {}
     for kind in ("object", "style"):
         of_kind = {name: words for name, words in usable.items() if (name in STYLES) == (kind == "style")}
-        figures = {name: _measure(backbone, kind, name, words, prompts, seeds) for name, words in of_kind.items()}
+        figures = {
+            name: _measure(backbone, encode, kind, name, words, prompts, seeds) for name, words in of_kind.items()
+        }
         if figures:
             measured |= figures
             result[kind] = _constants(list(figures.values())) | (
@@ -80,9 +99,17 @@ def calibrate(
     return {**result, "categories": own, "measured": measured}
 
 
-def store(backbone: Any, calibration: Mapping[str, Any], folder: Path) -> Path:
-    """Write calibration.json beside the stack, as a whole or not at all."""
-    path = folder / "calibration.json"
+def store(backbone: Any, calibration: Mapping[str, Any], folder: Path | None = None) -> Path:
+    """Write calibration.json beside the stack, as a whole or not at all. The figures of its other encoder stay in it.
+
+    folder: by default where the stack itself looks for it.
+    """
+    path = (folder or backbone.beside) / "calibration.json"
+    stored = backbone.calibration or {}
+    if "encoder" in calibration:
+        calibration = {**stored, "multilingual": dict(calibration)}
+    elif "multilingual" in stored:
+        calibration = {**calibration, "multilingual": stored["multilingual"]}
     text = json.dumps(calibration, indent=2, ensure_ascii=False)
     write_atomically(path, f"{text}\n".encode())
     backbone.calibration = dict(calibration)
@@ -99,14 +126,15 @@ def reservation(backbone: Any) -> str | None:
     how = f"python -m core.calibration {where}"
     if not backbone.vocabulary.get("categories"):
         how = "core.calibration.calibrate, with categories of yours, since it lists none"
-    if backbone.calibration is None:
+    calibration = backbone.calibration or {}
+    if not {"object", "style"} & set(calibration):
         published = Settings()
         return (
             f"the stack {backbone.version} is not calibrated: the published cap {published.max_cosine:g} and floors"
             f" {published.min_cosine:g}, {PUBLISHED_STYLE_MIN_COSINE:g} for styles and {published.avoid_floor:g}"
             f" between waves are used, which fit Kandinsky 2.1; measure its own with {how}"
         )
-    measured_on = backbone.calibration.get("fingerprint")
+    measured_on = calibration.get("fingerprint")
     if measured_on != backbone.fingerprint:
         return (
             f"the caps and floors of the stack {backbone.version} ({backbone.fingerprint}) were measured on other"
@@ -117,14 +145,14 @@ def reservation(backbone: Any) -> str | None:
 
 @torch.no_grad()
 def _measure(
-    backbone: Any, kind: str, category: str, words: Sequence[str], prompts: int, seeds: int
+    backbone: Any, encode: EncodeText, kind: str, category: str, words: Sequence[str], prompts: int, seeds: int
 ) -> dict[str, float]:
     """Medians for one category; each similarity is between what a member is in one prompt and a word in the
     same.
     """
     templates = _spread(TEMPLATES[kind], prompts)
     every = ["" if kind == "style" else category, *words]
-    texts = torch.stack([normalise(backbone.encode_text([fill(t, w) for t in templates])) for w in every])
+    texts = torch.stack([normalise(encode([fill(t, w) for t in templates])) for w in every])
     images = torch.stack(
         [_imagined(backbone, templates, w, seeds) for w in every]
     )  # [1 + words, prompts, seeds, width]
@@ -175,13 +203,18 @@ def _spread(items: Sequence[str], most: int) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Calibrate a stack and store it there."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Calibrate a stack and store that beside it."""
+    parser = argparse.ArgumentParser("python -m core.calibration", description="Measure a stack's caps and floors.")
+    parser.add_argument("model", nargs="?", default="emoji", help="what names the stack, as for --model; emoji")
+    parser.add_argument("--constraints", choices=CONSTRAINTS, default="own", help="which encoder reads the words")
+    parser.add_argument("--revision", help="of a hub's repositories")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--dtype", default="float32", help="float32, bfloat16 or float16")
+    given = parser.parse_args(arguments)
     try:
-        where = given[0] if given else "emoji"
-        backbone = Backbone.load(where)
-        calibration = calibrate(backbone)
-        path = store(backbone, calibration, EMOJI if where == "emoji" else Path(where))
+        backbone = Backbone.load(given.model, given.device, given.dtype, revision=given.revision)
+        calibration = calibrate(backbone, constraints=given.constraints)
+        path = store(backbone, calibration)
     except ConceptreeError as error:
         print(error, file=sys.stderr)
         return 2

@@ -37,6 +37,8 @@ ALIASES = {
 # What is read of a repository. Pickled weights are not, and those in half precision are converted on loading.
 FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
 IGNORED = ("*.fp16.*", "*.non_ema.*", "*.bin.index.json", "onnx/*", "openvino/*", "original/*")
+_DOUBLE = ("*.fp16.*",)  # of these what is largest and most often there
+WEIGHTLESS = ("tokenizer", "scheduler", "image_processor", "feature_extractor")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack", "*.ot")
 _ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w.][\w./-]*))?")
 _LIBRARIES = ("diffusers", "transformers", "kandinsky")
@@ -65,7 +67,7 @@ def find_stack(where: str | Path, revision: str | None = None) -> Stack:
     """
     name = str(where)
     folder = EMOJI if name == "emoji" else Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         return _in_folder(name, folder, revision)
     if name == "emoji":
         raise StackError("there is no stack 'emoji': make train-emoji builds it")
@@ -123,7 +125,7 @@ def is_id(where: str) -> bool:
 def download_command(id_: str, revision: str | None = None) -> str:
     """What to type where there is a network, for everything of a repository that is read here."""
     words = ["hf", "download", id_, *(["--revision", revision] if revision else [])]
-    for option, patterns in (("--include", FILES), ("--exclude", IGNORED)):
+    for option, patterns in (("--include", FILES), ("--exclude", _DOUBLE)):
         words += [word for pattern in patterns for word in (option, pattern)]
     return shlex.join(words)
 
@@ -139,11 +141,9 @@ def is_whole_pipeline(folder: Path) -> str:
     index = folder / "model_index.json"
     if not index.is_file():
         return "model_index.json is missing"
-    for part, (library, name) in parts_of(folder).items():
-        if library is None:
-            continue
-        if missing := lacks(folder / part, weights=not name.endswith(("Scheduler", "Tokenizer", "Fast", "Processor"))):
-            return f"{part}/{missing}"
+    for part, (library, _) in parts_of(folder).items():
+        if library is not None and (missing := lacks(folder / part, part not in WEIGHTLESS)):
+            return f"{part}/{missing}" if not missing.startswith(" ") else f"{part}{missing}"
     return ""
 
 
@@ -324,15 +324,15 @@ def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str]) -> P
     except OSError as error:  # a full disk, a lost connection, what the hub itself could not do
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise StackError(f"{id_}{at} cannot be fetched ({reason}): try again with {command}") from error
+    if missing and lacks(folder):  # what was in the cache, which is what one gets where the network is switched off
+        raise StackError(f"{half}, and no more can be fetched: where there is a network, {command}")
     if missing := lacks(folder):
         raise StackError(f"the repository {id_}{at} is not what is needed: {missing}")
     return folder
 
 
 def _nowhere(id_: str, at: str) -> str:
-    return (
-        f"there is no folder {id_!r}, the repository {id_}{at} is not in the cache, and the network cannot be reached"
-    )
+    return f"there is no folder {id_!r}, no {id_}{at} in the hub's cache, and the network cannot be reached"
 
 
 def _again(file: Path) -> str:

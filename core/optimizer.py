@@ -66,8 +66,8 @@ class ConceptLab:
     vocabulary, without drawing. draw: whether to draw the concepts at each boundary (a namer's drawings are
     made in any case). review: asked about each new negative; see `core/review.py`. encode_constraints: another
     encoder of the constraint words, prompts → [n, width]. images: how many drawings of a concept a namer is asked
-    about, whose answers are taken together, the surest first. drafts: steps after which concepts are also drawn in the
-    midst of a segment, for people to look at; what is learned does not depend on it.
+    about, whose answers are taken together, the surest first. drafts: steps after which concepts are drawn too, be it
+    in the midst of a segment, for people to look at; what is learned does not depend on it.
     """
 
     def __init__(
@@ -87,7 +87,10 @@ class ConceptLab:
         self.settings = settings
         self.drafts = frozenset(drafts)
         self.bank = WordBank(encode_constraints or backbone.encode_text, backbone.width)
-        self.looker = Looker(backbone, self.bank, namer, draw, review, images)
+        # The authors' code holds its constraints in another encoder, where a stack has it; all is measured in one.
+        other = encode_constraints is None and getattr(backbone, "multilingual", False)
+        self._published = WordBank(backbone.encode_multilingual, backbone.width) if other else self.bank
+        self.looker = Looker(backbone, self.bank, namer, draw, review, images, self.drafts)
 
     def run(self, requests: Sequence[Request]) -> list[Concept]:
         """The concepts of `requests`, in their order."""
@@ -164,7 +167,14 @@ class ConceptLab:
 
     def concept_id(self, request: Request, decisions: Sequence[str] = ()) -> str:
         """The id of the concept that a prepared request gives here, with what a person decides while it learns."""
-        return concept_id(request, self.backbone.fingerprint, decisions, self.looker.naming(request))
+        learns = self.backbone.fingerprint
+        if self._constraints_of(request.chosen) is not self.bank:
+            learns += self.backbone.multilingual_fingerprint
+        return concept_id(request, learns, decisions, self.looker.naming(request))
+
+    def _constraints_of(self, settings: Settings) -> WordBank:
+        """What encodes the words that concepts are pulled to and pushed from."""
+        return self._published if settings.preset == "published" else self.bank
 
     def make_step(self, settings: Settings, text_space: bool) -> Step:
         """What a step is here: for a batch whose requests agree in `settings.together()`."""
@@ -187,7 +197,9 @@ class ConceptLab:
         step = self.make_step(settings, in_text_space(requests[0]))
         dtype = torch.promote_types(self.backbone.dtype, torch.float32)
         vectors = torch.stack([self.start(r).to(self.backbone.device, dtype) for r in requests])
-        state = initial_state(requests, vectors, [learner.words for learner in learners], self.bank)
+        state = initial_state(
+            requests, vectors, [learner.words for learner in learners], self._constraints_of(settings)
+        )
         restored, problem = _restored(snapshot, state, learners, ids)
         if restored is not None:
             state = self._constrained(restored, learners)
@@ -203,8 +215,10 @@ class ConceptLab:
                 learners[i].seconds += (time.perf_counter() - began) / len(active)
             pending = [i for i in active if state.step[i] % settings.segment == 0 or state.step[i] == state.steps[i]]
             if not pending:
-                drafts = [i for i in active if state.step[i] in self.drafts]
-                yield state, losses, self.looker.drafts(state, learners, drafts) if drafts else (), ()
+                yield state, losses, (), ()
+                for i in active:
+                    if state.step[i] in self.drafts:  # one by one: drawing takes long, and somebody waits for the first
+                        yield state, [], (self.looker.draft(state, learners[i], i),), ()
                 continue
             state, events = self._look(state, learners, pending)
             yield state, losses, events, () if state.active else tuple(map(self._concept, learners))
@@ -221,8 +235,8 @@ class ConceptLab:
 
     def _constrained(self, state: State, learners: Sequence[Learner]) -> State:
         """The state with the constraints that its learners have by now."""
-        words = [learner.words for learner in learners]
-        return replace(state, constraints=make_constraints(state.requests, words, self.bank, state.vectors))
+        words, bank = [learner.words for learner in learners], self._constraints_of(state.requests[0].chosen)
+        return replace(state, constraints=make_constraints(state.requests, words, bank, state.vectors))
 
     def _concept(self, learner: Learner) -> Concept:
         """The best or the last checkpoint, by the request's settings, as a Concept.

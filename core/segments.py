@@ -4,7 +4,7 @@ given a new negative by its schedule (arXiv 2308.02669 §4.2), which a person ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,7 +99,14 @@ class Looker:
     """Looks at concepts between segments. See `ConceptLab` for the arguments."""
 
     def __init__(
-        self, backbone: Any, bank: WordBank, namer: Namer | None, draw: bool, review: Review | None, images: int = 1
+        self,
+        backbone: Any,
+        bank: WordBank,
+        namer: Namer | None,
+        draw: bool,
+        review: Review | None,
+        images: int = 1,
+        drafts: Collection[int] = (),
     ) -> None:
         self.backbone = backbone
         self.bank = bank
@@ -107,6 +114,7 @@ class Looker:
         self.draw = draw
         self.review = review
         self.images = images
+        self.drafts = drafts
 
     def naming(self, request: Request) -> str:
         """What the negatives of an adaptive request depend on beside it and the stack; see `namers.naming`."""
@@ -118,7 +126,8 @@ class Looker:
         """Measure, checkpoint, draw, ask and choose for the given rows; a person may put rows back."""
         imagined = self._imagined(state, rows)
         asked = [i for i in rows if self._asks(state, learners[i], i)]
-        drawn = self._drawn(state, rows if self.draw else asked if self.namer else [])
+        shown = [i for i in rows if self.draw or state.step[i] in self.drafts or (self.namer and i in asked)]
+        drawn = self._drawn(state, shown)
         answers = self._answers(state, asked, imagined, drawn)
         events = []
         for i in rows:
@@ -149,20 +158,17 @@ class Looker:
         return state, tuple(events)
 
     @torch.no_grad()
-    def drafts(self, state: State, learners: Sequence[Learner], rows: Sequence[int]) -> tuple[Event, ...]:
-        """Draw and measure the given rows in the midst of a segment, for people; nothing is learned from it."""
-        imagined, drawn = self._imagined(state, rows), self._drawn(state, rows)
-        return tuple(
-            Event(
-                index=learners[i].index,
-                step=state.step[i],
-                request=learners[i].request,
-                similarities=similarities(learners[i].request, imagined[i], learners[i].words, self.bank),
-                images=tuple(drawn[i]),
-                all_negatives=tuple(learners[i].negatives),
-                draft=True,
-            )
-            for i in rows
+    def draft(self, state: State, learner: Learner, row: int) -> Event:
+        """Draw and measure a row in the midst of a segment, for people; nothing is learned from it."""
+        imagined = self._imagined(state, [row])[row]
+        return Event(
+            index=learner.index,
+            step=state.step[row],
+            request=learner.request,
+            similarities=similarities(learner.request, imagined, learner.words, self.bank),
+            images=tuple(self._drawn(state, [row])[row]),
+            all_negatives=tuple(learner.negatives),
+            draft=True,
         )
 
     def _asks(self, state: State, learner: Learner, row: int) -> bool:

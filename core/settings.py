@@ -102,6 +102,9 @@ class Settings:
         numbers: dict[str, Any] = {"min_cosine": PUBLISHED_STYLE_MIN_COSINE} if kind == "style" else {}
         numbers["mix_steps"] = PUBLISHED_MIX_STEPS
         calibration = backbone.calibration or {}
+        if preset == "published" and getattr(backbone, "multilingual", False):
+            # Its constraints are in another encoder, whose scale is another: the authors' own, unless it was measured.
+            calibration = calibration.get("multilingual", {})
         numbers |= calibration.get("object", {})  # a stack's own scale is nearer than another stack's style
         numbers |= calibration.get(kind, {})
         if preset == "default" and kind == "object":

@@ -18,6 +18,7 @@ from core.streams import stream, stream_seed
 
 Images = MutableMapping[str, Array]
 LEAST_SHARE = 0.02  # of a parent whose weight is drawn
+NO_SPREAD = 1e-3  # below this the drawn weights are those given, to the digits that are kept of them
 
 
 def mate(
@@ -99,13 +100,20 @@ def mutate(
     steps: int | None = None,
     run: str = "",
     words: Sequence[str] = (),
+    strength: float = 1.0,
+    jitter: float = 0.0,
 ) -> Request:
     """A variation: learning goes on from the parent's vectors with the parent itself as something to avoid.
 
     It keeps the parent's negatives, each once; the presets of the paper may also have added the category's own name,
     which is left out. word: a further negative, in place of the parent. words: further positives, what it shall be
-    besides. steps: the strength; by default as many as the parent had.
+    besides. strength: above 0, up to 1; how far it goes: as a share of the parent's steps, and of the way from 1 to the
+    similarity at which what is avoided pushes no more, the `avoid_floor`. steps: their number, whatever the strength.
+    jitter: how far from the parent's vectors it starts, times their root mean square; by the seed. Without it all
+    variations of a parent go the same way.
     """
+    if not 0 < strength <= 1:  # NaN is neither
+        raise RequestError(f"strength = {strength!r}: expected a number above 0, up to 1")
     request, settings = concept.request, concept.request.chosen
     more = [each for each in words if each.lower() not in (positive.word.lower() for positive in request.positives)]
     positives = request.positives or (Positive("" if request.kind == "style" else request.category),)
@@ -122,9 +130,13 @@ def mutate(
         avoid=avoid,
         positives=(*positives, *map(Positive, more)) if more else request.positives,
         seed=seed,
-        start=concept.vectors,
+        start=_shaken(concept.vectors, jitter, seed),
         fingerprint=concept.fingerprint,
-        settings=settings if steps is None else replace(settings, steps=steps),
+        settings=replace(
+            settings,
+            steps=max(1, round(settings.steps * strength)) if steps is None else steps,
+            avoid_floor=settings.avoid_floor if strength == 1 else 1 - strength * (1 - settings.avoid_floor),
+        ),
     )
 
 
@@ -136,7 +148,7 @@ def spread_weights(weights: Sequence[float], spread: float, seed: int) -> list[f
     """
     if not 0 <= spread < 1:
         raise RequestError(f"spread = {spread!r}: expected a number from 0 up to, not including, 1")
-    if len(weights) < 2 or not spread:
+    if len(weights) < 2 or spread < NO_SPREAD:
         return list(weights)
     shares = np.array(weights, dtype=np.float64) / sum(weights)
     drawn = stream(seed, 0, "weights").dirichlet(shares * (1 / spread**2 - 1))
@@ -163,6 +175,19 @@ def parent_images(concept: Concept, backbone: Any, images: int = 32, keep: int =
     similarity = normalise(embeds) @ normalise(mean)
     best = similarity.topk(keep).indices
     return embeds[best].float().cpu().numpy()
+
+
+def one_of(images: Array, seed: int, of: str) -> Array:
+    """One [1, width] of a parent's images [m, width], by a child's seed."""
+    place = int(stream(seed, 0, f"portrait of {of}").integers(len(images)))
+    return images[place : place + 1]
+
+
+def _shaken(vectors: Array, jitter: float, seed: int) -> Array:
+    if not jitter:
+        return vectors
+    noise = stream(seed, 0, "start").normal(size=vectors.shape) * np.sqrt(np.mean(np.square(vectors)))
+    return (vectors + jitter * noise).astype(np.float32)
 
 
 def _distinct(words: Sequence[str], but: Sequence[str] = ()) -> tuple[str, ...]:

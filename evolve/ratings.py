@@ -267,7 +267,7 @@ def wilson(wins: int, n: int, z: float = Z95) -> tuple[float, float]:
     share, square = wins / n, z * z
     middle = (share + square / (2 * n)) / (1 + square / n)
     half = z / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return (max(0.0, middle - half) if wins else 0.0), (min(1.0, middle + half) if wins < n else 1.0)
 
 
 def t_quantile(freedom: int) -> float:

@@ -379,6 +379,11 @@ def _member(row: Any, fingerprint: str) -> Member:
         raise RunError(f"its id {concept.id[:40]!r} is not of 16 hex digits")
     if concept.fingerprint != fingerprint:
         raise RunError(f"{concept.id} was learned on another stack than the family, {str(concept.fingerprint)[:40]!r}")
+    told = [(n.word, n.by, n.note, n.step) for n in concept.negatives] + [
+        (m.constraint, m.step) for m in concept.history
+    ]
+    if any(row[key] is None for key in _KEPT) or any(value is None for values in told for value in values):
+        raise RunError(f"{concept.id} is no concept of this schema (something in it is null)")
     request = concept.request
     if request.settings is None or request.chosen.prior_steps > MOST_PRIOR_STEPS:
         raise RunError(f"its settings have no prior_steps from 1 to {MOST_PRIOR_STEPS}")

@@ -77,12 +77,12 @@ def text_tower(
     return liven((CLIPTextModelWithProjection if projected else CLIPTextModel)(config), seed)
 
 
-def unet(width: int, seed: int = 2, **more: Any) -> Any:
+def unet(width: int, seed: int = 2, in_channels: int = 4, **more: Any) -> Any:
     """A UNet that listens to its prompt, more than random weights do."""
     model = liven(
         UNet2DConditionModel(
             sample_size=8,
-            in_channels=4,
+            in_channels=in_channels,
             out_channels=4,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),

@@ -21,7 +21,7 @@ from core.settings import Settings
 from core.streams import stream_seed
 from evolve import Individual, Run, develop, mate, mutate
 from evolve.jobs import Job, new_job
-from evolve.operators import check_parents, spread_weights
+from evolve.operators import check_parents, one_of, spread_weights
 from evolve.parts import RunError
 from evolve.photos import photo_parent, read_photo
 from evolve.portraits import are_known, portraits
@@ -35,10 +35,13 @@ from ui.stack import can_draw, check_words, chosen_settings, open_stack_of, word
 LIGHTEST, HEAVIEST = 0.001, 1000  # of a parent: beyond that the others would not count
 MOST_CHILDREN = 100
 WEAKEST = 0.1  # strength of a variation
+JITTER = 0.3  # of the starts of the second variation and all that follow, times the strength
 SPREAD = 0.25  # of the weights of the second child and all that follow
-WORD_LAMBDA = 1.0  # λ of Eq. 3 for further positives beside Eq. 5
-IMAGES, KEEP = 32, 4
-DRAFTS = (10, 25, 45)  # steps after which a child is drawn for people beside its boundaries
+# λ of Eq. 3 for further positives beside Eq. 5, which counts 1: they are to be seen, and the parents are too.
+WORD_LAMBDA = 0.4
+# Portraits drawn of each parent, and kept. Drawing is what takes the time, and the four truest of 32 are hardly truer.
+IMAGES, KEEP = 8, 4
+DRAFTS = (8, 30)  # steps after which a child is drawn for people beside its boundaries
 Weighted = Sequence[tuple[Individual, float]]
 
 
@@ -126,8 +129,9 @@ def plan_children(
     """The plan of a "breed" job, checked: nothing is drawn or stored yet.
 
     parents: names or ids, those of other runs beside this one as "run/name", with their weights. photos: files, which
-    are not needed any more. words: what the children shall be besides. spread: see `spread_weights`; the first child
-    has the weights as they are. seed: by default another one each time. drafts: draw the children while they learn.
+    are not needed any more. words: what the children shall be besides. spread: of the weights, see `spread_weights`;
+    where there is one, each child sees one portrait of each parent. The first child has the weights as they are, and
+    sees all. seed: by default another one each time. drafts: draw the children while they learn.
 
     Raises:
         ConceptreeError: it cannot be done; the first reason.
@@ -179,7 +183,7 @@ def plan_variations(
     seed: int | None = None,
     drafts: bool = False,
 ) -> dict[str, Any]:
-    """The plan of a "vary" job, checked. parent: its name or id. strength: 0.1 to 1, as a share of the parent's steps.
+    """The plan of a "vary" job, checked. parent: its name or id. strength: 0.1 to 1, see `mutate`.
 
     words: what the variations shall be besides. The rest is as for `plan_children`.
 
@@ -254,7 +258,8 @@ def _children(
     requests = []
     for number in range(plan["children"]):
         seed = child_seed(plan["seed"], number)
-        own = spread_weights(weights, spread if number else 0.0, seed)
+        apart = spread if number else 0.0
+        own = spread_weights(weights, apart, seed)
         seen = zip(plan["photos"], own[len(parents) :], strict=True)
         requests.append(
             mate(
@@ -263,7 +268,7 @@ def _children(
                 seed,
                 category=plan["category"],
                 settings=settings,
-                known=dict(known),
+                known={id_: one_of(images, seed, id_) if apart else images for id_, images in known.items()},
                 photos=[Parent(photo["id"], weight, photo["image_embeds"], "image") for photo, weight in seen],
                 homes=homes,
                 words=plan["words"],
@@ -273,11 +278,12 @@ def _children(
 
 
 def _variations(plan: Mapping[str, Any], parent: Concept) -> list[Request]:
-    settings = parent.request.chosen
-    steps = max(1, round(settings.steps * float(plan["strength"])))
-    seeds = [child_seed(plan["seed"], number) for number in range(plan["children"])]
-    home = plan["parents"][0]["run"]
-    return [mutate(parent, seed, steps=steps, run=home, words=plan["words"]) for seed in seeds]
+    strength, home = float(plan["strength"]), plan["parents"][0]["run"]
+    how = {"strength": strength, "run": home, "words": plan["words"]}
+    return [
+        mutate(parent, child_seed(plan["seed"], number), jitter=JITTER * strength if number else 0.0, **how)
+        for number in range(plan["children"])
+    ]
 
 
 def _found(run: Run, called: str, home: str | None = None) -> tuple[Individual, str]:
@@ -340,7 +346,7 @@ def learn_children(
     before = {each.id for each in run.entries([])}
     steps = total_steps(requests)
     say(out, f"Learning {counted(len(requests), 'child', 'children')}, {counted(steps, 'step')}")
-    drafts = bool(job.plan.get("drafts")) and can_draw(backbone)
+    shown = _drafts(requests) if job.plan.get("drafts") and can_draw(backbone) else []
     try:
         with job.working(), Course(out, steps) as course:
 
@@ -350,8 +356,7 @@ def learn_children(
                 if report.events and not report.events[0].draft:
                     course.tell()
 
-            how: dict[str, Any] = {"draw": drafts, "drafts": DRAFTS if drafts else ()}
-            concepts = develop(requests, backbone, run, job=job, on_report=watch, **how)
+            concepts = develop(requests, backbone, run, drafts=shown, job=job, on_report=watch)
             found = [run.find(concept.id) for concept in concepts]
             if can_draw(backbone):
                 job.does("drawing what was learned")
@@ -367,6 +372,12 @@ def learn_children(
         likeness = f", resembles them {concept.scores['resembles']:.2f}" if "resembles" in concept.scores else ""
         say(out, f"  {each.name} = {parentage(each, names)}{likeness}, {concept.seconds:.0f} s{again}")
     return found
+
+
+def _drafts(requests: Sequence[Request]) -> list[int]:
+    """The steps after which children are drawn while they learn. Where they began nobody needs to see: it is a word."""
+    boundaries = {step for each in requests for step in range(0, each.chosen.steps, each.chosen.segment) if step}
+    return sorted({*DRAFTS, *boundaries, *(each.chosen.steps for each in requests)})
 
 
 def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:

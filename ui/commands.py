@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,57 @@ runs_option = click.option(
     show_default=True,
     help="The folder in which runs are kept.",
 )
-model_option = click.option("--model", default="emoji", show_default=True, help="The stack: emoji, or a folder.")
-model_now_option = click.option("--model", help="Where the run's stack is now, if it was moved.")
+
+
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """For whoever opens the stack (ui/stack.py `asked`)."""
+    context.meta[f"conceptree.{option.name}"] = value
+
+
+def _machine(model: Callable[[Any], Any], revision: bool) -> Callable[[Any], Any]:
+    """--model, with what says where and how it runs."""
+    options = [
+        model,
+        click.option("--device", help="auto, cpu or cuda.", expose_value=False, callback=_keep),
+        click.option(
+            "--dtype",
+            type=click.Choice(["float32", "bfloat16", "float16"]),
+            help="Precision of the frozen parts; by default float32.",
+            expose_value=False,
+            callback=_keep,
+        ),
+        click.option(
+            "--offload",
+            is_flag=True,
+            help="Keep a part on the GPU only while it is used: less memory, more time.",
+            expose_value=False,
+            callback=_keep,
+        ),
+    ]
+    if revision:
+        how = "Commit, tag or branch of the stack's repositories; by default main."
+        options.append(click.option("--revision", help=how, expose_value=False, callback=_keep))
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+model_option = _machine(
+    click.option(
+        "--model",
+        default="emoji",
+        show_default=True,
+        help="The stack: emoji, kandinsky-2.1, kandinsky-2.2, a folder, or PRIOR+DECODER by folder or ORG/NAME.",
+    ),
+    revision=True,
+)
+model_now_option = _machine(
+    click.option("--model", help="Where the run's stack is now, if it was moved."), revision=False
+)
 steps_option = click.option("--steps", type=STEPS, help="Steps for each concept; by default what the stack needs.")
 preset_option = click.option(
     "--preset", type=PRESETS, default="default", show_default=True, help="Whose version of the losses."
@@ -60,6 +110,13 @@ depth_option = click.option("--depth", type=click.IntRange(0), help="With --of: 
     " members that the stack knows, one more at each look; none; or words with commas between, all from the start:"
     " cat,dog.",
 )
+@click.option(
+    "--vlm",
+    metavar="MODEL",
+    help="Who is asked what a drawing shows: a folder, ORG/NAME, or none, for the stack's vocabulary; by default the"
+    " stack's own, or BLIP-2 with Kandinsky.",
+)
+@click.option("--question", help='What it is asked, instead of "What kind of {} is in this photo?".')
 @click.option("--style", is_flag=True, help="The category is one of styles, such as painting, not of objects.")
 @steps_option
 @click.option("--segment", type=STEPS, help="Steps between two looks at a concept, when new negatives are found.")
@@ -98,9 +155,9 @@ def seed(style: bool, **given: Any) -> None:
 @click.option(
     "--images",
     type=click.IntRange(4, 1000),
-    default=32,
+    default=8,
     show_default=True,
-    help="Pictures drawn of each parent, of which the four truest are kept.",
+    help="Pictures drawn of each parent the first time, of which the four truest are kept.",
 )
 @word_option
 @click.option(
@@ -108,7 +165,7 @@ def seed(style: bool, **given: Any) -> None:
     type=click.FloatRange(0, 0.9),
     default=0.25,
     show_default=True,
-    help="How far the weights of further children may differ from those given; 0: not at all.",
+    help="How far further children differ, by their weights and by the pictures that they see; 0: by chance alone.",
 )
 @click.option("--seed", type=SEEDS, help="By default another one each time.")
 @runs_option
@@ -139,7 +196,7 @@ def breed(**given: Any) -> None:
     type=click.FloatRange(0.1, 1),
     default=0.5,
     show_default=True,
-    help="How far they may go from it, as a share of the steps that it took.",
+    help="How far they may go from it.",
 )
 @word_option
 @click.option("--seed", type=SEEDS, help="By default another one each time.")

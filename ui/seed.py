@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -28,7 +28,7 @@ from evolve.population import starts
 from ui.console import Course, counted, own_command, say
 from ui.pictures import Pictures, draw_all, sheet_of
 from ui.runs import new_run
-from ui.stack import can_draw, check_words, chosen_settings, namer_of, negatives_from, open_stack
+from ui.stack import can_draw, check_words, chosen_settings, namer_of, negatives_from, open_stack, to_remember
 
 MOST_ANSWERS = 5  # of a namer, as shown
 PAGE = "page"  # who is asked about negatives: a person who looks at the job from elsewhere
@@ -48,10 +48,11 @@ class Plan:
     initializers: Sequence[str] = ()
     ask: bool | str = False  # whether a person decides on each new negative: at the terminal, see `Person`, or "page"
     drafts: bool = False  # draw the founders at each boundary, also where nobody is asked about the drawings
+    asked: dict[str, str] = field(default_factory=dict)  # of `namer_of`: vlm, question
 
     def to_json(self) -> dict[str, Any]:
         """What a job remembers of it."""
-        names = ("category", "count", "wave", "seed", "initializers", "ask", "drafts")
+        names = ("category", "count", "wave", "seed", "initializers", "ask", "drafts", "asked")
         request = {name: value for name, value in self.request.items() if name != "settings"}
         plain = {name: getattr(self, name) for name in names}
         return {**plain, "settings": self.settings.to_dict(), "request": request}
@@ -61,7 +62,7 @@ class Plan:
         """The plan that a job remembers, on the stack that it was made for."""
         told, settings = dict(told), Settings.from_dict(told["settings"])
         request = {name: tuple(value) if isinstance(value, list) else value for name, value in told["request"].items()}
-        namer = namer_of(backbone) if request["schedule"] == "adaptive" else None
+        namer = namer_of(backbone, **told.get("asked", {})) if request["schedule"] == "adaptive" else None
         return cls(**{**told, "settings": settings, "request": {**request, "settings": settings}, "namer": namer})
 
     @property
@@ -90,12 +91,17 @@ def seed(
     preset: str,
     out: Console,
     ask: bool = False,
+    vlm: str | None = None,
+    question: str | None = None,
     **settings: Any,
 ) -> None:
     """Learn founders, store them in a new run, draw them, and say what to do next. ask: see `Person`."""
     backbone = open_stack(model, out)
     chosen = chosen_settings(backbone, preset, kind, category=category, **settings)
-    plan = replace(plan_founders(backbone, category, count, wave, negatives, kind, seed, chosen), ask=ask)
+    asked = {"vlm": vlm, "question": question and question.replace("{}", category)}
+    asked = {name: value for name, value in asked.items() if value}
+    plan = plan_founders(backbone, category, count, wave, negatives, kind, seed, chosen, asked)
+    plan = replace(plan, ask=ask)
     run = new_run(runs, name, category, lambda folder: Run.create(folder, plan.category, backbone, kind))
     learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
     show_founders(run, backbone, out)
@@ -103,16 +109,34 @@ def seed(
 
 
 def plan_founders(
-    backbone: Backbone, category: str, count: int, wave: int, negatives: str, kind: str, seed: int, settings: Settings
+    backbone: Backbone,
+    category: str,
+    count: int,
+    wave: int,
+    negatives: str,
+    kind: str,
+    seed: int,
+    settings: Settings,
+    asked: dict[str, str] | None = None,
 ) -> Plan:
-    """A plan whose requests the stack can learn, or an error that says why it cannot."""
+    """A plan whose requests the stack can learn, or an error that says why it cannot. asked: of `namer_of`."""
     check_words(backbone, [category], "category")
     request = {"kind": kind, "settings": settings, **negatives_from(backbone, category, kind, negatives)}
-    namer = namer_of(backbone) if request["schedule"] == "adaptive" else None
+    namer = namer_of(backbone, **(asked or {})) if request["schedule"] == "adaptive" else None
     first = ConceptLab(backbone, settings, namer).prepared(Request(category, seed=seed, **request))
     # By the letter of the paper, as of the authors' code, all start at the category's word.
     sides = starts(backbone, category, kind, seed) if settings.preset == "default" else ()
-    return Plan(first.category, count, wave, seed, settings, request, namer, tuple(sides))
+    return Plan(
+        first.category,
+        count,
+        wave,
+        seed,
+        settings,
+        request,
+        namer,
+        tuple(sides),
+        asked=to_remember(backbone, namer, asked or {}),
+    )
 
 
 def learn_founders(

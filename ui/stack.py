@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.console import Console
 
 from core.backbone import EMOJI, Backbone
 from core.calibration import reservation
 from core.concept import checked_word
 from core.errors import ConceptreeError, StackError
-from core.namers import vqa_namer
+from core.hub import is_id
+from core.namers import BLIP2, NamerError, asking, vqa_namer
 from core.negatives import Namer, says_again
 from core.settings import Settings, SettingsError
 from core.wordbank import members
 from evolve import Run
 from ui.console import say
+
+SMALL = 1e9  # bytes of weights
 
 
 class WordError(ConceptreeError):
@@ -27,12 +33,20 @@ class WordError(ConceptreeError):
 
 
 def open_stack(where: str, out: Console | None = None) -> Backbone:
-    """A stack with its parts in memory, those that learn and, if it can draw, those that draw.
+    """A stack that is whole: a small one with its parts in memory, those that learn and, if it can draw, those that
+    draw; of a large one each part is loaded when it is first needed.
 
-    out: given by commands that learn, to say there where its caps and floors were measured on other weights.
+    Where and in which precision it runs, a person says by --device, --dtype and --offload, or by variables of the
+    environment, which a job's own process inherits. out: given by commands that learn, to say there where its caps and
+    floors were measured on other weights.
     """
-    backbone = Backbone.load(where)
+    backbone = Backbone.load(
+        where, asked("device"), asked("dtype"), revision=asked("revision"), offload=asked("offload") in (True, "1")
+    )
     try:
+        backbone.check()
+        if not is_small(backbone):
+            return _told(backbone, out)
         parts = [backbone.tokenizer, backbone.text_encoder, backbone.prior, backbone.scheduler]
         if can_draw(backbone):
             parts += [backbone.image_encoder, backbone.image_processor, backbone.decoder]
@@ -41,9 +55,26 @@ def open_stack(where: str, out: Console | None = None) -> Backbone:
     except Exception as error:  # damaged weights fail in whatever library reads them
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise StackError(f"the weights of the stack {where!r} cannot be read: {reason}") from error
+    return _told(backbone, out)
+
+
+def _told(backbone: Backbone, out: Console | None) -> Backbone:
     if out and (text := reservation(backbone)):
         say(out, f"Note: {text}.")
     return backbone
+
+
+def is_small(backbone: Backbone) -> bool:
+    """Whether all of a stack's parts fit into any memory together."""
+    folders = [folder for folder in (backbone.prior_folder, backbone.decoder_folder) if folder is not None]
+    return sum(file.stat().st_size for folder in folders for file in folder.rglob("*.safetensors")) < SMALL
+
+
+def asked(option: str) -> Any:
+    """What a person said by an option of the command that is running, or by CONCEPTREE_<OPTION>; None for neither."""
+    context = click.get_current_context(silent=True)
+    given = context.meta.get(f"conceptree.{option}") if context else None
+    return given or os.environ.get(f"CONCEPTREE_{option.upper()}") or None
 
 
 def open_stack_of(run: Run, where: str | None, out: Console | None = None) -> Backbone:
@@ -64,19 +95,54 @@ def check_made_on(run: Run, backbone: Backbone) -> None:
 
 
 def folder_of(backbone: Backbone) -> Path:
-    return EMOJI if backbone.where == "emoji" else Path(backbone.where).expanduser()
+    """Where its files are: of a pair or a repository, the prior's."""
+    where = EMOJI if backbone.where == "emoji" else Path(backbone.where).expanduser()
+    return where if where.is_dir() else backbone.prior_folder
 
 
 def can_draw(backbone: Backbone) -> bool:
-    return (folder_of(backbone) / "decoder" / "model_index.json").is_file()
+    return backbone.draws
 
 
-def namer_of(backbone: Backbone) -> Namer | None:
-    """The stack's question answerer; without one, or without drawings to ask about, its vocabulary names."""
-    folder = folder_of(backbone) / "vqa"
-    if not folder.is_dir() or not can_draw(backbone):
+def namer_of(backbone: Backbone, vlm: str | None = None, question: str | None = None) -> Namer | None:
+    """Who names negatives: the model `vlm`, by folder or id, or else the stack's own question answerer or, for a stack
+    from the hub, the one that the authors asked. None, for its vocabulary, where there is none, where there are no
+    drawings to ask about, or where vlm is "none". question: a person's own instead of the published one.
+    """
+    own = backbone.beside / "vqa"
+    if vlm is None and own.is_dir() and can_draw(backbone):
+        vlm = str(own)
+    if vlm is None and can_draw(backbone) and is_id(backbone.where.split("+")[0]):
+        vlm = BLIP2
+    if vlm in (None, "none"):
+        if question:
+            raise WordError(f"question = {question!r}: nobody is there to ask; name a model with --vlm")
         return None
-    return vqa_namer(folder, backbone.device)
+    if not can_draw(backbone):
+        raise StackError(
+            f"the stack {backbone.version} cannot draw, so that {vlm!r} has nothing to look at: --vlm none"
+        )
+    folder = Path(vlm).expanduser()
+    changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
+    try:
+        namer = _vqa_namer(vlm, changed, backbone)
+    except NamerError as error:
+        raise NamerError(f"{error}; or --vlm none, for words of the stack's vocabulary") from error
+    return asking(namer, question) if question else namer
+
+
+def to_remember(backbone: Backbone, namer: Namer | None, asked: dict[str, str]) -> dict[str, str]:
+    """What was asked of `namer_of`, so that the same namer is found again; the stack's own is found anyway."""
+    where = getattr(namer, "where", None)
+    own = where is None or Path(where) == (backbone.beside / "vqa").resolve()
+    return asked if own else {**asked, "vlm": where}
+
+
+@lru_cache(maxsize=2)
+def _vqa_namer(where: str, changed: int, backbone: Backbone) -> Namer:
+    """Loaded once, however often a plan is checked. changed: of the folder."""
+    make_room = backbone.rest if backbone.turns else None
+    return vqa_namer(where, backbone.device, dtype=backbone.dtype, make_room=make_room)
 
 
 def check_words(backbone: Backbone, words: Iterable[str], what: str, known: Sequence[str] = ()) -> None:

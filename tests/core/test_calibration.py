@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 
-from core import Backbone, Settings
+from core import Backbone, ConceptLab, Request, Settings
 from core.calibration import CalibrationError, calibrate, main, reservation
-from tests.stacks import save_prior, save_stack
+from tests.stacks import cache_as_hub, save_prior, save_stack
 
 SMALL = {"pet": ["cat", "dog", "parrot"], "style": ["sketch", "mosaic", "painting"], "few": ["cat"]}
 
@@ -58,6 +60,76 @@ def test_the_command_stores_what_settings_then_use(tmp_path, capsys):
     assert "max_cosine" in capsys.readouterr().out
     assert [path.name for path in folder.glob("*.tmp")] == []
     assert Settings.for_stack(Backbone.load(folder)).max_cosine == stored["object"]["max_cosine"]
+
+
+def test_each_pair_of_stack_and_constraint_encoder_has_its_own_figures(tmp_path, capsys):
+    folder = save_stack(tmp_path / "paper", family="2.1", length=77, published_eos=True)
+    (folder / "vocabulary.json").write_text(json.dumps({"words": [], "categories": SMALL}))
+    assert Settings.for_stack(Backbone.load(folder), "published").max_cosine == 0.28
+    assert main([str(folder), "--constraints", "multilingual", "--device", "cpu"]) == 0
+    first = Backbone.load(folder, device="cpu")
+    multilingual = first.calibration["multilingual"]
+    assert multilingual["encoder"] == first.multilingual_fingerprint
+    assert "is not calibrated" in reservation(first), "the prior's own encoder was not measured"
+    assert Settings.for_stack(first).max_cosine == 0.28
+
+    assert main([str(folder)]) == 0
+    both = Backbone.load(folder, device="cpu")
+    assert reservation(both) is None and both.calibration["multilingual"] == multilingual
+    own = both.calibration["object"]
+    assert own["max_cosine"] != multilingual["object"]["max_cosine"]
+    for preset, figures in (("default", own), ("paper", own), ("published", multilingual["object"])):
+        assert Settings.for_stack(both, preset).max_cosine == figures["max_cosine"], preset
+        assert Settings.for_stack(both, preset).min_cosine == figures["min_cosine"], preset
+    assert main([str(folder), "--constraints", "multilingual"]) == 0
+    assert Backbone.load(folder).calibration["object"] == own, "what was measured with the other encoder stays"
+    capsys.readouterr()
+
+
+def test_a_stack_without_a_second_encoder_says_so(backbone, stack_folder, capsys):
+    with pytest.raises(CalibrationError, match="constraints = 'russian': choose own or multilingual"):
+        calibrate(backbone, constraints="russian")
+    assert main([str(stack_folder), "--constraints", "multilingual"]) == 2
+    assert capsys.readouterr().err == (
+        "the stack tiny-1 has no multilingual text encoder: its constraints are in its own\n"
+    )
+
+
+def test_what_is_measured_on_a_repository_is_stored_outside_the_hub_s_cache(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    folder = save_stack(tmp_path / "stack")
+    cache_as_hub(tmp_path / "hub", "some/prior", folder / "prior")
+    beside = tmp_path / "data/conceptree/stacks/some--prior"
+    beside.mkdir(parents=True)
+    (beside / "vocabulary.json").write_text(json.dumps({"words": [], "categories": SMALL}))
+    before = sorted((tmp_path / "hub").rglob("*"))
+    assert main(["some/prior"]) == 0 and "max_cosine" in capsys.readouterr().out
+    assert reservation(Backbone.load("some/prior")) is None
+    assert sorted((tmp_path / "hub").rglob("*")) == before and (beside / "calibration.json").is_file()
+
+
+def test_published_constraints_are_held_in_the_multilingual_encoder(tmp_path):
+    folder = save_stack(tmp_path / "paper", family="2.1", length=77, published_eos=True)
+    backbone = Backbone.load(folder, device="cpu")
+    seen = []
+    encode = backbone.encode_multilingual
+    backbone.encode_multilingual = lambda prompts: seen.append(prompts) or encode(prompts)
+    concepts = {}
+    for preset in ("default", "published"):
+        settings = Settings(preset, steps=2, segment=1, learning_rate=0.05)
+        request = Request("dog", negatives=("cat",), schedule="list", seed=1, settings=settings)
+        [concepts[preset]] = ConceptLab(backbone, draw=False).run([request])
+        assert bool(seen) == (preset == "published")
+    assert any("cat" in prompt for prompts in seen for prompt in prompts)
+    assert np.abs(concepts["default"].vectors - concepts["published"].vectors).max() > 1e-3
+
+    weights = folder / "decoder/text_encoder/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    other = ConceptLab(Backbone.load(folder, device="cpu"), draw=False)
+    for preset, same in (("default", True), ("published", False)):
+        concept = concepts[preset]
+        assert (other.concept_id(concept.request) == concept.id) == same, "another encoder, another concept"
 
 
 def test_learning_rates_that_were_stored_stay():

@@ -21,7 +21,7 @@ from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.state import initial_state
 from core.step import draw
-from tests.diffusion import save_sd
+from tests.diffusion import save_sd, unet
 
 NAME = "<new>"
 QUICK = dict(steps=4, segment=2, prior_steps=3, learning_rate=0.05)
@@ -363,6 +363,14 @@ def test_damaged_and_missing_weights_are_named(folders, backbone, tmp_path):
     one_line(error)
 
 
+def test_one_that_fills_in_pictures_is_not_for_this(folders, backbone, tmp_path):
+    shutil.copytree(folders[1], tmp_path / "inpainting")
+    unet(16, in_channels=9).save_pretrained(tmp_path / "inpainting" / "unet")
+    with pytest.raises(StackError, match="takes 9 channels, its pictures have 4") as error:
+        StableDiffusion.load(tmp_path / "inpainting", backbone)
+    one_line(error)
+
+
 def test_parts_that_do_not_fit(folders, backbone, tmp_path):
     other = save_sd(tmp_path / "wide", width=32)
     shutil.copytree(folders[1], tmp_path / "mixed")
@@ -430,6 +438,7 @@ def test_the_fingerprint_tells_every_part_that_learns(folders, stack, backbone, 
     assert StableDiffusion.load(folders[2], backbone).fingerprint != stack.fingerprint
     shutil.copytree(folders[1], tmp_path / "moved")
     assert StableDiffusion.load(tmp_path / "moved", backbone).fingerprint == stack.fingerprint
-    judge = Backbone.load(backbone.where, device="cpu")
-    judge.fingerprint = "another"
-    assert StableDiffusion.load(folders[1], judge).fingerprint != stack.fingerprint
+    for part in ("fingerprint", "drawing_fingerprint"):  # CLIP's text encoder, CLIP's image encoder
+        judge = Backbone.load(backbone.where, device="cpu")
+        setattr(judge, part, "another")
+        assert StableDiffusion.load(folders[1], judge).fingerprint != stack.fingerprint

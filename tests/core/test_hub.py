@@ -1,9 +1,12 @@
-"""Names of stacks find their folders; what is missing, wrong or out of reach is said in one line. No network is used."""
+"""Names of stacks find their folders; what is missing, wrong or out of reach is told in one line. Without a network."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import huggingface_hub
@@ -146,16 +149,12 @@ def test_no_network_and_nothing_cached_gives_the_exact_command(cache):
 
 
 def test_the_command_is_one_that_the_hub_s_client_understands():
-    from typer.testing import CliRunner
-
-    words = download_command("some/prior", "v1").replace("'", "").split()
+    words = shlex.split(download_command("some/prior", "v1"))
     assert words[:5] == ["hf", "download", "some/prior", "--revision", "v1"]
-    from huggingface_hub.cli.hf import app
-
-    result = CliRunner().invoke(app, ["download", "--help"])
-    options = {word for word in words if word.startswith("--")}
-    assert options == {"--revision", "--include", "--exclude"}
-    assert all(option in result.output for option in options)
+    run = "import sys; from huggingface_hub.cli.hf import main; sys.argv = ['hf', 'download', '--help']; main()"
+    told = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True).stdout
+    for option in {word for word in words if word.startswith("--")}:
+        assert option in told
 
 
 @pytest.mark.parametrize(
@@ -201,7 +200,7 @@ def test_a_missing_shard_is_named(tmp_path, paper):
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (folder / "prior/model.safetensors.index.json").write_text(json.dumps(index))
     next((folder / "prior").glob("diffusion*")).rename(folder / "prior/model-00001-of-00002.safetensors")
-    with pytest.raises(StackError, match="prior/model-00002-of-00002.safetensors is missing"):
+    with pytest.raises(StackError, match=r"prior/model-00002-of-00002\.safetensors is missing"):
         find_model(str(folder), lacks=hub.is_whole_pipeline)
 
 
@@ -228,7 +227,7 @@ def test_a_decoder_without_its_prior_is_told_before_anything_is_fetched(cache, p
     with pytest.raises(StackError, match=r"is a decoder without its prior: name kandinsky-2\.1, or kandinsky-comm"):
         find_stack(PAPER[1])
     assert not asked
-    with pytest.raises(StackError, match="is a KandinskyPipeline without its prior: name both, as PRIOR.DECODER"):
+    with pytest.raises(StackError, match=r"is a KandinskyPipeline without its prior: name both, as PRIOR\+DECODER"):
         find_stack(paper / "decoder")
     cache_as_hub(cache, "some/decoder", paper / "decoder")
     with pytest.raises(StackError, match="is a KandinskyPipeline without its prior"):

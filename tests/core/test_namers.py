@@ -1,4 +1,4 @@
-"""Visual question answering models of transformers as namers: a classifier and a generator, both tiny and random."""
+"""Visual question answering models of transformers as namers: classifiers, generators, chats, all tiny and random."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ import shutil
 
 import pytest
 import torch
+from huggingface_hub import constants
 from PIL import Image
 from transformers import (
+    Blip2Config,
+    Blip2ForConditionalGeneration,
+    Blip2Processor,
     BlipConfig,
     BlipForQuestionAnswering,
     BlipImageProcessorPil,
     BlipProcessor,
+    CLIPImageProcessorPil,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    T5Tokenizer,
     ViltConfig,
     ViltForQuestionAnswering,
     ViltImageProcessorPil,
@@ -20,9 +31,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
+import core.namers
+import core.offload
 from core.emoji.tokenizer import word_tokenizer
-from core.namers import NamerError, canned_namer, name_of, vqa_namer
-from tests.stacks import MEMBERS, WORDS
+from core.namers import BLIP2, NamerError, asking, canned_namer, name_of, vqa_namer
+from tests.stacks import MEMBERS, WORDS, cache_as_hub, liven
 
 QUESTION = "what kind of pet is in this photo"
 PICTURES = [Image.new("RGB", (40, 32), colour) for colour in ("red", "blue")]
@@ -107,6 +120,158 @@ def test_namers_are_told_apart_by_what_they_would_answer(classifier, tmp_path_fa
     (other / "config.json").write_text(json.dumps(config | {"id2label": {n: "dog" for n in range(len(MEMBERS))}}))
     assert vqa_namer(other).identity != one.identity
     assert canned_namer(["dog"]).identity != canned_namer(["cat"]).identity
+
+
+@pytest.fixture(scope="module")
+def blip2(tmp_path_factory):
+    """The structure of Salesforce/blip2-flan-t5-xl, tiny and random."""
+    folder = tmp_path_factory.mktemp("blip2") / "blip2-tiny"
+    words = [(f"▁{word}", -1.0) for word in WORDS if word.isalpha()] + [(each, -5.0) for each in "▁abcdefghijklmnop"]
+    tokenizer = T5Tokenizer(vocab=[("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *words], extra_ids=2)
+    former = dict(SMALL, vocab_size=30, num_hidden_layers=2, encoder_hidden_size=16, cross_attention_frequency=1)
+    del former["image_size"], former["patch_size"]
+    t5 = dict(model_type="t5", d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    config = Blip2Config(
+        vision_config=SMALL,
+        qformer_config=former,
+        text_config=t5 | {"vocab_size": len(tokenizer) + 1},
+        num_query_tokens=4,
+        image_token_index=len(tokenizer),
+    )
+    torch.manual_seed(0)
+    liven(Blip2ForConditionalGeneration(config), 3).save_pretrained(folder)
+    processor = BlipImageProcessorPil(size={"height": 32, "width": 32})
+    Blip2Processor(processor, tokenizer, num_query_tokens=4).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chatty(tmp_path_factory):
+    """A model that is used to chats (Llava), tiny and random."""
+    folder = tmp_path_factory.mktemp("llava") / "llava-tiny"
+    tokenizer = word_tokenizer([*WORDS, "user", "answer", "one", "or", "two", "words"], 200)
+    tokenizer.add_tokens(["<image>"], special_tokens=True)
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=200,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    config = LlavaConfig(
+        text_config=text,
+        vision_config=CLIPVisionConfig(**SMALL),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
+    )
+    torch.manual_seed(0)
+    liven(LlavaForConditionalGeneration(config), 3).save_pretrained(folder)
+    template = (
+        "{% for m in messages %}{{ m['role'] }} {% for c in m['content'] %}"
+        "{% if c['type'] == 'image' %}<image> {% else %}{{ c['text'] }}{% endif %}{% endfor %}{% endfor %}"
+    )
+    pictures = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    how = dict(patch_size=16, vision_feature_select_strategy="default", num_additional_image_tokens=1)
+    LlavaProcessor(pictures, tokenizer, chat_template=template, **how).save_pretrained(folder)
+    return folder
+
+
+def test_blip2_answers_as_it_does_when_asked_plainly(blip2):
+    answers = vqa_namer(blip2, answers=3)(PICTURES, QUESTION)
+    model, processor = (each.from_pretrained(blip2) for each in (Blip2ForConditionalGeneration, Blip2Processor))
+    for picture, ours in zip(PICTURES, answers, strict=True):
+        inputs = processor(images=picture, text=QUESTION, return_tensors="pt")
+        plain = model.generate(**inputs, num_beams=3, num_return_sequences=3, max_new_tokens=12, do_sample=False)
+        texts = [text.strip() for text in processor.batch_decode(plain, skip_special_tokens=True)]
+        assert [word for word, _ in ours] == list(dict.fromkeys(texts))
+        scores = [score for _, score in ours]
+        assert scores == sorted(scores, reverse=True) and all(0 < score <= 1 for score in scores)
+
+
+def test_a_chat_model_answers_and_does_not_repeat_the_question(chatty):
+    answers = vqa_namer(chatty, answers=2)(PICTURES, QUESTION)
+    assert len(answers) == 2 and all(1 <= len(each) <= 2 for each in answers)
+    assert all("photo user" not in word and not word.startswith("user") for each in answers for word, _ in each)
+
+
+@pytest.mark.parametrize("kind", ["blip2", "chatty", "generator", "classifier"])
+def test_a_population_is_asked_at_once_and_in_chunks_alike(kind, request, monkeypatch):
+    namer = vqa_namer(request.getfixturevalue(kind), answers=2)
+    together = namer(PICTURES * 2, QUESTION)
+    monkeypatch.setattr(core.namers, "_IMAGES_AT_ONCE", 1)
+    apart = namer(PICTURES * 2, QUESTION)
+    assert [[word for word, _ in each] for each in together] == [[word for word, _ in each] for each in apart]
+    assert together[:2] == together[2:] or kind != "classifier"
+
+
+@pytest.mark.parametrize("kind", ["blip2", "chatty", "generator"])
+def test_sampled_answers_have_their_share_and_depend_on_no_neighbour(kind, request):
+    namer = vqa_namer(request.getfixturevalue(kind), answers=6, sampling=True)
+    state = torch.random.get_rng_state()
+    one, other = namer(PICTURES, QUESTION)
+    assert torch.equal(torch.random.get_rng_state(), state), "nobody else's randomness is touched"
+    assert namer(PICTURES[1:], QUESTION) == [other]
+    assert sum(share for _, share in one) == pytest.approx(1)
+    assert namer.identity != vqa_namer(request.getfixturevalue(kind), answers=6).identity
+
+
+def test_half_precision_and_a_place_on_the_device_only_while_it_answers(blip2, monkeypatch):
+    journeys, rested = [], []
+    monkeypatch.setattr(core.offload, "moved", lambda home, device: journeys.append(home) or home.clone())
+    namer = vqa_namer(blip2, answers=2, dtype=torch.bfloat16, make_room=lambda: rested.append(len(journeys)))
+    assert not journeys
+    assert len(namer(PICTURES, QUESTION)) == 2
+    assert rested == [0] and journeys, "the others leave before it comes"
+    before = len(journeys)
+    namer(PICTURES, QUESTION)
+    assert rested == [0, before] and len(journeys) == 2 * before, "and it left in between"
+
+
+def test_a_repository_in_the_cache_answers_under_its_name(blip2, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    cache_as_hub(tmp_path, BLIP2, blip2)
+    namer = vqa_namer(BLIP2, answers=2)
+    assert name_of(namer) == "blip2-flan-t5-xl" and namer.identity == vqa_namer(blip2, answers=2).identity
+    assert namer(PICTURES, QUESTION) == vqa_namer(blip2, answers=2)(PICTURES, QUESTION)
+    with pytest.raises(NamerError, match=r"no other/vlm in the hub's cache.*hf download other/vlm") as error:
+        vqa_namer("other/vlm")
+    assert "\n" not in str(error.value)
+
+
+def test_code_that_a_model_brings_along_is_never_run(classifier):
+    (classifier / "evil.py").write_text("raise SystemExit('ran')")
+    config = json.loads((classifier / "config.json").read_text())
+    own = {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"}}
+    (classifier / "config.json").write_text(json.dumps(config | own))
+    with pytest.raises(NamerError, match="it wants to run code of its own, which is never done here") as error:
+        vqa_namer(classifier)
+    assert "\n" not in str(error.value) and "trust_remote_code" not in str(error.value)
+
+
+def test_a_model_that_answers_no_questions_says_so(classifier):
+    config = json.loads((classifier / "config.json").read_text())
+    (classifier / "config.json").write_text(json.dumps(config | {"architectures": ["ViltForMaskedLM"]}))
+    with pytest.raises(NamerError, match="a ViltForMaskedLM answers no questions about pictures"):
+        vqa_namer(classifier)
+
+
+def test_a_person_may_ask_a_question_of_their_own():
+    asked = []
+
+    def namer(images, question):
+        asked.append(question)
+        return [[("dog", 1.0)] for _ in images]
+
+    own = asking(namer, "What animal is this?")
+    assert own([1], QUESTION) == [[("dog", 1.0)]] and asked == ["What animal is this?"]
+    assert own.name == "namer" and own.identity != asking(namer, "And this?").identity
+    with pytest.raises(NamerError, match="the question is empty"):
+        asking(namer, " ")
 
 
 def test_canned_answers_come_in_order_and_the_last_repeats():

@@ -7,7 +7,7 @@ import torch
 
 from core.errors import PromptError, VectorError
 from core.text import encode, encode_rows, has_unknown_words, tokenize, word_embedding
-from tests.stacks import text_parts
+from tests.stacks import FAMILIES, text_parts
 
 # The published configs say eos_token_id 2; 2.1 pads with "!", 2.2 with the end token.
 CONVENTIONS = [(published_eos, pad) for published_eos in (False, True) for pad in (None, "!")]
@@ -134,6 +134,72 @@ def test_a_word_starts_a_concept_with_the_mean_of_its_tokens():
     mean = (word(text_encoder, tokenizer, "red") + word(text_encoder, tokenizer, "cat")) / 2
     assert torch.allclose(word_embedding(text_encoder, tokenizer, "Red cat"), mean)
     assert has_unknown_words(tokenizer, "a moku") and not has_unknown_words(tokenizer, "a dog")
+
+
+@pytest.fixture(params=["2.1", "2.2"])
+def clip_parts(request):
+    """CLIP's own tokenizer, with what either family pads with, and the published `eos_token_id: 2`."""
+    act, pad = FAMILIES[request.param]
+    tokenizer, text_encoder = text_parts(length=77, published_eos=True, pad=pad, act=act, words=False)
+    return tokenizer, text_encoder.double()
+
+
+SCRIPTS = [
+    "a photo of a кот",
+    "貓 と 犬",
+    "حيوان أليف",
+    "a 🐈‍⬛!",
+    "naïve — ﬁsh",
+    "!dog! ! !",
+    "DOG's   dogs",
+    "a\tdog\n",
+]
+
+
+def test_every_script_is_read_as_transformers_reads_it(clip_parts):
+    features = encode(clip_parts[1], clip_parts[0], SCRIPTS)
+    embeds, hidden, mask = plainly(*clip_parts, SCRIPTS)
+    assert torch.equal(features.mask, mask[:, : features.mask.shape[1]])
+    assert close(features.embeds, embeds) and close(features.hidden[features.mask], hidden[mask])
+    assert not any(has_unknown_words(clip_parts[0], prompt) for prompt in SCRIPTS)
+
+
+def test_a_vector_stands_among_other_scripts_and_the_placeholder_s_own_token(clip_parts):
+    """What stands under a vector is the token "!", which 2.1 also pads with, and which people write."""
+    tokenizer, text_encoder = clip_parts
+    dog = word(text_encoder, tokenizer, "dog</w>")
+    ours = encode(text_encoder, tokenizer, ["!! <it> 🐈 !", "кот, <it>!"], {"<it>": dog})
+    plain = encode(text_encoder, tokenizer, ["!! dog 🐈 !", "кот, dog !"])
+    assert close(ours.embeds, plain.embeds) and close(ours.hidden, plain.hidden)
+    assert torch.equal(ours.mask, plain.mask)
+
+
+def test_a_category_of_several_tokens_starts_at_their_mean(clip_parts):
+    tokenizer, text_encoder = clip_parts
+    ids = tokenizer("musical instrument", add_special_tokens=False).input_ids
+    assert len(ids) > 2
+    mean = text_encoder.get_input_embeddings().weight[ids].mean(0)
+    assert close(word_embedding(text_encoder, tokenizer, "musical instrument"), mean)
+
+
+def test_a_name_that_is_the_category_s_own_word_takes_its_place_only_where_it_is_one(clip_parts):
+    tokenizer, text_encoder = clip_parts
+    dog = word(text_encoder, tokenizer, "dog</w>")
+    tokens = tokenize(tokenizer, ["a dog of hotdogs, DOG"], {"dog": 1})
+    assert len(tokens.names) == 1
+    ours = encode(text_encoder, tokenizer, ["a cat of hotdogs, DOG"], {"cat": dog})
+    assert close(ours.embeds, encode(text_encoder, tokenizer, ["a dog of hotdogs, DOG"]).embeds)
+
+
+def test_prompts_over_the_limit_are_refused_not_cut(clip_parts):
+    tokenizer, text_encoder = clip_parts
+    fits = "! " * 75
+    assert encode(text_encoder, tokenizer, [fits]).mask.sum() == 77
+    with pytest.raises(PromptError, match="has 78 tokens, of which 77 fit: shorten it"):
+        encode(text_encoder, tokenizer, [fits + "!"])
+    vector = torch.zeros(3, 16, dtype=torch.float64)
+    with pytest.raises(PromptError, match="has 79 tokens, of which 77 fit and '<it>' lies beyond the cut"):
+        encode(text_encoder, tokenizer, ["! " * 74 + "<it>"], {"<it>": vector})
 
 
 def test_mistakes_are_told_in_one_line():

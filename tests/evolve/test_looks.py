@@ -75,7 +75,7 @@ def test_a_job_tells_each_boundary_before_its_snapshot_and_then_the_names(tmp_pa
     assert [(look.number, look.step, look.draft) for look in looks] == [
         (n, step, step == 1) for n in (4, 5) for step in (0, 1, 2, 4, 6)
     ]
-    assert told_by_then == [2, 4, 6, 8] and all(look.image.is_file() for look in looks)
+    assert told_by_then == [2, 3, 4, 6, 8] and all(look.image.is_file() for look in looks)
     assert [look.concept for look in looks[::5]] == [concept.id for concept in concepts]
     assert {look.name for look in looks} == {each.name for each in run.individuals()}
     assert looks[-1].all_negatives == tuple(negative.word for negative in concepts[1].negatives)

@@ -19,7 +19,7 @@ from core.state import initial_state, make_constraints
 from core.step import Draw, make_loss
 from core.wordbank import WordBank
 from evolve import develop, mate, mutate
-from evolve.operators import LEAST_SHARE, spread_weights
+from evolve.operators import LEAST_SHARE, NO_SPREAD, spread_weights
 
 QUICK = Settings(steps=3, segment=1, learning_rate=1e-2, lam=0.7)
 
@@ -73,7 +73,7 @@ def test_spread_weights_are_weights_with_the_same_sum(weights, spread, seed):
     drawn = spread_weights(weights, spread, seed)
     assert len(drawn) == len(weights) and drawn == spread_weights(weights, spread, seed)
     assert sum(drawn) == pytest.approx(sum(weights), rel=1e-2)
-    if spread and len(weights) > 1:
+    if spread >= NO_SPREAD and len(weights) > 1:
         assert min(drawn) / sum(drawn) >= LEAST_SHARE / 2
     else:
         assert drawn == weights
@@ -86,6 +86,20 @@ def test_the_spread_is_a_share_of_the_widest_there_could_be():
     for spread in (-0.1, 1.0, float("nan")):
         with pytest.raises(RequestError, match="spread = "):
             spread_weights([1.0, 1.0], spread, 0)
+
+
+def test_how_far_a_variation_may_go(parents):
+    floor = parents[0].request.chosen.avoid_floor
+    whole, half = mutate(parents[0], 3), mutate(parents[0], 3, strength=0.5)
+    assert (whole.chosen.steps, whole.chosen.avoid_floor) == (3, floor)
+    assert (half.chosen.steps, half.chosen.avoid_floor) == (2, pytest.approx((1 + floor) / 2))
+    assert mutate(parents[0], 3, strength=0.5, steps=9).chosen.steps == 9
+    assert np.array_equal(half.start, parents[0].vectors)
+    shaken = [mutate(parents[0], seed, jitter=0.2).start for seed in (3, 3, 4)]
+    assert np.array_equal(shaken[0], shaken[1]) and not np.array_equal(shaken[0], shaken[2])
+    for strength in (0, 1.1, float("nan")):
+        with pytest.raises(RequestError, match="strength = "):
+            mutate(parents[0], 3, strength=strength)
 
 
 def test_words_of_a_variation_stand_beside_what_its_parent_is(parents):

@@ -216,13 +216,13 @@ def test_a_pair_is_a_win_for_one_and_a_loss_for_the_other(run):
 
 def test_answers_as_csv_tell_names_and_no_formulas(run):
     each = by_letter(run)["a"]
-    run.note(each.id, name="Whisker, the first")
+    run.note(each.id, name="Whisker's first")
     session = new_session(run, "=HYPERLINK(1)", "pairs", sets(run, "ab"), "+better?", 1)
     (question,) = session.questions()
     answer(run, session, question, 1 + question.concepts.index(each.id))
     header, row = csv.reader(io.StringIO(as_csv(run)))
     found = dict(zip(header, row, strict=True))
-    assert "Whisker, the first" in found["names"] and found["preferred"] == each.id
+    assert "Whisker's first" in found["names"] and found["preferred"] == each.id
     assert found["rater"] == "'=HYPERLINK(1)" and found["question"] == "'+better?"
 
 

@@ -51,7 +51,8 @@ def closed(files: dict[str, bytes], resealed: bool = True) -> bytes:
         about = json.loads(files["family.json"])
         rest = {name: content for name, content in files.items() if name != "family.json"}
         about["files"] = {
-            name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in rest.items()
+            name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in rest.items()
         }
         files = {**files, "family.json": json.dumps(about).encode()}
     content = io.BytesIO()
@@ -455,7 +456,8 @@ def test_a_picture_that_would_unfold_to_gigabytes(file):
         ("created_at", 5, "created_at"),
         ("created_at", "9999-12-31T23:59:59-23:00", "torn, or no family"),
         ("name", 5, "torn, or no family|schema"),
-        ("steps", None, "schema"),
+        ("steps", None, "null"),
+        ("negatives", [{"word": None, "step": 0, "by": "x", "note": ""}], "null"),
     ],
 )
 def test_a_concept_with_something_wrong_in_it(file, tmp_path, key, value, said):

@@ -112,6 +112,11 @@ def test_children_of_one_call_have_weights_around_the_given_ones(pets, backbone)
     assert np.mean(drawn) == pytest.approx(0.7, abs=0.1)
     assert np.std(drawn) == pytest.approx(0.3 * np.sqrt(0.7 * 0.3), rel=0.5)
     assert shares == [[p.weight for p in r.parents] for r in settled(plan, pets, backbone)]
+    kept = settled(plan, pets, backbone)[0].parents[0].image_embeds
+    seen = [request.parents[0].image_embeds for request in settled(plan, pets, backbone)[1:]]
+    assert {len(images) for images in seen} == {1} and {images.tobytes() for images in seen} == {
+        kept[place].tobytes() for place in range(2)
+    }
     alike = settled({**plan, "spread": 0}, pets, backbone)
     assert {tuple(parent.weight for parent in request.parents) for request in alike} == {(0.7, 0.3)}
 
@@ -121,10 +126,15 @@ def test_variations_start_at_the_parent_and_go_as_far_as_asked(pets, backbone):
     plan = plan_variations(pets, backbone, one.name, children=2, strength=0.5, words=["blue"])
     requests = settled(plan, pets, backbone, "vary")
     for request in requests:
-        assert np.array_equal(request.start, one.concept.vectors) and request.chosen.steps == 2
+        assert request.chosen.steps == 2
+        assert request.chosen.avoid_floor == (1 + one.concept.request.chosen.avoid_floor) / 2
         assert [(p.id, p.kind) for p in request.parents] == [(one.id, "mutate")]
         assert [positive.word for positive in request.positives] == ["pet", "blue"]
     assert len({request.seed for request in requests}) == 2
+    first, second = (request.start for request in requests)
+    assert np.array_equal(first, one.concept.vectors)
+    away = np.sqrt(np.mean((second - first) ** 2) / np.mean(first**2))
+    assert 0.05 < away < 0.3, "0.3 × the strength, by chance"
     assert "Learning 2 children, 2 steps" in good(
         "vary", "pets", one.name, "--children", 2, "--word", "blue", "--runs", pets.folder.parent
     )
@@ -204,7 +214,8 @@ def test_a_job_is_learned_by_its_name_and_shows_drafts(pets, backbone, monkeypat
     assert "Drawing the parents (" in shown and "resembles them" in shown
     assert [each.name for each in unfinished(pets)] == ["0003-breed"], "the other one was not asked for"
     looks = job.looks()
-    assert {look.number for look in looks} == {0, 1} and all(look.image.is_file() for look in looks)
+    assert {look.number for look in looks} == {0, 1}
+    assert all(look.image.is_file() if look.step else look.image is None for look in looks)
     assert [look.step for look in looks if look.draft] == [1, 1]
     children = pets.individuals()[3:]
     assert [look.name for look in looks if look.step == 12] == [each.name for each in children]

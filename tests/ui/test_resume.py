@@ -152,7 +152,7 @@ def steered_founders(runs: Path, stack_folder: Path) -> Run:
     """A run with a job of two founders that nobody has begun, and a decision about each."""
     backbone = open_stack(str(stack_folder))
     run = Run.create(runs / "pets", "pet", backbone)
-    settings = chosen_settings(backbone, category="pet", steps=400, segment=8)
+    settings = chosen_settings(backbone, category="pet", steps=80, segment=8)
     plan = replace(plan_founders(backbone, "pet", 2, 1, "cat,dog", "object", 0, settings), drafts=True)
     job = new_job(run, "seed", plan.to_json())
     job.steer(0, Decision(("horse",), ("cat",)))
@@ -166,7 +166,7 @@ def test_a_steered_job_that_is_killed_again_and_again_gives_what_it_would_have_g
     good("resume", "pets", "--job", "0001-seed", "--runs", tmp_path / "whole")
     run, moments = steered_founders(tmp_path / "killed", stack_folder), random.Random(7)
     (job,) = jobs(run)
-    for _ in range(3):
+    for _ in range(2):
         before = len(job.looks())
         process = going_on(tmp_path / "killed", "--job", job.name)
         try:
@@ -182,7 +182,7 @@ def test_a_steered_job_that_is_killed_again_and_again_gives_what_it_would_have_g
     assert [negative.word for negative in concepts(tmp_path / "killed")[0].negatives] == ["dog", "horse"]
     seen, expected = ([replace(look, image=look.image.name) for look in jobs(each)[0].looks()] for each in (run, whole))
     assert seen == expected
-    assert len({(look.number, look.step) for look in seen}) == len(seen) == 2 * 51
+    assert len({(look.number, look.step) for look in seen}) == len(seen) == 2 * 11
 
 
 def test_a_stop_from_elsewhere_is_obeyed_within_a_step_and_the_rest_goes_on(stack_folder, tmp_path):

@@ -127,8 +127,12 @@ def hosts_of(address: str) -> list[str]:
     if address in EVERYWHERE:
         own = socket.gethostname()
         found += [own, socket.getfqdn()]
-        with suppress(OSError):  # a machine whose own name nobody knows has an address all the same, which can be given
+        # A machine whose own name or way out nobody knows can be asked under an address that is given.
+        with suppress(OSError):
             found += [str(about[4][0]) for about in socket.getaddrinfo(own, None, socket.AF_INET)]
+        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
+            way_out.connect(("192.0.2.1", 9))  # of no machine, and nothing is sent: it only chooses the way
+            found.append(str(way_out.getsockname()[0]))
     else:
         found.append(address)
     return list(dict.fromkeys(found))

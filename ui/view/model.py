@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from threading import RLock
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.backbone import Backbone
 from evolve import Run
 from ui.stack import check_made_on, open_stack
+
+MOST = 2  # stacks in memory
+
+# While transformers reads one model it changes what modules do everywhere: another that is read at the same time would
+# be left without weights, and so would all that come later.
+loading = RLock()
+
+_Key = tuple[str, tuple[tuple[str, int], ...]]
+_loaded: dict[_Key, Backbone] = {}
 
 
 def stack(where: str) -> Backbone:
@@ -19,7 +31,12 @@ def stack(where: str) -> Backbone:
     """
     folder = Path(where).expanduser()
     files = () if where == "emoji" else tuple((file.name, _changed(file)) for file in sorted(folder.glob("*/*.json")))
-    return _loaded(where, files)
+    key = (where, files)
+    found = _loaded.get(key)
+    if found is None:
+        with st.spinner("Loading the model …") if get_script_run_ctx(suppress_warning=True) else nullcontext():
+            found = _load(key)
+    return found
 
 
 def backbone(run: Run) -> Backbone:
@@ -33,9 +50,14 @@ def backbone(run: Run) -> Backbone:
     return found
 
 
-@st.cache_resource(max_entries=2, show_spinner="Loading the model …")
-def _loaded(where: str, files: tuple[tuple[str, int], ...]) -> Backbone:
-    return open_stack(where)
+def _load(key: _Key) -> Backbone:
+    with loading:
+        if key not in _loaded:
+            found = open_stack(key[0])
+            while len(_loaded) >= MOST:
+                del _loaded[next(iter(_loaded))]
+            _loaded[key] = found
+        return _loaded[key]
 
 
 def _changed(file: Path) -> int:

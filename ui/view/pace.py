@@ -15,6 +15,7 @@ from core.errors import ConceptreeError
 from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab
 from ui.seed import Plan
+from ui.view.preview import drawing
 
 LARGEST = 200e6  # parameters of a prior that is tried out while a person waits
 BEGINNING = 6.0  # seconds until a process has loaded what it needs
@@ -60,8 +61,9 @@ def _measured(fingerprint: str, asks: bool, _backbone: Backbone, _namer: Namer |
         request = lab.prepared(Request(words[0], schedule="adaptive" if asks else "none"))
         request = replace(request, settings=replace(request.chosen, steps=2, segment=1))
         times = [time.perf_counter()]
-        for _ in lab.learn([request]):
-            times.append(time.perf_counter())
+        with drawing:
+            for _ in lab.learn([request]):
+                times.append(time.perf_counter())
     except ConceptreeError:
         return None
     # Before the first step everything is loaded; after the first it is drawn and asked, after the last only measured.

@@ -14,7 +14,7 @@ from PIL.Image import Image
 
 from core.concept import Array
 from core.errors import ConceptreeError
-from ui.stack import open_stack
+from ui.view import model
 
 STEPS = 8  # of the decoder: enough to see what it will be, in a third of the time
 COARSE = 0.05  # shares are rounded to it, so that a slider that is moved back finds its picture again
@@ -72,7 +72,7 @@ def get_ready(after: float = 3.0) -> None:
 
     def load() -> None:
         with suppress(ConceptreeError):  # whoever needs that stack is told what is wrong with it
-            open_stack("emoji")
+            model.stack("emoji")
 
     timer = Timer(after, load)
     timer.daemon = True

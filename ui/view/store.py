@@ -121,7 +121,7 @@ def opened(name: str) -> Opened:
         ConceptreeError: there is none, or it is of another schema.
     """
     run = open_run(runs_folder(), name)
-    return _read(str(run.folder), state_of(run.folder), run)
+    return _read(str(run.folder), repr(state_of(run.folder)), run)  # as text, which is quickly compared
 
 
 def state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
@@ -144,7 +144,7 @@ def _parts(folder: Path) -> list[Path]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _read(folder: str, state: tuple[tuple[str, int, int], ...], _run: Run) -> Opened:
+def _read(folder: str, state: str, _run: Run) -> Opened:
     damage: list[Damage] = []
     entries = tuple(_run.entries(damage))
     graph = family(_run, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from contextlib import ExitStack
 from types import SimpleNamespace
 
@@ -96,7 +97,7 @@ def started(monkeypatch) -> list[str]:
     return names
 
 
-FINE = SimpleNamespace(poll=lambda: None)
+FINE, ENDED = SimpleNamespace(poll=lambda: None), SimpleNamespace(poll=lambda: 2)
 
 
 def test_a_run_without_jobs_says_what_to_do(run):
@@ -335,9 +336,20 @@ def test_a_process_is_made_once(run, job, started):
 
 
 def test_a_process_that_ends_without_a_word_has_failed(run, job, monkeypatch):
-    monkeypatch.setattr(processes, "_begun", {job.folder.resolve(): SimpleNamespace(poll=lambda: 2)})
+    monkeypatch.setattr(processes, "_begun", {job.folder.resolve(): processes.Begun(ENDED, time.time())})
     assert processes.status(job).state == "failed"
     assert "the process ended with code 2" in text(shown(job))
+
+
+def test_a_process_that_goes_on_is_starting_until_it_comes_to_the_job(run, job, started):
+    ended(job, Stopped())
+    assert processes.status(job).state == "stopped"
+    processes.start(run, job)
+    assert processes.status(job).state == "starting"
+    with held(job):
+        assert processes.status(job).state == "working"
+    ended(job, Stopped())  # its process takes a moment to end
+    assert processes.status(job).state == "stopped"
 
 
 def test_a_log_that_cannot_be_written_is_said(run, job, monkeypatch):

@@ -36,7 +36,10 @@ def names(run) -> dict[str, str]:
 
 
 def tree(run: str = "pets") -> AppTest:
-    return page("tree", run=run).run()
+    """The page, with its table open."""
+    app = page("tree", run=run)
+    app.session_state["tree.as_table"] = True
+    return app.run()
 
 
 def told(app: AppTest) -> dict:
@@ -146,6 +149,10 @@ def test_ticking_a_row_selects_in_the_tree_and_unticking_no_longer(run, ids, nam
     assert told(app)["selected"] == []
 
 
+def test_the_table_is_made_when_somebody_opens_it(run):
+    assert not page("tree", run="pets").run().dataframe
+
+
 def test_what_the_tree_said_before_is_not_said_again(run, ids):
     """The browser repeats its last word with every rerun."""
     app = select(tree(), ids["a"])
@@ -160,7 +167,7 @@ def test_stars_and_hearts_are_stored_and_shown_and_taken_back(run, ids, names):
     app.feedback[0].set_value(3).run()
     assert run.notes()[ids["a"]].rating == 4
     assert node(app, ids["a"])["rating"] == 4 and "rated 4" in node(app, ids["a"])["says"]
-    app.button(key="tree.favourite").click().run()
+    app.button(key="tree.icon.favourite").click().run()
     assert node(app, ids["a"])["favourite"] and node(app, ids["a"])["rating"] == 4
     app.button(key="undo.undo").click().run()
     assert not node(app, ids["a"])["favourite"]
@@ -168,7 +175,7 @@ def test_stars_and_hearts_are_stored_and_shown_and_taken_back(run, ids, names):
 
 def test_hiding_takes_a_concept_out_of_the_tree_and_undo_brings_it_back(run, ids, names):
     app = select(tree(), ids["g"])
-    app.button(key="tree.hide").click().run()
+    app.button(key="tree.icon.hide").click().run()
     assert ids["g"] not in {each["id"] for each in told(app)["nodes"]}
     assert f"hid {names['g']}" in text(app)
     app.button(key="undo.undo").click().run()
@@ -277,6 +284,13 @@ def test_an_empty_run_says_how_to_go_on(tmp_path, monkeypatch):
     new_run(tmp_path / "pets")
     app = tree()
     assert "There are no concepts in this run yet." in text(app) and not app.exception
+
+
+def test_what_is_born_meanwhile_is_told(run, ids):
+    app = tree()
+    assert told(app)["born"] == []
+    (child,) = run.add([concept(30, [by_letter(run)["a"].concept])])
+    assert told(app.run())["born"] == [child.id]
 
 
 def test_names_stay_text(run, ids):

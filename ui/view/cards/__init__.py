@@ -75,6 +75,9 @@ def cards(
     start = {"selected": list(data["selected"])}
     found = _grid(key=key, data=data, default=start, on_selected_change=_noted, on_opened_change=_noted)
     told = found.get("selected")
+    if asked and st.session_state.get(f"{key}.seen") != asked["number"]:  # the browser does not know it yet
+        told = asked["selected"]
+        st.session_state[f"{key}.seen"] = asked["number"]
     wanted = set(told if told is not None else data["selected"])
     there = {each.id for each in items}
     opened = found.get("opened")
@@ -82,16 +85,15 @@ def cards(
 
 
 def choose(key: str, selected: Sequence[str]) -> None:
-    """Select these in a grid from now on. For callbacks, which run before the grid is shown."""
+    """Select these in a grid the next time that it is shown, as if a person had done it."""
     before = st.session_state.get(f"{key}.asked", {"number": 0})
     st.session_state[f"{key}.asked"] = {"selected": list(selected), "number": before["number"] + 1}
-    if key in st.session_state:
-        st.session_state[key] = {"selected": list(selected)}
 
 
 def _filled(each: Card) -> dict[str, Any]:
     """A card without what it does not say."""
-    return {name: value for name, value in asdict(each).items() if value not in (None, False, "") or name == "id"}
+    said = asdict(each).items()
+    return {name: value for name, value in said if name == "id" or (value not in (None, "") and value is not False)}
 
 
 def _noted() -> None:

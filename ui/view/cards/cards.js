@@ -26,13 +26,15 @@ export default function (component) {
   grid.style.setProperty("--side", `${data.side}px`);
   grid.setAttribute("aria-label", data.label);
   grid.setAttribute("aria-multiselectable", String(data.several));
-  if (state.asked !== data.asked) {
+  const chosen = state.asked !== data.asked;
+  if (chosen) {
     state.asked = data.asked;
     state.selected = new Set(data.selected);
   }
   fill(state);
   if (fresh) listen(state);
-  if (fresh && !same([...state.selected], data.selected)) tell(state, 0);
+  // What Python has chosen, the browser says again: else its next message would bring back what it said before.
+  if ((chosen && data.asked) || (fresh && !same([...state.selected], data.selected))) tell(state, 0);
   return () => flush(state);
 }
 

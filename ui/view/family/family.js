@@ -48,7 +48,7 @@ function mounted(parentElement) {
   const bar = made("div", "bar", root);
   const search = made("input", "search", bar, { type: "search", placeholder: "Search by name", "aria-label": "Search by name" });
   const tree = {
-    root, rows, canvas, search, cy: null, turn: null, told: "", cursor: null, quiet: false, sized: false, known: null,
+    root, rows, canvas, search, cy: null, turn: null, told: "", cursor: null, quiet: false, sized: false,
     tip: made("div", "tip", root, { hidden: "" }),
     message: made("div", "message", root, { hidden: "", role: "status" }),
     heard: made("div", "heard", root, { "aria-live": "polite" }),
@@ -124,14 +124,14 @@ function update(tree, data) {
   const anchor = anchorOf(tree, data);
   const before = anchor && { ...anchor.renderedPosition() };
   tree.quiet = true;
-  const found = new Set();
+  const found = new Set(), born = new Set(data.born);
   cy.batch(() => {
     for (const node of data.nodes) {
       found.add(node.id);
       const position = { x: node.x, y: node.y };
       const there = cy.getElementById(node.id);
       if (there.empty()) {
-        const classes = tree.known && !node.count ? "born" : "";
+        const classes = tree.turn !== null && born.has(node.id) ? "born" : "";
         cy.add({ group: "nodes", data: node, position, classes, selectable: !node.count });
       } else {
         if (JSON.stringify(there.data()) !== JSON.stringify(node)) {
@@ -170,7 +170,6 @@ function update(tree, data) {
   tree.message.hidden = !data.message;
   tree.message.textContent = data.message || "";
   fadeBorn(tree);
-  tree.known = found;
   tree.turn = data.turn;
   highlight(tree);
   explain(tree);
@@ -250,7 +249,7 @@ function restyle(tree) {
         label: "data(name)", color: ink, "font-family": font, "font-size": 14, "min-zoomed-font-size": 6,
         "text-valign": "bottom", "text-margin-y": 5, "text-wrap": "ellipsis", "text-max-width": 116,
         "text-background-color": paper, "text-background-opacity": 0.8, "text-background-padding": 1,
-        "overlay-opacity": 0, "outline-width": 0,
+        "overlay-opacity": 0, "outline-width": 0, "box-selection": "overlap",
       },
     },
     { selector: "node[!picture]", style: { "background-color": ink, "background-opacity": 0.08 } },
@@ -271,7 +270,7 @@ function restyle(tree) {
         "control-point-weights": "data(weights)", "control-point-distances": "data(distances)",
         "source-endpoint": `0 ${PICTURE / 2 + LABEL}`, "target-endpoint": `0 ${-PICTURE / 2 - 4}`,
         width: (edge) => 1.5 + 6.5 * edge.data("weight"), "line-color": (edge) => colour(edge.data("kind")),
-        "line-opacity": 0.62, "line-cap": "round", "overlay-opacity": 0, events: "no",
+        "line-opacity": 0.62, "line-cap": "round", "overlay-opacity": 0, events: "no", "box-selection": "none",
       },
     },
     {
@@ -279,6 +278,7 @@ function restyle(tree) {
       style: { "line-style": "dashed", width: 1.5, "line-color": ink, "line-opacity": 0.35 },
     },
     { selector: ".dim", style: { opacity: 0.16 } },
+    { selector: ".dim[?count]", style: { opacity: 0.6 } },
     { selector: "edge.kin", style: { "line-opacity": 0.95, "z-index": 5 } },
     {
       selector: "node:selected",
@@ -423,10 +423,11 @@ function listen(tree) {
   cy.on("dbltap", "node", (event) => open(tree, event.target));
   cy.on("viewport", () => placeRows(tree));
   cy.on("render", () => {
-    if (tree.sized) tree.root.dataset.drawn = "";
+    if (tree.sized) tree.root.dataset.drawn ??= Math.round(performance.now()); // milliseconds after the page was asked for
   });
   cy.on("mouseover", "node", (event) => {
     canvas.style.cursor = "pointer";
+    if (event.originalEvent?.buttons) return;
     tree.tip.textContent = event.target.data("says");
     tree.tip.hidden = false;
     const { x, y } = event.target.renderedPosition(), away = (event.target.renderedHeight() / 2) + 10;
@@ -437,9 +438,14 @@ function listen(tree) {
     canvas.style.cursor = "";
     tree.tip.hidden = true;
   });
-  canvas.addEventListener("pointerdown", () => canvas.focus({ preventScroll: true }));
+  // Later than pointerdown, at which cytoscape takes the focus away from wherever it is.
+  canvas.addEventListener("pointerup", () => canvas.focus({ preventScroll: true }));
+  canvas.addEventListener("pointerleave", () => (tree.tip.hidden = true));
   canvas.addEventListener("keydown", (event) => pressed(tree, event));
-  search.addEventListener("input", () => match(tree));
+  search.addEventListener("input", () => {
+    tree.message.hidden = true;
+    match(tree);
+  });
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && search.value.trim()) seek(tree);
     else if (event.key === "Escape") {

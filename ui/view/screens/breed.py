@@ -25,7 +25,7 @@ from ui.view import learning, links, model, preview, processes, store
 from ui.view.store import Opened
 from ui.view.text import plain
 
-EVERY = 1.0  # seconds between two looks at what is being learned
+EVERY = 1.5  # seconds between two looks at what is being learned
 BUSY = ("working", "starting")
 MOST_CHILDREN, MOST_PHOTOS = 8, 4
 DRAFT = 0.4  # of the steps of a finished child
@@ -216,7 +216,7 @@ def _job(run: Run, job: Job, status: Any) -> None:
                 [links.look(name, job.name, look.image.stem, 96) for look in looks.values()],
                 caption=[plain(look.name) or "draft" for look in looks.values()],
                 width=62,
-                alt=[f"{look.name or 'a child, as it looks so far'}" for look in looks.values()],
+                alt=[look.name or "a child, as it looks so far" for look in looks.values()],
             )
         if status.problem:
             st.error(plain(status.problem), icon=":material/error:")
@@ -286,8 +286,8 @@ def _sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str,
                 st.session_state[key] = share
                 st.slider(plain(name), 0, 100, key=key, format="%d %%", on_change=_moved, args=(run, id_, dict(shares)))
         with end:
-            help_ = f"{plain(name)} shall be no parent"
-            if st.button("", icon=":material/close:", type="tertiary", key=f"breed.without.{run}.{id_}", help=help_):
+            said = f"{plain(name)} shall be no parent"
+            if st.button(said, icon=":material/close:", type="tertiary", key=f"tree.icon.without.{id_}", help=said):
                 _drop(run, id_)
                 st.rerun()
     return shares

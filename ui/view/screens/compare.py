@@ -102,7 +102,7 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
             st.error(plain(str(error)), icon=":material/error:")
         else:
             if is_there:
-                st.rerun(scope="fragment")
+                st.rerun()
     _errands(found, chosen)
     head = st.columns(len(chosen))
     for column, each in zip(head, chosen, strict=True):

@@ -102,15 +102,8 @@ def _drawings(found: Opened, entry: Entry) -> None:
     there = found.drawings.get(entry.id, [])
     by_stem = {each.file.stem: each for each in there}
     lost = [each for each in there if not each.file.is_file()]
-    chosen = st.session_state.get(key, {}).get("selected") or []
-    shown = next((by_stem[each] for each in chosen if each in by_stem), there[0] if there else None)
-    if shown is None:
-        st.info("Nothing is drawn of it yet: ask for a drawing below.", icon=":material/brush:")
-    elif shown in lost:
-        st.warning(plain(f"The picture {shown.file.name} is missing. Draw it again below."), icon=":material/healing:")
-    else:
-        st.image(links.picture(name, shown, BIG), width="stretch", alt=alt(entry, shown))
-        st.caption(plain(f"{_titled(shown, entry)}, seed {shown.seed}"))
+    place = st.container()
+    shown = there[0] if there else None
     if len(there) > 1 or lost:
         items = [
             Card(
@@ -122,8 +115,26 @@ def _drawings(found: Opened, entry: Entry) -> None:
             )
             for stem, each in by_stem.items()
         ]
-        first = [shown.file.stem] if shown else []
-        cards(items, first, key=key, label="Drawings", height=250, side=SMALL, several=False, opens=False)
+        chosen = cards(
+            items,
+            [there[0].file.stem],
+            key=key,
+            label="Drawings",
+            height=250,
+            side=SMALL,
+            several=False,
+            opens=False,
+        ).selected
+        shown = by_stem[chosen[0]] if chosen else shown
+    with place:
+        if shown is None:
+            st.info("Nothing is drawn of it yet: ask for a drawing below.", icon=":material/brush:")
+        elif shown in lost:
+            lacking = f"The picture {shown.file.name} is missing. Draw it again below."
+            st.warning(plain(lacking), icon=":material/healing:")
+        else:
+            st.image(links.picture(name, shown, BIG), width="stretch", alt=alt(entry, shown))
+            st.caption(plain(f"{_titled(shown, entry)}, seed {shown.seed}"))
     st.fragment(_draw_anew)(found, entry, key)
 
 

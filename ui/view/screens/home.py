@@ -121,7 +121,7 @@ def _jobs(name: str, found: Opened) -> None:
             continue
         with st.container(horizontal=True, vertical_alignment="center"):
             links.to("jobs", plain(words), icon=":material/pause_circle:", run=name, job=job.name)
-            go_on = st.button("Go on", key=f"home.on.{name}.{job.name}", type="tertiary")
+            go_on = st.button("Go on", key=f"home.on.{name}.{job.name}")
         if go_on:
             try:
                 processes.start(found.run, job)

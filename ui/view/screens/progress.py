@@ -264,7 +264,7 @@ def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
             color=alt.Color("word:N", sort=words, legend=alt.Legend(title=None, orient="bottom", columns=4)),
             tooltip=["word:N", "step:Q", alt.Tooltip("similarity:Q", format=".3f")],
         )
-        .properties(height=230)
+        .properties(height=270)
     )
     now = ", ".join(f"{constraint(word, names)} {value:.2f}" for word, value in looks[-1].similarities.items())
     told = f"Similarity of {name} over the steps; at step {looks[-1].step}: {now}"
@@ -297,8 +297,13 @@ def _steer(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:
     steps = [look.step for look in looks[:-1] if not look.draft]
     with st.form(f"progress.steer.{key}", border=False):
         dropped = st.multiselect("May be after all", looks[-1].all_negatives, key=f"progress.drop.{key}")
+        named = {word for look in job.looks() for word in look.all_negatives}  # of others, which may fit it too
         added = st.multiselect(
-            "Shall not be either", [], key=f"progress.add.{key}", accept_new_options=True, placeholder="Type words"
+            "Shall not be either",
+            sorted(named - set(looks[-1].all_negatives)),
+            key=f"progress.add.{key}",
+            accept_new_options=True,
+            placeholder="Type words",
         )
         back = st.selectbox(
             "Go back to step",

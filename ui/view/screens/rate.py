@@ -175,7 +175,7 @@ def _pass(found: Opened, session: Session, given: Sequence[Answer]) -> None:
     done = len(asked) - len(left)
     if question is None:
         st.title("Thank you", anchor=False)
-        st.success(f"All {counted(len(asked), 'question')} are answered, and kept.", icon=":material/check:")
+        st.success(f"Every question is answered: {counted(len(asked), 'answer')} kept.", icon=":material/check:")
         links.to("rate", "To the results", icon=":material/bar_chart:", run=found.run.folder.name)
         _step_back(session, len(asked))
         return

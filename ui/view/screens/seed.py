@@ -207,9 +207,10 @@ def _checked(backbone: Backbone, given: dict[str, Any]) -> Plan:
     category, kind = given["category"], given["kind"]
     numbers = {name: given[name] for name in ("steps", "segment", "lam")}
     chosen = chosen_settings(backbone, given["preset"], kind, category=category, **numbers)
-    plan = plan_founders(
-        backbone, category, given["count"], given["wave"], given["negatives"], kind, given["seed"], chosen
-    )
+    with model.loading:  # the question answerer, at first
+        plan = plan_founders(
+            backbone, category, given["count"], given["wave"], given["negatives"], kind, given["seed"], chosen
+        )
     return replace(plan, ask=PAGE if given["ask"] else False, drafts=can_draw(backbone))
 
 

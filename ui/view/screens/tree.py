@@ -28,13 +28,19 @@ from ui.view.text import counted, plain, shortened
 HEIGHT = 600  # pixels of the tree, and of the panel beside it: a laptop shows both whole
 STEP, ROW, WITHIN = 138, 190, 150  # pixels from one drawing to the next, between generations and within one
 SIDE = 128  # pixels of a drawing in the tree
+# Buttons of an icon alone have their names for whoever listens.
+STYLE = """<style>
+[class*="st-key-tree-icon-"] [data-testid="stMarkdownContainer"] {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+}
+</style>"""
 NARROWEST = 10  # concepts in a row before it is broken
 
 
 @dataclass
 class State:
     """What a person does with a run's tree. turn: grows when the page itself selects; heard, ticked: what the tree and
-    the table last said; listed: the concepts by their rows in the table.
+    the table last said; listed: the concepts by their rows in the table; known: those there were in the beginning.
     """
 
     selected: list[str] = field(default_factory=list)
@@ -45,6 +51,7 @@ class State:
     heard: Any = None
     ticked: list[int] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
+    known: frozenset[str] | None = None
 
     def select(self, concepts: Sequence[str], centre: bool = True) -> None:
         """Select these everywhere, whoever asked for it."""
@@ -90,10 +97,12 @@ def show() -> None:
         st.info("There are no concepts in this run yet.", icon=":material/account_tree:")
         links.to("seed", "Seed founders", icon=":material/add:")
         return
+    st.html(STYLE)
     state = state_of(run)
     if gone := st.session_state.pop("tree.go", None):
         links.go("concept", run=run, concept=gone)
     _hear(state, run)
+    state.known = state.known or frozenset(each.id for each in found.entries)
     state.selected = [each for each in state.selected if each in found.graph]
     tree, panel = st.columns([2.7, 1], gap="small")
     with tree:
@@ -256,6 +265,7 @@ def told(drawn: Scene, found: Opened, state: State) -> dict[str, Any]:
         "rows": drawn.rows,
         "places": {each["id"]: (each["x"], each["y"]) for each in drawn.nodes},
         "births": [{"birth": b, "colour": colour, "label": SAID[b]} for b, colour in BIRTHS.items() if b in there],
+        "born": [each.id for each in found.entries if each.id not in (state.known or ())],
         "selected": state.selected,
         "turn": state.turn,
         "centre": state.centre,
@@ -290,35 +300,41 @@ def _filter(found: Opened) -> Filter:
 
 def _table(found: Opened, shown: Sequence[str], state: State) -> None:
     """The same concepts and the same selection, for the keyboard and for reading aloud."""
+    with st.expander(
+        "The same as a table", icon=":material/table_rows:", key="tree.as_table", on_change="rerun"
+    ) as opened:
+        if opened.open:
+            _rows_of_table(found, shown, state)
+
+
+def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
     run, by_id = found.run.folder.name, found.by_id
     listed = [each for each in shown if each in by_id][::-1]
     names = dict(found.graph.nodes(data="name"))
     state.listed, key = listed, f"tree.table.{run}"
     state.ticked = [row for row, each in enumerate(listed) if each in set(state.selected)]
     st.session_state[key] = {"selection": {"rows": state.ticked, "columns": [], "cells": []}}
-    with st.expander("The same as a table", icon=":material/table_rows:", key="tree.as_table"):
-        st.dataframe(
-            pd.DataFrame(
-                [
-                    {
-                        "Name": each.name,
-                        "Generation": each.generation,
-                        "Born": SAID[each.birth],
-                        "Parents": ", ".join(names.get(parent.id, parent.brief) for parent in each.parents),
-                        "Rating": each.note.rating,
-                        "Favourite": each.note.favourite,
-                        "Hidden": each.note.hidden,
-                    }
-                    for each in map(by_id.__getitem__, listed)
-                ]
-            ),
-            key=key,
-            on_select="rerun",
-            selection_mode="multi-row",
-            hide_index=True,
-            placeholder="",
-            height=320,
-        )
+    rows = [
+        {
+            "Name": each.name,
+            "Generation": each.generation,
+            "Born": SAID[each.birth],
+            "Parents": ", ".join(names.get(parent.id, parent.brief) for parent in each.parents),
+            "Rating": each.note.rating,
+            "Favourite": each.note.favourite,
+            "Hidden": each.note.hidden,
+        }
+        for each in map(by_id.__getitem__, listed)
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        key=key,
+        on_select="rerun",
+        selection_mode="multi-row",
+        hide_index=True,
+        placeholder="",
+        height=320,
+    )
 
 
 def _panel(found: Opened, state: State) -> None:
@@ -358,19 +374,19 @@ def _concept(found: Opened, each: Entry) -> None:
         st.feedback("stars", key=key, on_change=_rated, args=(run, id_, key))
         is_favourite = each.note.favourite
         st.button(
-            "",
+            said := f"{name} is a favourite: no longer" if is_favourite else f"Make {name} a favourite",
             icon=":material/favorite:" if is_favourite else ":material/favorite_border:",
-            key="tree.favourite",
-            help=f"{name} is a favourite: no longer" if is_favourite else f"Make {name} a favourite",
+            key="tree.icon.favourite",
+            help=said,
             on_click=_note,
             args=(run, id_, f"{each.name} is no favourite" if is_favourite else f"{each.name} is a favourite"),
             kwargs={"favourite": not is_favourite},
         )
         st.button(
-            "",
+            said := f"Show {name} again" if each.note.hidden else f"Hide {name}: it stays in the run",
             icon=":material/visibility:" if each.note.hidden else ":material/visibility_off:",
-            key="tree.hide",
-            help=f"Show {name} again" if each.note.hidden else f"Hide {name}: it stays in the run",
+            key="tree.icon.hide",
+            help=said,
             on_click=_note,
             args=(run, id_, f"showed {each.name}" if each.note.hidden else f"hid {each.name}"),
             kwargs={"hidden": not each.note.hidden},

@@ -1,0 +1,99 @@
+"""share and adopt as they are typed: a family goes out as one file, and comes in as a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.files import StorageError
+from evolve import Run
+from evolve.share import FamilyError, family_file
+from tests.families import STACK, by_letter, family
+from tests.typed import good, one_line
+from tests.ui.view.test_concept import learned
+from ui.share import open_family, taken_in
+
+
+@pytest.fixture
+def run(tmp_path, backbone) -> Run:
+    """Two founders of the tiny stack."""
+    made = Run.create(tmp_path / "runs" / "pets", "pet", backbone)
+    made.add([learned(seed, backbone) for seed in range(2)])
+    made.note(made.entries()[0].id, name="Whisker")
+    return made
+
+
+def test_a_family_goes_out_and_comes_in(run, stack_folder, tmp_path):
+    file, there = tmp_path / "w.family.zip", tmp_path / "theirs"
+    said = good("share", "pets", "Whisker", "--to", file, "--runs", run.folder.parent)
+    assert str(file) in said and "1 concept, 0 ancestors" in said
+    said = good("adopt", file, "--runs", there, "--model", stack_folder)
+    assert "1 concept came into" in said
+    theirs = Run.open(there / "pets")
+    assert theirs.find("Whisker").concept == run.find("Whisker").concept
+    assert theirs.about["stack"] == run.about["stack"]
+    assert "0 concepts came into" in good("adopt", file, "--runs", there, "--run", "pets")
+    assert "in" in good("adopt", file, "--runs", there, "--model", stack_folder) and (there / "pets-2").is_dir()
+
+
+def test_the_stack_is_found_among_those_of_the_runs_here(run):
+    content = family_file(run, ["Whisker"])
+    found = open_family(content, run.folder.parent)
+    assert found.folder.name == "pets-2" and found.about["stack"]["where"] == run.about["stack"]["where"]
+
+
+def test_a_stack_that_is_not_here_is_told_and_nothing_is_made(tmp_path, stack_folder):
+    pets = family(tmp_path / "runs" / "pets")
+    content = family_file(pets, [by_letter(pets)["a"].id])
+    with pytest.raises(FamilyError, match=r"on the stack tiny-1 \(f\), which is not here: get that stack"):
+        taken_in(content, tmp_path / "theirs")
+    with pytest.raises(FamilyError, match="which is not here"):
+        taken_in(content, tmp_path / "theirs", model=str(stack_folder))
+    assert not (tmp_path / "theirs").exists()
+
+
+def test_nothing_is_left_of_a_run_that_could_not_be_filled(run, tmp_path, monkeypatch):
+    import ui.share
+
+    def full(*rest):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(ui.share, "adopt", full)
+    with pytest.raises(StorageError):
+        taken_in(family_file(run, ["Whisker"]), tmp_path / "theirs", model=run.about["stack"]["where"])
+    assert not list((tmp_path / "theirs").iterdir())
+
+
+def test_by_default_it_is_called_after_the_concept(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    good("share", "pets", "Whisker", "--runs", run.folder.parent)
+    assert (tmp_path / "Whisker.family.zip").is_file()
+    assert "is there already: --force" in one_line("share", "pets", "Whisker", "--runs", run.folder.parent)
+    good("share", "pets", "Whisker", "--runs", run.folder.parent, "--force")
+    assert "is a folder" in one_line("share", "pets", "Whisker", "--to", tmp_path, "--runs", run.folder.parent)
+
+
+def test_json_for_programs(run, stack_folder, tmp_path):
+    file = tmp_path / "w.family.zip"
+    told = json.loads(good("share", "pets", "Whisker", "--to", file, "--runs", run.folder.parent, "--json"))
+    assert told["concepts"] == told["of"] == [run.entry("Whisker").id] and told["bytes"] == file.stat().st_size
+    told = json.loads(good("adopt", file, "--runs", tmp_path / "theirs", "--model", stack_folder, "--json"))
+    assert told["run"] == "pets" and [each["name"] for each in told["added"]] == ["Whisker"]
+
+
+def test_files_that_are_none(tmp_path, monkeypatch):
+    (tmp_path / "x.zip").write_bytes(b"hello")
+    assert "torn, or no family" in one_line("adopt", tmp_path / "x.zip", "--runs", tmp_path / "runs")
+    assert "cannot be read" in one_line("adopt", tmp_path / "nothing.zip", "--runs", tmp_path / "runs")
+    monkeypatch.setattr("ui.share.LARGEST_FILE", 3)
+    assert "at most 3 are read" in one_line("adopt", tmp_path / "x.zip", "--runs", tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_of_another_stack(run, tmp_path):
+    other = Run.create(run.folder.parent / "others", "pet", STACK)
+    file = tmp_path / "w.zip"
+    file.write_bytes(family_file(run, ["Whisker"]))
+    said = one_line("adopt", file, "--runs", run.folder.parent, "--run", "others")
+    assert "and the run 'others' on tiny-1 (f)" in said and not other.entries()

@@ -1,0 +1,143 @@
+"""Concepts beside each other: the same prompts and seeds, and in what they differ."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from evolve import Run
+from tests.families import by_letter, family, picture
+from tests.pages import alts, page, text
+from tests.ui.view.test_concept import learned
+from ui.pictures import PROMPTS
+from ui.view.differences import rows, scores
+
+PHOTO, SKETCH, BLUE = PROMPTS["object"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Run:
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    return family(tmp_path / "pets")
+
+
+@pytest.fixture
+def ids(run) -> dict[str, str]:
+    return {letter: each.id for letter, each in by_letter(run).items()}
+
+
+@pytest.fixture
+def real(tmp_path, monkeypatch, backbone) -> Run:
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    made = Run.create(tmp_path / "pets", "pet", backbone)
+    made.add([learned(seed, backbone) for seed in range(2)])
+    return made
+
+
+def compare(*concepts: str) -> AppTest:
+    app = page("compare", run="pets", concepts=",".join(concepts)).run()
+    assert not app.exception
+    return app
+
+
+def tables(app: AppTest) -> list[dict]:
+    return [each.value.to_dict("list") for each in app.dataframe]
+
+
+def test_two_to_six_are_compared(run, ids):
+    assert "Choose 2 to 6 concepts" in text(compare()) and "Choose 2 to 6" in text(compare(ids["a"]))
+    assert len(alts(compare(*(ids[letter] for letter in "abcdef")))) == 6
+    app = compare(*ids.values())
+    assert len(app.multiselect(key="compare.concepts.pets").value) == 6
+
+
+def test_the_address_tells_whom_and_a_choice_changes_it(run, ids):
+    app = compare(ids["a"], ids["b"])
+    app.multiselect(key="compare.concepts.pets").set_value([ids["a"], ids["c"], ids["d"]]).run()
+    assert not app.exception and app.query_params["concepts"] in (
+        ",".join([ids["a"], ids["c"], ids["d"]]),
+        [",".join([ids["a"], ids["c"], ids["d"]])],
+    )
+    assert len(alts(app)) == 3
+
+
+def test_who_is_not_there_is_told(run, ids):
+    app = compare(ids["a"], ids["b"], "nobody")
+    assert "1 concept of the address cannot be found" in text(app) and len(alts(app)) == 2
+
+
+def test_rows_are_prompts_with_one_seed(run, ids):
+    run.add_drawings([(ids[letter], "a {} on the moon", 1, picture(number)) for number, letter in enumerate("ab")])
+    run.add_drawings([(ids["a"], PHOTO, 2, picture(9))])
+    app = compare(ids["a"], ids["b"])
+    assert len(alts(app)) == 4 and text(app).count("not drawn") == 4
+    assert "a … on the moon" in text(app) and "Draw 4 missing pictures" in app.button(key="compare.draw").label
+    app.number_input(key="compare.seed").set_value(2).run()
+    assert len(alts(app)) == 1 and "Draw 7" in app.button(key="compare.draw").label
+
+
+def test_a_picture_whose_file_is_gone_counts_as_missing(run, ids):
+    run.drawings(ids["a"])[0].file.unlink()
+    app = compare(ids["a"], ids["b"])
+    assert len(alts(app)) == 1 and "Draw 5" in app.button(key="compare.draw").label
+
+
+def test_missing_pictures_are_drawn_when_somebody_asks(real):
+    ids = [each.id for each in real.entries()]
+    app = compare(*ids)
+    assert not alts(app)
+    app.text_input(key="compare.prompt").set_value("a {} in the snow").run()
+    assert app.text_input(key="compare.prompt").value == ""
+    app.button(key="compare.draw").click().run(timeout=120)
+    assert not app.exception and len(alts(app)) == 8 and app.button(key="compare.draw").disabled
+    assert {(d.prompt, d.seed) for d in real.drawings(ids[0])} == {
+        (prompt, 1) for prompt in (PHOTO, SKETCH, BLUE, "a {} in the snow")
+    }
+
+
+def test_a_prompt_that_is_none_and_a_stack_that_is_not_here(run, ids):
+    app = compare(ids["a"], ids["b"])
+    app.text_input(key="compare.prompt").set_value("no place for it").run()
+    assert "write {} where the concept stands" in text(app)
+    app.button(key="compare.draw").click().run()
+    assert not app.exception and "needs the stack tiny-1 (f)" in text(app)
+
+
+def test_what_differs_is_marked_and_what_is_equal_is_folded(run, ids):
+    app = compare(ids["a"], ids["b"], ids["e"])
+    unlike, marks, equal = tables(app)
+    names = [run.entry(ids[letter]).name for letter in "abe"]
+    assert list(unlike) == ["fact", *names]
+    place = unlike["fact"].index("parents")
+    assert unlike[names[0]][place] == "–"  # as most have it
+    assert unlike[names[2]][place] == f"≠ 75% {names[0]}, 25% {names[1]}"
+    seeds = unlike["fact"].index("seed")
+    assert all(unlike[name][seeds].startswith("≠ ") for name in names)
+    assert "steps" in equal["fact"] and "category" in equal["fact"] and not set(equal["fact"]) & set(unlike["fact"])
+    assert marks["fact"] == ["score", "belongs"]
+
+
+def test_facts_of_concepts(run, ids):
+    found = {row.fact: row for row in rows([run.find(ids["e"]), run.find(ids["e"])], run.names())}
+    assert not any(row.differs for row in found.values())
+    assert found["is not"].values[0] == "cat, dog" and found["is"].values[0] == "pet × 2"
+    assert found["learning_rate"].values[0] == "0.0001" and found["generation"].values == ("1", "1")
+    assert scores([run.find(ids["a"])])[0].values == ("0.500",)
+
+
+def test_two_of_one_name_have_columns_of_their_own(run, ids, tmp_path):
+    part = run.entry(ids["b"]).part
+    rows_ = run.rooms["concepts"].read(part)
+    part.unlink()
+    run.rooms["concepts"].append([row | {"name": "twin"} for row in rows_])
+    columns = list(tables(compare(ids["a"], ids["b"]))[0])
+    assert columns == ["fact", f"twin ({ids['a'][:8]})", f"twin ({ids['b'][:8]})"]
+
+
+def test_a_damaged_concept_is_told_and_the_pictures_are_shown(run, ids):
+    part = run.entry(ids["g"]).part
+    rows_ = run.rooms["concepts"].read(part)
+    part.unlink()
+    run.rooms["concepts"].append([row | {"vectors": []} for row in rows_])
+    app = compare(ids["a"], ids["g"])
+    assert "cannot be read" in text(app) and len(alts(app)) == 2

@@ -1,0 +1,408 @@
+"""A concept's page: what it looks like, how it came to be, what it is near to, and what people say of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.concept import Concept, Measurement, Negative
+from evolve import Run
+from tests.families import by_letter, concept, family, new_run, picture
+from tests.pages import alts, page, text
+from ui.view import curves, drawing, nearness
+from ui.view.screens.concept import TABS
+
+CAME, CURVES, NEAREST, SCORES = TABS
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Run:
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    return family(tmp_path / "pets")
+
+
+@pytest.fixture
+def ids(run) -> dict[str, str]:
+    return {letter: each.id for letter, each in by_letter(run).items()}
+
+
+def learned(seed: int, backbone) -> Concept:
+    """A concept of the tiny stack, that nothing has learned."""
+    rng, made = np.random.default_rng(seed), concept(seed)
+    request = replace(made.request, tokens=1, avoid=(), fingerprint=backbone.fingerprint)
+    return replace(
+        made,
+        request=request,
+        vectors=rng.normal(size=(1, backbone.width)).astype(np.float32),
+        image_embed=rng.normal(size=backbone.width).astype(np.float32),
+        fingerprint=backbone.fingerprint,
+        version=backbone.version,
+    )
+
+
+@pytest.fixture
+def real(tmp_path, monkeypatch, backbone) -> Run:
+    """Two founders on the tiny stack, which can draw."""
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    made = Run.create(tmp_path / "pets", "pet", backbone)
+    made.add([learned(seed, backbone) for seed in range(2)])
+    made.add_drawings([(each.id, "a photo of a {}", 1, picture(n)) for n, each in enumerate(made.entries())])
+    return made
+
+
+def shown(concept_id: str, tab: str | None = None, run: str = "pets") -> AppTest:
+    app = page("concept", run=run, concept=concept_id)
+    if tab:
+        app.session_state["concept.tab"] = tab
+    app.run()
+    assert not app.exception
+    return app
+
+
+def tables(app: AppTest) -> list[dict]:
+    return [each.value.to_dict("list") for each in app.dataframe]
+
+
+# The address
+
+
+def test_the_link_leads_to_the_concept(run, ids):
+    app = shown(ids["e"])
+    each = run.entry(ids["e"])
+    assert app.title[0].value == each.name
+    assert "pet · child · generation 1" in text(app)
+    assert any(each.name in alt and "does not exist" in alt for alt in alts(app))
+
+
+def test_a_name_leads_there_as_well(run, ids):
+    run.note(ids["a"], name="Whisker")
+    assert shown("Whisker").title[0].value == "Whisker"
+    assert "born as" in text(shown("Whisker"))
+
+
+def test_an_address_that_leads_nowhere_says_where_to_go(run):
+    app = shown("nobody")
+    assert "there is no concept 'nobody'" in text(app) and "Gallery" in text(app)
+    assert "names no concept" in text(page("concept", run="pets").run())
+
+
+def test_an_empty_run(run, tmp_path):
+    new_run(tmp_path / "empty")
+    assert "no concepts yet" in text(page("concept", run="empty").run())
+
+
+def test_the_one_before_and_the_one_after(run, ids):
+    app = shown(ids["a"])
+    assert app.button(key="concept.before").disabled
+    app.button(key="concept.after").click().run()
+    assert app.title[0].value == run.entry(ids["b"]).name
+    run.note(ids["b"], hidden=True)
+    app = shown(ids["a"])
+    app.button(key="concept.after").click().run()
+    assert app.title[0].value == run.entry(ids["c"]).name
+
+
+# How it came to be
+
+
+def test_parents_stand_there_with_their_shares(run, ids):
+    app = shown(ids["e"])
+    found = text(app)
+    assert "75%" in found and "25%" in found
+    assert run.entry(ids["a"]).name in found and run.entry(ids["b"]).name in found
+    assert any(run.entry(ids["a"]).name in alt for alt in alts(app))
+
+
+def test_negatives_stand_there_with_their_steps_and_who_named_them(run, ids):
+    (table,) = tables(shown(ids["a"], CAME))
+    assert table["word"] == ["cat", "dog"] and table["since step"] == [0, 5]
+    assert table["named by"] == ["asked for", "question answerer"]
+    assert table["note"] == ["", "'boeing' does not push"]
+
+
+def test_children_and_positives(run, ids):
+    found = text(shown(ids["a"], CAME))
+    assert "Is: pet × 2" in found and run.entry(ids["e"]).name in found
+
+
+def test_a_guest_who_is_not_here_goes_by_its_id(run, ids):
+    found = text(shown(ids["i"]))
+    assert "01234567, which is not here" in found and "Nothing is drawn of it yet" in found
+
+
+def test_a_guest_from_a_run_beside_it_is_linked(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    others, run = new_run(tmp_path / "others"), new_run(tmp_path / "pets")
+    guest = concept(1)
+    others.add([guest])
+    others.add_drawings([(guest.id, "a photo of a {}", 1, picture(1))])
+    child = concept(2, {guest.id: 1.0}, run="others")
+    run.add([child])
+    app = shown(child.id)
+    assert others.entry(guest.id).name in text(app) and "100%" in text(app)
+    assert len(alts(app)) == 1
+
+
+def test_a_photograph_is_shown_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    run = new_run(tmp_path / "pets")
+    child = concept(1, {"photo-0123456789abcdef": 1.0}, birth="image")
+    run.add([child])
+    run.add_photo("photo-0123456789abcdef", picture(3), "snail.jpg")
+    app = shown(child.id)
+    assert "snail.jpg, a photograph" in text(app) and "photograph snail.jpg" in alts(app)
+
+
+def test_curves_know_when_a_negative_came():
+    made = replace(
+        concept(1),
+        negatives=(Negative("cat", 0, "request"), Negative("dog", 3, "vqa")),
+        history=tuple(Measurement(step, word, 0.1) for step in (0, 5, 10) for word in ("pet", "cat", "dog", "avoid:x")),
+    )
+    table = curves.table(made, {"avoid:x": "not like moku"})
+    came = table[table["came"]]
+    assert list(zip(came["constraint"], came["step"], strict=True)) == [("cat", 0), ("dog", 5)]
+    assert set(table["constraint"]) == {"pet", "cat", "dog", "not like moku"}
+    roles = dict(zip(table["constraint"], table["role"], strict=True))
+    assert roles == {"pet": "is", "cat": "is not", "dog": "is not", "not like moku": "is not"}
+
+
+def test_the_plot_is_interactive_and_stands_as_a_table_too(run, ids):
+    app = shown(ids["a"], CURVES)
+    (chart,) = app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
+    assert "legend" in chart.proto.spec and "diamond" in chart.proto.spec
+    (table,) = tables(app)
+    assert table["constraint"] == ["pet", "pet"] and table["similarity"] == [0.25, 0.5]
+
+
+def test_scores_and_settings(run, ids):
+    app = shown(ids["a"], SCORES)
+    found = [dict(zip(table["what"], table["value"], strict=True)) for table in tables(app)]
+    assert found[0] == {"score": "0.500", "belongs": "0.250"}
+    assert found[-1]["steps"] == "5" and found[-1]["vectors"] == "2 × 4" and found[-1]["id"] == ids["a"]
+    assert "needs the stack tiny-1" in text(app)  # fitness was not measured, and the stack is not here
+
+
+# What it is near to
+
+
+def test_relatives_are_nearest_by_cosine():
+    embeds = {
+        "a": np.array([1.0, 0.0]),
+        "b": np.array([5.0, 0.1]),
+        "c": np.array([-1.0, 0.0]),
+        "d": np.array([0.0, 2.0]),
+    }
+    embeds = {id_: embed.astype(np.float32) for id_, embed in embeds.items()}
+    found = nearness.relatives(embeds, "a", 2)
+    assert [id_ for id_, _ in found] == ["b", "d"] and found[0][1] == pytest.approx(5 / np.hypot(5, 0.1))
+    assert nearness.relatives(embeds, "nobody", 2) == [] and nearness.relatives({"a": embeds["a"]}, "a", 2) == []
+    assert nearness.relatives({**embeds, "zero": np.zeros(2, np.float32)}, "a", 9)
+
+
+def test_the_nearest_relatives_and_the_missing_stack(run, ids):
+    app = shown(ids["a"], NEAREST)
+    nearest = nearness.relatives(run.image_embeds(), ids["a"], 6)
+    assert all(run.entry(id_).name in text(app) for id_, _ in nearest)
+    assert "needs the stack tiny-1 (f)" in text(app)
+
+
+def test_the_nearest_known_words(real):
+    each = real.entries()[0]
+    app = shown(each.id, NEAREST)
+    (table,) = tables(app)
+    assert len(table["word"]) == 8 and table["similarity"] == sorted(table["similarity"], reverse=True)
+    assert {"dog", "cat"} <= set(table["word"])
+
+
+def test_fitness_is_measured_where_it_was_not(real):
+    each = real.entries()[0]
+    found = [dict(zip(t["what"], t["value"], strict=True)) for t in tables(shown(each.id, SCORES))]
+    assert set(found[1]) == {"belongs", "differs", "novel", "consistent"}
+
+
+# Drawing
+
+
+def test_draw_in_a_new_prompt(real):
+    each = real.entries()[0]
+    app = shown(each.id)
+    app.text_input(key="concept.prompt").set_value(f"a sketch of a {each.name} zorgle")
+    app.number_input(key="concept.seed").set_value(7)
+    app.button(key="concept.draw").click().run(timeout=120)
+    assert not app.exception
+    (made,) = [d for d in real.drawings(each.id) if d.prompt == "a sketch of a {} zorgle"]
+    assert made.seed == 7 and made.file.is_file()
+    assert "these words mean nothing: zorgle" in text(app)
+    assert f"a sketch of a {each.name} zorgle, seed 7" in text(app)  # it is the one shown
+
+
+@pytest.mark.parametrize("prompt", ["", "a photo of a dog", "a {0} {}", "a {} {"])
+def test_a_prompt_that_is_none_is_told(real, prompt):
+    app = shown(real.entries()[0].id)
+    app.text_input(key="concept.prompt").set_value(prompt)
+    app.button(key="concept.draw").click().run()
+    assert not app.exception and "write {} where the concept stands" in text(app)
+    assert len(real.drawings()) == 2
+
+
+def test_ideas_are_what_was_drawn_of_others_and_what_is_learned_in(real):
+    one, other = real.entries()
+    real.add_drawings([(other.id, "a {} on the moon", 1, picture(9))])
+    app = shown(one.id)
+    ideas = app.get("button_group")[-1]
+    assert ideas.options[0].replace("\\", "") == "a … on the moon" and len(ideas.options) == 8
+    app.session_state["concept.ideas"] = "a {} on the moon"
+    app.run()
+    assert "a photo of a …" not in [option.replace("\\", "") for option in app.get("button_group")[-1].options]
+
+
+def test_a_large_stack_draws_in_a_process_of_its_own(real, monkeypatch):
+    each = real.entries()[0]
+    asked = []
+
+    class Process:
+        returncode = 2
+
+        def __init__(self, command, stderr, **rest):
+            asked.append(command)
+            stderr.write(b"conceptree: the disk is full\n")
+
+        def poll(self):
+            return None if len(asked) == 1 and not done else 2
+
+    done: list[bool] = []
+    monkeypatch.setattr(drawing, "is_quick", lambda backbone: False)
+    monkeypatch.setattr(drawing.subprocess, "Popen", Process)
+    app = shown(each.id)
+    app.text_input(key="concept.prompt").set_value("a sketch of a {}")
+    app.button(key="concept.draw").click().run()
+    assert not app.exception and "you can go on working" in text(app)
+    assert asked[0][-3:] == ["--", "pets", each.id] and "--prompt=a sketch of a {}" in asked[0]
+    done.append(True)
+    app = shown(each.id)
+    assert "It could not be drawn: conceptree: the disk is full" in text(app)
+
+
+def test_without_its_stack_it_says_so_and_shows_the_rest(run, ids):
+    app = shown(ids["a"])
+    app.text_input(key="concept.prompt").set_value("a sketch of a {}")
+    app.button(key="concept.draw").click().run()
+    assert not app.exception and "needs the stack tiny-1 (f)" in text(app)
+
+
+def test_a_picture_that_is_missing_is_told(run, ids):
+    run.drawings(ids["a"])[0].file.unlink()
+    app = shown(ids["a"])
+    assert "is missing" in text(app) and not alts(app)
+
+
+def test_a_damaged_concept_is_told_and_its_drawings_are_shown(run, ids):
+    """Its vectors are gone from a part that can still be listed."""
+    part = run.entry(ids["g"]).part
+    rows = run.rooms["concepts"].read(part)
+    part.unlink()
+    run.rooms["concepts"].append([row | {"vectors": []} for row in rows])
+    app = shown(ids["g"])
+    assert "cannot be read" in text(app) and alts(app)
+
+
+# What people say
+
+
+def test_stars(run, ids):
+    app = shown(ids["a"])
+    app.feedback(key="concept.rating").set_value(3).run()
+    assert run.notes()[ids["a"]].rating == 4 and "rated 4 of 5" in text(app)
+    app.button(key="undo.undo").click().run()
+    assert run.notes()[ids["a"]].rating is None and app.feedback(key="concept.rating").value is None
+
+
+def test_favourite_hidden_and_comment(run, ids):
+    app = shown(ids["a"])
+    app.toggle(key="concept.favourite").set_value(True).run()
+    app.toggle(key="concept.hidden").set_value(True).run()
+    app.text_area(key="concept.comment").set_value("<b>so</b> fluffy").run()
+    note = run.notes()[ids["a"]]
+    assert (note.favourite, note.hidden, note.comment) == (True, True, "<b>so</b> fluffy")
+    app.button(key="undo.undo").click().run()
+    assert run.notes()[ids["a"]].comment == "" and app.text_area(key="concept.comment").value == ""
+    assert app.toggle(key="concept.hidden").value is True and not app.exception
+
+
+def test_renaming_is_kept_and_taken_back(run, ids):
+    app = shown(ids["a"])
+    born = run.entry(ids["a"]).born
+    app.text_input(key="concept.name").set_value("Whisker").run()
+    assert app.title[0].value == "Whisker" and f"{born} is called Whisker now" in text(app)
+    app.button(key="undo.undo").click().run()
+    assert app.title[0].value == born and app.text_input(key="concept.name").value == born
+    app.text_input(key="concept.name").set_value("Whisker").run()
+    app.text_input(key="concept.name").set_value("").run()
+    assert app.title[0].value == born and run.notes()[ids["a"]].name is None
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "-x", "a:b"])
+def test_a_name_that_is_none_is_told_beside_the_field_and_stays_there(run, ids, name):
+    app = shown(ids["a"])
+    app.text_input(key="concept.name").set_value(name).run()
+    assert not app.exception and "is no name for a concept" in text(app)
+    assert app.text_input(key="concept.name").value == name and not run.notes()
+    app.text_input(key="concept.name").set_value("Whisker").run()
+    assert "is no name" not in text(app) and app.title[0].value == "Whisker"
+
+
+def test_a_name_that_is_taken(run, ids):
+    app = shown(ids["a"])
+    app.text_input(key="concept.name").set_value(run.entry(ids["b"]).name).run()
+    assert "is taken" in text(app) and not run.notes()
+
+
+def test_what_is_typed_stays_with_its_concept(run, ids):
+    app = shown(ids["a"])
+    app.text_input(key="concept.name").set_value("a:b").run()
+    app.button(key="concept.after").click().run()
+    assert app.text_input(key="concept.name").value == run.entry(ids["b"]).name and "is no name" not in text(app)
+
+
+def test_make_this_a_parent_and_no_more(run, ids):
+    app = shown(ids["a"])
+    app.button(key="concept.parent").click().run()
+    assert app.session_state["parents"]["pets"] == {ids["a"]: 1.0} and "Breed 1 parent" in text(app)
+    app.button(key="concept.parent").click().run()
+    assert app.session_state["parents"]["pets"] == {}
+
+
+def test_repeat_with_these_settings(run, ids):
+    app = shown(ids["a"])
+    app.button(key="concept.again").click().run()
+    assert not app.exception and app.title[0].value == "New run"
+
+
+def test_what_is_handed_to_a_new_run(run, ids, monkeypatch):
+    from ui.view import links
+
+    monkeypatch.setattr(links, "go", lambda name, **query: None)
+    app = shown(ids["a"])
+    app.button(key="concept.again").click().run()
+    again = app.session_state["seed:again"]
+    assert (again["category"], again["kind"], again["schedule"], again["seed"]) == ("pet", "object", "adaptive", 0)
+    assert again["settings"]["steps"] == 5 and again["negatives"] == ["cat"] and again["of"] == run.entry(ids["a"]).name
+
+
+def test_downloads_are_offered_in_every_form(run, ids):
+    app = shown(ids["a"])
+    assert len(app.selectbox(key="concept.form").options) == 5
+    assert len(app.get("download_button")) == 2
+    app.selectbox(key="concept.form").set_value("npz").run()
+    assert "numpy and Conceptree read it" in text(app)
+
+
+def test_prompts_from_people():
+    entry = type("Entry", (), {"name": "Whisker", "born": "moku"})()
+    assert drawing.prompt_from("a  photo of a whisker", entry) == "a photo of a {}"
+    assert drawing.prompt_from("moku in the snow", entry) == "{} in the snow"
+    assert drawing.prompt_from("a {} there", entry) == "a {} there"

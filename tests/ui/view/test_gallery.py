@@ -1,0 +1,256 @@
+"""The gallery: everything that was drawn, in every order; what is selected is rated, hidden, compared, taken along."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.exchange import read_embedding
+from evolve import Run
+from tests.families import by_letter, family, new_run, picture
+from tests.pages import page, text
+from ui.view.downloads import zipped
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Run:
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    return family(tmp_path / "pets")
+
+
+@pytest.fixture
+def ids(run) -> dict[str, str]:
+    return {letter: each.id for letter, each in by_letter(run).items()}
+
+
+def gallery(**state) -> AppTest:
+    app = page("gallery", run="pets")
+    for name, value in state.items():
+        app.session_state[f"gallery.{name}"] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def told(app: AppTest) -> dict:
+    (component,) = app.get("bidi_component")
+    return json.loads(component.proto.json)
+
+
+def titles(app: AppTest) -> list[str]:
+    return [item["title"] for item in told(app)["items"]]
+
+
+def cards(app: AppTest, *names: str) -> list[str]:
+    return [item["id"] for item in told(app)["items"] if item["title"] in names]
+
+
+def select(app: AppTest, *names: str) -> AppTest:
+    app.session_state["gallery.cards.pets"] = {"selected": cards(app, *names)}
+    app.run()
+    assert not app.exception
+    return app
+
+
+def names(run: Run, letters: str) -> list[str]:
+    return [by_letter(run)[letter].name for letter in letters]
+
+
+def test_every_concept_is_a_card_the_newest_first(run, ids):
+    app = gallery()
+    assert sorted(titles(app)) == sorted(names(run, "abcdefghi"))
+    assert set(titles(app)[:2]) == set(names(run, "hi"))
+    shown = {item["title"]: item for item in told(app)["items"]}
+    first = shown[names(run, "a")[0]]
+    assert first["image"].endswith(".webp?side=256") and "/pictures/pets/" in first["image"]
+    assert first["generation"] == 0 and "does not exist" in first["alt"]
+    assert "image" not in shown[names(run, "i")[0]]  # never drawn
+
+
+def test_every_drawing_can_be_a_card(run, ids):
+    run.add_drawings([(ids["a"], "a sketch of a {}", 2, picture(90))])
+    app = gallery(shown="drawings")
+    assert len(told(app)["items"]) == 9 and titles(app).count(names(run, "a")[0]) == 2
+    assert any("a sketch of a …" in item["line"] for item in told(app)["items"])
+
+
+@pytest.mark.parametrize("sort", ["name", "generation", "rating", "oldest", "score", "novel"])
+def test_sorting(run, ids, sort):
+    run.note(ids["d"], rating=5)
+    run.note(ids["e"], rating=3)
+    found = titles(gallery(sort=sort))
+    if sort == "name":
+        assert found == sorted(found)
+    if sort == "rating":
+        assert found[:2] == names(run, "de")
+    if sort == "generation":
+        assert set(found[:4]) == set(names(run, "abcd"))
+    if sort == "oldest":
+        assert set(found[:2]) == set(names(run, "ab"))
+    if sort == "novel":
+        lines = [float(item["line"].split()[1]) for item in told(gallery(sort=sort))["items"]]
+        assert lines == sorted(lines, reverse=True) and len(set(lines)) > 1
+    assert len(found) == 9
+
+
+def test_filters(run, ids):
+    run.note(ids["a"], hidden=True)
+    run.note(ids["b"], favourite=True, rating=4)
+    run.note(ids["c"], comment="so fluffy")
+    a, b, c = names(run, "abc")
+    assert a not in titles(gallery()) and a in titles(gallery(flags=["hidden"]))
+    assert titles(gallery(flags=["favourites"])) == titles(gallery(flags=["rated"])) == [b]
+    assert titles(gallery(text="FLUFFY")) == [c]
+    assert set(titles(gallery(generations=[1]))) == set(names(run, "efg"))
+    assert set(titles(gallery(births=["mutate"]))) == set(names(run, "g"))
+    assert not titles(gallery(text="nothing is called this"))
+
+
+def test_a_prompt_shows_who_is_drawn_in_it(run, ids):
+    run.add_drawings([(ids["a"], "a sketch of a {}", 2, picture(90))])
+    assert titles(gallery(prompt="a sketch of a {}")) == names(run, "a")
+
+
+def test_what_is_selected_is_rated_at_once(run, ids):
+    app = select(gallery(), *names(run, "ab"))
+    assert "2 concepts selected" in text(app)
+    app.button(key="gallery.rate.4").click().run()
+    assert {run.notes()[ids[letter]].rating for letter in "ab"} == {4}
+    assert len(run.rooms["notes"].parts()) == 1
+    app.button(key="gallery.rate.0").click().run()
+    assert {run.notes()[ids[letter]].rating for letter in "ab"} == {None}
+
+
+def test_two_drawings_of_one_concept_are_one_concept(run, ids):
+    run.add_drawings([(ids["a"], "a sketch of a {}", 2, picture(90))])
+    app = select(gallery(shown="drawings"), *names(run, "a"))
+    assert "1 concept selected" in text(app)
+
+
+def test_favourites_and_hiding_go_both_ways(run, ids):
+    app = select(gallery(flags=["hidden"]), *names(run, "ab"))
+    for key, field in (("gallery.favourite", "favourite"), ("gallery.hide", "hidden")):
+        app.button(key=key).click().run()
+        assert all(getattr(run.notes()[ids[letter]], field) for letter in "ab")
+        app.button(key=key).click().run()
+        assert not any(getattr(run.notes()[ids[letter]], field) for letter in "ab")
+
+
+def test_nothing_can_be_done_with_nothing(run):
+    app = gallery()
+    for key in ("favourite", "hide", "parents", "compare", "study"):
+        assert app.button(key=f"gallery.{key}").disabled
+    assert not select(app, *names(run, "a")).button(key="gallery.hide").disabled
+    assert app.button(key="gallery.compare").disabled  # one alone
+
+
+def test_all_and_none(run):
+    app = gallery()
+    app.button(key="gallery.every").click().run()
+    assert "9 concepts selected" in text(app) and len(told(app)["selected"]) == 9
+    app.button(key="gallery.none").click().run()
+    assert "9 cards" in text(app) and told(app)["selected"] == []
+
+
+def test_parents_are_handed_on(run, ids):
+    app = select(gallery(), *names(run, "ab"))
+    app.button(key="gallery.parents").click().run()
+    assert app.session_state["parents"]["pets"] == {ids["a"]: 1.0, ids["b"]: 1.0}
+
+
+def test_compare_is_told_whom(run, ids):
+    app = select(gallery(), *names(run, "abc"))
+    app.button(key="gallery.compare").click().run()
+    assert not app.exception and app.title[0].value == "Compare"
+    assert set(app.multiselect(key="compare.concepts.pets").value) == {ids["a"], ids["b"], ids["c"]}
+
+
+def test_a_study_is_told_of_whom(run, ids):
+    app = select(gallery(), *names(run, "ab"))
+    app.button(key="gallery.study").click().run()
+    assert not app.exception and app.title[0].value == "Rate"
+    assert set(app.multiselect(key="rate.concepts.pets").value) == {ids["a"], ids["b"]}
+
+
+def test_opening_a_card_leads_to_its_page(run, ids):
+    app = gallery()
+    assert told(app)["opens"] and ids["a"] in cards(app, *names(run, "a"))[0]
+
+
+def test_all_runs(run, tmp_path):
+    other = family(tmp_path / "others")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{}")
+    app = gallery(all=True)
+    assert len(titles(app)) == 18 and "schema None" in text(app)
+    assert any("others" in item["line"] for item in told(app)["items"])
+    app.session_state["gallery.cards.pets"] = {"selected": [item["id"] for item in told(app)["items"]]}
+    app.run()
+    app.button(key="gallery.favourite").click().run()
+    assert all(note.favourite for note in other.notes().values()) and len(run.notes()) == 9
+
+
+def test_an_empty_run(run, tmp_path):
+    new_run(tmp_path / "empty")
+    app = page("gallery", run="empty").run()
+    assert not app.exception and told(app)["items"] == []
+
+
+def test_damage_and_missing_pictures_are_told_and_the_rest_shown(run, ids):
+    run.drawings(ids["a"])[0].file.unlink()
+    part = run.rooms["concepts"].parts()[-1]
+    part.write_bytes(part.read_bytes()[:99])
+    app = gallery()
+    assert "cannot be read" in text(app) and len(titles(app)) == 7
+    (card,) = [item for item in told(app)["items"] if ids["a"] in item["id"]]
+    assert "image" not in card
+
+
+def test_a_name_is_text_whatever_it_contains(run, ids):
+    nasty = "<img src=x onerror=alert(1)> **b** :red[x]"
+    run.note(ids["a"], comment=nasty)
+    app = gallery(text="<img src=x")
+    assert titles(app) == names(run, "a")
+    assert nasty[:20] not in "".join(str(each.value) for each in app.markdown if each.allow_html)
+
+
+def test_the_zip_has_vectors_sidecars_and_drawings(run, ids, tmp_path):
+    run.note(ids["a"], name="Whisker")
+    with zipfile.ZipFile(io.BytesIO(zipped([(run, [ids["a"], ids["b"]])], "safetensors"))) as archive:
+        archive.extractall(tmp_path / "out")
+        assert archive.testzip() is None
+    found = read_embedding(tmp_path / "out" / "Whisker.safetensors")
+    assert found.vectors.tobytes() == run.find(ids["a"]).concept.vectors.tobytes()
+    about = json.loads((tmp_path / "out" / "Whisker.json").read_text())
+    assert about["file"] == "Whisker.safetensors" and about["sha256"] == found.digest
+    drawn = run.drawings(ids["a"])[0].file.read_bytes()
+    assert (tmp_path / "out" / "Whisker" / "01.png").read_bytes() == drawn
+    assert "a photo of a {}" in (tmp_path / "out" / "Whisker" / "prompts.txt").read_text()
+    assert not (tmp_path / "out" / "LEFT-OUT.txt").exists()
+
+
+def test_the_zip_of_two_runs_has_a_folder_for_each_and_tells_what_is_left_out(run, ids, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "others")
+    other = Run.open(tmp_path / "others")
+    other.drawings(ids["a"])[0].file.unlink()
+    for part in other.rooms["concepts"].parts()[1:2]:
+        part.write_bytes(b"torn")
+    content = zipped([(run, [ids["a"]]), (other, [ids["a"], ids["c"]])], "npz")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        found = archive.namelist()
+        told = archive.read("LEFT-OUT.txt").decode()
+    name = names(run, "a")[0]
+    assert {f"pets/{name}.npz", f"others/{name}.npz", f"pets/{name}/01.png"} <= set(found)
+    assert f"{name}, drawing 1" in told and "no concept" in told
+
+
+def test_names_that_are_alike_as_files_do_not_meet(run, ids):
+    run.note(ids["a"], name="x'y")
+    run.note(ids["b"], name="x_y")
+    with zipfile.ZipFile(io.BytesIO(zipped([(run, [ids["a"], ids["b"]])], "safetensors"))) as archive:
+        assert len({name for name in archive.namelist() if name.endswith(".safetensors")}) == 2

@@ -1,0 +1,125 @@
+"""What is said of concepts can be taken back, by the person who said it and later by anybody."""
+
+from __future__ import annotations
+
+import pytest
+from filelock import FileLock
+from streamlit.testing.v1 import AppTest
+
+from evolve import Run
+from tests.families import by_letter, family
+from tests.pages import page, text
+from ui.view import undo
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Run:
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    return family(tmp_path / "pets")
+
+
+@pytest.fixture
+def ids(run) -> dict[str, str]:
+    return {letter: each.id for letter, each in by_letter(run).items()}
+
+
+def gallery(run: Run, *letters: str) -> AppTest:
+    app = page("gallery", run="pets").run()
+    each = by_letter(run)
+    drawn = {d.concept: d.file.stem for d in run.drawings()}
+    chosen = [f"pets/{each[letter].id}" + (f"/{drawn[each[letter].id]}" if letter != "i" else "") for letter in letters]
+    app.session_state["gallery.cards.pets"] = {"selected": chosen}
+    return app.run()
+
+
+def keys(app: AppTest) -> set[str]:
+    return {button.key for button in app.button}
+
+
+def test_nothing_was_said_yet(run):
+    app = gallery(run)
+    assert not app.exception and "Nothing was said of these concepts yet" in text(app)
+    assert not keys(app) & {"undo.undo", "undo.redo"}
+
+
+def test_hiding_is_taken_back_and_made_again(run, ids):
+    app = gallery(run, "a", "b")
+    app.button(key="gallery.hide").click().run()
+    assert not app.exception and "2 concepts: hidden" in text(app)
+    assert {id_ for id_, note in run.notes().items() if note.hidden} == {ids["a"], ids["b"]}
+    app.button(key="undo.undo").click().run()
+    assert "Taken back: 2 concepts: hidden" in text(app)
+    assert not any(note.hidden for note in run.notes().values())
+    app.button(key="undo.redo").click().run()
+    assert all(run.notes()[ids[letter]].hidden for letter in "ab") and "undo.undo" in keys(app)
+
+
+def test_what_others_have_said_since_stays(run, ids):
+    app = gallery(run, "a", "b")
+    app.button(key="gallery.favourite").click().run()
+    run.note(ids["c"], favourite=True)
+    app.button(key="undo.undo").click().run()
+    assert [run.notes()[ids[letter]].favourite for letter in "abc"] == [False, False, True]
+
+
+def test_the_list_takes_back_any_change(run, ids):
+    run.note(ids["a"], rating=2)
+    run.note(ids["a"], name="Whisker")
+    run.note(ids["b"], comment="a <b>bold</b> one")
+    app = gallery(run)
+    shown = text(app)
+    assert "Whisker: rating none → 2" in shown and "Whisker: called Whisker" in shown
+    assert "comment “a <b>bold</b> one”" in shown
+    app.button(key="undo.change.2").click().run()  # the oldest, with a name given since
+    assert run.notes()[ids["a"]].rating is None and run.notes()[ids["a"]].name == "Whisker"
+    assert not app.exception
+
+
+def test_the_newest_change_of_a_concept_can_be_made_again(run, ids):
+    run.note(ids["a"], rating=2)
+    app = gallery(run)
+    app.button(key="undo.change.0").click().run()
+    assert run.notes()[ids["a"]].rating is None
+    app.button(key="undo.redo").click().run()
+    assert run.notes()[ids["a"]].rating == 2
+
+
+def test_a_run_that_somebody_holds_is_told_in_one_line(run, ids, monkeypatch):
+    monkeypatch.setattr(undo, "WAIT", 0.1)
+    app = gallery(run, "a")
+    with FileLock(run.folder / ".lock"):
+        app.button(key="gallery.hide").click().run()
+        assert not app.exception and "is being written by" in text(app)
+    assert not run.notes()
+    app.button(key="gallery.hide").click().run()
+    assert run.notes()[ids["a"]].hidden and "is being written by" not in text(app)
+
+
+def test_what_is_not_changed_is_not_told(run, ids):
+    run.note(ids["a"], hidden=False)
+    assert undo.holding(run.changes()) == []
+
+
+def test_holding_are_those_that_nobody_has_taken_back(run, ids):
+    run.note(ids["a"], rating=1)
+    run.note(ids["a"], rating=2)
+    run.note_all([ids["b"], ids["c"]], favourite=True)
+    run.undo(ids["a"])
+    run.undo(ids["b"])
+    assert [(change.concept, undo.told(change)) for change in undo.holding(run.changes())] == [
+        (ids["a"], "rating none → 1"),
+        (ids["c"], "favourite"),
+    ]
+    run.redo(ids["a"])
+    assert [change.changed for change in undo.holding(run.changes()) if change.concept == ids["a"]][-1] == {
+        "rating": (1, 2)
+    }
+
+
+def test_a_torn_note_is_told_and_the_others_are_listed(run, ids):
+    run.note(ids["a"], rating=1)
+    run.note(ids["b"], rating=2)
+    part = run.rooms["notes"].parts()[0]
+    part.write_bytes(part.read_bytes()[:40])
+    app = page("gallery", run="pets").run()
+    assert not app.exception and "rating none → 2" in text(app) and "cannot be read" in text(app)
