@@ -10,7 +10,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser lint view bench bench-view mutants train-emoji card regenerate venv python npm
+.PHONY: help demo test test-browser screenshots lint view bench bench-view mutants train-emoji card regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -32,6 +32,9 @@ test-browser: python ## the workbench in a real browser (needs Chromium: sudo ap
 	command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo 'make test-browser needs Chromium: sudo apt install chromium' >&2; exit 1; }
 	$(ENVIRONMENT) --extra browser
 	$(BIN)/python -m pytest tests/browser -m browser $(ARGS)
+
+screenshots: test-browser ## after a change of pages: the README's pictures of the workbench
+	for page in tree breed jobs; do cp .cache/screenshots/$$page-best.png docs/images/workbench-$$page.png; done
 
 lint: venv ## ruff: rules and format; mypy on core and evolve
 	$(BIN)/ruff check --quiet .

@@ -17,6 +17,7 @@ from fnmatch import fnmatch
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from threading import RLock
 from types import MethodType
 from typing import Any
 
@@ -59,18 +60,19 @@ class _Part:
     def __get__(self, stack: Any, owner: type | None = None) -> Any:
         if stack is None:
             return self
-        if self.name not in vars(stack):
-            model = self.load(stack)
-            modules = [model.unet, model.movq] if hasattr(model, "unet") else [model]
-            if stack.turns is None:
-                for module in modules:
-                    module.to(stack.device)
-            else:
-                stack.turns.add(self.group, modules)
-            vars(stack)[self.name] = model
-        if stack.turns is not None:
-            stack.turns.bring(self.group)
-        return vars(stack)[self.name]
+        with stack.loading:  # a page asks from several threads
+            if self.name not in vars(stack):
+                model = self.load(stack)
+                modules = [model.unet, model.movq] if hasattr(model, "unet") else [model]
+                if stack.turns is None:
+                    for module in modules:
+                        module.to(stack.device)
+                else:
+                    stack.turns.add(self.group, modules)
+                vars(stack)[self.name] = model
+            if stack.turns is not None:
+                stack.turns.bring(self.group)
+            return vars(stack)[self.name]
 
     def __set__(self, stack: Any, model: Any) -> None:
         vars(stack)[self.name] = model
@@ -93,6 +95,7 @@ class Backbone:
         self.device = device
         self.dtype = dtype
         self.turns = Turns(device) if offload else None
+        self.loading = RLock()
         self.beside = stack.beside
         self.prior_folder = stack.prior
         self.decoder_folder = stack.decoder
@@ -112,19 +115,21 @@ class Backbone:
         *,
         revision: str | None = None,
         offload: bool = False,
+        fetch: bool = True,
     ) -> Backbone:
         """Open a stack by what names it (core/hub.py): "emoji", "kandinsky-2.1", a folder with `prior/` and `decoder/`,
         a prior's folder or repository alone (it cannot draw), or PRIOR+DECODER.
 
         device: by default ("auto") the first GPU if there is one. dtype: of the frozen parts, by default float32
         whatever the files hold; a concept's vectors, norms and losses are in float32 at least. revision: of
-        repositories. offload: a part is on the device only while it is used.
+        repositories. offload: a part is on the device only while it is used. fetch: whether what is in no cache is
+        downloaded.
 
         Raises:
             StackError: a part is missing or wrong, in one line.
         """
         at, precision = _device(device), _precision(dtype)
-        return cls(hub.find_stack(where, revision), at, precision, offload)
+        return cls(hub.find_stack(where, revision, fetch), at, precision, offload)
 
     def __repr__(self) -> str:
         return f"Backbone({self.where!r}, version={self.version!r}, width={self.width}, device={str(self.device)!r})"
@@ -163,6 +168,13 @@ class Backbone:
         """
         for part in (*_LEARNING_PARTS, *(("image_encoder", "image_processor") if self.draws else ())):
             self._check_part(self.prior_folder, part)
+        if self.draws:
+            seen = hub.read_json(self.prior_folder / "image_encoder" / "config.json").get("projection_dim", 512)
+            if seen != self.width:
+                raise StackError(
+                    f"the parts of {str(self.prior_folder)!r} do not fit: image encoder's projection_dim is {seen},"
+                    f" prior's embedding_dim is {self.width}"
+                )
         if self.decoder_folder is not None and self.draws:
             self._check_decoder(self.decoder_folder)
             for part in hub.parts_of(self.decoder_folder):
@@ -246,7 +258,8 @@ class Backbone:
             )
         embeds, seeds = _paired(list(image_embeds.view(-1, self.width)), _listed(seeds))
         side = size or self.drawing["size"]
-        zero = self.zero_image_embed if self.draws else None  # before the decoder has its turn on the device
+        self._decoder_folder()
+        zero = self.zero_image_embed  # before the decoder has its turn on the device
         decoder = self.decoder
         # Its text is left empty, as in the paper.
         prompts = type(decoder).__name__ == "KandinskyPipeline"
@@ -311,7 +324,15 @@ class Backbone:
 
     @cached_property
     def tokenizer(self) -> Any:
-        return self._load("tokenizer")
+        tokenizer = self._load("tokenizer")
+        positions = self._tower_config.get("max_position_embeddings", text.POSITIONS)
+        if tokenizer.model_max_length > positions:  # where its configuration does not say it
+            tokenizer.model_max_length = positions
+        return tokenizer
+
+    @property
+    def _tower_config(self) -> dict[str, Any]:
+        return hub.read_json(self.prior_folder / "text_encoder" / "config.json")
 
     @cached_property
     def scheduler(self) -> Any:
@@ -376,9 +397,7 @@ class Backbone:
         """diffusers' KandinskyV22Pipeline or KandinskyPipeline; the latter without its text encoder, since its text is
         always empty: what that encoder makes of it is kept instead.
         """
-        folder = self.decoder_folder
-        if folder is None or not self.draws:
-            raise StackError(f"the stack {self.where!r} has no decoder/, so it can learn but not draw")
+        folder = self._decoder_folder()
         kind = self._check_decoder(folder)
         options: dict[str, Any] = {}
         if kind == "KandinskyPipeline":
@@ -399,6 +418,11 @@ class Backbone:
         for model in (pipeline.unet, pipeline.movq):
             model.eval().requires_grad_(False)
         return pipeline
+
+    def _decoder_folder(self) -> Path:
+        if self.decoder_folder is None or not self.draws:
+            raise StackError(f"the stack {self.where!r} has no decoder/, so it can learn but not draw")
+        return self.decoder_folder
 
     def _features(self, prompts: Sequence[str], vectors: Mapping[str, Tensor] | None) -> text.TextFeatures:
         return text.encode(self.text_encoder, self.tokenizer, prompts, vectors)
@@ -446,7 +470,7 @@ class Backbone:
 
     def _check_decoder(self, folder: Path) -> str:
         """The class of the decoder's pipeline, if it draws what this prior imagines."""
-        kind = hub.read_json(folder / "model_index.json").get("_class_name")
+        kind = str(hub.read_json(folder / "model_index.json").get("_class_name"))
         if kind not in _DECODERS:
             known = " or a ".join(_DECODERS)
             raise StackError(f"the decoder of {self.where!r} is a {kind}: only a {known} draws here")

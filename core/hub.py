@@ -19,7 +19,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -57,10 +57,10 @@ class Stack:
     beside: Path
 
 
-def find_stack(where: str | Path, revision: str | None = None) -> Stack:
+def find_stack(where: str | Path, revision: str | None = None, fetch: bool = True) -> Stack:
     """The folders of the stack that `where` names, fetched from the hub if they are in no cache.
 
-    revision: of the repositories that have none in their name.
+    revision: of the repositories that have none in their name. fetch: whether the network may be asked.
 
     Raises:
         StackError: something is not there, not whole, or not what it should be.
@@ -72,19 +72,17 @@ def find_stack(where: str | Path, revision: str | None = None) -> Stack:
     if name == "emoji":
         raise StackError("there is no stack 'emoji': make train-emoji builds it")
     if name in ALIASES:
-        prior, decoder = (find_model(each, revision, is_whole_pipeline) for each in ALIASES[name])
-        return _pair(name, prior, decoder)
+        return _pair(name, ALIASES[name], revision, fetch)
     names = name.split("+")
     if len(names) == 2 and all(names):
-        prior, decoder = (find_model(each, revision, is_whole_pipeline) for each in names)
-        return _pair(_brief(names[0]), prior, decoder)
+        return _pair(_brief(names[0]), names, revision, fetch)
     if not is_id(name):
         near = ", ".join(["emoji", *ALIASES])
         raise StackError(
             f"there is no stack {name!r}: give a folder with prior/ and decoder/, PRIOR+DECODER, or one of {near}"
         )
     _refuse_known_decoder(name)
-    place = find_model(name, revision, is_whole_pipeline)
+    place = find_model(name, revision, is_whole_pipeline, fetch)
     return Stack(place.where, _brief(name), _checked_prior(place), None, kept_for(name))
 
 
@@ -96,10 +94,13 @@ class Place:
     folder: Path
 
 
-def find_model(where: str, revision: str | None = None, lacks: Callable[[Path], str] | None = None) -> Place:
+def find_model(
+    where: str, revision: str | None = None, lacks: Callable[[Path], str] | None = None, fetch: bool = True
+) -> Place:
     """The folder of one model or pipeline, given as a folder or as ORG/NAME[@REVISION].
 
-    lacks: says what a folder lacks, "" where it is whole; what is cached and not whole is fetched anew.
+    lacks: says what a folder lacks, "" where it is whole; what is cached and not whole is fetched anew. fetch: whether
+    the network may be asked.
 
     Raises:
         StackError: it is nowhere, cannot be fetched, or is not whole.
@@ -113,7 +114,7 @@ def find_model(where: str, revision: str | None = None, lacks: Callable[[Path], 
     if not matched:
         raise StackError(f"there is no folder {where!r}: give one, or ORG/NAME of a repository")
     id_, revision = matched["id"], matched["revision"] or revision
-    snapshot = _snapshot(id_, revision, lacks or (lambda folder: ""))
+    snapshot = _snapshot(id_, revision, lacks or (lambda folder: ""), fetch)
     return Place(f"{id_}@{snapshot.name}", snapshot)
 
 
@@ -246,7 +247,16 @@ def _in_folder(name: str, folder: Path, revision: str | None) -> Stack:
     return Stack(name, folder.resolve().name, prior, decoder if decoder.is_dir() else None, folder)
 
 
-def _pair(version: str, prior: Place, decoder: Place) -> Stack:
+def _pair(version: str, names: Sequence[str], revision: str | None, fetch: bool) -> Stack:
+    try:
+        prior = find_model(names[0], revision, is_whole_pipeline, fetch)
+    except StackError as error:
+        try:  # who has to fetch one elsewhere wants to know of both
+            find_model(names[1], revision, is_whole_pipeline, fetch=False)
+        except StackError as other:
+            raise StackError(f"{error}; and {other}") from error
+        raise
+    decoder = find_model(names[1], revision, is_whole_pipeline, fetch)
     beside = prior.folder if Path(prior.where).is_dir() else kept_for(prior.where)
     return Stack(f"{prior.where}+{decoder.where}", version, _checked_prior(prior), decoder.folder, beside)
 
@@ -271,7 +281,7 @@ def _refuse_known_decoder(name: str) -> None:
             raise StackError(f"{name!r} is a decoder without its prior: name {alias}, or {prior}+{name}")
 
 
-def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str]) -> Path:
+def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetch: bool) -> Path:
     """A repository's folder in the hub's cache, at one commit."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -303,6 +313,8 @@ def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str]) -> P
     except HFValidationError as error:
         raise StackError(f"{id_!r} is no folder, and no repository can be called that") from error
     half = f"only a part of {id_}{at} is in the cache ({missing})"
+    if not fetch:
+        raise StackError(f"{half if missing else f'{id_}{at} is not in the cache of the hub'}: {command}")
     try:
         folder = Path(snapshot_download(id_, **how))
     except GatedRepoError as error:

@@ -32,8 +32,8 @@ from PIL import Image
 from core.concept import KINDS, checked_word
 from core.errors import ConceptreeError
 from evolve.names import check_name, name_for
-from evolve.parts import RunError
-from evolve.rows import CONCEPTS, PHOTO, PICTURE, Note, individual_of, row_of, row_of_note
+from evolve.parts import Damage, RunError
+from evolve.rows import CONCEPTS, PHOTO, PICTURE, Drawing, Entry, Note, individual_of, row_of, row_of_note
 from evolve.run import Individual, Run, picture_digest
 
 SCHEMA = 1
@@ -128,35 +128,35 @@ def family_of(run: Run, concepts: Sequence[str]) -> Family:
     Raises:
         RunError: there is no such concept, or it cannot be read.
     """
-    homes: dict[str, Run | None] = {"": run}
+    homes: dict[str, _Home | None] = {"": _Home(run)}
     members: dict[str, Member] = {}
     drawings: list[Picture] = []
+    photos: dict[str, Picture] = {}
     of = [run.entry(each).id for each in concepts]
     if not of:
         raise FamilyError("a family is that of a concept: name one")
     wanted = [(id_, "") for id_ in of]
-    photos: dict[str, Picture] = {}
     while wanted:
         id_, where = wanted.pop()
-        if id_ in members:
-            continue
         home = homes[where]
-        assert home is not None
-        entry, each = home.entry(id_), home.find(id_)
+        if id_ in members or home is None:
+            continue
+        entry = home.entries[id_]
+        each = home.find(entry)
         if each.concept.fingerprint != run.about["stack"]["fingerprint"]:
             continue  # a guest that was learned on another stack: only its pictures were ever used here
         members[id_] = Member(replace(each, name=entry.born), entry.name if entry.name != entry.born else "")
-        drawings += _drawings_of(home, id_)
+        drawings += home.drawings_of(id_)
         for parent in entry.parents:
             if parent.is_photo:
-                photos |= _photo_of(home, parent.id)
+                photos |= home.photo_of(parent.id)
                 continue
             there = parent.run or where
             if there not in homes:
                 homes[there] = _beside(run, there)
-            if (found := homes[there]) and _has(found, parent.id):
+            if (found := homes[there]) and parent.id in found.entries:
                 wanted.append((parent.id, there))
-            elif _has(home, parent.id):  # a guest that has moved in
+            elif parent.id in home.entries:  # a guest that has moved in
                 wanted.append((parent.id, where))
     about, stack = run.about, run.about["stack"]
     return Family(
@@ -166,7 +166,7 @@ def family_of(run: Run, concepts: Sequence[str]) -> Family:
         run=run.folder.name,
         stack={"version": stack["version"], "fingerprint": stack["fingerprint"]},
         members=_ancestors_first(members.values()),
-        drawings=tuple(each for each in drawings if each.of in members),
+        drawings=tuple(drawings),
         photos=tuple(photos.values()),
     )
 
@@ -209,35 +209,49 @@ def packed(family: Family) -> bytes:
     return content.getvalue()
 
 
-def _drawings_of(run: Run, id_: str) -> Iterator[Picture]:
-    for each in run.drawings(id_, []):
-        with suppress(OSError, FamilyError):  # a picture that is missing or torn: the others go along
-            content = each.file.read_bytes()
-            _decoded(content)
-            yield Picture(id_, content, each.prompt, each.seed)
+class _Home:
+    """A run that a family lives in, listed once: of large families every ancestor is looked up in it."""
 
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.entries = {each.id: each for each in run.entries([])}
+        self.photos = run.photos([])
+        self.drawings: dict[str, list[Drawing]] = {}
+        for drawing in run.drawings(damage=[]):
+            self.drawings.setdefault(drawing.concept, []).append(drawing)
 
-def _photo_of(run: Run, id_: str) -> dict[str, Picture]:
-    photo = run.photos([]).get(id_)
-    with suppress(OSError, FamilyError):
-        if photo:
+    def find(self, entry: Entry) -> Individual:
+        """A concept as it was learned, see `Run.find`."""
+        try:
+            row = self.run.rooms["concepts"].read(entry.part)[entry.row - 1]
+            return individual_of(row, {entry.id: entry.note})
+        except RunError as error:
+            raise Damage(entry.part, str(error), entry.row).error from error
+
+    def drawings_of(self, id_: str) -> Iterator[Picture]:
+        for each in self.drawings.get(id_, ()):
+            with suppress(OSError, FamilyError):  # a picture that is missing or torn: the others go along
+                content = each.file.read_bytes()
+                _decoded(content)
+                yield Picture(id_, content, each.prompt, each.seed)
+
+    def photo_of(self, id_: str) -> dict[str, Picture]:
+        """By id; of one of which no copy was kept, nothing."""
+        with suppress(KeyError, OSError, FamilyError):
+            photo = self.photos[id_]
             content = photo.file.read_bytes()
             _decoded(content)
             return {id_: Picture(id_, content, label=photo.label)}
-    return {}
+        return {}
 
 
-def _beside(run: Run, name: str) -> Run | None:
+def _beside(run: Run, name: str) -> _Home | None:
     """A run beside another one, if there is one that can be read."""
     if name in ("", ".", "..") or not name.isprintable() or any(c in name for c in "/\\:"):
         return None
     with suppress(ConceptreeError, OSError, ValueError):
-        return Run.open(run.folder.resolve().parent / name)
+        return _Home(Run.open(run.folder.resolve().parent / name))
     return None
-
-
-def _has(run: Run, id_: str) -> bool:
-    return any(each.id == id_ for each in run.entries([]))
 
 
 def _told(each: Member) -> dict[str, Any]:

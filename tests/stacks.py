@@ -25,12 +25,17 @@ from diffusers import (
 )
 from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
 from transformers import (
+    Blip2Config,
+    Blip2ForConditionalGeneration,
+    Blip2Processor,
+    BlipImageProcessorPil,
     CLIPImageProcessorPil,
     CLIPTextConfig,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    T5Tokenizer,
     XLMRobertaTokenizer,
 )
 
@@ -66,6 +71,9 @@ def liven(model: torch.nn.Module, seed: int) -> Any:
     return model.eval().requires_grad_(False)
 
 
+SEEN = dict(
+    hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=32, patch_size=16
+)
 # What tells the two published families apart: (activation, token that pads).
 FAMILIES = {"2.1": ("quick_gelu", "!"), "2.2": ("gelu", None)}
 
@@ -256,6 +264,26 @@ def save_stack(folder: Path, scheduler: Any = None, **options: Any) -> Path:
     about = {"version": "tiny-1", "drawing": {"steps": 3, "guidance_scale": 2.0, "size": 16}}
     (folder / "stack.json").write_text(json.dumps(about))
     (folder / "vocabulary.json").write_text(json.dumps({"words": MEMBERS, "categories": CATEGORIES}))
+    return folder
+
+
+def save_blip2(folder: Path) -> Path:
+    """The structure of Salesforce/blip2-flan-t5-xl, which answers questions about pictures; returns its folder."""
+    words = [(f"▁{word}", -1.0) for word in WORDS if word.isalpha()] + [(each, -5.0) for each in "▁abcdefghijklmnop"]
+    tokenizer = T5Tokenizer(vocab=[("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *words], extra_ids=2)
+    layers = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16)
+    t5 = dict(model_type="t5", d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    config = Blip2Config(
+        vision_config=SEEN,
+        qformer_config=dict(layers, vocab_size=30, encoder_hidden_size=16, cross_attention_frequency=1),
+        text_config=t5 | {"vocab_size": len(tokenizer) + 1},
+        num_query_tokens=4,
+        image_token_index=len(tokenizer),
+    )
+    torch.manual_seed(0)
+    liven(Blip2ForConditionalGeneration(config), 3).save_pretrained(folder)
+    processor = BlipImageProcessorPil(size={"height": 32, "width": 32})
+    Blip2Processor(processor, tokenizer, num_query_tokens=4).save_pretrained(folder)
     return folder
 
 

@@ -20,6 +20,7 @@ from rich.table import Table
 from core.backbone import Backbone
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from core.hub import ALIASES
 from evolve import Run
 from evolve.check import check
 from evolve.fitness import OBJECTIVES, of_run
@@ -33,7 +34,7 @@ from ui.runs import all_runs, family, open_run
 from ui.stack import can_draw, folder_of
 from ui.tree import MOST, save_tree, scene
 
-NAMED = ("emoji",)  # stacks that can be named instead of giving a folder
+NAMED = ("emoji", *ALIASES)  # stacks that can be named instead of giving a folder
 PRIOR_PARTS = ("tokenizer", "text_encoder", "image_encoder", "prior", "scheduler")
 IN_FITNESS = ("category", "differs", "consistency")  # scores that are shown as fitness, under its names
 MB = 1e6
@@ -281,14 +282,16 @@ def list_models(folders: Sequence[str], as_json: bool, out: Console) -> None:
 
 
 def described(where: str) -> dict[str, Any]:
-    """A stack by what lies in its folder; nothing of it is loaded."""
+    """A stack by what lies in its folders; nothing of it is loaded, and nothing downloaded."""
     try:
-        backbone = Backbone.load(where, device="cpu")
+        backbone = Backbone.load(where, device="cpu", fetch=False)
         folder = folder_of(backbone)
         prior = folder / "prior" if (folder / "prior" / "model_index.json").is_file() else folder
         parts = {part: (prior / part).is_dir() for part in PRIOR_PARTS}
-        parts |= {part: (folder / part).is_dir() for part in ("decoder", "vqa", "judge")}
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        parts |= {"decoder": backbone.decoder_folder is not None}
+        parts |= {part: (folder / part).is_dir() for part in ("vqa", "judge")}
+        files = {file for each in (folder, backbone.decoder_folder or folder) for file in each.rglob("*")}
+        size = sum(file.stat().st_size for file in files if file.is_file())
         return {
             "name": where,
             "version": backbone.version,

@@ -126,7 +126,7 @@ def report(
         panel_table(rows),
         pushed(rows) + "\n",
         effort_table(everybody),
-        children_table(backbone, parents, children),
+        children_table(backbone, parents, children, {each.id: each.name for each in everybody}),
         judged(backbone, everybody, pictures, PROMPTS) if pictures else "",
     ]
     kept = StringIO()

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from core.backbone import Backbone
 from core.concept import Concept, Request
+from core.errors import StackError
 from core.namers import name_of
 from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab, Report, total_steps
@@ -28,7 +29,16 @@ from evolve.population import starts
 from ui.console import Course, counted, own_command, say
 from ui.pictures import Pictures, draw_all, sheet_of
 from ui.runs import new_run
-from ui.stack import can_draw, check_words, chosen_settings, namer_of, negatives_from, open_stack, to_remember
+from ui.stack import (
+    can_draw,
+    check_words,
+    chosen_settings,
+    namer_of,
+    negatives_from,
+    open_stack,
+    precision_of,
+    to_remember,
+)
 
 MOST_ANSWERS = 5  # of a namer, as shown
 PAGE = "page"  # who is asked about negatives: a person who looks at the job from elsewhere
@@ -49,10 +59,11 @@ class Plan:
     ask: bool | str = False  # whether a person decides on each new negative: at the terminal, see `Person`, or "page"
     drafts: bool = False  # draw the founders at each boundary, also where nobody is asked about the drawings
     asked: dict[str, str] = field(default_factory=dict)  # of `namer_of`: vlm, question
+    dtype: str = "float32"  # in which the stack is
 
     def to_json(self) -> dict[str, Any]:
         """What a job remembers of it."""
-        names = ("category", "count", "wave", "seed", "initializers", "ask", "drafts", "asked")
+        names = ("category", "count", "wave", "seed", "initializers", "ask", "drafts", "asked", "dtype")
         request = {name: value for name, value in self.request.items() if name != "settings"}
         plain = {name: getattr(self, name) for name in names}
         return {**plain, "settings": self.settings.to_dict(), "request": request}
@@ -61,6 +72,8 @@ class Plan:
     def from_json(cls, told: dict[str, Any], backbone: Backbone) -> Plan:
         """The plan that a job remembers, on the stack that it was made for."""
         told, settings = dict(told), Settings.from_dict(told["settings"])
+        if (begun := told.get("dtype", "float32")) != (now := precision_of(backbone)):
+            raise StackError(f"this was begun in {begun}, and in {now} it would become something else: --dtype {begun}")
         request = {name: tuple(value) if isinstance(value, list) else value for name, value in told["request"].items()}
         namer = namer_of(backbone, **told.get("asked", {})) if request["schedule"] == "adaptive" else None
         return cls(**{**told, "settings": settings, "request": {**request, "settings": settings}, "namer": namer})
@@ -136,6 +149,7 @@ def plan_founders(
         namer,
         tuple(sides),
         asked=to_remember(backbone, namer, asked or {}),
+        dtype=precision_of(backbone),
     )
 
 

@@ -70,6 +70,11 @@ def is_small(backbone: Backbone) -> bool:
     return sum(file.stat().st_size for folder in folders for file in folder.rglob("*.safetensors")) < SMALL
 
 
+def precision_of(backbone: Backbone) -> str:
+    """What --dtype was, or would have been."""
+    return str(backbone.dtype).removeprefix("torch.")
+
+
 def asked(option: str) -> Any:
     """What a person said by an option of the command that is running, or by CONCEPTREE_<OPTION>; None for neither."""
     context = click.get_current_context(silent=True)
@@ -192,7 +197,7 @@ def chosen_settings(
     """The stack's calibrated settings, with what a person gave instead. A shorter training looks as often."""
     given = {name: value for name, value in others.items() if value is not None}
     if not 0 <= given.get("lam", 0) < math.inf:  # NaN is neither
-        raise SettingsError(f"λ = {given['lam']}: give --lambda a number of at least 0")
+        raise SettingsError(f"--lambda {given['lam']}: expected a number of at least 0")
     settings = Settings.for_stack(backbone, preset, kind, mixing, category, **given)
     if steps is None:
         return settings

@@ -99,11 +99,15 @@ def effort_table(individuals: Sequence[Individual]) -> Table:
     return table
 
 
-def children_table(backbone: Backbone, parents: Sequence[Individual], children: Sequence[Individual]) -> Table:
-    """How similar the children are to each parent and to their category, as the prior imagines them."""
+def children_table(
+    backbone: Backbone, parents: Sequence[Individual], children: Sequence[Individual], names: Mapping[str, str]
+) -> Table:
+    """How similar the children are to each of two parents and to their category, as the prior imagines them.
+
+    names: of all parents, by id.
+    """
     bank = WordBank(backbone.encode_text, backbone.width)
     category = children[0].concept.request.category
-    names = {each.id: each.name for each in (*parents, *children)}
     heads = ["child", "weights", *(f"like {each.name}" for each in parents), f"is {printable(category)}"]
     table = _table("Children", heads, 2)
     for each in children:

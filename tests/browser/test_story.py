@@ -83,7 +83,7 @@ def test_the_first_page_shows_a_family(workbench, page, shot):
     shot(page, "tree")
     page.mouse.click(*node(page, sorted(shown(page))[0]))
     page.get_by_role("button", name=re.compile("parent", re.I)).first.wait_for()
-    shot(page, "tree-one")
+    shot(page, "tree-best")
 
 
 def test_seeding_two_founders_survives_a_reload_and_the_servers_death(workbench, page, shot, story):
@@ -106,13 +106,14 @@ def test_seeding_two_founders_survives_a_reload_and_the_servers_death(workbench,
     assert job.status().state in ("working", "finished"), "a job does not depend on the server"
     workbench.start()
     page.goto(f"{workbench.address}/jobs?run=story&job={job.name}")
-    wait_for(lambda: job.looks(), 120, "first look")
+    wait_for(lambda: len(job.looks()) >= 6, 180, "look at the second founder")
     page.wait_for_timeout(2500)
-    shot(page, "progress")
+    shot(page, "jobs-best")
     wait_for(lambda: job.status().state == "finished", 240, "end of the job")
     assert len(Run.open(run).entries()) == 2
     page.get_by_text(re.compile("finished|done|all", re.I)).first.wait_for()
-    shot(page, "progress-finished")
+    page.wait_for_timeout(2500)
+    shot(page, "jobs-finished")
     story["founders"] = [each.name for each in Run.open(run).entries()]
 
 
@@ -138,8 +139,9 @@ def test_two_parents_selected_with_clicks_have_a_child_that_appears(workbench, p
     child = run.entries([])[-1]
     assert {parent.id for parent in child.parents} == {each.id for each in run.entries([])[:2]}
     wait_for(lambda: child.name in shown(page), 60, "child in the tree")
-    page.wait_for_timeout(1500)
-    shot(page, "breed-finished")
+    wait_for(lambda: jobs(run)[-1].status().state == "finished", 120, "end of the job")
+    page.wait_for_timeout(3000)
+    shot(page, "breed-best")
     story["child"], story["child_name"] = child.id, child.name
 
 

@@ -160,6 +160,20 @@ def test_a_child_that_comes_later_moves_nothing(tree, run, names):
     assert tree.where(names[6]) == pytest.approx(before, abs=1)
 
 
+def test_as_long_as_nobody_moves_the_tree_all_of_it_stays_in_view(tree, run, names):
+    founder = run.entries()[0]
+    tree.click(names[0])
+    children = [concept(100 + seed, {founder.id: 1.0}) for seed in range(6)]
+    called = [each.name for each in run.add(children)]
+    tree.page.get_by_role("button", name=f"Make {names[0]} a favourite").click()
+    tree.page.locator(".family[data-nodes='18']").wait_for()
+    tree.settle()
+    box = tree.page.locator(".family .canvas").bounding_box()
+    for name in [*names, *called]:
+        x, y = tree.where(name)
+        assert box["x"] < x < box["x"] + box["width"] and box["y"] < y < box["y"] + box["height"]
+
+
 def test_what_people_write_stays_text(workbench, run, page):
     evil = "<img src=x onerror=window.hacked=1>.png"
     run.add_photo("photo-0123456789abcdef", Image.new("RGB", (9, 9), "red"), evil)

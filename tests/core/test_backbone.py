@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import patch
 
@@ -23,6 +24,7 @@ from safetensors.torch import load_file
 
 import core.backbone
 import core.offload
+from core import ConceptLab, Request, Settings
 from core.backbone import Backbone
 from core.errors import PromptError, StackError, VectorError
 from core.prior import draw_noise
@@ -220,6 +222,17 @@ def test_frozen_parts_may_be_in_half_precision(paper_folder, dtype):
     assert [picture.size for picture in half.draw(imagined.detach(), seeds=1, size=16)] == [(16, 16)]
 
 
+def test_what_is_learned_on_frozen_parts_in_half_precision_is_not_rounded_to_it(paper_folder):
+    settings = Settings(steps=3, segment=3, learning_rate=1e-4)
+    request = Request("dog", negatives=("cat",), schedule="list", settings=settings)
+    half = Backbone.load(paper_folder, device="cpu", dtype="bfloat16")
+    start = half.word_vector("dog").float()
+    [concept] = ConceptLab(half, draw=False).run([request])
+    moved = torch.from_numpy(concept.vectors.copy())[0] - start
+    assert 0 < moved.abs().max() < 1e-3, "steps too small for bfloat16 are taken all the same"
+    assert "decoder" not in vars(half) and "image_encoder" not in vars(half), "learning needs neither"
+
+
 def test_weights_are_mapped_not_copied(stack_folder):
     backbone = Backbone.load(stack_folder, device="cpu")
     maps = Path("/proc/self/maps")
@@ -296,6 +309,22 @@ def test_widths_of_the_paper_s_decoder_must_fit(paper_folder, tmp_path):
     save_prior(folder / "prior", width=8)
     with pytest.raises(StackError, match="takes width 16, its prior gives 8"):
         Backbone.load(folder, device="cpu").check()
+    shutil.rmtree(folder / "prior/image_encoder")
+    shutil.copytree(paper_folder / "prior/image_encoder", folder / "prior/image_encoder")
+    with pytest.raises(StackError, match="image encoder's projection_dim is 16, prior's embedding_dim is 8"):
+        Backbone.load(folder, device="cpu").check()
+
+
+def test_a_tokenizer_that_does_not_say_how_long_prompts_may_be_takes_the_towers_length(paper_folder, tmp_path):
+    folder = shutil.copytree(paper_folder, tmp_path / "stack")
+    config = folder / "prior/tokenizer/tokenizer_config.json"
+    told = json.loads(config.read_text())
+    del told["model_max_length"]
+    config.write_text(json.dumps(told))
+    backbone = Backbone.load(folder, device="cpu")
+    assert backbone.tokenizer.model_max_length == 77
+    with pytest.raises(PromptError, match="of which 77 fit"):
+        backbone.imagine("! " * 80, seeds=1)
 
 
 def test_code_that_a_stack_brings_along_is_never_run(stack_folder, tmp_path):
@@ -397,6 +426,15 @@ def test_only_what_is_needed_is_loaded(stack_folder):
     backbone = Backbone.load(stack_folder)
     backbone.imagine("a dog", seeds=1)
     assert not {"decoder", "image_encoder", "image_processor"} & set(vars(backbone))
+
+
+def test_two_threads_that_ask_for_a_part_load_it_once(stack_folder, monkeypatch):
+    backbone, loaded = Backbone.load(stack_folder, device="cpu"), []
+    load = Backbone._model
+    monkeypatch.setattr(Backbone, "_model", lambda self, part: loaded.append(part) or load(self, part))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: backbone.prior, range(8)))
+    assert loaded == ["prior"] and len({id(each) for each in found}) == 1
 
 
 def test_half_precision_on_disk_is_loaded_as_float32(stack_folder, tmp_path):

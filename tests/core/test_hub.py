@@ -74,7 +74,7 @@ def refused(kind):
 
 def one_line(error) -> str:
     message = str(error.value)
-    assert "\n" not in message and len(message) < 700
+    assert "\n" not in message and len(message) < 900
     return message
 
 
@@ -132,6 +132,15 @@ def test_what_is_cached_asks_no_network(cached, monkeypatch):
     assert not asked
 
 
+def test_nothing_is_fetched_where_that_is_not_wanted(cache, monkeypatch):
+    asked = answering(monkeypatch, AssertionError("the network was asked"))
+    with pytest.raises(StackError) as error:
+        Backbone.load("kandinsky-2.1", fetch=False)
+    said = one_line(error)
+    each = [f"{id_} is not in the cache of the hub: {download_command(id_)}" for id_ in PAPER]
+    assert said == "; and ".join(each) and not asked
+
+
 def test_what_is_not_cached_is_fetched(cache, paper, monkeypatch):
     asked = answering(monkeypatch, then=lambda: cache_as_hub(cache, "some/prior", paper / "prior"))
     assert find_stack("some/prior").where == f"some/prior@{COMMIT}"
@@ -141,7 +150,7 @@ def test_what_is_not_cached_is_fetched(cache, paper, monkeypatch):
 def test_no_network_and_nothing_cached_gives_the_exact_command(cache):
     with pytest.raises(StackError) as error:
         Backbone.load("kandinsky-2.1")
-    assert download_command(PAPER[0]) in one_line(error)
+    assert download_command(PAPER[0]) in one_line(error) and download_command(PAPER[1]) in one_line(error)
     assert "the network cannot be reached: where there is one, hf download kandinsky-community" in one_line(error)
     with pytest.raises(StackError) as error:
         Backbone.load("kandinsky-2.2", revision="v2")

@@ -151,11 +151,13 @@ def test_a_stack_without_decoder_learns_and_says_that_it_cannot_draw(stack_folde
         (("pet", "--run", "a\nb"), "is no name for a run"),
         (("pet", "--run", ""), "'' is no name for a run"),
         (("pet", "--negatives", "cat,dragon"), "does not know the negative 'dragon'"),
+        (("painting", "--style", "--negatives", "zeppelin"), "'zeppelin': it knows such as painting, sketch, mosaic"),
+        (("painting", "--style", "--negatives", "moosaic"), "'moosaic': did you mean mosaic"),
         (("pet", "--negatives", "cat,cat"), "'cat' is given twice"),
         (("pet", "--negatives", "cat,pet"), "'pet' is a negative and what the concept shall be"),
         (("pet", "--negatives", ","), "expected adaptive, none, gradual, or words"),
-        (("pet", "--lambda", "nan"), "lam = nan"),
-        (("pet", "--lambda", "-1"), "lam = -1.0"),
+        (("pet", "--lambda", "nan"), "--lambda nan: expected a number of at least 0"),
+        (("pet", "--lambda", "-1"), "--lambda -1.0: expected"),
     ],
 )
 def test_seed_refuses_in_one_line_and_leaves_nothing(stack_folder, tmp_path, arguments, said):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,12 +21,16 @@ _SAID, _PROBLEM = "undo.said", "undo.problem"
 
 @dataclass(frozen=True)
 class Said:
-    """What was said last in this session. number: of the batch that the run keeps it in."""
+    """What was said last in this session. number: of the batch that the run keeps it in. back: it was taken back.
+
+    values: what was said, as `Run.note` takes it; of what somebody has set back from the list, nothing.
+    """
 
     run: str
     concepts: tuple[str, ...]
     what: str
     number: int
+    values: Mapping[str, Any] = field(default_factory=dict)
     back: bool = False
 
 
@@ -41,7 +45,7 @@ def note(run: Run, ids: str | Sequence[str], what: str, **values: Any) -> bool:
     def say() -> None:
         run.note_all(ids, **values)
 
-    return _done(run, ids, what, say)
+    return _done(run, ids, what, say, values)
 
 
 def problem() -> str:
@@ -65,10 +69,14 @@ def bar(run: Run) -> None:
             st.error(plain(wrong), icon=":material/error:")
         elif said and said.run == name:
             st.caption(plain(f"{'Taken back: ' if said.back else ''}{said.what}"), width="content")
-            if said.back:
-                st.button("Redo", key="undo.redo", icon=":material/redo:", on_click=_again, args=(run, said))
-            else:
-                st.button("Undo", key="undo.undo", icon=":material/undo:", on_click=_back, args=(run, said))
+            # One button for both: two would stand beside each other for a moment, and move under the mouse.
+            st.button(
+                "Redo" if said.back else "Undo",
+                key="undo.last",
+                icon=":material/redo:" if said.back else ":material/undo:",
+                on_click=_again if said.back else _back,
+                args=(run, said),
+            )
         with st.popover("Changes", icon=":material/history:", key="undo.changes", type="tertiary"):
             _list(run)
 
@@ -91,17 +99,17 @@ def holding(changes: Sequence[Change]) -> list[Change]:
 
 def told(change: Change) -> str:
     """`rating 3 → 5`"""
-    return ", ".join(_told(field, before, after) for field, (before, after) in change.changed.items())
+    return ", ".join(_told(name, before, after) for name, (before, after) in change.changed.items())
 
 
-def _told(field: str, before: Any, after: Any) -> str:
+def _told(name: str, before: Any, after: Any) -> str:
     if isinstance(after, bool):
-        return field if after else f"not {field}"
-    if field == "comment":
+        return name if after else f"not {name}"
+    if name == "comment":
         return f"comment “{shortened(after, 30)}”" if after else "comment removed"
-    if field == "name":
+    if name == "name":
         return f"called {shortened(after, 40)}" if after else "called as at birth"
-    return f"{field} {before if before is not None else 'none'} → {after if after is not None else 'none'}"
+    return f"{name} {before if before is not None else 'none'} → {after if after is not None else 'none'}"
 
 
 def _list(run: Run) -> None:
@@ -135,7 +143,7 @@ def _list(run: Run) -> None:
 
 def _set_back(run: Run, change: Change, who: str, is_newest: bool) -> None:
     """Take a change back. Where something else was said since, only what this one said is set to what it was."""
-    before = {field: pair[0] for field, pair in change.changed.items()}
+    before = {name: pair[0] for name, pair in change.changed.items()}
 
     def say() -> None:
         if is_newest:
@@ -143,7 +151,7 @@ def _set_back(run: Run, change: Change, who: str, is_newest: bool) -> None:
         else:
             run.note(change.concept, **before)
 
-    _done(run, [change.concept], f"{who}: {told(change)}", say, back=is_newest)
+    _done(run, [change.concept], f"{who}: {told(change)}", say, {}, back=is_newest)
 
 
 def _back(run: Run, said: Said) -> None:
@@ -156,18 +164,28 @@ def _back(run: Run, said: Said) -> None:
             if any(change.concept == concept and change.batch == said.number for change in changes):
                 run.undo(concept)
 
-    _done(run, said.concepts, said.what, say, back=True)
+    _done(run, said.concepts, said.what, say, said.values, back=True)
 
 
 def _again(run: Run, said: Said) -> None:
     def say() -> None:
+        if said.values:  # all at once
+            run.note_all(said.concepts, **said.values)
+            return
         for concept in said.concepts:
             run.redo(concept)
 
-    _done(run, said.concepts, said.what, say)
+    _done(run, said.concepts, said.what, say, said.values)
 
 
-def _done(run: Run, ids: Sequence[str], what: str, say: Callable[[], object], back: bool = False) -> bool:
+def _done(
+    run: Run,
+    ids: Sequence[str],
+    what: str,
+    say: Callable[[], object],
+    values: Mapping[str, Any],
+    back: bool = False,
+) -> bool:
     st.session_state.pop(_PROBLEM, None)
     try:
         with run.writing(wait=WAIT):
@@ -178,7 +196,7 @@ def _done(run: Run, ids: Sequence[str], what: str, say: Callable[[], object], ba
         st.session_state[_PROBLEM] = str(error)
         return False
     if number != before:
-        st.session_state[_SAID] = Said(run.folder.name, tuple(ids), what, number, back)
+        st.session_state[_SAID] = Said(run.folder.name, tuple(ids), what, number, values, back)
     return True
 
 

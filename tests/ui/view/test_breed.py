@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,10 +16,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.concept import Concept
+from core.files import StorageError
 from core.segments import Event
 from evolve import Run
 from evolve.jobs import Job, jobs, new_job
 from evolve.looks import add_looks, add_names
+from evolve.parts import RunError
 from evolve.photos import PhotoError
 from tests.families import concept, family, picture
 from tests.pages import page, text
@@ -239,6 +243,29 @@ def test_what_is_no_photograph_is_refused_by_its_own_name(content):
         uploaded("mine.png", content)
 
 
+def test_a_name_may_be_long_and_in_any_script():
+    assert len(uploaded("写" * 500 + ".png", a_photo()).photo.label) <= 60
+
+
+def test_a_full_disk_is_said(monkeypatch):
+    def full(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match=r"^the photograph 'a.png' cannot be kept: No space left on device$"):
+        uploaded("a.png", a_photo())
+
+
+def test_a_parent_that_cannot_be_read_is_said_and_the_rest_is_shown(run, ids, monkeypatch):
+    def torn(found, id_):
+        raise RunError("its part is torn")
+
+    monkeypatch.setattr("ui.view.screens.breed.individual", torn)
+    app = select(ids[0], ids[1])
+    assert any("its part is torn" in error.value for error in app.error)
+    assert app.button(key="breed.start") and not app.exception
+
+
 def test_what_is_being_learned_is_shown_with_its_drafts_and_can_be_stopped(run, ids):
     job = new_job(run, "breed", {"children": 2, "parents": []})
     request = run.individuals()[0].concept.request
@@ -263,6 +290,18 @@ def test_a_finished_child_is_called_by_its_name(run, ids):
         app = page("tree", run="pets").run()
         captions = [image.caption for images in app.get("image") for image in images.proto.imgs]
         assert each.name in captions
+
+
+def test_a_child_that_is_not_drawn_yet_looks_as_it_did_last(run, ids):
+    job = new_job(run, "breed", {"children": 1, "parents": []})
+    (child,) = run.add([concept(40)])
+    add_looks(job.folder, [(0, Event(0, 25, child.concept.request, {}, (picture(7),), (), (), ()))])
+    add_names(job.folder, {0: (child.id, child.name)})
+    with job.working():
+        app = page("tree", run="pets").run()
+    nodes = json.loads(app.get("bidi_component")[0].proto.json)["nodes"]
+    pictures = {each["id"]: each["picture"] for each in nodes}
+    assert f"/looks/pets/{job.name}/" in pictures[child.id] and "/pictures/pets/" in pictures[ids[0]]
 
 
 def test_a_job_that_failed_says_why_and_goes_on(run, ids, started):

@@ -317,7 +317,7 @@ def test_stars(run, ids):
     app = shown(ids["a"])
     app.feedback(key="concept.rating").set_value(3).run()
     assert run.notes()[ids["a"]].rating == 4 and "rated 4 of 5" in text(app)
-    app.button(key="undo.undo").click().run()
+    app.button(key="undo.last").click().run()
     assert run.notes()[ids["a"]].rating is None and app.feedback(key="concept.rating").value is None
 
 
@@ -328,7 +328,7 @@ def test_favourite_hidden_and_comment(run, ids):
     app.text_area(key="concept.comment").set_value("<b>so</b> fluffy").run()
     note = run.notes()[ids["a"]]
     assert (note.favourite, note.hidden, note.comment) == (True, True, "<b>so</b> fluffy")
-    app.button(key="undo.undo").click().run()
+    app.button(key="undo.last").click().run()
     assert run.notes()[ids["a"]].comment == "" and app.text_area(key="concept.comment").value == ""
     assert app.toggle(key="concept.hidden").value is True and not app.exception
 
@@ -338,7 +338,7 @@ def test_renaming_is_kept_and_taken_back(run, ids):
     born = run.entry(ids["a"]).born
     app.text_input(key="concept.name").set_value("Whisker").run()
     assert app.title[0].value == "Whisker" and f"{born} is called Whisker now" in text(app)
-    app.button(key="undo.undo").click().run()
+    app.button(key="undo.last").click().run()
     assert app.title[0].value == born and app.text_input(key="concept.name").value == born
     app.text_input(key="concept.name").set_value("Whisker").run()
     app.text_input(key="concept.name").set_value("").run()
@@ -380,6 +380,12 @@ def test_repeat_with_these_settings(run, ids):
     app = shown(ids["a"])
     app.button(key="concept.again").click().run()
     assert not app.exception and app.title[0].value == "New run"
+    learned = run.find(ids["a"]).concept.request
+    assert "With the settings of" in " ".join(each.value for each in app.caption)
+    assert app.number_input(key="seed.seed").value == learned.seed
+    assert app.number_input(key="seed.steps").value == learned.chosen.steps
+    assert app.selectbox(key=f"seed.category.{learned.kind}").value == learned.category
+    assert not app.warning
 
 
 def test_what_is_handed_to_a_new_run(run, ids, monkeypatch):
@@ -398,7 +404,7 @@ def test_downloads_are_offered_in_every_form(run, ids):
     assert len(app.selectbox(key="concept.form").options) == 5
     assert len(app.get("download_button")) == 2
     app.selectbox(key="concept.form").set_value("npz").run()
-    assert "numpy and Conceptree read it" in text(app)
+    assert "Numpy and Conceptree read it" in text(app)
 
 
 def test_prompts_from_people():

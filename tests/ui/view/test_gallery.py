@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,6 +16,8 @@ from evolve import Run
 from tests.families import by_letter, family, new_run, picture
 from tests.pages import page, text
 from ui.view.downloads import zipped
+
+EARLIER = Path(__file__).parents[2] / "data" / "run-of-schema-1"
 
 
 @pytest.fixture
@@ -217,6 +220,19 @@ def test_a_name_is_text_whatever_it_contains(run, ids):
     app = gallery(text="<img src=x")
     assert titles(app) == names(run, "a")
     assert nasty[:20] not in "".join(str(each.value) for each in app.markdown if each.allow_html)
+
+
+@pytest.mark.parametrize("name", ["gallery", "concept", "compare", "rate"])
+def test_a_run_of_an_earlier_version_and_one_of_a_newer(run, tmp_path, name):
+    shutil.copytree(EARLIER, tmp_path / "earlier")
+    first, second, *_ = Run.open(tmp_path / "earlier").entries()
+    query = {"concept": first.id} if name == "concept" else {"concepts": f"{first.id},{second.id}"}
+    app = page(name, run="earlier", **query).run()
+    assert not app.exception and "earlier" in app.selectbox(key="header.run.earlier").options
+    about = json.loads((run.folder / "run.json").read_text())
+    (run.folder / "run.json").write_text(json.dumps(about | {"schema": 99}))
+    app = page(name, run="pets", **query).run()
+    assert not app.exception and "has schema 99, this version reads 1" in text(app)
 
 
 def test_the_zip_has_vectors_sidecars_and_drawings(run, ids, tmp_path):

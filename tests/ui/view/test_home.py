@@ -191,3 +191,11 @@ def test_when_it_changed_is_said_in_words(before, says):
 
 def test_after_a_month_the_day_is_said():
     assert ago(datetime(2024, 3, 5, tzinfo=UTC)) == "changed on 5 March 2024"
+
+
+def test_a_family_that_somebody_shared_becomes_a_run(runs, pets):
+    app = page("runs").run()
+    app.file_uploader(key="home.file").upload("strangers.family.zip", b"no zip at all", "application/zip").run()
+    app.button(key="home.adopt").click().run()
+    assert not app.exception and app.error, "a stranger's file is refused in one line"
+    assert sorted(each.name for each in runs.iterdir()) == ["pets"]

@@ -14,6 +14,7 @@ from evolve import Run
 from tests.families import by_letter, concept, family, new_run
 from tests.pages import alts, page, text
 from ui.view import store
+from ui.view.family import _script
 from ui.view.screens.tree import Filter, State, find, scene
 
 TREE, TABLE = "tree.family.pets", "tree.table.pets"
@@ -169,7 +170,7 @@ def test_stars_and_hearts_are_stored_and_shown_and_taken_back(run, ids, names):
     assert node(app, ids["a"])["rating"] == 4 and "rated 4" in node(app, ids["a"])["says"]
     app.button(key="tree.icon.favourite").click().run()
     assert node(app, ids["a"])["favourite"] and node(app, ids["a"])["rating"] == 4
-    app.button(key="undo.undo").click().run()
+    app.button(key="undo.last").click().run()
     assert not node(app, ids["a"])["favourite"]
 
 
@@ -178,7 +179,7 @@ def test_hiding_takes_a_concept_out_of_the_tree_and_undo_brings_it_back(run, ids
     app.button(key="tree.icon.hide").click().run()
     assert ids["g"] not in {each["id"] for each in told(app)["nodes"]}
     assert f"hid {names['g']}" in text(app)
-    app.button(key="undo.undo").click().run()
+    app.button(key="undo.last").click().run()
     assert ids["g"] in {each["id"] for each in told(app)["nodes"]}
 
 
@@ -314,3 +315,9 @@ def test_several_that_are_selected_are_the_parents(run, ids):
     assert {*app.session_state["parents"]["pets"]} == {ids["b"], ids["c"]}
     app = select(app, ids["d"], at=3)
     assert app.session_state["parents"]["pets"] == {}
+
+
+def test_the_component_is_one_module_with_the_licence_of_what_is_in_it():
+    script = _script()
+    assert script.count("export default") == 1 and "export{" not in script
+    assert "Permission is hereby granted, free of charge" in script

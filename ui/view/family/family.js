@@ -48,7 +48,7 @@ function mounted(parentElement) {
   const bar = made("div", "bar", root);
   const search = made("input", "search", bar, { type: "search", placeholder: "Search by name", "aria-label": "Search by name" });
   const tree = {
-    root, rows, canvas, search, cy: null, turn: null, told: "", cursor: null, quiet: false, sized: false,
+    root, rows, canvas, search, cy: null, turn: null, told: "", cursor: null, quiet: false, sized: false, fitted: false,
     tip: made("div", "tip", root, { hidden: "" }),
     message: made("div", "message", root, { hidden: "", role: "status" }),
     heard: made("div", "heard", root, { "aria-live": "polite" }),
@@ -125,12 +125,14 @@ function update(tree, data) {
   const before = anchor && { ...anchor.renderedPosition() };
   tree.quiet = true;
   const found = new Set(), born = new Set(data.born);
+  let changed = false;
   cy.batch(() => {
     for (const node of data.nodes) {
       found.add(node.id);
       const position = { x: node.x, y: node.y };
       const there = cy.getElementById(node.id);
       if (there.empty()) {
+        changed = true;
         const classes = tree.turn !== null && born.has(node.id) ? "born" : "";
         cy.add({ group: "nodes", data: node, position, classes, selectable: !node.count });
       } else {
@@ -148,7 +150,9 @@ function update(tree, data) {
       if (there.empty()) cy.add({ group: "edges", data: { ...edge, ...bent }, selectable: false });
       else there.data({ ...edge, ...bent });
     }
-    cy.elements().filter((each) => !found.has(each.id())).remove();
+    const gone = cy.elements().filter((each) => !found.has(each.id()));
+    changed ||= gone.nonempty();
+    gone.remove();
   });
   if (tree.turn === null || data.turn !== tree.turn) {
     cy.nodes(":selected").unselect();
@@ -161,6 +165,7 @@ function update(tree, data) {
     const now = anchor.renderedPosition();
     if (before.x !== now.x || before.y !== now.y) cy.panBy({ x: before.x - now.x, y: before.y - now.y });
   }
+  if (tree.fitted && changed && isBeyond(cy)) fit(tree, false);
   if (!tree.sized && tree.canvas.clientWidth > 0 && data.nodes.length) {
     tree.sized = true;
     cy.resize();
@@ -192,6 +197,15 @@ function anchorOf(tree, data) {
     if (distance < nearest) [best, nearest] = [node, distance];
   });
   return best;
+}
+
+// Whether somebody stands where one cannot see them.
+function isBeyond(cy) {
+  const { x1, y1, x2, y2 } = cy.extent();
+  return cy.nodes().some((node) => {
+    const { x, y } = node.position();
+    return x - PICTURE / 2 < x1 || x + PICTURE / 2 > x2 || y - PICTURE / 2 < y1 || y + PICTURE / 2 > y2;
+  });
 }
 
 // A curve that leaves downwards, passes the lanes that were kept for it, and arrives from above: control points as
@@ -368,6 +382,7 @@ function explain(tree) {
 
 function zoom(tree, factor) {
   const { cy } = tree;
+  tree.fitted = false;
   cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
 }
 
@@ -376,7 +391,8 @@ function fit(tree, whole) {
   const { cy } = tree, box = cy.elements().boundingBox(), margin = 26;
   const wide = cy.width() - GUTTER - margin, high = cy.height() - 2 * margin - 40;
   const level = Math.min(1.1, wide / box.w, high / box.h);
-  if (whole || level >= FEWEST_PIXELS) {
+  tree.fitted = whole || level >= FEWEST_PIXELS;
+  if (tree.fitted) {
     cy.zoom(level);
     cy.pan({
       x: GUTTER + wide / 2 - (level * (box.x1 + box.x2)) / 2,
@@ -396,6 +412,10 @@ function centreOn(tree, id) {
   const node = tree.cy.getElementById(id);
   if (node.empty()) return;
   tree.cursor = id;
+  const { x, y } = node.renderedPosition();
+  const isSeen = x > 60 && x < tree.cy.width() - 60 && y > 60 && y < tree.cy.height() - 60;
+  if (isSeen && tree.fitted) return;
+  tree.fitted = false;
   if (tree.cy.zoom() < NEAR) tree.cy.zoom(NEAR);
   tree.cy.center(node);
 }
@@ -422,6 +442,8 @@ function listen(tree) {
   });
   cy.on("dbltap", "node", (event) => open(tree, event.target));
   cy.on("viewport", () => placeRows(tree));
+  // As long as nobody has moved it, all of the tree stays in view whoever is born.
+  cy.on("dragpan scrollzoom pinchzoom", () => (tree.fitted = false));
   cy.on("render", () => {
     if (tree.sized) tree.root.dataset.drawn ??= Math.round(performance.now()); // milliseconds after the page was asked for
   });
@@ -583,5 +605,7 @@ function beside(tree, node, way) {
 function reveal(tree, node) {
   const { cy } = tree, { x, y } = node.renderedPosition(), margin = 70 * Math.min(1.2, cy.zoom()) + 20;
   const by = (value, size) => (value < margin ? margin - value : value > size - margin ? size - margin - value : 0);
-  cy.panBy({ x: by(x, cy.width()), y: by(y, cy.height()) });
+  const way = { x: by(x, cy.width()), y: by(y, cy.height()) };
+  if (way.x || way.y) tree.fitted = false;
+  cy.panBy(way);
 }

@@ -15,10 +15,10 @@ import streamlit as st
 from core.backbone import Backbone
 from core.concept import Array
 from core.errors import ConceptreeError
+from core.files import StorageError
 from evolve import Individual, Run
 from evolve.jobs import Job, new_job
 from evolve.photos import PhotoError, Photograph, photo_parent, read_photo
-from evolve.run import Entry
 from ui.breed import SPREAD, plan_children, plan_variations
 from ui.stack import can_draw, check_words, chosen_settings
 from ui.view import learning, links, model, preview, processes, store
@@ -29,6 +29,7 @@ EVERY = 1.5  # seconds between two looks at what is being learned
 BUSY = ("working", "starting")
 MOST_CHILDREN, MOST_PHOTOS = 8, 4
 DRAFT = 0.4  # of the steps of a finished child
+LONGEST = 60  # characters of a photograph's name, of at most four bytes each
 PICTURES = ["png", "jpg", "jpeg", "webp"]
 # Offered first, as far as the stack knows them.
 LOOKS = (
@@ -205,6 +206,16 @@ def _current(run: Run) -> list[tuple[Job, Any]]:
     ]
 
 
+def drafts(run: Run) -> dict[str, str]:
+    """What finished children of jobs at work looked like last, until they are drawn: addresses by concept id."""
+    return {
+        look.concept: links.look(run.folder.name, job.name, look.image.stem, 128)
+        for job, status in _current(run)
+        for look in job.looks()
+        if look.concept and look.image and status.state in BUSY
+    }
+
+
 def _job(run: Run, job: Job, status: Any) -> None:
     name = run.folder.name
     with st.container(border=True, key=f"breed.job.{job.name}"):
@@ -330,13 +341,14 @@ def _dropped(run: str) -> None:
         read[upload.file_id] = ""
         try:
             kept = uploaded(upload.name, upload.getvalue())
+            if len(photos) >= MOST_PHOTOS:
+                raise PhotoError(f"{kept.photo.label!r} is one too many: at most {MOST_PHOTOS} photographs are parents")
         except ConceptreeError as error:
             read[upload.file_id] = str(error)
             st.error(plain(str(error)), icon=":material/broken_image:")
             continue
-        if len(photos) < MOST_PHOTOS:
-            photos[kept.photo.id] = kept
-            st.rerun(scope="fragment")
+        photos[kept.photo.id] = kept
+        st.rerun(scope="fragment")
 
 
 def uploaded(name: str, content: bytes) -> Upload:
@@ -345,29 +357,40 @@ def uploaded(name: str, content: bytes) -> Upload:
     Raises:
         PhotoError: it is none, or nothing can be seen in it.
     """
+    called = _UNSAFE.sub("_", Path(name).name)[-LONGEST:].lstrip(".") or "photo"
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / (_UNSAFE.sub("_", Path(name).name)[-80:].lstrip(".") or "photo")
-        file.write_bytes(content)
+        file = _written(Path(folder) / called, content)
         try:
             return Upload(read_photo(file), content)
         except PhotoError as error:  # where it lay for a moment is no business of anybody
-            raise PhotoError(str(error).replace(str(file), file.name)) from None
+            raise PhotoError(str(error).replace(str(file), called)) from None
 
 
 def _file(folder: str, upload: Upload) -> Path:
-    file = Path(folder) / upload.photo.id / upload.photo.label
-    file.parent.mkdir()
-    file.write_bytes(upload.content)
+    """An upload as a file, which is called as it was."""
+    return _written(Path(folder) / upload.photo.id / upload.photo.label, upload.content)
+
+
+def _written(file: Path, content: bytes) -> Path:
+    try:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    except OSError as error:
+        raise StorageError(f"the photograph {file.name!r} cannot be kept: {error.strerror or error}") from None
     return file
 
 
 def _preview(found: Opened, backbone: Backbone, shares: Mapping[str, float]) -> None:
     photos = photos_of(found.run.folder.name)
-    embeds = {
-        id_: _seen(photos[id_].photo, backbone) if id_ in photos else individual(found, id_).concept.image_embed
-        for id_ in shares
-    }
-    drawn = preview.remembered(backbone, embeds, list(shares.items()))
+    try:
+        embeds = {
+            id_: _seen(photos[id_].photo, backbone) if id_ in photos else individual(found, id_).concept.image_embed
+            for id_ in shares
+        }
+        drawn = preview.remembered(backbone, embeds, list(shares.items()))
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
     picture, text = st.columns([1, 1.3], vertical_alignment="center")
     picture.image(drawn.resize((256, 256)), width="stretch", alt="a preview of the mixture")
     text.caption("Preview: a mixture of what the parents look like, nothing has been learned.")
@@ -392,7 +415,7 @@ def _learned(folder: str, id_: str, _found: Opened) -> Individual:
     return _found.run.find(id_)
 
 
-def _word(backbone: Backbone, run: str, key: str, label: str, help_: str = "") -> str:
+def _word(backbone: Backbone, run: str, key: str, label: str) -> str:
     """A word, with those that the stack knows offered; what it does not know is said, with what is near."""
     word = st.selectbox(
         label,
@@ -401,7 +424,7 @@ def _word(backbone: Backbone, run: str, key: str, label: str, help_: str = "") -
         key=f"{key}.{run}",
         placeholder="a word, such as blue",
         accept_new_options=True,
-        help=help_ or "One more thing that the children shall resemble.",
+        help="One more thing that they shall resemble.",
     )
     if word:
         try:
@@ -439,10 +462,3 @@ def _seed() -> int:
 def _kind(found: Opened, used: Mapping[str, float]) -> str:
     kinds = [found.by_id[id_].kind for id_ in used if id_ in found.by_id]
     return kinds[0] if kinds else found.run.about["kind"]
-
-
-def describe(each: Entry, names: Mapping[str, str]) -> str:
-    """`60 % vasi + 40 % duno`, the heaviest first, as shares of one whole."""
-    total = sum(parent.weight for parent in each.parents) or 1.0
-    parents = sorted(each.parents, key=lambda parent: -parent.weight)
-    return " + ".join(f"{parent.weight / total:.0%} {names.get(parent.id, parent.brief)}" for parent in parents)

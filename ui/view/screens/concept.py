@@ -152,15 +152,15 @@ def _titled(each: Drawing, entry: Entry) -> str:
 def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
     """Another prompt: with what is suggested, and what was drawn before."""
     with st.container(border=True, key="concept.anew"):
+        text = st.text_input(
+            "Draw it in another prompt",
+            key="concept.prompt",
+            max_chars=300,
+            placeholder=f"a photo of a {shortened(entry.name, 30)} in the snow",
+            help="Say its name, or {}, where it stands.",
+        )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            text = st.text_input(
-                "Draw it in another prompt",
-                key="concept.prompt",
-                max_chars=300,
-                placeholder=f"a photo of a {shortened(entry.name, 30)} in the snow",
-                help="Say its name, or {}, where it stands.",
-            )
-            seed = st.number_input("Seed", 0, 10**9, 1, key="concept.seed", width=110)
+            seed = st.number_input("Seed", 0, 10**9, 1, key="concept.seed", width=130)
             asked = st.button("Draw", key="concept.draw", type="primary", icon=":material/brush:")
         drawn = [each.prompt for each in found.drawings.get(entry.id, [])]
         before = [each.prompt for drawings in found.drawings.values() for each in drawings]
@@ -297,7 +297,8 @@ def _export(run: Run, entry: Entry) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     stem = stem_of(each)
-    st.caption(plain(f"{readers(form, each.concept.vectors)}."))
+    line = readers(form, each.concept.vectors)
+    st.caption(plain(f"{line[:1].upper()}{line[1:]}."))
     st.download_button(
         "Embedding, sidecar and drawings",
         lambda: zipped([(run, [entry.id])], form),
@@ -373,6 +374,7 @@ def _came(found: Opened, entry: Entry, each: Individual) -> None:
     positives = [
         f"{p.word or request.category}{f' × {p.weight:g}' if p.weight != 1 else ''}" for p in request.positives
     ]
+    st.markdown(f"**Category:** {plain(request.category)}{', a style' if request.kind == 'style' else ''}")
     if positives:
         st.markdown(f"**Is:** {plain(', '.join(positives))}")
     if entry.parents:

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ConceptreeError
+from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.run import Drawing, Entry
 from ui.view import links, store, undo
@@ -19,6 +20,7 @@ from ui.view.text import counted, plain
 
 HEIGHT = 520  # pixels, so that what can be done with the selected stays in sight on a laptop
 SIDE = 132
+TOLD = 290  # what is said of the selected is as wide as this, so that no button moves under the mouse
 MOST = 1000  # cards; more are no longer fluid
 SORTS = ("newest", "oldest", "name", "generation", "rating")
 SHOWN = {"concepts": "Concepts", "drawings": "Drawings"}
@@ -143,8 +145,9 @@ def _filters(runs: Sequence[Opened]) -> dict[str, Any]:
 
 def _items(runs: Sequence[Opened], asked: dict[str, Any]) -> list[Item]:
     found = []
+    by_fitness = asked["sort"] in OBJECTIVES
     for each in runs:
-        values = of_run(each.run) if asked["sort"] in OBJECTIVES else {}
+        values = _fitness(str(each.run.folder), store.state_of(each.run.folder), each.run) if by_fitness else {}
         for entry in each.entries:
             known = {name: value for name, value in values.get(entry.id, {}).items() if value is not None}
             drawn = [d for d in each.drawings.get(entry.id, []) if asked["prompt"] in ("", d.prompt)]
@@ -153,6 +156,12 @@ def _items(runs: Sequence[Opened], asked: dict[str, Any]) -> list[Item]:
             elif asked["shown"] == "drawings":
                 found += [Item(each, entry, drawing, {**entry.scores, **known}) for drawing in _once(drawn)]
     return found
+
+
+@st.cache_data(max_entries=8, show_spinner="Comparing them all …")
+def _fitness(folder: str, state: tuple[Any, ...], _run: Run) -> dict[str, dict[str, float | None]]:
+    """Novelty is the distance to all the others: seconds in a run of many thousands, so it is kept."""
+    return of_run(_run)
 
 
 def _once(drawings: Sequence[Drawing]) -> list[Drawing]:
@@ -224,9 +233,10 @@ def _selected(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Op
     none = not ids
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="gallery.actions"):
         if none:
-            st.caption(f"{counted(len(items), 'card')}. Click to select; Ctrl and Shift for several.", width="content")
+            told = f"{counted(len(items), 'card')}. Click to select; Ctrl and Shift for several."
+            st.caption(told, width=TOLD)
         else:
-            st.markdown(f"**{counted(len(ids), 'concept')} selected**", width="content")
+            st.markdown(f"**{counted(len(ids), 'concept')} selected**", width=TOLD)
         st.button("All", key="gallery.every", on_click=choose, args=(key, [item.card_id for item in items]))
         st.button("None", key="gallery.none", on_click=choose, args=(key, []), disabled=none)
         with (

@@ -9,6 +9,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from evolve.parts import Damage
 from evolve.run import Entry
+from ui.share import open_family
 from ui.view import learning, links, processes, store
 from ui.view.store import Opened
 from ui.view.text import counted, plain, shortened
@@ -23,6 +24,8 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Runs", anchor=False)
         st.space("stretch")
+        with st.popover("Open a family", icon=":material/upload_file:", key="home.family"):
+            _family()
         if st.button("New run", key="home.new", icon=":material/add:", type="primary"):
             links.go("seed")
     if not names:
@@ -38,6 +41,19 @@ def show() -> None:
                 _card(name)
     if not every:
         st.button(f"Show all {counted(len(names), 'run')}", key="home.more", on_click=_all)
+
+
+def _family() -> None:
+    """A family that somebody shared, as a run of its own; it is checked like any stranger's file."""
+    given = st.file_uploader("A family that somebody shared, a .family.zip", type=["zip"], key="home.file")
+    if given is None or not st.button("Open it", key="home.adopt", type="primary", icon=":material/family_history:"):
+        return
+    try:
+        run = open_family(given.getvalue(), store.runs_folder())
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    links.go("tree", run=run.folder.name)
 
 
 def _nothing_yet() -> None:

@@ -103,9 +103,7 @@ def _new(found: Opened) -> None:
     if lacking:
         st.caption(f"{counted(len(lacking), 'of these drawings is', 'of these drawings are')} missing.")
         if st.button(f"Draw {counted(len(lacking), 'picture')}", key="rate.draw", icon=":material/brush:"):
-            with st.spinner("Drawing …"):
-                drawing.draw(found.run, lacking)
-            st.rerun()
+            _draw(found, lacking)
     seed = st.number_input("Seed of the order", 0, 10**9, _fresh_seed(), key="rate.seed", width=180)
     number = len(chosen) if mode == "scale" else math.comb(len(chosen), 2)
     ready = bool(rater and chosen and prompts and not lacking and number)
@@ -120,6 +118,18 @@ def _new(found: Opened) -> None:
             links.go("rate", run=name, session=session.id)
     if not rater:
         st.caption("Say who rates, to begin.")
+
+
+def _draw(found: Opened, lacking: Sequence[tuple[str, str, int]]) -> None:
+    try:
+        with st.spinner("Drawing …"):
+            is_there = drawing.draw(found.run, lacking)
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    if is_there:
+        st.rerun()
+    st.info("Processes of their own are drawing them: come back in a while.", icon=":material/hourglass_top:")
 
 
 def _fresh_seed() -> int:
@@ -204,10 +214,10 @@ def _set(found: Opened, files: Sequence[str], side: str) -> None:
     of = f" of {side}" if side else ""
     lost = [file for file in files if not (found.run.folder / "drawings" / file).is_file()]
     there = [file for file in files if file not in lost]
-    if there:
-        addresses = [links.picture_of(name, file.removesuffix(".png"), 256) for file in there]
-        width = SIDE if not side else 160
-        st.image(addresses, width=width, alt=[f"drawing {n}{of}" for n in range(1, len(there) + 1)])
+    with st.container(horizontal=True, gap="small"):
+        for number, file in enumerate(there, 1):
+            address = links.picture_of(name, file.removesuffix(".png"), 256)
+            st.image(address, width=160 if side else SIDE, alt=f"drawing {number}{of}")
     if lost:
         st.warning(f"{counted(len(lost), 'drawing is', 'drawings are')} missing here.", icon=":material/healing:")
 

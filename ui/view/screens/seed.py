@@ -41,13 +41,41 @@ PRESETS = {
 MOST = 1000
 
 
+AGAIN = "seed:again"  # in the session: what a concept was learned with, to be repeated
+
+
 def show() -> None:
     st.title("New run", anchor=False)
+    again = st.session_state.pop(AGAIN, None)
+    if again:
+        st.session_state["seed.like"] = _take(again)
+    if like := st.session_state.get("seed.like"):
+        st.caption(plain(f"With the settings of {like}; change what you like."))
     asking, telling = st.columns([3, 2], gap="large")
     with asking:
         given = _asked()
     with telling, st.container(border=True, key="seed.plan"):
         _plan(given)
+
+
+def _take(again: dict[str, Any]) -> str:
+    """Fill the page in with what a concept was learned with; its name."""
+    settings, kind, schedule = again["settings"], again["kind"], again["schedule"]
+    filled = {
+        "kind": kind,
+        f"category.{kind}": again["category"],
+        "negatives": schedule,
+        "seed": again["seed"],
+        "preset": settings["preset"],
+        "steps": settings["steps"],
+        "segment": settings["segment"],
+        "lam": settings["lam"],
+        "model": "" if again["model"] == "emoji" else again["model"],
+    }
+    if schedule == "list":
+        filled["words"] = list(again["negatives"])
+    st.session_state.update({f"seed.{name}": value for name, value in filled.items()})
+    return again["of"]
 
 
 def _asked() -> dict[str, Any]:
@@ -57,19 +85,22 @@ def _asked() -> dict[str, Any]:
         backbone: Backbone | None = model.stack(where)
     except ConceptreeError:  # said beside the button
         backbone = None
+    # Defaults are put where a page that is filled in finds them taken.
+    for name, value in {"kind": "object", "negatives": "adaptive", "seed": 0}.items():
+        st.session_state.setdefault(f"seed.{name}", value)
     kind = st.segmented_control(
         "Invent",
         list(KINDS),
         format_func=KINDS.get,
-        default="object",
         required=True,
         key="seed.kind",
     )
     categories = _categories(backbone, kind)
+    if "pet" in categories:
+        st.session_state.setdefault(f"seed.category.{kind}", "pet")
     category = st.selectbox(
         "Category",
         categories,
-        index=categories.index("pet") if "pet" in categories else 0,
         key=f"seed.category.{kind}",
         accept_new_options=True,
         placeholder="Choose one, or type another",
@@ -95,7 +126,6 @@ def _negatives(backbone: Backbone | None, category: str, kind: str) -> str:
         "What they shall not be",
         list(NEGATIVES),
         format_func=NEGATIVES.get,
-        default="adaptive",
         required=True,
         key="seed.negatives",
     )
@@ -141,7 +171,7 @@ def _more(where: str) -> dict[str, Any]:
                 key="seed.wave",
                 help="How many learn at once, which is faster; only later waves keep away from earlier ones.",
             )
-            seed = st.number_input("Seed", 0, 10**9, 0, key="seed.seed", help="Another seed gives other founders.")
+            seed = st.number_input("Seed", 0, 10**9, key="seed.seed", help="Another seed gives other founders.")
             preset = st.selectbox("Preset", list(PRESETS), format_func=PRESETS.get, key="seed.preset")
             st.text_input(
                 "Model", key="seed.model", placeholder="emoji", help="emoji, or the folder of a stack on this machine."

@@ -258,9 +258,12 @@ def _rows(cut: nx.DiGraph, generations: Sequence[int], tops: Sequence[int]) -> l
 
 def told(drawn: Scene, found: Opened, state: State) -> dict[str, Any]:
     """All that the tree in the browser is told."""
+    nodes, undrawn = drawn.nodes, [each["id"] for each in drawn.nodes if each.get("picture") == ""]
+    if undrawn and (drafts := breed.drafts(found.run)):
+        nodes = [each | {"picture": drafts.get(each["id"], "")} if each["id"] in undrawn else each for each in nodes]
     there = {birth for _, birth in found.graph.nodes(data="birth")}
     return {
-        "nodes": drawn.nodes,
+        "nodes": nodes,
         "edges": drawn.edges,
         "rows": drawn.rows,
         "places": {each["id"]: (each["x"], each["y"]) for each in drawn.nodes},
