@@ -51,10 +51,13 @@ def check_name(name: str) -> None:
 
 
 def check_free(name: str, others: Iterable[Named]) -> None:
-    """Refuse a name that means somebody else: now, since birth, or as an id."""
+    """Refuse a name that means somebody else: now, since birth, or as an id.
+
+    Names that differ in capitals alone are one: files are called by them, which many disks do not tell apart.
+    """
     for each in others:
-        if name in (each.name, each.born, each.id):
-            raise RunError(f"the name {name!r} is taken, by {each.id}: choose another")
+        if name.casefold() in (each.name.casefold(), each.born.casefold(), each.id):
+            raise RunError(f"the name {name!r} is taken, by {each.id} ({each.name}): choose another")
 
 
 def _syllable(a: int, b: int) -> str:

@@ -28,7 +28,7 @@ from evolve.portraits import are_known, portraits
 from evolve.run import SMALL
 from ui.console import Course, counted, say
 from ui.pictures import checked_prompt, draw_all, drawings_of, parentage
-from ui.runs import open_run
+from ui.runs import names_beside, open_run
 from ui.seed import say_next, say_stopped, show_founders
 from ui.stack import can_draw, check_words, chosen_settings, open_stack_of, words_unknown_in
 
@@ -139,6 +139,7 @@ def plan_children(
     if not parents and not photos:
         raise ParentError("no parents: name some with --parent NAME:WEIGHT or --photo FILE:WEIGHT")
     found = [(*_found(run, called), _weight(weight, called)) for called, weight in parents]
+    _once([(each.id, each.name) for each, _, _ in found], "parent")
     concepts = [each.concept for each, _, _ in found]
     if concepts:
         check_parents(concepts)
@@ -163,6 +164,7 @@ def plan_children(
         "settings": settings.to_dict(),
         "drafts": drafts,
     }
+    _once([(photo["id"], photo["label"]) for photo in plan["photos"]], "photograph")
     if not 1 <= keep <= images:
         raise ParentError(f"keep = {keep} of images = {images}: keep at least 1, and no more than are drawn")
     spread_weights([1.0, 1.0], spread, 0)  # its bounds; the first child has none
@@ -317,7 +319,7 @@ def _photo(backbone: Backbone, file: Path, weight: float) -> dict[str, Any]:
 
 
 def _distinct_words(backbone: Backbone, words: Sequence[str]) -> list[str]:
-    check_words(backbone, words, "word")
+    check_words(backbone, words, "word", backbone.vocabulary.get("words", ()))
     return list({" ".join(word.split()).lower(): " ".join(word.split()) for word in words}.values())
 
 
@@ -365,7 +367,7 @@ def learn_children(
     except KeyboardInterrupt:
         say_stopped(job, run, out)
         raise
-    names = {each.id: each.name for each in run.entries([])}
+    names = names_beside(run)
     for each in found:
         concept = each.concept
         again = ", which the run has already" if each.id in before else ""
@@ -380,6 +382,14 @@ def _drafts(requests: Sequence[Request]) -> list[int]:
     return sorted({*DRAFTS, *boundaries, *(each.chosen.steps for each in requests)})
 
 
+def _once(given: Sequence[tuple[str, str]], what: str) -> None:
+    """Refuse who is given more than once, each by id and name."""
+    ids = [id_ for id_, _ in given]
+    for id_, name in given:
+        if ids.count(id_) > 1:
+            raise ParentError(f"the {what} {name!r} is given twice: give it once, with the sum of the weights")
+
+
 def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
     """`moku:0.7` → ("moku", 0.7); without a weight it is 1."""
     name, colon, weight = text.rpartition(":")
@@ -390,8 +400,9 @@ def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
     except ValueError:
         number = math.nan
     if not name or not LIGHTEST <= number <= HEAVIEST:  # NaN is neither
-        what, bounds = "FILE" if option == "--photo" else "NAME", f"{LIGHTEST:g} to {HEAVIEST:g}"
-        raise ParentError(f"{option} {text[:100]!r}: write {what}:WEIGHT with a weight from {bounds}, as in moku:0.7")
+        what, example = ("FILE", "snail.jpg:0.4") if option == "--photo" else ("NAME", "moku:0.7")
+        bounds = f"{LIGHTEST:g} to {HEAVIEST:g}"
+        raise ParentError(f"{option} {text[:100]!r}: write {what}:WEIGHT with a weight from {bounds}, as in {example}")
     return name, number
 
 

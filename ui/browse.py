@@ -30,7 +30,7 @@ from evolve.parts import Damage
 from evolve.run import Entry
 from ui.console import counted, printable, say
 from ui.pictures import opened
-from ui.runs import all_runs, family, open_run
+from ui.runs import all_runs, family, names_beside, open_run
 from ui.stack import can_draw, folder_of
 from ui.tree import MOST, save_tree, scene
 
@@ -79,7 +79,7 @@ def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Co
     entries = run.entries(damage)
     warn_of(damage, run)
     shown = [each for each in entries if everybody or not each.note.hidden]
-    names = run.names([])
+    names = names_beside(run)
     fitness = of_run(run)
     if as_json:
         return print_json([as_values(each, names, fitness[each.id]) for each in shown])
@@ -110,7 +110,7 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
     entries = run.entries(damage)
     drawings = run.drawings(entry.id, damage)
     warn_of(damage, run)
-    names = run.names([])
+    names = names_beside(run)
     children = [other.name for other in entries if any(parent.id == entry.id for parent in other.parents)]
     request, fitness = each.request, of_run(run, [entry.id])[entry.id]
     if as_json:

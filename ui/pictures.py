@@ -89,6 +89,9 @@ def card_lines(each: Individual, names: Mapping[str, str]) -> list[str]:
 
 
 def parentage(each: Individual, names: Mapping[str, str]) -> str:
-    """`0.7 moku + 0.3 vasi`"""
+    """`0.7 moku + 0.3 vasi`: shares, as the family tree has them, whatever weights were given; one alone has none."""
     parents = each.concept.request.parents
-    return " + ".join(f"{parent.weight:.2g} {names.get(parent.id, brief(parent.id))}" for parent in parents)
+    if len(parents) == 1:
+        return names.get(parents[0].id, brief(parents[0].id))
+    total = sum(parent.weight for parent in parents)
+    return " + ".join(f"{parent.weight / total:.2g} {names.get(parent.id, brief(parent.id))}" for parent in parents)

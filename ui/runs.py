@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -63,7 +63,11 @@ def open_run(runs: Path, name: str) -> Run:
     folder = runs / checked_name(name)
     if not _is_run(folder):
         names = run_names(runs)
-        there = f"there are {', '.join(map(repr, names))}" if names else "there are none yet: conceptree seed makes one"
+        there = (
+            f"there {'is' if len(names) == 1 else 'are'} {', '.join(map(repr, names))}"
+            if names
+            else "there are none yet; conceptree seed makes one"
+        )
         raise RunError(f"there is no run {name!r} in {str(runs)!r}: {there}")
     return Run.open(folder)
 
@@ -87,16 +91,30 @@ def all_runs(runs: Path) -> Iterator[tuple[str, Run | ConceptreeError]]:
             yield name, error
 
 
+def names_beside(run: Run) -> dict[str, str]:
+    """What a run's concepts and photographs are called, and parents from the runs beside it, by id."""
+    names = run.names([])
+    guests = {p.id: p.run for each in run.entries([]) for p in each.parents if p.run and p.id not in names}
+    return names | _names_there(run, guests)
+
+
 def family(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
     """A run's lineage, in which parents from runs beside it go by the names that they have there."""
     graph = lineage(run, damage)
     guests = {id_: other for id_, other in graph.nodes(data="run") if other}
+    for id_, name in _names_there(run, guests).items():
+        graph.nodes[id_]["name"] = name
+    return graph
+
+
+def _names_there(run: Run, guests: Mapping[str, str]) -> dict[str, str]:
+    """The names of concepts, by id, in the runs beside this one that guests gives for them."""
+    found = {}
     for other in sorted(set(guests.values())):
         with suppress(ConceptreeError):  # it is not here, or not whole: then the first digits of the id do
             names = {each.id: each.name for each in open_run(run.folder.parent, other).entries([])}
-            for id_ in guests.keys() & names.keys():
-                graph.nodes[id_]["name"] = names[id_]
-    return graph
+            found |= {id_: names[id_] for id_ in guests.keys() & names.keys()}
+    return found
 
 
 def _is_run(folder: Path) -> bool:

@@ -279,8 +279,8 @@ class Person:
     """Who is asked on the terminal about each new negative: a review, see core/review.py."""
 
     HOW = (
-        "Enter agrees. Or type other words, with commas between; - for none; -word to drop one; <step to go back to a"
-        " step; q to be asked no more; ? for this."
+        "Enter or y agrees. Or type other words, with commas between; - for none; -word to drop one; <step to go back"
+        " to a step; q to be asked no more; ? for this."
     )
 
     def __init__(self, out: Console, course: Course) -> None:
@@ -298,6 +298,8 @@ class Person:
                     say(self.out, f"    {problem}")
                 try:
                     text = input("    > ").strip()
+                    if text.lower() in ("y", "yes"):
+                        return None
                     if text == "?":
                         problem = self.HOW
                         continue

@@ -51,7 +51,11 @@ def share(
 
 def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, model: str | None, out: Console) -> None:
     """Take a family from a file into a run, new or not."""
-    run, done = taken_in(read_file(file), runs, run_name, model)
+    try:
+        run, done = taken_in(read_file(file), runs, run_name, model)
+    except FamilyError as error:
+        named = str(file) in str(error)
+        raise error if named else FamilyError(f"{str(file)!r}: {error}") from error
     names = {each.id: each.name for each in run.entries([])}
     if as_json:
         added = [{"id": id_, "name": names[id_]} for id_ in done.added]

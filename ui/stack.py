@@ -181,7 +181,7 @@ def negatives_from(backbone: Backbone, category: str, kind: str, given: str) -> 
         words = tuple(word.strip() for word in given.split(",") if word.strip())
         if not words:
             raise WordError(f"negatives = {given!r}: expected adaptive, none, gradual, or words with commas between")
-        check_words(backbone, words, "negative", members(backbone, category, kind) if kind == "style" else ())
+        check_words(backbone, words, "negative", members(backbone, category, kind))
     return {"schedule": "gradual" if given == "gradual" else "list", "negatives": words}
 
 

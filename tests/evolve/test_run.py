@@ -569,8 +569,10 @@ def test_a_name_can_be_changed_and_the_old_one_still_finds_it(pets):
     pets.note(a.id, name="Whisker Fin")
     assert pets.entry("Whisker Fin").id == pets.entry(a.name).id == pets.find(a.id).id == a.id
     assert pets.individuals()[0].name == pets.find(a.name).name == "Whisker Fin"
-    for taken in ("Whisker Fin", a.name, a.id):
+    for taken in ("Whisker Fin", "whisker fin", "WHISKER FIN", a.name, a.name.upper(), a.id):
         assert "is taken, by" in refused(lambda name=taken: pets.note(b.id, name=name))
+    pets.note(a.id, name="whisker Fin")
+    pets.note(a.id, name="Whisker Fin")  # its own, in other capitals
     pets.note(a.id, rating=3)
     assert pets.entry(a.id).name == "Whisker Fin"
     pets.note(a.id, name=None)

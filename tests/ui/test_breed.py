@@ -19,7 +19,7 @@ from evolve import Run
 from evolve.jobs import jobs, new_job, unfinished
 from tests.families import picture
 from tests.typed import good, one_line, run
-from ui.breed import MOST_CHILDREN, learn_planned, plan_children, plan_variations, requests_of
+from ui.breed import MOST_CHILDREN, ParentError, learn_planned, plan_children, plan_variations, requests_of
 from ui.console import new_console
 
 QUICK = ("--steps", "4", "--segment", "2")
@@ -192,7 +192,7 @@ def test_a_parent_given_twice_or_of_another_kind_is_refused_before_anything_is_d
     one = names(pets)[0]
     (style,) = Run.open(pets.folder.parent / "paintings").individuals()
     monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
-    with pytest.raises(RequestError, match="a parent is given twice: give it once"):
+    with pytest.raises(ParentError, match=f"the parent '{one}' is given twice: give it once"):
         plan_children(pets, backbone, **two(pets, parents=[(one, 0.5), (pets.find(one).id, 0.5)]))
     with pytest.raises(RequestError, match="the parents have different kinds"):
         plan_children(pets, backbone, **two(pets, parents=[(one, 0.5), (f"paintings/{style.name}", 0.5)]))
@@ -301,6 +301,15 @@ def test_stop_asks_who_is_at_work_and_nobody_else(pets, backbone):
         assert (job.folder / "stop").exists()
     assert "there is no job '0009-x'" in one_line("stop", "pets", "--job", "0009-x", *where)
     assert f"The job {job.name!r} is not at work" in good("stop", "pets", "--job", job.name, *where)
+
+
+def test_a_photograph_given_twice_is_called_by_its_file(pets, backbone, photo):
+    with pytest.raises(ParentError, match=f"the photograph '{photo.name}' is given twice: give it once"):
+        plan_children(pets, backbone, **two(pets, photos=[(photo, 0.5), (photo, 0.5)]))
+    for weight in ("0", "nan", "-1", "x"):
+        assert "write FILE:WEIGHT with a weight from 0.001 to 1000, as in snail.jpg:0.4" in one_line(
+            "breed", "pets", "--photo", f"{photo}:{weight}", "--runs", pets.folder.parent
+        )
 
 
 def test_a_photograph_alone_needs_no_parent_of_the_run(pets, photo):

@@ -252,8 +252,9 @@ def test_tree_goes_on_with_what_is_whole_in_one_line_each(pets):
 def test_a_parent_of_another_run_goes_by_its_name_there(pets):
     other = new_run(pets.folder.parent / "others")
     (guest,) = other.add([concept(50)])
-    pets.add([concept(51, {guest.id: 1.0}, run="others")])
-    assert guest.name in good(pets, "lineage", "pets")
+    (child,) = pets.add([concept(51, {guest.id: 1.0}, run="others")])
+    for command in (["lineage", "pets"], ["list", "pets"], ["show", "pets", child.name]):
+        assert guest.name in good(pets, *command)
     pets.add([concept(52, {"f" * 16: 1.0}, run="../../x")])
     assert "f" * 16 in good(pets, "lineage", "pets"), "a stranger's path is a name and no more"
 

@@ -250,7 +250,7 @@ def test_breed_learns_children_by_the_weights_given(pets, tmp_path):
         (run_.individuals()[0].id, 3.0),
         (run_.individuals()[1].id, 1.0),
     ]
-    assert f"{one.name} = 3 {names[0]} + 1 {names[1]}, resembles them" in shown and "Next:" in shown
+    assert f"{one.name} = 0.75 {names[0]} + 0.25 {names[1]}, resembles them" in shown and "Next:" in shown
     assert len(run_.drawings(one.id)) == 3
     good("breed", "pets", *parents, "--runs", tmp_path, *QUICK_CHILD)
     assert len(run_.individuals()) == 6, "without --seed the same parents have another child"
@@ -274,7 +274,7 @@ def test_one_parent_without_a_weight_is_enough(pets, tmp_path):
         (["{0}:-1"], "with a weight from 0.001 to 1000"),
         (["{0}:nan"], "with a weight from 0.001 to 1000"),
         ([":1"], "write NAME:WEIGHT"),
-        (["{0}:1", "{0}:2"], "a parent is given twice"),
+        (["{0}:1", "{0}:2"], "is given twice: give it once"),
         (["../{0}:1"], "there is no concept"),
         (["[red]x[/red]:1"], "there is no concept '[red]x[/red]'"),
     ],
@@ -289,7 +289,7 @@ def test_breed_refuses_in_one_line(pets, parents, said):
 def test_breed_needs_a_run_and_a_parent(pets):
     runs = pets.folder.parent
     assert "there is no run 'dogs'" in one_line("breed", "dogs", "--parent", "a:1", "--runs", runs)
-    assert "there are 'pets'" in one_line("breed", "dogs", "--parent", "a:1", "--runs", runs)
+    assert "there is 'pets'" in one_line("breed", "dogs", "--parent", "a:1", "--runs", runs)
     assert "is no name for a run" in one_line("breed", "../pets", "--parent", "a:1", "--runs", runs)
     assert run("breed", "pets", "--runs", runs).exit_code == 2
 

@@ -148,11 +148,11 @@ def until(true, seconds: float = 120.0) -> None:
         time.sleep(0.01)
 
 
-def steered_founders(runs: Path, stack_folder: Path) -> Run:
+def steered_founders(runs: Path, stack_folder: Path, steps: int = 80) -> Run:
     """A run with a job of two founders that nobody has begun, and a decision about each."""
     backbone = open_stack(str(stack_folder))
     run = Run.create(runs / "pets", "pet", backbone)
-    settings = chosen_settings(backbone, category="pet", steps=80, segment=8)
+    settings = chosen_settings(backbone, category="pet", steps=steps, segment=8)
     plan = replace(plan_founders(backbone, "pet", 2, 1, "cat,dog", "object", 0, settings), drafts=True)
     job = new_job(run, "seed", plan.to_json())
     job.steer(0, Decision(("horse",), ("cat",)))
@@ -186,7 +186,7 @@ def test_a_steered_job_that_is_killed_again_and_again_gives_what_it_would_have_g
 
 
 def test_a_stop_from_elsewhere_is_obeyed_within_a_step_and_the_rest_goes_on(stack_folder, tmp_path):
-    run = steered_founders(tmp_path, stack_folder)
+    run = steered_founders(tmp_path, stack_folder, steps=300)  # it must outlast another process's start
     (job,) = jobs(run)
     process = going_on(tmp_path, "--job", job.name)
     until(lambda: job.status().step > 0)

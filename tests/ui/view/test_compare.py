@@ -6,24 +6,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from evolve import Run
-from tests.families import by_letter, family, picture
+from tests.families import picture
 from tests.pages import alts, page, text
 from tests.ui.view.test_concept import learned
 from ui.pictures import PROMPTS
 from ui.view.differences import rows, scores
 
 PHOTO, SKETCH, BLUE = PROMPTS["object"]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch) -> Run:
-    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
-    return family(tmp_path / "pets")
-
-
-@pytest.fixture
-def ids(run) -> dict[str, str]:
-    return {letter: each.id for letter, each in by_letter(run).items()}
 
 
 @pytest.fixture

@@ -10,23 +10,12 @@ from streamlit.testing.v1 import AppTest
 
 from core.concept import Concept, Measurement, Negative
 from evolve import Run
-from tests.families import by_letter, concept, family, new_run, picture
+from tests.families import concept, new_run, picture
 from tests.pages import alts, page, text
 from ui.view import curves, drawing, nearness
 from ui.view.screens.concept import TABS
 
 CAME, CURVES, NEAREST, SCORES = TABS
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch) -> Run:
-    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
-    return family(tmp_path / "pets")
-
-
-@pytest.fixture
-def ids(run) -> dict[str, str]:
-    return {letter: each.id for letter, each in by_letter(run).items()}
 
 
 def learned(seed: int, backbone) -> Concept:

@@ -20,17 +20,6 @@ from ui.view.downloads import zipped
 EARLIER = Path(__file__).parents[2] / "data" / "run-of-schema-1"
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch) -> Run:
-    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
-    return family(tmp_path / "pets")
-
-
-@pytest.fixture
-def ids(run) -> dict[str, str]:
-    return {letter: each.id for letter, each in by_letter(run).items()}
-
-
 def gallery(**state) -> AppTest:
     app = page("gallery", run="pets")
     for name, value in state.items():

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import math
 
-import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 import evolve.ratings
 from evolve import Run
 from evolve.ratings import answer, answers, new_session, sessions
-from tests.families import by_letter, family, new_run, picture
+from tests.families import by_letter, new_run, picture
 from tests.pages import addresses, alts, page, text
 
 QUESTION = "How new is it?"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch) -> Run:
-    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
-    return family(tmp_path / "pets")
-
-
-@pytest.fixture
-def ids(run) -> dict[str, str]:
-    return {letter: each.id for letter, each in by_letter(run).items()}
 
 
 def rate(**query: str) -> AppTest:

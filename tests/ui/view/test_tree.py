@@ -10,25 +10,13 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from evolve import Run
-from tests.families import by_letter, concept, family, new_run
+from tests.families import by_letter, concept, new_run
 from tests.pages import alts, page, text
 from ui.view import store
 from ui.view.family import _script
 from ui.view.screens.tree import Filter, State, find, scene
 
 TREE, TABLE = "tree.family.pets", "tree.table.pets"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch) -> Run:
-    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
-    return family(tmp_path / "pets")
-
-
-@pytest.fixture
-def ids(run) -> dict[str, str]:
-    return {letter: each.id for letter, each in by_letter(run).items()}
 
 
 @pytest.fixture

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from evolve import Run
-from tests.families import by_letter, family
+from tests.families import by_letter
 from tests.pages import page, text
 from ui.view import undo
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch) -> Run:
-    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
-    return family(tmp_path / "pets")
-
-
-@pytest.fixture
-def ids(run) -> dict[str, str]:
-    return {letter: each.id for letter, each in by_letter(run).items()}
 
 
 def gallery(run: Run, *letters: str) -> AppTest:

@@ -1,0 +1,21 @@
+"""What the pages' tests share: a family of nine, called by letters (tests/families.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from evolve import Run
+from tests.families import by_letter, family
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Run:
+    """The run "pets", on the folder that pages look at."""
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    return family(tmp_path / "pets")
+
+
+@pytest.fixture
+def ids(run) -> dict[str, str]:
+    """The id of each, by letter."""
+    return {letter: each.id for letter, each in by_letter(run).items()}
