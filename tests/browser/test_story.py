@@ -21,18 +21,28 @@ NASTY = "<img src=x onerror=document.title='hurt'> **bold** :red[red] $x$"
 
 
 def node(page, name: str) -> tuple[float, float]:
-    """Where a concept's drawing is on the page."""
+    """Where a concept's drawing is on the page, once the tree has come to rest."""
     canvas = page.locator(".family .canvas")
-    at = canvas.evaluate(
-        """(element, name) => {
-            const found = element._cyreg.cy.nodes().filter((node) => node.data("name") === name);
-            return found.length ? found[0].renderedPosition() : null;
-        }""",
-        name,
-    )
-    assert at, f"{name} is not in the tree"
-    box = canvas.bounding_box()
-    return box["x"] + at["x"], box["y"] + at["y"]
+
+    def at() -> tuple[float, float]:
+        found = canvas.evaluate(
+            """(element, name) => {
+                const found = element._cyreg.cy.nodes().filter((node) => node.data("name") === name);
+                return found.length ? found[0].renderedPosition() : null;
+            }""",
+            name,
+        )
+        assert found, f"{name} is not in the tree"
+        box = canvas.bounding_box()
+        return box["x"] + found["x"], box["y"] + found["y"]
+
+    place = at()
+    for _ in range(50):
+        page.wait_for_timeout(400)
+        before, place = place, at()
+        if place == before:
+            break
+    return place
 
 
 def shown(page) -> set[str]:
@@ -123,6 +133,7 @@ def test_two_parents_selected_with_clicks_have_a_child_that_appears(workbench, p
     wait_for(lambda: shown(page) == set(story["founders"]), 60, "founders in the tree")
     first, second = story["founders"]
     page.mouse.click(*node(page, first))
+    page.get_by_role("button", name="Make this a parent").wait_for()
     page.keyboard.down("Shift")
     page.mouse.click(*node(page, second))
     page.keyboard.up("Shift")
