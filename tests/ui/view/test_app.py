@@ -43,6 +43,8 @@ class Served:
             stderr=subprocess.STDOUT,
             env={**os.environ, "HOME": str(folder)},
             text=True,
+            # A shell that runs the tests in the background has them ignore Ctrl-C, and what they start inherits that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         for _ in range(600):
             assert self.process.poll() is None, self.process.stdout.read()
