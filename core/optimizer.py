@@ -121,7 +121,9 @@ class ConceptLab:
                 if found:
                     losses = _spread(found, batch, len(requests))
                     done = max(done + 1, before + max(state.step))  # the latter where it goes on from a snapshot
-                concepts |= dict(zip(batch, finished, strict=True)) if finished else {}
+                if finished:
+                    done = before + max(requests[i].chosen.steps for i in batch)  # also where all were done early
+                    concepts |= dict(zip(batch, finished, strict=True))
                 last = len(concepts) == len(requests)
                 in_order = tuple(concepts[i] for i in range(len(requests))) if last else ()
                 save = partial(pack, state, learners, ids) if events and not finished else None
@@ -266,7 +268,7 @@ class ConceptLab:
             scores={**judged[place], **member, "consistency": float(consistency(kept.imagined))},
             fingerprint=self.backbone.fingerprint,
             version=self.backbone.version,
-            steps=request.chosen.steps,
+            steps=learner.checkpoints[last].step,
             seconds=learner.seconds,
         )
 

@@ -18,6 +18,7 @@ from core.negatives import Answer, Choice, Namer, first_answer, ranked_answer
 from core.prompts import drawn_for_question, question
 from core.review import Decision, Proposal, Review, ask
 from core.state import State
+from core.stopping import done_early
 from core.streams import stream, stream_seed
 from core.wordbank import WordBank, members
 
@@ -40,7 +41,7 @@ class Checkpoint:
 @dataclass(frozen=True)
 class Event:
     """What happened to one concept at a boundary. index: which request. similarities: on the panel, by
-    constraint. draft: a look in the midst of a segment, which changes nothing.
+    constraint. draft: a look in the midst of a segment, which changes nothing. last: the concept is finished.
     """
 
     index: int
@@ -53,6 +54,7 @@ class Event:
     all_negatives: tuple[Negative, ...] = ()  # those it has from now on
     note: str = ""
     draft: bool = False
+    last: bool = False
 
     @property
     def message(self) -> str:
@@ -142,6 +144,9 @@ class Looker:
             here = learner.checkpoints[-1]
             found = similarities(learner.request, here.imagined, learner.words, self.bank)
             learner.measured(here.step, found)
+            early = "" if put_back or step == state.steps[i] else self._early(learner)
+            if early:
+                state, note = state.ended(i), "; ".join(filter(None, [note, early]))
             events.append(
                 Event(
                     index=learner.index,
@@ -153,6 +158,7 @@ class Looker:
                     negatives=tuple(n for n in learner.negatives if n not in before),
                     all_negatives=tuple(learner.negatives),
                     note=note,
+                    last=state.step[i] == state.steps[i],
                 )
             )
         return state, tuple(events)
@@ -175,6 +181,18 @@ class Looker:
         """Adaptive: after each segment but the last, and at the start where no negative is given (§2)."""
         adaptive = learner.request.schedule == "adaptive" and state.step[row] < state.steps[row]
         return adaptive and (state.step[row] > 0 or not learner.negatives)
+
+    def _early(self, learner: Learner) -> str:
+        """Why a concept is done before its last step, "" while it is not: its looks since its constraints are these."""
+        request, words = learner.request, learner.words
+        if not request.chosen.patience:
+            return ""
+        looks = []
+        for checkpoint in reversed(learner.checkpoints):
+            if [negative.word for negative in checkpoint.negatives] != words:
+                break
+            looks.append(similarities(request, checkpoint.imagined, words, self.bank))
+        return done_early(request, looks[::-1], words, len(learner.pool))
 
     def _imagined(self, state: State, rows: Sequence[int]) -> dict[int, Tensor]:
         found: dict[int, Tensor] = {}

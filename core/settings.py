@@ -52,6 +52,7 @@ class Settings:
     keep: str | None = None  # "best" or "last" checkpoint
     mix_through_prior: bool | None = None
     normalise_weights: bool | None = None
+    patience: int = 0  # boundaries in a row at which nothing is left to gain end a concept early; 0: never does
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -65,6 +66,7 @@ class Settings:
     def _check(self) -> None:
         _whole(self, "steps", least=0)
         _whole(self, "segment", least=1)
+        _whole(self, "patience", least=0)
         _whole(self, "prior_steps", least=2)  # UnCLIPScheduler.set_timesteps(1) divides by zero
         for name in ("learning_rate", "weight_decay", "lam", "eps"):
             _number(self, name, least=0.0)
@@ -129,7 +131,10 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` is the way back."""
-        return {**asdict(self), "betas": list(self.betas)}
+        values = {**asdict(self), "betas": list(self.betas)}
+        if not self.patience:
+            del values["patience"]  # so that the ids of requests from before there was any stay what they were
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:

@@ -43,6 +43,7 @@ def pack(state: State, learners: Sequence[Learner], ids: Sequence[str], marks: S
         "ids": list(ids),
         "marks": list(marks),
         "step": list(state.step),
+        "steps": list(state.steps),
         "learners": [
             {
                 "negatives": [asdict(negative) for negative in learner.negatives],
@@ -74,6 +75,15 @@ def marks_of(content: bytes) -> list[str]:
     return [str(mark) for mark in marks] if isinstance(marks, list) else []
 
 
+def marked(content: bytes, marks: Sequence[str]) -> bytes:
+    """The snapshot with these marks instead of its own."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    header["__metadata__"]["snapshot"] = json.dumps({**_about(content), "marks": list(marks)})
+    told = json.dumps(header, separators=(",", ":")).encode()
+    told += b" " * (-len(told) % 8)  # safetensors keeps its numbers aligned
+    return len(told).to_bytes(8, "little") + told + content[8 + int.from_bytes(content[:8], "little") :]
+
+
 def unpack(content: bytes, state: State, learners: Sequence[Learner]) -> State:
     """Puts a snapshot of the same batch into `learners`, which are at the start, and gives the state.
 
@@ -87,12 +97,13 @@ def unpack(content: bytes, state: State, learners: Sequence[Learner]) -> State:
             raise SnapshotError("a stored course of learning is of another batch: start anew")
         vectors, exp_avg, exp_avg_sq = (tensors[name].to(state.vectors) for name in _ROWS)
         restored = [_restored(told, tensors, i, state.vectors) for i, told in enumerate(about["learners"])]
-        steps = tuple(int(step) for step in about["step"])
+        step = tuple(int(done) for done in about["step"])
+        steps = tuple(int(of) for of in about.get("steps", state.steps))  # snapshots of earlier versions have none
     except (KeyError, TypeError, SafetensorError) as error:
         raise SnapshotError(f"a stored course of learning cannot be read ({error}): start anew") from error
     for learner, been_through in zip(learners, restored, strict=True):
         vars(learner).update(been_through)
-    return replace(state, step=steps, vectors=vectors, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    return replace(state, step=step, steps=steps, vectors=vectors, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
 
 
 def _restored(told: dict[str, Any], tensors: dict[str, Tensor], row: int, like: Tensor) -> dict[str, Any]:

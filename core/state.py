@@ -60,7 +60,9 @@ class Numbers:
 
 @dataclass(frozen=True)
 class State:
-    """A batch between two steps. `step[i]` of `steps[i]` are done; a row with none left is frozen."""
+    """A batch between two steps. `step[i]` of `steps[i]` are done; a row with none left is frozen. That is what its request
+    asks for, or fewer where a concept is done early.
+    """
 
     requests: tuple[Request, ...]
     vectors: Tensor  # [n, k, d]
@@ -75,6 +77,10 @@ class State:
     def active(self) -> list[int]:
         """The rows that still learn."""
         return [i for i, (done, of) in enumerate(zip(self.step, self.steps, strict=True)) if done < of]
+
+    def ended(self, row: int) -> State:
+        """With one row frozen as it is."""
+        return replace(self, steps=(*self.steps[:row], self.step[row], *self.steps[row + 1 :]))
 
     def with_row(self, row: int, vectors: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, step: int) -> State:
         """One row put back to what it was at an earlier step."""
