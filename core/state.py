@@ -60,8 +60,8 @@ class Numbers:
 
 @dataclass(frozen=True)
 class State:
-    """A batch between two steps. `step[i]` of `steps[i]` are done; a row with none left is frozen. That is what its request
-    asks for, or fewer where a concept is done early.
+    """A batch between two steps. `step[i]` of `steps[i]` are done; a row with none left is frozen. There are as many
+    as its request asks for, or fewer where a concept is done early.
     """
 
     requests: tuple[Request, ...]
