@@ -304,9 +304,9 @@ class SDConceptLab(ConceptLab):
         if text_space:
             raise RequestError("Stable Diffusion has no prior to leave out: set through_prior and mix_through_prior")
 
-        def embed(prompts: Sequence[str], vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
+        def embed(vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
             # One by one: a UNet keeps any device busy with a single picture, and rows stay alike in every batch.
-            hidden = self.backbone.encode_concepts(prompts, vectors).split(1)
+            hidden = self.backbone.encode_concepts([each.prompt for each in draws], vectors).split(1)
             steps, guidance_scale = settings.prior_steps, settings.guidance_scale
             seeds = [draw.noise_seed for draw in draws]
             each = [

@@ -25,12 +25,15 @@ from core.segments import Event, Learner, Looker
 from core.settings import Settings
 from core.snapshot import SnapshotError, ids_of, pack, unpack
 from core.state import State, initial_state, make_constraints
-from core.step import Step, in_text_space, make_step
+from core.step import Step, check_losses, in_text_space, make_step
+from core.transfer import sent
 from core.wordbank import EncodeText, WordBank, lists, members
 
 # How many learn side by side at most. Reading the weights is then shared by many rows (§5.6 of docs/design.md), while
 # memory stays bounded whatever is asked for, and a stop costs no more than one batch.
 MOST_AT_ONCE = 32
+# Steps that a device may be behind, and so how late one learns that a loss is no longer a number.
+UNREAD = 25
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,16 @@ class Report:
     """Progress after a step, or at the boundary of a segment, where `events` say what happened to each
     concept.
 
-    step of steps: over all requests. losses: of this step, one for each request, NaN for those that rest.
-    finished: the concepts of a batch that is done with this report. concepts: all of them, in the order of the
-    requests, only in the last report. snapshot: at a boundary, gives what `learn` goes on from after a kill; to be
-    called before the next report, with the `marks` of `snapshot.pack` if there are any.
+    step of steps: over all requests. losses [requests]: of this step, NaN for those that rest; on the device, which may
+    be some steps behind: to read them is to wait for it. finished: the concepts of a batch that is done with this
+    report. concepts: all of them, in the order of the requests, only in the last report. snapshot: at a boundary, gives
+    what `learn` goes on from after a kill; to be called before the next report, with the `marks` of `snapshot.pack` if
+    there are any.
     """
 
     step: int
     steps: int
-    losses: tuple[float, ...]
+    losses: Tensor
     events: tuple[Event, ...] = ()
     finished: tuple[Concept, ...] = ()
     concepts: tuple[Concept, ...] = ()
@@ -113,13 +117,14 @@ class ConceptLab:
         steps = total_steps(requests)
         done = before = 0
         concepts: dict[int, Concept] = {}
-        losses = (float("nan"),) * len(requests)
+        none = torch.full((len(requests),), torch.nan)
+        losses = none
         for batch in batches:
             learners = [Learner(requests[i], i) for i in batch]
             ids = [self.concept_id(requests[i]) for i in batch]
             for state, found, events, finished in self._learn_batch(learners, ids, snapshot):
-                if found:
-                    losses = _spread(found, batch, len(requests))
+                if found is not None:
+                    losses = none.to(found).index_copy(0, sent(torch.tensor(batch), found.device), found)
                     done = max(done + 1, before + max(state.step))  # the latter where it goes on from a snapshot
                 if finished:
                     done = before + max(requests[i].chosen.steps for i in batch)  # also where all were done early
@@ -192,7 +197,7 @@ class ConceptLab:
 
     def _learn_batch(
         self, learners: Sequence[Learner], ids: Sequence[str], snapshot: bytes
-    ) -> Iterator[tuple[State, list[float], tuple[Event, ...], tuple[Concept, ...]]]:
+    ) -> Iterator[tuple[State, Tensor | None, tuple[Event, ...], tuple[Concept, ...]]]:
         """(state, losses, events, concepts once all are finished) after each step and boundary of one batch."""
         requests = [learner.request for learner in learners]
         settings = requests[0].chosen
@@ -209,23 +214,28 @@ class ConceptLab:
             state, events = self._look(state, learners, range(len(requests)))
             if problem:
                 events = tuple(replace(each, note="; ".join(filter(None, [problem, each.note]))) for each in events)
-            yield state, [], events, ()
+            yield state, None, events, ()
+        unread: list[tuple[State, Tensor]] = []
         while active := state.active:
             began = time.perf_counter()
-            state, losses = step(state)
+            before, (state, losses) = state, step(state)
+            unread.append((before, losses))
+            pending = [i for i in active if state.step[i] % settings.segment == 0 or state.step[i] == state.steps[i]]
+            drafts = [i for i in active if i not in pending and state.step[i] in self.drafts]
+            if pending or drafts or len(unread) == UNREAD:
+                check_losses(unread)
+                unread = []
             for i in active:
                 learners[i].seconds += (time.perf_counter() - began) / len(active)
-            pending = [i for i in active if state.step[i] % settings.segment == 0 or state.step[i] == state.steps[i]]
             if not pending:
                 yield state, losses, (), ()
-                for i in active:
-                    if state.step[i] in self.drafts:  # one by one: drawing takes long, and somebody waits for the first
-                        yield state, [], (self.looker.draft(state, learners[i], i),), ()
+                for i in drafts:  # one by one: drawing takes long, and somebody waits for the first
+                    yield state, None, (self.looker.draft(state, learners[i], i),), ()
                 continue
             state, events = self._look(state, learners, pending)
             yield state, losses, events, () if state.active else tuple(map(self._concept, learners))
         if not max(state.steps):
-            yield state, [], (), tuple(map(self._concept, learners))
+            yield state, None, (), tuple(map(self._concept, learners))
 
     def _look(self, state: State, learners: Sequence[Learner], rows: Sequence[int]) -> tuple[State, tuple[Event, ...]]:
         began = time.perf_counter()
@@ -305,8 +315,3 @@ def _batches(requests: Sequence[Request]) -> list[list[int]]:
     return [
         group[first : first + MOST_AT_ONCE] for group in groups.values() for first in range(0, len(group), MOST_AT_ONCE)
     ]
-
-
-def _spread(losses: Sequence[float], batch: Sequence[int], n: int) -> tuple[float, ...]:
-    by_index = dict(zip(batch, losses, strict=True))
-    return tuple(by_index.get(i, float("nan")) for i in range(n))

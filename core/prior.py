@@ -9,7 +9,8 @@ the result (docs/design.md, the exact shortcuts):
 - the first noisy image is known beforehand, so that the first denoising step goes along in the same pass;
 - the branch without prompt has constant keys and values up to and including its time tokens;
 - each later step runs two tokens for each branch, both branches in one sequence that a mask keeps apart;
-- the last layer runs for the query tokens only: of all others it needs just keys and values.
+- the last layer runs for the query tokens only: of all others it needs just keys and values;
+- the tokens before a concept's vectors are constants, which are read once for all steps of learning (core/frames.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -24,10 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import ConceptreeError, StackError
-from core.text import TextFeatures
-
-KeysValues = list[tuple[Tensor, Tensor]]
-"""For each layer, keys and values, each `[n, heads, tokens, head width]`."""
+from core.text import KeysValues, Past, TextFeatures, additive
+from core.transfer import sent
 
 
 @dataclass(frozen=True)
@@ -110,16 +110,24 @@ class CachedPrior:
             self._query = prior.prd_embedding[0] + query
             self._layout, self._real, self._past = _no_tokens(time.device), unconditional.mask[:1, :0], []
             if self.guided:
-                layout = _prefix_layout(unconditional.mask.shape[1], steps, prompted=False).to(time.device)
+                layout = _prefix_layout(0, unconditional.mask.shape[1], steps, False, time.device)
                 real = _real(layout, unconditional.mask[:1])
                 mask = _visible(layout, layout, real, time.dtype)
-                self._past = self._run(self._prefix(unconditional), [], mask, needed=0)[1]
+                self._past = self._run(self._prefix(unconditional, None), [], mask, needed=0)[1]
                 self._layout, self._real = layout, real
 
-    def sample(self, features: TextFeatures, noise: Tensor) -> Tensor:
+    @torch.no_grad()
+    def read(self, features: TextFeatures) -> Past:
+        """The prompts' tokens alone, as `sample` takes what comes before its own."""
+        layout = _text_layout(features.mask.shape[1], features.mask.device)
+        mask = _visible(layout, layout, features.mask, features.hidden.dtype)
+        return Past.of(self._run(self._text(features, None), [], mask, needed=0)[1], features.mask)
+
+    def sample(self, features: TextFeatures, noise: Tensor, past: Past | None = None) -> Tensor:
         """Image embeddings `[n, width]` as diffusers' pipeline returns them, differentiable in `features`.
 
-        `noise` is `[steps, n, width]`, as from `draw_noise`. In float32 at least, whatever the prior is in.
+        `noise` is `[steps, n, width]`, as from `draw_noise`. past: the tokens before those of `features`, from `read`.
+        In float32 at least, whatever the prior is in.
         """
         n, length = features.mask.shape
         expected = [self.steps, n, self.prior.config.embedding_dim]
@@ -127,35 +135,47 @@ class CachedPrior:
             raise ConceptreeError(f"expected noise of shape [steps, n, width] = {expected}, got {list(noise.shape)}")
         device, dtype = features.embeds.device, features.embeds.dtype
         # What is denoised stays in float32 at least: guidance would magnify what half precision rounds off.
-        noise = noise.to(device, torch.promote_types(dtype, torch.float32))
+        noise = sent(noise, device).to(torch.promote_types(dtype, torch.float32))
 
-        prefix = _prefix_layout(length, self.steps, prompted=True).to(device)
-        seen = torch.cat([self._layout, prefix], dim=1)
-        real = torch.cat([self._real.expand(n, -1), _real(prefix, features.mask)], dim=1)
-        past = [(key.expand(n, -1, -1, -1), value.expand(n, -1, -1, -1)) for key, value in self._past]
+        before = 0 if past is None else past.mask.shape[1]
+        prefix = _prefix_layout(before, length, self.steps, True, device)
+        seen = torch.cat([self._layout, _text_layout(before, device), prefix], dim=1)
+        real = [self._real.expand(n, -1), *([past.mask] if past else []), _real(prefix, features.mask)]
+        visible = torch.cat(real, dim=1)
+        known = [(key.expand(n, -1, -1, -1), value.expand(n, -1, -1, -1)) for key, value in self._past]
+        if past is not None:
+            known = [_joined(known[i : i + 1], past.layer(i)) for i in range(len(self.prior.transformer_blocks))]
 
         latent = noise[0]
         for step in range(self.steps):
-            tail = _tail_layout(step, self.guided).to(device)
+            tail = _tail_layout(step, self.guided, device)
             tokens, layout = self._tail(latent.to(dtype)), tail
             if step == 0:
-                tokens = torch.cat([self._prefix(features), tokens], dim=1)
+                tokens = torch.cat([self._prefix(features, past), tokens], dim=1)
                 layout = torch.cat([prefix, tail], dim=1)
             keys = torch.cat([seen, tail], dim=1)
-            mask = _visible(layout, keys, F.pad(real, (0, tail.shape[1]), value=True), dtype)
-            hidden, keys_values = self._run(tokens, past, mask, needed=2 if self.guided else 1)
+            mask = _visible(layout, keys, F.pad(visible, (0, tail.shape[1]), value=True), dtype)
+            hidden, keys_values = self._run(tokens, known, mask, needed=2 if self.guided else 1)
             if step == 0:
-                past = [(key[:, :, : seen.shape[1]], value[:, :, : seen.shape[1]]) for key, value in keys_values]
+                known = [(key[:, :, : seen.shape[1]], value[:, :, : seen.shape[1]]) for key, value in keys_values]
             latent = self._denoise(step, self._predict(hidden), latent, noise)
         return self.prior.post_process_latents(latent)
 
-    def _prefix(self, features: TextFeatures) -> Tensor:
+    def _text(self, features: TextFeatures, past: Past | None) -> Tensor:
+        """`[n, length, inner]` the text tokens, which follow on those of `past`."""
+        positions = torch.arange(features.mask.shape[1], device=features.mask.device)
+        if past is not None:
+            positions = past.mask.sum(1)[:, None] + positions
+        # Only padding lies beyond the last position.
+        positions = positions.clamp(max=len(self._text_position) - 1)
+        return self.prior.encoder_hidden_states_proj(features.hidden) + self._text_position[positions]
+
+    def _prefix(self, features: TextFeatures, past: Past | None) -> Tensor:
         """`[n, length + 1 + steps, inner]` text tokens, text embedding and the time tokens of all steps."""
-        prior, (n, length) = self.prior, features.mask.shape
+        prior, n = self.prior, len(features.mask)
         embeds = features.embeds if prior.embedding_proj_norm is None else prior.embedding_proj_norm(features.embeds)
-        text = prior.encoder_hidden_states_proj(features.hidden) + self._text_position[:length]
         embed = prior.embedding_proj(embeds) + self._embed_position
-        return torch.cat([text, embed[:, None], self._times.expand(n, -1, -1)], dim=1)
+        return torch.cat([self._text(features, past), embed[:, None], self._times.expand(n, -1, -1)], dim=1)
 
     def _tail(self, latent: Tensor) -> Tensor:
         """`[n, 2 or 4, inner]` noisy image and query, for each branch."""
@@ -171,8 +191,7 @@ class CachedPrior:
         for index, block in enumerate(blocks):
             normed = block.norm1(hidden)
             key, value = _heads(block.attn1.to_k(normed), block), _heads(block.attn1.to_v(normed), block)
-            if past:
-                key, value = torch.cat([past[index][0], key], dim=2), torch.cat([past[index][1], value], dim=2)
+            key, value = _joined(past[index : index + 1], (key, value))
             keys_values.append((key, value))
             if index == len(blocks) - 1:
                 start = hidden.shape[1] - needed
@@ -210,15 +229,27 @@ def _no_tokens(device: torch.device) -> Tensor:
     return torch.zeros(3, 0, dtype=torch.long, device=device)
 
 
-def _prefix_layout(length: int, steps: int, prompted: bool) -> Tensor:
-    places = [*range(length), _EMBED, *[_TIME] * steps]
-    return torch.tensor([[int(prompted)] * len(places), places, [_EVERY_STEP] * (length + 1) + list(range(steps))])
+# Kept, so that a step of learning sends none of them to a device again.
+@lru_cache(maxsize=1024)
+def _text_layout(length: int, device: torch.device) -> Tensor:
+    """Of a prompt's first tokens."""
+    return sent(torch.tensor([[1] * length, [*range(length)], [_EVERY_STEP] * length], dtype=torch.long), device)
 
 
-def _tail_layout(step: int, guided: bool) -> Tensor:
+@lru_cache(maxsize=1024)
+def _prefix_layout(before: int, length: int, steps: int, prompted: bool, device: torch.device) -> Tensor:
+    """Of `length` text tokens after `before` others, the text embedding, and the time tokens of all steps."""
+    places = [*range(before, before + length), _EMBED, *[_TIME] * steps]
+    when = [_EVERY_STEP] * (length + 1) + list(range(steps))
+    return sent(torch.tensor([[int(prompted)] * len(places), places, when]), device)
+
+
+@lru_cache(maxsize=1024)
+def _tail_layout(step: int, guided: bool, device: torch.device) -> Tensor:
+    """Of the noisy image and the query at one denoising step."""
     branches = (1, 0) if guided else (1,)
     places = [_NOISY] * len(branches) + [_QUERY] * len(branches)
-    return torch.tensor([branches * 2, places, [step] * len(places)])
+    return sent(torch.tensor([branches * 2, places, [step] * len(places)]), device)
 
 
 def _real(layout: Tensor, mask: Tensor) -> Tensor:
@@ -227,14 +258,18 @@ def _real(layout: Tensor, mask: Tensor) -> Tensor:
 
 
 def _visible(queries: Tensor, keys: Tensor, real: Tensor, dtype: torch.dtype) -> Tensor:
-    """`[n, 1, queries, keys]` what attention adds: 0 where a token sees another, else −∞. `real` is `[n, keys]`.
-
-    diffusers adds −10,000 instead, which leaves a weight of exactly 0 as well.
-    """
+    """`[n, 1, queries, keys]` what attention adds. `real` is `[n, keys]`."""
     branch, place, step = queries[:, :, None].unbind()
     sees = (branch == keys[0]) & (place >= keys[1]) & ((keys[2] == _EVERY_STEP) | (keys[2] == step))
     blocked = ~(sees & real[:, None, None])
-    return torch.zeros(blocked.shape, dtype=dtype, device=blocked.device).masked_fill_(blocked, float("-inf"))
+    return additive(blocked, dtype)
+
+
+def _joined(past: KeysValues, new: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """A layer's keys and values with those before them, if there are any."""
+    for key, value in past:
+        return torch.cat([key, new[0]], dim=2), torch.cat([value, new[1]], dim=2)
+    return new
 
 
 def _heads(tokens: Tensor, block: Any) -> Tensor:

@@ -1,14 +1,16 @@
 """One step of the optimizer: Eq. 3–5 on what the prior imagines, for a whole batch of concepts at once.
 
 `step(state) → state, losses` is pure: the template, the noise and the parents' images of a step follow from
-each concept's seed and the number of its step (core/streams.py). Ablations are other functions, chosen in
-`make_step`.
+each concept's seed and the number of its step (core/streams.py). Nothing in it waits for the device: losses are read
+between steps, by `check_losses`. Ablations are other functions, chosen in `make_step`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -17,18 +19,17 @@ from torch import Tensor
 from core.concept import Request
 from core.constraints import bounds, contrast_loss, mix_loss, negative_term, normalise, weighted_similarity
 from core.errors import ConceptreeError
+from core.frames import NAME, Frames
 from core.prior import draw_noise
 from core.prompts import GROUPS, TEMPLATES
 from core.settings import Settings
 from core.state import Constraints, Numbers, State, adamw
 from core.streams import stream, stream_seed
-from core.text import TextFeatures, encode_rows, tokenize
+from core.transfer import sent
 
-Step = Callable[[State], tuple[State, list[float]]]
-Imagine = Callable[[TextFeatures, Sequence[int]], Tensor]
-# (prompts in which NAME stands, vectors [n, k, d] for them, one draw each) → image embeddings [n, width]
-Embed = Callable[[Sequence[str], Tensor, Sequence["Draw"]], Tensor]
-NAME = "<concept>"
+Step = Callable[[State], tuple[State, Tensor]]
+# (vectors [n, k, d], one draw each) → image embeddings [n, width]
+Embed = Callable[[Tensor, Sequence["Draw"]], Tensor]
 
 
 class DivergedError(ConceptreeError):
@@ -39,9 +40,15 @@ class DivergedError(ConceptreeError):
 class Draw:
     """What chance decides for one concept at one step."""
 
+    kind: str
     template: int  # into TEMPLATES[kind]
     images: tuple[int, ...]  # one of each parent's
     noise_seed: int
+
+    @property
+    def prompt(self) -> str:
+        """The prompt, in which NAME stands for the concept."""
+        return TEMPLATES[self.kind][self.template].format(NAME)
 
 
 def draw(request: Request, step: int) -> Draw:
@@ -54,25 +61,11 @@ def draw(request: Request, step: int) -> Draw:
     before = sum(len(each) for each in groups[:group])
     image = stream(request.seed, step, "image")
     return Draw(
+        kind=request.kind,
         template=before + int(template.integers(len(groups[group]))),
         images=tuple(int(image.integers(len(parent.image_embeds))) for parent in request.mixed),
         noise_seed=stream_seed(request.seed, step, "noise"),
     )
-
-
-def through_prior(backbone: Any, settings: Settings) -> Imagine:
-    """P(E_y(v)): what the prior imagines for the text features, one noise seed for each row."""
-    prior = backbone.cached_prior(settings.prior_steps, settings.guidance_scale)
-
-    def imagine(features: TextFeatures, seeds: Sequence[int]) -> Tensor:
-        return prior.sample(features, draw_noise(seeds, settings.prior_steps, features.embeds.shape[-1]))
-
-    return imagine
-
-
-def text_embedding(features: TextFeatures, seeds: Sequence[int]) -> Tensor:
-    """E_y(v) itself: the ablation CLIP-ConceptLab, and what the authors' code mixes on."""
-    return features.embeds
 
 
 def in_text_space(request: Request) -> bool:
@@ -93,7 +86,7 @@ def make_loss(settings: Settings) -> Callable[[Tensor, Constraints, Numbers, Seq
 
     def loss(imagined: Tensor, to: Constraints, numbers: Numbers, draws: Sequence[Draw]) -> Tensor:
         rows = torch.arange(len(imagined), device=imagined.device)
-        template = torch.tensor([d.template for d in draws], device=imagined.device)
+        template = sent(torch.tensor([d.template for d in draws]), imagined.device)
         positive = torch.einsum("nd,npd->np", imagined, to.positives[rows, :, template])
         negative = torch.einsum("nd,nmd->nm", imagined, to.negatives[rows, :, template])
         avoided = torch.einsum("nd,nad->na", imagined, to.avoid)
@@ -113,13 +106,24 @@ def make_loss(settings: Settings) -> Callable[[Tensor, Constraints, Numbers, Seq
 
 
 def make_embed(backbone: Any, settings: Settings, text_space: bool = False) -> Embed:
-    """P(E_y(v)), or in text space E_y(v), of prompts."""
-    imagine = text_embedding if text_space else through_prior(backbone, settings)
+    """P(E_y(v)) of what is drawn, or in text space E_y(v): the ablation CLIP-ConceptLab, and what the authors' code
+    mixes on.
+    """
+    steps = settings.prior_steps
+    prior = None if text_space else backbone.cached_prior(steps, settings.guidance_scale)
 
-    def embed(prompts: Sequence[str], vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
-        tokens = tokenize(backbone.tokenizer, prompts, {NAME: vectors.shape[1]}).to(vectors.device)
-        features = encode_rows(backbone.text_encoder, tokens, vectors)
-        return imagine(features, [d.noise_seed for d in draws])
+    @lru_cache(maxsize=1)
+    def frames(kinds: tuple[str, ...], k: int) -> tuple[Frames, dict[str, int]]:
+        """The frames of some kinds of concept, and where those of each begin."""
+        sizes = [len(TEMPLATES[kind]) for kind in kinds]
+        first = dict(zip(kinds, accumulate([0, *sizes]), strict=False))
+        return Frames(backbone, [each for kind in kinds for each in TEMPLATES[kind]], k, prior), first
+
+    def embed(vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
+        kinds = tuple(sorted({d.kind for d in draws}))
+        of, first = frames(kinds, vectors.shape[1])
+        noise = draw_noise([d.noise_seed for d in draws], steps, backbone.width) if prior else None
+        return of.embeds([first[d.kind] + d.template for d in draws], vectors, noise)
 
     return embed
 
@@ -131,25 +135,21 @@ def make_step(backbone: Any, settings: Settings, text_space: bool = False, embed
     embed = embed or make_embed(backbone, settings, text_space)
     loss = make_loss(settings)
 
-    def step(state: State) -> tuple[State, list[float]]:
+    def step(state: State) -> tuple[State, Tensor]:
         """One step of every row that still learns; losses [n] of this step, NaN for frozen rows."""
-        active = state.active
-        index = torch.tensor(active, device=state.vectors.device)
+        active, device = state.active, state.vectors.device
+        index = sent(torch.tensor(active), device)
         draws = [draw(state.requests[i], state.step[i]) for i in active]
         vectors = state.vectors[index].detach().requires_grad_()
-        prompts = [
-            TEMPLATES[state.requests[i].kind][d.template].format(NAME) for i, d in zip(active, draws, strict=True)
-        ]
-        imagined = normalise(embed(prompts, vectors, draws))
+        imagined = normalise(embed(vectors, draws))
         numbers = state.numbers.rows(index)
         losses = loss(imagined, state.constraints.rows(index), numbers, draws)
         # Summed, never averaged: a concept's gradient must not depend on how many learn beside it.
         (gradient,) = torch.autograd.grad(losses.sum(), vectors)
-        count = torch.tensor([state.step[i] + 1 for i in active], device=vectors.device)
-        values = losses.tolist()
-        _check(values, active, state)
+        count = sent(torch.tensor([state.step[i] + 1 for i in active]), device)
         moments = state.exp_avg[index], state.exp_avg_sq[index]
         new = adamw(vectors.detach(), gradient, *moments, count, numbers, settings)
+        every = torch.full((len(state.requests),), torch.nan, dtype=losses.dtype, device=device)
         state = replace(
             state,
             vectors=state.vectors.index_copy(0, index, new[0]),
@@ -157,10 +157,28 @@ def make_step(backbone: Any, settings: Settings, text_space: bool = False, embed
             exp_avg_sq=state.exp_avg_sq.index_copy(0, index, new[2]),
             step=tuple(done + (i in active) for i, done in enumerate(state.step)),
         )
-        by_row = dict(zip(active, values, strict=True))
-        return state, [by_row.get(i, float("nan")) for i in range(len(state.requests))]
+        return state, every.index_copy(0, index, losses.detach())
 
     return step
+
+
+def check_losses(losses: Sequence[tuple[State, Tensor]]) -> None:
+    """Wait for some steps, each as the state that it began with and its losses [n].
+
+    Raises:
+        DivergedError: the first loss that is not a number, with its step.
+    """
+    if not losses:
+        return
+    values = torch.stack([each for _, each in losses]).tolist()
+    for (state, _), row in zip(losses, values, strict=True):
+        for i in state.active:
+            if row[i] != row[i]:
+                request = state.requests[i]
+                raise DivergedError(
+                    f"the loss of {request.category!r} (seed {request.seed}) is not a number at step {state.step[i]}:"
+                    f" try a learning rate below {request.chosen.learning_rate:g}"
+                )
 
 
 def _parents_images(to: Constraints, draws: Sequence[Draw]) -> Tensor:
@@ -169,15 +187,6 @@ def _parents_images(to: Constraints, draws: Sequence[Draw]) -> Tensor:
     if q == 0:
         return to.parents.new_zeros(n, 0, to.parents.shape[-1])
     images = [[*d.images, *[0] * (q - len(d.images))] for d in draws]
-    place = torch.tensor(images)
-    return to.parents[torch.arange(n)[:, None], torch.arange(q), place]
-
-
-def _check(losses: Sequence[float], active: Sequence[int], state: State) -> None:
-    for i, loss in zip(active, losses, strict=True):
-        if loss != loss:
-            rate = state.requests[i].chosen.learning_rate
-            raise DivergedError(
-                f"the loss of {state.requests[i].category!r} (seed {state.requests[i].seed}) is not a number at step"
-                f" {state.step[i]}: try a learning rate below {rate:g}"
-            )
+    device = to.parents.device
+    rows, parents = torch.arange(n, device=device), torch.arange(q, device=device)
+    return to.parents[rows[:, None], parents, sent(torch.tensor(images), device)]

@@ -4,6 +4,7 @@ The vectors are put in place of ordinary token embeddings by position; no token 
 encoder behaves as published whatever its `eos_token_id` says (the Kandinsky ones say 2, their end token is 49407).
 Pooling is at the first end token of each row, found here. CLIP's text tower is causal, so that everything after the
 end token can be left out: rows are trimmed to the longest prompt, which changes nothing (docs/design.md, shortcut 3).
+For the same reason what stands before the vectors does not depend on them: `Past` holds it (core/frames.py).
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ POSITIONS = 77
 # What stands under a vector; its embedding is replaced, so any id inside the table will do.
 _PLACEHOLDER_ID = 0
 
+KeysValues = list[tuple[Tensor, Tensor]]
+"""For each layer, keys and values, each `[n, heads, tokens, head width]`."""
+
 
 @dataclass(frozen=True)
 class TextFeatures:
@@ -42,6 +46,29 @@ class TextFeatures:
         mask = self.mask[index]
         length = int(mask.sum(dim=1).max())
         return TextFeatures(self.embeds[index], self.hidden[index, :length], mask[:, :length])
+
+
+@dataclass(frozen=True)
+class Past:
+    """Tokens that a causal tower has already read, as its layers know them: constants."""
+
+    keys_values: Tensor
+    """`[n, layers, 2, heads, length, head width]` keys and values."""
+    mask: Tensor
+    """`[n, length]` False at the padding behind them."""
+
+    @classmethod
+    def of(cls, found: KeysValues, mask: Tensor) -> Past:
+        return cls(torch.stack([torch.stack(pair, dim=1) for pair in found], dim=1), mask)
+
+    def layer(self, number: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of one layer, each `[n, heads, length, head width]`."""
+        key, value = self.keys_values[:, number].unbind(1)
+        return key, value
+
+    def rows(self, index: Tensor, length: int) -> Past:
+        """Some rows, in the order of `index`, of which the longest has `length` tokens."""
+        return Past(self.keys_values[index, ..., :length, :], self.mask[index, :length])
 
 
 @dataclass(frozen=True)
@@ -117,23 +144,6 @@ def encode(
     return _features(text_encoder, tokens, embeds)
 
 
-def encode_rows(text_encoder: Any, tokens: Tokens, vectors: Tensor) -> TextFeatures:
-    """The features of `tokens` with row i of `vectors` (`[n, k, d]`) standing at the names of row i.
-
-    A whole population in one call, each row another concept. A name of fewer than k vectors uses the first ones.
-    """
-    width = embedding_width(text_encoder)
-    if vectors.ndim != 3 or len(vectors) != len(tokens) or vectors.shape[-1] != width:
-        raise VectorError(
-            f"expected vectors of shape [prompts, vectors, width] = [{len(tokens)}, k, {width}],"
-            f" got {list(vectors.shape)}"
-        )
-    vectors = vectors.to(text_encoder.device, text_encoder.dtype)
-    embeds = embed(text_encoder, tokens.ids)
-    embeds = embeds.index_put((tokens.rows, tokens.positions), vectors[tokens.rows, tokens.slots])
-    return _features(text_encoder, tokens, embeds)
-
-
 def word_embedding(text_encoder: Any, tokenizer: Any, word: str) -> Tensor:
     """`[d]` where a concept's vector starts: the mean of the word's token embeddings (a word may be several tokens)."""
     ids, _, _ = _tokenize_one(tokenizer, word, ())
@@ -206,25 +216,52 @@ def _pieces(prompt: str, names: Sequence[str]) -> list[tuple[str, str]]:
 
 def _features(text_encoder: Any, tokens: Tokens, embeds: Tensor) -> TextFeatures:
     """Run the tower on token embeddings `[n, length, d]`."""
-    model = text_encoder.text_model
-    hidden = embeds + model.embeddings.position_embedding.weight[: embeds.shape[1]]
-    for layer in model.encoder.layers:
-        hidden = hidden + _attend(layer.self_attn, layer.layer_norm1(hidden))
+    hidden, _ = run_tower(text_encoder, embeds)
+    return TextFeatures(pooled(text_encoder, hidden, tokens.ends), hidden, tokens.mask)
+
+
+def pooled(text_encoder: Any, hidden: Tensor, ends: Tensor) -> Tensor:
+    """`[n, width]` the projected embedding of `hidden` `[n, length, d]` at the positions `ends` `[n]`."""
+    return text_encoder.text_projection(hidden[torch.arange(len(hidden), device=hidden.device), ends])
+
+
+def run_tower(text_encoder: Any, embeds: Tensor, past: Past | None = None) -> tuple[Tensor, KeysValues]:
+    """The last hidden states `[n, length, d]` of token embeddings `[n, length, d]`, which follow on those of `past`;
+    and the keys and values of these tokens alone.
+    """
+    model, (n, length, _) = text_encoder.text_model, embeds.shape
+    positions, mask = torch.arange(length, device=embeds.device), None
+    if past is not None:
+        own = (positions[:, None] >= positions).expand(n, -1, -1)
+        seen = torch.cat([past.mask[:, None].expand(-1, length, -1), own], dim=2)
+        mask = additive(~seen[:, None], embeds.dtype)
+        positions = past.mask.sum(1)[:, None] + positions
+    table = model.embeddings.position_embedding.weight
+    hidden = embeds + table[positions.clamp(max=len(table) - 1)]  # only padding lies beyond the last position
+    found: KeysValues = []
+    for number, layer in enumerate(model.encoder.layers):
+        attention, normed = layer.self_attn, layer.layer_norm1(hidden)
+        query, key, value = (
+            project(normed).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
+            for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        found.append((key, value))
+        if past is not None:
+            before = past.layer(number)
+            key, value = torch.cat([before[0], key], dim=2), torch.cat([before[1], value], dim=2)
+        # Causal alone where nothing is before: a real token has only real ones before it, so padding needs no mask.
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
+        hidden = hidden + attention.out_proj(mixed.transpose(1, 2).flatten(2))
         hidden = hidden + layer.mlp(layer.layer_norm2(hidden))
-    hidden = model.final_layer_norm(hidden)
-    pooled = hidden[torch.arange(len(hidden), device=hidden.device), tokens.ends]
-    return TextFeatures(text_encoder.text_projection(pooled), hidden, tokens.mask)
+    return model.final_layer_norm(hidden), found
 
 
-def _attend(attention: Any, hidden: Tensor) -> Tensor:
-    # Causal alone: a real token has only real tokens before it, so that padding needs no mask here.
-    n, length, width = hidden.shape
-    query, key, value = (
-        project(hidden).view(n, length, attention.num_heads, attention.head_dim).transpose(1, 2)
-        for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-    )
-    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-    return attention.out_proj(mixed.transpose(1, 2).reshape(n, length, width))
+def additive(blocked: Tensor, dtype: torch.dtype) -> Tensor:
+    """What attention adds where `blocked` says that a token does not see another: −∞, else 0.
+
+    diffusers adds −10,000 instead, which leaves a weight of exactly 0 as well.
+    """
+    return torch.zeros(blocked.shape, dtype=dtype, device=blocked.device).masked_fill_(blocked, float("-inf"))
 
 
 def _quote(prompts: Sequence[str]) -> str:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from core import optimizer
 from core.concept import Avoid, Parent, Positive, Request
 from core.optimizer import ConceptLab
 from core.prompts import GROUPS, TEMPLATES
 from core.settings import Settings
 from core.state import Numbers, adamw, initial_state
-from core.step import DivergedError, draw, in_text_space, make_step
+from core.step import DivergedError, check_losses, draw, in_text_space, make_step
 from core.streams import stream, stream_seed
 from tests import paper
 
@@ -135,7 +136,7 @@ def test_step_is_pure(backbone64):
     before = state.vectors.clone(), state.exp_avg.clone(), state.step
     step = make_step(backbone64, SETTINGS)
     (one, losses), (other, again) = step(state), step(state)
-    assert torch.equal(one.vectors, other.vectors) and losses == again
+    assert torch.equal(one.vectors, other.vectors) and torch.equal(losses, again)
     assert torch.equal(state.vectors, before[0]) and torch.equal(state.exp_avg, before[1]) and state.step == before[2]
 
 
@@ -143,14 +144,42 @@ def test_losses_of_frozen_rows_are_nan(backbone64):
     requests = [with_settings(REQUESTS["list"], steps=0), with_settings(REQUESTS["gradual"])]
     state = run(backbone64, requests, 0)
     _, losses = make_step(backbone64, SETTINGS)(state)
-    assert np.isnan(losses[0]) and not np.isnan(losses[1])
+    assert losses.isnan().tolist() == [True, False]
 
 
-def test_a_loss_that_is_not_a_number_is_said_so(backbone64):
-    state = run(backbone64, [with_settings(REQUESTS["list"])], 0)
-    broken = replace(state, vectors=state.vectors * float("nan"))
-    with pytest.raises(DivergedError, match=r"not a number at step 0: try a learning rate below 0\.01"):
-        make_step(backbone64, SETTINGS)(broken)
+def test_a_loss_that_is_not_a_number_is_said_so_with_its_step(backbone64):
+    """Steps are read some at a time, since to read is to wait: the first that went wrong is named."""
+    step, start = make_step(backbone64, SETTINGS), run(backbone64, [with_settings(REQUESTS["list"])], 0)
+    after, fine = step(start)
+    broken = replace(after, vectors=after.vectors * float("nan"))
+    later, wrong = step(broken)
+    check_losses([(start, fine)])
+    with pytest.raises(DivergedError, match=r"not a number at step 1: try a learning rate below 0\.01"):
+        check_losses([(start, fine), (broken, wrong), (later, step(later)[1])])
+
+
+def test_a_diverging_concept_ends_the_run_at_the_step_where_it_diverged(backbone, monkeypatch):
+    """Whether the device is read at the boundary or before it."""
+    request = Request("pet", negatives=("cat",), settings=replace(SETTINGS, steps=40, segment=20))
+    for every in (3, 1000):
+        monkeypatch.setattr(optimizer, "UNREAD", every)
+        lab, done = ConceptLab(backbone, draw=False), []
+        make = lab.make_step
+
+        def breaking(*which, make=make):
+            step = make(*which)
+
+            def broken(state):
+                state, losses = step(state)
+                return (replace(state, vectors=state.vectors * torch.nan) if state.step[0] == 7 else state), losses
+
+            return broken
+
+        monkeypatch.setattr(lab, "make_step", breaking)
+        with pytest.raises(DivergedError, match=r"not a number at step 7: "):
+            for report in lab.learn([request]):
+                done.append(report.step)
+        assert max(done) == {3: 8, 1000: 19}[every]
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-14), (torch.float32, 1e-6)])
@@ -178,10 +207,10 @@ def test_adamw_equals_torch(dtype, tolerance):
         ours, exp_avg, exp_avg_sq = (
             torch.where(keep, each, old) for each, old in zip(new, (ours, exp_avg, exp_avg_sq), strict=True)
         )
-        for row, optimizer, grad, learn in zip(theirs, optimizers, gradient, learns.tolist(), strict=True):
+        for row, each, grad, learn in zip(theirs, optimizers, gradient, learns.tolist(), strict=True):
             if learn:
                 row.grad = grad
-                optimizer.step()
+                each.step()
     assert (ours - torch.stack([row.detach() for row in theirs])).abs().max() < tolerance
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.errors import PromptError, VectorError
-from core.text import encode, encode_rows, has_unknown_words, tokenize, word_embedding
+from core.text import encode, has_unknown_words, tokenize, word_embedding
 from tests.stacks import FAMILIES, text_parts
 
 # The published configs say eos_token_id 2; 2.1 pads with "!", 2.2 with the end token.
@@ -81,19 +81,6 @@ def test_several_vectors_take_several_places(parts):
     vectors = torch.stack([word(text_encoder, tokenizer, name) for name in ("red", "dog")])
     ours = encode(text_encoder, tokenizer, ["a <moku> photo", "a cat"], {"<moku>": vectors})
     assert close(ours.embeds, encode(text_encoder, tokenizer, ["a red dog photo", "a cat"]).embeds)
-
-
-def test_rows_take_their_own_vectors(parts):
-    tokenizer, text_encoder = parts
-    vectors = torch.randn(3, 2, 16, dtype=torch.float64).requires_grad_()
-    prompts = ["a <c>", "a photo of the <c> on a table", "a <c> with a <c>"]
-    together = encode_rows(text_encoder, tokenize(tokenizer, prompts, {"<c>": 2}), vectors)
-    for row, prompt in enumerate(prompts):
-        alone = encode(text_encoder, tokenizer, [prompt], {"<c>": vectors[row]})
-        assert close(together.embeds[row], alone.embeds[0])
-        assert close(together.hidden[row][together.mask[row]], alone.hidden[0])
-    (gradient,) = torch.autograd.grad(together.embeds[1].sum(), vectors)
-    assert gradient[1].abs().min() > 0 and not gradient[[0, 2]].any()
 
 
 def test_rows_of_features_are_trimmed_to_the_longest_of_them(parts):
@@ -214,7 +201,5 @@ def test_mistakes_are_told_in_one_line():
         encode(text_encoder, tokenizer, [long + " <moku>"], {"<moku>": vector})
     with pytest.raises(VectorError, match=r"width 16 for '<moku>', got \[2, 12\]"):
         encode(text_encoder, tokenizer, ["<moku>"], {"<moku>": torch.zeros(2, 12)})
-    with pytest.raises(VectorError, match=r"\[prompts, vectors, width\] = \[1, k, 16\], got \[2, 1, 16\]"):
-        encode_rows(text_encoder, tokenize(tokenizer, ["<moku>"], {"<moku>": 1}), torch.zeros(2, 1, 16))
     with pytest.raises(PromptError, match="has no tokens"):
         word_embedding(text_encoder, tokenizer, " ")
