@@ -6,29 +6,51 @@
     values = box.evaluate([child, variant], archive=[one, other])
 
 Learning is done by the batch, so there is no `evaluate` of one individual at a time to `map`; `map` goes over batches.
+`evolve.evolution` is the loop over generations.
 """
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from deap import base
 
+from core.streams import stream_seed
 from evolve.develop import develop
 from evolve.fitness import evaluate
 from evolve.operators import mate, mutate
 from evolve.run import Run
+from evolve.selection import parents, survivors
 
 
-def toolbox(backbone: Any, run: Run | None = None, **how: Any) -> base.Toolbox:
-    """`mate`, `mutate`, `develop`, `evaluate` and `map` on a stack, for a run. how: further arguments of `develop`.
+def toolbox(backbone: Any, run: Run | None = None, method: str = "nsga2", **how: Any) -> base.Toolbox:
+    """`mate`, `mutate`, `develop`, `evaluate`, `parents`, `select` and `map` on a stack, for a run.
 
-    A selection is registered by whoever selects: `box.register("select", tools.selNSGA2)`.
+    method: of `selection.METHODS`; another selection is registered by whoever selects. how: further arguments of
+    `develop`.
     """
     box = base.Toolbox()
     box.register("mate", mate, backbone=backbone)
     box.register("mutate", mutate)
     box.register("develop", develop, backbone=backbone, run=run, **how)
     box.register("evaluate", evaluate, backbone=backbone)
+    box.register("parents", parents, method)
+    box.register("select", survivors, method)
     box.register("map", map)
     return box
+
+
+@contextmanager
+def seeded(seed: int, step: int, purpose: str) -> Iterator[None]:
+    """DEAP draws from Python's global generator: inside it is seeded by (seed, step, purpose), and afterwards as it was
+    before.
+    """
+    before = random.getstate()
+    random.seed(stream_seed(seed, step, purpose))
+    try:
+        yield
+    finally:
+        random.setstate(before)

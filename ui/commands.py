@@ -218,6 +218,99 @@ def vary(**given: Any) -> None:
 
 @click.command()
 @click.argument("name", metavar="RUN")
+@click.option("--generations", type=click.IntRange(1, 10_000), default=5, show_default=True, help="How many.")
+@click.option(
+    "--population", type=click.IntRange(2, 10_000), default=12, show_default=True, help="How many stay after each."
+)
+@click.option("--children", type=click.IntRange(1, 1000), help="Of each generation; by default as many as stay.")
+@click.option(
+    "--select",
+    type=click.Choice(["nsga2", "tournament", "novelty", "random", "user"]),
+    default="nsga2",
+    show_default=True,
+    help="Who has children and who stays. nsga2: whoever is better in one respect and not worse in others;"
+    " tournament: by the mean rank; novelty: what is unlike all others; user: you choose after each generation.",
+)
+@click.option("--parents", type=click.IntRange(2, 16), default=2, show_default=True, help="Of each child.")
+@click.option("--weights", metavar="W,W", help="The parents' weights, as in 0.7,0.3; by default drawn for each child.")
+@click.option(
+    "--mutation",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="How likely a child is a variation of one parent instead.",
+)
+@click.option(
+    "--strength", type=click.FloatRange(0.1, 1), default=0.5, show_default=True, help="How far variations may go."
+)
+@click.option("--word", "words", multiple=True, metavar="WORD", help="What some variations shall be besides.")
+@click.option(
+    "--parent", "chosen", multiple=True, metavar="NAME", help="With --select user: a parent of the first generation."
+)
+@click.option("--seed", type=SEEDS, help="By default another one each time.")
+@steps_option
+@runs_option
+@model_now_option
+def evolve(children: int | None, population: int, **given: Any) -> None:
+    """Evolve RUN: in each generation the fittest have children, and the fittest of all stay.
+
+    Fitness has several objectives: belonging to the category, differing from its known members, novelty in the run,
+    looking alike in different prompts, and your ratings, if you gave any. Favourites and locked concepts always stay,
+    hidden ones are retired. It goes on with `resume` after a stop.
+
+    \b
+    Example:
+      conceptree evolve pets --generations 3
+      conceptree evolve pets --select user --parent moku --parent vasi
+    """
+    from ui.console import new_console
+    from ui.evolve import evolve
+
+    evolve(out=new_console(), population=population, children=children or population, **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
+@runs_option
+@model_now_option
+def choose(**given: Any) -> None:
+    """Choose the parents of the next generation of RUN, where `evolve --select user` waits for that, and learn it.
+
+    \b
+    Example: conceptree choose pets moku vasi
+    """
+    from ui.console import new_console
+    from ui.evolve import choose
+
+    choose(out=new_console(), **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
+@click.option("--favourite/--no-favourite", default=None, help="It always stays in an evolution.")
+@click.option("--lock/--unlock", "locked", default=None, help="The same, without being a favourite.")
+@click.option("--retire/--no-retire", "hidden", default=None, help="Leave it out of lists, and of who has children.")
+@click.option("--rate", "rating", type=click.IntRange(0, 5), help="1 to 5; 0 takes it back.")
+@click.option("--comment", help="Any text.")
+@runs_option
+def mark(**given: Any) -> None:
+    """Say something of concepts of RUN: favourite, rating, locked, retired. The workbench can take it back.
+
+    \b
+    Example:
+      conceptree mark pets moku vasi --favourite
+      conceptree mark pets moku --rate 5 --comment "the one with the tail"
+    """
+    from ui.console import new_console
+    from ui.evolve import mark
+
+    mark(out=new_console(), **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
 @click.argument("concept", metavar="NAME")
 @click.option(
     "--prompt",
@@ -579,6 +672,9 @@ COMMANDS = (
     seed,
     breed,
     vary,
+    evolve,
+    choose,
+    mark,
     draw,
     resume,
     stop,

@@ -13,11 +13,12 @@ from evolve.jobs import Job, job_named, jobs, unfinished
 from evolve.parts import RunError
 from ui.breed import learn_planned
 from ui.console import counted, own_command, say
+from ui.evolve import learn_generations, say_choice
 from ui.runs import open_run
 from ui.seed import Plan, elsewhere, learn_founders, say_next, show_founders
 from ui.stack import open_stack_of
 
-COMMANDS = ("seed", "breed", "vary")
+COMMANDS = ("seed", "breed", "vary", "evolve")
 
 
 def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Console, since: float = 0.0) -> None:
@@ -68,7 +69,11 @@ def _resume_one(job: Job, run: Run, model: str | None, out: Console, since: floa
 
 def _go_on(job: Job, run: Run, backbone: Backbone, out: Console, since: float) -> None:
     if job.command not in COMMANDS:
-        raise RunError(f"the job {job.name!r} is of a newer version: this one goes on with seed, breed and vary")
+        raise RunError(f"the job {job.name!r} is of a newer version: this one goes on with {', '.join(COMMANDS)}")
+    if job.command == "evolve":
+        learn_generations(job, run, backbone, out, since)
+        say_choice(job, run, out)
+        return
     if job.command != "seed":
         learn_planned(job, run, backbone, out, since)
         return

@@ -1,0 +1,118 @@
+"""evolve, choose and mark, as they are typed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import ui.evolve
+from evolve import Run
+from evolve.evolution import generations
+from evolve.jobs import jobs, unfinished
+from tests.typed import good, one_line, run
+
+QUICK = ("--steps", 2, "--children", 2, "--population", 3, "--seed", 4)
+
+
+@pytest.fixture(scope="module")
+def founders(stack_folder, tmp_path_factory) -> Path:
+    runs = tmp_path_factory.mktemp("runs")
+    where = ("--runs", runs, "--model", stack_folder)
+    good("seed", "pet", "--founders", 4, "--wave", 4, "--run", "pets", *where, "--steps", 2, "--segment", 1)
+    return runs
+
+
+@pytest.fixture
+def pets(founders, tmp_path) -> Run:
+    shutil.copytree(founders / "pets", tmp_path / "pets")
+    return Run.open(tmp_path / "pets")
+
+
+def names(pets):
+    return [each.name for each in pets.entries()]
+
+
+def test_evolve_tells_each_generation_draws_it_and_ends_with_a_table(pets):
+    shown = good("evolve", "pets", "--generations", 2, *QUICK, "--runs", pets.folder.parent)
+    job = jobs(pets)[-1]
+    done = generations(job)
+    assert job.finished and len(done) == 2 and len(pets.entries()) == 8
+    for generation in done:
+        born = [pets.entry(id_).name for id_ in generation.children]
+        assert f"Generation {generation.number}: {', '.join(born)}" in shown
+        assert f"{generation.record['stay']} of them stay; on average belongs" in shown
+        assert all(len(pets.drawings(id_)) == 3 for id_ in generation.children)
+    assert "generation born stay likeness mean best" in shown
+    best = ", ".join(pets.entry(id_).name for id_ in done[-1].front)
+    assert f"Better than whom nobody is in all respects: {best}" in shown
+
+
+def test_an_evolution_that_is_stopped_says_how_it_goes_on_and_does(pets, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    where = ("--runs", pets.folder.parent)
+    with monkeypatch.context() as patched:
+        patched.setattr(ui.evolve, "_tell", stopped)
+        result = run("evolve", "pets", "--generations", 2, *QUICK, *where)
+    assert result.exit_code == 130
+    assert "conceptree resume pets" in " ".join(result.stdout.split())
+    shown = good("resume", "pets", *where)
+    assert "Generation 2:" in shown and not unfinished(pets) and len(pets.entries()) == 8
+
+
+def test_where_a_person_selects_it_asks_and_choose_answers(pets):
+    where = ("--runs", pets.folder.parent)
+    one, other, third, _ = names(pets)
+    chosen = ("--select", "user", "--parent", one, "--parent", other)
+    shown = good("evolve", "pets", "--generations", 2, *QUICK, *chosen, *where)
+    assert "Choose the parents of generation 2 of 2: conceptree choose pets" in shown
+    assert "nobody is chosen" in one_line("resume", "pets", *where)
+    shown = good("choose", "pets", one, third, *where)
+    assert "Generation 2:" in shown and "Choose the parents" not in shown
+    born = [pets.entry(id_) for id_ in generations(jobs(pets)[-1])[-1].children]
+    assert {parent.id for each in born for parent in each.parents} == {pets.entry(one).id, pets.entry(third).id}
+    assert "waits for a choice" in one_line("choose", "pets", one, *where)
+
+
+def test_mark_says_what_counts_in_an_evolution(pets):
+    where = ("--runs", pets.folder.parent)
+    one, other, *_ = names(pets)
+    assert f"{one}: favourite, rated 5 {other}: favourite, rated 5" in good(
+        "mark", "pets", one, other, "--favourite", "--rate", 5, *where
+    )
+    assert good("mark", "pets", one, "--no-favourite", "--rate", 0, "--lock", *where) == f"{one}: locked"
+    assert good("mark", "pets", other, "--retire", *where) == f"{other}: favourite, hidden, rated 5"
+    note = pets.entry(other).note
+    assert note.hidden and note.rating == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--weights", "0.7;0.3"), "weights = '0.7;0.3': expected numbers with commas between"),
+        (("--weights", "0.7"), "weights = 0.7: expected 2 numbers above 0, one for each parent"),
+        (("--parent", "nobody"), "there is no concept 'nobody'"),
+        (("--word", "xyzzy"), "xyzzy"),
+    ],
+)
+def test_what_cannot_be_evolved_is_one_line_and_nothing_is_kept(pets, options, said):
+    assert said in one_line("evolve", "pets", *options, "--runs", pets.folder.parent)
+    assert [job.command for job in jobs(pets)] == ["seed"]
+
+
+def test_parents_are_named_only_where_a_person_selects(pets):
+    said = one_line("evolve", "pets", "--parent", names(pets)[0], "--runs", pets.folder.parent)
+    assert "who selects is nsga2; add --select user" in said
+
+
+def test_an_evolution_needs_somebody(pets):
+    pets.note_all([each.id for each in pets.entries()[1:]], hidden=True)
+    assert "fewer than 2 concepts that are not hidden" in one_line("evolve", "pets", "--runs", pets.folder.parent)
+
+
+def test_mark_without_a_word_says_what_it_takes(pets):
+    said = one_line("mark", "pets", names(pets)[0], "--runs", pets.folder.parent)
+    assert "nothing is said: --favourite, --lock, --retire, --rate or --comment" in said

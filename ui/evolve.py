@@ -1,0 +1,211 @@
+"""`conceptree evolve`, `choose` and `mark`: generations that improve, by fitness, by a person's choice, or both."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from core.backbone import Backbone
+from core.optimizer import Report
+from evolve import Run
+from evolve.evolution import (
+    USER,
+    Evolution,
+    EvolutionError,
+    Generation,
+    NobodyChosenError,
+    awaits_choice,
+    generations,
+    logbook,
+)
+from evolve.evolution import (
+    choose as choose_parents,
+)
+from evolve.evolution import (
+    evolve as generations_of,
+)
+from evolve.jobs import Job, new_job, unfinished
+from evolve.parts import RunError
+from ui.breed import IMAGES, KEEP
+from ui.console import Course, counted, own_command, say
+from ui.pictures import draw_all
+from ui.runs import open_run
+from ui.seed import elsewhere, say_next, say_stopped, show_founders
+from ui.stack import can_draw, check_words, chosen_settings, open_stack_of
+
+COMMAND = "evolve"
+
+
+def evolve(
+    name: str,
+    *,
+    select: str,
+    chosen: Sequence[str],
+    weights: str | None,
+    words: Sequence[str],
+    seed: int | None,
+    steps: int | None,
+    runs: Path,
+    model: str | None,
+    out: Console,
+    **numbers: Any,
+) -> None:
+    """Evolve a run's concepts for some generations, draw all, and say what came of it. numbers: of `Evolution`."""
+    run = open_run(runs, name)
+    backbone = open_stack_of(run, model, out)
+    plan = plan_evolution(
+        run, backbone, select=select, chosen=chosen, weights=weights, words=words, seed=seed, steps=steps, **numbers
+    )
+    job = new_job(run, COMMAND, plan.to_json())
+    learn_generations(job, run, backbone, out)
+    show_founders(run, backbone, out)
+    say_next(run, runs, out)
+    say_choice(job, run, out)
+
+
+def plan_evolution(
+    run: Run,
+    backbone: Backbone,
+    *,
+    chosen: Sequence[str] = (),
+    weights: str | None = None,
+    words: Sequence[str] = (),
+    seed: int | None = None,
+    steps: int | None = None,
+    **numbers: Any,
+) -> Evolution:
+    """What is asked, checked. chosen: names of the first parents, where a person selects. weights: "0.7,0.3", by
+    default drawn. seed: by default another one each time. numbers: of `Evolution`.
+
+    Raises:
+        ConceptreeError: it cannot be done; the first reason.
+    """
+    check_words(backbone, words, "word", backbone.vocabulary.get("words", ()))
+    first = [run.entry(called).id for called in chosen]
+    if first and numbers.get("select") != USER:
+        raise EvolutionError(f"--parent {chosen[0]}: who selects is {numbers.get('select')}; add --select {USER}")
+    if sum(not each.note.hidden for each in run.entries([])) < 2:
+        raise EvolutionError(
+            f"{run.folder.name!r} has fewer than 2 concepts that are not hidden: seed or breed more first"
+        )
+    return Evolution(
+        weights=_numbers(weights),
+        words=tuple(words),
+        chosen=tuple(dict.fromkeys(first)),
+        seed=len(run.entries([])) if seed is None else seed,
+        settings=chosen_settings(backbone, kind=run.about["kind"], mixing=True, steps=steps),
+        images=IMAGES,
+        keep=KEEP,
+        drawn=can_draw(backbone),
+        **numbers,
+    )
+
+
+def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, since: float = 0.0) -> None:
+    """The generations of a job that are not there yet; where a person selects, one of them.
+
+    since: see `Job.working`.
+    """
+    try:
+        asked = Evolution.from_json(job.plan)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"the job {str(job.folder)!r} cannot be read: remove that folder to go on without it") from error
+    try:
+        with job.working(since):
+            done = generations(job)
+            each = asked.settings.steps if asked.settings else 1
+            with Course(out, each * asked.generations) as course:
+                children = counted(asked.children, "child", "children")
+                say(out, f"{counted(asked.generations, 'generation')} of {children}")
+
+                def watch(number: int, report: Report) -> None:
+                    step = round(each * (number - 1 + report.step / max(1, report.steps)))
+                    course.to(step)
+                    job.tell(step, course.steps)
+                    if report.events and not report.events[0].draft:
+                        course.tell()
+
+                for generation in generations_of(asked, run, backbone, job, on_report=watch):
+                    done.append(generation)
+                    _tell(run, backbone, generation, job, out)
+            if len(done) == asked.generations:
+                job.finish()
+    except KeyboardInterrupt:
+        say_stopped(job, run, out)
+        raise
+    if done:
+        say(out, f"\n{str(logbook(done)).expandtabs(2)}")
+        names = {each.id: each.name for each in run.entries([])}
+        best = [names.get(id_, id_) for id_ in done[-1].front]
+        say(out, f"Better than whom nobody is in all respects: {', '.join(best)}")
+
+
+def say_choice(job: Job, run: Run, out: Console) -> None:
+    """What a person who selects has to do next, if it is their turn."""
+    asked = Evolution.from_json(job.plan)
+    if number := awaits_choice(job, asked):
+        call, where = own_command(), f"{shlex.quote(run.folder.name)}{elsewhere(run.folder.parent)}"
+        say(out, f"\nChoose the parents of generation {number} of {asked.generations}: {call} choose {where} NAME NAME")
+        say(out, f"or mark favourites, or rate some with 4 or 5, in the workbench, then: {call} resume {where}")
+
+
+def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None, out: Console) -> None:
+    """Name the parents of the next generation, where a person selects, and learn it."""
+    run = open_run(runs, name)
+    waiting = [
+        (job, number)
+        for job in unfinished(run)
+        if job.command == COMMAND and (number := awaits_choice(job, Evolution.from_json(job.plan)))
+    ]
+    if not waiting:
+        raise NobodyChosenError(
+            f"no evolution in {run.folder.name!r} waits for a choice: begin one with evolve --select {USER}"
+        )
+    job, number = waiting[-1]
+    ids = list(dict.fromkeys(run.entry(called).id for called in concepts))
+    backbone = open_stack_of(run, model, out)
+    choose_parents(job, number, ids)
+    learn_generations(job, run, backbone, out)
+    show_founders(run, backbone, out)
+    say_choice(job, run, out)
+
+
+def mark(name: str, concepts: Sequence[str], *, runs: Path, out: Console, **said: Any) -> None:
+    """Say something of concepts: favourite, locked, hidden, rating, comment; what is None is not said."""
+    run = open_run(runs, name)
+    said = {key: value for key, value in said.items() if value is not None}
+    if not said:
+        raise RunError("nothing is said: --favourite, --lock, --retire, --rate or --comment")
+    if said.get("rating") == 0:
+        said["rating"] = None
+    entries = [run.entry(called) for called in concepts]
+    run.note_all([each.id for each in entries], **said)
+    for each in entries:
+        note = run.entry(each.id).note
+        words = [word for word in ("favourite", "locked", "hidden") if getattr(note, word)]
+        words += [f"rated {note.rating}"] if note.rating else []
+        say(out, f"{each.name}: {', '.join(words) or 'nothing is marked'}")
+
+
+def _tell(run: Run, backbone: Backbone, generation: Generation, job: Job, out: Console) -> None:
+    """Draw a generation's children, and say who was born and how the population is."""
+    born = [run.find(id_) for id_ in generation.children]
+    means = [f"{name} {value['mean']:.2f}" for name, value in generation.record.items() if isinstance(value, dict)]
+    say(out, f"Generation {generation.number}: {', '.join(each.name for each in born)}")
+    say(out, f"  {generation.record['stay']} of them stay; on average {', '.join(means)}")
+    if can_draw(backbone):
+        job.does("drawing what was learned")
+        draw_all(run, backbone, born, out)
+
+
+def _numbers(text: str | None) -> tuple[float, ...]:
+    if text is None:
+        return ()
+    try:
+        return tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise EvolutionError(f"weights = {text[:100]!r}: expected numbers with commas between, as in 0.7,0.3") from None
