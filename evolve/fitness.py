@@ -1,15 +1,23 @@
 """How good a concept is, by several objectives at once, all measured on the fixed panel (`core.metrics`).
 
-    belongs      similarity to the category's word
-    differs      that, minus the similarity to the nearest known member of the category
-    novel        mean distance (1 − cosine) of what is imagined to its nearest neighbours among other concepts
-    consistent   similarity between what is imagined in different prompts
+With v the concept's vectors, y a template of the panel and s a seed, P_s(E_y(v)) what the prior imagines for them,
+E_y(c) the text embedding of a word c in that template, ⟨·,·⟩ the cosine, and x the mean of what is imagined over the
+panel (`Concept.image_embed`):
 
-All are to be maximised. The stack's own words are the known members; a stack that lists none is asked about the
-concept's negatives instead.
+    belongs      S(c) = mean over y, s of ⟨E_y(c), P_s(E_y(v))⟩, for the category's word c
+    differs      S(c) − max of S(m) over the known members m of the category: the margin of Fig. 11, by members
+    novel        mean of 1 − ⟨x, x'⟩ over the k = 5 concepts x' of the run that are nearest; it is none of them itself
+    consistent   mean over s and over pairs of templates y ≠ y' of ⟨P_s(E_y(v)), P_s(E_y'(v))⟩
+
+All are to be maximised: the first and the last lie from −1 to 1, the others from −2 to 2 and from 0 to 2. The stack's
+own words are the known members; a stack that lists none is asked about the concept's negatives instead, and where there
+are none of those either, differs is belongs.
+
+What people say is a fifth, which no panel can measure: see `evolve.selection.RATED`.
 
 `evaluate` measures them, which takes the stack. `of_run` reads them: all but novelty were measured when a concept was
-learned, and novelty, which changes with everyone who joins the run, is reckoned from what is stored.
+learned, and novelty, which changes with everyone who joins the run, is reckoned from what is stored: relatives and
+archive are one, since a run keeps everybody.
 """
 
 from __future__ import annotations

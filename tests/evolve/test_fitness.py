@@ -99,6 +99,78 @@ def test_one_far_from_the_archive_is_more_novel(backbone, pet):
     assert close == pytest.approx(0, abs=1e-5) and distant == pytest.approx(2, abs=1e-5)
 
 
+@pytest.fixture
+def made_up(backbone, pet, monkeypatch):
+    """Measures what the prior is said to imagine: unit embeddings [templates, seeds, width] by hand, in this order."""
+
+    def measure(*imagined):
+        concepts = [
+            placed(replace(pet, vectors=np.full_like(pet.vectors, number)), str(number), *each.mean((0, 1)).tolist())
+            for number, each in enumerate(imagined)
+        ]
+        looks = lambda _, kind, vectors: imagined[int(vectors[0, 0, 0])][None]  # noqa: E731
+        monkeypatch.setattr(fitness, "imagine_panel", looks)
+        return [dict(zip(OBJECTIVES, values, strict=True)) for values in evaluate(concepts, backbone)]
+
+    return measure
+
+
+def texts(backbone, word):
+    """What somebody would be who is imagined as the word itself says: [templates, 1, width]."""
+    return normalise(backbone.encode_text([template.format(word) for template in PANEL["object"]]))[:, None]
+
+
+def ordered(found, name):
+    values = [each[name] for each in found]
+    return values == sorted(values, reverse=True) and len(set(values)) == len(values)
+
+
+def test_what_is_more_like_the_category_belongs_more(backbone, made_up):
+    own = texts(backbone, "pet")
+    other = torch.randn(own.shape, generator=torch.Generator().manual_seed(1))
+    aside = normalise(other - (other * own).sum(-1, keepdim=True) * own)
+    found = made_up(*(normalise(share * own + (1 - share) * aside) for share in (1.0, 0.8, 0.5, 0.1)))
+    assert ordered(found, "belongs")
+    assert found[0]["belongs"] == pytest.approx(1, abs=1e-5) and found[3]["belongs"] < 0.2
+
+
+def test_what_is_more_like_a_known_member_than_like_the_category_differs_less(backbone, made_up):
+    own, member, other = texts(backbone, "pet"), texts(backbone, MEMBERS[0]), texts(backbone, MEMBERS[1])
+    found = made_up(own, normalise(2 * own + member), normalise(own + member), normalise(own + 2 * member), member)
+    assert ordered(found, "differs")
+    assert found[0]["differs"] > 0 > found[-1]["differs"] == pytest.approx(found[-1]["belongs"] - 1, abs=1e-5)
+    two = made_up(normalise(own + member), normalise(own + member + other))
+    assert two[1]["differs"] != pytest.approx(two[1]["belongs"] - 1), "the nearest member counts, not the sum of all"
+
+
+def test_what_lies_apart_is_more_novel_than_what_lies_in_a_crowd(made_up):
+    angles = torch.tensor([3.0, 1.0, 0.1, 0.05, 0.0, -0.05, -0.1, -0.15])  # the third lies at the edge of the crowd
+    width = 16
+    looks = torch.zeros(len(angles), 4, 2, width)
+    looks[..., 0], looks[..., 1] = angles.cos()[:, None, None], angles.sin()[:, None, None]
+    found = made_up(*looks)
+    assert ordered(found[:3], "novel") and found[2]["novel"] > found[4]["novel"]
+
+
+def test_what_looks_the_same_in_all_prompts_is_more_consistent(made_up):
+    width = 16
+    plain = torch.zeros(4, 2, width)
+    plain[..., 0] = 1
+    wobbles, turns, differs = (plain.clone() for _ in range(3))
+    wobbles[0, :, 1] = 1  # one template in four is half another thing
+    turns[:2, :, 1] = 2
+    for template in range(4):
+        differs[template] = 0
+        differs[template, :, template] = 1
+    seeds = plain.clone()
+    seeds[:, 1] = 0
+    seeds[:, 1, 2] = 1  # another thing by seed, the same in all prompts
+    found = made_up(*(normalise(each) for each in (plain, wobbles, turns, differs)))
+    assert ordered(found, "consistent")
+    assert (found[0]["consistent"], found[3]["consistent"]) == pytest.approx((1, 0), abs=1e-6)
+    assert made_up(seeds)[0]["consistent"] == pytest.approx(1), "seeds are not prompts"
+
+
 def test_fitness_is_deaps_and_maximises():
     better, worse = Fitness((0.5, 0.2, 0.3, 0.9)), Fitness((0.4, 0.2, 0.3, 0.9))
     assert better.dominates(worse) and not worse.dominates(better)
