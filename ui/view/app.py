@@ -11,7 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from core.errors import ConceptreeError
 from ui.view.command import HOSTS, OWN_HOSTS
-from ui.view.preview import get_ready
+from ui.view.ready import get_ready
 from ui.view.text import plain
 from ui.view.thumbnails import ROUTES
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from threading import Lock, Timer
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,6 @@ import torch
 from PIL.Image import Image
 
 from core.concept import Array
-from core.errors import ConceptreeError
-from ui.view import model
 
 STEPS = 8  # of the decoder: enough to see what it will be, in a third of the time
 COARSE = 0.05  # shares are rounded to it, so that a slider that is moved back finds its picture again
@@ -62,21 +59,6 @@ def remembered(backbone: Any, embeds: dict[str, Array], shares: Sequence[tuple[s
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _remembered(stack: str, shares: tuple[tuple[str, float], ...], _backbone: Any, _embeds: dict[str, Array]) -> Image:
     return preview(_backbone, [_embeds[id_] for id_, _ in shares], [share for _, share in shares])
-
-
-def get_ready(after: float = 3.0) -> None:
-    """Import what draws before anybody needs it: it takes seconds, which the first preview would have to wait.
-
-    after: seconds from now, when the first page has been made.
-    """
-
-    def load() -> None:
-        with suppress(ConceptreeError):  # whoever needs that stack is told what is wrong with it
-            model.stack("emoji")
-
-    timer = Timer(after, load)
-    timer.daemon = True
-    timer.start()
 
 
 def _direction(rows: Array) -> Array:

@@ -25,8 +25,8 @@ from evolve.parts import RunError
 from evolve.photos import PhotoError
 from tests.families import concept, family, picture
 from tests.pages import page, text
-from ui.view import processes
-from ui.view.screens.breed import follow, moved, parents_of, uploaded, whole
+from ui.view import processes, sittings
+from ui.view.parents import follow, moved, parents_of, uploaded, whole
 
 TREE = "tree.family.pets"
 WEIGHTS = st.dictionaries(st.text(max_size=3), st.floats(0, 1e6), min_size=1, max_size=9)
@@ -59,6 +59,14 @@ def run(tmp_path, monkeypatch, backbone) -> Run:
 @pytest.fixture
 def ids(run) -> list[str]:
     return [each.id for each in run.entries()]
+
+
+@pytest.fixture(autouse=True)
+def sitting(monkeypatch) -> list[list[str]]:
+    """Who would be drawn ahead, wish by wish."""
+    found: list[list[str]] = []
+    monkeypatch.setattr(sittings, "prepare", lambda run, backbone, parents: found.append(list(parents)))
+    return found
 
 
 @pytest.fixture
@@ -131,6 +139,24 @@ def test_three_parents_share_what_one_leaves(run, ids):
 def test_a_preview_says_that_it_is_one(run, ids):
     app = select(*ids)
     assert "Preview: a mixture of what the parents look like, nothing has been learned." in text(app)
+
+
+def test_parents_are_drawn_ahead_as_soon_as_they_are_chosen(run, ids, sitting):
+    app = select(ids[0])
+    assert sitting == []
+    app.session_state[TREE] = {"selected": {"ids": ids[:2], "at": 2}}
+    app.run()
+    assert sitting[-1] == ids[:2]
+    slider(app, ids[0]).set_value(100).run()
+    assert sitting[-1] == ids[:2], "who has no share is no parent"
+
+
+def test_children_may_differ_as_far_as_the_slider_goes(run, ids, started):
+    app = select(ids[0], ids[1])
+    spread = app.slider(key="breed.spread.pets")
+    spread.set_value(spread.max).run()
+    app.button(key="breed.start").click().run()
+    assert not app.error and jobs(run)[-1].plan["spread"] == spread.max
 
 
 def test_a_parent_that_is_taken_away_is_selected_no_longer(run, ids):
@@ -319,7 +345,7 @@ def test_a_job_that_failed_says_why_and_goes_on(run, ids, started):
 
 
 def test_following_the_selection_keeps_who_was_chosen_otherwise(monkeypatch):
-    monkeypatch.setattr("ui.view.screens.breed.st", SimpleNamespace(session_state={}))
+    monkeypatch.setattr("ui.view.parents.st", SimpleNamespace(session_state={}))
     parents_of("r")["pinned"] = 1.0
     follow("r", ["a", "b"])
     assert {*parents_of("r")} == {"pinned", "a", "b"}

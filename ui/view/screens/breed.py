@@ -1,12 +1,10 @@
-"""Breeding, beside the tree: a mixture of several parents, variations of one; and what comes of it while it does."""
+"""Breeding, beside the tree: a mixture of several parents, and variations of one."""
 
 from __future__ import annotations
 
-import re
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,86 +13,24 @@ import streamlit as st
 from core.backbone import Backbone
 from core.concept import Array
 from core.errors import ConceptreeError
-from core.files import StorageError
-from evolve import Individual, Run
-from evolve.jobs import Job, new_job
-from evolve.photos import PhotoError, Photograph, photo_parent, read_photo
+from evolve import Individual
+from evolve.jobs import new_job
+from evolve.photos import PhotoError, Photograph, photo_parent
 from ui.breed import SPREAD, plan_children, plan_variations
 from ui.stack import can_draw, check_words, chosen_settings
-from ui.view import learning, links, model, preview, processes, store
+from ui.view import links, model, preview, processes, sittings
+from ui.view.parents import Upload, drop, keep, moved, photos_of, uploaded, weights_of, whole, written
 from ui.view.store import Opened
 from ui.view.text import plain
 
-EVERY = 1.5  # seconds between two looks at what is being learned
-BUSY = ("working", "starting")
 MOST_CHILDREN, MOST_PHOTOS = 8, 4
 DRAFT = 0.4  # of the steps of a finished child
-LONGEST = 60  # characters of a photograph's name, of at most four bytes each
 PICTURES = ["png", "jpg", "jpeg", "webp"]
 # Offered first, as far as the stack knows them.
 LOOKS = (
     *("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey", "golden"),
     *("round", "striped", "spotted", "fluffy", "small", "happy", "angry"),
 )
-_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # in the name of a file
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A photograph that somebody dropped here: as it was read, and the file's content."""
-
-    photo: Photograph
-    content: bytes
-
-
-def parents_of(run: str) -> dict[str, float]:
-    """The parents that were chosen for breeding in a run, by id, with their weights; pages add to it."""
-    return st.session_state.setdefault("parents", {}).setdefault(run, {})
-
-
-def photos_of(run: str) -> dict[str, Upload]:
-    """The photographs that were dropped as parents, by id."""
-    return st.session_state.setdefault("breed.photos", {}).setdefault(run, {})
-
-
-def choose(run: str, id_: str) -> None:
-    """Make a concept a parent beside those that are chosen already, of as much weight as they are."""
-    parents = parents_of(run)
-    parents[id_] = (sum(parents.values()) / len(parents) if parents else 0.0) or 1.0
-
-
-def follow(run: str, selected: Sequence[str]) -> None:
-    """Several that are selected are the parents; those that were chosen otherwise stay beside them."""
-    parents, came = parents_of(run), st.session_state.setdefault("breed.selected", {})
-    before, now = came.get(run, ()), tuple(selected) if len(selected) > 1 else ()
-    if now == before:
-        return
-    for id_ in before:
-        if id_ not in now:
-            parents.pop(id_, None)
-    for id_ in now:
-        if id_ not in parents:
-            choose(run, id_)
-    came[run] = now
-
-
-def whole(weights: Mapping[str, float], total: int = 100) -> dict[str, int]:
-    """Weights as whole shares that sum to `total`; what rounding leaves over goes to those who lost most by it."""
-    if not weights:
-        return {}
-    heavy = sum(weights.values())
-    exact = {key: total * (weight / heavy if heavy > 0 else 1 / len(weights)) for key, weight in weights.items()}
-    shares = {key: int(share) for key, share in exact.items()}
-    lost = sorted(exact, key=lambda key: shares[key] - exact[key])
-    for key in lost[: total - sum(shares.values())]:
-        shares[key] += 1
-    return shares
-
-
-def moved(shares: Mapping[str, int], one: str, share: int, total: int = 100) -> dict[str, int]:
-    """The shares after somebody gave `one` another: the others keep their proportions and fill up what is left."""
-    others = whole({key: each for key, each in shares.items() if key != one}, total - share)
-    return {key: share if key == one else others[key] for key in shares} if others else {one: total}
 
 
 @st.fragment
@@ -103,7 +39,7 @@ def mixture(found: Opened) -> None:
     run, backbone = found.run.folder.name, _stack(found)
     if backbone is None:
         return
-    weights = _weights(run, found)
+    weights = weights_of(run, found)
     with st.container(horizontal=True, vertical_alignment="center", key="breed.title"):
         st.markdown("**Breed**", width="stretch")
         with st.popover("Photograph", icon=":material/add_a_photo:", type="tertiary", key="breed.photograph"):
@@ -112,6 +48,7 @@ def mixture(found: Opened) -> None:
     used = {id_: share / 100 for id_, share in shares.items() if share}
     if can_draw(backbone) and len(used) > 1:
         _preview(found, backbone, used)
+        sittings.prepare(found.run, backbone, [id_ for id_ in used if id_ not in photos_of(run)])
     elif len(used) == 1:
         st.caption("Choose one more parent: select several in the tree, or add a photograph.")
     word = _word(backbone, run, "breed.word", "Like these, but …")
@@ -142,7 +79,7 @@ def mixture(found: Opened) -> None:
         st.slider(
             "How different from each other",
             0.0,
-            1.0,
+            0.95,
             SPREAD,
             0.05,
             key=f"breed.spread.{run}",
@@ -178,75 +115,6 @@ def variations(found: Opened, parent: str) -> None:
         _start(found, "vary", plan)
 
 
-def work(found: Opened) -> None:
-    """What is being learned in the run: how far it is, what it looks like, and how to stop it."""
-    busy = any(status.state in BUSY for _, status in _current(found.run))
-    st.fragment(_work, run_every=EVERY if busy else None)(found.run, len(found.entries))
-
-
-def _work(run: Run, known: int) -> None:
-    """known: how many concepts the page shows; once there are more, or a job came to an end, it is made anew."""
-    name, current = run.folder.name, _current(run)
-    states = {job.name: status.state for job, status in current}
-    before = st.session_state.get(f"breed.states.{name}", states)
-    st.session_state[f"breed.states.{name}"] = states
-    if states != before or (current and len(run.entries([])) != known):
-        st.rerun()
-    for job, status in current:
-        _job(run, job, status)
-
-
-def _current(run: Run) -> list[tuple[Job, Any]]:
-    """Jobs at work, and those begun in this session that came to a bad end."""
-    mine = st.session_state.get("breed.started", {}).get(run.folder.name, [])
-    return [
-        (job, status)
-        for job, status in store.jobs_of(run)
-        if status.state in BUSY or (job.name in mine and status.state != "finished")
-    ]
-
-
-def drafts(run: Run) -> dict[str, str]:
-    """What finished children of jobs at work looked like last, until they are drawn: addresses by concept id."""
-    return {
-        look.concept: links.look(run.folder.name, job.name, look.image.stem, 128)
-        for job, status in _current(run)
-        for look in job.looks()
-        if look.concept and look.image and status.state in BUSY
-    }
-
-
-def _job(run: Run, job: Job, status: Any) -> None:
-    name = run.folder.name
-    with st.container(border=True, key=f"breed.job.{job.name}"):
-        busy = status.state in BUSY
-        st.progress(learning.percent(status), text=plain(learning.told(job, status)))
-        looks = {look.number: look for look in job.looks() if look.image}
-        if looks:
-            st.image(
-                [links.look(name, job.name, look.image.stem, 96) for look in looks.values()],
-                caption=[plain(look.name) or "draft" for look in looks.values()],
-                width=62,
-                alt=[look.name or "a child, as it looks so far" for look in looks.values()],
-            )
-        if status.problem:
-            st.error(plain(status.problem), icon=":material/error:")
-        with st.container(horizontal=True):
-            if busy:
-                if st.button(
-                    "Stop", icon=":material/stop:", key=f"breed.stop.{job.name}", help="What is finished is kept."
-                ):
-                    job.request_stop()
-            else:
-                if st.button("Go on", icon=":material/play_arrow:", key=f"breed.on.{job.name}"):
-                    processes.start(run, job)
-                    st.rerun()
-                if st.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}"):
-                    st.session_state["breed.started"][name].remove(job.name)
-                    st.rerun()
-            links.to("jobs", "Details", run=name, job=job.name)
-
-
 def _stack(found: Opened) -> Backbone | None:
     """The stack of the run; without it nobody can breed here, and the page says why."""
     try:
@@ -266,16 +134,6 @@ def _start(found: Opened, command: str, plan: Callable[[], dict[str, Any]]) -> N
         return
     st.session_state.setdefault("breed.started", {}).setdefault(found.run.folder.name, []).append(job.name)
     st.rerun()
-
-
-def _weights(run: str, found: Opened) -> dict[str, float]:
-    """Of all parents, concepts first; those who are gone from the run are forgotten."""
-    parents, by_id = parents_of(run), found.by_id
-    for id_ in [each for each in parents if each not in by_id]:
-        del parents[id_]
-    weights = st.session_state.setdefault("breed.weights", {}).setdefault(run, {})
-    fair = (sum(parents.values()) / len(parents) if parents else 0.0) or 1.0
-    return {**parents, **{id_: weights.setdefault(id_, fair) for id_ in photos_of(run)}}
 
 
 def _sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str, int]:
@@ -299,27 +157,22 @@ def _sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str,
         with end:
             said = f"{plain(name)} shall be no parent"
             if st.button(said, icon=":material/close:", type="tertiary", key=f"tree.icon.without.{id_}", help=said):
-                _drop(run, id_)
+                _without(run, id_)
                 st.rerun()
     return shares
 
 
 def _moved(run: str, one: str, shares: dict[str, int]) -> None:
-    _keep(run, moved(shares, one, st.session_state[f"breed.share.{run}.{one}"]))
+    keep(run, moved(shares, one, st.session_state[f"breed.share.{run}.{one}"]))
 
 
-def _keep(run: str, shares: Mapping[str, int]) -> None:
-    parents, weights = parents_of(run), st.session_state["breed.weights"][run]
-    for id_, share in shares.items():
-        (parents if id_ in parents else weights)[id_] = share / 100
-
-
-def _drop(run: str, id_: str) -> None:
+def _without(run: str, id_: str) -> None:
+    """It shall be no parent, and is selected no longer, which would make it one."""
     from ui.view.screens.tree import state_of
 
-    parents_of(run).pop(id_, None)
-    if photos_of(run).pop(id_, None):
+    if id_ in photos_of(run):
         st.session_state[f"breed.dropzone.{run}"] = st.session_state.get(f"breed.dropzone.{run}", 0) + 1
+    drop(run, id_)
     state = state_of(run)
     if id_ in state.selected:
         state.select([each for each in state.selected if each != id_], centre=False)
@@ -351,33 +204,9 @@ def _dropped(run: str) -> None:
         st.rerun(scope="fragment")
 
 
-def uploaded(name: str, content: bytes) -> Upload:
-    """A photograph as somebody's browser sent it.
-
-    Raises:
-        PhotoError: it is none, or nothing can be seen in it.
-    """
-    called = _UNSAFE.sub("_", Path(name).name)[-LONGEST:].lstrip(".") or "photo"
-    with tempfile.TemporaryDirectory() as folder:
-        file = _written(Path(folder) / called, content)
-        try:
-            return Upload(read_photo(file), content)
-        except PhotoError as error:  # where it lay for a moment is no business of anybody
-            raise PhotoError(str(error).replace(str(file), called)) from None
-
-
 def _file(folder: str, upload: Upload) -> Path:
     """An upload as a file, which is called as it was."""
-    return _written(Path(folder) / upload.photo.id / upload.photo.label, upload.content)
-
-
-def _written(file: Path, content: bytes) -> Path:
-    try:
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(content)
-    except OSError as error:
-        raise StorageError(f"the photograph {file.name!r} cannot be kept: {error.strerror or error}") from None
-    return file
+    return written(Path(folder) / upload.photo.id / upload.photo.label, upload.content)
 
 
 def _preview(found: Opened, backbone: Backbone, shares: Mapping[str, float]) -> None:

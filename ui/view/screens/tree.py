@@ -21,7 +21,8 @@ from evolve.run import Entry
 from ui.tree import BIRTHS, SAID
 from ui.view import links, store, undo
 from ui.view.family import family
-from ui.view.screens import breed
+from ui.view.parents import choose, follow, parents_of, photos_of
+from ui.view.screens import births, breed
 from ui.view.store import Opened
 from ui.view.text import counted, plain, shortened
 
@@ -259,7 +260,7 @@ def _rows(cut: nx.DiGraph, generations: Sequence[int], tops: Sequence[int]) -> l
 def told(drawn: Scene, found: Opened, state: State) -> dict[str, Any]:
     """All that the tree in the browser is told."""
     nodes, undrawn = drawn.nodes, [each["id"] for each in drawn.nodes if each.get("picture") == ""]
-    if undrawn and (drafts := breed.drafts(found.run)):
+    if undrawn and (drafts := births.drafts(found.run)):
         nodes = [each | {"picture": drafts.get(each["id"], "")} if each["id"] in undrawn else each for each in nodes]
     there = {birth for _, birth in found.graph.nodes(data="birth")}
     return {
@@ -343,12 +344,12 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
 def _panel(found: Opened, state: State) -> None:
     """What is being learned; the one concept that is selected; and breeding, of those who are chosen for it."""
     run, chosen = found.run.folder.name, state.selected
-    breed.work(found)
+    births.work(found)
     if len(chosen) == 1:
         entry = found.by_id.get(chosen[0])
         _concept(found, entry) if entry else _stranger(found, chosen[0])
-    breed.follow(run, [each for each in chosen if each in found.by_id])
-    if breed.parents_of(run) or breed.photos_of(run):
+    follow(run, [each for each in chosen if each in found.by_id])
+    if parents_of(run) or photos_of(run):
         breed.mixture(found)
     elif len(chosen) == 1 and chosen[0] in found.by_id:
         with st.expander("Variations", icon=":material/shuffle:", key="tree.variations", on_change="rerun") as opened:
@@ -403,13 +404,13 @@ def _concept(found: Opened, each: Entry) -> None:
     else:
         if negatives:
             st.caption(f"not {plain(', '.join(negative.word for negative in negatives))}")
-    if id_ not in breed.parents_of(run):
+    if id_ not in parents_of(run):
         st.button(
             "Make this a parent",
             icon=":material/add_circle:",
             key="tree.parent",
             width="stretch",
-            on_click=breed.choose,
+            on_click=choose,
             args=(run, id_),
         )
 

@@ -1,0 +1,131 @@
+"""Who shall be the parents of the next children: concepts and photographs of each run, with weights that sum to one.
+
+Kept in the session, so that pages add to it and going elsewhere loses nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from core.files import StorageError
+from evolve.photos import PhotoError, Photograph, read_photo
+from ui.view.store import Opened
+
+LONGEST = 60  # characters of a photograph's name, of at most four bytes each
+_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # in the name of a file
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A photograph that somebody dropped here: as it was read, and the file's content."""
+
+    photo: Photograph
+    content: bytes
+
+
+def parents_of(run: str) -> dict[str, float]:
+    """The parents that were chosen for breeding in a run, by id, with their weights; pages add to it."""
+    return st.session_state.setdefault("parents", {}).setdefault(run, {})
+
+
+def photos_of(run: str) -> dict[str, Upload]:
+    """The photographs that were dropped as parents, by id."""
+    return st.session_state.setdefault("breed.photos", {}).setdefault(run, {})
+
+
+def choose(run: str, id_: str) -> None:
+    """Make a concept a parent beside those that are chosen already, of as much weight as they are."""
+    parents = parents_of(run)
+    parents[id_] = (sum(parents.values()) / len(parents) if parents else 0.0) or 1.0
+
+
+def follow(run: str, selected: Sequence[str]) -> None:
+    """Several that are selected are the parents; those that were chosen otherwise stay beside them."""
+    parents, came = parents_of(run), st.session_state.setdefault("breed.selected", {})
+    before, now = came.get(run, ()), tuple(selected) if len(selected) > 1 else ()
+    if now == before:
+        return
+    for id_ in before:
+        if id_ not in now:
+            parents.pop(id_, None)
+    for id_ in now:
+        if id_ not in parents:
+            choose(run, id_)
+    came[run] = now
+
+
+def weights_of(run: str, found: Opened) -> dict[str, float]:
+    """Of all parents, concepts first; those who are gone from the run are forgotten."""
+    parents, by_id = parents_of(run), found.by_id
+    for id_ in [each for each in parents if each not in by_id]:
+        del parents[id_]
+    weights = st.session_state.setdefault("breed.weights", {}).setdefault(run, {})
+    fair = (sum(parents.values()) / len(parents) if parents else 0.0) or 1.0
+    return {**parents, **{id_: weights.setdefault(id_, fair) for id_ in photos_of(run)}}
+
+
+def keep(run: str, shares: Mapping[str, int]) -> None:
+    """The parents' weights from now on, after `weights_of`: shares in percent."""
+    parents, weights = parents_of(run), st.session_state["breed.weights"][run]
+    for id_, share in shares.items():
+        (parents if id_ in parents else weights)[id_] = share / 100
+
+
+def drop(run: str, id_: str) -> None:
+    """It shall be no parent."""
+    parents_of(run).pop(id_, None)
+    photos_of(run).pop(id_, None)
+
+
+def whole(weights: Mapping[str, float], total: int = 100) -> dict[str, int]:
+    """Weights as whole shares that sum to `total`; what rounding leaves over goes to those who lost most by it."""
+    if not weights:
+        return {}
+    heavy = sum(weights.values())
+    exact = {key: total * (weight / heavy if heavy > 0 else 1 / len(weights)) for key, weight in weights.items()}
+    shares = {key: int(share) for key, share in exact.items()}
+    lost = sorted(exact, key=lambda key: shares[key] - exact[key])
+    for key in lost[: total - sum(shares.values())]:
+        shares[key] += 1
+    return shares
+
+
+def moved(shares: Mapping[str, int], one: str, share: int, total: int = 100) -> dict[str, int]:
+    """The shares after somebody gave `one` another: the others keep their proportions and fill up what is left."""
+    others = whole({key: each for key, each in shares.items() if key != one}, total - share)
+    return {key: share if key == one else others[key] for key in shares} if others else {one: total}
+
+
+def uploaded(name: str, content: bytes) -> Upload:
+    """A photograph as somebody's browser sent it.
+
+    Raises:
+        PhotoError: it is none, or nothing can be seen in it.
+    """
+    called = _UNSAFE.sub("_", Path(name).name)[-LONGEST:].lstrip(".") or "photo"
+    with tempfile.TemporaryDirectory() as folder:
+        file = written(Path(folder) / called, content)
+        try:
+            return Upload(read_photo(file), content)
+        except PhotoError as error:  # where it lay for a moment is no business of anybody
+            raise PhotoError(str(error).replace(str(file), called)) from None
+
+
+def written(file: Path, content: bytes) -> Path:
+    """The file, with that content, in a folder that is made if need be.
+
+    Raises:
+        StorageError: it cannot be kept there.
+    """
+    try:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    except OSError as error:
+        raise StorageError(f"the photograph {file.name!r} cannot be kept: {error.strerror or error}") from None
+    return file

@@ -1,0 +1,85 @@
+"""What is being learned, beside the tree: how far it is, what it looks like so far, and how to stop it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from evolve import Run
+from evolve.jobs import Job
+from ui.view import learning, links, processes, store
+from ui.view.store import Opened
+from ui.view.text import plain
+
+EVERY = 1.5  # seconds between two looks at what is being learned
+BUSY = ("working", "starting")
+
+
+def work(found: Opened) -> None:
+    """What is being learned in the run: how far it is, what it looks like, and how to stop it."""
+    busy = any(status.state in BUSY for _, status in _current(found.run))
+    st.fragment(_work, run_every=EVERY if busy else None)(found.run, len(found.entries))
+
+
+def _work(run: Run, known: int) -> None:
+    """known: how many concepts the page shows; once there are more, or a job came to an end, it is made anew."""
+    name, current = run.folder.name, _current(run)
+    states = {job.name: status.state for job, status in current}
+    before = st.session_state.get(f"breed.states.{name}", states)
+    st.session_state[f"breed.states.{name}"] = states
+    if states != before or (current and len(store.opened(name).entries) != known):
+        st.rerun()
+    for job, status in current:
+        _job(run, job, status)
+
+
+def _current(run: Run) -> list[tuple[Job, Any]]:
+    """Jobs at work, and those begun in this session that came to a bad end."""
+    mine = st.session_state.get("breed.started", {}).get(run.folder.name, [])
+    return [
+        (job, status)
+        for job, status in store.jobs_of(run)
+        if status.state in BUSY or (job.name in mine and status.state != "finished")
+    ]
+
+
+def drafts(run: Run) -> dict[str, str]:
+    """What finished children of jobs at work looked like last, until they are drawn: addresses by concept id."""
+    return {
+        look.concept: links.look(run.folder.name, job.name, look.image.stem, 128)
+        for job, status in _current(run)
+        for look in job.looks()
+        if look.concept and look.image and status.state in BUSY
+    }
+
+
+def _job(run: Run, job: Job, status: Any) -> None:
+    name = run.folder.name
+    with st.container(border=True, key=f"breed.job.{job.name}"):
+        busy = status.state in BUSY
+        st.progress(learning.percent(status), text=plain(learning.told(job, status)))
+        looks = {look.number: look for look in job.looks() if look.image}
+        if looks:
+            st.image(
+                [links.look(name, job.name, look.image.stem, 96) for look in looks.values()],
+                caption=[plain(look.name) or "draft" for look in looks.values()],
+                width=62,
+                alt=[look.name or "a child, as it looks so far" for look in looks.values()],
+            )
+        if status.problem:
+            st.error(plain(status.problem), icon=":material/error:")
+        with st.container(horizontal=True):
+            if busy:
+                if st.button(
+                    "Stop", icon=":material/stop:", key=f"breed.stop.{job.name}", help="What is finished is kept."
+                ):
+                    job.request_stop()
+            else:
+                if st.button("Go on", icon=":material/play_arrow:", key=f"breed.on.{job.name}"):
+                    processes.start(run, job)
+                    st.rerun()
+                if st.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}"):
+                    st.session_state["breed.started"][name].remove(job.name)
+                    st.rerun()
+            links.to("jobs", "Details", run=name, job=job.name)
