@@ -2,7 +2,8 @@
 
 A namer is a plain function, with attributes if it likes: `name`, which negatives bear as their `by`, and
 `identity`, a text that differs where its answers would (else the name stands for it). A concept whose negatives it
-names has that in its id. A third, `where`, finds the same model again.
+names has that in its id. A third, `where`, finds the same model again; it is asked a person's own `question` where it
+has one.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ def asking(namer: Namer, question: str) -> Namer:
 
     asked.name = name_of(namer)  # type: ignore[attr-defined]
     asked.where = getattr(namer, "where", None)  # type: ignore[attr-defined]
+    asked.question = question  # type: ignore[attr-defined]
     asked.identity = f"{getattr(namer, 'identity', None) or name_of(namer)}, asked {question!r}"  # type: ignore[attr-defined]
     return asked
 

@@ -45,7 +45,7 @@ class Report:
     be some steps behind: to read them is to wait for it. finished: the concepts of a batch that is done with this
     report. concepts: all of them, in the order of the requests, only in the last report. snapshot: at a boundary, gives
     what `learn` goes on from after a kill; to be called before the next report, with the `marks` of `snapshot.pack` if
-    there are any.
+    there are any. batch: which requests it is of, those that learn side by side.
     """
 
     step: int
@@ -55,6 +55,7 @@ class Report:
     finished: tuple[Concept, ...] = ()
     concepts: tuple[Concept, ...] = ()
     snapshot: Callable[..., bytes] | None = None
+    batch: tuple[int, ...] = ()
 
     @property
     def message(self) -> str:
@@ -71,7 +72,8 @@ class ConceptLab:
     made in any case). review: asked about each new negative; see `core/review.py`. encode_constraints: another
     encoder of the constraint words, prompts → [n, width]. images: how many drawings of a concept a namer is asked
     about, whose answers are taken together, the surest first. drafts: steps after which concepts are drawn too, be it
-    in the midst of a segment, for people to look at; what is learned does not depend on it.
+    in the midst of a segment, for people to look at; what is learned does not depend on it. at_once: how many learn
+    side by side at most, by default MOST_AT_ONCE.
     """
 
     def __init__(
@@ -84,12 +86,16 @@ class ConceptLab:
         encode_constraints: EncodeText | None = None,
         images: int = 1,
         drafts: Sequence[int] = (),
+        at_once: int | None = None,
     ) -> None:
+        if at_once is not None and (type(at_once) is not int or at_once < 1):
+            raise RequestError(f"at_once = {at_once!r}: expected a whole number of at least 1")
         if not isinstance(images, int) or isinstance(images, bool) or images < 1:
             raise RequestError(f"images = {images!r}: expected a whole number of at least 1")
         self.backbone = backbone
         self.settings = settings
         self.drafts = frozenset(drafts)
+        self.at_once = at_once
         self.bank = WordBank(encode_constraints or backbone.encode_text, backbone.width)
         # The authors' code holds its constraints in another encoder, where a stack has it; all is measured in one.
         other = encode_constraints is None and getattr(backbone, "multilingual", False)
@@ -103,18 +109,18 @@ class ConceptLab:
             concepts = report.concepts
         return list(concepts)
 
-    def learn(self, requests: Sequence[Request], snapshot: bytes = b"") -> Iterator[Report]:
+    def learn(self, requests: Sequence[Request], *snapshots: bytes) -> Iterator[Report]:
         """Reports of progress; the last one has the concepts.
 
-        Requests that cannot share a batch (another preset, k, or number of prior steps, or more than MOST_AT_ONCE)
+        Requests that cannot share a batch (another preset, k, or number of prior steps, or more than `at_once`)
         are learned one batch after the other; which do depends on the requests alone.
 
-        snapshot: of one of these batches, which then goes on from there, to the very concepts that it would have given.
-        One of another batch, or one that cannot be read, is as good as none: it only saves time.
+        snapshots: of some of these batches, which then go on from there, to the very concepts that they would have
+        given. One of another batch, or one that cannot be read, is as good as none: it only saves time.
         """
         requests = [self.prepared(request) for request in requests]
-        batches = _batches(requests)
-        steps = total_steps(requests)
+        batches = batches_of(requests, self.at_once)
+        steps = total_steps(requests, self.at_once)
         done = before = 0
         concepts: dict[int, Concept] = {}
         none = torch.full((len(requests),), torch.nan)
@@ -122,7 +128,7 @@ class ConceptLab:
         for batch in batches:
             learners = [Learner(requests[i], i) for i in batch]
             ids = [self.concept_id(requests[i]) for i in batch]
-            for state, found, events, finished in self._learn_batch(learners, ids, snapshot):
+            for state, found, events, finished in self._learn_batch(learners, ids, snapshots):
                 if found is not None:
                     losses = none.to(found).index_copy(0, sent(torch.tensor(batch), found.device), found)
                     done = max(done + 1, before + max(state.step))  # the latter where it goes on from a snapshot
@@ -132,7 +138,7 @@ class ConceptLab:
                 last = len(concepts) == len(requests)
                 in_order = tuple(concepts[i] for i in range(len(requests))) if last else ()
                 save = partial(pack, state, learners, ids) if events and not finished else None
-                yield Report(min(done, steps), steps, losses, events, finished, in_order, save)
+                yield Report(min(done, steps), steps, losses, events, finished, in_order, save, tuple(batch))
             before += max(requests[i].chosen.steps for i in batch)
 
     def prepared(self, request: Request) -> Request:
@@ -196,7 +202,7 @@ class ConceptLab:
         return self.backbone.word_vector(request.initializer or request.category).expand(request.tokens, -1)
 
     def _learn_batch(
-        self, learners: Sequence[Learner], ids: Sequence[str], snapshot: bytes
+        self, learners: Sequence[Learner], ids: Sequence[str], snapshots: Sequence[bytes]
     ) -> Iterator[tuple[State, Tensor | None, tuple[Event, ...], tuple[Concept, ...]]]:
         """(state, losses, events, concepts once all are finished) after each step and boundary of one batch."""
         requests = [learner.request for learner in learners]
@@ -207,7 +213,7 @@ class ConceptLab:
         state = initial_state(
             requests, vectors, [learner.words for learner in learners], self._constraints_of(settings)
         )
-        restored, problem = _restored(snapshot, state, learners, ids)
+        restored, problem = _restored(snapshots, state, learners, ids)
         if restored is not None:
             state = self._constrained(restored, learners)
         else:
@@ -290,28 +296,31 @@ class ConceptLab:
 
 
 def _restored(
-    snapshot: bytes, state: State, learners: Sequence[Learner], ids: Sequence[str]
+    snapshots: Sequence[bytes], state: State, learners: Sequence[Learner], ids: Sequence[str]
 ) -> tuple[State | None, str]:
-    """(the batch from its snapshot, ""). None if that is another's, or cannot be read, as the text then says; in both
-    cases nothing has been changed.
+    """(the batch from the first snapshot of it, ""). None if there is none, or if one cannot be read, as the text then
+    says; in both cases nothing has been changed.
     """
-    try:
-        return (unpack(snapshot, state, learners) if snapshot and ids_of(snapshot) == list(ids) else None), ""
-    except SnapshotError:
-        return None, "what was kept of its course cannot be read, so it starts again"
+    problem = ""
+    for snapshot in filter(None, snapshots):
+        try:
+            if ids_of(snapshot) == list(ids):
+                return unpack(snapshot, state, learners), ""
+        except SnapshotError:
+            problem = "what was kept of its course cannot be read, so it starts again"
+    return None, problem
 
 
-def total_steps(requests: Sequence[Request]) -> int:
+def total_steps(requests: Sequence[Request], at_once: int | None = None) -> int:
     """How many steps these requests take, which have their settings: those of a batch are taken side by side."""
-    return sum(max(requests[i].chosen.steps for i in batch) for batch in _batches(requests))
+    return sum(max(requests[i].chosen.steps for i in batch) for batch in batches_of(requests, at_once))
 
 
-def _batches(requests: Sequence[Request]) -> list[list[int]]:
-    """Which requests learn side by side, in the order of the first ones of their kind."""
+def batches_of(requests: Sequence[Request], at_once: int | None = None) -> list[list[int]]:
+    """Which requests learn side by side, at most `at_once`, in the order of the first ones of their kind."""
+    most = at_once or MOST_AT_ONCE
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, request in enumerate(requests):
         key = (request.chosen.together(), request.tokens, in_text_space(request))
         groups.setdefault(key, []).append(i)
-    return [
-        group[first : first + MOST_AT_ONCE] for group in groups.values() for first in range(0, len(group), MOST_AT_ONCE)
-    ]
+    return [group[first : first + most] for group in groups.values() for first in range(0, len(group), most)]

@@ -17,6 +17,7 @@ from evolve.jobs import Job
 from evolve.looks import add_looks, add_names
 from evolve.run import Run
 from evolve.steering import Steering
+from evolve.workers import Workers
 
 OnReport = Callable[[Report], None]
 
@@ -36,6 +37,8 @@ def develop(
     first: int = 0,
     asks: bool = False,
     on_report: OnReport | None = None,
+    workers: Workers | None = None,
+    at_once: int | None = None,
 ) -> list[Concept]:
     """Learn `requests` and return their concepts, in order; with a run, store them there, each batch as one part.
 
@@ -48,7 +51,9 @@ def develop(
     `requests` which one they are about.
 
     first: the place of the first request in the job. asks: whether the job waits for a person's answer, see
-    `evolve.steering`, at each new negative.
+    `evolve.steering`, at each new negative. workers: who learns the batches, several at the same time; by default this
+    process, one after the other. at_once: how many requests make a batch at most, unless the job is begun, which says
+    so itself.
 
     Raises:
         Stopped: the job was told to.
@@ -63,9 +68,13 @@ def develop(
     if job:
         steering = Steering(job.folder, backbone, lambda index: first + place(index), asked, asks, job.wait)
         asked = steering.decided
-    lab = ConceptLab(backbone, settings, namer, draw, asked, images=images, drafts=drafts)
+    at_once = at_once or (workers.at_once if workers else None)
+    if job:
+        at_once = job.batching(at_once, workers.threads if workers else None).at_once
+    lab = ConceptLab(backbone, settings, namer, draw, asked, images=images, drafts=drafts, at_once=at_once)
     requests = [lab.prepared(request) for request in requests]
-    ids = [lab.concept_id(request) for request in requests]
+    plain = [lab.concept_id(request) for request in requests]
+    ids = list(plain)
     for i, id_ in enumerate(ids):
         if id_ in ids[:i]:
             raise RequestError(f"requests {ids.index(id_)} and {i} are the same: give them different seeds")
@@ -79,14 +88,16 @@ def develop(
         steering.begin(job.kept())
         _tell_names(job, run, first, {number: id_ for number, id_ in enumerate(ids) if id_ in found})
     missing += [number for number, id_ in enumerate(ids) if id_ not in found]
-    for report in lab.learn([requests[number] for number in missing], job.kept() if job else b""):
+    learn = workers.learn if workers else ConceptLab.learn
+    for report in learn(lab, [requests[number] for number in missing], *(job.kept() if job else ())):
         if job and steering:
-            _tell(job, steering, report, first, missing)
+            _tell(job, steering, report, first, missing, plain)
         if run and report.finished:
             if job:
                 job.note({lab.concept_id(concept.request): concept.id for concept in report.finished})
             found |= _store(run, report.finished, backbone.vocabulary.get("words", ()))
             if job:
+                job.let_go(plain[missing[report.batch[0]]])
                 learned = {lab.concept_id(concept.request): concept.id for concept in report.finished}
                 places = {number: learned[ids[number]] for number in missing if ids[number] in learned}
                 _tell_names(job, run, first, places)
@@ -107,17 +118,18 @@ def _placed(review: Review, place: Callable[[int], int]) -> Review:
     return lambda proposal: review(replace(proposal, index=place(proposal.index)))
 
 
-def _tell(job: Job, steering: Steering, report: Report, first: int, missing: Sequence[int]) -> None:
+def _tell(job: Job, steering: Steering, report: Report, first: int, missing: Sequence[int], ids: Sequence[str]) -> None:
     """Tell what is to be seen, then keep the batch: whatever a kill comes between is told again, and not lost."""
+    batch = {first + missing[index] for index in report.batch}
     if report.events:
         at_end = [each.index for each in report.events if each.last]
         late = steering.too_late([first + missing[index] for index in at_end])
         told = [(first + missing[event.index], event) for event in report.events]
         add_looks(job.folder, [(number, _noted(event, late.get(number, ""))) for number, event in told])
     if report.snapshot:
-        job.keep(report.snapshot(steering.taken))
+        job.keep(report.snapshot(steering.marks(batch)), ids[missing[report.batch[0]]])
     if report.snapshot or report.finished:
-        steering.kept()
+        steering.kept(batch)
 
 
 def _noted(event: Event, note: str) -> Event:

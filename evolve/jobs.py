@@ -2,7 +2,8 @@
 
     jobs/<number>-<command>/job.json              what was asked, once
     jobs/<number>-<command>/requests.json         for children: their requests, once the parents' images are known
-    jobs/<number>-<command>/snapshot.safetensors  the batch that is being learned, at its last boundary
+    jobs/<number>-<command>/batches.json          how its requests are cut into batches, once the first are learned
+    jobs/<number>-<command>/snapshot-<id>.safetensors  a batch that is being learned, at its last boundary
     jobs/<number>-<command>/decided.json          which concepts came of requests by what a person decided meanwhile
     jobs/<number>-<command>/progress.json         how far it is, how long it will take, and when that was written
     jobs/<number>-<command>/events.jsonl, looks/  what was to be seen at each boundary, see evolve/looks.py
@@ -27,7 +28,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from filelock import FileLock, Timeout
 from core.concept import Request, RequestError
 from core.errors import ConceptreeError
 from core.files import StorageError, write_atomically
+from core.optimizer import MOST_AT_ONCE
 from core.review import Decision
 from evolve.looks import Look, looks_in
 from evolve.parts import Damage, RunError
@@ -48,10 +50,11 @@ BETWEEN = 1.0  # seconds between two notes of progress
 PATIENCE = 1.0  # seconds for somebody who only looks whether the job is at work
 STOPPED = 130  # the exit code of a process that a person stopped
 _NAME = re.compile(r"([0-9]{4,})-([a-z]+)")
-_JOB, _REQUESTS, _SNAPSHOT, _DECIDED, _PROGRESS, _EXIT, _FINISHED, _STOP, _LOCK = (
-    "job.json", "requests.json", "snapshot.safetensors", "decided.json", "progress.json", "exit.json", "finished.json",
-    "stop", ".lock",
+_JOB, _REQUESTS, _BATCHES, _DECIDED, _PROGRESS, _EXIT, _FINISHED, _STOP, _LOCK = (
+    "job.json", "requests.json", "batches.json", "decided.json", "progress.json", "exit.json", "finished.json", "stop",
+    ".lock",
 )  # fmt: skip
+_SNAPSHOT, _SNAPSHOTS = "snapshot-{}.safetensors", "snapshot*.safetensors"  # earlier versions kept one, without an id
 
 
 class Stopped(KeyboardInterrupt):
@@ -74,6 +77,18 @@ class Status:
     at: datetime | None = None
     problem: str = ""
     doing: str = ""
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How a job's requests are cut into batches: whoever goes on with it cuts them the same way.
+
+    at_once: how many learn side by side at most. threads: of the worker that learns a batch; None where nobody said.
+    Both change the last bits of what is learned, the number of workers none.
+    """
+
+    at_once: int = MOST_AT_ONCE
+    threads: int | None = None
 
 
 @dataclass
@@ -223,16 +238,36 @@ class Job:
         """What it waits for, where it is to ask; `steer` answers."""
         return question_in(self.folder) if self._is_held() else None
 
-    def keep(self, snapshot: bytes) -> None:
-        """Keep the batch as it is now, in place of what was kept before."""
-        write_atomically(self.folder / _SNAPSHOT, snapshot)
+    def batching(self, at_once: int | None = None, threads: int | None = None) -> Batching:
+        """How it is cut: as it was when its first requests were learned, else as asked, which is then written down."""
+        if (told := self.batched()) is not None:
+            return told
+        begun = bool(self.kept())  # by a version that wrote nothing down
+        chosen = Batching() if begun or at_once is None else Batching(at_once, threads)
+        _write(self.folder / _BATCHES, asdict(chosen))
+        return chosen
 
-    def kept(self) -> bytes:
-        """The last snapshot, empty if there is none."""
-        try:
-            return (self.folder / _SNAPSHOT).read_bytes()
-        except OSError:
-            return b""
+    def batched(self) -> Batching | None:
+        """How it was cut, as far as that is known."""
+        told = self._read(_BATCHES)
+        at_once, threads = _whole(told.get("at_once")), _whole(told.get("threads"))
+        return Batching(at_once, threads if threads > 0 else None) if at_once > 0 else None
+
+    def keep(self, snapshot: bytes, of: str) -> None:
+        """Keep a batch as it is now, in place of what was kept of it before. of: the id of its first request."""
+        write_atomically(self.folder / _SNAPSHOT.format(of), snapshot)
+
+    def kept(self) -> list[bytes]:
+        """The last snapshot of each batch that is not stored yet."""
+        found = []
+        for file in sorted(self.folder.glob(_SNAPSHOTS)):
+            with suppress(OSError):
+                found.append(file.read_bytes())
+        return found
+
+    def let_go(self, of: str) -> None:
+        """A batch is stored: nothing need be kept of it any more."""
+        _unlink(self.folder / _SNAPSHOT.format(of))
 
     def requests(self) -> list[Request] | None:
         """The requests that were made of the plan; None if that is still to be done.
@@ -298,7 +333,8 @@ class Job:
     def finish(self) -> None:
         """All is stored: there is nothing to go on with."""
         _write(self.folder / _FINISHED, {"at": _now()})
-        _unlink(self.folder / _SNAPSHOT)
+        for file in self.folder.glob(_SNAPSHOTS):
+            _unlink(file)
         _unlink(self.folder / _STOP)
         shutil.rmtree(self.folder / STEER, ignore_errors=True)
 

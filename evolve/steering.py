@@ -14,7 +14,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,12 +119,13 @@ class Steering:
         self.review = review
         self.asks = asks
         self.wait = wait
-        self.taken: list[str] = []  # marks of what is in no snapshot yet
+        self.taken: dict[str, int] = {}  # marks of what is in no snapshot yet, with the places that they are about
 
-    def begin(self, snapshot: bytes) -> None:
-        """Forget the decisions that a snapshot holds, and a question that nobody waits for any more."""
-        with suppress(SnapshotError):
-            self._remove(marks_of(snapshot) if snapshot else [])
+    def begin(self, snapshots: Sequence[bytes]) -> None:
+        """Forget the decisions that snapshots hold, and a question that nobody waits for any more."""
+        for snapshot in snapshots:
+            with suppress(SnapshotError):
+                self._remove(marks_of(snapshot))
         _unlink(self.folder / QUESTION)
 
     def decided(self, proposal: Proposal) -> Decision | None:
@@ -139,7 +140,7 @@ class Steering:
             first = self._answer(number, proposal)
         elif answers := [each for each in waiting if each.step == proposal.step]:
             further = sorted([*further, *answers], key=lambda each: each.mark)
-        self.taken += [each.mark for each in further if each.mark not in self.taken]
+        self.taken |= {each.mark: number for each in further}
         if not further:
             return first
         try:
@@ -147,15 +148,20 @@ class Steering:
         except ReviewError:
             return first  # which is asked about again, with the reason
 
-    def kept(self) -> None:
-        """A snapshot with all that was taken is kept, or the concepts are stored."""
-        self._remove(self.taken)
-        self.taken = []
+    def marks(self, numbers: Container[int]) -> list[str]:
+        """What a snapshot of the concepts at these places holds, and no earlier one."""
+        return [mark for mark, number in self.taken.items() if number in numbers]
+
+    def kept(self, numbers: Container[int]) -> None:
+        """A snapshot with all that was taken about these places is kept, or the concepts are stored."""
+        done = self.marks(numbers)
+        self._remove(done)
+        self.taken = {mark: number for mark, number in self.taken.items() if mark not in done}
 
     def too_late(self, numbers: Sequence[int]) -> dict[int, str]:
         """Forget what was decided about concepts that are finished: a note for each place of such."""
         late = [each for each in queued(self.folder) if each.number in numbers and each.mark not in self.taken]
-        self.taken += [each.mark for each in late]
+        self.taken |= {each.mark: each.number for each in late}
         return {each.number: "a decision came too late: nothing is added at the end" for each in late}
 
     def _answer(self, number: int, proposal: Proposal) -> Decision | None:
@@ -184,7 +190,7 @@ class Steering:
                     answers = self._answers(number, proposal.step)
             finally:
                 _unlink(self.folder / QUESTION)
-        self.taken += [answer.mark for answer in answers]
+        self.taken |= {answer.mark: number for answer in answers}
         return answers[-1].decision
 
     def _answers(self, number: int, step: int) -> list[Queued]:

@@ -158,7 +158,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(pets, monkeypatch, step):
             lambda: pets.note(individuals[0].id, rating=5),
             lambda: pets.add_drawings([(individuals[0].id, "a {}", 2, picture(99))]),
             lambda: pets.add_photo(PHOTO, picture(), "dog.jpg"),
-            lambda: Job(pets.folder / "jobs" / "0001-seed", "seed", {}).keep(b"snapshot"),
+            lambda: Job(pets.folder / "jobs" / "0001-seed", "seed", {}).keep(b"snapshot", "0" * 16),
         ):
             said = "No space left on device; what was stored before is whole: make room and try again"
             assert said in refused(call)
@@ -198,7 +198,7 @@ def test_a_disk_that_really_is_full_keeps_what_was_stored(tiny_disk):
     for call in (
         lambda: run.note(one.id, comment="x" * 5000),
         lambda: run.add_drawings([(one.id, "a {}", 1, picture().resize((80, 80)))]),
-        lambda: Job(run.folder / "jobs" / "0001-seed", "seed", {}).keep(bytes(9000)),
+        lambda: Job(run.folder / "jobs" / "0001-seed", "seed", {}).keep(bytes(9000), "0" * 16),
     ):
         assert "what was stored before is whole" in refused(call) or "cannot be written" in refused(call)
     again = Run.open(run.folder)
@@ -340,7 +340,7 @@ def test_a_folder_that_cannot_be_read_is_one_line(pets, monkeypatch):
     def forbidden(self):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "iterdir", forbidden)
+    monkeypatch.setattr(os, "scandir", forbidden)
     assert "cannot be read: Permission denied" in refused(pets.individuals)
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: forbidden(None))
     assert "cannot be read: Permission denied" in refused(Run.open, pets.folder)

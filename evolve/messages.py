@@ -1,0 +1,209 @@
+"""What goes between a process and its workers: JSON, and beside it pictures and snapshots as bytes. Nothing else.
+
+A message is (text, blobs). Requests go one way whole and do not come back: whatever is told of one names it by its
+place, and the process that asked puts its own there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from core.concept import Concept, Measurement, Negative, Request
+from core.optimizer import Report
+from core.review import Decision, Proposal
+from core.segments import Event
+
+Message = tuple[str, list[bytes]]
+LARGEST_PICTURE = 4096 * 4096  # pixels
+
+
+@dataclass(frozen=True)
+class Order:
+    """A batch to be learned. ids: which concepts it is to give, so that a worker with another stack or another namer
+    notices. namer: what `build_namer` makes one of; None for none. asks: whether somebody reviews the negatives.
+    """
+
+    requests: tuple[str, ...]  # as Request.to_json
+    ids: tuple[str, ...]
+    namer: Mapping[str, Any] | None = None
+    draw: bool = False
+    images: int = 1
+    drafts: tuple[int, ...] = ()
+    asks: bool = False
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Order:
+        told = json.loads(text)
+        lists = {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
+        return cls(**{**told, **lists})
+
+
+def report_message(report: Report) -> Message:
+    """A report of a worker's batch. Its losses are read, which is to wait for the device."""
+    blobs: list[bytes] = []
+    told = {
+        "kind": "report",
+        "step": report.step,
+        "losses": report.losses.tolist(),
+        "events": [_event_told(event, blobs) for event in report.events],
+        "finished": [_concept_told(concept) for concept in report.finished],
+        "snapshot": None,
+    }
+    if report.snapshot:
+        told["snapshot"] = len(blobs)
+        blobs.append(report.snapshot())
+    return json.dumps(told), blobs
+
+
+@dataclass(frozen=True)
+class Told:
+    """A worker's report. index: of events and requests, in the batch. losses [requests]."""
+
+    step: int
+    losses: torch.Tensor
+    events: tuple[Event, ...]
+    finished: tuple[Concept, ...]
+    snapshot: bytes
+
+
+def report_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Sequence[Request]) -> Told:
+    """What `report_message` told of these requests."""
+    return Told(
+        step=int(told["step"]),
+        losses=torch.tensor(told["losses"]),
+        events=tuple(_event_of(each, blobs, requests) for each in told["events"]),
+        finished=tuple(_concept_of(*pair) for pair in zip(told["finished"], requests, strict=False)),
+        snapshot=b"" if told["snapshot"] is None else blobs[told["snapshot"]],
+    )
+
+
+def proposal_message(proposal: Proposal) -> Message:
+    """What a review is asked."""
+    blobs: list[bytes] = []
+    told = {
+        "kind": "proposal",
+        "index": proposal.index,
+        "step": proposal.step,
+        "words": proposal.words,
+        "negatives": [asdict(negative) for negative in proposal.negatives],
+        "images": _kept(proposal.images, blobs),
+        "answers": proposal.answers,
+        "note": proposal.note,
+        "earlier": proposal.earlier,
+        "problem": proposal.problem,
+        "negatives_then": [
+            [step, [asdict(negative) for negative in negatives]] for step, negatives in proposal.negatives_then.items()
+        ],
+    }
+    return json.dumps(told), blobs
+
+
+def proposal_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Sequence[Request]) -> Proposal:
+    return Proposal(
+        index=int(told["index"]),
+        step=int(told["step"]),
+        request=requests[told["index"]],
+        words=tuple(told["words"]),
+        negatives=_negatives(told["negatives"]),
+        images=_pictures(told["images"], blobs),
+        answers=tuple((word, score) for word, score in told["answers"]),
+        note=told["note"],
+        earlier=tuple(told["earlier"]),
+        problem=told["problem"],
+        negatives_then={int(step): _negatives(negatives) for step, negatives in told["negatives_then"]},
+    )
+
+
+def decision_text(decision: Decision | None) -> str:
+    """What a review answers."""
+    return json.dumps(None if decision is None else asdict(decision))
+
+
+def decision_of(text: str) -> Decision | None:
+    told = json.loads(text)
+    return told and Decision(tuple(told["words"]), tuple(told["drop"]), told["back_to"], told["note"])
+
+
+def _event_told(event: Event, blobs: list[bytes]) -> dict[str, Any]:
+    return {
+        "index": event.index,
+        "step": event.step,
+        "similarities": event.similarities,
+        "images": _kept(event.images, blobs),
+        "answers": event.answers,
+        "negatives": [asdict(negative) for negative in event.negatives],
+        "all_negatives": [asdict(negative) for negative in event.all_negatives],
+        "note": event.note,
+        "draft": event.draft,
+        "last": event.last,
+    }
+
+
+def _event_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Sequence[Request]) -> Event:
+    return Event(
+        index=int(told["index"]),
+        step=int(told["step"]),
+        request=requests[told["index"]],
+        similarities=dict(told["similarities"]),
+        images=_pictures(told["images"], blobs),
+        answers=tuple((word, score) for word, score in told["answers"]),
+        negatives=_negatives(told["negatives"]),
+        all_negatives=_negatives(told["all_negatives"]),
+        note=told["note"],
+        draft=told["draft"],
+        last=told["last"],
+    )
+
+
+def _concept_told(concept: Concept) -> dict[str, Any]:
+    return {
+        "id": concept.id,
+        "vectors": concept.vectors.tolist(),
+        "image_embed": concept.image_embed.tolist(),
+        "negatives": [asdict(negative) for negative in concept.negatives],
+        "history": [asdict(measurement) for measurement in concept.history],
+        "kept_step": concept.kept_step,
+        "scores": dict(concept.scores),
+        "fingerprint": concept.fingerprint,
+        "version": concept.version,
+        "steps": concept.steps,
+        "seconds": concept.seconds,
+    }
+
+
+def _concept_of(told: Mapping[str, Any], request: Request) -> Concept:
+    negatives, history = _negatives(told["negatives"]), tuple(Measurement(**each) for each in told["history"])
+    return Concept(**{**told, "request": request, "negatives": negatives, "history": history})
+
+
+def _negatives(told: Sequence[Mapping[str, Any]]) -> tuple[Negative, ...]:
+    return tuple(Negative(**each) for each in told)
+
+
+def _kept(pictures: Sequence[Any], blobs: list[bytes]) -> list[int]:
+    """The places of pictures among the blobs, to which they are added."""
+    for picture in pictures:
+        content = io.BytesIO()
+        picture.save(content, format="PNG")
+        blobs.append(content.getvalue())
+    return list(range(len(blobs) - len(pictures), len(blobs)))
+
+
+def _pictures(places: Sequence[int], blobs: Sequence[bytes]) -> tuple[Any, ...]:
+    found = []
+    for place in places:
+        with Image.open(io.BytesIO(blobs[place]), formats=["PNG"]) as picture:
+            if picture.width * picture.height > LARGEST_PICTURE:
+                raise ValueError(f"a picture of {picture.width} × {picture.height} pixels")
+            found.append(picture.convert("RGB"))
+    return tuple(found)
