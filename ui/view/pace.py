@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
+from pathlib import Path
 
 import streamlit as st
 
@@ -17,7 +18,8 @@ from core.optimizer import MOST_AT_ONCE, ConceptLab
 from ui.seed import Plan
 from ui.view.preview import drawing
 
-LARGEST = 200e6  # parameters of a prior that is tried out while a person waits
+LARGEST = 200e6  # parameters of a prior, or of a question answerer, that is tried out while a person waits
+BYTES = 2  # of a parameter, at least
 BEGINNING = 6.0  # seconds until a process has loaded what it needs
 PICTURES = 3  # drawn of each concept in the end
 # A step of b concepts takes about this much of b single ones, since the weights are read once.
@@ -45,20 +47,28 @@ class Pace:
 
 
 def pace(backbone: Backbone, namer: Namer | None) -> Pace | None:
-    """How fast this machine learns; None for a stack too large to try out."""
+    """How fast this machine learns; None for a stack, or a question answerer, too large to try out."""
     if sum(parameter.numel() for parameter in backbone.prior.parameters()) > LARGEST:
         return None
-    return _measured(backbone.fingerprint, namer is not None, backbone, namer)
+    where = str(getattr(namer, "where", None) or "")
+    if where and _weights(Path(where)) > BYTES * LARGEST:
+        return None
+    return _measured(backbone.fingerprint, where if namer else None, backbone, namer)
+
+
+def _weights(folder: Path) -> int:
+    """Bytes of a model's weights."""
+    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Measuring how fast this machine is …")
-def _measured(fingerprint: str, asks: bool, _backbone: Backbone, _namer: Namer | None) -> Pace | None:
+def _measured(fingerprint: str, asked: str | None, _backbone: Backbone, _namer: Namer | None) -> Pace | None:
     words = _backbone.vocabulary.get("words", ())
     if not words:
         return None
     lab = ConceptLab(_backbone, None, _namer, draw=False)
     try:
-        request = lab.prepared(Request(words[0], schedule="adaptive" if asks else "none"))
+        request = lab.prepared(Request(words[0], schedule="none" if asked is None else "adaptive"))
         request = replace(request, settings=replace(request.chosen, steps=2, segment=1))
         times = [time.perf_counter()]
         with drawing:

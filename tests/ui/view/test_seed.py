@@ -85,6 +85,8 @@ def test_categories_are_the_ones_that_the_model_knows(form):
         ({"negatives": "list", "words": ["zeppelin"]}, "does not know the negative 'zeppelin'"),
         ({"model": "/nowhere"}, "nowhere"),
         ({"model": "hub/name"}, "hub/name"),
+        ({"vlm": "/no/such/model"}, "no question answering model in '/no/such/model'"),
+        ({"question": "What is it?"}, "nobody is there to ask"),
     ],
 )
 def test_what_is_wrong_is_said_at_once_and_nothing_can_be_started(form, runs, values, said):
@@ -122,6 +124,32 @@ def test_start_makes_a_run_and_a_job_and_leads_to_it(form, runs, stack_folder, b
     assert (plan["settings"]["lam"], plan["settings"]["preset"], plan["settings"]["steps"]) == (2.0, "paper", 4)
     assert [command[-4:] for command in begun] == [["--job", job.name, "--runs", str(runs)]]
     assert "2 founders of pet" in text(form) and "starting" in text(form)
+
+
+def test_another_question_answerer_and_question_are_what_the_job_is_told(form, runs, stack_folder, begun, monkeypatch):
+    where = str(stack_folder.parent / "looks")
+
+    def answers(images, question):
+        return [[("cat", 1.0)] for _ in images]
+
+    answers.name, answers.where = "looks", where
+    monkeypatch.setattr("ui.stack._vqa_namer", lambda folder, changed, backbone: answers)
+    chosen(form, vlm=f" {where} ", question="Which {} is it?", count=1)
+    said = text(form)
+    assert "named by the question answerer looks" in said and "It is asked: “Which pet is it?”" in said
+    fine(start(form).click().run())
+    (job,) = jobs(Run.open(next(runs.iterdir())))
+    assert job.plan["asked"] == {"vlm": where, "question": "Which pet is it?"}
+
+
+def test_where_nobody_is_asked_nobody_can_be_named(form, runs, begun):
+    chosen(form, vlm="none", negatives="gradual", count=1)
+    fields = [form.text_input(key=f"seed.{name}") for name in ("vlm", "question")]
+    assert all(each.disabled for each in fields)
+    chosen(form, vlm="/no/such/model")
+    assert not form.error
+    fine(start(form).click().run())
+    assert jobs(Run.open(next(runs.iterdir())))[0].plan["asked"] == {}
 
 
 def test_without_a_name_it_is_called_by_its_category(form, runs, begun):

@@ -199,12 +199,12 @@ function anchorOf(tree, data) {
   return best;
 }
 
-// Whether somebody stands where one cannot see them.
+// Whether somebody stands where one cannot see them, or over the names of the generations.
 function isBeyond(cy) {
-  const { x1, y1, x2, y2 } = cy.extent();
+  const half = (cy.zoom() * PICTURE) / 2;
   return cy.nodes().some((node) => {
-    const { x, y } = node.position();
-    return x - PICTURE / 2 < x1 || x + PICTURE / 2 > x2 || y - PICTURE / 2 < y1 || y + PICTURE / 2 > y2;
+    const { x, y } = node.renderedPosition();
+    return x - half < GUTTER - 10 || x + half > cy.width() || y - half < 0 || y + half > cy.height();
   });
 }
 

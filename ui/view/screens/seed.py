@@ -9,6 +9,8 @@ import streamlit as st
 
 from core.backbone import Backbone
 from core.errors import ConceptreeError
+from core.namers import name_of
+from core.prompts import question
 from core.wordbank import members
 from evolve import Run
 from evolve.jobs import new_job
@@ -110,7 +112,8 @@ def _asked() -> dict[str, Any]:
         "Founders", 1, MOST, 6, key="seed.count", help="How many. Later ones keep away from earlier ones.", width=180
     )
     negatives = _negatives(backbone, category or "", kind)
-    return {"kind": kind, "category": category or "", "count": count, "negatives": negatives, **_more(where)}
+    given = {"kind": kind, "category": category or "", "count": count, "negatives": negatives, "model": where}
+    return {**given, **_more(given)}
 
 
 def _categories(backbone: Backbone | None, kind: str) -> list[str]:
@@ -142,7 +145,8 @@ def _negatives(backbone: Backbone | None, category: str, kind: str) -> str:
     return ", ".join(words) or ","  # of which the check says what it expects
 
 
-def _more(where: str) -> dict[str, Any]:
+def _more(given: dict[str, Any]) -> dict[str, Any]:
+    """The rest of the options; given: those above."""
     with st.expander("More", key="seed.more"):
         left_half, right_half = st.columns(2)
         with left_half:
@@ -176,6 +180,7 @@ def _more(where: str) -> dict[str, Any]:
             st.text_input(
                 "Model", key="seed.model", placeholder="emoji", help="emoji, or the folder of a stack on this machine."
             )
+        vlm, asked = _asking(given, preset)
         ask = st.toggle(
             "Ask me about each new negative",
             key="seed.ask",
@@ -189,9 +194,31 @@ def _more(where: str) -> dict[str, Any]:
         "wave": wave,
         "seed": seed,
         "preset": preset,
-        "model": where,
+        "asked": {name: value for name, value in (("vlm", vlm), ("question", asked)) if value},
         "ask": ask,
     }
+
+
+def _asking(given: dict[str, Any], preset: str) -> tuple[str, str]:
+    """Who says what a drawing shows, and what it is asked, where that is a person's own; both serve no other way."""
+    idle, category = given["negatives"] != "adaptive", given["category"]
+    who, what = st.columns(2)
+    vlm = who.text_input(
+        "Question answerer",
+        key="seed.vlm",
+        placeholder="the model's own",
+        disabled=idle,
+        help="What looks at the drawings and names them: the folder of a model on this machine, ORG/NAME of one on a"
+        " hub, or none, for the nearest words of the vocabulary.",
+    )
+    asked = what.text_input(
+        "Question",
+        key="seed.question",
+        placeholder=question(given["kind"], category or "thing", preset),
+        disabled=idle,
+        help="What it is asked about each drawing. {} stands for the category.",
+    )
+    return ("", "") if idle else (vlm.strip(), asked.strip().replace("{}", category))
 
 
 def _plan(given: dict[str, Any]) -> None:
@@ -237,9 +264,18 @@ def _checked(backbone: Backbone, given: dict[str, Any]) -> Plan:
     category, kind = given["category"], given["kind"]
     numbers = {name: given[name] for name in ("steps", "segment", "lam")}
     chosen = chosen_settings(backbone, given["preset"], kind, category=category, **numbers)
-    with model.loading:  # the question answerer, at first
+    # Whoever answers questions is loaded, at first.
+    with st.spinner("Loading the question answerer …"), model.loading:
         plan = plan_founders(
-            backbone, category, given["count"], given["wave"], given["negatives"], kind, given["seed"], chosen
+            backbone,
+            category,
+            given["count"],
+            given["wave"],
+            given["negatives"],
+            kind,
+            given["seed"],
+            chosen,
+            given["asked"],
         )
     return replace(plan, ask=PAGE if given["ask"] else False, drafts=can_draw(backbone))
 
@@ -252,8 +288,13 @@ def _told(plan: Plan, backbone: Backbone) -> list[str]:
     looks = f", looked at after each {settings.segment}" if settings.segment < settings.steps else ""
     lines.append(f"{counted(settings.steps, 'step')} for each{looks}.")
     if schedule == "adaptive":
-        by = "the model's own question answerer" if plan.namer else "the nearest word of the model's vocabulary"
+        by = "the nearest word of the model's vocabulary"
+        if plan.namer:
+            own = "vlm" not in plan.asked
+            by = "the model's own question answerer" if own else f"the question answerer {name_of(plan.namer)}"
         lines.append(f"What each looks like is named by {by}{', and you decide' if plan.ask else ''}.")
+        if plan.asked.get("question"):
+            lines.append(f"It is asked: “{plan.asked['question']}”")
     elif schedule in ("list", "gradual"):
         words = plan.request["negatives"]
         shown = ", ".join(words[:8]) + (f" … and {len(words) - 8} more" if len(words) > 8 else "")
