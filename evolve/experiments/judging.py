@@ -1,0 +1,66 @@
+"""What an independent judge says of concepts: the objectives of `evolve.fitness`, on drawings and by another model.
+
+The optimizer and the selection see the stack's own embeddings only; whoever judges them must not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from core.concept import Concept
+from core.depict import draw_concept
+from core.negatives import says_again
+from core.streams import stream_seed
+from evolve.fitness import novelties
+
+PROMPTS = ("a photo of a {}", "a photo of a {} on a blue background")
+Array = npt.NDArray[np.float32]
+
+
+class Judge(Protocol):
+    """Whoever can tell how alike pictures and words are (`core.emoji.judge` can)."""
+
+    categories: Mapping[str, Sequence[str]]
+
+    def embed(self, images: Sequence[Any]) -> Tensor:
+        """Unit embeddings [n, width]."""
+
+    def similarity(self, images: Sequence[Any], words: Sequence[str]) -> Tensor:
+        """[n, words]: cosines."""
+
+
+@torch.no_grad()
+def judged(concept: Concept, backbone: Any, judge: Judge) -> tuple[dict[str, float], Array]:
+    """What the judge sees in a concept's drawings, one for each of `PROMPTS`, and their mean unit embedding [width].
+
+    belongs: similarity to the category's word. differs: that, minus the similarity to the nearest of the category's
+    members. consistent: similarity of the drawings to each other. Means over the drawings.
+    """
+    category = concept.request.category
+    words = [word for word in judge.categories.get(category, ()) if not says_again(word, category)]
+    seeds = [stream_seed(concept.request.seed, number, "judged") for number in range(len(PROMPTS))]
+    images = draw_concept(backbone, concept, PROMPTS, seeds)
+    own, *others = judge.similarity(images, [category, *words]).mean(0).tolist()
+    unit = judge.embed(images)
+    consistent = float((unit @ unit.T).sum() - len(unit)) / (len(unit) * (len(unit) - 1))
+    mean = torch.nn.functional.normalize(unit.mean(0), dim=0).numpy()
+    return {"belongs": own, "differs": own - max(others, default=0.0), "consistent": consistent}, mean
+
+
+def novel(embeds: Mapping[str, Array], asked: Sequence[str]) -> dict[str, float]:
+    """As `evolve.fitness` has it, in the judge's space: among all of `embeds`, by id."""
+    return novelties(embeds, asked)
+
+
+def diversity(embeds: Sequence[Array]) -> float:
+    """One minus the mean pairwise similarity of unit embeddings; NaN for fewer than two."""
+    if len(embeds) < 2:
+        return float("nan")
+    unit = np.stack(embeds)
+    return 1 - float(((unit @ unit.T).sum() - len(unit)) / (len(unit) * (len(unit) - 1)))
