@@ -246,6 +246,12 @@ def means(given: Iterable[Answer]) -> list[Mean]:
     return sorted(found, key=lambda each: (-each.mean, each.concept))
 
 
+def overall(given: Iterable[Answer]) -> Mean | None:
+    """How all concepts together were rated from 1 to 5, as a method is in the paper's Table 1; None if nothing was."""
+    ratings = [each.value for each in given if each.mode == "scale"]
+    return _mean("", ratings) if ratings else None
+
+
 def shares(given: Iterable[Answer]) -> list[Share]:
     """How often each concept was preferred to another one, the most often first."""
     played: dict[str, list[bool]] = {}

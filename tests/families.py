@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from core.backbone import Backbone
 from core.concept import Avoid, Concept, Measurement, Negative, Parent, Positive, Request, concept_id
 from core.settings import Settings
 from evolve.run import Individual, Run
@@ -23,6 +25,8 @@ def concept(
     birth: str = "mix",
     run: str = "",
     kind: str = "object",
+    width: int = 4,
+    images: int = 2,
 ) -> Concept:
     """A concept that nothing has learned. parents: concepts, in equal shares, or ids with their weights."""
     rng = np.random.default_rng(seed)
@@ -33,8 +37,10 @@ def concept(
         positives=(Positive("pet", 2.0),),
         negatives=("cat",),
         schedule="adaptive",
-        parents=tuple(Parent(id_, weight, rng.normal(size=(2, 4)), birth, run) for id_, weight in weights.items()),
-        avoid=(Avoid("early", rng.normal(size=4)),),
+        parents=tuple(
+            Parent(id_, weight, rng.normal(size=(images, width)), birth, run) for id_, weight in weights.items()
+        ),
+        avoid=(Avoid("early", rng.normal(size=width)),),
         seed=seed,
         tokens=2,
         settings=Settings(steps=5),
@@ -42,8 +48,8 @@ def concept(
     return Concept(
         concept_id(request, "f"),
         request,
-        vectors=rng.normal(size=(2, 4)),
-        image_embed=rng.normal(size=4),
+        vectors=rng.normal(size=(2, width)),
+        image_embed=rng.normal(size=width),
         negatives=(Negative("cat", 0, "request"), Negative("dog", 5, "vqa", "'boeing' does not push")),
         history=(Measurement(0, "pet", 0.25), Measurement(5, "pet", 0.5)),
         kept_step=5,
@@ -52,6 +58,19 @@ def concept(
         version="tiny-1",
         steps=5,
         seconds=1.5,
+    )
+
+
+def learned(seed: int, backbone: Backbone) -> Concept:
+    """A concept of a stack, that nothing has learned either, but that the stack can imagine and draw."""
+    rng, made = np.random.default_rng(seed), concept(seed)
+    return replace(
+        made,
+        request=replace(made.request, tokens=1, avoid=(), fingerprint=backbone.fingerprint),
+        vectors=rng.normal(size=(1, backbone.width)).astype(np.float32),
+        image_embed=rng.normal(size=backbone.width).astype(np.float32),
+        fingerprint=backbone.fingerprint,
+        version=backbone.version,
     )
 
 

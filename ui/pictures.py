@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ PROMPTS = {
     "object": ("a photo of a {}", "a pencil sketch of a {}", "a photo of a {} on a blue background"),
     "style": tuple(f"a painting of {scene} in the style of {{}}" for scene in ("a dog", "a house", "a tree")),
 }
+BEGIN, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"  # of every PNG
 SEED = 1  # the same noise for all, so that they differ by what they are
 
 Pictures = Mapping[str, Sequence[Image.Image]]
@@ -38,10 +40,14 @@ def drawings_of(
     run: Run, backbone: Backbone, each: Individual, prompts: Sequence[str], seeds: Sequence[int]
 ) -> list[Drawing]:
     """The concept in each prompt with its seed, from the run where it has been drawn before, or else drawn and kept."""
-    stored = {(d.prompt, d.seed): d for d in run.drawings(each.id) if d.file.is_file()}
+    known = run.drawings(each.id)
+    stored = {(d.prompt, d.seed): d for d in known if is_whole(d.file)}
     wanted = list(zip(prompts, seeds, strict=True))
     missing = [pair for pair in dict.fromkeys(wanted) if pair not in stored]
     if missing:
+        for torn in known:
+            if (torn.prompt, torn.seed) in missing:  # or else it would pass for the picture that is kept in its place
+                torn.file.unlink(missing_ok=True)
         drawn = draw_concept(backbone, each.concept, [p for p, _ in missing], [s for _, s in missing])
         pictures = [(each.id, prompt, seed, picture) for (prompt, seed), picture in zip(missing, drawn, strict=True)]
         stored |= {(d.prompt, d.seed): d for d in run.add_drawings(pictures)}
@@ -57,6 +63,17 @@ def draw_all(run: Run, backbone: Backbone, individuals: Sequence[Individual], ou
             drawings = drawings_of(run, backbone, each, prompts, [SEED] * len(prompts))
             pictures[each.id] = [opened(drawing.file) for drawing in drawings]
     return pictures
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a drawing is there from its first bytes to its last; what lies between is not looked at."""
+    try:
+        with open(file, "rb") as content:
+            begins = content.read(len(BEGIN)) == BEGIN
+            content.seek(-len(END), os.SEEK_END)
+            return begins and content.read() == END
+    except OSError:
+        return False
 
 
 def opened(file: Path) -> Image.Image:

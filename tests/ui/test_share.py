@@ -9,9 +9,8 @@ import pytest
 from core.files import StorageError
 from evolve import Run
 from evolve.share import FamilyError, family_file
-from tests.families import STACK, by_letter, family
+from tests.families import STACK, by_letter, family, learned
 from tests.typed import good, one_line
-from tests.ui.view.test_concept import learned
 from ui.share import open_family, taken_in
 
 

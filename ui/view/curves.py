@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import altair as alt
@@ -10,6 +11,9 @@ import pandas as pd
 from core.concept import Concept
 
 COLUMNS = ["constraint", "role", "step", "similarity", "came"]
+PLOT, AXIS, ROW = 240, 100, 24  # pixels: how high the plot is, the axis and what is around it, a row of names below
+NAMES = 5  # in such a row
+GREY = "#8a8a8a"  # is seen on paper and on slate
 
 
 def table(concept: Concept, names: Mapping[str, str]) -> pd.DataFrame:
@@ -41,13 +45,13 @@ def table(concept: Concept, names: Mapping[str, str]) -> pd.DataFrame:
 def chart(found: pd.DataFrame, kept: int | None = None) -> alt.LayerChart:
     """The curves of a `table`: negatives dashed, a diamond where each came, a line at the step that was kept."""
     picked = alt.selection_point(fields=["constraint"], bind="legend", toggle="true")
-    x = alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1))
+    x = alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False))
     y = alt.Y("similarity:Q", title="similarity", scale=alt.Scale(zero=False))
     colour = alt.Color(
         "constraint:N",
         title=None,
         sort=list(dict.fromkeys(found["constraint"])),
-        legend=alt.Legend(orient="bottom", columns=5, symbolLimit=40, labelLimit=120),
+        legend=alt.Legend(orient="bottom", columns=NAMES, symbolLimit=40, labelLimit=120),
     )
     shade = alt.condition(picked, alt.value(1.0), alt.value(0.12))
     tips = [alt.Tooltip(f"{name}:N") for name in ("constraint", "role")]
@@ -66,5 +70,7 @@ def chart(found: pd.DataFrame, kept: int | None = None) -> alt.LayerChart:
     layers = [lines, points, came]
     if kept is not None:
         rule = alt.Chart(pd.DataFrame({"step": [kept], "kept": [f"step {kept} was kept"]}))
-        layers.insert(0, rule.mark_rule(strokeDash=[4, 4], opacity=0.6).encode(x="step:Q", tooltip="kept:N"))
-    return alt.layer(*layers).add_params(picked).properties(height=300)
+        layers.insert(0, rule.mark_rule(color=GREY, strokeWidth=2).encode(x="step:Q", tooltip="kept:N"))
+    # The page gives the names room within the chart's height: without more for each row they would flatten the curves.
+    height = PLOT + AXIS + ROW * math.ceil(found["constraint"].nunique() / NAMES)
+    return alt.layer(*layers).add_params(picked).properties(height=height)

@@ -6,63 +6,72 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.concept import Request
 from evolve import Individual
 
 
 @dataclass(frozen=True)
 class Row:
-    """A fact, and what it is of each concept, in their order."""
+    """A fact, and what it is of each concept, in their order: one thing, or several, such as its negatives."""
 
     fact: str
-    values: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
 
     @property
     def differs(self) -> bool:
         return len(set(self.values)) > 1
 
+    def is_rare(self, item: str) -> bool:
+        """Whether no more than half of the concepts have it: it is what sets them apart."""
+        return 2 * sum(item in value for value in self.values) <= len(self.values)
+
 
 def rows(concepts: Sequence[Individual], names: Mapping[str, str]) -> list[Row]:
     """Every fact of the concepts' requests and settings. names: of parents, by id."""
-    told = [_told(each, names) for each in concepts]
-    facts = dict.fromkeys(fact for each in told for fact in each)
-    return [Row(fact, tuple(each.get(fact, "–") for each in told)) for fact in facts]
+    return _rows([_told(each, names) for each in concepts])
 
 
 def scores(concepts: Sequence[Individual]) -> list[Row]:
     """The scores of the concepts when they were learned."""
-    found = dict.fromkeys(name for each in concepts for name in each.concept.scores)
-    return [
-        Row(
-            name, tuple(f"{each.concept.scores[name]:.3f}" if name in each.concept.scores else "–" for each in concepts)
-        )
-        for name in found
-    ]
+    return _rows([{name: (f"{value:.3f}",) for name, value in each.concept.scores.items()} for each in concepts])
 
 
-def _told(each: Individual, names: Mapping[str, str]) -> dict[str, str]:
+def _rows(told: Sequence[Mapping[str, tuple[str, ...]]]) -> list[Row]:
+    facts = dict.fromkeys(fact for each in told for fact in each)
+    return [Row(fact, tuple(each.get(fact) or ("–",) for each in told)) for fact in facts]
+
+
+def _told(each: Individual, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     concept, request = each.concept, each.concept.request
     weights = sum(parent.weight for parent in request.parents)
-    positives = [
-        f"{p.word or request.category}{f' × {p.weight:g}' if p.weight != 1 else ''}" for p in request.positives
-    ]
-    parents = [f"{p.weight / weights:.0%} {names.get(p.id, p.id[:14])}" for p in request.parents]
-    told = {
+    several = {
+        "parents": [f"{p.weight / weights:.0%} {names.get(p.id, p.id[:14])}" for p in request.parents],
+        "is": words_of(request),
+        "is not": [negative.word for negative in concept.negatives],
+        "keeps away from": [names.get(avoid.id, avoid.id[:8]) for avoid in request.avoid],
+    }
+    single = {
         "category": request.category,
         "kind": request.kind,
-        "generation": str(each.generation),
-        "parents": ", ".join(parents) or "–",
-        "is": ", ".join(positives) or "–",
-        "is not": ", ".join(negative.word for negative in concept.negatives) or "–",
-        "keeps away from": ", ".join(names.get(avoid.id, avoid.id[:8]) for avoid in request.avoid) or "–",
+        "generation": each.generation,
         "negatives": request.schedule,
-        "seed": str(request.seed),
+        "seed": request.seed,
         "begins at": "given vectors" if request.start is not None else request.initializer or request.category,
-        "vectors": str(len(concept.vectors)),
-        "kept step": str(concept.kept_step),
+        "vectors": len(concept.vectors),
+        "kept step": concept.kept_step,
         "stack": f"{concept.version} ({concept.fingerprint})",
+        **request.chosen.to_dict(),
     }
-    return told | {name: _valued(value) for name, value in request.chosen.to_dict().items()}
+    return {fact: tuple(items) for fact, items in several.items()} | {
+        fact: (valued(value),) for fact, value in single.items()
+    }
 
 
-def _valued(value: Any) -> str:
+def words_of(request: Request) -> list[str]:
+    """What a concept is, as it was asked for: `pet`, `pencil sketch × 0.4`"""
+    return [f"{p.word or request.category}{f' × {p.weight:g}' if p.weight != 1 else ''}" for p in request.positives]
+
+
+def valued(value: Any) -> str:
+    """A setting as it is read: `0.005`, `true` as Python says it."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,10 +12,10 @@ from pathlib import Path
 from typing import IO
 
 from core.backbone import Backbone
-from core.errors import ConceptreeError
+from core.errors import ConceptreeError, PromptError
 from core.prompts import TEMPLATES
 from evolve import Run
-from evolve.run import Drawing, Entry
+from evolve.run import Entry
 from ui.pictures import PROMPTS, checked_prompt, drawings_of
 from ui.stack import can_draw
 from ui.view import model, preview
@@ -80,12 +81,6 @@ def errand(run: Run, id_: str) -> Errand | None:
     return _errands.get((run.folder.resolve(), id_))
 
 
-def missing(drawings: Sequence[Drawing], wanted: Sequence[Wanted]) -> list[Wanted]:
-    """Which of the wanted pictures are not there."""
-    there = {(each.concept, each.prompt, each.seed) for each in drawings if each.file.is_file()}
-    return [each for each in wanted if each not in there]
-
-
 def prompt_from(text: str, entry: Entry) -> str:
     """A prompt as a person types it, with {} or with the concept's own name where it stands.
 
@@ -94,9 +89,10 @@ def prompt_from(text: str, entry: Entry) -> str:
     """
     text = " ".join(text.split())
     if "{}" not in text:
-        words = text.split(" ")
-        names = {entry.name.lower(), entry.born.lower()}
-        text = " ".join("{}" if word.lower().strip(".,!") in names else word for word in words)
+        names = "|".join(re.escape(name) for name in sorted({entry.name, entry.born}, key=len, reverse=True))
+        text = re.sub(rf"(?<!\w)(?:{names})(?!\w)", "{}", text, flags=re.IGNORECASE)
+    if "{}" not in text:
+        raise PromptError(f"prompt = {text[:200]!r}: say {entry.name}, or {{}}, where it stands")
     return checked_prompt(text)
 
 

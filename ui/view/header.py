@@ -13,6 +13,7 @@ EVERY = 2.0  # seconds between two looks at what is being learned
 
 def show(of_a_run: bool) -> None:
     """of_a_run: whether the page is about one run, so that another can be chosen."""
+    links.keep_address()
     busy = bool(store.at_work())
     st.session_state["header.busy"] = busy
     if not busy and not of_a_run:

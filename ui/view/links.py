@@ -49,6 +49,18 @@ def page(name: str, **query: str) -> str:
     return f"/{name}" + (f"?{told}" if told else "")
 
 
+def keep_address() -> None:
+    """Let the browser's address say what the page shows.
+
+    After a link from a page to the same page with another query, Streamlit shows what was asked for and leaves the
+    address as it was: the next click would lead back. What a browser knows already it does not take as news.
+    """
+    now = st.query_params.to_dict()
+    if st.session_state.get("links.address", now) != now:
+        st.query_params.from_dict(now)
+    st.session_state["links.address"] = now
+
+
 def go(name: str, **query: str) -> NoReturn:
     """Show another page now, in the same session, so that what was chosen stays chosen."""
     from ui.view.pages import pages

@@ -51,9 +51,15 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.82; }
 [data-testid="stPageLink"] p { margin: 0; }
 /* What is chosen stands on a ground of its own; its text need not be coloured as well, which few could read. */
-[data-testid="stBaseButton-segmented_controlActive"], [data-testid="stBaseButton-pillsActive"] { color: inherit; }
+:is([data-variant="segmented_control"], [data-variant="pills"])[data-selected="true"],
+[data-testid="stTab"][aria-selected="true"], [data-testid="stSliderThumbValue"] { color: inherit !important; }
+/* What was said last, and the button that takes it back, stay on one line. */
+.st-key-undo-bar { flex: 0 0 auto; flex-wrap: nowrap; width: auto; max-width: 100%; margin-left: auto; }
+.st-key-undo-bar [data-testid="stCaptionContainer"] p { white-space: nowrap; }
 /* What is looked at again and again does not fade in between. */
-:is(.st-key-header, .st-key-progress-course) [data-stale] { opacity: 1 !important; transition: none !important; }
+:is(.st-key-header, .st-key-progress-course, [class*="st-key-home-card-"], [class*="st-key-breed-job-"]) [data-stale] {
+  opacity: 1 !important; transition: none !important;
+}
 </style>"""
 
 

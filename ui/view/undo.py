@@ -15,6 +15,7 @@ from evolve.run import Change
 from ui.view.text import counted, plain, shortened
 
 WAIT = 5.0  # seconds for whoever is writing, before a person is told
+LONGEST = 48  # characters of what was said last
 LISTED = 12  # changes that the list has room for
 _SAID, _PROBLEM = "undo.said", "undo.problem"
 
@@ -68,7 +69,8 @@ def bar(run: Run) -> None:
         if wrong := problem():
             st.error(plain(wrong), icon=":material/error:")
         elif said and said.run == name:
-            st.caption(plain(f"{'Taken back: ' if said.back else ''}{said.what}"), width="content")
+            told = shortened(said.what, LONGEST)
+            st.caption(plain(f"{'Taken back: ' if said.back else ''}{told}"), width="content")
             # One button for both: two would stand beside each other for a moment, and move under the mouse.
             st.button(
                 "Redo" if said.back else "Undo",

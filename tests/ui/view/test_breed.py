@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.concept import Concept
 from core.files import StorageError
 from core.segments import Event
 from evolve import Run
@@ -23,27 +20,13 @@ from evolve.jobs import Job, jobs, new_job
 from evolve.looks import add_looks, add_names
 from evolve.parts import RunError
 from evolve.photos import PhotoError
-from tests.families import concept, family, picture
+from tests.families import concept, family, learned, picture
 from tests.pages import page, text
 from ui.view import processes, sittings
 from ui.view.parents import follow, moved, parents_of, uploaded, whole
 
 TREE = "tree.family.pets"
 WEIGHTS = st.dictionaries(st.text(max_size=3), st.floats(0, 1e6), min_size=1, max_size=9)
-
-
-def learned(seed: int, backbone) -> Concept:
-    """A concept of a stack, that nothing has learned."""
-    rng, made = np.random.default_rng(seed), concept(seed)
-    request = replace(made.request, tokens=1, avoid=(), fingerprint=backbone.fingerprint, positives=())
-    return replace(
-        made,
-        request=request,
-        vectors=rng.normal(size=(1, backbone.width)).astype(np.float32),
-        image_embed=rng.normal(size=backbone.width).astype(np.float32),
-        fingerprint=backbone.fingerprint,
-        version=backbone.version,
-    )
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from evolve import Run
-from tests.families import picture
+from tests.families import learned, picture
 from tests.pages import alts, page, text
-from tests.ui.view.test_concept import learned
 from ui.pictures import PROMPTS
-from ui.view.differences import rows, scores
+from ui.view.differences import Row, rows, scores
 
 PHOTO, SKETCH, BLUE = PROMPTS["object"]
 
@@ -30,7 +29,8 @@ def compare(*concepts: str) -> AppTest:
 
 
 def tables(app: AppTest) -> list[dict]:
-    return [each.value.to_dict("list") for each in app.dataframe]
+    """What differs, the scores, and what is equal."""
+    return [each.value.to_dict("list") for each in [*app.table, *app.dataframe]]
 
 
 def test_two_to_six_are_compared(run, ids):
@@ -99,9 +99,9 @@ def test_what_differs_is_marked_and_what_is_equal_is_folded(run, ids):
     assert list(unlike) == ["fact", *names]
     place = unlike["fact"].index("parents")
     assert unlike[names[0]][place] == "–"  # as most have it
-    assert unlike[names[2]][place] == f"≠ 75% {names[0]}, 25% {names[1]}"
+    assert unlike[names[2]][place] == rf"**75\% {names[0]}**, **25\% {names[1]}**"
     seeds = unlike["fact"].index("seed")
-    assert all(unlike[name][seeds].startswith("≠ ") for name in names)
+    assert all(unlike[name][seeds].startswith("**") for name in names)
     assert "steps" in equal["fact"] and "category" in equal["fact"] and not set(equal["fact"]) & set(unlike["fact"])
     assert marks["fact"] == ["score", "belongs"]
 
@@ -109,9 +109,38 @@ def test_what_differs_is_marked_and_what_is_equal_is_folded(run, ids):
 def test_facts_of_concepts(run, ids):
     found = {row.fact: row for row in rows([run.find(ids["e"]), run.find(ids["e"])], run.names())}
     assert not any(row.differs for row in found.values())
-    assert found["is not"].values[0] == "cat, dog" and found["is"].values[0] == "pet × 2"
-    assert found["learning_rate"].values[0] == "0.0001" and found["generation"].values == ("1", "1")
-    assert scores([run.find(ids["a"])])[0].values == ("0.500",)
+    assert found["is not"].values[0] == ("cat", "dog") and found["is"].values[0] == ("pet × 2",)
+    assert found["learning_rate"].values[0] == ("0.0001",) and found["generation"].values == (("1",), ("1",))
+    assert scores([run.find(ids["a"])])[0].values == (("0.500",),)
+
+
+def test_what_no_more_than_half_have_is_rare():
+    row = Row("is not", (("cat", "dog"), ("cat", "bird"), ("cat",), ("dog",)))
+    assert row.differs and row.is_rare("dog") and row.is_rare("bird") and not row.is_rare("cat")
+
+
+def test_a_name_in_a_table_is_text(run, ids):
+    run.note(ids["a"], name="Whisker_x_")
+    assert r"Whisker\_x\_" in tables(compare(ids["a"], ids["b"]))[0]
+
+
+def test_a_torn_picture_counts_as_missing_and_is_drawn_anew(real):
+    a, b = (each.id for each in real.entries())
+    app = compare(a, b)
+    app.button(key="compare.draw").click().run(timeout=120)
+    file = real.drawings(a)[0].file
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    app = compare(a, b)
+    assert "Draw 1 missing picture" in app.button(key="compare.draw").label and len(alts(app)) == 5
+    app.button(key="compare.draw").click().run(timeout=120)
+    assert not app.exception and len(alts(app)) == 6 and file.read_bytes() == whole
+
+
+def test_damage_is_told(run, ids):
+    part = run.entry(ids["g"]).part
+    part.write_bytes(part.read_bytes()[:100])
+    assert "What is whole is shown" in text(compare(ids["a"], ids["b"]))
 
 
 def test_two_of_one_name_have_columns_of_their_own(run, ids, tmp_path):
@@ -120,7 +149,7 @@ def test_two_of_one_name_have_columns_of_their_own(run, ids, tmp_path):
     part.unlink()
     run.rooms["concepts"].append([row | {"name": "twin"} for row in rows_])
     columns = list(tables(compare(ids["a"], ids["b"]))[0])
-    assert columns == ["fact", f"twin ({ids['a'][:8]})", f"twin ({ids['b'][:8]})"]
+    assert columns == ["fact", rf"twin \({ids['a'][:8]}\)", rf"twin \({ids['b'][:8]}\)"]
 
 
 def test_a_damaged_concept_is_told_and_the_pictures_are_shown(run, ids):

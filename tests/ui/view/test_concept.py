@@ -5,31 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.concept import Concept, Measurement, Negative
+from core.concept import Measurement, Negative
+from core.errors import PromptError
 from evolve import Run
-from tests.families import concept, new_run, picture
+from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
 from ui.view import curves, drawing, nearness
-from ui.view.screens.concept import TABS
+from ui.view.screens.origin import TABS
 
 CAME, CURVES, NEAREST, SCORES = TABS
-
-
-def learned(seed: int, backbone) -> Concept:
-    """A concept of the tiny stack, that nothing has learned."""
-    rng, made = np.random.default_rng(seed), concept(seed)
-    request = replace(made.request, tokens=1, avoid=(), fingerprint=backbone.fingerprint)
-    return replace(
-        made,
-        request=request,
-        vectors=rng.normal(size=(1, backbone.width)).astype(np.float32),
-        image_embed=rng.normal(size=backbone.width).astype(np.float32),
-        fingerprint=backbone.fingerprint,
-        version=backbone.version,
-    )
 
 
 @pytest.fixture
@@ -226,15 +214,18 @@ def test_draw_in_a_new_prompt(real):
     (made,) = [d for d in real.drawings(each.id) if d.prompt == "a sketch of a {} zorgle"]
     assert made.seed == 7 and made.file.is_file()
     assert "these words mean nothing: zorgle" in text(app)
+    assert "these words mean nothing: zorgle" in text(app.run())  # the page is made anew once the new one is chosen
     assert f"a sketch of a {each.name} zorgle, seed 7" in text(app)  # it is the one shown
 
 
 @pytest.mark.parametrize("prompt", ["", "a photo of a dog", "a {0} {}", "a {} {"])
 def test_a_prompt_that_is_none_is_told(real, prompt):
-    app = shown(real.entries()[0].id)
+    each = real.entries()[0]
+    app = shown(each.id)
     app.text_input(key="concept.prompt").set_value(prompt)
     app.button(key="concept.draw").click().run()
-    assert not app.exception and "write {} where the concept stands" in text(app)
+    what = "write {} where the concept stands" if "{}" in prompt else f"say {each.name}, or {{}}, where it stands"
+    assert not app.exception and what in text(app)
     assert len(real.drawings()) == 2
 
 
@@ -273,7 +264,7 @@ def test_a_large_stack_draws_in_a_process_of_its_own(real, monkeypatch):
     assert asked[0][-3:] == ["--", "pets", each.id] and "--prompt=a sketch of a {}" in asked[0]
     done.append(True)
     app = shown(each.id)
-    assert "It could not be drawn: conceptree: the disk is full" in text(app)
+    assert f"{each.name} could not be drawn: conceptree: the disk is full" in text(app)
 
 
 def test_without_its_stack_it_says_so_and_shows_the_rest(run, ids):
@@ -287,6 +278,22 @@ def test_a_picture_that_is_missing_is_told(run, ids):
     run.drawings(ids["a"])[0].file.unlink()
     app = shown(ids["a"])
     assert "is missing" in text(app) and not alts(app)
+
+
+def test_a_torn_picture_is_told_and_drawn_again(real):
+    each = real.entries()[0]
+    app = shown(each.id)
+    app.text_input(key="concept.prompt").set_value("a sketch of a {}")
+    app.button(key="concept.draw").click().run(timeout=120)
+    (made,) = [d for d in real.drawings(each.id) if d.prompt == "a sketch of a {}"]
+    whole = made.file.read_bytes()
+    made.file.write_bytes(whole[:-9])
+    app = shown(each.id)
+    app.session_state[f"concept.drawings.pets.{each.id}"] = {"selected": [made.file.stem]}
+    app.run()
+    assert f"The picture {made.file.name} is damaged" in text(app)
+    app.button(key="concept.mend").click().run(timeout=120)
+    assert not app.exception and made.file.read_bytes() == whole and "damaged" not in text(app)
 
 
 def test_a_damaged_concept_is_told_and_its_drawings_are_shown(run, ids):
@@ -401,3 +408,38 @@ def test_prompts_from_people():
     assert drawing.prompt_from("a  photo of a whisker", entry) == "a photo of a {}"
     assert drawing.prompt_from("moku in the snow", entry) == "{} in the snow"
     assert drawing.prompt_from("a {} there", entry) == "a {} there"
+    assert drawing.prompt_from("Whisker's hat, as mokus wear it", entry) == "{}'s hat, as mokus wear it"
+
+
+def test_a_name_of_several_words_is_found_in_a_prompt():
+    entry = type("Entry", (), {"name": "Mr. Whisker II", "born": "moku"})()
+    assert drawing.prompt_from("a photo of mr. whisker ii, asleep", entry) == "a photo of {}, asleep"
+    with pytest.raises(PromptError, match=r"say Mr\. Whisker II, or \{\}, where it stands"):
+        drawing.prompt_from("a photo of Whisker", entry)
+
+
+def test_it_keeps_away_from_whom_it_says(run, ids):
+    told = text(shown(ids["a"]))
+    assert "Keeps away from, since they came before it" in told and "1 concept not in this run" in told
+
+
+def test_the_curves_have_their_height_whatever_number_of_names_stands_below():
+    found = pd.DataFrame([{c: n for c in curves.COLUMNS} | {"constraint": f"word {n}"} for n in range(23)])
+    few, many = (curves.chart(table).to_dict()["height"] for table in (found[:3], found))
+    assert few == curves.PLOT + curves.AXIS + curves.ROW and many == few + 4 * curves.ROW
+
+
+def test_a_link_to_another_concept_changes_the_address(run, ids, monkeypatch):
+    """Streamlit leaves it as it was where the page stays the same, and the next click would lead back."""
+    from streamlit.runtime.state.query_params import QueryParams
+
+    told = []
+    monkeypatch.setattr(QueryParams, "_send_query_param_msg", lambda self: told.append(self.to_dict()["concept"]))
+    app = shown(ids["a"])
+    assert not told
+    app.query_params["concept"] = ids["b"]
+    app.run()
+    assert set(told) == {ids["b"]}
+    told.clear()
+    app.run()
+    assert not told

@@ -10,14 +10,14 @@ import streamlit as st
 from core.errors import ConceptreeError
 from evolve import Individual
 from evolve.run import Drawing, Entry
-from ui.pictures import PROMPTS, SEED, checked_prompt
-from ui.view import differences, drawing, links, store, undo
+from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole
+from ui.view import damage, differences, drawing, errands, links, store, undo
+from ui.view.described import described
 from ui.view.store import Opened
 from ui.view.text import counted, plain, shortened
 
 LEAST, MOST = 2, 6
 SIDES = {2: 320, 3: 280, 4: 220, 5: 180, 6: 150}  # of pictures, in pixels, by how many stand in a row
-EVERY = 2.0  # seconds between two looks whether a process has drawn
 
 
 def show() -> None:
@@ -25,6 +25,7 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Compare", anchor=False, width="content")
         undo.bar(found.run)
+    damage.tell(found.damage)
     chosen = _chosen(found)
     if len(chosen) < LEAST:
         st.info(f"Choose {LEAST} to {MOST} concepts.", icon=":material/compare:")
@@ -70,7 +71,7 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
         return
     prompts = _prompts(found, chosen)
     seed = int(st.session_state.get("compare.seed", SEED))
-    there = {(d.concept, d.prompt, d.seed): d for id_ in ids for d in found.drawings.get(id_, ()) if d.file.is_file()}
+    there = {(d.concept, d.prompt, d.seed): d for id_ in ids for d in found.drawings.get(id_, ()) if is_whole(d.file)}
     wanted = [(id_, prompt, seed) for prompt in prompts for id_ in ids]
     lacking = [each for each in wanted if each not in there]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -103,7 +104,7 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
         else:
             if is_there:
                 st.rerun()
-    _errands(found, chosen)
+    errands.watch(found.run, chosen)
     head = st.columns(len(chosen))
     for column, each in zip(head, chosen, strict=True):
         with column:
@@ -112,18 +113,17 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
         st.caption(plain(prompt.replace("{}", "…")))
         for column, each in zip(st.columns(len(chosen)), chosen, strict=True):
             with column:
-                _picture(run, each, there.get((each.id, prompt, seed)), prompt, SIDES[len(chosen)])
+                _picture(run, each, there.get((each.id, prompt, seed)), SIDES[len(chosen)])
 
 
-def _picture(run: str, each: Entry, drawn: Drawing | None, prompt: str, side: int) -> None:
+def _picture(run: str, each: Entry, drawn: Drawing | None, side: int) -> None:
     if drawn is None:
         with st.container(
             border=True, height=side, width=side, horizontal_alignment="center", vertical_alignment="center"
         ):
             st.caption("not drawn", width="content")
         return
-    what = f"{prompt.replace('{}', each.name)}, of a {each.category} that does not exist"
-    st.image(links.picture(run, drawn, 256), width=side, alt=what)
+    st.image(links.picture(run, drawn, 256), width=side, alt=described(each, drawn))
 
 
 def _prompts(found: Opened, chosen: Sequence[Entry]) -> list[str]:
@@ -155,26 +155,6 @@ def _add_prompt(run: str) -> None:
     st.session_state["compare.prompt"] = ""
 
 
-def _errands(found: Opened, chosen: Sequence[Entry]) -> None:
-    at_work = []
-    for each in chosen:
-        errand = drawing.errand(found.run, each.id)
-        if errand and errand.process.poll() is None:
-            at_work.append(each.id)
-        elif errand and errand.problem:
-            st.error(plain(f"{each.name} could not be drawn: {errand.problem}"), icon=":material/error:")
-    if at_work:
-        st.fragment(_await, run_every=EVERY)(found.run.folder.name, tuple(at_work))
-
-
-def _await(run: str, ids: Sequence[str]) -> None:
-    found = store.opened(run)
-    errands = [drawing.errand(found.run, id_) for id_ in ids]
-    if any(errand is None or errand.process.poll() is not None for errand in errands):
-        st.rerun(scope="app")
-    st.caption("Processes of their own are drawing them; you can go on working.")
-
-
 def _facts(found: Opened, chosen: Sequence[Entry]) -> None:
     """What differs, marked; what is equal, folded."""
     learned: list[Individual] = []
@@ -191,12 +171,13 @@ def _facts(found: Opened, chosen: Sequence[Entry]) -> None:
     titles = _titles(learned)
     st.subheader(f"What differs: {counted(len(unlike), 'fact')}", anchor=False)
     if unlike:
-        st.dataframe(_table(unlike, titles, mark=True), hide_index=True, height="content")
+        st.caption("What no more than half of them have stands in **bold**.")
+        st.table(_table(unlike, titles, mark=True), hide_index=True, alt="In what they differ")
     st.subheader("Scores", anchor=False)
-    st.dataframe(_table(differences.scores(learned), titles), hide_index=True, height="content")
+    st.table(_table(differences.scores(learned), titles), hide_index=True, alt="Their scores when they were learned")
     with st.expander(f"What is equal: {counted(len(alike), 'fact')}", key="compare.equal"):
-        table = {"fact": [row.fact for row in alike], "of all": [row.values[0] for row in alike]}
-        st.dataframe(pd.DataFrame(table), hide_index=True, height="content")
+        told = {"fact": [row.fact for row in alike], "of all": [", ".join(row.values[0]) for row in alike]}
+        st.dataframe(pd.DataFrame(told), hide_index=True, height="content")
 
 
 def _titles(learned: Sequence[Individual]) -> list[str]:
@@ -208,14 +189,11 @@ def _titles(learned: Sequence[Individual]) -> list[str]:
 
 
 def _table(rows: Sequence[differences.Row], titles: Sequence[str], mark: bool = False) -> pd.DataFrame:
-    """Facts as rows. mark: what most do not share is marked."""
+    """Facts as rows, in Markdown. mark: what few of them have."""
     columns: dict[str, list[str]] = {"fact": [row.fact for row in rows]}
     for place, title in enumerate(titles):
-        columns[title] = [_marked(row, place) if mark else row.values[place] for row in rows]
+        columns[plain(title)] = [
+            ", ".join(f"**{plain(item)}**" if mark and row.is_rare(item) else plain(item) for item in row.values[place])
+            for row in rows
+        ]
     return pd.DataFrame(columns)
-
-
-def _marked(row: differences.Row, place: int) -> str:
-    value = row.values[place]
-    common = max(row.values.count(each) for each in row.values)
-    return value if row.values.count(value) == common and common > 1 else f"≠ {value}"

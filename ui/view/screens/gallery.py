@@ -12,8 +12,9 @@ from core.errors import ConceptreeError
 from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.run import Drawing, Entry
-from ui.view import links, store, undo
+from ui.view import damage, links, store, undo
 from ui.view.cards import Card, cards, choose
+from ui.view.described import described
 from ui.view.downloads import FORMS, zipped
 from ui.view.store import Opened
 from ui.view.text import counted, plain
@@ -59,7 +60,8 @@ def _gallery(found: Opened) -> None:
         st.title("Gallery", anchor=False, width="content")
         undo.bar(found.run)
     runs = _runs(found)
-    _tell_damage(runs)
+    for each in runs:
+        damage.tell(each.damage)
     asked = _filters(runs)
     items = _sorted(_matching(_items(runs, asked), asked), asked["sort"])
     key = f"gallery.cards.{found.run.folder.name}"
@@ -95,13 +97,6 @@ def _runs(found: Opened) -> list[Opened]:
             except ConceptreeError as error:
                 st.warning(plain(str(error)), icon=":material/healing:")
     return runs
-
-
-def _tell_damage(runs: Sequence[Opened]) -> None:
-    for found in runs:
-        if found.damage:
-            more = f" There are {len(found.damage) - 1} more such places." if len(found.damage) > 1 else ""
-            st.warning(plain(f"{found.damage[0]}.{more} What is whole is shown."), icon=":material/healing:")
 
 
 def _filters(runs: Sequence[Opened]) -> dict[str, Any]:
@@ -215,7 +210,7 @@ def _card(item: Item, several_runs: bool, is_drawing: bool) -> Card:
         id=item.card_id,
         title=entry.name,
         image=links.picture(item.run, drawing, 256) if there and drawing else "",
-        alt=f"{entry.name}, a {entry.category} that does not exist" if there else "",
+        alt=described(entry, drawing if is_drawing else None) if there else "",
         line=f"{line} · {item.run}" if several_runs else line,
         generation=entry.generation,
         rating=note.rating,

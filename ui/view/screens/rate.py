@@ -1,17 +1,15 @@
-"""The paper's user study: people rate sets of drawings without knowing whose they are; what came of it."""
+"""The paper's user study: people rate sets of drawings without knowing whose they are."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import altair as alt
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from core.errors import ConceptreeError
+from evolve.parts import Damage
 from evolve.ratings import (
     SCALE,
     Answer,
@@ -19,16 +17,13 @@ from evolve.ratings import (
     Session,
     answer,
     answers,
-    as_csv,
-    means,
     new_session,
     open_questions,
     sessions,
-    shares,
 )
-from evolve.run import Entry
-from ui.pictures import PROMPTS, SEED
-from ui.view import drawing, links, store
+from ui.pictures import PROMPTS, SEED, is_whole
+from ui.view import damage, drawing, links, store
+from ui.view.screens import results
 from ui.view.store import Opened
 from ui.view.text import counted, plain, shortened
 
@@ -39,10 +34,9 @@ SIDE = 220  # pixels
 
 def show() -> None:
     found = store.opened(st.session_state["run"])
-    damage: list = []
-    known, given = sessions(found.run, damage), answers(found.run, damage)
-    if damage:
-        st.warning(plain(f"{damage[0]}. What is whole is shown."), icon=":material/healing:")
+    lost: list[Damage] = []
+    known, given = sessions(found.run, lost), answers(found.run, lost)
+    damage.tell([*lost, *found.damage])
     asked = st.query_params.get("session")
     if asked:
         session = next((each for each in known if each.id == asked), None)
@@ -53,15 +47,12 @@ def show() -> None:
         _pass(found, session, given)
         return
     st.title("Rate", anchor=False)
-    making, results = st.columns([2, 3], gap="large")
+    making, made = st.columns([2, 3], gap="large")
     with making:
         _new(found)
         _unfinished(found, known, given)
-    with results:
-        _results(found, known, given)
-
-
-# A new session
+    with made:
+        results.show(found, known, given)
 
 
 def _new(found: Opened) -> None:
@@ -144,7 +135,7 @@ def _prompts(found: Opened, chosen: Sequence[str]) -> tuple[list[tuple[str, int]
     counts: dict[tuple[str, int], set[str]] = {}
     for id_ in chosen:
         for each in found.drawings.get(id_, ()):
-            if each.file.is_file():
+            if is_whole(each.file):
                 counts.setdefault((each.prompt, each.seed), set()).add(id_)
     shared = [pair for pair, who in counts.items() if len(who) == len(chosen)]
     usual = [(prompt, SEED) for prompt in PROMPTS[found.run.about["kind"]]]
@@ -153,7 +144,7 @@ def _prompts(found: Opened, chosen: Sequence[str]) -> tuple[list[tuple[str, int]
 
 def _file(found: Opened, id_: str, pair: tuple[str, int]) -> str | None:
     return next(
-        (d.file.name for d in found.drawings.get(id_, ()) if (d.prompt, d.seed) == pair and d.file.is_file()), None
+        (d.file.name for d in found.drawings.get(id_, ()) if (d.prompt, d.seed) == pair and is_whole(d.file)), None
     )
 
 
@@ -171,9 +162,6 @@ def _unfinished(found: Opened, known: Sequence[Session], given: Sequence[Answer]
             run=found.run.folder.name,
             session=each.id,
         )
-
-
-# The session
 
 
 def _pass(found: Opened, session: Session, given: Sequence[Answer]) -> None:
@@ -212,7 +200,7 @@ def _set(found: Opened, files: Sequence[str], side: str) -> None:
     """Drawings without a word of what they show."""
     name = found.run.folder.name
     of = f" of {side}" if side else ""
-    lost = [file for file in files if not (found.run.folder / "drawings" / file).is_file()]
+    lost = [file for file in files if not is_whole(found.run.folder / "drawings" / file)]
     there = [file for file in files if file not in lost]
     with st.container(horizontal=True, gap="small"):
         for number, file in enumerate(there, 1):
@@ -261,79 +249,3 @@ def _step_back(session: Session, number: int) -> None:
 
 def _set_back(session: Session, number: int) -> None:
     st.session_state[f"rate.back.{session.id}"] = number
-
-
-# Results
-
-
-def _results(found: Opened, known: Sequence[Session], given: Sequence[Answer]) -> None:
-    st.subheader("Results", anchor=False)
-    if not given:
-        st.caption("Nobody has answered yet.")
-        return
-    raters = list(dict.fromkeys(each.rater for each in known))
-    told = f"{counted(len(given), 'answer')} in {counted(len(known), 'session')} by {counted(len(raters), 'rater')}."
-    st.caption(told)
-    if len(raters) > 1:
-        only = st.multiselect("Raters", raters, key="rate.only", placeholder="all")
-        given = [each for each in given if not only or each.rater in only]
-    by_id = found.by_id
-    if rated := means(given):
-        st.markdown("**1 to 5**: mean, with its 95 % interval by Student’s t")
-        rows = [
-            {
-                "concept": _named(by_id, each.concept),
-                "mean": each.mean,
-                "deviation": each.deviation,
-                "low": each.low,
-                "high": each.high,
-                "answers": each.n,
-            }
-            for each in rated
-        ]
-        _summary(rows, "mean", list(SCALE), found)
-    if preferred := shares(given):
-        st.markdown("**A against B**: share of wins, with its 95 % interval by Wilson")
-        rows = [
-            {
-                "concept": _named(by_id, each.concept),
-                "share": each.share,
-                "low": each.low,
-                "high": each.high,
-                "wins": each.wins,
-                "answers": each.n,
-            }
-            for each in preferred
-        ]
-        _summary(rows, "share", [0, 1], found)
-    st.download_button(
-        "All answers as CSV",
-        lambda: as_csv(found.run),
-        file_name=f"{found.run.folder.name}-ratings.csv",
-        mime="text/csv",
-        key="rate.csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-
-
-def _named(by_id: Mapping[str, Entry], id_: str) -> str:
-    return by_id[id_].name if id_ in by_id else id_[:8]
-
-
-def _summary(rows: Sequence[Mapping[str, Any]], what: str, domain: Sequence[float], found: Opened) -> None:
-    table = pd.DataFrame(rows).dropna(axis="columns", how="all")  # of single answers no interval follows
-    drawn = pd.DataFrame(rows)
-    base = alt.Chart(drawn).encode(y=alt.Y("concept:N", sort=None, title=None))
-    ticks = alt.Axis(values=list(range(*SCALE)) + [SCALE[1]]) if what == "mean" else alt.Axis(format="%")
-    x = alt.X(f"{what}:Q", scale=alt.Scale(domain=domain, zero=False, nice=False), title=what, axis=ticks)
-    tips = [alt.Tooltip("concept:N"), *(alt.Tooltip(f"{name}:Q", format=".2f") for name in (what, "low", "high"))]
-    bars = base.mark_rule(strokeWidth=2, opacity=0.7).encode(x="low:Q", x2="high:Q", tooltip=tips)
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(x=x, tooltip=tips)
-    height = 40 + 24 * len(rows)
-    told = "; ".join(f"{row['concept']} {row[what]:.2f}" for row in rows[:20])
-    st.altair_chart(
-        (bars + points).properties(height=height), width="stretch", key=f"rate.chart.{what}", alt=f"{what}: {told}"
-    )
-    numbers = {name: st.column_config.NumberColumn(format="%.2f") for name in (what, "deviation", "low", "high")}
-    st.dataframe(table, hide_index=True, column_config=numbers, height="content" if len(rows) < 12 else 360)

@@ -1,0 +1,120 @@
+"""A concept's drawings, large and as a list, and new ones in whatever prompt a person thinks of."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import ConceptreeError
+from evolve import Run
+from evolve.run import Entry
+from ui.pictures import is_whole
+from ui.stack import words_unknown_in
+from ui.view import drawing, errands, links, model
+from ui.view.cards import Card, cards, choose
+from ui.view.described import described, titled
+from ui.view.store import Opened
+from ui.view.text import plain, shortened
+
+BIG, SMALL = 512, 96  # pixels
+COLUMNS, ROW = 3, 172  # cards beside each other where the page is 1280 pixels wide, and how high one is
+
+
+def show(found: Opened, entry: Entry) -> None:
+    name, key = found.run.folder.name, f"concept.drawings.{found.run.folder.name}.{entry.id}"
+    there = found.drawings.get(entry.id, [])
+    by_stem = {each.file.stem: each for each in there}
+    lost = [each for each in there if not is_whole(each.file)]
+    place = st.container()
+    shown = there[0] if there else None
+    if len(there) > 1 or lost:
+        items = [
+            Card(
+                stem,
+                titled(each, entry),
+                "" if each in lost else links.picture(name, each, 192),
+                described(entry, each),
+                f"seed {each.seed}",
+            )
+            for stem, each in by_stem.items()
+        ]
+        chosen = cards(
+            items,
+            [there[0].file.stem],
+            key=key,
+            label="Drawings",
+            height=ROW if len(items) <= COLUMNS else 2 * ROW,
+            side=SMALL,
+            several=False,
+            opens=False,
+        ).selected
+        shown = by_stem[chosen[0]] if chosen else shown
+    with place:
+        if shown is None:
+            st.info("Nothing is drawn of it yet: ask for a drawing below.", icon=":material/brush:")
+        elif shown in lost:
+            how = "damaged" if shown.file.is_file() else "missing"
+            st.warning(plain(f"The picture {shown.file.name} is {how}."), icon=":material/healing:")
+            if st.button("Draw it again", key="concept.mend", icon=":material/brush:"):
+                _draw(found.run, entry, shown.prompt, shown.seed, key)
+        else:
+            st.image(links.picture(name, shown, BIG), width="stretch", alt=described(entry, shown))
+            st.caption(plain(f"{titled(shown, entry)}, seed {shown.seed}"))
+    st.fragment(_draw_anew)(found, entry, key)
+
+
+def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
+    """Another prompt: with what is suggested, and what was drawn before."""
+    with st.container(border=True, key="concept.anew"):
+        text = st.text_input(
+            "Draw it in another prompt",
+            key="concept.prompt",
+            max_chars=300,
+            placeholder=f"a photo of a {shortened(entry.name, 30)} in the snow",
+            help="Say its name, or {}, where it stands.",
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            seed = st.number_input("Seed", 0, 10**9, 1, key="concept.seed", width=130)
+            asked = st.button("Draw", key="concept.draw", type="primary", icon=":material/brush:")
+        drawn = [each.prompt for each in found.drawings.get(entry.id, [])]
+        before = [each.prompt for drawings in found.drawings.values() for each in drawings]
+        offered = [*dict.fromkeys(reversed(before)), *drawing.ideas(entry.kind)]
+        offered = [prompt for prompt in dict.fromkeys(offered) if prompt not in drawn][:8]
+        if offered:
+            st.pills(
+                "Ideas, and what was drawn of others",
+                offered,
+                key="concept.ideas",
+                format_func=lambda prompt: plain(shortened(prompt.replace("{}", "…"), 48)),
+                on_change=_take_idea,
+            )
+        whose, words = st.session_state.get("concept.unknown", ("", []))
+        if whose == entry.id:
+            told = f"To this model these words mean nothing: {', '.join(words)}."
+            st.warning(plain(told), icon=":material/translate:")
+        if asked:
+            _draw(found.run, entry, text, int(seed), key)
+        errands.watch(found.run, [entry])
+
+
+def _take_idea() -> None:
+    idea = st.session_state.get("concept.ideas")
+    if idea:
+        st.session_state["concept.prompt"] = idea
+        st.session_state["concept.ideas"] = None
+
+
+def _draw(run: Run, entry: Entry, text: str, seed: int, key: str) -> None:
+    try:
+        prompt = drawing.prompt_from(text, entry)
+        with st.spinner("Drawing …"):
+            is_there = drawing.draw(run, [(entry.id, prompt, seed)])
+            unknown = words_unknown_in(model.backbone(run), prompt)
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    # Until the next drawing: the cards, in which the new one is chosen, make the page anew once more.
+    st.session_state["concept.unknown"] = (entry.id, unknown) if unknown else ("", [])
+    if is_there:
+        made = [d for d in run.drawings(entry.id, []) if (d.prompt, d.seed) == (prompt, seed)]
+        choose(key, [d.file.stem for d in made[:1]])
+        st.rerun(scope="app")

@@ -1,0 +1,142 @@
+"""What people say of a concept, and what they do with it: name, stars, comment; parent, repeat, compare, export."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import ConceptreeError
+from core.exchange import readers
+from evolve import Run
+from evolve.run import Entry
+from evolve.share import family_file
+from ui.exchange import stem_of
+from ui.view import links, undo
+from ui.view.downloads import FORMS, zipped
+from ui.view.store import Opened
+from ui.view.text import counted, plain
+
+
+def show(found: Opened, entry: Entry) -> None:
+    _said(found, entry)
+    _actions(found, entry)
+
+
+def _said(found: Opened, entry: Entry) -> None:
+    note, run = entry.note, found.run
+    wrong = st.session_state.get("concept.wrong", ("", "", ""))
+    refused = wrong[0] == entry.id
+    for key, value in {
+        "concept.name": wrong[1] if refused else entry.name,
+        "concept.rating": note.rating - 1 if note.rating else None,
+        "concept.favourite": note.favourite,
+        "concept.hidden": note.hidden,
+        "concept.comment": note.comment,
+    }.items():
+        if key not in st.session_state or st.session_state[key] != value:
+            st.session_state[key] = value
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.text_input("Name", key="concept.name", max_chars=80, on_change=_rename, args=(run, entry), width=210)
+        with st.container(width="content", gap=None):
+            st.caption("Rating", width="content")
+            st.feedback("stars", key="concept.rating", on_change=_rate, args=(run, entry))
+        st.toggle("Favourite", key="concept.favourite", on_change=_mark, args=(run, entry, "favourite"))
+        st.toggle("Hidden", key="concept.hidden", on_change=_mark, args=(run, entry, "hidden"))
+    if refused:
+        st.error(plain(wrong[2]), icon=":material/error:")
+    st.text_area("Comment", key="concept.comment", max_chars=10_000, height=68, on_change=_comment, args=(run, entry))
+
+
+def _rename(run: Run, entry: Entry) -> None:
+    typed = st.session_state["concept.name"]
+    name = typed.strip() if typed.strip() not in ("", entry.born) else None
+    st.session_state.pop("concept.wrong", None)
+    what = f"{entry.name} is called {name or entry.born} now"
+    if (name or entry.born) != entry.name and not undo.note(run, entry.id, what, name=name):
+        st.session_state["concept.wrong"] = (entry.id, typed, undo.take_problem())
+
+
+def _rate(run: Run, entry: Entry) -> None:
+    stars = st.session_state["concept.rating"]
+    rating = None if stars is None else stars + 1
+    undo.note(run, entry.id, f"{entry.name}: {f'rated {rating} of 5' if rating else 'not rated'}", rating=rating)
+
+
+def _mark(run: Run, entry: Entry, field: str) -> None:
+    value = bool(st.session_state[f"concept.{field}"])
+    undo.note(run, entry.id, f"{entry.name}: {'' if value else 'not '}{field}", **{field: value})
+
+
+def _comment(run: Run, entry: Entry) -> None:
+    undo.note(run, entry.id, f"comment on {entry.name}", comment=st.session_state["concept.comment"])
+
+
+def _actions(found: Opened, entry: Entry) -> None:
+    run = found.run
+    name = run.folder.name
+    chosen: dict[str, float] = st.session_state.setdefault("parents", {}).setdefault(name, {})
+    with st.container(horizontal=True, gap="small"):
+        is_parent = entry.id in chosen
+        label = "Is a parent now" if is_parent else "Make a parent"
+        icon = ":material/check:" if is_parent else ":material/family_restroom:"
+        if st.button(label, key="concept.parent", icon=icon, help="Breed children of it on the family tree's page"):
+            chosen.pop(entry.id) if is_parent else chosen.update({entry.id: 1.0})
+            st.rerun()
+        if st.button("Repeat", key="concept.again", icon=":material/replay:", help="New founders with these settings"):
+            _repeat(run, entry)
+        if st.button("Compare", key="concept.compare", icon=":material/compare:"):
+            links.go("compare", run=name, concepts=entry.id)
+        with st.popover("Export", icon=":material/download:", key="concept.export"):
+            _export(run, entry)
+        if chosen:
+            links.to("tree", f"Breed {counted(len(chosen), 'parent')}", icon=":material/account_tree:", run=name)
+
+
+def _export(run: Run, entry: Entry) -> None:
+    form = st.selectbox("Format", list(FORMS), format_func=FORMS.get, key="concept.form")
+    try:
+        each = run.find(entry.id)
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    stem = stem_of(each)
+    line = readers(form, each.concept.vectors)
+    st.caption(plain(f"{line[:1].upper()}{line[1:]}."))
+    st.download_button(
+        "Embedding, sidecar and drawings",
+        lambda: zipped([(run, [entry.id])], form),
+        file_name=f"{stem}.zip",
+        mime="application/zip",
+        key="concept.download",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.download_button(
+        "With all its ancestors, as a family",
+        lambda: family_file(run, [entry.id]),
+        file_name=f"{stem}.family.zip",
+        mime="application/zip",
+        key="concept.family",
+        icon=":material/family_history:",
+        on_click="ignore",
+        help="One file that others open on the page of runs, or with conceptree adopt.",
+    )
+
+
+def _repeat(run: Run, entry: Entry) -> None:
+    """Let the page of new runs begin with what this one was learned with."""
+    try:
+        request = run.find(entry.id).concept.request
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.session_state["seed:again"] = {
+        "category": request.category,
+        "kind": request.kind,
+        "settings": request.chosen.to_dict(),
+        "seed": request.seed,
+        "schedule": request.schedule,
+        "negatives": list(request.negatives),
+        "model": run.about["stack"]["where"],
+        "of": entry.name,
+    }
+    links.go("seed")

@@ -1,0 +1,227 @@
+"""How a concept came to be: its words and parents, Fig. 14's curves, what it is near to, its scores and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import ConceptreeError
+from evolve import Individual, Run
+from evolve.fitness import of_run
+from evolve.run import Descent, Entry
+from ui.pictures import is_whole
+from ui.view import curves, links, model, nearness, store
+from ui.view.described import described
+from ui.view.differences import valued, words_of
+from ui.view.store import Opened
+from ui.view.text import counted, plain, shortened
+
+SMALL = 96  # pixels
+RELATIVES, LINKS = 6, 24  # at most
+BY = {"vqa": "question answerer", "user": "a person", "request": "asked for", "vocabulary": "the vocabulary"}
+BIRTHS = {"founder": "founder", "mix": "child", "mutate": "variation", "image": "child of pictures"}
+TABS = ("How it came to be", "Curves", "Nearest", "Scores and settings")
+OBJECTIVES = {
+    "belongs": "how much it is of its category",
+    "differs": "that, minus its likeness to the nearest known member",
+    "novel": "its distance to the nearest other concepts",
+    "consistent": "whether it looks the same in different prompts",
+}
+
+
+def show(found: Opened, entry: Entry) -> None:
+    try:
+        each = found.run.find(entry.id)
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.fragment(_tabs)(found, entry, each)
+
+
+def _tabs(found: Opened, entry: Entry, each: Individual) -> None:
+    came, grew, near, scores = st.tabs(TABS, key="concept.tab", on_change="rerun")
+    names = _names(found, each)
+    if came.open:
+        with came:
+            _came(found, entry, each)
+    if grew.open:
+        with grew:
+            _curves(each, names)
+    if near.open:
+        with near:
+            _near(found, entry, each)
+    if scores.open:
+        with scores:
+            _scores(found, entry, each)
+
+
+def _came(found: Opened, entry: Entry, each: Individual) -> None:
+    request = each.concept.request
+    st.markdown(f"**Category:** {plain(request.category)}{', a style' if request.kind == 'style' else ''}")
+    if request.positives:
+        st.markdown(f"**Is:** {plain(', '.join(words_of(request)))}")
+    if entry.parents:
+        _parents(found, entry)
+    children = [other for other in found.entries if any(parent.id == entry.id for parent in other.parents)]
+    negatives = each.concept.negatives
+    if negatives:
+        st.markdown(f"**Is not**, and since which step of {each.concept.steps}:")
+        rows = {
+            "word": [n.word for n in negatives],
+            "since step": [n.step for n in negatives],
+            "named by": [BY.get(n.by, n.by) for n in negatives],
+            "note": [n.note for n in negatives],
+        }
+        st.dataframe(pd.DataFrame(rows), hide_index=True, height="content" if len(negatives) < 8 else 290)
+    elif not entry.parents:
+        st.caption("Nothing was said that it shall not be.")
+    if request.avoid:
+        st.markdown("**Keeps away from**, since they came before it")
+        here = [found.by_id[avoid.id] for avoid in request.avoid if avoid.id in found.by_id]
+        _links(found, here, len(request.avoid) - len(here))
+    if children:
+        st.markdown("**Children**")
+        _links(found, children)
+
+
+def _links(found: Opened, entries: Sequence[Entry], absent: int = 0) -> None:
+    """To concepts of the run. absent: how many more there are of whom it knows nothing."""
+    more = len(entries) - LINKS
+    with st.container(horizontal=True, gap="small"):
+        for each in entries[:LINKS]:
+            links.to("concept", plain(each.name), run=found.run.folder.name, concept=each.id)
+        told = [f"and {more} more"] if more > 0 else []
+        told += [f"{counted(absent, 'concept')} not in this run"] if absent else []
+        if told:
+            st.caption(", ".join(told))
+
+
+def _parents(found: Opened, entry: Entry) -> None:
+    st.markdown("**Comes from**")
+    total = sum(parent.weight for parent in entry.parents)
+    with st.container(horizontal=True, gap="medium"):
+        for parent in entry.parents:
+            with st.container(width=SMALL + 24, gap="xsmall"):
+                _parent(found, parent, parent.weight / total)
+
+
+def _parent(found: Opened, parent: Descent, share: float) -> None:
+    name = found.run.folder.name
+    there, where = found, name
+    if parent.id not in found.by_id and parent.run and parent.run != name:
+        with suppress(ConceptreeError):  # or else it goes by its id
+            there, where = store.opened(parent.run), parent.run
+    if parent.is_photo:
+        photo = found.run.photos([]).get(parent.id)
+        if photo:
+            st.image(links.photo(name, parent.id, 128), width=SMALL, alt=f"photograph {photo.label}")
+        st.caption(plain(f"{shortened(photo.label if photo else parent.brief, 24)}, a photograph"))
+    elif other := there.by_id.get(parent.id):
+        drawn = next((d for d in there.drawings.get(parent.id, ()) if is_whole(d.file)), None)
+        if drawn:
+            st.image(links.picture(where, drawn, 192), width=SMALL, alt=described(other, drawn))
+        links.to("concept", plain(other.name), run=where, concept=other.id)
+    else:
+        st.caption(plain(f"{parent.brief}, which is not here"))
+    st.caption(f"{share:.0%}{' · varied' if parent.kind == 'mutate' else ''}")
+
+
+def _names(found: Opened, each: Individual) -> dict[str, str]:
+    """What the constraints of a concept are called that are no words."""
+    names = {other.id: other.name for other in found.entries}
+    names |= {photo.id: photo.label for photo in found.run.photos([]).values()}
+    request = each.concept.request
+    told = {f"avoid:{avoid.id}": f"not like {names.get(avoid.id, avoid.id[:8])}" for avoid in request.avoid}
+    return told | {f"parent:{p.id}": f"like {names.get(p.id, p.id[:14])}" for p in request.parents}
+
+
+def _curves(each: Individual, names: Mapping[str, str]) -> None:
+    concept = each.concept
+    table = curves.table(concept, names)
+    if table.empty:
+        st.caption("Nothing was measured while it was learned.")
+        return
+    what = f"how similar {each.name} was to each of its constraints, by step"
+    st.altair_chart(curves.chart(table, concept.kept_step), width="stretch", key="concept.curves", alt=what)
+    st.caption(
+        "How similar what is imagined is to each constraint, on the fixed prompts. Dashed: what it shall not be; a"
+        " diamond: the step at which that came. The grey line is the step that was kept. Click a name to see it alone."
+    )
+    with st.expander("As a table", key="concept.curves.table"):
+        st.dataframe(table, hide_index=True)
+
+
+def _near(found: Opened, entry: Entry, each: Individual) -> None:
+    relatives = nearness.relatives(found.run.image_embeds(), entry.id, RELATIVES)
+    st.markdown("**Nearest relatives**, by what the model imagines")
+    if not relatives:
+        st.caption("There are no others to compare it with.")
+    with st.container(horizontal=True, gap="medium"):
+        for id_, cosine in relatives:
+            other = found.by_id.get(id_)
+            if other is None:
+                continue
+            with st.container(width=SMALL, gap="xsmall"):
+                drawn = next((d for d in found.drawings.get(id_, ()) if is_whole(d.file)), None)
+                if drawn:
+                    st.image(links.picture(found.run.folder.name, drawn, 192), width=SMALL, alt=described(other, drawn))
+                links.to("concept", plain(other.name), run=found.run.folder.name, concept=id_)
+                st.caption(f"{cosine:.2f}")
+    st.markdown("**Nearest known words**")
+    try:
+        with st.spinner("Asking the model …"):
+            words = nearness.words(model.backbone(found.run), each)
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    if not words:
+        st.caption("This model lists no words of the category.")
+        return
+    table = pd.DataFrame({"word": [word for word, _ in words], "similarity": [value for _, value in words]})
+    bar = st.column_config.ProgressColumn(format="%.2f", min_value=0.0, max_value=1.0)
+    st.dataframe(table, hide_index=True, column_config={"similarity": bar}, height="content")
+
+
+def _scores(found: Opened, entry: Entry, each: Individual) -> None:
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**When it was learned**")
+        _pairs([(name, f"{value:.3f}") for name, value in entry.scores.items()])
+        st.markdown("**Fitness**, on the fixed prompts")
+        try:
+            with st.spinner("Measuring …"):
+                values = _fitness(found.run, each)
+            _pairs([(name, f"{value:.3f}") for name, value in values.items()])
+            st.caption("; ".join(f"{name}: {what}" for name, what in OBJECTIVES.items()) + ".")
+        except ConceptreeError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+    with right:
+        st.markdown("**Settings**")
+        concept, request = each.concept, each.concept.request
+        told = [
+            ("id", concept.id),
+            ("seed", str(request.seed)),
+            ("negatives", request.schedule),
+            ("begins at", request.initializer or request.category),
+            ("vectors", " × ".join(map(str, concept.vectors.shape))),
+            ("kept step", f"{concept.kept_step} of {concept.steps}"),
+            ("took", f"{concept.seconds:.0f} s"),
+            ("stack", f"{concept.version} ({concept.fingerprint})"),
+            *((name, valued(value)) for name, value in request.chosen.to_dict().items()),
+        ]
+        _pairs(told)
+
+
+def _fitness(run: Run, each: Individual) -> dict[str, float]:
+    """As it is stored, or measured now if the concept was learned by a version that did not measure all of it."""
+    stored = of_run(run, {each.id}).get(each.id, {})
+    known = {name: value for name, value in stored.items() if value is not None}
+    return known if len(known) == len(OBJECTIVES) else nearness.fitness(model.backbone(run), each, run.image_embeds())
+
+
+def _pairs(rows: Sequence[tuple[str, str]]) -> None:
+    table = pd.DataFrame({"what": [name for name, _ in rows], "value": [value for _, value in rows]})
+    st.dataframe(table, hide_index=True, height="content" if len(rows) < 12 else 360)
