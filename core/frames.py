@@ -24,20 +24,21 @@ class Frames:
     """Templates in which `{}` stands once, in whose place k vectors go. prior: None where only the text is needed."""
 
     def __init__(self, stack: Any, templates: Sequence[str], k: int, prior: CachedPrior | None = None) -> None:
-        self.encoder, self.k, self.prior = stack.text_encoder, k, prior
+        self.stack, self.k, self.prior = stack, k, prior
         tokens = tokenize(stack.tokenizer, [template.format(NAME) for template in templates], {NAME: k})
         starts = tokens.positions.view(len(templates), k)[:, 0]
         self._starts, self._lengths = starts.tolist(), (tokens.mask.sum(1) - starts).tolist()
         first, longest = max(self._starts), max(self._lengths)
         after = torch.arange(longest)
         places = (starts[:, None] + after).clamp(max=tokens.ids.shape[1] - 1)
-        device = self.encoder.device
+        encoder = stack.text_encoder
+        device = encoder.device
         self._ids = tokens.ids.gather(1, places)[:, k:].to(device)
         self._mask = (after < torch.tensor(self._lengths)[:, None]).to(device)
         self._ends = (tokens.ends - starts).to(device)
         before = (torch.arange(first) < starts[:, None]).to(device)
         with torch.no_grad():
-            hidden, found = run_tower(self.encoder, embed(self.encoder, tokens.ids[:, :first].to(device)))
+            hidden, found = run_tower(encoder, embed(encoder, tokens.ids[:, :first].to(device)))
             self._tower_past = Past.of(found, before)
             self._prior_past = prior.read(TextFeatures(hidden[:, 0], hidden, before)) if prior else None
 
@@ -45,12 +46,13 @@ class Frames:
         """`[n, width]` what is imagined with row i of `vectors` `[n, k, d]` in template `which[i]`, from `noise` as the
         prior takes it; without a prior the text embeddings.
         """
+        encoder = self.stack.text_encoder  # asked for at each step: where models take turns, that is what brings it
         first, length = (max(of[i] for i in which) for of in (self._starts, self._lengths))
         rows = sent(torch.tensor(which), vectors.device)
-        rest = embed(self.encoder, self._ids[rows, : length - self.k])
-        tokens = torch.cat([vectors.to(self.encoder.dtype), rest], dim=1)
-        hidden, _ = run_tower(self.encoder, tokens, self._tower_past.rows(rows, first))
-        text = pooled(self.encoder, hidden, self._ends[rows])
+        rest = embed(encoder, self._ids[rows, : length - self.k])
+        tokens = torch.cat([vectors.to(encoder.dtype), rest], dim=1)
+        hidden, _ = run_tower(encoder, tokens, self._tower_past.rows(rows, first))
+        text = pooled(encoder, hidden, self._ends[rows])
         if self.prior is None or self._prior_past is None or noise is None:
             return text
         features = TextFeatures(text, hidden, self._mask[rows, :length])

@@ -10,6 +10,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import core.offload
 from core.backbone import Backbone
 from core.concept import Avoid, Parent, Request
 from core.frames import NAME, Frames
@@ -128,6 +129,21 @@ def test_between_two_boundaries_nothing_waits_for_the_device(stack_folder, text_
             state, losses = step(state)
     assert waits.found == [] and waits.calls > 300
     assert state.vectors.is_meta and losses.is_meta and state.step == (1, 3, 3, 3)
+
+
+def test_where_models_take_turns_a_step_brings_its_own_back(stack_folder, monkeypatch):
+    monkeypatch.setattr(core.offload, "moved", lambda home, device: home.clone())
+    request = Request("pet", negatives=("cat",), seed=1, settings=Settings(steps=4, segment=1))
+    plain, turns = (Backbone.load(stack_folder, "cpu", offload=offload) for offload in (False, True))
+    (concept,), (other,) = (ConceptLab(stack, draw=True).run([request]) for stack in (plain, turns))
+    assert np.array_equal(concept.vectors, other.vectors)
+    step = make_step(turns, request.settings)
+    lab = ConceptLab(turns, draw=False)
+    state, _ = step(initial_state([request], lab.start(request)[None], [("cat",)], lab.bank))
+    turns.rest()
+    assert turns.turns.present is None
+    step(state)
+    assert turns.turns.present == "learn"
 
 
 @pytest.mark.parametrize(

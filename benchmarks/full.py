@@ -1,0 +1,212 @@
+"""The whole step of the optimizer at Kandinsky's full size, as published against ours: `python -m benchmarks.full`.
+
+Random weights of the published shapes (benchmarks/shapes.py), on whatever device is there, one stack at a time. Each
+row is a process of its own, so that none hides another's memory: what it needed at most, weights included. Ratios are
+per concept and step. Processor time counts the work of all threads: on a machine with other work it is the steadier of
+the two. `--count` takes no step: it counts what one costs on any device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.published import as_published, length, start
+from benchmarks.shapes import TOWERS, random_stack
+from core.backbone import Backbone
+from core.prompts import TEMPLATES
+from core.state import State
+from core.step import make_step
+
+PUBLISHED = 0  # the row of the published step, as a population
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def stepping(backbone: Backbone, population: int) -> tuple[State, Callable[[], Tensor]]:
+    """Where a row begins, and its step, which gives the vectors after it."""
+    state = start(backbone, max(1, population))
+    if population == PUBLISHED:
+        return state, lambda: as_published(backbone, state)
+    step = make_step(backbone, state.requests[0].chosen)
+    return state, lambda: step(state)[0].vectors
+
+
+def measured(stack: str, population: int, device: str, dtype: str, repeats: int) -> dict[str, Any]:
+    """One row: wall and processor seconds for a concept and step (the median of some steps, after one that is not
+    counted), and the most memory that this process had, in bytes.
+    """
+    backbone = random_stack(stack, device, DTYPES[dtype])
+    state, step = stepping(backbone, population)
+
+    def clocks() -> tuple[float, float]:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter(), time.process_time()
+
+    vectors = step()
+    taken = []
+    for _ in range(repeats):
+        before = clocks()
+        step()
+        taken.append([after - began for after, began in zip(clocks(), before, strict=True)])
+    wall, processor = (median(column) / max(1, population) for column in zip(*taken, strict=True))
+    row = {"wall": wall, "processor": processor, "memory": most_memory(device)}
+    if population == PUBLISHED:
+        _, ours = stepping(backbone, 1)
+        row["differ"] = float((ours()[0] - vectors).norm() / (vectors - state.vectors[0]).norm())
+        row["tokens"] = length(backbone, TEMPLATES["object"])
+    return row
+
+
+def most_memory(device: str) -> int:
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def compare(stack: str, options: argparse.Namespace) -> None:
+    """Print a table of one stack."""
+    published: dict[str, Any] = {}
+    for dtype in options.dtype.split(","):
+        print(f"\nshaped like {stack}, {dtype}", flush=True)
+        print(f"{'':26}{'wall s':>9}{'less':>8}{'processor s':>14}{'less':>8}{'memory MB':>12}{'each further':>14}")
+        first = None
+        for population in [PUBLISHED, *(int(n) for n in options.batches.split(","))]:
+            name = f"ours, population {population}" if population else "as published"
+            print(f"  {name} …", end="\r", file=sys.stderr, flush=True)
+            row = in_process(stack, population, dtype, options)
+            if row is None:
+                print(f"  {name:24}does not fit")
+                continue
+            published = row if population == PUBLISHED else published
+            less = ["", ""]
+            if published and population:
+                less = [f"{published[clock] / row[clock]:.1f} ×" for clock in ("wall", "processor")]
+            further = ""
+            if population and first:
+                further = f"{(row['memory'] - first[1]) / (population - first[0]) / 1e6:.0f}"
+            first = first or ((population, row["memory"]) if population else None)
+            print(
+                f"  {name:24}{row['wall']:9.3f}{less[0]:>8}{row['processor']:14.3f}{less[1]:>8}"
+                f"{row['memory'] / 1e6:12.0f}{further:>14}",
+                flush=True,
+            )
+        if published:
+            print(
+                f"  the two steps differ by {published['differ']:.1e} of how far the vector moves; prompts of up to"
+                f" {published['tokens']} tokens, 5 steps, guidance 4, 1 + 4 constraints"
+            )
+
+
+def in_process(stack: str, population: int, dtype: str, options: argparse.Namespace) -> dict[str, Any] | None:
+    """A row from a process of its own; None where it died, for lack of memory."""
+    asked = ["--stack", stack, "--batches", str(population), "--dtype", dtype, "--row"]
+    rest = ["--repeats", str(options.repeats), "--device", options.device, "--threads", str(options.threads)]
+    ended = subprocess.run([sys.executable, "-m", "benchmarks.full", *asked, *rest], capture_output=True, text=True)
+    if ended.returncode == 0:
+        return dict(json.loads(ended.stdout.splitlines()[-1]))
+    if ended.returncode in (-9, 137) or "OutOfMemory" in ended.stderr or "not enough memory" in ended.stderr:
+        return None
+    sys.exit(ended.stderr or ended.returncode)
+
+
+class Launches(TorchDispatchMode):
+    """Counts the operations that a GPU would be given: all but those that only look at a tensor otherwise."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        looks = func.is_view or func.overloadpacket.__name__ in ("detach", "empty", "_unsafe_view", "lift_fresh")
+        self.count += not looks
+        return func(*args, **(kwargs or {}))
+
+
+def count(stack: str, populations: Sequence[int]) -> None:
+    """Print what a step costs whatever it runs on: multiplications and additions, weights read, operations started."""
+    print(f"\nshaped like {stack}, counted for one step")
+    print(f"{'':26}{'TFLOP a concept':>18}{'weights read':>15}{'operations':>13}")
+    narrow, full = random_stack(stack, narrow=True), random_stack(stack, "meta")
+    for population in (PUBLISHED, *populations):
+        _, step = stepping(full, population)
+        step()  # reads the templates
+        with FlopCounterMode(display=False) as counted:
+            step()
+        _, step = stepping(narrow, population)
+        step()
+        passes = [(part, *passes_of(part, narrow, step)) for part in ("prior", "text_encoder")]
+        # Each pass reads the weights of all layers; so does the way back, where it leads to the vector.
+        read = sum(weights_of(full, part) * (there + back) for part, there, back in passes)
+        with Launches() as launches:
+            step()
+        name = f"ours, population {population}" if population else "as published"
+        flop = counted.get_total_flops() / max(1, population)
+        print(f"  {name:24}{flop / 1e12:18.3f}{read / 1e9:13.1f} G{launches.count:13}", flush=True)
+
+
+def layers_of(backbone: Backbone, part: str) -> Any:
+    model = getattr(backbone, part)
+    return model.transformer_blocks if part == "prior" else model.text_model.encoder.layers
+
+
+def weights_of(backbone: Backbone, part: str) -> int:
+    """How many weights the layers have that are multiplied with each token."""
+    return sum(weight.numel() for weight in layers_of(backbone, part).parameters() if weight.ndim == 2)
+
+
+def passes_of(part: str, backbone: Backbone, step: Callable[[], Tensor]) -> tuple[int, int]:
+    """How often a step goes through the layers of a part, and how often back."""
+    found: list[bool] = []
+    norm = next(module for name, module in layers_of(backbone, part)[0].named_modules() if "norm" in name)
+    hook = norm.register_forward_hook(lambda module, inputs, output: found.append(output.requires_grad))
+    step()
+    hook.remove()
+    return len(found), sum(found)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.full", description=__doc__)
+    parser.add_argument("--stack", choices=["all", *TOWERS], default="all", help="which shape")
+    parser.add_argument("--batches", default="1,4,8,16,32", help="how many concepts learn side by side")
+    parser.add_argument("--repeats", type=int, default=1, help="steps that count; the median of them")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--dtype", default="float32", help=f"of the frozen parts, one or more of {', '.join(DTYPES)}")
+    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: as many as it has")
+    parser.add_argument("--count", action="store_true", help="count operations, which needs neither time nor device")
+    parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.device == "auto":
+        options.device = "cuda" if torch.cuda.is_available() else "cpu"
+    if unknown := set(options.dtype.split(",")) - set(DTYPES):
+        parser.error(f"--dtype {sorted(unknown)[0]}: choose of {', '.join(DTYPES)}")
+    if not all(n.isdecimal() and (int(n) or options.row) for n in options.batches.split(",")):
+        parser.error(f"--batches {options.batches}: expected whole numbers, as in 1,8,32")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if options.row:
+        row = measured(options.stack, int(options.batches), options.device, options.dtype, options.repeats)
+        print(json.dumps(row))
+        return
+    where = torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"{where}, PyTorch {torch.__version__}")
+    for stack in TOWERS if options.stack == "all" else (options.stack,):
+        if options.count:
+            count(stack, [int(n) for n in options.batches.split(",")])
+        else:
+            compare(stack, options)
+
+
+if __name__ == "__main__":
+    main()
