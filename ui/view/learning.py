@@ -1,18 +1,33 @@
-"""What a job does, in words: for the line above every page, the cards of runs and the page of a job."""
+"""What a job does, in words and pictures: for the line above every page, the cards of runs, the tree, its own page."""
 
 from __future__ import annotations
 
-from evolve.jobs import Job, Status
-from ui.view.text import counted, left, shortened
+import streamlit as st
 
-WHAT = {"seed": ("founder", "founders"), "breed": ("child", "children"), "vary": ("variation", "variations")}
+from evolve import Run
+from evolve.jobs import Job, Status
+from ui.view import links
+from ui.view.text import counted, left, plain, shortened
+
+AT_WORK = ("starting", "working")
+WHAT = {
+    "seed": ("founder", "founders"),
+    "breed": ("child", "children"),
+    "vary": ("variation", "variations"),
+    "evolve": ("generation", "generations"),
+}
 
 
 def what(job: Job) -> str:
     """`6 founders`, `2 children`, as far as the plan can be read."""
     one, several = WHAT.get(job.command, ("concept", "concepts"))
     requests = job.plan.get("requests")
-    numbers = [job.plan.get("count"), job.plan.get("children"), len(requests) if isinstance(requests, list) else None]
+    numbers = [
+        job.plan.get("count"),
+        job.plan.get("generations"),
+        job.plan.get("children"),
+        len(requests) if isinstance(requests, list) else None,
+    ]
     number = next((number for number in numbers if isinstance(number, int)), None)
     return several if number is None else counted(number, one, several)
 
@@ -45,8 +60,25 @@ def state(job: Job, status: Status) -> str:
             return f"{status.state}{at}"
         case "waiting":
             return "not begun"
+        case "paused":
+            return "waits for your choice"
     return str(status.state)
 
 
 def percent(status: Status) -> int:
     return min(100, 100 * status.step // status.steps) if status.steps else 0
+
+
+def so_far(run: Run, job: Job, side: int, most: int, captions: bool = True) -> None:
+    """What the concepts of a job looked like last, the newest `most` of them, each `side` pixels wide."""
+    last = {look.number: look for look in job.looks() if look.image and look.image.is_file()}
+    shown = [last[number] for number in sorted(last)][-most:]
+    if not shown:
+        return
+    one = WHAT.get(job.command, ("concept", ""))[0]
+    st.image(
+        [links.look(run.folder.name, job.name, look.image.stem, 128) for look in shown if look.image],
+        caption=[plain(look.name) or "draft" for look in shown] if captions else None,
+        width=side,
+        alt=[look.name or f"a {one}, as it looks so far" for look in shown],
+    )

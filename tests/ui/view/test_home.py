@@ -9,9 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from core.segments import Event
 from evolve import Run
 from evolve.jobs import Stopped, new_job
-from tests.families import by_letter, family, new_run
+from evolve.looks import add_looks
+from tests.families import by_letter, family, new_run, picture
 from tests.pages import addresses, alts, page, text
 from ui.view import processes
 from ui.view.screens.home import ago
@@ -123,6 +125,18 @@ def test_a_busy_run_says_so_and_stays_readable(pets):
         assert "2 founders: learning, 50 %" in text(found) and "pet · 9 concepts" in text(found)
         # On other pages too.
         assert "pets: 2 founders: learning, 50 %" in text(page("jobs", run="pets").run())
+
+
+def test_a_card_shows_what_its_job_has_drawn_so_far(pets):
+    job, request = new_job(pets, "seed", {"category": "pet", "count": 2}), pets.individuals()[0].concept.request
+    add_looks(job.folder, [(n, Event(n, 25, request, {}, (picture(40 + n),), (), (), ())) for n in range(2)])
+    assert not any("/looks/" in address for address in addresses(shown()))
+    with job.working():
+        job.tell(70, 140)
+        found = shown()
+    assert [each.proto.value for each in found.get("progress")] == [50]
+    assert sum("/looks/pets/" in address for address in addresses(found)) == 2
+    assert alts(found)[-2:] == ["a founder, as it looks so far"] * 2
 
 
 def test_an_unfinished_job_goes_on_from_its_card(pets, monkeypatch):

@@ -13,12 +13,12 @@ from ui.view.store import Opened
 from ui.view.text import plain
 
 EVERY = 1.5  # seconds between two looks at what is being learned
-BUSY = ("working", "starting")
+SIDE, MOST = 62, 8  # drawings of a job: pixels, and how many
 
 
 def work(found: Opened) -> None:
     """What is being learned in the run: how far it is, what it looks like, and how to stop it."""
-    busy = any(status.state in BUSY for _, status in _current(found.run))
+    busy = any(status.state in learning.AT_WORK for _, status in _current(found.run))
     st.fragment(_work, run_every=EVERY if busy else None)(found.run, len(found.entries))
 
 
@@ -40,7 +40,7 @@ def _current(run: Run) -> list[tuple[Job, Any]]:
     return [
         (job, status)
         for job, status in store.jobs_of(run)
-        if status.state in BUSY or (job.name in mine and status.state != "finished")
+        if status.state in learning.AT_WORK or (job.name in mine and status.state != "finished")
     ]
 
 
@@ -50,23 +50,16 @@ def drafts(run: Run) -> dict[str, str]:
         look.concept: links.look(run.folder.name, job.name, look.image.stem, 128)
         for job, status in _current(run)
         for look in job.looks()
-        if look.concept and look.image and status.state in BUSY
+        if look.concept and look.image and status.state in learning.AT_WORK
     }
 
 
 def _job(run: Run, job: Job, status: Any) -> None:
     name = run.folder.name
     with st.container(border=True, key=f"breed.job.{job.name}"):
-        busy = status.state in BUSY
+        busy = status.state in learning.AT_WORK
         st.progress(learning.percent(status), text=plain(learning.told(job, status)))
-        looks = {look.number: look for look in job.looks() if look.image}
-        if looks:
-            st.image(
-                [links.look(name, job.name, look.image.stem, 96) for look in looks.values()],
-                caption=[plain(look.name) or "draft" for look in looks.values()],
-                width=62,
-                alt=[look.name or "a child, as it looks so far" for look in looks.values()],
-            )
+        learning.so_far(run, job, SIDE, MOST)
         if status.problem:
             st.error(plain(status.problem), icon=":material/error:")
         with st.container(horizontal=True):

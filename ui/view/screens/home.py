@@ -14,6 +14,7 @@ from ui.view import learning, links, processes, store
 from ui.view.store import Opened
 from ui.view.text import counted, plain, shortened
 
+EVERY = 2.0  # seconds between two looks at a run in which something is being learned
 DRAWINGS, SIDE = 6, 56  # on a card; pixels
 COLUMNS = 3
 AT_FIRST = 12  # cards; the others when they are asked for
@@ -35,10 +36,11 @@ def show() -> None:
         _first_time()
     every = len(names) <= AT_FIRST or st.session_state.get("home.all", False)
     shown = names if every else names[:AT_FIRST]
+    busy = {run for run, _, _ in store.at_work()}
     for first in range(0, len(shown), COLUMNS):
         for column, name in zip(st.columns(COLUMNS), shown[first : first + COLUMNS], strict=False):
             with column, st.container(border=True, key=f"home.card.{name}"):
-                _card(name)
+                st.fragment(_card, run_every=EVERY if name in busy else None)(name)
     if not every:
         st.button(f"Show all {counted(len(names), 'run')}", key="home.more", on_click=_all)
 
@@ -132,8 +134,10 @@ def _jobs(name: str, found: Opened) -> None:
         if status.state == "finished":
             continue
         words = learning.told(job, status)
-        if status.state in ("starting", "working"):
+        if status.state in learning.AT_WORK:
             links.to("jobs", plain(words), icon=":material/hourglass_top:", run=name, job=job.name)
+            st.progress(learning.percent(status))
+            learning.so_far(found.run, job, SIDE, DRAWINGS, captions=False)
             continue
         with st.container(horizontal=True, vertical_alignment="center"):
             links.to("jobs", plain(words), icon=":material/pause_circle:", run=name, job=job.name)

@@ -21,10 +21,10 @@ from evolve.steering import Question
 from ui.runs import open_run
 from ui.stack import check_words
 from ui.view import learning, links, model, processes, store
+from ui.view.learning import AT_WORK
 from ui.view.text import counted, left, plain, shortened
 
 EVERY = 1.5  # seconds between two looks at a job that is learned
-AT_WORK = ("starting", "working")
 COLOURS = {"starting": "blue", "working": "blue", "finished": "green", "failed": "red", "killed": "orange"}
 SIDE = 72  # pixels of a drawing on a film strip
 MOST = 12  # finished concepts that are shown before somebody asks for all
