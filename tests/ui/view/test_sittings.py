@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ from core.errors import StackError
 from evolve import Run
 from evolve.operators import parent_images
 from evolve.portraits import are_known
-from tests.families import concept
+from tests.families import learned
 from ui.breed import IMAGES, KEEP
 from ui.view import sittings
 
@@ -24,19 +22,6 @@ def run(tmp_path, backbone, monkeypatch) -> Run:
     made = Run.create(tmp_path / "pets", "pet", backbone)
     made.add([learned(seed, backbone) for seed in range(4)])
     return made
-
-
-def learned(seed: int, backbone):
-    rng, made = np.random.default_rng(seed), concept(seed)
-    request = replace(made.request, tokens=1, avoid=(), fingerprint=backbone.fingerprint, positives=())
-    vectors, embed = rng.normal(size=(1, backbone.width)), rng.normal(size=backbone.width)
-    return replace(
-        made,
-        request=request,
-        vectors=vectors.astype(np.float32),
-        image_embed=embed.astype(np.float32),
-        fingerprint=backbone.fingerprint,
-    )
 
 
 def known(run: Run, backbone) -> list[bool]:
