@@ -184,6 +184,18 @@ def generations(job: Job) -> list[Generation]:
     return found
 
 
+def asked_of(job: Job) -> Evolution:
+    """What a job was asked.
+
+    Raises:
+        RunError: that cannot be read.
+    """
+    try:
+        return Evolution.from_json(job.plan)
+    except (LookupError, TypeError, ValueError, AttributeError, ConceptreeError) as error:
+        raise RunError(f"the job {str(job.folder)!r} cannot be read: remove that folder to go on without it") from error
+
+
 def awaits_choice(job: Job, asked: Evolution) -> int:
     """The number of the generation whose parents a person is to choose, 0 if it does not wait for that."""
     number = len(generations(job)) + 1

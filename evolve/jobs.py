@@ -65,8 +65,9 @@ class Stopped(KeyboardInterrupt):
 class Status:
     """How a job is.
 
-    state: "waiting" for a process, "working", "stopped" by a person, "failed" (problem says why), "finished", or
-    "killed". step of steps, 0 of 0 before it is known. left: seconds, as far as the process's course so far tells.
+    state: "waiting" for a process, "working", "stopped" by a person, "paused" until a person has chosen what follows,
+    "failed" (problem says why), "finished", or "killed". step of steps, 0 of 0 before it is known. left: seconds, as
+    far as the process's course so far tells.
     at: when that was written. doing: what it does where that is no step, such as "drawing the parents".
     """
 
@@ -176,8 +177,8 @@ class Job:
         if self.finished:
             return Status("finished", steps, steps, None, _time(self._read(_FINISHED).get("at")) or at)
         at = _time(ended.get("at")) or at
-        if ended.get("code") == STOPPED:
-            return Status("stopped", step, steps, None, at)
+        if ended.get("code") in (STOPPED, 0):
+            return Status("stopped" if ended["code"] else "paused", step, steps, None, at)
         if ended:
             problem = ended.get("problem")
             text = " ".join(problem.split()) if isinstance(problem, str) else ""

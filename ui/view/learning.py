@@ -42,6 +42,15 @@ def called(job: Job) -> str:
     return f"{what(job)} of {shortened(of, 60)}" if isinstance(of, str) else what(job)
 
 
+def one(job: Job, number: int) -> str:
+    """`Founder 3`, of the place 2"""
+    return f"{_one(job).capitalize()} {number + 1}"
+
+
+def _one(job: Job) -> str:
+    return WHAT.get(job.command, ("concept", ""))[0]
+
+
 def told(job: Job, status: Status) -> str:
     """`6 founders: learning, 40 %, about 1 min left`"""
     return f"{what(job)}: {state(job, status)}"
@@ -75,10 +84,9 @@ def so_far(run: Run, job: Job, side: int, most: int, captions: bool = True) -> N
     shown = [last[number] for number in sorted(last)][-most:]
     if not shown:
         return
-    one = WHAT.get(job.command, ("concept", ""))[0]
     st.image(
         [links.look(run.folder.name, job.name, look.image.stem, 128) for look in shown if look.image],
         caption=[plain(look.name) or "draft" for look in shown] if captions else None,
         width=side,
-        alt=[look.name or f"a {one}, as it looks so far" for look in shown],
+        alt=[look.name or f"a {_one(job)}, as it looks so far" for look in shown],
     )

@@ -8,7 +8,7 @@ from importlib import import_module
 import streamlit as st
 from streamlit.navigation.page import Page
 
-OF_A_RUN = ("tree", "concept", "gallery", "compare", "rate", "jobs")
+OF_A_RUN = ("tree", "evolve", "concept", "gallery", "compare", "rate", "jobs")
 
 
 def pages() -> dict[str, Page]:
@@ -21,6 +21,7 @@ def pages() -> dict[str, Page]:
         "runs": _page("home", "Runs", "runs", "folder_open"),
         "seed": _page("seed", "New run", "seed", "add"),
         "tree": _page("tree", "Family tree", "tree", "account_tree"),
+        "evolve": _page("evolve", "Evolve", "evolve", "trending_up"),
         "gallery": _page("gallery", "Gallery", "gallery", "grid_view"),
         "compare": _page("compare", "Compare", "compare", "compare"),
         "rate": _page("rate", "Rate", "rate", "star"),

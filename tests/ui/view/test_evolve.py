@@ -1,0 +1,142 @@
+"""The page that evolves a run: what can be asked, how the generations went, and what a person says in between."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from core import Settings
+from evolve.evolution import Evolution, Generation, _keep, choose
+from evolve.jobs import job_named, jobs, new_job
+from tests.pages import page, text
+from ui.view import processes
+
+SETTINGS = Settings(steps=4)
+
+
+@pytest.fixture
+def begun(monkeypatch) -> list[list[str]]:
+    """The commands that would be run."""
+    found: list[list[str]] = []
+    monkeypatch.setattr(processes, "_begun", {})
+    monkeypatch.setattr(
+        processes.subprocess, "Popen", lambda command, **_: found.append(command) or SimpleNamespace(poll=lambda: 0)
+    )
+    return found
+
+
+@pytest.fixture
+def stack(monkeypatch):
+    """A stack that knows all words: the family's own cannot be loaded."""
+    settings = {"calibration": {}, "vocabulary": {}, "version": "tiny-1", "draws": False, "knows": lambda _: True}
+    monkeypatch.setattr("ui.view.model.backbone", lambda run: SimpleNamespace(**settings))
+
+
+def record(mean):
+    objectives = ("belongs", "differs", "novel", "consistent")
+    return {"born": 2, "stay": 1, "likeness": 0.5, **{name: {"mean": mean, "best": mean + 0.1} for name in objectives}}
+
+
+def evolved(run, ids, select="nsga2", generations=3, done=2):
+    """A job that a process has left after some generations."""
+    asked = Evolution(generations=generations, children=2, select=select, settings=SETTINGS)
+    job = new_job(run, "evolve", asked.to_json())
+    for number in range(1, done + 1):
+        children, stay = [ids[each] for each in "ef"], [ids[each] for each in "aef"]
+        _keep(job, Generation(number, (ids["a"], ids["b"]), (), tuple(children), tuple(stay), (), record(0.2 * number)))
+    with job.working():
+        pass
+    return job
+
+
+def shown(**query):
+    found = page("evolve", run="pets", **query).run()
+    assert not found.exception
+    return found
+
+
+def test_a_run_that_never_evolved_says_so_and_can_begin(run, begun, stack):
+    app = shown()
+    assert "Nothing has evolved in this run yet" in text(app)
+    app.number_input(key="evolve.generations").set_value(2)
+    app.number_input(key="evolve.children").set_value(3)
+    app.button(key="evolve.start").click().run()
+    (job,) = jobs(run)
+    asked = Evolution.from_json(job.plan)
+    assert (asked.generations, asked.children, asked.select, asked.mutation) == (2, 3, "nsga2", 0.2)
+    assert begun[0][1:] == ["-m", "ui.cli", "resume", "pets", "--job", job.name, "--runs", str(run.folder.parent)]
+
+
+def test_what_cannot_evolve_is_said_and_nothing_begins(run, begun, stack):
+    app = shown()
+    app.text_input(key="evolve.weights").set_value("0.7").run()
+    app.button(key="evolve.start").click().run()
+    assert "weights = 0.7: expected 2 numbers above 0" in text(app)
+    assert jobs(run) == [] and begun == []
+
+
+def test_where_a_person_selects_the_first_parents_are_chosen_among_cards(run, ids, begun, stack):
+    app = shown()
+    app.segmented_control(key="evolve.select").set_value("user").run()
+    assert "You choose the parents of each generation" in text(app)
+    app.session_state["evolve.first"] = {"selected": [ids["a"], ids["c"]]}
+    app.button(key="evolve.start").click().run()
+    assert set(jobs(run)[0].plan["chosen"]) == {ids["a"], ids["c"]}
+
+
+def test_an_evolution_shows_its_objectives_and_who_stays(run, ids, stack):
+    job = evolved(run, ids, generations=2)
+    job.finish()
+    app = shown(job=job.name)
+    said = text(app)
+    assert "Generation 2 of 2" in said and "3 concepts that stay" in said
+    assert app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")
+    (table,) = app.dataframe
+    assert table.value["belongs, mean"].tolist() == [0.2, 0.4]
+
+
+def test_marks_are_noted_and_can_be_taken_back(run, ids, stack):
+    job = evolved(run, ids)
+    app = shown(job=job.name)
+    app.session_state[f"evolve.population.{job.name}.2"] = {"selected": [ids["e"], ids["f"]]}
+    app.run()
+    app.button(key="evolve.locked").click().run()
+    assert [each.note.locked for each in run.entries() if each.id in (ids["e"], ids["f"])] == [True, True]
+    assert app.button(key="evolve.locked").label == "Unlock"
+    app.button(key="undo.last").click().run()
+    assert not any(each.note.locked for each in run.entries())
+
+
+def test_one_that_waits_for_a_choice_takes_it_and_goes_on(run, ids, begun, stack):
+    job = evolved(run, ids, select="user")
+    app = shown(job=job.name)
+    assert "waits for your choice" in text(app) and "Choose the parents of generation 3" in text(app)
+    assert app.button(key="evolve.choose").disabled
+    app.session_state[f"evolve.population.{job.name}.2"] = {"selected": [ids["e"], ids["a"]]}
+    app.run()
+    app.button(key="evolve.choose").click().run()
+    assert begun[0][-4:-2] == ["--job", job.name]
+    told = (job.folder / "choice.json").read_text()
+    assert ids["e"] in told and ids["a"] in told and '"number": 3' in told
+
+
+def test_a_choice_that_is_made_is_not_asked_again(run, ids, stack):
+    job = evolved(run, ids, select="user")
+    choose(job, 3, [ids["a"]])
+    assert "Choose the parents" not in text(shown(job=job.name))
+
+
+def test_of_several_evolutions_the_newest_is_shown_first(run, ids, stack):
+    evolved(run, ids, done=1)
+    second = evolved(run, ids, done=2)
+    app = shown()
+    assert app.selectbox(key="evolve.job").value == second.name
+    assert "Generation 2 of 3" in text(app)
+
+
+def test_a_torn_generation_is_said(run, ids, stack):
+    job = evolved(run, ids)
+    (job.folder / "generations" / "0002.json").write_text("{")
+    assert "cannot be read" in text(shown(job=job.name))
+    assert job_named(run, job.name).status().state == "paused"

@@ -1,0 +1,258 @@
+"""Evolve: generations by fitness or by a person's choice, their objectives as they change, and stepping in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.errors import ConceptreeError
+from evolve.evolution import USER, Generation, asked_of, awaits_choice, choose, generations, logbook
+from evolve.jobs import Job, Status, job_named, new_job
+from evolve.rows import Entry
+from ui.evolve import COMMAND, plan_evolution
+from ui.view import damage, learning, links, model, objectives, processes, store, undo
+from ui.view.cards import Card, cards
+from ui.view.described import described
+from ui.view.learning import AT_WORK
+from ui.view.store import Opened
+from ui.view.text import counted, plain
+
+EVERY = 2.0  # seconds between two looks at an evolution that is learned
+SIDE, HEIGHT = 104, 300  # of a card and of a grid of them, in pixels
+MOST = 200  # cards that parents are chosen among: the newest
+SELECT = {"nsga2": "Fitness", "novelty": "Novelty", "tournament": "Mean rank", USER: "I choose", "random": "Chance"}
+EXPLAINED = {
+    "nsga2": "Whoever is better in one respect and not worse in the others has children and stays (NSGA-II).",
+    "novelty": "Whoever is unlike all others, as long as it belongs to the category.",
+    "tournament": "Whoever is best by its mean rank over all objectives.",
+    USER: "You choose the parents of each generation; it waits for you in between.",
+    "random": "By chance: what all other ways have to be better than.",
+}
+
+
+def show() -> None:
+    found = store.opened(st.session_state["run"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Evolve", anchor=False, width="content")
+        undo.bar(found.run)
+    damage.tell(found.damage)
+    asking, telling = st.columns([2, 3], gap="large")
+    evolutions = [(job, status) for job, status in store.jobs_of(found.run) if job.command == COMMAND]
+    with asking:
+        _ask(found)
+    with telling:
+        if not evolutions:
+            st.caption("Nothing has evolved in this run yet. What comes of it is shown here, and in the family tree.")
+            return
+        job, status = _chosen(evolutions)
+        live = status.state in AT_WORK
+        st.fragment(_course, run_every=EVERY if live else None)(found.run.folder.name, job.name, live)
+
+
+def _chosen(evolutions: Sequence[tuple[Job, Status]]) -> tuple[Job, Status]:
+    """The one that the address names, else the newest."""
+    by_name = {job.name: (job, status) for job, status in evolutions}
+    named = st.query_params.get("job")
+    if len(by_name) < 2:
+        return evolutions[0]
+    names = list(by_name)
+    name = st.selectbox(
+        "Evolution",
+        names,
+        index=names.index(named) if named in by_name else 0,
+        format_func=lambda name: f"{name}: {learning.state(*by_name[name])}",
+        key="evolve.job",
+    )
+    return by_name[name]
+
+
+def _ask(found: Opened) -> None:
+    """What shall evolve and how; what is wrong with it is said beside the button."""
+    select = st.segmented_control(
+        "Who has children, and who stays",
+        list(SELECT),
+        format_func=SELECT.get,
+        default="nsga2",
+        required=True,
+        key="evolve.select",
+    )
+    st.caption(EXPLAINED[select])
+    left, middle, right = st.columns(3)
+    numbers = {
+        "generations": left.number_input("Generations", 1, 10_000, 5, key="evolve.generations"),
+        "children": right.number_input("Children of each", 1, 1_000, 8, key="evolve.children"),
+        "population": middle.number_input(
+            "That stay", 2, 10_000, 8, key="evolve.population", disabled=select == USER, help="After each generation."
+        ),
+    }
+    given = {**numbers, "select": select, **_more()}
+    chosen: list[str] = []
+    if select == USER:
+        st.caption("The parents of the first generation; without any, your favourites and those rated 4 or 5:")
+        newest = [each for each in reversed(found.entries) if not each.note.hidden][:MOST]
+        chosen = list(_grid(found, newest, "evolve.first", "Parents of the first generation").selected)
+    _begin(found, given, chosen)
+
+
+def _more() -> dict[str, Any]:
+    with st.expander("More", key="evolve.more"):
+        left, right = st.columns(2)
+        return {
+            "parents": left.number_input("Parents of each child", 2, 16, 2, key="evolve.parents"),
+            "weights": right.text_input(
+                "Their weights", key="evolve.weights", placeholder="drawn", help="As in 0.7,0.3; without, drawn."
+            )
+            or None,
+            "mutation": left.slider(
+                "Variations", 0.0, 1.0, 0.2, 0.05, key="evolve.mutation", help="How likely a child has one parent only."
+            ),
+            "strength": right.slider("Their strength", 0.1, 1.0, 0.5, 0.05, key="evolve.strength"),
+            "words": st.multiselect(
+                "What some of them shall be besides",
+                [],
+                key="evolve.words",
+                accept_new_options=True,
+                placeholder="Type words",
+            ),
+            "steps": left.number_input("Steps", 1, 10**6, None, key="evolve.steps", placeholder="what the model needs"),
+            "seed": right.number_input("Seed", 0, 10**9, None, key="evolve.seed", placeholder="another each time"),
+        }
+
+
+def _begin(found: Opened, given: dict[str, Any], chosen: Sequence[str]) -> None:
+    if not st.button("Evolve", key="evolve.start", type="primary", icon=":material/play_arrow:", width="stretch"):
+        return
+    try:
+        plan = plan_evolution(found.run, model.backbone(found.run), chosen=chosen, **given)
+        job = new_job(found.run, COMMAND, plan.to_json())
+        processes.start(found.run, job)
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    links.go("evolve", run=found.run.folder.name, job=job.name)
+
+
+def _course(run: str, name: str, live: bool) -> None:
+    """How an evolution is, and what can be done about it; what is damaged is said here, where the form stays usable."""
+    try:
+        _shown(run, name, live)
+    except ConceptreeError as error:
+        st.error(plain(str(error)), icon=":material/healing:")
+
+
+def _shown(run: str, name: str, live: bool) -> None:
+    found = store.opened(run)
+    job = job_named(found.run, name)
+    status = processes.status(job)
+    if live and status.state not in AT_WORK:
+        st.rerun()
+    asked = asked_of(job)
+    done = generations(job)
+    waits = 0 if status.state in AT_WORK else awaits_choice(job, asked)
+    state = "waits for your choice" if waits else learning.state(job, status)
+    st.markdown(f"**{plain(f'Generation {len(done)} of {asked.generations}')}**, {plain(state)}")
+    if status.state == "failed" and not waits:
+        st.error(plain(status.problem), icon=":material/error:")
+    if status.steps and status.state != "finished":
+        st.progress(learning.percent(status))
+    links.to("jobs", "Drawings, stop and go on", icon=":material/hourglass_top:", run=run, job=name)
+    if status.state in AT_WORK:
+        learning.so_far(found.run, job, 72, 8)
+    if done:
+        st.altair_chart(objectives.chart(objectives.table(done)), key=f"evolve.chart.{name}")
+        with st.popover("As a table", icon=":material/table_rows:", key="evolve.table"):
+            st.dataframe(_rows(done), hide_index=True)
+        _population(found, job, done[-1], waits)
+
+
+def _rows(done: Sequence[Generation]) -> list[dict[str, Any]]:
+    book = logbook(done)
+    rows = [dict(zip(("generation", "born", "stay", "likeness"), row, strict=True)) for row in _columns(book)]
+    for name in book.header[4:]:
+        for row, record in zip(rows, book.chapters[name], strict=False):
+            row |= {f"{name}, {which}": record[which] for which in ("mean", "best")}
+    return rows
+
+
+def _columns(book: Any) -> list[tuple[Any, ...]]:
+    return list(zip(*book.select("generation", "born", "stay", "likeness"), strict=True))
+
+
+def _population(found: Opened, job: Job, last: Generation, waits: int) -> None:
+    """Those that stay: marked, retired, or, where it waits for that, chosen as parents."""
+    by_id = found.by_id
+    ids = dict.fromkeys([*last.children, *last.survivors] if waits else last.survivors)
+    there = [by_id[id_] for id_ in ids if id_ in by_id]
+    said = f"Choose the parents of generation {waits}" if waits else f"{counted(len(there), 'concept')} that stay"
+    st.subheader(said, anchor=False)
+    place = st.container(horizontal=True, gap="small")
+    chosen = _grid(found, there, f"evolve.population.{job.name}.{last.number}", said)
+    if chosen.opened:
+        links.go("concept", run=found.run.folder.name, concept=chosen.opened)
+    with place:
+        _actions(found, job, [by_id[id_] for id_ in chosen.selected], waits)
+
+
+def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int) -> None:
+    if waits:
+        st.button(
+            "Have children",
+            key="evolve.choose",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=not chosen,
+            on_click=_choose,
+            args=(found, job, waits, [each.id for each in chosen]),
+        )
+    for field, off, on, icon in (
+        ("favourite", "Favourite", "No favourite", "favorite"),
+        ("locked", "Lock", "Unlock", "lock"),
+        ("hidden", "Retire", "Take back", "visibility_off"),
+    ):
+        are = bool(chosen) and all(getattr(each.note, field) for each in chosen)
+        st.button(
+            on if are else off,
+            key=f"evolve.{field}",
+            icon=f":material/{icon}:",
+            disabled=not chosen,
+            on_click=_note,
+            args=(found, chosen, (on if are else off).lower()),
+            kwargs={field: not are},
+            help="It stays, whatever its fitness." if field == "locked" else None,
+        )
+    if not chosen:
+        st.caption("Click to select; Ctrl and Shift for several.")
+
+
+def _note(found: Opened, chosen: Sequence[Entry], what: str, **values: bool) -> None:
+    who = chosen[0].name if len(chosen) == 1 else counted(len(chosen), "concept")
+    undo.note(found.run, [each.id for each in chosen], f"{who}: {what}", **values)
+
+
+def _choose(found: Opened, job: Job, number: int, ids: Sequence[str]) -> None:
+    try:
+        choose(job, number, ids)
+        processes.start(found.run, job)
+    except ConceptreeError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+
+
+def _grid(found: Opened, entries: Sequence[Entry], key: str, label: str) -> Any:
+    return cards([_card(found, each) for each in entries], key=key, label=label, side=SIDE, height=HEIGHT)
+
+
+def _card(found: Opened, entry: Entry) -> Card:
+    drawing = next((each for each in found.drawings.get(entry.id, ()) if each.file.is_file()), None)
+    return Card(
+        id=entry.id,
+        title=entry.name,
+        image=links.picture(found.run.folder.name, drawing, 256) if drawing else "",
+        alt=described(entry) if drawing else "",
+        line="locked" if entry.note.locked else "",
+        generation=entry.generation,
+        rating=entry.note.rating,
+        favourite=entry.note.favourite,
+        hidden=entry.note.hidden,
+    )
