@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +23,7 @@ from evolve.steering import Steering
 from tests.families import concept, picture
 from tests.pages import addresses, alts, page, text
 from ui.view import processes
-from ui.view.screens import progress
+from ui.view.screens import steering
 
 NEGATIVES = (Negative("cat", 0, "vqa"), Negative("dog", 35, "vocabulary"))
 SIMILARITIES = {"pet": 0.5, "cat": 0.25}
@@ -226,17 +227,17 @@ def test_going_back_is_queued_too(run, job):
 )
 def test_what_cannot_be_followed_is_said_at_once(run, job, monkeypatch, decision, problem):
     looked(job)
-    monkeypatch.setattr(progress.model, "backbone", lambda run: loaded)
+    monkeypatch.setattr(steering.model, "backbone", lambda run: loaded)
     from core.backbone import Backbone
 
     loaded = Backbone.load(run.about["stack"]["where"])
     with pytest.raises(ConceptreeError, match=problem):
-        progress._checked(run, job, decision, job.looks())
+        steering._checked(run, job, decision, job.looks())
 
 
 def test_a_word_that_can_be_followed_is_cleaned(run, job):
     looked(job)
-    assert progress._checked(run, job, Decision(("a rabbit",)), job.looks()) == Decision(("rabbit",))
+    assert steering._checked(run, job, Decision(("a rabbit",)), job.looks()) == Decision(("rabbit",))
 
 
 @pytest.fixture
@@ -266,6 +267,37 @@ def test_a_question_is_shown_and_agreed_to(job, waits):
     next(button for button in found.button if button.label == "Go on").click().run()
     thread.join(10)
     assert answers == [Decision(("dog",))]
+
+
+def test_a_question_is_answered_once(job, waits, monkeypatch):
+    found = shown(job)
+    question = job.question()
+    monkeypatch.setattr(Job, "question", lambda self: question)  # the job has not read the answer yet
+    next(button for button in found.button if button.label == "Go on").click().run()
+    assert "Told. It goes on in a moment." in text(found) and "Go on" not in labels(found)
+    monkeypatch.setattr(Job, "question", lambda self: replace(question, problem="'dog' is what it shall be"))
+    found.run()
+    assert "'dog' is what it shall be" in text(found) and "Go on" in labels(found)
+
+
+def test_before_there_is_anything_to_go_back_to_nothing_is_offered(job, waits, monkeypatch):
+    first = replace(job.question(), step=0, earlier=(), negatives=())
+    assert any(box.label == "Go back to step" for box in shown(job).selectbox)
+    monkeypatch.setattr(Job, "question", lambda self: first)
+    monkeypatch.setattr(Job, "looks", lambda self: [])
+    found = shown(job)
+    assert not any(box.label == "Go back to step" for box in found.selectbox)
+    assert "waits for you at step 0" in text(found) and "It loads the model" not in text(found)
+
+
+def test_the_curves_of_what_is_finished_are_drawn_when_somebody_asks(run, job):
+    looked(job)
+    (each,) = run.add([concept(1)])
+    add_names(job.folder, {0: (each.id, each.name)})
+    found = shown(job)
+    assert each.name in text(found) and not found.get("vega_lite_chart")
+    found.session_state[f"progress.how.{job.name}.0"] = True
+    assert len(found.run().get("vega_lite_chart")) == 1
 
 
 def test_a_question_is_answered_otherwise(job, waits):

@@ -201,7 +201,7 @@ def _dropped(run: str) -> None:
             st.error(plain(str(error)), icon=":material/broken_image:")
             continue
         photos[kept.photo.id] = kept
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def _file(folder: str, upload: Upload) -> Path:

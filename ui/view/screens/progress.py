@@ -10,18 +10,16 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from core.concept import Negative, Request
 from core.errors import ConceptreeError
-from core.review import Decision, Proposal, checked
+from core.review import Decision
 from evolve import Run, likeness
 from evolve.jobs import Job, Status
 from evolve.looks import Look
 from evolve.parts import Damage
-from evolve.steering import Question
 from ui.runs import open_run
-from ui.stack import check_words
-from ui.view import learning, links, model, processes, store
+from ui.view import learning, links, processes, store
 from ui.view.learning import AT_WORK
+from ui.view.screens import steering
 from ui.view.text import counted, left, plain, shortened
 
 EVERY = 1.5  # seconds between two looks at a job that is learned
@@ -76,18 +74,19 @@ def _course(run: Run, job: Job) -> None:
     if st.session_state.get("progress.live") and status.state not in AT_WORK:
         st.session_state["progress.live"] = False
         st.rerun(scope="app")
-    _head(run, job, status)
+    question = job.question()
+    _head(run, job, status, waits=bool(question))
     looks = job.looks()
     places = {number: list(of) for number, of in groupby(looks, key=lambda look: look.number)}
-    if question := job.question():
-        _ask(run, job, question)
+    if question:
+        steering.ask(run, job, question)
     _diversity(run, looks)
     pending: dict[int, list[Decision]] = {}
     for number, decision in job.pending():
         pending.setdefault(number, []).append(decision)
     at_work = [number for number, of in places.items() if not of[-1].concept]
     for number in at_work:
-        _learning(run, job, status, number, places[number], pending.get(number, []))
+        _learning(run, job, status, number, places[number], pending.get(number, []), bool(question))
     finished = [number for number in reversed(places) if places[number][-1].concept]
     if finished:
         st.subheader("Finished", anchor=False)
@@ -99,17 +98,16 @@ def _course(run: Run, job: Job) -> None:
                     _finished(run, job, number, places[number])
         if not every:
             st.checkbox(f"Show all {len(finished)}", key=f"progress.all.{job.name}")
-    if not places and status.state in AT_WORK:
+    if not places and not question and status.state in AT_WORK:
         st.caption(
             "It loads the model, then the first drawings appear here. This page may be closed: learning goes on."
         )
     _log(job)
 
 
-def _head(run: Run, job: Job, status: Status) -> None:
+def _head(run: Run, job: Job, status: Status, waits: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="progress.head"):
         st.title(plain(learning.called(job).capitalize()), anchor=False, width="content")
-        waits = status.state == "working" and job.question()
         st.badge("waits for you" if waits else status.state, color=COLOURS.get(status.state, "gray"))
         st.space("stretch")
         _buttons(run, job, status)
@@ -188,27 +186,25 @@ def _likeness(folder: str, finished: tuple[str, ...], _run: Run) -> list[float]:
 
 
 def _learning(
-    run: Run, job: Job, status: Status, number: int, looks: Sequence[Look], pending: Sequence[Decision]
+    run: Run, job: Job, status: Status, number: int, looks: Sequence[Look], pending: Sequence[Decision], asks: bool
 ) -> None:
-    """One concept that is being learned: its drawings, what it shall not be, and the curves of what it resembles."""
+    """One concept that is being learned: its drawings, what it shall not be, and the curves of what it resembles.
+
+    asks: whether the job waits for an answer, so that nothing else is decided now.
+    """
     with st.container(border=True, key=f"progress.of.{job.name}.{number}"):
         seen, curves = st.columns([5, 4], gap="medium")
         with seen:
-            st.markdown(f"**{plain(called(job, number))}**")
-            _strip(run, job, called(job, number), looks)
+            st.markdown(f"**{plain(learning.one(job, number))}**")
+            _strip(run, job, learning.one(job, number), looks)
             _negatives(looks)
             for decision in pending:
-                st.caption(plain(f"At its next look: {said(decision)}."))
+                st.caption(plain(f"At its next look: {steering.said(decision)}."))
         with curves:
-            _curves(run, job, called(job, number), looks)
-        if status.state == "working" and job.question() is None:
+            _curves(run, job, learning.one(job, number), looks)
+        if status.state == "working" and not asks:
             with st.popover("Decide", key=f"progress.decide.{job.name}.{number}", icon=":material/tune:"):
-                _steer(run, job, number, looks)
-
-
-def called(job: Job, number: int) -> str:
-    """`Founder 3`"""
-    return f"{learning.WHAT.get(job.command, ('concept',))[0].capitalize()} {number + 1}"
+                steering.steer(run, job, number, looks)
 
 
 def _strip(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
@@ -284,112 +280,6 @@ def constraint(name: str, names: Mapping[str, str]) -> str:
     return f"{names.get(id_, id_[:8])} ({'earlier' if kind == 'avoid' else kind})" if colon else name
 
 
-def said(decision: Decision) -> str:
-    """`not horse, cat no more, back to step 70`"""
-    told = [f"back to step {decision.back_to}"] if decision.back_to is not None else []
-    told += [f"not {word}" for word in decision.words] + [f"{word} may be" for word in decision.drop]
-    return ", ".join(told) or "nothing is added"
-
-
-def _steer(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:
-    """Negatives to add and to drop, and a step to go back to: queued, and followed at the concept's next look."""
-    key = f"{job.name}.{number}"
-    steps = [look.step for look in looks[:-1] if not look.draft]
-    with st.form(f"progress.steer.{key}", border=False):
-        dropped = st.multiselect("May be after all", looks[-1].all_negatives, key=f"progress.drop.{key}")
-        named = {word for look in job.looks() for word in look.all_negatives}  # of others, which may fit it too
-        added = st.multiselect(
-            "Shall not be either",
-            sorted(named - set(looks[-1].all_negatives)),
-            key=f"progress.add.{key}",
-            accept_new_options=True,
-            placeholder="Type words",
-        )
-        back = st.selectbox(
-            "Go back to step",
-            [None, *reversed(steps)],
-            format_func=lambda step: "do not go back" if step is None else str(step),
-            key=f"progress.back.{key}",
-            help="What was learned and named after that step is forgotten.",
-        )
-        if st.form_submit_button("Do so at its next look", type="primary"):
-            decision = Decision(tuple(added), tuple(dropped), back)
-            try:
-                job.steer(number, _checked(run, job, decision, looks))
-            except ConceptreeError as error:
-                st.error(plain(str(error)))
-            else:
-                st.success(plain(f"At its next look: {said(decision)}."))
-
-
-def _checked(run: Run, job: Job, decision: Decision, looks: Sequence[Look]) -> Decision:
-    """The decision as it can be followed by what is known here; what is proposed meanwhile is known there.
-
-    Raises:
-        ConceptreeError: it cannot.
-    """
-    if decision == Decision():
-        raise ConceptreeError("nothing is decided: choose words, or a step to go back to")
-    backbone = model.backbone(run)
-    category = str(job.plan.get("category") or run.about["category"])
-    check_words(backbone, decision.words, "negative")
-    earlier = {look.step: _as_negatives(look) for look in looks[:-1] if not look.draft}
-    request = Request(category, kind=run.about["kind"])
-    now = _as_negatives(looks[-1])
-    proposal = Proposal(looks[-1].number, looks[-1].step, request, (), now, (), (), "")
-    return checked(decision, proposal, earlier, backbone)
-
-
-def _as_negatives(look: Look) -> tuple[Negative, ...]:
-    return tuple(Negative(word, look.step, "request") for word in look.all_negatives)
-
-
-def _ask(run: Run, job: Job, question: Question) -> None:
-    """What the job waits for: agree, say other words, drop some, go back."""
-    key = f"{job.name}.{question.number}.{question.step}"
-    with st.container(border=True, key="progress.question"):
-        st.subheader(plain(f"{called(job, question.number)} waits for you at step {question.step}"), anchor=False)
-        picture, words = st.columns([1, 4])
-        with picture:
-            if question.image and question.image.is_file():
-                address = links.look(run.folder.name, job.name, question.image.stem, 256)
-                st.image(address, width=160, alt=f"{called(job, question.number)} at step {question.step}")
-        with words, st.form(f"progress.answer.{key}", border=False):
-            if question.problem:
-                st.error(plain(question.problem), icon=":material/error:")
-            proposed = ", ".join(question.words) or "nothing"
-            note = f" ({plain(shortened(question.note, 200))})" if question.note else ""
-            st.markdown(f"Proposed as what it shall not be: **{plain(proposed)}**{note}")
-            chosen = st.multiselect(
-                "Shall not be, from now on",
-                list(question.words),
-                default=list(question.words),
-                key=f"progress.words.{key}",
-                accept_new_options=True,
-                placeholder="Nothing more",
-            )
-            there = [word for word, _ in question.negatives]
-            dropped = st.multiselect("May be after all", there, key=f"progress.refuse.{key}") if there else []
-            back = st.selectbox(
-                "Go back to step",
-                [None, *reversed(question.earlier)],
-                format_func=lambda step: "do not go back" if step is None else str(step),
-                key=f"progress.return.{key}",
-            )
-            if st.form_submit_button("Go on", type="primary", icon=":material/play_arrow:"):
-                new = [word for word in chosen if back is None or word not in question.words]
-                _answer(job, question, Decision(tuple(new), tuple(dropped), back))
-
-
-def _answer(job: Job, question: Question, decision: Decision) -> None:
-    try:
-        job.steer(question.number, decision)
-    except ConceptreeError as error:
-        st.error(plain(str(error)))
-    else:
-        st.caption("Told. It goes on in a moment.")
-
-
 def _finished(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:
     """A concept that is there: its strip, its negatives, and the way to its page."""
     last = looks[-1]
@@ -399,10 +289,12 @@ def _finished(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:
             links.to(
                 "concept", f"**{plain(name)}**", icon=":material/check:", run=run.folder.name, concept=last.concept
             )
-            st.caption(plain(f"{called(job, number)}, {counted(last.step, 'step')}"))
+            st.caption(plain(f"{learning.one(job, number)}, {counted(last.step, 'step')}"))
             st.space("stretch")
-            with st.popover("Curves", key=f"progress.how.{job.name}.{number}", type="tertiary"):
-                _curves(run, job, name, looks)
+            key = f"progress.how.{job.name}.{number}"
+            with st.popover("Curves", key=key, type="tertiary", on_change="rerun") as opened:
+                if opened.open:
+                    _curves(run, job, name, looks)
         _strip(run, job, name, looks)
         _negatives(looks)
 
