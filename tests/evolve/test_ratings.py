@@ -25,6 +25,7 @@ from evolve.ratings import (
     means,
     new_session,
     open_questions,
+    overall,
     sessions,
     shares,
     t_quantile,
@@ -187,6 +188,12 @@ def test_means_stay_on_the_scale_and_of_one_answer_nothing_follows():
     wide, single = means([said("a", 5, "1"), said("a", 1, "2"), said("b", 2)])
     assert (wide.low, wide.high) == (1, 5) and wide.mean == 3
     assert single.mean == 2 and math.isnan(single.low) and math.isnan(single.high)
+
+
+def test_all_concepts_together_are_rated_as_a_method_is():
+    every = overall([said("a", 5, "1"), said("b", 2), said("b", 2, "2")])
+    assert (every.n, every.mean, every.deviation) == (3, pytest.approx(3), pytest.approx(np.std([5, 2, 2], ddof=1)))
+    assert overall([]) is None
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 7, 29, 299])

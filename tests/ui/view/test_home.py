@@ -13,7 +13,8 @@ from core.segments import Event
 from evolve import Run
 from evolve.jobs import Stopped, new_job
 from evolve.looks import add_looks
-from tests.families import by_letter, family, new_run, picture
+from evolve.share import family_file
+from tests.families import by_letter, family, learned, new_run, picture
 from tests.pages import addresses, alts, page, text
 from ui.view import processes
 from ui.view.screens.home import ago
@@ -207,9 +208,22 @@ def test_after_a_month_the_day_is_said():
     assert ago(datetime(2024, 3, 5, tzinfo=UTC)) == "changed on 5 March 2024"
 
 
-def test_a_family_that_somebody_shared_becomes_a_run(runs, pets):
+def test_a_family_that_somebody_shared_becomes_a_run(runs, backbone):
+    theirs = Run.create(runs.parent / "theirs" / "pets", "pet", backbone)
+    theirs.add([learned(0, backbone)])
+    theirs.note(theirs.entries()[0].id, name="Whisker")
+    Run.create(runs / "mine", "pet", backbone)  # by which its stack is known here
+    app = page("runs").run()
+    content = family_file(theirs, ["Whisker"])
+    app.file_uploader(key="home.file").upload("whisker.family.zip", content, "application/zip").run()
+    app.button(key="home.adopt").click().run()
+    assert not app.exception and not app.error and app.session_state["run"] == "pets"
+    assert Run.open(runs / "pets").find("Whisker").concept == theirs.find("Whisker").concept
+
+
+def test_a_strangers_file_is_refused_in_one_line(runs, pets):
     app = page("runs").run()
     app.file_uploader(key="home.file").upload("strangers.family.zip", b"no zip at all", "application/zip").run()
     app.button(key="home.adopt").click().run()
-    assert not app.exception and app.error, "a stranger's file is refused in one line"
+    assert not app.exception and len(app.error) == 1
     assert sorted(each.name for each in runs.iterdir()) == ["pets"]

@@ -168,6 +168,7 @@ def test_results_have_means_and_shares_with_intervals(run, ids):
     app = rate()
     found = text(app)
     assert "3 answers in 3 sessions by 2 raters" in found and "Student’s t" in found and "Wilson" in found
+    assert "Table 1: 4.50 ± 0.71 in 2 answers." in found
     mean, share = [each.value.to_dict("records") for each in app.dataframe]
     assert mean[0]["concept"] == run.entry(ids["a"]).name and (mean[0]["mean"], mean[0]["answers"]) == (4.5, 2)
     assert 1 <= mean[0]["low"] < 4.5 < mean[0]["high"] <= 5

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
-from evolve.ratings import SCALE, Answer, Session, as_csv, means, overall, shares
-from evolve.run import Entry
+from evolve.ratings import SCALE, Answer, Mean, Session, Share, as_csv, means, overall, shares
 from ui.view.curves import GREY
 from ui.view.store import Opened
 from ui.view.text import counted
@@ -29,39 +27,17 @@ def show(found: Opened, known: Sequence[Session], given: Sequence[Answer]) -> No
     if len(raters) > 1:
         only = st.multiselect("Raters", raters, key="rate.only", placeholder="all")
         given = [each for each in given if not only or each.rater in only]
-    by_id = found.by_id
+    names = {each.id: each.name for each in found.entries}
     if rated := means(given):
         st.markdown("**1 to 5**: mean, with its 95 % interval by Student’s t")
-        rows = [
-            {
-                "concept": _named(by_id, each.concept),
-                "mean": each.mean,
-                "deviation": each.deviation,
-                "low": each.low,
-                "high": each.high,
-                "answers": each.n,
-            }
-            for each in rated
-        ]
-        _summary(rows, "mean", list(SCALE))
+        _summary(rated, names, "mean", SCALE)
         every = overall(given)
         if every and every.n > 1:
             told = f"{every.mean:.2f} ± {every.deviation:.2f} in {counted(every.n, 'answer')}"
             st.caption(f"All concepts together, mean and standard deviation as in the paper’s Table 1: {told}.")
     if preferred := shares(given):
         st.markdown("**A against B**: share of wins, with its 95 % interval by Wilson")
-        rows = [
-            {
-                "concept": _named(by_id, each.concept),
-                "share": each.share,
-                "low": each.low,
-                "high": each.high,
-                "wins": each.wins,
-                "answers": each.n,
-            }
-            for each in preferred
-        ]
-        _summary(rows, "share", [0, 1])
+        _summary(preferred, names, "share", (0, 1))
     st.download_button(
         "All answers as CSV",
         lambda: as_csv(found.run),
@@ -73,18 +49,16 @@ def show(found: Opened, known: Sequence[Session], given: Sequence[Answer]) -> No
     )
 
 
-def _named(by_id: Mapping[str, Entry], id_: str) -> str:
-    return by_id[id_].name if id_ in by_id else id_[:8]
-
-
-def _summary(rows: Sequence[Mapping[str, Any]], what: str, domain: Sequence[float]) -> None:
-    table = pd.DataFrame(rows).dropna(axis="columns", how="all")  # of single answers no interval follows
-    drawn = pd.DataFrame(rows)
+def _summary(found: Sequence[Mean | Share], names: Mapping[str, str], what: str, domain: tuple[int, int]) -> None:
+    """A chart and a table. what: the column that is drawn, within its domain."""
+    rows = [vars(each) | {"concept": names.get(each.concept, each.concept[:8])} for each in found]
+    drawn = pd.DataFrame(rows).rename(columns={"n": "answers"})
+    table = drawn.dropna(axis="columns", how="all")  # of single answers no interval follows
     base = alt.Chart(drawn).encode(y=alt.Y("concept:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False)))
     low, high = SCALE
     whole = alt.Axis(values=list(range(low, high + 1)), format="d")
     ticks = whole if what == "mean" else alt.Axis(format="%", tickCount=5)
-    x = alt.X(f"{what}:Q", scale=alt.Scale(domain=domain, zero=False, nice=False), title=what, axis=ticks)
+    x = alt.X(f"{what}:Q", scale=alt.Scale(domain=list(domain), zero=False, nice=False), title=what, axis=ticks)
     tips = [alt.Tooltip("concept:N"), *(alt.Tooltip(f"{name}:Q", format=".2f") for name in (what, "low", "high"))]
     bars = base.mark_rule(color=GREY, strokeWidth=3).encode(x="low:Q", x2="high:Q", tooltip=tips)
     points = base.mark_point(filled=True, size=80, opacity=1).encode(x=x, tooltip=tips)

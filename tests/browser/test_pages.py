@@ -1,0 +1,70 @@
+"""What only a browser shows of a concept's page and the gallery: addresses, the keyboard, files that go out and in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from evolve import Run
+from tests.browser.test_story import MINUTES, settled, wait_for
+
+pytestmark = pytest.mark.browser
+
+
+def title(page) -> str:
+    return page.get_by_role("heading", level=1).inner_text()
+
+
+def test_a_link_to_another_concept_changes_the_address_and_back_leads_back(workbench, page):
+    one, other = Run.open(workbench.runs / "example").entries()[:2]
+    page.goto(f"{workbench.address}/concept?run=example&concept={one.id}")
+    page.get_by_role("tab", name="Nearest").click()
+    link = page.get_by_test_id("stPageLink").get_by_text(other.name, exact=True)
+    link.click()
+    page.wait_for_url(re.compile(other.id), timeout=MINUTES)
+    page.get_by_text("Favourite", exact=True).click()
+    run = Run.open(workbench.runs / "example")
+    wait_for(lambda: run.entry(other.id).note.favourite, 30, "favourite")
+    settled(page)
+    assert title(page) == other.name and other.id in page.url and not run.entry(one.id).note.favourite
+    page.go_back()
+    page.wait_for_url(re.compile(one.id))
+    wait_for(lambda: title(page) == one.name, 30, "way back")
+
+
+def test_a_family_goes_out_as_one_file_and_comes_in_as_a_run(workbench, page, shot):
+    child = Run.open(workbench.runs / "example").entries()[-1]
+    page.goto(f"{workbench.address}/concept?run=example&concept={child.id}")
+    page.get_by_role("button", name="Export").first.click()
+    with page.expect_download(timeout=MINUTES) as download:
+        page.get_by_role("button", name=re.compile("With all its ancestors")).click()
+    assert download.value.suggested_filename == f"{child.name}.family.zip"
+    file = download.value.path()
+    page.goto(f"{workbench.address}/runs")
+    page.get_by_role("button", name="Open a family").click()
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
+        {"name": "theirs.family.zip", "mimeType": "application/zip", "buffer": file.read_bytes()}
+    )
+    page.get_by_role("button", name="Open it").click()
+    page.wait_for_url(re.compile("/tree.*run=example-2"), timeout=MINUTES)
+    theirs = Run.open(workbench.runs / "example-2")
+    assert theirs.find(child.id).concept == Run.open(workbench.runs / "example").find(child.id).concept
+    assert {parent.id for parent in child.parents} <= {each.id for each in theirs.entries()}
+    settled(page)
+    shot(page, "family")
+
+
+def test_the_gallery_is_used_from_the_keyboard(workbench, page):
+    page.goto(f"{workbench.address}/gallery?run=example")
+    cards = page.get_by_role("option")
+    cards.first.wait_for()
+    settled(page)
+    second = cards.nth(1).inner_text()
+    cards.first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/concept"))
+    settled(page)
+    assert title(page) in second.splitlines()
