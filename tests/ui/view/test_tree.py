@@ -10,11 +10,13 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from evolve.jobs import new_job
 from tests.families import by_letter, concept, new_run
 from tests.pages import alts, page, text
 from ui.view import store
 from ui.view.family import _script
-from ui.view.screens.tree import Filter, State, find, scene
+from ui.view.scene import Filter, scene
+from ui.view.selection import State, find
 
 TREE, TABLE = "tree.family.pets", "tree.table.pets"
 
@@ -273,6 +275,20 @@ def test_an_empty_run_says_how_to_go_on(tmp_path, monkeypatch):
     new_run(tmp_path / "pets")
     app = tree()
     assert "There are no concepts in this run yet." in text(app) and not app.exception
+
+
+def test_first_founders_are_awaited_where_they_will_appear(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    made = new_run(tmp_path / "pets")
+    job = new_job(made, "seed", {"category": "pet", "count": 2})
+    with job.working():
+        job.tell(30, 120)
+        app = tree()
+        assert "The first concepts are being learned" in text(app) and not app.exception
+        assert "Seed founders" not in text(app)
+        assert [bar.proto.value for bar in app.get("progress")] == [25]
+        made.add([concept(1)])
+        assert len(told(app.run())["nodes"]) == 1
 
 
 def test_what_is_born_meanwhile_is_told(run, ids):

@@ -16,6 +16,11 @@ EVERY = 1.5  # seconds between two looks at what is being learned
 SIDE, MOST = 62, 8  # drawings of a job: pixels, and how many
 
 
+def are_coming(run: Run) -> bool:
+    """Whether something is being learned in the run, or came to a bad end in this session."""
+    return bool(_current(run))
+
+
 def work(found: Opened) -> None:
     """What is being learned in the run: how far it is, what it looks like, and how to stop it."""
     busy = any(status.state in learning.AT_WORK for _, status in _current(found.run))

@@ -20,6 +20,7 @@ from ui.breed import SPREAD, plan_children, plan_variations
 from ui.stack import can_draw, check_words, chosen_settings
 from ui.view import links, model, preview, processes, sittings
 from ui.view.parents import Upload, drop, keep, moved, photos_of, uploaded, weights_of, whole, written
+from ui.view.selection import state_of
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -168,8 +169,6 @@ def _moved(run: str, one: str, shares: dict[str, int]) -> None:
 
 def _without(run: str, id_: str) -> None:
     """It shall be no parent, and is selected no longer, which would make it one."""
-    from ui.view.screens.tree import state_of
-
     if id_ in photos_of(run):
         st.session_state[f"breed.dropzone.{run}"] = st.session_state.get(f"breed.dropzone.{run}", 0) + 1
     drop(run, id_)
