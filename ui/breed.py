@@ -30,7 +30,16 @@ from ui.console import Course, counted, say
 from ui.pictures import checked_prompt, draw_all, drawings_of, parentage
 from ui.runs import names_beside, open_run
 from ui.seed import say_next, say_stopped, show_founders
-from ui.stack import can_draw, check_words, chosen_settings, open_stack_of, words_unknown_in
+from ui.stack import (
+    can_draw,
+    check_precision,
+    check_words,
+    chosen_settings,
+    open_stack_of,
+    precision_of,
+    words_unknown_in,
+)
+from ui.workers import learning
 
 LIGHTEST, HEAVIEST = 0.001, 1000  # of a parent: beyond that the others would not count
 MOST_CHILDREN = 100
@@ -346,11 +355,14 @@ def learn_children(
 ) -> list[Individual]:
     """Learn them as one batch, store and draw them; say of each how much it resembles its parents."""
     before = {each.id for each in run.entries([])}
-    steps = total_steps(requests)
-    say(out, f"Learning {counted(len(requests), 'child', 'children')}, {counted(steps, 'step')}")
     shown = _drafts(requests) if job.plan.get("drafts") and can_draw(backbone) else []
     try:
-        with job.working(), Course(out, steps) as course:
+        with (
+            job.working(),
+            learning(job, backbone, out) as way,
+            Course(out, total_steps(requests, way["at_once"])) as course,
+        ):
+            say(out, f"Learning {counted(len(requests), 'child', 'children')}, {counted(course.steps, 'step')}")
 
             def watch(report: Report) -> None:
                 course.to(report.step)
@@ -358,7 +370,7 @@ def learn_children(
                 if report.events and not report.events[0].draft:
                     course.tell()
 
-            concepts = develop(requests, backbone, run, drafts=shown, job=job, on_report=watch)
+            concepts = develop(requests, backbone, run, drafts=shown, job=job, on_report=watch, **way)
             found = [run.find(concept.id) for concept in concepts]
             if can_draw(backbone):
                 job.does("drawing what was learned")

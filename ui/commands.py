@@ -72,6 +72,34 @@ model_option = _machine(
 model_now_option = _machine(
     click.option("--model", help="Where the run's stack is now, if it was moved."), revision=False
 )
+
+
+def workers_options(command: Any) -> Any:
+    """Who learns (ui/workers.py)."""
+    kept: Any = {"expose_value": False, "callback": _keep}
+    options = [
+        click.option(
+            "--workers", metavar="ray[:N]", help="Learn in N processes at once, by default one a GPU or core.", **kept
+        ),
+        click.option(
+            "--address",
+            "cluster",
+            metavar="HOST:PORT",
+            help="Of a Ray cluster, which has to demand a token (RAY_AUTH_MODE=token); by default this machine.",
+            **kept,
+        ),
+        click.option(
+            "--at-once",
+            type=click.IntRange(1, 1000),
+            help="How many learn side by side at most; by default 32, and 8 in a worker.",
+            **kept,
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 steps_option = click.option("--steps", type=STEPS, help="Steps for each concept; by default what the stack needs.")
 preset_option = click.option(
     "--preset", type=PRESETS, default="default", show_default=True, help="Whose version of the losses."
@@ -124,6 +152,7 @@ depth_option = click.option("--depth", type=click.IntRange(0), help="With --of: 
 @preset_option
 @click.option("--lambda", "lam", type=float, help="Weight of belonging against differing (λ of Eq. 3).")
 @click.option("--ask", is_flag=True, help="Ask about each new negative: agree, choose other words, drop, go back.")
+@workers_options
 def seed(style: bool, **given: Any) -> None:
     """Invent members of CATEGORY that do not exist: "pet", "musical instrument", "fruit".
 
@@ -173,6 +202,7 @@ def seed(style: bool, **given: Any) -> None:
 @preset_option
 @steps_option
 def breed(**given: Any) -> None:
+@workers_options
     """Breed children of RUN's concepts, which resemble each parent by its weight.
 
     \b
@@ -203,6 +233,7 @@ def breed(**given: Any) -> None:
 @runs_option
 @model_now_option
 def vary(**given: Any) -> None:
+@workers_options
     """Learn variations of a concept of RUN: they begin where it is, and go away from it.
 
     \b
@@ -252,6 +283,7 @@ def vary(**given: Any) -> None:
 @runs_option
 @model_now_option
 def evolve(children: int | None, population: int, **given: Any) -> None:
+@workers_options
     """Evolve RUN: in each generation the fittest have children, and the fittest of all stay.
 
     Fitness has several objectives: belonging to the category, differing from its known members, novelty in the run,
@@ -275,6 +307,7 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
 @runs_option
 @model_now_option
 def choose(**given: Any) -> None:
+@workers_options
     """Choose the parents of the next generation of RUN, where `evolve --select user` waits for that, and learn it.
 
     \b
@@ -342,6 +375,7 @@ def draw(**given: Any) -> None:
 @runs_option
 @model_now_option
 def resume(**given: Any) -> None:
+@workers_options
     """Go on with what was stopped or killed in RUN, to the very result it would have had.
 
     \b

@@ -37,6 +37,7 @@ from ui.runs import open_run
 from ui.seed import elsewhere, say_next, say_stopped, show_founders
 from ui.stack import can_draw, check_words, chosen_settings, open_stack_of
 
+from ui.workers import learning
 COMMAND = "evolve"
 
 
@@ -111,11 +112,7 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
     since: see `Job.working`.
     """
     try:
-        asked = Evolution.from_json(job.plan)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"the job {str(job.folder)!r} cannot be read: remove that folder to go on without it") from error
-    try:
-        with job.working(since):
+        with job.working(since), learning(job, backbone, out) as way:
             done = generations(job)
             each = asked.settings.steps if asked.settings else 1
             with Course(out, each * asked.generations) as course:
@@ -129,7 +126,7 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
                     if report.events and not report.events[0].draft:
                         course.tell()
 
-                for generation in generations_of(asked, run, backbone, job, on_report=watch):
+                for generation in generations_of(asked, run, backbone, job, on_report=watch, **way):
                     done.append(generation)
                     _tell(run, backbone, generation, job, out)
             if len(done) == asked.generations:

@@ -39,6 +39,7 @@ from ui.stack import (
     precision_of,
     to_remember,
 )
+from ui.workers import learning
 
 MOST_ANSWERS = 5  # of a namer, as shown
 PAGE = "page"  # who is asked about negatives: a person who looks at the job from elsewhere
@@ -84,9 +85,13 @@ class Plan:
 
     @property
     def steps(self) -> int:
+        return self.steps_of(MOST_AT_ONCE)
+
+    def steps_of(self, at_once: int) -> int:
+        """Their number in batches of at most so many."""
         """Over all waves, of which each may be several batches."""
         whole, rest = divmod(self.count, self.wave)
-        batches = whole * ceil(self.wave / MOST_AT_ONCE) + ceil(rest / MOST_AT_ONCE)
+        batches = whole * ceil(self.wave / at_once) + ceil(rest / at_once)
         return self.settings.steps * batches
 
 
@@ -167,7 +172,11 @@ def learn_founders(
     options = {"wave": plan.wave, "seed": plan.seed, "initializers": plan.initializers, **plan.request}
     draw = can_draw(backbone)
     try:
-        with job.working(since), Course(out, plan.steps) as course:
+        with (
+            job.working(since),
+            learning(job, backbone, out) as way,
+            Course(out, plan.steps_of(way["at_once"])) as course,
+        ):
             person = Person(out, course) if plan.ask and plan.ask != PAGE else None
             before = 0
             waves = founders(plan.category, plan.count, concepts, **options)
@@ -183,10 +192,11 @@ def learn_founders(
                     "job": job,
                     "first": first,
                     "asks": plan.ask == PAGE,
+                    **way,
                     "on_report": _Watch(out, course, job, names, before),
                 }
                 concepts += develop(requests, backbone, run, **how)
-                before += total_steps(requests)
+                before += total_steps(requests, way["at_once"])
                 new = [run.find(concept.id) for concept in concepts[first:]]
                 for n, each in zip(numbers, new, strict=True):
                     say(out, f"  founder {n} is {summary(each)}")
