@@ -201,8 +201,8 @@ def seed(style: bool, **given: Any) -> None:
 @model_now_option
 @preset_option
 @steps_option
-def breed(**given: Any) -> None:
 @workers_options
+def breed(**given: Any) -> None:
     """Breed children of RUN's concepts, which resemble each parent by its weight.
 
     \b
@@ -232,8 +232,8 @@ def breed(**given: Any) -> None:
 @click.option("--seed", type=SEEDS, help="By default another one each time.")
 @runs_option
 @model_now_option
-def vary(**given: Any) -> None:
 @workers_options
+def vary(**given: Any) -> None:
     """Learn variations of a concept of RUN: they begin where it is, and go away from it.
 
     \b
@@ -282,8 +282,8 @@ def vary(**given: Any) -> None:
 @steps_option
 @runs_option
 @model_now_option
-def evolve(children: int | None, population: int, **given: Any) -> None:
 @workers_options
+def evolve(children: int | None, population: int, **given: Any) -> None:
     """Evolve RUN: in each generation the fittest have children, and the fittest of all stay.
 
     Fitness has several objectives: belonging to the category, differing from its known members, novelty in the run,
@@ -306,8 +306,8 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
 @click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
 @runs_option
 @model_now_option
-def choose(**given: Any) -> None:
 @workers_options
+def choose(**given: Any) -> None:
     """Choose the parents of the next generation of RUN, where `evolve --select user` waits for that, and learn it.
 
     \b
@@ -374,8 +374,8 @@ def draw(**given: Any) -> None:
 @click.option("--job", metavar="JOB", help="Only this one, such as 0003-breed.")
 @runs_option
 @model_now_option
-def resume(**given: Any) -> None:
 @workers_options
+def resume(**given: Any) -> None:
     """Go on with what was stopped or killed in RUN, to the very result it would have had.
 
     \b

@@ -36,8 +36,8 @@ from ui.pictures import draw_all
 from ui.runs import open_run
 from ui.seed import elsewhere, say_next, say_stopped, show_founders
 from ui.stack import can_draw, check_words, chosen_settings, open_stack_of
-
 from ui.workers import learning
+
 COMMAND = "evolve"
 
 

@@ -85,11 +85,11 @@ class Plan:
 
     @property
     def steps(self) -> int:
+        """Over all waves, of which each may be several batches."""
         return self.steps_of(MOST_AT_ONCE)
 
     def steps_of(self, at_once: int) -> int:
         """Their number in batches of at most so many."""
-        """Over all waves, of which each may be several batches."""
         whole, rest = divmod(self.count, self.wave)
         batches = whole * ceil(self.wave / at_once) + ceil(rest / at_once)
         return self.settings.steps * batches
@@ -192,8 +192,8 @@ def learn_founders(
                     "job": job,
                     "first": first,
                     "asks": plan.ask == PAGE,
-                    **way,
                     "on_report": _Watch(out, course, job, names, before),
+                    **way,
                 }
                 concepts += develop(requests, backbone, run, **how)
                 before += total_steps(requests, way["at_once"])
