@@ -30,15 +30,7 @@ from ui.console import Course, counted, say
 from ui.pictures import checked_prompt, draw_all, drawings_of, parentage
 from ui.runs import names_beside, open_run
 from ui.seed import say_next, say_stopped, show_founders
-from ui.stack import (
-    can_draw,
-    check_precision,
-    check_words,
-    chosen_settings,
-    open_stack_of,
-    precision_of,
-    words_unknown_in,
-)
+from ui.stack import can_draw, check_words, chosen_settings, open_stack_of, words_unknown_in
 from ui.workers import learning
 
 LIGHTEST, HEAVIEST = 0.001, 1000  # of a parent: beyond that the others would not count

@@ -112,6 +112,10 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
     since: see `Job.working`.
     """
     try:
+        asked = Evolution.from_json(job.plan)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"the job {str(job.folder)!r} cannot be read: remove that folder to go on without it") from error
+    try:
         with job.working(since), learning(job, backbone, out) as way:
             done = generations(job)
             each = asked.settings.steps if asked.settings else 1
