@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from ui.view.scene import Filter
 from ui.view.store import Opened
 from ui.view.text import shortened
 
@@ -16,7 +17,8 @@ from ui.view.text import shortened
 @dataclass
 class State:
     """What a person does with a run's tree. turn: grows when the page itself selects; heard, ticked: what the tree and
-    the table last said; listed: the concepts by their rows in the table; known: those there were in the beginning.
+    the table last said; listed: the concepts by their rows in the table; known: those there were in the beginning;
+    only: the filter.
     """
 
     selected: list[str] = field(default_factory=list)
@@ -28,6 +30,7 @@ class State:
     ticked: list[int] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
     known: frozenset[str] | None = None
+    only: Filter | None = None
 
     def select(self, concepts: Sequence[str], centre: bool = True) -> None:
         """Select these everywhere, whoever asked for it."""

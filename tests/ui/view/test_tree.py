@@ -241,12 +241,27 @@ def test_a_large_family_is_folded_and_opens(tmp_path, monkeypatch):
     branch = next(each for each in told(app)["nodes"] if "count" in each)
     assert branch["name"] == f"+{branch['count']}" and "click to see them" in branch["says"]
     shown = [each for each in told(app)["nodes"] if "count" not in each]
-    assert len(shown) == 100 and branch["count"] == 20
+    assert len(shown) == 100 and branch["count"] == 20 and "120 concepts, 100 shown" in text(app)
     hidden = next(each.id for each in founders if each.id not in {one["id"] for one in shown})
     app = select(app, hidden)
     assert hidden in {each["id"] for each in told(app)["nodes"]}
     app.session_state["tree.states"]["pets"].opened.append(branch["of"])
     assert sum("count" not in each for each in told(app.run())["nodes"]) <= 100
+
+
+def test_what_the_filter_leaves_out_is_said(run, ids, names):
+    app = select(tree(), ids["a"])
+    assert told(app)["message"] == ""
+    find(app.session_state["tree.states"]["pets"], store.opened("pets"), "nobody")
+    assert told(app.run())["message"].startswith("There is no 'nobody' here.")
+    run.note(ids["b"], rating=5)
+    app.select_slider(key="tree.rating.pets").set_value(4).run()
+    assert told(app)["message"] == f"Left out by the filter: {names['a']}."
+    app.toggle(key="tree.favourites.pets").set_value(True).run()
+    assert told(app)["message"] == "Nobody passes the filter." and "0 of 9 concepts" in text(app)
+    app.toggle(key="tree.favourites.pets").set_value(False).run()
+    app.select_slider(key="tree.rating.pets").set_value(0).run()
+    assert told(app)["message"] == "" and told(app)["selected"] == [ids["a"]]
 
 
 def test_nobody_who_is_gone_stays_selected(run, ids):

@@ -45,10 +45,11 @@ function mounted(parentElement) {
       "Family tree. Arrow keys go to parents, children and neighbours, space selects, Enter opens, Escape clears. " +
       "The table below has the same selection.",
   });
+  const names = made("div", "names", root, { "aria-hidden": "true" }); // of generations, before the drawings
   const bar = made("div", "bar", root);
   const search = made("input", "search", bar, { type: "search", placeholder: "Search by name", "aria-label": "Search by name" });
   const tree = {
-    root, rows, canvas, search, cy: null, turn: null, told: "", cursor: null, quiet: false, sized: false, fitted: false,
+    root, rows, names, canvas, search, cy: null, turn: null, told: "", cursor: null, quiet: false, sized: false, fitted: false,
     tip: made("div", "tip", root, { hidden: "" }),
     message: made("div", "message", root, { hidden: "", role: "status" }),
     heard: made("div", "heard", root, { "aria-live": "polite" }),
@@ -335,10 +336,11 @@ function layRows(tree) {
   if (tree.laid !== wanted) {
     tree.laid = wanted;
     tree.rows.replaceChildren();
+    tree.names.replaceChildren();
     tree.bands = tree.data.rows.map((row, number) => {
-      const band = made("div", number % 2 ? "row" : "row even", tree.rows);
-      made("div", "heading", band).textContent = row.heading;
-      return band;
+      const heading = made("div", "heading", tree.names);
+      heading.textContent = row.heading;
+      return [made("div", number % 2 ? "row" : "row even", tree.rows), heading];
     });
   }
   placeRows(tree);
@@ -347,12 +349,12 @@ function layRows(tree) {
 function placeRows(tree) {
   if (!tree.bands) return;
   const zoomed = tree.cy.zoom(), { y } = tree.cy.pan();
-  tree.bands.forEach((band, number) => {
+  tree.bands.forEach(([band, heading], number) => {
     const { top, bottom } = tree.data.rows[number], height = (bottom - top) * zoomed;
-    band.style.transform = `translateY(${top * zoomed + y}px)`;
+    band.style.transform = heading.style.transform = `translateY(${top * zoomed + y}px)`;
     band.style.height = `${height}px`;
-    band.classList.toggle("flat", height < 44);
-    band.firstChild.hidden = height < 13;
+    heading.classList.toggle("flat", height < 44);
+    heading.hidden = height < 13;
   });
 }
 

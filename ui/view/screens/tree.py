@@ -44,7 +44,11 @@ def show() -> None:
     state.selected = [each for each in state.selected if each in found.graph]
     tree, panel = st.columns([2.7, 1], gap="small")
     with tree:
-        drawn = _scene(found, _filter(found), state)
+        only, line = _filter(found)
+        if state.only != only:
+            state.only, state.message = only, state.message if state.only is None else ""
+        drawn = _scene(found, only, state)
+        line.caption(_amount(drawn, found), width="content")
         family(told(drawn, found, state), f"tree.family.{run}", HEIGHT, on=lambda event: _asked(event, run))
         _table(found, drawn.view.shown, state)
     with panel, st.container(height=HEIGHT + 48, key="tree.panel"):
@@ -121,12 +125,29 @@ def told(drawn: Scene, found: Opened, state: State) -> dict[str, Any]:
         "selected": state.selected,
         "turn": state.turn,
         "centre": state.centre,
-        "message": state.message,
+        "message": state.message or _left_out(drawn, found, state),
     }
 
 
-def _filter(found: Opened) -> Filter:
-    """The row above the tree: what to show, and how much of it that is."""
+def _left_out(drawn: Scene, found: Opened, state: State) -> str:
+    """What the filter keeps from being seen, of what a person looks for."""
+    if not drawn.passing:
+        return "Nobody passes the filter."
+    chosen = [found.by_id[each] for each in state.selected if each in found.by_id]
+    names = [each.name for each in chosen if state.only and not state.only.passes(each)]
+    return f"Left out by the filter: {shortened(', '.join(names), 60)}." if names else ""
+
+
+def _amount(drawn: Scene, found: Opened) -> str:
+    """How many there are, pass the filter, and are shown: the rest is folded."""
+    there, passing = len(found.entries), drawn.passing
+    shown = sum(each in found.by_id for each in drawn.view.shown)
+    told = counted(there, "concept") if passing == there else f"{passing:,} of {counted(there, 'concept')}"
+    return told if shown == passing else f"{told}, {shown:,} shown"
+
+
+def _filter(found: Opened) -> tuple[Filter, Any]:
+    """The row above the tree: what to show, and the place that says how much of it that is."""
     run = found.run.folder.name
     latest = max(each.generation for each in found.entries)
     with st.container(horizontal=True, vertical_alignment="center", key="tree.above"):
@@ -143,11 +164,9 @@ def _filter(found: Opened) -> Filter:
             hidden = st.toggle("Show hidden ones", key=f"tree.hidden.{run}")
         only = Filter(None if generations == span else generations, rating, favourites, hidden)
         st.session_state[f"tree.filtered.{run}"] = sum([only.generations is not None, rating > 0, favourites, hidden])
-        passing, there = sum(map(only.passes, found.entries)), len(found.entries)
-        told = counted(there, "concept") if passing == there else f"{passing:,} of {counted(there, 'concept')}"
-        st.caption(told, width="content")
+        line = st.container(width="content")
         undo.bar(found.run)
-    return only
+    return only, line
 
 
 def _table(found: Opened, shown: Sequence[str], state: State) -> None:
