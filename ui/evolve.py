@@ -18,6 +18,7 @@ from evolve.evolution import (
     EvolutionError,
     Generation,
     NobodyChosenError,
+    asked_of,
     awaits_choice,
     generations,
     logbook,
@@ -111,10 +112,7 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
 
     since: see `Job.working`.
     """
-    try:
-        asked = Evolution.from_json(job.plan)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"the job {str(job.folder)!r} cannot be read: remove that folder to go on without it") from error
+    asked = asked_of(job)
     try:
         with job.working(since), learning(job, backbone, out) as way:
             done = generations(job)
@@ -147,7 +145,7 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
 
 def say_choice(job: Job, run: Run, out: Console) -> None:
     """What a person who selects has to do next, if it is their turn."""
-    asked = Evolution.from_json(job.plan)
+    asked = asked_of(job)
     if number := awaits_choice(job, asked):
         call, where = own_command(), f"{shlex.quote(run.folder.name)}{elsewhere(run.folder.parent)}"
         say(out, f"\nChoose the parents of generation {number} of {asked.generations}: {call} choose {where} NAME NAME")
@@ -160,7 +158,7 @@ def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None,
     waiting = [
         (job, number)
         for job in unfinished(run)
-        if job.command == COMMAND and (number := awaits_choice(job, Evolution.from_json(job.plan)))
+        if job.command == COMMAND and (number := awaits_choice(job, asked_of(job)))
     ]
     if not waiting:
         raise NobodyChosenError(
