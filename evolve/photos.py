@@ -1,4 +1,6 @@
-"""Photographs as parents: a picture from outside becomes a parent of Eq. 5 by what the image encoder sees in it."""
+"""Photographs as parents: a picture from outside becomes a parent of Eq. 5 by what the image encoder sees in it, with
+what is behind the thing or, where that is plain, without.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from PIL import Image, ImageOps, ImageStat
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps, ImageStat
 
 from core.concept import Parent
 from core.errors import ConceptreeError
@@ -17,6 +20,11 @@ from core.errors import ConceptreeError
 LARGEST_MB = 100
 LARGEST_MEGAPIXELS = 100  # a small file can unfold to gigabytes
 PLAINEST = 2.0  # standard deviation, of 255, below which nothing can be seen in any of the three colours
+CUTOUT_SIDE = 384  # pixels of the longer side when a background is looked for; image encoders see fewer
+TOLERANCE = 60  # how far a background's pixels may lie from its colour: the sum of the three differences, each of 255
+PLAIN_EDGE = 0.75  # of the pixels at the edge, who have to be of one colour
+LEAST, MOST = 0.02, 0.98  # shares of the picture that may be kept of it
+MARGIN = 0.08  # of white around what is kept, of its longer side
 
 
 class PhotoError(ConceptreeError):
@@ -25,9 +33,11 @@ class PhotoError(ConceptreeError):
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photograph as it was read. id: by the file's content, so that it is the same parent wherever it lies.
+    """A photograph as it was read. id: by the file's content, so that it is the same parent wherever it lies; without
+    its background it is another one.
 
-    picture: upright and square, see `opened`; label: what the file is called. `Run.add_photo` keeps a small copy.
+    picture: upright and square, see `opened` and `cut_out`; label: what the file is called. `Run.add_photo` keeps a
+    small copy.
     """
 
     id: str
@@ -35,17 +45,19 @@ class Photograph:
     label: str
 
 
-def read_photo(file: str | Path) -> Photograph:
-    """A photograph from a file.
+def read_photo(file: str | Path, cutout: bool = False) -> Photograph:
+    """A photograph from a file. cutout: without its background, see `cut_out`.
 
     Raises:
-        PhotoError: no file, too large, not a picture, or one in which there is nothing to be seen.
+        PhotoError: no file, too large, not a picture, one in which there is nothing to be seen, or one whose background
+            cannot be told from the rest.
     """
     content = _content(Path(file))
-    picture = opened(content, str(file))
+    picture = cut_out(content, str(file)) if cutout else opened(content, str(file))
     if max(ImageStat.Stat(picture).stddev) < PLAINEST:
         raise PhotoError(f"the photograph {str(file)!r} is of one colour all over: choose one that shows something")
-    return Photograph(f"photo-{hashlib.sha256(content).hexdigest()[:16]}", picture, Path(file).name)
+    digest = hashlib.sha256(content + b"cut out" if cutout else content).hexdigest()
+    return Photograph(f"photo-{digest[:16]}", picture, Path(file).name)
 
 
 def photo_parent(photo: str | Path | Photograph, weight: float, backbone: Any) -> Parent:
@@ -61,24 +73,85 @@ def photo_parent(photo: str | Path | Photograph, weight: float, backbone: Any) -
 
 
 def opened(content: bytes, name: str) -> Image.Image:
-    """The picture upright, as RGB on white, and square: its middle, as CLIP's preprocessing takes it."""
+    """The picture upright, as RGB on white, and square: its middle, as CLIP's preprocessing takes it. Of an animation
+    its first picture.
+    """
+    flat = _on_white(_upright(content, name))
+    side = min(flat.size)
+    return ImageOps.fit(flat, (side, side))
+
+
+def cut_out(content: bytes, name: str) -> Image.Image:
+    """What stands before a plain background, upright, in the middle of a white square.
+
+    A picture with transparent parts says itself what is kept. In others the background is what has the colour of the
+    edge, up to `TOLERANCE`, and is connected with it: the same colour inside the thing stays.
+
+    Raises:
+        PhotoError: the edge is of many colours, or nothing is left, or everything.
+    """
+    picture = _upright(content, name)
+    picture.thumbnail((CUTOUT_SIDE, CUTOUT_SIDE))
+    alpha = picture.getchannel("A")
+    clear = alpha.getextrema()[0] < 128
+    kept = alpha.point(lambda value: 255 * (value >= 128)) if clear else ImageChops.invert(_background(picture, name))
+    share = ImageStat.Stat(kept).mean[0] / 255
+    if not LEAST <= share <= MOST:
+        what = "nothing" if share < LEAST else "everything"
+        raise PhotoError(f"of the photograph {name!r} {what} is left without its background: take it as it is")
+    paper = Image.new("RGB", picture.size, "white")
+    paper.paste(_on_white(picture), mask=kept)
+    thing = paper.crop(kept.getbbox())
+    side = round(max(thing.size) * (1 + 2 * MARGIN))
+    square = Image.new("RGB", (side, side), "white")
+    square.paste(thing, ((side - thing.width) // 2, (side - thing.height) // 2))
+    return square
+
+
+def _background(picture: Image.Image, name: str) -> Image.Image:
+    """[L] 255 where an RGBA picture shows its background: filled from a frame of the edge's colour around it."""
+    pixels = np.asarray(picture.convert("RGB"), dtype=np.int16)
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    colour = np.median(edge, axis=0).astype(np.int16)
+    if np.mean(np.abs(edge - colour).sum(1) <= TOLERANCE) < PLAIN_EDGE:
+        raise PhotoError(
+            f"the photograph {name!r} has no plain background: its edge is of many colours; take it as it is, or one of"
+            " the thing before a wall or on a sheet"
+        )
+    near = np.abs(pixels - colour).sum(2) <= TOLERANCE
+    framed = Image.fromarray(np.pad(np.where(near, 128, 0).astype(np.uint8), 1, constant_values=128)).copy()
+    ImageDraw.floodfill(framed, (0, 0), 255)
+    filled = ImageOps.crop(framed, 1).point(lambda value: 255 * (value == 255))
+    return filled.filter(ImageFilter.MedianFilter(5))  # without the specks that a camera leaves
+
+
+def _upright(content: bytes, name: str) -> Image.Image:
+    """As RGBA, upright."""
+    too_many = f"at most {LARGEST_MEGAPIXELS} million are read; make it smaller"
     try:
         with Image.open(io.BytesIO(content)) as picture:
             if picture.width * picture.height > LARGEST_MEGAPIXELS * 1e6:
-                raise PhotoError(
-                    f"the photograph {name!r} has {picture.width} × {picture.height} pixels: at most"
-                    f" {LARGEST_MEGAPIXELS} million are read; make it smaller"
-                )
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
+                raise PhotoError(f"the photograph {name!r} has {picture.width} × {picture.height} pixels: {too_many}")
+            return _of_eight_bits(ImageOps.exif_transpose(picture)).convert("RGBA")
     except PhotoError:
         raise
+    except Image.DecompressionBombError as error:
+        raise PhotoError(f"the photograph {name!r} has too many pixels: {too_many}") from error
     # Pillow's decoders raise what they like for a broken file.
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise PhotoError(f"{name!r} is not a picture that can be read: give a PNG, JPEG or WebP file") from error
-    paper = Image.new("RGBA", upright.size, "white")
-    flat = Image.alpha_composite(paper, upright).convert("RGB")
-    side = min(flat.size)
-    return ImageOps.fit(flat, (side, side))
+
+
+def _of_eight_bits(picture: Image.Image) -> Image.Image:
+    """Greys of 16 bits as greys of 8, which Pillow would else cut off at 255; others as they are."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.asarray(picture).clip(0, 65535) // 257).astype(np.uint8))
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """An RGBA picture as RGB."""
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
 def _content(file: Path) -> bytes:

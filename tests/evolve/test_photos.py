@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -114,3 +116,126 @@ def test_pictures_that_are_too_large_are_refused_before_they_unfold(tmp_path, ba
     monkeypatch.setattr(photos, "LARGEST_MB", 0.00001)
     with pytest.raises(PhotoError, match="at most 1e-05 are read"):
         photo_parent(file, 1.0, backbone)
+
+
+def saved(file, picture, **how):
+    picture.save(file, **how)
+    return file
+
+
+def on_paper(colour=(190, 200, 210), size=(300, 200), noise=6, thing="red"):
+    """A red ring in the upper left of a sheet, as a camera sees it."""
+    page = Image.new("RGB", size, colour)
+    draw = ImageDraw.Draw(page)
+    draw.ellipse((30, 20, 110, 100), fill=thing)
+    draw.ellipse((55, 45, 85, 75), fill=colour)  # the hole shows the sheet, and is not connected with the edge
+    grain = np.random.default_rng(0).normal(0, noise, (size[1], size[0], 3))
+    return Image.fromarray((np.asarray(page) + grain).clip(0, 255).astype(np.uint8))
+
+
+def test_a_plain_background_goes_and_the_thing_stands_in_the_middle(tmp_path):
+    kept = read_photo(saved(tmp_path / "ring.png", on_paper()), cutout=True).picture
+    assert kept.size[0] == kept.size[1] == pytest.approx(81 * 1.16, abs=4)
+    middle, edge = kept.size[0] // 2, kept.size[0] - 1
+    corners = [kept.getpixel(at) for at in ((0, 0), (edge, 0), (0, edge), (edge, edge), (8, 8))]
+    assert corners == [(255, 255, 255)] * 5
+    assert sum(abs(a - b) for a, b in zip(kept.getpixel((middle, middle)), (190, 200, 210), strict=True)) < 60, "a hole"
+    assert kept.getpixel((middle, middle // 3))[0] > 220 > kept.getpixel((middle, middle // 3))[1]
+
+
+def test_the_same_thing_on_another_sheet_is_cut_out_the_same(tmp_path, backbone):
+    """That is what it is for: the encoder sees the thing, not the sheet."""
+    solid = [Image.new("RGB", (300, 200), sheet) for sheet in ("navy", "khaki")]
+    for page in solid:
+        ImageDraw.Draw(page).ellipse((30, 20, 110, 100), fill="red")
+    files = [saved(tmp_path / f"{number}.png", page) for number, page in enumerate(solid)]
+    one, other = (photo_parent(read_photo(file, cutout=True), 1.0, backbone).image_embeds for file in files)
+    assert np.allclose(one, other, atol=1e-4)
+    seen = [photo_parent(file, 1.0, backbone).image_embeds for file in files]
+    assert not np.allclose(*seen, atol=1e-4)
+
+
+def test_a_cutout_is_another_parent_than_the_whole_photograph_and_its_small_copy_shows_what_is_kept(tmp_path, backbone):
+    file = saved(tmp_path / "ring.png", on_paper())
+    whole, cut = read_photo(file), read_photo(file, cutout=True)
+    assert whole.id != cut.id == read_photo(file, cutout=True).id
+    run = new_run(tmp_path / "run")
+    with Image.open(run.add_photo(cut.id, cut.picture, cut.label).file) as small:
+        assert small.getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_transparent_parts_are_the_background_whatever_colour_they_have(tmp_path):
+    page = Image.new("RGBA", (100, 60), (0, 200, 0, 0))
+    ImageDraw.Draw(page).rectangle((60, 10, 89, 39), fill=(0, 0, 255, 255))
+    kept = read_photo(saved(tmp_path / "it.png", page), cutout=True).picture
+    assert kept.size == (35, 35) and kept.getpixel((17, 17)) == (0, 0, 255) and kept.getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_a_background_that_cannot_be_told_is_named(tmp_path):
+    generator = np.random.default_rng(0)
+    busy = Image.fromarray(generator.integers(0, 255, (60, 80, 3), dtype=np.uint8))
+    with pytest.raises(PhotoError, match=r"busy.png' has no plain background: its edge is of many colours"):
+        read_photo(saved(tmp_path / "busy.png", busy), cutout=True)
+    with pytest.raises(PhotoError, match="nothing is left without its background"):
+        read_photo(saved(tmp_path / "it.png", on_paper(thing=(190, 200, 210))), cutout=True)
+    near = Image.new("RGBA", (50, 50), (9, 9, 9, 255))
+    near.putpixel((0, 0), (0, 0, 0, 0))
+    with pytest.raises(PhotoError, match="everything is left"):
+        read_photo(saved(tmp_path / "it.png", near), cutout=True)
+
+
+def half(mode, left, right):
+    page = Image.new(mode, (64, 64), left)
+    page.paste(right, (32, 0, 64, 64))
+    return page
+
+
+def test_pictures_of_printers_scanners_and_animations_are_seen_as_they_look(tmp_path):
+    """CMYK, greys of 16 bits (bright where they are bright, not from 255 on), and the first picture of an animation."""
+    printed = read_photo(
+        saved(tmp_path / "it.jpg", half("CMYK", (0, 255, 255, 0), (255, 255, 0, 0)), quality=95)
+    ).picture
+    assert printed.getpixel((10, 32))[0] > 200 > 80 > printed.getpixel((10, 32))[2]
+    grey = np.full((64, 64), 5000, dtype=np.uint16)
+    grey[:, 32:] = 50000
+    for suffix in ("png", "tiff"):
+        scanned = read_photo(saved(tmp_path / f"it.{suffix}", Image.fromarray(grey))).picture
+        assert scanned.getpixel((10, 32)) == (19,) * 3 and scanned.getpixel((50, 32)) == (194,) * 3
+    first, second = half("RGB", "red", "blue"), half("RGB", "white", "green")
+    for suffix in ("gif", "webp", "png"):
+        file = saved(tmp_path / f"moves.{suffix}", first, save_all=True, append_images=[second])
+        assert (
+            read_photo(file).picture.getpixel((10, 32))[0] > 200 > 60 > read_photo(file).picture.getpixel((10, 32))[1]
+        )
+
+
+def test_a_picture_of_two_thousand_million_pixels_is_refused_by_its_header(tmp_path):
+    """A few bytes that say they are 50,000 × 40,000 pixels."""
+    header = struct.pack(">IIBBBBB", 50_000, 40_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", len(header)) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    file = tmp_path / "bomb.png"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 4) + b"IDAT" + b"0000" * 2)
+    for cutout in (False, True):
+        with pytest.raises(PhotoError, match="has too many pixels: at most 100 million are read; make it smaller"):
+            read_photo(file, cutout)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif"])
+def test_a_torn_file_is_named_with_and_without_its_background(tmp_path, suffix):
+    file = saved(tmp_path / f"it.{suffix}", on_paper())
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    for cutout in (False, True):
+        with pytest.raises(PhotoError, match="is not a picture that can be read"):
+            read_photo(file, cutout)
+
+
+def test_a_photograph_that_lies_on_its_side_is_cut_out_upright(tmp_path):
+    page = Image.new("RGB", (200, 120), "white")
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((40, 40, 79, 59), fill="red")
+    draw.rectangle((80, 40, 119, 59), fill="blue")
+    exif = page.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter to the right: red, on the left, comes to the top
+    kept = read_photo(saved(tmp_path / "it.png", page, exif=exif), cutout=True).picture
+    middle, side = kept.width // 2, kept.height
+    assert kept.getpixel((middle, side // 4)) == (255, 0, 0) and kept.getpixel((middle, 3 * side // 4)) == (0, 0, 255)
