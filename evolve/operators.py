@@ -28,7 +28,7 @@ def mate(
     *,
     category: str | None = None,
     settings: Settings | None = None,
-    warm: bool = False,
+    warm: bool | None = None,
     drawn: bool = True,
     images: int = 32,
     keep: int = 4,
@@ -39,12 +39,13 @@ def mate(
 ) -> Request:
     """A child of any number of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
 
-    Of each parent `images` pictures are drawn and the `keep` best kept, see `parent_images`; `known`
-    remembers them by concept id, for the next child. warm: start from the weighted mean of the parents'
-    vectors instead of the category's word. category: by default that of the heaviest parent; photographs alone have
-    none. photos: parents from outside, see `photos.photo_parent`. homes: for parents of other runs, by concept id, the
-    names of those runs. words: what it shall be besides ("blue"), by the positive part of Eq. 3, whose λ stands in the
-    settings: the loss is then λ (1 − S(words)) plus that of Eq. 5.
+    Of each parent `images` pictures are drawn and the `keep` best kept, see `parent_images`; `known` remembers them by
+    concept id, for the next child. warm: start from the weighted mean of the parents' vectors, in which the category's
+    word stands for photographs, which have none; else from that word, as in the paper. By default warm, unless the
+    settings are of another preset than `default`. category: by default that of the heaviest parent; photographs alone
+    have none. photos: parents from outside, see `photos.photo_parent`. homes: for parents of other runs, by concept id,
+    the names of those runs. words: what it shall be besides ("blue"), by the positive part of Eq. 3, whose λ stands in
+    the settings: the loss is then λ (1 − S(words)) plus that of Eq. 5.
     """
     if not parents and not photos:
         raise RequestError("a child needs at least one parent")
@@ -70,7 +71,10 @@ def mate(
         settings=settings,
         fingerprint=backbone.fingerprint,
     )
-    return replace(request, start=_mean_vectors(parents)) if warm and parents else request
+    warm = (settings is None or settings.preset == "default") if warm is None else warm
+    if not warm or not parents:
+        return request
+    return replace(request, start=_mean_vectors(parents, sum(p.weight for p in photos), request, backbone))
 
 
 def check_parents(concepts: Sequence[Concept]) -> None:
@@ -197,7 +201,10 @@ def _distinct(words: Sequence[str], but: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(first[word] for word in dict.fromkeys(map(str.lower, words)) if word not in without)
 
 
-def _mean_vectors(parents: Sequence[tuple[Concept, float]]) -> Array:
-    weights = np.array([weight for _, weight in parents], dtype=np.float64)
-    vectors = np.stack([concept.vectors for concept, _ in parents])
-    return np.tensordot(weights / weights.sum(), vectors, axes=1).astype(np.float32)
+def _mean_vectors(parents: Sequence[tuple[Concept, float]], photos: float, request: Request, backbone: Any) -> Array:
+    """The weighted mean [k, d] of the parents' vectors and, by the weight of the photographs, the category's word."""
+    weights = np.array([*(weight for _, weight in parents), photos], dtype=np.float64)
+    vectors = [concept.vectors for concept, _ in parents]
+    word = backbone.word_vector(request.category).float().cpu().numpy() if photos else np.zeros_like(vectors[0])
+    stack = np.stack([*vectors, np.broadcast_to(word, vectors[0].shape)])
+    return np.tensordot(weights / weights.sum(), stack, axes=1).astype(np.float32)

@@ -177,7 +177,7 @@ def test_mate_makes_a_request_with_the_parents_images_and_weights(backbone, pare
     for parent, concept in zip(request.parents, parents, strict=True):
         assert np.array_equal(parent.image_embeds, parent_images(concept, backbone, 4, 2))
         assert known[concept.id] is not None
-    assert (request.category, request.schedule, request.seed, request.start) == ("pet", "none", 9, None)
+    assert (request.category, request.schedule, request.seed) == ("pet", "none", 9)
     assert mate([(parents[0], 1.0)], backbone, 1, known=known).parents[0].image_embeds.shape == (2, 16)
     develop([replace(request, settings=QUICK)], backbone)
 

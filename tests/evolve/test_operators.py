@@ -12,7 +12,7 @@ from hypothesis import settings as within
 from hypothesis import strategies as st
 
 from core import Request, Settings
-from core.concept import RequestError
+from core.concept import Parent, RequestError
 from core.constraints import normalise
 from core.optimizer import ConceptLab
 from core.state import initial_state, make_constraints
@@ -42,7 +42,7 @@ def test_words_beside_parents_are_the_positive_part_of_eq_3_with_its_lambda(back
     imagined = normalise(torch.randn(2, backbone.width, generator=torch.Generator().manual_seed(1)))
     imagined[1] = imagined[0]
     state = initial_state(requests, torch.zeros(2, 1, 16), [(), ()], bank)
-    draws = [Draw(1, (0, 0), 0)] * 2
+    draws = [Draw("object", 1, (0, 0), 0)] * 2
     with_words, without = make_loss(settings)(
         imagined, make_constraints(requests, [(), ()], bank, like), state.numbers, draws
     )
@@ -107,3 +107,24 @@ def test_words_of_a_variation_stand_beside_what_its_parent_is(parents):
     assert [(p.word, p.weight) for p in request.positives] == [("pet", 1.0), ("blue", 1.0)]
     assert mutate(parents[0], 3, words=["Cat"]).negatives == (), "a word that it shall be is no negative any more"
     assert mutate(parents[0], 3).positives == parents[0].request.positives
+
+
+def test_children_begin_at_the_weighted_mean_of_their_parents_unless_they_are_learned_as_the_paper_says(
+    backbone, parents
+):
+    pairs, how = [(parents[0], 3.0), (parents[1], 1.0)], {"drawn": False, "images": 2, "keep": 1}
+    mean = 0.75 * parents[0].vectors + 0.25 * parents[1].vectors
+    for settings in (None, QUICK):
+        np.testing.assert_allclose(mate(pairs, backbone, 1, settings=settings, **how).start, mean, rtol=1e-6)
+    for preset in ("paper", "published"):
+        assert mate(pairs, backbone, 1, settings=Settings(preset=preset), **how).start is None
+    assert mate(pairs, backbone, 1, warm=False, **how).start is None
+
+
+def test_the_categorys_word_stands_for_a_photograph_where_a_child_begins(backbone, parents):
+    photo = Parent("photo-0123456789abcdef", 2.0, np.ones((1, backbone.width), dtype=np.float32), "image")
+    how = {"drawn": False, "images": 2, "keep": 1, "photos": [photo]}
+    word = backbone.word_vector("cat").numpy()
+    request = mate([(parents[0], 2.0)], backbone, 1, category="cat", **how)
+    np.testing.assert_allclose(request.start, (parents[0].vectors + word) / 2, rtol=1e-6)
+    assert mate([], backbone, 1, category="pet", **how).start is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import shutil
 from pathlib import Path
@@ -88,6 +90,33 @@ def test_the_requests_of_a_plan_have_its_parents_weights_words_and_photograph(pe
     assert len({request.seed for request in requests}) == 2
     (kept,) = pets.photos().values()
     assert (kept.id, kept.label) == (requests[0].parents[2].id, "snail.png") and kept.file.is_file()
+
+
+def test_plans_of_earlier_versions_begin_at_the_categorys_word_as_they_would_have(pets, backbone):
+    plan = plan_children(pets, backbone, **two(pets))
+    del plan["warm"]
+    assert settled(plan, pets, backbone)[0].start is None
+    for preset, warm in (("default", True), ("paper", False)):
+        (request,) = settled(plan_children(pets, backbone, **two(pets, preset=preset)), pets, backbone)
+        assert (request.start is not None) is warm
+
+
+def test_a_photograph_without_its_background_is_a_parent_of_its_own(pets, backbone, tmp_path):
+    page = Image.new("RGB", (90, 60), "navy")
+    page.paste("orange", (10, 10, 30, 40))
+    page.save(tmp_path / "thing.png")
+    asked = two(pets, photos=[(tmp_path / "thing.png", 0.5)])
+    whole, cut = (plan_children(pets, backbone, **asked, cutout=cutout)["photos"][0] for cutout in (False, True))
+    assert whole["id"] != cut["id"] and whole["image_embeds"] != cut["image_embeds"]
+    with Image.open(io.BytesIO(base64.b64decode(cut["picture"]))) as small:
+        assert small.getpixel((0, 0)) == (255, 255, 255)
+    where = ("--runs", pets.folder.parent, "--steps", 2)
+    photos = ("--photo", tmp_path / "thing.png", "--photo", tmp_path / "other.png")
+    page.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(tmp_path / "other.png")
+    assert "Learning 1 child" in good("breed", "pets", *photos, "--cutout", *where)
+    assert {kept.label for kept in pets.photos().values()} == {"thing.png", "other.png"}
+    Image.effect_noise((90, 60), 200).save(tmp_path / "other.png")
+    assert "other.png' has no plain background" in one_line("breed", "pets", *photos, "--cutout", *where)
 
 
 def test_the_second_breeding_from_a_parent_draws_it_no_more(pets, backbone, monkeypatch, capsys):
@@ -202,12 +231,21 @@ def test_a_parent_given_twice_or_of_another_kind_is_refused_before_anything_is_d
     assert "Drawing" not in run("breed", "pets", "--parent", one, "--parent", one, *where).output
 
 
+def test_only_what_is_not_drawn_yet_is_said_to_be_drawn(pets):
+    one = names(pets)[0]
+    breed = ("breed", "pets", "--parent", one, "--steps", 2, "--runs", pets.folder.parent)
+    pets.drawings(pets.find(one).id)[0].file.unlink()
+    assert "Drawing 1 concept …" in good(*breed)  # the child has been drawn by then
+    shown = good(*breed, "--seed", 9)
+    assert "All of them on one sheet" in shown and "Drawing" not in shown
+
+
 # Jobs
 
 
 def test_a_job_is_learned_by_its_name_and_shows_drafts(pets, backbone, monkeypatch):
     monkeypatch.setattr(ui.breed, "DRAFTS", (1,))
-    plan = plan_children(pets, backbone, **two(pets, children=2, drafts=True, steps=12))
+    plan = plan_children(pets, backbone, **two(pets, children=2, drafts=True, steps=24))
     job = new_job(pets, "breed", plan)
     new_job(pets, "breed", plan_children(pets, backbone, **two(pets, seed=99)))
     shown = good("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
@@ -215,13 +253,16 @@ def test_a_job_is_learned_by_its_name_and_shows_drafts(pets, backbone, monkeypat
     assert [each.name for each in unfinished(pets)] == ["0003-breed"], "the other one was not asked for"
     looks = job.looks()
     assert {look.number for look in looks} == {0, 1}
-    assert all(look.image.is_file() if look.step else look.image is None for look in looks)
+    drawn = {look.step for look in looks if look.number == 0 and look.image is not None and look.image.is_file()}
+    assert drawn == {1, 2, 8, 14, 20, 24} & {look.step for look in looks if look.number == 0}, "of many boundaries some"
     assert [look.step for look in looks if look.draft] == [1, 1]
     children = pets.individuals()[3:]
-    assert [look.name for look in looks if look.step == 12] == [each.name for each in children]
+    last = {look.number: look for look in looks}
+    assert [last[number].name for number in (0, 1)] == [each.name for each in children]
+    assert [last[number].step for number in (0, 1)] == [each.concept.steps for each in children]
     assert all(len(pets.drawings(each.id)) == 3 for each in children)
     status = job.status()
-    assert (status.state, status.step, status.steps, status.problem) == ("finished", 12, 12, "")
+    assert (status.state, status.step, status.steps, status.problem) == ("finished", 24, 24, "")
     assert json.loads((job.folder / "exit.json").read_text())["code"] == 0
     assert "Nothing is left to do" in good("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
 
