@@ -1,130 +1,105 @@
-"""How long a run takes to open, to say who descends from whom, and to take a batch: `python -m benchmarks.store`.
+"""How a run's size tells: opening it, asking for relatives, drawing a part of its tree, storing one more generation.
 
-The runs are made up: batches of eight concepts as wide as the embedded stack's, each with two parents of earlier
-batches and four images of each in its request. Every figure is taken with a Run that knows nothing yet, except where
-it says so.
+`python -m benchmarks.store` makes runs of 1,000, 10,000 and 100,000 concepts, in parts of 24 as evolution stores them
+(`tests.populations`), and measures each in a process of its own, in seconds on the clock and, in brackets, of the
+processor, which tells more where other work goes on. The files were written a moment before, so the slowness of a disk
+that reads them first is not in it; nor is the import of our modules.
 
-    open, list      open the run and read what lists need of every concept
-    ancestors       open it, build the graph, and name all ancestors of the last concept
-    of a graph      the same, of a graph that is there
-    append          open it, and store a batch
-    append again    store one more batch by the same Run, which remembers the parts
-
-The files were written a moment before, so the slowness of a disk that reads them first is not in it.
+    open        open it, and read what lists need of every concept
+    family      build the graph of who descends from whom
+    ancestors   of the last concept, all of them, of that graph
+    like        the nine concepts that are imagined most alike, with reading what is imagined of all
+    like again  the same for one more
+    tree        the picture of the last concept and its parents and grandparents, from opening the run to the file
+    append      open it, and store a generation of 24
+    again       store one more by the same Run; the median of three
+    memory      the most that the process had, in MB, and how much of it was there before the run was opened
 """
 
 from __future__ import annotations
 
 import argparse
-import random
+import json
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from itertools import count
+from io import StringIO
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
+from rich.console import Console
 
-from core.concept import Concept, Measurement, Parent, Request, concept_id
-from core.settings import Settings
 from evolve.lineage import ancestors, lineage
 from evolve.run import Run
+from tests.populations import BATCH, drawn, grown, population
+from ui.browse import draw_tree
+from ui.view.nearness import relatives
 
-BATCH, WIDTH, IMAGES = 8, 192, 4
-STACK = SimpleNamespace(where="emoji", version="made up", fingerprint="made up")
-WORDS = ("pet", "dog", "cat", "rabbit", "hamster")
-
-
-def concept(seed: int, parents: Sequence[str]) -> Concept:
-    """A concept as large as a real one, that nothing has learned."""
-    numbers = np.random.default_rng(seed)
-    request = Request(
-        "pet",
-        parents=tuple(Parent(id_, 0.5, numbers.normal(size=(IMAGES, WIDTH))) for id_ in parents),
-        seed=seed,
-        settings=Settings(),
-    )
-    return Concept(
-        concept_id(request, STACK.fingerprint),
-        request,
-        vectors=numbers.normal(size=(1, WIDTH)),
-        image_embed=numbers.normal(size=WIDTH),
-        history=tuple(Measurement(step, word, 0.5) for step in range(0, 600, 100) for word in WORDS),
-        scores=dict.fromkeys(("score", "belongs", "nearest", "consistency"), 0.5),
-        fingerprint=STACK.fingerprint,
-        version=STACK.version,
-    )
+SIZES = (1_000, 10_000, 100_000)
+MEASURED = ("open", "family", "ancestors", "like", "like again", "tree", "append", "again")
+NEAREST, GENERATIONS = 9, 2
 
 
-def made_up(folder: Path, size: int) -> Run:
-    """A run of `size` concepts, in parts of eight: the rows of one batch, with other ids and parents."""
-    model = Run.create(folder / "model", "pet", STACK)
-    model.add([concept(number, ["first", "second"]) for number in range(BATCH)])
-    (part,) = model.rooms["concepts"].parts()
-    rows = model.rooms["concepts"].read(part)
-    run = Run.create(folder / "run", "pet", STACK)
-    draw = random.Random(0)
-    generations: dict[str, int] = {}
-    for first in range(0, size, BATCH):
-        known = list(generations)[-1000:]  # as somebody breeds who goes on with what is new
-        for number, row in zip(range(first, min(first + BATCH, size)), rows, strict=False):
-            id_ = f"{number:016x}"
-            parents = draw.sample(known, 2) if known else []
-            generations[id_] = 1 + max(generations[parent] for parent in parents) if parents else 0
-            row |= {"id": id_, "name": f"n{number}", "generation": generations[id_]}
-            row["parents"] = [{"id": parent, "run": "", "weight": 0.5, "kind": "mix"} for parent in parents]
-        run.rooms["concepts"].append(rows[: size - first])
-    run.listing.keep()  # as whoever adds a batch does
-    return run
+def measure(folder: Path) -> dict[str, Any]:
+    """What each takes on the run in `folder`: (seconds on the clock, seconds of the processor), and `memory`."""
+    found: dict[str, Any] = {}
+    before = memory()
+
+    def timed(name: str, call: Callable[[], Any]) -> Any:
+        clock, processor = time.perf_counter(), time.process_time()
+        result = call()
+        found.setdefault(name, []).append((time.perf_counter() - clock, time.process_time() - processor))
+        return result
+
+    run = Run.open(folder)
+    entries = timed("open", run.entries)
+    last, other = entries[-1], entries[-2]
+    graph = timed("family", lambda: lineage(run))
+    timed("ancestors", lambda: ancestors(graph, [last.id]))
+    timed("like", lambda: relatives(run.image_embeds(), last.id, NEAREST))
+    timed("like again", lambda: relatives(run.image_embeds(), other.id, NEAREST))
+    out = Console(file=StringIO())
+    timed("tree", lambda: draw_tree(folder.name, [last.name], GENERATIONS, folder / "tree.png", folder.parent, out))
+    batches = [[grown(BATCH * k + n, entries[-n - 1].id) for n in range(BATCH)] for k in range(5)]
+    run.add(batches.pop())  # which imports what appending needs
+    timed("append", lambda: Run.open(folder).add(batches.pop()))
+    while batches:
+        timed("again", lambda: run.add(batches.pop()))
+    taken = {name: tuple(median(each) for each in zip(*found[name], strict=True)) for name in MEASURED}
+    return taken | {"memory": (memory(), before)}
 
 
-def seconds(call: Callable[[], Any], repeats: int) -> float:
-    taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - began)
-    return median(taken)
-
-
-def measure(size: int, repeats: int) -> None:
-    """Print one line of the table, in milliseconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        run = made_up(Path(folder), size)
-        last = run.entries()[-1].id
-        seeds = count(1000)
-
-        def fresh() -> Run:
-            return Run.open(run.folder)
-
-        def batch() -> list[Concept]:
-            return [concept(next(seeds), [last]) for _ in range(BATCH)]
-
-        graph = lineage(run)
-        opened = seconds(lambda: fresh().entries(), repeats)
-        asked = seconds(lambda: ancestors(lineage(fresh()), [last]), repeats)
-        again = seconds(lambda: ancestors(graph, [last]), repeats)
-        batches = [batch() for _ in range(2 * repeats)]
-        first = seconds(lambda: fresh().add(batches.pop()), repeats)
-        following = seconds(lambda: run.add(batches.pop()), repeats)
-        taken = (1000 * each for each in (opened, asked, again, first, following))
-        print(f"{size:>8} {' '.join(f'{each:>13.1f}' for each in taken)}", flush=True)
+def memory() -> float:
+    """The most that this process has had so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB, on macOS bytes
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__)
-    parser.add_argument("--sizes", default="100,1000,10000", help="concepts in a run")
-    parser.add_argument("--repeats", type=int, default=3, help="how often each is done; the median counts")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="concepts in a run")
+    parser.add_argument("--run", type=Path, help="measure this run, which grows by it, and print JSON")
     options = parser.parse_args(arguments)
-    print(f"milliseconds, for runs in parts of {BATCH} concepts")
-    print(
-        f"{'concepts':>8} {'open, list':>12} {'ancestors':>12} {'of a graph':>12} {'append':>12} {'append again':>13}"
-    )
-    for size in options.sizes.split(","):
-        measure(int(size), options.repeats)
+    if options.run:
+        print(json.dumps(measure(options.run)))
+        return
+    print(f"seconds (of the processor), for runs in parts of {BATCH} concepts; memory in MB (before)")
+    print(f"{'concepts':>8}" + "".join(f"{name:>15}" for name in (*MEASURED, "memory")), flush=True)
+    for size in map(int, options.sizes.split(",")):
+        with tempfile.TemporaryDirectory() as folder:
+            drawn(population(Path(folder) / "run", size))
+            command = [sys.executable, "-m", "benchmarks.store", "--run", f"{folder}/run"]
+            done = subprocess.run(command, capture_output=True, text=True)  # Streamlit warns that it has no server
+            if done.returncode:
+                sys.exit(done.stderr)
+            found = json.loads(done.stdout)
+        cells = [f"{clock:.3f} ({processor:.3f})" for clock, processor in (found[name] for name in MEASURED)]
+        cells.append("{:.0f} ({:.0f})".format(*found["memory"]))
+        print(f"{size:>8}" + "".join(f"{cell:>15}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How long it takes until the family tree of a run is seen in a real browser: `python -m benchmarks.view`.
 
-The runs are those of `benchmarks.store`, with drawings. For each a new server is started, as `conceptree view` does it,
-and a new Chromium asks it for the tree.
+The runs are made up (`tests.populations`), with drawings. For each a new server is started, as `conceptree view`
+does it, and a new Chromium asks it for the tree.
 
     first       from asking for the page to the first picture of the tree, by a server that knows nothing of the run
     drawings    until all drawings that are in view are there, too
@@ -29,11 +29,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from benchmarks.store import made_up
+from tests.populations import drawn, population
 
-PICTURES = 400  # different ones: more than are ever shown at once
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PATIENCE = 120_000  # milliseconds
@@ -43,22 +41,6 @@ FRAMES += " done(n / (now - began) * 1000) : (n++, requestAnimationFrame(next));
 # When the last drawing came, in milliseconds after the page was asked for.
 LAST_PICTURE = "Math.max(0, ...performance.getEntriesByType('resource')"
 LAST_PICTURE += ".filter(each => each.name.includes('/pictures/')).map(each => each.responseEnd))"
-
-
-def drawn(run: Any) -> None:
-    """Give every concept of a made-up run a drawing: a few hundred different ones, as large as the stack's."""
-    numbers = np.random.default_rng(0)
-    coarse = numbers.integers(60, 255, (PICTURES, 6, 6, 3), dtype=np.uint8)
-    pictures = [Image.fromarray(each).resize((64, 64), Image.Resampling.BICUBIC) for each in coarse]
-    entries = run.entries()
-    run.add_drawings([(each.id, "a photo of a {}", 1, pictures[n]) for n, each in enumerate(entries[-PICTURES:])])
-    files = [each.file.name for each in run.drawings()]
-    rows = [
-        {"concept": each.id, "prompt": "a photo of a {}", "seed": 1, "file": files[n % len(files)]}
-        for n, each in enumerate(entries[:-PICTURES])
-    ]
-    if rows:
-        run.rooms["drawings"].append(rows)
 
 
 @contextmanager
@@ -114,8 +96,7 @@ def measure(browser: Any, size: int) -> None:
     """Print one line of the table."""
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
-        drawn(made_up(runs, size))
-        shutil.rmtree(runs / "model")
+        drawn(population(runs / "run", size))
         with served(runs) as address:
             address += "/tree?run=run"
             page = browser.new_page(viewport={"width": 1280, "height": 800})

@@ -12,7 +12,7 @@ from evolve.lineage import pedigree
 from evolve.migrations import pending
 from evolve.parts import PART, Damage, Room, RunError, digest_of, number_of
 from evolve.rows import PHOTO, PICTURE
-from evolve.run import FROM_THE_START, Run, picture_digest
+from evolve.run import FROM_THE_START, INDEX, Run, picture_digest
 
 MOST_NAMED = 12
 
@@ -71,9 +71,10 @@ def check(run: Run) -> Checkup:
     findings += _of_pictures(run, {drawing.file.name for drawing in drawings})
     findings += [*_of_photos(run), *_of_imports(run)]
     findings += _of_doubles(run, Counter(each.name for each in entries))
-    if not run.listing.is_true():
-        text = "it does not say what the parts say: remove it, and lists are made of the parts again"
-        findings.append(Finding(run.listing.file.name, text, False))
+    for name, room in run.rooms.items():
+        if not room.is_indexed_truly():
+            text = "it does not say what the parts say: remove it, and lists are made of the parts again"
+            findings.append(Finding(f"{INDEX}/{name}", text, False))
     count = sum(len(room.parts()) for room in run.rooms.values())
     waiting = tuple(each.name for each in pending(run.about["schema"]))
     return Checkup(len(individuals), len(drawings), len(notes), count, findings, len(photos), waiting)

@@ -46,6 +46,8 @@ def pedigree(
             each.id, name=each.name, generation=each.generation, category=each.category, birth=each.birth, run=""
         )
     for each in entries:
+        weights: dict[str, float] = {}
+        kinds: dict[str, str] = {}
         for parent in each.parents:
             oldest = known[parent.id].generation if parent.id in known else 0
             if oldest >= each.generation:
@@ -54,11 +56,11 @@ def pedigree(
                 continue
             if parent.id not in known:
                 _add_absent(graph, parent, each, photos or {})
-            before = graph.edges[parent.id, each.id]["weight"] if graph.has_edge(parent.id, each.id) else 0.0
-            graph.add_edge(parent.id, each.id, weight=before + parent.weight, kind=parent.kind)
-        total = sum(weight for *_, weight in graph.in_edges(each.id, data="weight"))
-        for _, _, edge in graph.in_edges(each.id, data=True):
-            edge["weight"] /= total
+            weights[parent.id] = weights.get(parent.id, 0.0) + parent.weight
+            kinds[parent.id] = parent.kind
+        total = sum(weights.values())
+        for id_, weight in weights.items():
+            graph.add_edge(id_, each.id, weight=weight / total, kind=kinds[id_])
     return graph
 
 
@@ -141,14 +143,14 @@ def _add_absent(graph: nx.DiGraph, parent: Descent, child: Entry, photos: Mappin
 def _reached(
     graph: nx.DiGraph, start: Iterable[str], neighbours: Callable[[str], Iterable[str]], depth: int | None
 ) -> set[str]:
-    found: set[str] = set()
-    edge = list(dict.fromkeys(start))
+    edge = set(start)
     for concept in edge:
         if concept not in graph:
             raise RunError(f"there is no concept {concept!r} in this family")
+    found: set[str] = set()
     while edge and (depth is None or depth > 0):
-        edge = list(dict.fromkeys(near for concept in edge for near in neighbours(concept) if near not in found))
-        found.update(edge)
+        edge = set[str]().union(*map(neighbours, edge)) - found
+        found |= edge
         depth = None if depth is None else depth - 1
     return found
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import count
 from typing import Protocol
 
 from core.concept import LONGEST_WORD
@@ -28,13 +29,15 @@ class Named(Protocol):
 
 def name_for(concept_id: str, taken: Collection[str] = ()) -> str:
     """A name of two syllables ("moku"), or more where those are `taken`; it follows from the id."""
-    for attempt in range(1000):
+    return next(name for name in candidates(concept_id) if name not in taken)
+
+
+def candidates(concept_id: str) -> Iterator[str]:
+    """The names that a concept may be born with, those first that it gets if they are free."""
+    for attempt in count():
         digest = hashlib.sha256(f"{concept_id}/{attempt}".encode()).digest()
         # Two syllables give 4,900 names; after some collisions three, then four.
-        name = "".join(_syllable(digest[i], digest[i + 8]) for i in range(2 + attempt // 20))
-        if name not in taken:
-            return name
-    raise AssertionError("a thousand names are taken, of up to fifty syllables")
+        yield "".join(_syllable(digest[i % 24], digest[i % 24 + 8]) for i in range(2 + attempt // 20))
 
 
 def check_name(name: str) -> None:

@@ -99,6 +99,8 @@ RATINGS = pa.schema(
 LATER = {"way"}
 # All that lists and the family need. Vectors and requests are most of a part, and are not read for them.
 ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "created_at")
+KNOWN = ("id", "name", "generation")  # all that a new concept has to be compared with
+EMBED = ("id", "image_embed")
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Change:
     batch: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Descent:
     """A concept's descent from one parent. run: where the parent lives, "" for the same run, or for a photograph."""
 
@@ -160,7 +162,7 @@ class Descent:
         return self.kind == "image" and not self.run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A concept as the run lists it, without its vectors and its request, and where they stand.
 
@@ -201,7 +203,7 @@ class Individual:
         return self.concept.id
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """A stored picture."""
 
@@ -221,7 +223,7 @@ class Photo:
     digest: str
 
 
-_NOTHING = Note()
+NOTHING = Note()
 
 
 def brief(id_: str) -> str:
@@ -273,7 +275,7 @@ def entry_of(part: Path, number: int, row: dict[str, Any]) -> Entry:
             parents=tuple(_descent(**parent) for parent in row["parents"]),
             scores={str(each["name"]): float(each["value"]) for each in row["scores"]},
             created_at=row["created_at"],
-            note=_NOTHING,
+            note=NOTHING,
             part=part,
             row=number,
         )

@@ -17,30 +17,34 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 from PIL import Image
 
-from core.concept import KINDS, Concept
+from core.concept import Concept
 from core.files import StorageError, write_atomically
-from evolve.listing import Listing
-from evolve.names import check_free, check_name, name_for
-from evolve.parts import Damage, Room, RunError, number_of, suffer
+from evolve.about import SCHEMA, new_about, read_about
+from evolve.index import Index
+from evolve.listing import Listing, among, drawings_in
+from evolve.lock import WAIT, held
+from evolve.names import candidates, check_free, check_name, name_for
+from evolve.notes import changes, courses, latest
+from evolve.parts import Damage, Room, RunError, suffer
 from evolve.rows import (
     CONCEPTS,
     DRAWINGS,
+    EMBED,
+    ENTRY,
+    KNOWN,
     LATER,
     LONGEST_COMMENT,
     NOTES,
@@ -58,9 +62,7 @@ from evolve.rows import (
     Individual,
     Note,
     Photo,
-    drawing_of,
     individual_of,
-    note_of,
     photo_of,
     row_of,
     row_of_note,
@@ -86,13 +88,10 @@ __all__ = [
     "picture_digest",
 ]
 
-SCHEMA = 1
-WAIT = 30.0  # seconds for another writer, who needs milliseconds
 SMALL = 128  # pixels, the longer side of what is kept of a photograph
 LONGEST_LABEL = 200
-_LOCK, _HOLDER, _LISTED = ".lock", ".lock.by", ".listed"
-_ABOUT = {"category": str, "kind": str, "stack": dict, "created_at": str}
-_STACK = {"where": str, "version": str, "fingerprint": str}
+TRIED = 64  # names that are looked up for each new concept before all names are
+INDEX = ".index"  # what is derived of all rooms, see `evolve.index`
 _ROOMS = {
     "concepts": CONCEPTS,
     "drawings": DRAWINGS,
@@ -101,6 +100,8 @@ _ROOMS = {
     "studies": STUDIES,
     "ratings": RATINGS,
 }
+# What is asked of all parts of a room together. Vectors and requests are most of a part, and are read for one concept.
+_KEPT = {name: [schema.names] for name, schema in _ROOMS.items()} | {"concepts": [ENTRY, KNOWN, EMBED]}
 FROM_THE_START = ("concepts", "drawings")  # folders without which something is gone
 
 
@@ -110,25 +111,17 @@ class Run:
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
         self.folder = folder
         self.about = about
-        self.rooms = {name: Room(folder / name, schema, LATER) for name, schema in _ROOMS.items()}
-        self.listing = Listing(self.rooms["concepts"], folder / _LISTED)
+        self.rooms = {
+            name: Room(folder / name, schema, LATER, _KEPT[name], Index(folder / INDEX / name))
+            for name, schema in _ROOMS.items()
+        }
+        self.listing = Listing(self.rooms["concepts"])
 
     @classmethod
     def create(cls, folder: str | Path, category: str, backbone: Any, kind: str = "object") -> Run:
         """A new, empty run about a category on a stack."""
         folder = Path(folder)
-        about = {
-            "schema": SCHEMA,
-            "category": category,
-            "kind": kind,
-            "stack": {
-                "where": _lasting(backbone.where),
-                "version": backbone.version,
-                "fingerprint": backbone.fingerprint,
-            },
-            "created_at": _now().isoformat(),
-            "written_by": _own_version(),
-        }
+        about = new_about(category, kind, backbone)
         run = cls(folder, about)
         try:
             for name in FROM_THE_START:
@@ -145,89 +138,52 @@ class Run:
     def open(cls, folder: str | Path) -> Run:
         """An existing run."""
         folder = Path(folder)
-        try:
-            about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            raise RunError(f"there is no run in {str(folder)!r}: it has no run.json") from None
-        except OSError as error:
-            raise StorageError(f"the run.json in {str(folder)!r} cannot be read: {error.strerror or error}") from error
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"the run.json in {str(folder)!r} cannot be read: it is no JSON ({error})") from error
-        if not isinstance(about, dict):
-            raise RunError(f"the run.json in {str(folder)!r} cannot be read: expected an object, with its schema")
-        _check_schema(folder, about)
-        _check_keys(folder, about, _ABOUT)
-        _check_keys(folder, about["stack"], _STACK, "stack.")
-        if about["kind"] not in KINDS:
-            raise RunError(f"the run.json in {str(folder)!r} has kind {about['kind']!r}: expected {' or '.join(KINDS)}")
-        return cls(folder, about)
+        return cls(folder, read_about(folder))
 
-    @contextmanager
-    def writing(self, wait: float = WAIT) -> Iterator[None]:
-        """Hold the run for writing: one writer at a time, of all processes; who holds it may enter again.
-
-        It is held while something is stored, for milliseconds, and never while something is learned. So two people
-        may breed in one run, and who comes second waits a moment rather than lose what took minutes to learn.
-
-        Raises:
-            RunError: somebody holds it for longer than `wait` seconds: who that is.
-            StorageError: no lock file can be made there.
-        """
-        if not self.folder.is_dir():  # the lock would make it again
-            raise StorageError(f"the run {str(self.folder)!r} cannot be written: its folder is gone")
-        lock = FileLock(self.folder / _LOCK, is_singleton=True)
-        holder = self.folder / _HOLDER
-        first = not lock.is_locked
-        try:
-            lock.acquire(timeout=wait)
-        except Timeout:
-            raise RunError(
-                f"the run {str(self.folder)!r} is being written by {_named(holder)}, and still was after {wait:g} s:"
-                f" try again when that is done"
-            ) from None
-        except (OSError, NotImplementedError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise StorageError(f"the run {str(self.folder)!r} cannot be written: {reason}") from error
-        try:
-            if first:
-                with suppress(OSError):  # a courtesy to those who wait: not worth failing for
-                    holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-            yield
-        finally:
-            if first:
-                with suppress(OSError):
-                    holder.unlink(missing_ok=True)
-            lock.release()
+    def writing(self, wait: float = WAIT) -> AbstractContextManager[None]:
+        """Hold the run for writing, see `evolve.lock`: one writer at a time; who holds it may enter again."""
+        return held(self.folder, wait)
 
     def add(self, concepts: Sequence[Concept], taken: Iterable[str] = ()) -> list[Individual]:
         """Store a batch as one part. taken: words that are no names, such as those the stack knows."""
         with self.writing():
             damage: list[Damage] = []  # of other batches is no reason to lose this one
-            known = self.entries(damage)
-            generations = {each.id: each.generation for each in known}
-            names = {*taken, *(each.name for each in known), *(each.born for each in known)}
+            ids = {concept.id for concept in concepts}
+            parents = {parent.id for concept in concepts for parent in concept.request.parents}
+            known = self.listing.known(damage)
+            generations = among(known, "id", ids | parents)
+            if not ids.isdisjoint(generations):  # are they, or only rows of them that nobody can read?
+                ids &= {each.id for each in self.entries(damage)}
+                if ids:
+                    raise RunError(f"the concept {min(ids)} is in the run already: give the request another seed")
+            names = {*taken, *(note.name for note in self.notes(damage).values() if note.name)}
             names |= {self.about["category"].lower(), *(concept.request.category.lower() for concept in concepts)}
+            tried = {name for concept in concepts for name in islice(candidates(concept.id), TRIED)}
+            names |= among(known, "name", tried).keys()
             created_at = _now()
-            added = []
+            added: list[Individual] = []
             for concept in concepts:
-                if concept.id in generations:
-                    raise RunError(f"the concept {concept.id} is in the run already: give the request another seed")
+                if concept.id in (each.id for each in added):
+                    raise RunError(f"the concept {concept.id} is in the batch twice: give the request another seed")
                 name = name_for(concept.id, names)
+                if name not in tried:  # all those are taken, and perhaps this one as well
+                    names |= {name for each in self.entries(damage) for name in (each.born, each.name)}
+                    name = name_for(concept.id, names)
                 names.add(name)
                 # A parent of another run is not known here; it counts as a founder.
-                parents = [generations.get(parent.id, 0) for parent in concept.request.parents]
-                generations[concept.id] = 1 + max(parents) if parents else 0
+                older = [generations.get(parent.id, 0) for parent in concept.request.parents]
+                generations[concept.id] = 1 + max(older) if older else 0
                 added.append(Individual(concept, name, generations[concept.id], created_at))
             self.rooms["concepts"].append([row_of(each) for each in added])
-            self.listing.keep()
             return added
 
     def entries(self, damage: list[Damage] | None = None) -> list[Entry]:
         """All concepts as they are listed, in the order in which they were stored."""
         notes = self.notes(damage)
         found: dict[str, Entry] = {}
-        for entry in self.listing.entries(damage):
-            found.setdefault(entry.id, entry)  # of a concept that was put back twice, the first
+        for entries in self.listing.entries(damage):
+            for entry in entries:
+                found.setdefault(entry.id, entry)  # of a concept that was put back twice, the first
         for id_ in notes.keys() & found.keys():
             note, entry = notes[id_], found[id_]
             found[id_] = replace(entry, note=note, name=note.name or entry.born)
@@ -293,17 +249,17 @@ class Run:
             )
         return stored
 
-    def drawings(self, concept: str | None = None, damage: list[Damage] | None = None) -> list[Drawing]:
-        """Stored pictures, of one concept (by id) or of all."""
-        found = []
-        for part, number, row in self.rooms["drawings"].rows(DRAWINGS.names, damage):
-            try:
-                drawing = drawing_of(self.folder / "drawings", row)
-            except RunError as error:
-                suffer(damage, Damage(part, str(error), number))
-            else:
-                if concept in (None, drawing.concept):
-                    found.append(drawing)
+    def drawings(
+        self, concept: str | Collection[str] | None = None, damage: list[Damage] | None = None
+    ) -> list[Drawing]:
+        """Stored pictures, of one concept (by id), of several, or of all."""
+        wanted = {concept} if isinstance(concept, str) else concept
+        found: list[Drawing] = []
+        for piece in self.rooms["drawings"].pieces(DRAWINGS.names, damage):
+            drawings, damaged = piece.once(drawings_in)
+            for each in damaged:
+                suffer(damage, each)
+            found += drawings if wanted is None else (each for each in drawings if each.concept in wanted)
         return found
 
     def add_photo(self, id_: str, picture: Image.Image, label: str) -> Photo:
@@ -388,7 +344,7 @@ class Run:
     def undo_last(self) -> list[Change]:
         """Take back what was said last in this run, of one concept or of several at once; the changes taken back."""
         with self.writing():
-            done = [done[-1] for done, _ in _courses(self.changes([])).values() if done]
+            done = [done[-1] for done, _ in courses(self.changes([])).values() if done]
             newest = max((change.batch for change in done), default=0)
             batch = [change for change in done if change.batch == newest]
             self._went(UNDO, [change.concept for change in batch])
@@ -397,13 +353,13 @@ class Run:
     def _went(self, way: str, concepts: Sequence[str]) -> Note | None:
         """Go back or forth by one change of each concept; the last one's note, None if it has no such change."""
         with self.writing():
-            courses = _courses(self.changes([]))
+            told = courses(self.changes([]))
             entries = {each.id: each for each in self.entries([])}
             said: dict[str, Note] = {}
             for concept in concepts:
                 if concept not in entries:
                     raise RunError(f"there is no concept with the id {concept!r} in {str(self.folder)!r}")
-                done, undone = courses.get(concept, ([], []))
+                done, undone = told.get(concept, ([], []))
                 changes = done if way == UNDO else undone
                 if changes:
                     values = {name: pair[way == REDO] for name, pair in changes[-1].changed.items()}
@@ -421,45 +377,11 @@ class Run:
 
     def notes(self, damage: list[Damage] | None = None) -> dict[str, Note]:
         """The latest note of each concept that has one, by id."""
-        return {concept: note for _, _, concept, note in self._notes(damage)}
+        return latest(self.rooms["notes"], damage)
 
     def changes(self, damage: list[Damage] | None = None) -> list[Change]:
         """All that notes changed, the newest last; of what cannot be read, nothing is known."""
-        found = []
-        notes: dict[str, Note] = {}
-        for part, row, concept, note in self._notes(damage):
-            before = notes.get(concept, Note())
-            names = [field.name for field in fields(Note) if getattr(before, field.name) != getattr(note, field.name)]
-            changed = {name: (getattr(before, name), getattr(note, name)) for name in names}
-            if changed:
-                way = row["way"] if row["way"] in (UNDO, REDO) else ""
-                found.append(Change(concept, changed, row["created_at"], way, number_of(part)))
-            notes[concept] = note
-        return found
-
-    def _notes(self, damage: list[Damage] | None) -> Iterator[tuple[Path, dict[str, Any], str, Note]]:
-        for part, number, row in self.rooms["notes"].rows(NOTES.names, damage):
-            try:
-                concept, note = note_of(row)
-            except RunError as error:
-                suffer(damage, Damage(part, str(error), number))
-            else:
-                yield part, row, concept, note
-
-
-def _courses(changes: Iterable[Change]) -> dict[str, tuple[list[Change], list[Change]]]:
-    """By concept, which changes hold, and which have been taken back, the latest of each last."""
-    found: dict[str, tuple[list[Change], list[Change]]] = {}
-    for change in changes:
-        done, undone = found.setdefault(change.concept, ([], []))
-        if change.way == UNDO and done:
-            undone.append(done.pop())
-        elif change.way == REDO and undone:
-            done.append(replace(undone.pop(), batch=change.batch))
-        elif not change.way:
-            done.append(change)
-            undone.clear()
-    return found
+        return changes(self.rooms["notes"], damage)
 
 
 def _is_whole(photo: Photo) -> bool:
@@ -474,52 +396,9 @@ def picture_digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:24]
 
 
-def _check_schema(folder: Path, about: dict[str, Any]) -> None:
-    schema = about.get("schema")
-    if type(schema) is int and schema == SCHEMA:
-        return
-    advice = "was it made by Conceptree?"
-    if type(schema) is int and schema > SCHEMA:
-        by = about.get("written_by")
-        newer = f"Conceptree {by[:40]!r}" if isinstance(by, str) and by else "a newer Conceptree"
-        advice = f"{newer} wrote it, and reads it; this is {_own_version() or 'older'}"
-    raise RunError(f"the run in {str(folder)!r} has schema {schema!r}, this version reads {SCHEMA}: {advice}")
-
-
-def _check_keys(folder: Path, values: dict[str, Any], kinds: Mapping[str, type], prefix: str = "") -> None:
-    for key, kind in kinds.items():
-        if key not in values:
-            raise RunError(f"the run.json in {str(folder)!r} lacks the key {prefix + key!r}: put it back from a copy")
-        if not isinstance(values[key], kind):
-            expected = "text" if kind is str else "an object"
-            raise RunError(f"the run.json in {str(folder)!r} has {prefix + key} = {values[key]!r}: expected {expected}")
-
-
-def _lasting(where: str) -> str:
-    """A stack's folder as one can find it from anywhere; the name of a stack as it is."""
-    folder = Path(where).expanduser()
-    return str(folder.resolve()) if where != "emoji" and folder.is_dir() else where
-
-
-def _named(holder: Path) -> str:
-    """Who holds the lock, if that is known."""
-    try:
-        name = holder.read_text(encoding="utf-8")[:200]
-    except (OSError, ValueError):
-        return "another process"
-    return name if name and name.isprintable() else "another process"
-
-
 def _listed(names: Sequence[str], most: int = 20) -> str:
     more = f" … and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def _own_version() -> str:
-    try:
-        return version("conceptree")
-    except PackageNotFoundError:  # run from a folder that pip has not installed
-        return ""
 
 
 def _now() -> datetime:

@@ -541,7 +541,6 @@ def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
                 renamed[one.id] = (each.called or one.name, called or born)
         run.rooms["concepts"].append(rows)
         run.rooms["notes"].append(notes)
-        run.listing.keep()
     _keep_pictures(family, run)
     known = tuple(each.individual.id for each in family.members if each.individual.id in here)
     return Adopted(tuple(each.individual.id for each in new), known, renamed)

@@ -173,7 +173,7 @@ def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, 
     pictures: dict[str, Image.Image] = {}
     torn = 0
     if len(graph) <= MOST:  # scene() says what is wrong with more
-        shown = [(each.concept, each.file) for each in run.drawings(damage=damage)]
+        shown = [(each.concept, each.file) for each in run.drawings(graph.nodes, damage)]
         shown += [(each.id, each.file) for each in run.photos([]).values()]
         for id_, file in shown:
             if id_ in graph and id_ not in pictures:
