@@ -30,7 +30,15 @@ from ui.console import Course, counted, say
 from ui.pictures import checked_prompt, draw_all, drawings_of, parentage
 from ui.runs import names_beside, open_run
 from ui.seed import say_next, say_stopped, show_founders
-from ui.stack import can_draw, check_words, chosen_settings, open_stack_of, words_unknown_in
+from ui.stack import (
+    can_draw,
+    check_precision,
+    check_words,
+    chosen_settings,
+    open_stack_of,
+    precision_of,
+    words_unknown_in,
+)
 from ui.workers import learning
 
 LIGHTEST, HEAVIEST = 0.001, 1000  # of a parent: beyond that the others would not count
@@ -42,7 +50,8 @@ SPREAD = 0.25  # of the weights of the second child and all that follow
 WORD_LAMBDA = 0.4
 # Portraits drawn of each parent, and kept. Drawing is what takes the time, and the four truest of 32 are hardly truer.
 IMAGES, KEEP = 8, 4
-DRAFTS = (8, 30)  # steps after which a child is drawn for people beside its boundaries
+# Steps after which a child is drawn for people, beside so many of its boundaries at most.
+DRAFTS, MOST_DRAFTS = (8, 30), 4
 Weighted = Sequence[tuple[Individual, float]]
 
 
@@ -55,6 +64,7 @@ def breed(
     parents: Sequence[str],
     *,
     photos: Sequence[str] = (),
+    cutout: bool = False,
     words: Sequence[str] = (),
     category: str | None = None,
     children: int,
@@ -75,6 +85,7 @@ def breed(
         backbone,
         parents=[parsed_parent(text) for text in parents],
         photos=[parsed_parent(text, "--photo") for text in photos],
+        cutout=cutout,
         words=words,
         category=category,
         children=children,
@@ -116,6 +127,7 @@ def plan_children(
     *,
     parents: Sequence[tuple[str, float]] = (),
     photos: Sequence[tuple[str | Path, float]] = (),
+    cutout: bool = False,
     category: str | None = None,
     words: Sequence[str] = (),
     children: int = 1,
@@ -130,9 +142,10 @@ def plan_children(
     """The plan of a "breed" job, checked: nothing is drawn or stored yet.
 
     parents: names or ids, those of other runs beside this one as "run/name", with their weights. photos: files, which
-    are not needed any more. words: what the children shall be besides. spread: of the weights, see `spread_weights`;
-    where there is one, each child sees one portrait of each parent. The first child has the weights as they are, and
-    sees all. seed: by default another one each time. drafts: draw the children while they learn.
+    are not needed any more. cutout: those without their background. words: what the children shall be besides. spread:
+    of the weights, see `spread_weights`; where there is one, each child sees one portrait of each parent. The first
+    child has the weights as they are, and sees all. seed: by default another one each time. drafts: draw the children
+    while they learn.
 
     Raises:
         ConceptreeError: it cannot be done; the first reason.
@@ -155,13 +168,15 @@ def plan_children(
         "category": category or heaviest,
         "kind": kind,
         "parents": [{"id": each.id, "name": each.name, "run": home, "weight": w} for each, home, w in found],
-        "photos": [_photo(backbone, Path(file), _weight(weight, str(file))) for file, weight in photos],
+        "photos": [_photo(backbone, Path(file), _weight(weight, str(file)), cutout) for file, weight in photos],
         "words": wanted,
         "children": _count(children),
         "images": images,
         "keep": keep,
         "spread": spread,
         "seed": len(run.entries([])) if seed is None else seed,
+        "dtype": precision_of(backbone),
+        "warm": settings.preset == "default",
         "settings": settings.to_dict(),
         "drafts": drafts,
     }
@@ -204,20 +219,22 @@ def plan_variations(
         "children": _count(children),
         "strength": strength,
         "seed": len(run.entries([])) if seed is None else seed,
+        "dtype": precision_of(backbone),
         "drafts": drafts,
     }
     _variations(plan, each.concept)
     return plan
 
 
-def plan_of(requests: Sequence[Request]) -> dict[str, Any]:
+def plan_of(requests: Sequence[Request], backbone: Backbone) -> dict[str, Any]:
     """What a job remembers of children whose requests are made already: all of it, their parents' images too."""
-    return {"requests": [request.to_json() for request in requests]}
+    return {"requests": [request.to_json() for request in requests], "dtype": precision_of(backbone)}
 
 
 def learn_planned(job: Job, run: Run, backbone: Backbone, out: Console, since: float = 0.0) -> list[Individual]:
     """Learn a job of children or variations, from its plan or from wherever it is. since: see `Job.working`."""
     with job.working(since):
+        check_precision(job.plan.get("dtype", "float32"), backbone)
         requests = job.requests()
         if requests is None:
             try:
@@ -271,6 +288,7 @@ def _children(
                 seed,
                 category=plan["category"],
                 settings=settings,
+                warm=bool(plan.get("warm")),  # plans of earlier versions say nothing, and start at the category's word
                 known={id_: one_of(images, seed, id_) if apart else images for id_, images in known.items()},
                 photos=[Parent(photo["id"], weight, photo["image_embeds"], "image") for photo, weight in seen],
                 homes=homes,
@@ -303,9 +321,9 @@ def _found(run: Run, called: str, home: str | None = None) -> tuple[Individual, 
     return (open_run(runs, home) if home else run).find(called), home
 
 
-def _photo(backbone: Backbone, file: Path, weight: float) -> dict[str, Any]:
+def _photo(backbone: Backbone, file: Path, weight: float, cutout: bool) -> dict[str, Any]:
     """All that a plan needs of a photograph."""
-    photo = read_photo(file)
+    photo = read_photo(file, cutout)
     parent = photo_parent(photo, weight, backbone)
     small, content = photo.picture.convert("RGB"), io.BytesIO()
     small.thumbnail((SMALL, SMALL))
@@ -381,9 +399,14 @@ def learn_children(
 
 
 def _drafts(requests: Sequence[Request]) -> list[int]:
-    """The steps after which children are drawn while they learn. Where they began nobody needs to see: it is a word."""
-    boundaries = {step for each in requests for step in range(0, each.chosen.steps, each.chosen.segment) if step}
-    return sorted({*DRAFTS, *boundaries, *(each.chosen.steps for each in requests)})
+    """The steps after which children are drawn while they learn. Where they began nobody needs to see: it is a word, or
+    a mean.
+    """
+    found = set(DRAFTS)
+    for settings in (each.chosen for each in requests):
+        boundaries = range(settings.segment, settings.steps, settings.segment)
+        found |= {*boundaries[:: math.ceil(len(boundaries) / MOST_DRAFTS) or 1], settings.steps}
+    return sorted(found)
 
 
 def _once(given: Sequence[tuple[str, str]], what: str) -> None:

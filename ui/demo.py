@@ -84,7 +84,7 @@ def breed(
     requests = [
         child(list(parents), backbone, seed=child_seed(seed, number), **how) for number, parents in enumerate(families)
     ]
-    return learn_children(new_job(run, "breed", plan_of(requests)), run, backbone, requests, out)
+    return learn_children(new_job(run, "breed", plan_of(requests, backbone)), run, backbone, requests, out)
 
 
 def take_away(run: Run, each: Individual, runs: Path, model: str, out: Console) -> None:

@@ -40,6 +40,7 @@ from ui.sheet import Card, save_sheet, sheet
 from ui.stack import can_draw, check_words, chosen_settings, open_stack, open_stack_of
 
 LONGEST_STEM = 60
+BESIDE, LISTED = (".json", ".png"), 6  # what lies beside embeddings, and how many of those are told
 MOST_DRAWINGS = 200  # as listed in a sidecar
 MOST_PRIOR_STEPS = 1000  # of a stranger's settings: as many as its scheduler was trained with
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -196,6 +197,10 @@ def bring(
     out: Console,
 ) -> None:
     """Take embeddings into a run, new or not, as concepts of generation 0 with the vectors that they have."""
+    files, beside = _without_what_lies_beside(files)
+    if beside and not as_json:
+        names = ", ".join(path.name for path in beside[:LISTED]) + (" …" if len(beside) > LISTED else "")
+        say(out, f"Left out, since they belong to embeddings that are named too: {names}")
     if name is not None and len(files) > 1:
         raise ExchangeError(f"--name {name!r} is for one file, and {len(files)} are named: import them one by one")
     read = [(path, read_with_sidecar(path)) for path in files]
@@ -236,6 +241,15 @@ def bring(
     quiet = Console(quiet=True) if as_json else out
     show_founders(run, backbone, quiet)
     say_next(run, runs, quiet)
+
+
+def _without_what_lies_beside(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Embeddings, and what was exported with them, which `DIR/*` names as well: a sidecar, a sheet, drawings."""
+    stems = {path.with_suffix("") for path in files if path.suffix and path.suffix.lower() not in BESIDE}
+    beside = [
+        path for path in files if path in stems or (path.suffix.lower() in BESIDE and path.with_suffix("") in stems)
+    ]
+    return [path for path in files if path not in beside], beside
 
 
 def read_with_sidecar(path: Path) -> Embedding:

@@ -65,6 +65,13 @@ def draw_all(run: Run, backbone: Backbone, individuals: Sequence[Individual], ou
     return pictures
 
 
+def undrawn(run: Run, individuals: Sequence[Individual]) -> list[Individual]:
+    """Those of which a picture in the prompts of their kind is missing."""
+    there = {(d.concept, d.prompt, d.seed) for d in run.drawings(damage=[]) if is_whole(d.file)}
+    prompts = {each.id: PROMPTS[each.concept.request.kind] for each in individuals}
+    return [each for each in individuals if any((each.id, prompt, SEED) not in there for prompt in prompts[each.id])]
+
+
 def is_whole(file: Path) -> bool:
     """Whether a drawing is there from its first bytes to its last; what lies between is not looked at."""
     try:

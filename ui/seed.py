@@ -16,7 +16,6 @@ from rich.console import Console
 
 from core.backbone import Backbone
 from core.concept import Concept, Request
-from core.errors import StackError
 from core.namers import name_of
 from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab, Report, total_steps
@@ -27,10 +26,11 @@ from evolve import Individual, Run, develop, founders, likeness
 from evolve.jobs import Job, new_job
 from evolve.population import starts
 from ui.console import Course, counted, own_command, say
-from ui.pictures import Pictures, draw_all, sheet_of
+from ui.pictures import Pictures, draw_all, sheet_of, undrawn
 from ui.runs import new_run
 from ui.stack import (
     can_draw,
+    check_precision,
     check_words,
     chosen_settings,
     namer_of,
@@ -73,8 +73,7 @@ class Plan:
     def from_json(cls, told: dict[str, Any], backbone: Backbone) -> Plan:
         """The plan that a job remembers, on the stack that it was made for."""
         told, settings = dict(told), Settings.from_dict(told["settings"])
-        if (begun := told.get("dtype", "float32")) != (now := precision_of(backbone)):
-            raise StackError(f"this was begun in {begun}, and in {now} it would become something else: --dtype {begun}")
+        check_precision(told.get("dtype", "float32"), backbone)
         request = {name: tuple(value) if isinstance(value, list) else value for name, value in told["request"].items()}
         namer = namer_of(backbone, **told.get("asked", {})) if request["schedule"] == "adaptive" else None
         return cls(**{**told, "settings": settings, "request": {**request, "settings": settings}, "namer": namer})
@@ -226,12 +225,13 @@ def say_stopped(job: Job, run: Run, out: Console) -> None:
 
 
 def show_founders(run: Run, backbone: Backbone, out: Console) -> Pictures:
-    """Draw all of a run's concepts, and write its sheet; a stack that cannot draw says so."""
+    """Draw those of a run's concepts that are not drawn yet, and write its sheet; a stack that cannot draw says so."""
     individuals = run.individuals([])
     if not can_draw(backbone):
         say(out, f"\nThe stack {backbone.version} has no decoder, so nothing is drawn.")
         return {}
-    say(out, f"\nDrawing {counted(len(individuals), 'concept')} …")
+    if new := undrawn(run, individuals):
+        say(out, f"\nDrawing {counted(len(new), 'concept')} …")
     pictures = draw_all(run, backbone, individuals, out)
     say(out, f"All of them on one sheet: {sheet_of(run, individuals, pictures)}")
     return pictures

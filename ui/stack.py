@@ -75,6 +75,16 @@ def precision_of(backbone: Backbone) -> str:
     return str(backbone.dtype).removeprefix("torch.")
 
 
+def check_precision(begun: str, backbone: Backbone) -> None:
+    """Refuse to go on with what was begun in another precision.
+
+    Raises:
+        StackError: says which option asks for it.
+    """
+    if begun != (now := precision_of(backbone)):
+        raise StackError(f"this was begun in {begun}, and in {now} it would become something else: --dtype {begun}")
+
+
 def asked(option: str) -> Any:
     """What a person said by an option of the command that is running, or by CONCEPTREE_<OPTION>; None for neither."""
     context = click.get_current_context(silent=True)

@@ -218,6 +218,20 @@ def test_what_the_sidecar_says_comes_into_the_record(runs, stack_folder, tmp_pat
     assert [parent["id"] for parent in kept["parents"]] == [one.id, two.id]
 
 
+def test_what_export_wrote_beside_an_embedding_is_left_out(runs, stack_folder, tmp_path):
+    one, two, _ = names(runs)
+    to = tmp_path / "to"
+    good("export", "pets", one, two, "--to", to, "--runs", runs)
+    (to / one).mkdir()  # its drawings, as the workbench's zip has them
+    every = sorted(to.iterdir())
+    assert len(every) == 7
+    shown = good("import", *every, "--run", "theirs", "--runs", tmp_path, "--model", stack_folder)
+    beside = ", ".join(path.name for path in every if path.suffix != ".safetensors")
+    assert f"Left out, since they belong to embeddings that are named too: {beside}" in shown
+    assert set(names(tmp_path, "theirs")) == {one, two}
+    assert "is no embedding by its name" in one_line("import", to / f"{one}.png", "--category", "pet", "--runs", tmp_path)
+
+
 def test_an_imported_concept_has_children_and_tells_where_it_was_learned(runs, backbone, stack_folder, tmp_path):
     each = Run.open(runs / "pets").individuals()[2]
     good("export", "pets", each.name, "--to", tmp_path / "1", "--runs", runs)

@@ -14,8 +14,11 @@ from core import Backbone, ConceptreeError, Settings
 from core.hub import ALIASES, download_command
 from core.namers import BLIP2, canned_namer, name_of
 from evolve import Run
+from evolve.jobs import new_job
+from tests.families import learned
 from tests.stacks import cache_as_hub, save_blip2, save_stack
 from tests.typed import good, one_line
+from ui.breed import plan_children, plan_variations
 from ui.seed import Plan, plan_founders
 from ui.stack import can_draw, folder_of, is_small, namer_of, open_stack, to_remember
 
@@ -137,6 +140,21 @@ def test_what_was_begun_in_one_precision_goes_on_in_no_other(paper):
     del told["dtype"], told["asked"]  # as earlier jobs have it
     with pytest.raises(ConceptreeError, match="begun in float32"):
         Plan.from_json(told, backbone)
+
+
+@pytest.mark.parametrize("command", ["breed", "vary"])
+def test_children_begun_in_one_precision_go_on_in_no_other(stack_folder, tmp_path, monkeypatch, command):
+    backbone = Backbone.load(stack_folder, device="cpu")
+    run = Run.create(tmp_path / "pets", "pet", backbone)
+    run.add([learned(0, backbone)])
+    (one,) = run.entries()
+    variations, children = plan_variations(run, backbone, one.id), plan_children(run, backbone, parents=[(one.id, 1)])
+    plan = variations if command == "vary" else children
+    job = new_job(run, command, plan)
+    monkeypatch.setenv("CONCEPTREE_DTYPE", "bfloat16")
+    said = one_line("resume", "pets", "--job", job.name, "--runs", tmp_path)
+    assert "begun in float32, and in bfloat16 it would become something else: --dtype float32" in said
+    assert len(run.entries()) == 1 and not job.finished
 
 
 def test_a_process_of_a_job_inherits_where_models_run(paper, monkeypatch):
