@@ -9,7 +9,6 @@ from evolve.jobs import Job, Status
 from ui.view import links
 from ui.view.text import counted, left, plain, shortened
 
-AT_WORK = ("starting", "working")
 WHAT = {
     "seed": ("founder", "founders"),
     "breed": ("child", "children"),

@@ -13,6 +13,8 @@ from core.files import StorageError
 from evolve import Run
 from evolve.jobs import Job, Status
 
+AT_WORK = ("starting", "working")  # states in which somebody is at a job
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -35,7 +37,7 @@ def start(run: Run, job: Job) -> None:
     Raises:
         StorageError: its log cannot be written, or no process can be made.
     """
-    if status(job).state in ("starting", "working"):
+    if status(job).state in AT_WORK:
         return
     command = [sys.executable, "-m", "ui.cli", "resume", run.folder.name, "--job", job.name]
     try:

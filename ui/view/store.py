@@ -93,7 +93,7 @@ def at_work() -> list[tuple[str, Job, Status]]:
             continue
         with suppress(ConceptreeError):
             for job, status in jobs_of(open_run(runs_folder(), name)):
-                if status.state in ("working", "starting"):
+                if status.state in processes.AT_WORK:
                     found.append((name, job, status))
     return found
 

@@ -23,7 +23,7 @@ def are_coming(run: Run) -> bool:
 
 def work(found: Opened) -> None:
     """What is being learned in the run: how far it is, what it looks like, and how to stop it."""
-    busy = any(status.state in learning.AT_WORK for _, status in _current(found.run))
+    busy = any(status.state in processes.AT_WORK for _, status in _current(found.run))
     st.fragment(_work, run_every=EVERY if busy else None)(found.run, len(found.entries))
 
 
@@ -45,7 +45,7 @@ def _current(run: Run) -> list[tuple[Job, Any]]:
     return [
         (job, status)
         for job, status in store.jobs_of(run)
-        if status.state in learning.AT_WORK or (job.name in mine and status.state != "finished")
+        if status.state in processes.AT_WORK or (job.name in mine and status.state != "finished")
     ]
 
 
@@ -55,14 +55,14 @@ def drafts(run: Run) -> dict[str, str]:
         look.concept: links.look(run.folder.name, job.name, look.image.stem, 128)
         for job, status in _current(run)
         for look in job.looks()
-        if look.concept and look.image and status.state in learning.AT_WORK
+        if look.concept and look.image and status.state in processes.AT_WORK
     }
 
 
 def _job(run: Run, job: Job, status: Any) -> None:
     name = run.folder.name
     with st.container(border=True, key=f"breed.job.{job.name}"):
-        busy = status.state in learning.AT_WORK
+        busy = status.state in processes.AT_WORK
         st.progress(learning.percent(status), text=plain(learning.told(job, status)))
         learning.so_far(run, job, SIDE, MOST)
         if status.problem:

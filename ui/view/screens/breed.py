@@ -210,16 +210,17 @@ def _file(folder: str, upload: Upload) -> Path:
 
 def _preview(found: Opened, backbone: Backbone, shares: Mapping[str, float]) -> None:
     photos = photos_of(found.run.folder.name)
+    picture, text = st.columns([1, 1.3], vertical_alignment="center")
     try:
-        embeds = {
-            id_: _seen(photos[id_].photo, backbone) if id_ in photos else individual(found, id_).concept.image_embed
-            for id_ in shares
-        }
-        drawn = preview.remembered(backbone, embeds, list(shares.items()))
+        with picture, st.spinner("Drawing …"):
+            embeds = {
+                id_: _seen(photos[id_].photo, backbone) if id_ in photos else individual(found, id_).concept.image_embed
+                for id_ in shares
+            }
+            drawn = preview.remembered(backbone, embeds, list(shares.items()))
     except ConceptreeError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    picture, text = st.columns([1, 1.3], vertical_alignment="center")
     picture.image(drawn.resize((256, 256)), width="stretch", alt="a preview of the mixture")
     text.caption("Preview: a mixture of what the parents look like, nothing has been learned.")
 

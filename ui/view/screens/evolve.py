@@ -15,7 +15,7 @@ from ui.evolve import COMMAND, plan_evolution
 from ui.view import damage, learning, links, model, objectives, processes, store, undo
 from ui.view.cards import Card, cards
 from ui.view.described import described
-from ui.view.learning import AT_WORK
+from ui.view.processes import AT_WORK
 from ui.view.store import Opened
 from ui.view.text import counted, plain
 

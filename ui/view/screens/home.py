@@ -51,7 +51,8 @@ def _family() -> None:
     if given is None or not st.button("Open it", key="home.adopt", type="primary", icon=":material/family_history:"):
         return
     try:
-        run = open_family(given.getvalue(), store.runs_folder())
+        with st.spinner("Checking and opening it …"):
+            run = open_family(given.getvalue(), store.runs_folder())
     except ConceptreeError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -134,7 +135,7 @@ def _jobs(name: str, found: Opened) -> None:
         if status.state == "finished":
             continue
         words = learning.told(job, status)
-        if status.state in learning.AT_WORK:
+        if status.state in processes.AT_WORK:
             links.to("jobs", plain(words), icon=":material/hourglass_top:", run=name, job=job.name)
             st.progress(learning.percent(status))
             learning.so_far(found.run, job, SIDE, DRAWINGS, captions=False)

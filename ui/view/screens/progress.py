@@ -18,7 +18,7 @@ from evolve.looks import Look
 from evolve.parts import Damage
 from ui.runs import open_run
 from ui.view import learning, links, processes, store
-from ui.view.learning import AT_WORK
+from ui.view.processes import AT_WORK
 from ui.view.screens import steering
 from ui.view.text import counted, left, plain, shortened
 
