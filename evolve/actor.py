@@ -40,6 +40,7 @@ class Actor:
         self._namers: dict[str, Namer] = {}
         self._told: SimpleQueue[Message] = SimpleQueue()
         self._answers: SimpleQueue[str] = SimpleQueue()
+        self._stopping = threading.Event()
 
     def here(self) -> str:
         """Which process it is, as JSON."""
@@ -60,7 +61,9 @@ class Actor:
         return json.dumps(about)
 
     def begin(self, order: str, snapshot: bytes) -> None:
-        """Learn a batch, from a snapshot if there is one."""
+        """Learn a batch, from a snapshot if there is one; the last that is told of it is its end."""
+        self._stopping.clear()
+        self._answers = SimpleQueue()
         threading.Thread(target=self._learn, args=(Order.from_json(order), snapshot), daemon=True).start()
 
     def told(self) -> list[Message]:
@@ -74,6 +77,11 @@ class Actor:
     def answer(self, decision: str) -> None:
         """The answer to the proposal that was told last."""
         self._answers.put(decision)
+
+    def stop(self) -> None:
+        """Learn no further."""
+        self._stopping.set()
+        self._answers.put("null")
 
     def _learn(self, order: Order, snapshot: bytes) -> None:
         try:
@@ -95,6 +103,8 @@ class Actor:
                 )
             last = 0.0
             for report in lab.learn(requests, snapshot):
+                if self._stopping.is_set():
+                    return
                 if self._counts(report) or time.monotonic() - last >= BETWEEN:
                     last = time.monotonic()
                     self._told.put(report_message(report))
@@ -103,12 +113,16 @@ class Actor:
         except Exception as error:
             problem = " ".join(f"{type(error).__name__}: {error}".split())
             self._told.put((json.dumps({"kind": "failed", "problem": problem}), []))
+        finally:
+            self._told.put((json.dumps({"kind": "end"}), []))
 
     @staticmethod
     def _counts(report: Report) -> bool:
         return bool(report.events or report.finished)
 
     def _ask(self, proposal: Proposal) -> Decision | None:
+        if self._stopping.is_set():  # what follows is for nobody
+            return None
         self._told.put(proposal_message(proposal))
         return decision_of(self._answers.get())
 

@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -145,6 +146,8 @@ class Cluster:
             self.close()
             raise WorkerError(f"Ray does not start: {' '.join(str(error).split())}") from error
         self._started = True
+        # Of each worker that dies it prints a paragraph, whatever it is told about logs. We say it in a line.
+        self.ray._private.worker.print_to_stdstream = lambda *what, **how: None
 
 
 def _has_token(env: Mapping[str, str]) -> bool:
@@ -160,6 +163,11 @@ def _answer(address: str, env: Mapping[str, str]) -> str:
 
     Asked by another process: Ray reads the token once, and gives up an address where nobody answers by ending all.
     """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        return str(getattr(error, "strerror", None) or error)
     try:
         asked = subprocess.run(
             [sys.executable, "-c", _PROBE, address],

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -28,7 +28,7 @@ from core.optimizer import ConceptLab, Report, batches_of, total_steps
 from core.snapshot import SnapshotError, ids_of, marked
 from evolve.actor import Actor, namer_told, stack_of
 from evolve.cluster import Cluster, WorkerError
-from evolve.messages import Message, Order, Told, decision_text, proposal_of, report_of
+from evolve.messages import Order, Told, decision_text, proposal_of, report_of
 
 AT_ONCE = 8  # how many learn side by side in a worker, by default: fewer than in one process, so that there is enough
 MOST_TRIES = 3  # how often a batch may end its worker
@@ -64,10 +64,13 @@ class _Task:
 
 @dataclass
 class _Worker:
-    """An actor. waits: for what it says next, None while it is idle. state: "asked" for, "loading", or "ready"."""
+    """An actor. waits: for what it says next, None while it is idle. state: "asked" for, "loading", "ready", "learning"
+    a task, or "stopping", when what it says of it matters no more. since: it was asked for.
+    """
 
     actor: Any
     waits: Any
+    since: float
     state: str = "asked"
     where: str = ""
     task: _Task | None = None
@@ -76,10 +79,10 @@ class _Worker:
 class Workers:
     """Processes that learn batches on the stack of `backbone`.
 
-    count: how many; by default one for each GPU, or else one for each processor of the cluster. address: HOST:PORT of a
-    Ray cluster that is there; by default one is started on this machine, for as long as this object is open. device:
-    "cpu" where GPUs shall not be used. threads: of each worker. at_once: how many requests make a batch at most. say:
-    is told in words when a worker is replaced.
+    count: how many are at work at once; by default one for each GPU, or else for each processor of the cluster.
+    address: HOST:PORT of a Ray cluster that is there; by default one is started on this machine, for as long as this
+    object is open. device: "cpu" where GPUs shall not be used. threads: of each worker. at_once: how many requests make
+    a batch at most. say: is told in words when a worker is replaced.
 
     Raises:
         WorkerError: there is no Ray, no cluster, or no token.
@@ -106,7 +109,6 @@ class Workers:
         self._stack = stack_of(backbone, threads, "cuda" if self.cluster.gpu else "cpu")
         self._workers: list[_Worker] = []
         self._failures = 0  # workers in succession that died before they were ready
-        self._asked_at = 0.0
 
     def __enter__(self) -> Workers:
         return self
@@ -141,28 +143,30 @@ class Workers:
             while open_ := sum(task.open for task in course.tasks):
                 self._staff(min(self.count, open_))
                 for worker in self._workers:
-                    if worker.state == "ready" and worker.task is None and waiting:
+                    learning = sum(each.state == "learning" for each in self._workers)
+                    if worker.state == "ready" and waiting and learning < self.count:
                         self._begin(worker, waiting.popleft(), course)
                 yield from self._heard(course, waiting)
         finally:
-            for worker in [each for each in self._workers if each.task]:
-                self._end(worker)  # whoever left has what it told at its last boundary
+            for worker in self._workers:  # whoever left has what was told at the last boundaries
+                if worker.state == "learning":
+                    worker.state, worker.task = "stopping", None
+                    worker.actor.stop.remote()
         course.complain()
 
     def _staff(self, count: int) -> None:
         """As many workers as there is work for."""
         if self._failures >= MOST_FAILURES:
             raise WorkerError(f"{self._failures} workers ended before they could begin: is there enough memory?")
-        if len(self._workers) < count and not self._workers:
-            self._asked_at = time.monotonic()
+        now = time.monotonic()
         for _ in range(count - len(self._workers)):
             actor = self.cluster.actor(Actor, CALLS)
-            self._workers.append(_Worker(actor, actor.here.remote()))
-        if all(worker.state == "asked" for worker in self._workers) and time.monotonic() - self._asked_at > PATIENCE:
+            self._workers.append(_Worker(actor, actor.here.remote(), now))
+        if all(worker.state == "asked" and now - worker.since > PATIENCE for worker in self._workers):
             raise WorkerError(f"no worker was given a place for {PATIENCE:g} s: the cluster is full, or out of memory")
 
     def _begin(self, worker: _Worker, task: _Task, course: _Course) -> None:
-        worker.task = task
+        worker.state, worker.task = "learning", task
         worker.actor.begin.remote(course.order(task), task.snapshot)
         worker.waits = worker.actor.told.remote()
 
@@ -183,15 +187,18 @@ class Workers:
             except ray.exceptions.RayError as error:
                 self._lost(worker, error, waiting)
                 continue
-            if worker.state != "ready":
+            if worker.state in ("asked", "loading"):
                 self._comes(worker, json.loads(said))
                 continue
-            for message in said:
-                yield from self._obeyed(worker, message, course)
-            if worker.task and worker.task.open:
-                worker.waits = worker.actor.told.remote()
+            heard, task = [(json.loads(text), blobs) for text, blobs in said], worker.task
+            # Before anything is reported: whoever reads the reports may leave in the midst of them.
+            if heard[-1][0]["kind"] == "end":
+                worker.state, worker.task = "ready", None
             else:
-                worker.task = None
+                worker.waits = worker.actor.told.remote()
+            if task is not None:
+                for told, blobs in heard:
+                    yield from self._obeyed(worker, task, told, blobs, course)
 
     def _comes(self, worker: _Worker, about: dict[str, Any]) -> None:
         """A worker has its place, or its stack."""
@@ -208,11 +215,10 @@ class Workers:
             )
         worker.state, self._failures = "ready", 0
 
-    def _obeyed(self, worker: _Worker, message: Message, course: _Course) -> Iterator[Report]:
-        """What follows from a message of a worker at its batch."""
-        text, blobs = message
-        told, task = json.loads(text), worker.task
-        assert task is not None, "only who learns tells of it"
+    def _obeyed(
+        self, worker: _Worker, task: _Task, told: Mapping[str, Any], blobs: Sequence[bytes], course: _Course
+    ) -> Iterator[Report]:
+        """What follows from what a worker tells of its batch."""
         if told["kind"] == "report":
             yield course.report(task, report_of(told, blobs, [course.requests[i] for i in task.batch]))
         elif told["kind"] == "proposal":
@@ -220,13 +226,13 @@ class Workers:
             review = course.lab.looker.review
             decision = review(replace(proposal, index=task.batch[proposal.index])) if review else None
             worker.actor.answer.remote(decision_text(decision))
-        else:
+        elif told["kind"] != "end":
             task.problem, task.bug = told["problem"], told["kind"] == "failed"
 
     def _lost(self, worker: _Worker, error: Exception, waiting: deque[_Task]) -> None:
         """A worker is dead: another one goes on with its batch."""
         self._end(worker)
-        if worker.state != "ready":
+        if worker.state in ("asked", "loading"):
             self._failures += 1
         if (task := worker.task) is None:
             return

@@ -10,7 +10,7 @@ import pytest
 from core import ConceptLab, Request, Settings
 from core.concept import Parent
 from core.namers import canned_namer
-from core.snapshot import SnapshotError, ids_of, unpack
+from core.snapshot import SnapshotError, ids_of, marked, marks_of, unpack
 
 SETTINGS = Settings(steps=6, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
 
@@ -76,6 +76,23 @@ def test_a_namers_answers_are_not_asked_for_again(backbone):
     asked.clear()
     list(lab.learn(requests(backbone.width)[:1], kept[-1]))
     assert asked == []
+
+
+def test_of_several_snapshots_each_batch_takes_its_own(backbone, course):
+    kept, undisturbed = course
+    other = new_lab(backbone).learn([replace(request, seed=90) for request in requests(backbone.width)])
+    strange = next(report.snapshot() for report in other if report.snapshot)
+    reports = list(new_lab(backbone).learn(requests(backbone.width), strange, b"torn", kept[1][1]))
+    assert all(map(same, undisturbed, reports[-1].concepts)) and not any(r.events for r in reports if r.step == 0)
+
+
+def test_marks_are_written_into_a_snapshot_and_nothing_else_changes(backbone, course):
+    kept, undisturbed = course
+    content = marked(kept[1][1], ["one", "two"])
+    assert marks_of(content) == ["one", "two"] and ids_of(content) == ids_of(kept[1][1])
+    (*_, last) = new_lab(backbone).learn(requests(backbone.width), content)
+    assert all(map(same, undisturbed, last.concepts))
+    assert marks_of(marked(content, [])) == []
 
 
 def test_a_snapshot_of_other_concepts_is_as_good_as_none(backbone, course):

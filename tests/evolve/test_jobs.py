@@ -18,7 +18,7 @@ from core import Request, Settings
 from core.errors import ConceptreeError
 from core.files import StorageError
 from evolve import Run, develop
-from evolve.jobs import Job, Status, Stopped, job_named, jobs, new_job, unfinished
+from evolve.jobs import Batching, Job, Status, Stopped, job_named, jobs, new_job, unfinished
 from evolve.parts import RunError
 
 SETTINGS = Settings(steps=6, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
@@ -67,6 +67,33 @@ def test_what_a_person_decided_is_not_asked_again(run, backbone):
     first = develop(REQUESTS, backbone, run, job=job, review=decide)
     (same_job,) = unfinished(run)
     assert develop(REQUESTS, backbone, run, job=same_job, review=lambda _: pytest.fail("asked again")) == first
+
+
+def test_whoever_goes_on_with_a_job_cuts_the_batches_that_it_was_begun_with(run, backbone):
+    requests = [replace(REQUESTS[0], seed=seed) for seed in range(4)]
+    undisturbed = [replace(concept, seconds=0.0) for concept in develop(requests, backbone, at_once=3)]
+    job = new_job(run, "seed", {})
+    with pytest.raises(Killed):
+        develop(requests, backbone, run, job=job, at_once=3, on_report=killed_at(8))
+    (again,) = unfinished(run)
+    assert again.batching(2, 5) == Batching(3) and len(run.individuals()) == 3 and len(again.kept()) == 1
+    assert [replace(c, seconds=0.0) for c in develop(requests, backbone, run, job=again, at_once=2)] == undisturbed
+    assert again.kept() == []
+
+
+def test_a_job_that_an_earlier_version_began_is_cut_as_that_did(run, backbone):
+    undisturbed = [replace(concept, seconds=0.0) for concept in develop(REQUESTS, backbone)]
+    job = new_job(run, "seed", {})
+    with pytest.raises(Killed):
+        develop(REQUESTS, backbone, run, job=job, on_report=killed_at(3))
+    (file,) = job.folder.glob("snapshot-*.safetensors")
+    file.rename(job.folder / "snapshot.safetensors")
+    (job.folder / "batches.json").unlink()
+    steps = []
+    concepts = develop(REQUESTS, backbone, run, job=job, at_once=1, on_report=lambda report: steps.append(report.step))
+    assert [replace(c, seconds=0.0) for c in concepts] == undisturbed and steps[0] == 3
+    job.finish()
+    assert job.kept() == [] and job.batching() == Batching(32)
 
 
 def test_jobs_are_numbered_and_read_back_in_order(run):

@@ -15,6 +15,7 @@ from core.review import Decision
 from evolve import Run, develop
 from evolve.jobs import Stopped, new_job, unfinished
 from evolve.parts import RunError
+from evolve.steering import Steering, queued
 
 SETTINGS = Settings(steps=8, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
 PAIR = [Request("pet", seed=seed, settings=SETTINGS) for seed in (1, 2)]
@@ -223,3 +224,15 @@ def test_a_strangers_decision_is_passed_over(job, backbone):
         (folder / name).write_text(content)
     assert job.pending() == [(0, Decision(("lemon",)))]
     learn(job, backbone, PAIR[:1])
+
+
+def test_a_snapshot_of_one_batch_holds_no_decision_about_another(job, backbone):
+    """With workers several are on their way at once, and each is kept by itself."""
+    job.steer(0, Decision(("lemon",)))
+    job.steer(5, Decision(("melon",)))
+    one, other = (each.mark for each in queued(job.folder))
+    steering = Steering(job.folder, backbone, lambda index: index)
+    steering.too_late([0, 5])
+    assert steering.marks({0, 1}) == [one] and steering.marks({4, 5}) == [other]
+    steering.kept({0, 1})
+    assert [each.mark for each in queued(job.folder)] == [other] == steering.marks({4, 5})
