@@ -128,3 +128,31 @@ def test_the_categorys_word_stands_for_a_photograph_where_a_child_begins(backbon
     request = mate([(parents[0], 2.0)], backbone, 1, category="cat", **how)
     np.testing.assert_allclose(request.start, (parents[0].vectors + word) / 2, rtol=1e-6)
     assert mate([], backbone, 1, category="pet", **how).start is None
+
+
+def test_a_grandchild_of_four_founders_is_as_near_to_each_as_its_share(backbone):
+    """Hierarchical mixing, as in the paper's figures: two couples, and their children are a couple. A founder's share is
+    the product of the weights on the way. In four grandchildren the founders change places: each is nearest to the one
+    in which its share is largest, and the larger the share, the nearer.
+    """
+    how = {"settings": Settings(steps=120, segment=60, learning_rate=5e-2), "known": (seen := {}), "warm": False}
+    founders = develop([Request("pet", negatives=("cat",), seed=n, settings=QUICK) for n in range(4)], backbone)
+    axes = np.linalg.qr(np.random.default_rng(3).normal(size=(backbone.width, 4)))[0].T.astype(np.float32)
+    seen |= {each.id: axis[None] for each, axis in zip(founders, axes, strict=True)}  # they look as unlike as can be
+    places = [[(place + turn) % 4 for place in range(4)] for turn in range(4)]
+    couples = [
+        [[(founders[a], 0.8), (founders[b], 0.2)], [(founders[c], 0.7), (founders[d], 0.3)]] for a, b, c, d in places
+    ]
+    children = develop([mate(couple, backbone, 5, **how) for two in couples for couple in two], backbone)
+    seen |= {child.id: child.image_embed[None] for child in children}
+    grandchildren = develop(
+        [mate([(children[2 * n], 0.75), (children[2 * n + 1], 0.25)], backbone, 9, **how) for n in range(4)], backbone
+    )
+    shares = np.zeros((4, 4))
+    for row, place in enumerate(places):
+        shares[row, place] = 0.75 * 0.8, 0.75 * 0.2, 0.25 * 0.7, 0.25 * 0.3
+    assert np.allclose(shares.sum(1), 1)
+    near = np.stack([axes @ (each.image_embed / np.linalg.norm(each.image_embed)) for each in grandchildren])
+    assert (near.argmax(0) == shares.argmax(0)).all()
+    both = shares.ravel(), (near - near.mean(0)).ravel()
+    assert np.corrcoef(both)[0, 1] > 0.5
