@@ -18,6 +18,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "published": dict(answers="first", keep="last", mix_through_prior=False, normalise_weights=False),
 }
 PUBLISHED_MIX_STEPS = 2000
+MIX_LOOKS = 12  # at a mix in `default`: often enough to see when its loss falls no more
+PATIENCE = 2  # of `default`
 PUBLISHED_STYLE_MIN_COSINE = 0.15
 
 
@@ -98,6 +100,7 @@ class Settings:
 
         kind: "object" or "style", which have caps and floors of their own. mixing: for Eq. 5, which needs
         fewer steps. category: in `default` one that was measured has a scale of its own; the paper has one for all.
+        Only `default` lets concepts be done early (core/stopping.py), for which it looks at mixes more often.
         """
         if kind not in ("object", "style"):
             raise SettingsError(f"unknown kind {kind!r}: choose object or style")
@@ -114,6 +117,10 @@ class Settings:
         mix_steps = numbers.pop("mix_steps")
         if mixing:
             numbers["steps"] = mix_steps
+        if preset == "default":
+            numbers["patience"] = PATIENCE
+            if mixing:
+                numbers["segment"] = max(1, round(mix_steps / MIX_LOOKS))
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(overrides) - known)
         if unknown:

@@ -1,7 +1,7 @@
 """When a concept is done before its last step, as seen on the fixed panel at the boundaries of its segments.
 
-    clamped    every constraint is inside its clamp (Eq. 3, Eq. 4): the loss has no gradient left, and what still moves
-               the vectors is AdamW's momentum and weight decay
+    clamped    every constraint is inside its clamp (Eq. 3, Eq. 4) by its mean over the panel: in a prompt in which that
+               holds the loss has no gradient, and what still moves the vectors is momentum and weight decay
     mixed      the score, which is one minus the mixing loss (Eq. 5) and has no clamp, has not risen by more than `GAIN`
                of that loss
 
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from core.concept import Request
 from core.metrics import scores
 
-GAIN = 0.01
+GAIN = 0.02  # of the mixing loss, within the patience
 
 
 def done_early(request: Request, looks: Sequence[Mapping[str, float]], negatives: Sequence[str], pool: int) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.concept import Avoid, Concept, Measurement, Negative, Parent, Positive, Request, RequestError, concept_id
-from core.settings import Settings, SettingsError
+from core.settings import PATIENCE, Settings, SettingsError
 
 RNG = np.random.default_rng(0)
 FULL = Request(
@@ -228,9 +228,14 @@ def test_settings_of_a_stack_are_the_calibrated_ones():
     assert Settings.for_stack(stack, category="dragon").max_cosine == 0.5
     assert Settings.for_stack(stack, "paper", category="pet").max_cosine == 0.5
     bare = SimpleNamespace(calibration=None)
-    assert Settings.for_stack(bare) == Settings()
+    assert Settings.for_stack(bare, "paper") == Settings("paper")
+    assert Settings.for_stack(bare) == Settings(patience=PATIENCE)
     assert Settings.for_stack(bare, kind="style").min_cosine == 0.15
     assert Settings.for_stack(bare, mixing=True).steps == 2000
+    looks = {preset: Settings.for_stack(stack, preset, mixing=True) for preset in ("default", "paper", "published")}
+    assert {preset: (each.patience, each.segment) for preset, each in looks.items()} == {
+        "default": (PATIENCE, 25), "paper": (0, 250), "published": (0, 250)
+    }, "only who may be done early is looked at more often"  # fmt: skip
     with pytest.raises(SettingsError, match="unknown setting 'speed'"):
         Settings.for_stack(bare, speed=1)
 

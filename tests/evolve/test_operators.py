@@ -131,7 +131,7 @@ def test_the_categorys_word_stands_for_a_photograph_where_a_child_begins(backbon
 
 
 def test_a_grandchild_of_four_founders_is_as_near_to_each_as_its_share(backbone):
-    """Hierarchical mixing, as in the paper's figures: two couples, and their children are a couple. A founder's share is
+    """Hierarchical mixing, as in the paper: two couples, and their children are a couple. A founder's share is
     the product of the weights on the way. In four grandchildren the founders change places: each is nearest to the one
     in which its share is largest, and the larger the share, the nearer.
     """

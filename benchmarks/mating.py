@@ -1,0 +1,243 @@
+"""Children by Eq. 5, from the category's word or from the weighted mean of their parents' vectors, learned to the last
+step or until nothing is left to gain; and founders with given negatives, likewise: `python -m benchmarks.mating`.
+
+The parents are founders of the example run and fresh ones of two other categories. The mixing loss is 1 − `resembles`
+on the fixed panel. What is learned is drawn, and the judge (core/emoji/judge.py) says what it takes the drawings for,
+and how like the parents' drawings they are; it knows nothing of the stack that they were learned on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.table import Table
+
+from core import Backbone, Concept, ConceptLab, Request, Settings
+from core.depict import draw_concept
+from core.emoji.judge import Judge
+from evolve import Run, mate
+
+EXAMPLE = Path(__file__).parent.parent / "runs" / "example"
+NEGATIVES = {
+    "pet": ("dog", "cat", "rabbit"),
+    "fruit": ("apple", "banana", "pear"),
+    "musical instrument": ("guitar", "violin", "trumpet"),
+}
+SHARES = (0.5, 0.7)
+LOOK = 10  # steps between two points of a curve
+WITHIN = 0.01  # of the final mixing loss
+PROMPTS = ("a photo of a {}", "a pencil sketch of a {}")
+SEED = 1  # of the drawings
+
+
+@dataclass
+class Group:
+    """Concepts that were learned in one way. parents: of each, with their weights."""
+
+    name: str
+    concepts: list[Concept]
+    seconds: float
+    parents: list[list[tuple[Concept, float]]] = field(default_factory=list)
+
+
+def learned(name: str, backbone: Backbone, requests: Sequence[Request], **more: Any) -> Group:
+    began = time.perf_counter()
+    concepts = ConceptLab(backbone, draw=False).run(requests)
+    return Group(name, concepts, time.perf_counter() - began, **more)
+
+
+def founders(backbone: Backbone, category: str, seeds: int, early: bool) -> list[Request]:
+    """Founders beside a word of their own each, with given negatives."""
+    settings = Settings.for_stack(backbone, category=category)
+    settings = settings if early else replace(settings, patience=0)
+    beside = [word for word in backbone.vocabulary["categories"][category] if word not in NEGATIVES[category]]
+    return [
+        Request(
+            category,
+            negatives=NEGATIVES[category],
+            seed=seed,
+            initializer=f"{category} {beside[seed % len(beside)]}",
+            settings=settings,
+        )
+        for seed in range(1, seeds + 1)
+    ]
+
+
+def children(
+    name: str, backbone: Backbone, pairs: Sequence[tuple[Concept, Concept]], known: Any, seeds: int, **how: Any
+) -> Group:
+    """Children of each pair, by each of `SHARES` and seed. how: warm, and the settings that are not the stack's own."""
+    warm, settings = how.pop("warm"), Settings.for_stack(backbone, mixing=True, **how)
+    families = [
+        ([(one, share), (other, 1 - share)], seed)
+        for one, other in pairs
+        for share in SHARES
+        for seed in range(1, seeds + 1)
+    ]
+    requests = [
+        mate(parents, backbone, seed, settings=settings, warm=warm, images=8, keep=4, known=known)
+        for parents, seed in families
+    ]
+    return learned(name, backbone, requests, parents=[parents for parents, _ in families])
+
+
+def curve(concept: Concept) -> dict[int, float]:
+    """The mixing loss by step."""
+    weights = {f"parent:{parent.id}": parent.weight for parent in concept.request.mixed}
+    losses: dict[int, float] = {}
+    for each in concept.history:
+        if each.constraint in weights:
+            losses[each.step] = losses.get(each.step, 1.0) - weights[each.constraint] * each.similarity
+    return losses
+
+
+def settled(losses: dict[int, float], final: float) -> int:
+    """The first step at which a loss is within 1 % of the final one; the last where it never is."""
+    return next((step for step, loss in losses.items() if loss <= (1 + WITHIN) * final), max(losses))
+
+
+def likeness(concept: Concept, place: int) -> float:
+    """How similar what was kept is to a parent, on the panel."""
+    name = f"parent:{concept.request.mixed[place].id}"
+    return next(m.similarity for m in concept.history if m.step == concept.kept_step and m.constraint == name)
+
+
+class Opinions:
+    """What the judge says of drawings, each concept's made once."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.backbone = backbone
+        self.judge = Judge.load()
+        self.drawn: dict[str, list[Any]] = {}
+
+    def of(self, concept: Concept) -> list[Any]:
+        if concept.id not in self.drawn:
+            self.drawn[concept.id] = draw_concept(self.backbone, concept, PROMPTS, [SEED] * len(PROMPTS))
+        return self.drawn[concept.id]
+
+    def belongs(self, concepts: Sequence[Concept]) -> float:
+        """How likely the drawings show a member of the category."""
+        return fmean(fmean(self.judge.category(self.of(each), each.request.category)) for each in concepts)
+
+    def new(self, concepts: Sequence[Concept]) -> float:
+        """1 − how sure it is of the name that it thinks likeliest."""
+        return 1 - fmean(fmean(names[0][1] for names in self.judge.name(self.of(each), k=1)) for each in concepts)
+
+    def mistaken(self, concepts: Sequence[Concept]) -> float:
+        """How likely it thinks the concept's negatives, taken together."""
+        found = []
+        for each in concepts:
+            places = [self.judge.things.index(n.word) for n in each.negatives if n.word in self.judge.things]
+            found.append(float(self.judge.probabilities(self.of(each))[:, places].sum(1).mean()))
+        return fmean(found)
+
+    def like(self, group: Group, place: int) -> float:
+        """Mean cosine, in its own space, between a concept's drawings and a parent's in the same prompts."""
+        found = []
+        for concept, parents in zip(group.concepts, group.parents, strict=True):
+            own, theirs = (self.judge.embed(self.of(each)) for each in (concept, parents[place][0]))
+            found.append(float(F.cosine_similarity(own, theirs).mean()))
+        return fmean(found)
+
+
+def mixing(out: Console, curves: Sequence[Group], groups: Sequence[Group], opinions: Opinions) -> None:
+    """The tables of children."""
+    steps = sorted(curve(curves[0].concepts[0]))
+    shown = [step for step in (0, 20, 50, 100, 150, 200) if step in steps] + steps[-1:]
+    table = Table(title=f"Mixing loss of {len(curves[0].concepts)} children, looked at every {LOOK} steps", box=None)
+    heads = ("start", *(f"{step}" for step in shown), "within 1 % of its own end", "of the cold one's end")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "start" else "right")
+    ends = [curve(each)[steps[-1]] for each in curves[0].concepts]
+    for group in curves:
+        losses = [curve(each) for each in group.concepts]
+        own = [settled(each, each[steps[-1]]) for each in losses]
+        common = [settled(each, end) for each, end in zip(losses, ends, strict=True)]
+        row = [f"{fmean(each[step] for each in losses):.4f}" for step in shown]
+        table.add_row(group.name, *row, f"step {median(own):.0f}", f"step {median(common):.0f}")
+    out.print(table)
+    lower = fmean(
+        curve(b)[steps[-1]] < curve(a)[steps[-1]] for a, b in zip(curves[0].concepts, curves[1].concepts, strict=True)
+    )
+    out.print(f"The warm start ends lower for {lower:.0%} of them.\n")
+    table = Table(title="Children (what was kept of each)", box=None)
+    for head in ("learned", "steps", "seconds each", "resembles", "first parent", "second", "a member?", "new",
+                 "like the first", "like the second"):  # fmt: skip
+        table.add_column(head, justify="left" if head == "learned" else "right")
+    for group in groups:
+        table.add_row(
+            group.name,
+            f"{fmean(each.steps for each in group.concepts):.0f}",
+            f"{group.seconds / len(group.concepts):.2f}",
+            f"{fmean(each.scores['resembles'] for each in group.concepts):.3f}",
+            *(f"{fmean(likeness(each, place) for each in group.concepts):.3f}" for place in (0, 1)),
+            f"{opinions.belongs(group.concepts):.2f}",
+            f"{opinions.new(group.concepts):.2f}",
+            *(f"{opinions.like(group, place):.2f}" for place in (0, 1)),
+        )
+    out.print(table)
+
+
+def clamped(out: Console, groups: Sequence[Group], opinions: Opinions) -> None:
+    """The table of founders."""
+    table = Table(title=f"{len(groups[0].concepts)} founders with given negatives", box=None)
+    for head in ("learned", "steps", "seconds each", "belongs", "nearest", "differs", "a member?", "a negative?",
+                 "new"):  # fmt: skip
+        table.add_column(head, justify="left" if head == "learned" else "right")
+    for group in groups:
+        table.add_row(
+            group.name,
+            f"{fmean(each.steps for each in group.concepts):.0f}",
+            f"{group.seconds / len(group.concepts):.2f}",
+            *(
+                f"{fmean(each.scores[name] for each in group.concepts):.3f}"
+                for name in ("belongs", "nearest", "differs")
+            ),
+            f"{opinions.belongs(group.concepts):.2f}",
+            f"{opinions.mistaken(group.concepts):.2f}",
+            f"{opinions.new(group.concepts):.2f}",
+        )
+    out.print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mating", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2, help="children of each pair and weight, founders of a category")
+    options = parser.parse_args(arguments)
+    out, backbone = Console(width=150, highlight=False), Backbone.load("emoji")
+    ConceptLab(backbone, draw=False).run([Request("pet", settings=Settings(steps=1))])  # loads the models
+    run, seeds = Run.open(EXAMPLE), options.seeds
+    old = [run.find(entry.id).concept for entry in run.entries() if not entry.generation]
+    asked = [
+        [r for word in NEGATIVES for r in founders(backbone, word, max(2, seeds), early)] for early in (False, True)
+    ]
+    full, short = (
+        learned(n, backbone, r) for n, r in zip(("to the end", "until inside the clamps"), asked, strict=True)
+    )
+    opinions = Opinions(backbone)
+    clamped(out, (full, short), opinions)
+    out.print()
+    by_category = {word: [each for each in full.concepts if each.request.category == word] for word in NEGATIVES}
+    pairs = [(old[0], old[1]), (old[2], old[3]), (old[4], old[5]), (old[0], old[5])]
+    pairs += [(by_category[word][0], by_category[word][1]) for word in ("fruit", "musical instrument")]
+    known: dict[str, Any] = {}
+    how = {"pairs": pairs, "known": known, "seeds": seeds, "backbone": backbone}
+    fine = {"patience": 0, "segment": LOOK}
+    cold = children("category's word", **how, warm=False, **fine)
+    warm = children("parents' mean", **how, warm=True, **fine)
+    early = children("parents' mean, until nothing is gained", **how, warm=True)
+    mixing(out, (cold, warm), (cold, warm, early), opinions)
+    out.print(f"\n{torch.get_num_threads()} threads; seconds include looking every {LOOK} steps in the first two rows.")
+
+
+if __name__ == "__main__":
+    main()
