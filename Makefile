@@ -10,7 +10,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser screenshots lint view bench bench-full bench-mating bench-view mutants train-emoji card regenerate venv python npm
+.PHONY: help demo test test-browser screenshots lint view bench bench-full bench-workers bench-mating bench-view mutants train-emoji card regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -51,6 +51,9 @@ bench: venv ## an optimizer step as published against ours, as ratios; then the 
 
 bench-full: venv ## the same step at Kandinsky's full size, with random weights: time and memory (a quarter of an hour, 9 GB)
 	$(BIN)/python -m benchmarks.full $(ARGS)
+
+bench-workers: venv ## how much sooner two workers have learned what one learns
+	$(BIN)/python -m benchmarks.workers $(ARGS)
 
 bench-mating: venv ## where children begin and when they are done: closeness to their parents, steps, and what the judge says
 	$(BIN)/python -m benchmarks.mating $(ARGS)
