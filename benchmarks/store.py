@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(measure(options.run)))
         return
     print(f"seconds (of the processor), for runs in parts of {BATCH} concepts; memory in MB (before)")
-    print(f"{'concepts':>8}" + "".join(f"{name:>15}" for name in (*MEASURED, "memory")), flush=True)
+    print(f"{'concepts':>8}" + "".join(f"{name:>17}" for name in (*MEASURED, "memory")), flush=True)
     for size in map(int, options.sizes.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             drawn(population(Path(folder) / "run", size))
@@ -97,9 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if done.returncode:
                 sys.exit(done.stderr)
             found = json.loads(done.stdout)
-        cells = [f"{clock:.3f} ({processor:.3f})" for clock, processor in (found[name] for name in MEASURED)]
+        cells = [f"{clock:.4f} ({processor:.4f})" for clock, processor in (found[name] for name in MEASURED)]
         cells.append("{:.0f} ({:.0f})".format(*found["memory"]))
-        print(f"{size:>8}" + "".join(f"{cell:>15}" for cell in cells), flush=True)
+        print(f"{size:>8}" + "".join(f"{cell:>17}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ class Listing:
         """What the prior imagines of every concept, [width], by its id; without those that cannot be read."""
         found: dict[str, npt.NDArray[np.float32]] = {}
         for piece in self.room.pieces(EMBED, []):
-            found = piece.once(_embeds) | found  # of a concept that was put back twice, the first
+            for id_, embed in piece.once(_embeds).items():
+                found.setdefault(id_, embed)  # of a concept that was put back twice, the first
         return found
 
     def known(self, damage: list[Damage] | None = None) -> pa.Table:

@@ -179,6 +179,7 @@ def seed(style: bool, **given: Any) -> None:
     help="A parent; give one or more. OTHERRUN/NAME:WEIGHT takes one of another run.",
 )
 @click.option("--photo", "photos", multiple=True, metavar="FILE:WEIGHT", help="A photograph as one more parent.")
+@click.option("--cutout", is_flag=True, help="Photographs without their background, if that is plain.")
 @click.option("--category", help="What the children are; by default what the heaviest parent is.")
 @click.option("--children", type=click.IntRange(1, 100), default=1, show_default=True, help="How many.")
 @click.option(
@@ -472,6 +473,27 @@ def show(**given: Any) -> None:
 
 @click.command()
 @click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="[NAME [NAME]]", nargs=-1)
+@json_option
+@runs_option
+def kin(**given: Any) -> None:
+    """Tell who is how much of whom: of RUN its generations, the most fertile founders and the lines that ended; of a
+    concept its founders' shares, ancestors and descendants; of two concepts what they have in common by descent.
+
+    \b
+    Example:
+      conceptree kin pets
+      conceptree kin pets moku
+      conceptree kin pets moku vasi --json
+    """
+    from ui.console import new_console
+    from ui.kin import kin
+
+    kin(out=new_console(), **given)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @runs_option
@@ -675,6 +697,42 @@ def adopt(**given: Any) -> None:
     bring_in(out=new_console(), **given)
 
 
+@click.group()
+def experiment() -> None:
+    """Conduct an experiment, and write its table, summary and figures into a folder; it goes on after a stop."""
+
+
+@experiment.command()
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("experiments/evolution"),
+    show_default=True,
+    help="The folder for runs, table, summary and curves.",
+)
+@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
+@click.option("--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Repetitions.")
+@click.option(
+    "--generations", type=click.IntRange(2, 1000), default=5, show_default=True, help="Founders are the first."
+)
+@click.option("--population", type=click.IntRange(2, 1000), default=24, show_default=True, help="Of each generation.")
+@steps_option
+@model_option
+def evolution(**given: Any) -> None:
+    """Does selection improve generations, as an independent judge sees them?
+
+    By NSGA-II, against parents and survivors by chance, and against as many steps spent on founders alone.
+
+    \b
+    Example: conceptree experiment evolution --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import evolution
+
+    evolution(out=new_console(), **given)
+
+
 @click.command()
 @runs_option
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 8501.")
@@ -718,11 +776,13 @@ COMMANDS = (
     name,
     tree,
     lineage,
+    kin,
     check,
     models,
     export,
     import_,
     share,
     adopt,
+    experiment,
     view,
 )
