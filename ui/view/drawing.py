@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock, Thread
 from typing import IO
 
 from core.backbone import Backbone
@@ -26,23 +28,38 @@ Wanted = tuple[str, str, int]  # a concept's id, a prompt, a seed
 
 @dataclass
 class Errand:
-    """A process that draws. log: what it says, of which the last line tells why it failed."""
+    """A concept that a process draws in some prompts with one seed, or will: they take turns, since each has a large
+    stack in memory. log: what it says, of which the last line tells why it failed. failure: why none could be started.
+    """
 
-    process: subprocess.Popen[bytes]
-    log: IO[bytes] = field(repr=False)
+    run: Run
+    concept: str
+    prompts: tuple[str, ...]
+    seed: int
+    process: subprocess.Popen[bytes] | None = None
+    log: IO[bytes] | None = field(default=None, repr=False)
+    failure: str = ""
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it draws, or waits for others."""
+        return not self.failure and (self.process is None or self.process.poll() is None)
 
     @property
     def problem(self) -> str:
         """Why it ended without drawing; "" while it draws, or if all went well."""
-        if not self.process.poll():
-            return ""
+        if self.failure or not self.process or not self.process.poll() or not self.log:
+            return self.failure
         self.log.seek(0)
         lines = self.log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"it ended with code {self.process.returncode}"
 
 
-# Those that this server began, by run and concept: to tell a person how they are, and to wait for those that ended.
-_errands: dict[tuple[Path, str], Errand] = {}
+# Those of this server, by run and concept, oldest first; and who waits for a process, with the thread that begins them.
+_errands: dict[tuple[Path, str], list[Errand]] = {}
+_waiting: deque[Errand] = deque()
+_lock = Lock()
+_thread: Thread | None = None
 
 
 def is_quick(backbone: Backbone) -> bool:
@@ -77,8 +94,9 @@ def draw(run: Run, wanted: Sequence[Wanted]) -> bool:
 
 
 def errand(run: Run, id_: str) -> Errand | None:
-    """The process that draws a concept, or has drawn it."""
-    return _errands.get((run.folder.resolve(), id_))
+    """What a process draws of a concept, or will, or has drawn last."""
+    found = _errands.get((run.folder.resolve(), id_), [])
+    return next((each for each in found if each.at_work), found[-1] if found else None)
 
 
 def prompt_from(text: str, entry: Entry) -> str:
@@ -103,23 +121,47 @@ def ideas(kind: str) -> list[str]:
 
 
 def _send(run: Run, id_: str, pairs: Sequence[tuple[str, int]]) -> None:
-    """`conceptree draw` for one concept, unless that is at it already. It draws each prompt with its first seed."""
-    key = (run.folder.resolve(), id_)
-    before = _errands.get(key)
-    if before and before.process.poll() is None:
-        return
-    seed = pairs[0][1]
-    prompts = [f"--prompt={prompt}" for prompt, each in pairs if each == seed]
-    command = [sys.executable, "-m", "ui.cli", "draw", f"--seed={seed}", f"--runs={run.folder.parent}", *prompts]
-    log = tempfile.TemporaryFile()  # noqa: SIM115 – it lives as long as the errand
+    """A process for each seed of a concept, for what is not being drawn already."""
+    global _thread
+    with _lock:
+        mine = _errands.setdefault((run.folder.resolve(), id_), [])
+        coming = {(prompt, each.seed) for each in mine if each.at_work for prompt in each.prompts}
+        for seed in dict.fromkeys(seed for _, seed in pairs):
+            prompts = tuple(prompt for prompt, own in pairs if own == seed and (prompt, seed) not in coming)
+            if prompts:
+                mine.append(Errand(run, id_, prompts, seed))
+                _waiting.append(mine[-1])
+        if _waiting and (_thread is None or not _thread.is_alive()):
+            _thread = Thread(target=_run_errands, daemon=True)
+            _thread.start()
+
+
+def _run_errands() -> None:
+    global _thread
+    while True:
+        with _lock:
+            if not _waiting:
+                _thread = None
+                return
+            errand = _waiting.popleft()
+            _begin(errand)
+        if errand.process:
+            errand.process.wait()
+
+
+def _begin(errand: Errand) -> None:
+    """`conceptree draw` for one concept, in a session of its own: it goes on when the server ends."""
+    prompts = [f"--prompt={prompt}" for prompt in errand.prompts]
+    where = [f"--seed={errand.seed}", f"--runs={errand.run.folder.parent}"]
+    command = [sys.executable, "-m", "ui.cli", "draw", *where, *prompts, "--", errand.run.folder.name, errand.concept]
     try:
-        process = subprocess.Popen(
-            [*command, "--", run.folder.name, id_],
+        errand.log = tempfile.TemporaryFile()  # noqa: SIM115 – it lives as long as the errand
+        errand.process = subprocess.Popen(
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=log,
+            stderr=errand.log,
             start_new_session=True,
         )
     except OSError as error:
-        raise ConceptreeError(f"no process can be started that draws: {error.strerror or error}") from error
-    _errands[key] = Errand(process, log)
+        errand.failure = f"no process can be started that draws: {error.strerror or error}"

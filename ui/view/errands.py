@@ -19,7 +19,7 @@ def watch(run: Run, entries: Sequence[Entry]) -> None:
     at_work = []
     for each in entries:
         errand = drawing.errand(run, each.id)
-        if errand and errand.process.poll() is None:
+        if errand and errand.at_work:
             at_work.append(each.id)
         elif errand and errand.problem:
             st.error(plain(f"{each.name} could not be drawn: {errand.problem}"), icon=":material/error:")
@@ -29,6 +29,6 @@ def watch(run: Run, entries: Sequence[Entry]) -> None:
 
 def _await(run: Run, ids: Sequence[str]) -> None:
     errands = [drawing.errand(run, id_) for id_ in ids]
-    if any(errand is None or errand.process.poll() is not None for errand in errands):
+    if any(errand is None or not errand.at_work for errand in errands):
         st.rerun(scope="app")
     st.caption("A process of its own is drawing; you can go on working.")
