@@ -107,7 +107,7 @@ class Cluster:
             raise WorkerError("this process is in a cluster of Ray already: leave it first, by ray.shutdown()")
         processors = count * threads if count else max(threads, len(os.sched_getaffinity(0)))
         # Sockets lie in it, and their paths may have 107 characters.
-        self._folder = tempfile.mkdtemp(prefix="ct-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
+        self._folder = _own_folder()
         self._connect(num_cpus=processors, object_store_memory=STORE, include_dashboard=False, _temp_dir=self._folder)
         if (node := ray.util.get_node_ip_address()) != "127.0.0.1":
             self.close()
@@ -148,6 +148,18 @@ class Cluster:
         self._started = True
         # Of each worker that dies it prints a paragraph, whatever it is told about logs. We say it in a line.
         self.ray._private.worker.print_to_stdstream = lambda *what, **how: None
+
+
+def _own_folder() -> str:
+    """A new folder, named by this process; those of processes that were killed are removed."""
+    place = Path("/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir())
+    for left in place.glob("conceptree-*-*"):
+        pid = left.name.split("-")[1]
+        with suppress(OSError):
+            dead = pid.isdecimal() and not Path("/proc", pid).exists() and Path("/proc", "self").exists()
+            if dead and left.lstat().st_uid == os.getuid() and left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"conceptree-{os.getpid()}-", dir=place)
 
 
 def _has_token(env: Mapping[str, str]) -> bool:

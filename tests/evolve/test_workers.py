@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 from collections import deque
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -18,7 +21,7 @@ from core.errors import ConceptreeError
 from core.namers import canned_namer
 from core.review import Decision
 from evolve import Run, develop
-from evolve.cluster import Cluster, _answer
+from evolve.cluster import Cluster, _answer, _own_folder
 from evolve.jobs import Batching, Stopped, job_named, new_job
 from evolve.workers import WorkerError, Workers
 
@@ -262,6 +265,18 @@ def test_without_ray_it_is_said_how_to_install_it(backbone, monkeypatch):
     monkeypatch.setattr("evolve.cluster.importlib.util.find_spec", lambda name: None)
     with pytest.raises(WorkerError, match=r"not installed: pip install 'conceptree\[ray\]'"):
         Workers(backbone)
+
+
+def test_what_a_killed_process_has_left_is_removed_by_the_next():
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left, kept = (Path(f"/tmp/conceptree-{pid}-test") for pid in (ended.pid, os.getpid()))
+    for folder in (left, kept):
+        (folder / "session").mkdir(parents=True)
+    own = Path(_own_folder())
+    assert own.is_dir() and kept.is_dir() and not left.exists()
+    for folder in (own, kept):
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("how", [{"count": 0}, {"threads": 0}, {"at_once": True}])
