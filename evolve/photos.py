@@ -93,7 +93,7 @@ def cut_out(content: bytes, name: str) -> Image.Image:
     picture = _upright(content, name)
     picture.thumbnail((CUTOUT_SIDE, CUTOUT_SIDE))
     alpha = picture.getchannel("A")
-    clear = alpha.getextrema()[0] < 128
+    clear = bool(np.asarray(alpha).min() < 128)
     kept = alpha.point(lambda value: 255 * (value >= 128)) if clear else ImageChops.invert(_background(picture, name))
     share = ImageStat.Stat(kept).mean[0] / 255
     if not LEAST <= share <= MOST:
