@@ -229,7 +229,7 @@ def test_what_export_wrote_beside_an_embedding_is_left_out(runs, stack_folder, t
     beside = ", ".join(path.name for path in every if path.suffix != ".safetensors")
     assert f"Left out, since they belong to embeddings that are named too: {beside}" in shown
     assert set(names(tmp_path, "theirs")) == {one, two}
-    assert "is no embedding by its name" in one_line("import", to / f"{one}.png", "--category", "pet", "--runs", tmp_path)
+    assert "is no embedding by its name" in one_line("import", to / f"{one}.png", "--runs", tmp_path)
 
 
 def test_an_imported_concept_has_children_and_tells_where_it_was_learned(runs, backbone, stack_folder, tmp_path):
