@@ -254,6 +254,9 @@ def test_a_large_stack_draws_in_a_process_of_its_own(real, monkeypatch):
         def poll(self):
             return None if len(asked) == 1 and not done else 2
 
+        def wait(self):
+            return self.returncode
+
     done: list[bool] = []
     monkeypatch.setattr(drawing, "is_quick", lambda backbone: False)
     monkeypatch.setattr(drawing.subprocess, "Popen", Process)
@@ -374,7 +377,7 @@ def test_make_this_a_parent_and_no_more(run, ids):
 
 def test_repeat_with_these_settings(run, ids):
     app = shown(ids["a"])
-    app.button(key="concept.again").click().run()
+    app.button(key="concept.again").click().run(timeout=120)  # a stack is loaded, and its speed measured
     assert not app.exception and app.title[0].value == "New run"
     learned = run.find(ids["a"]).concept.request
     assert "With the settings of" in " ".join(each.value for each in app.caption)
