@@ -16,6 +16,7 @@ from ui.view import damage, links, store, undo
 from ui.view.cards import Card, cards, choose
 from ui.view.described import described
 from ui.view.downloads import FORMS, zipped
+from ui.view.parents import parents_of
 from ui.view.store import Opened
 from ui.view.text import counted, plain
 
@@ -269,9 +270,7 @@ def _selected(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Op
         )
         own = list(by_run.get(found.run.folder.name, {}))
         if st.button("Make parents", key="gallery.parents", icon=":material/family_restroom:", disabled=not own):
-            st.session_state.setdefault("parents", {}).setdefault(found.run.folder.name, {}).update(
-                dict.fromkeys(own, 1.0)
-            )
+            parents_of(found.run.folder.name).update(dict.fromkeys(own, 1.0))
             links.go("tree", run=found.run.folder.name)
         few = 2 <= len(own) <= 6
         help_ = None if few else "Select two to six of this run"

@@ -12,6 +12,7 @@ from evolve.share import family_file
 from ui.exchange import stem_of
 from ui.view import links, undo
 from ui.view.downloads import FORMS, zipped
+from ui.view.parents import parents_of
 from ui.view.store import Opened
 from ui.view.text import counted, plain
 
@@ -73,7 +74,7 @@ def _comment(run: Run, entry: Entry) -> None:
 def _actions(found: Opened, entry: Entry) -> None:
     run = found.run
     name = run.folder.name
-    chosen: dict[str, float] = st.session_state.setdefault("parents", {}).setdefault(name, {})
+    chosen = parents_of(name)
     with st.container(horizontal=True, gap="small"):
         is_parent = entry.id in chosen
         label = "Is a parent now" if is_parent else "Make a parent"
