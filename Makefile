@@ -10,7 +10,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser screenshots lint view bench bench-full bench-workers bench-mating bench-view mutants train-emoji card regenerate venv python npm
+.PHONY: help demo test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants train-emoji card regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -45,9 +45,11 @@ lint: venv ## ruff: rules and format; mypy on core and evolve
 view: venv ## the workbench in a browser, on runs/
 	$(BIN)/conceptree view $(ARGS)
 
-bench: venv ## an optimizer step as published against ours, as ratios; then the store at 100 to 10,000 concepts
+bench: venv ## an optimizer step as published against ours, as ratios
 	$(BIN)/python -m benchmarks.step $(ARGS)
-	$(BIN)/python -m benchmarks.store
+
+bench-store: venv ## how runs of up to 100,000 concepts open and grow: time and memory (a quarter of an hour, 4 GB)
+	$(BIN)/python -m benchmarks.store $(ARGS)
 
 bench-full: venv ## the same step at Kandinsky's full size, with random weights: time and memory (a quarter of an hour, 9 GB)
 	$(BIN)/python -m benchmarks.full $(ARGS)

@@ -12,11 +12,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -33,6 +36,7 @@ from evolve.names import name_for
 from evolve.parts import Damage, Room
 from evolve.run import CONCEPTS, DRAWINGS, NOTES, PHOTOS, Note, Run, RunError
 from tests.families import STACK, by_letter, concept, family, new_run, picture
+from tests.populations import SCORES, population
 
 ROOT = Path(__file__).parents[2]
 PHOTO = "photo-0123456789abcdef"
@@ -827,6 +831,38 @@ def test_the_documents_examples_run(tmp_path, monkeypatch, library):
         ratings = dict(found["ratings"])
         assert ratings.keys() == {a, b} and ratings[a] == 4 and ratings[b] != 3
         assert np.shape(found["vectors"]) == (9, 2, 4)
+
+
+def test_the_readmes_query_asks_for_columns_that_are_there_and_says_what_pyarrow_says(tmp_path, monkeypatch):
+    (query,) = re.findall(r"```sql\n(.+?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    structs = {"parent": CONCEPTS.field("parents").type.value_type, "score": CONCEPTS.field("scores").type.value_type}
+    asked = re.findall(r"\b(?:child|elder)\.(\w+)", query)
+    assert {"name", "id", "parents", "scores"} == set(asked) <= set(CONCEPTS.names)
+    fields = re.findall(r"\b(parent|score)\.(\w+)", query)
+    assert fields and all(structs[struct].get_field_index(name) >= 0 for struct, name in fields)
+    (place,) = set(re.findall(r"'(.+?/concepts/\*\.parquet)'", query))
+    (score,) = re.findall(r"score\.name = '(\w+)'", query)
+    assert (ROOT / place).parent.is_dir() and score in SCORES
+
+    run = population(tmp_path / "runs" / "example", 60, batch=6)
+    monkeypatch.chdir(tmp_path)
+    concepts = pyarrow.dataset.dataset(sorted(str(file) for file in Path().glob(place))).to_table().to_pylist()
+    names = {row["id"]: row["name"] for row in concepts}
+    values: dict[str, list[float]] = {}
+    for row in concepts:
+        (value,) = (each["value"] for each in row["scores"] if each["name"] == score)
+        for parent in row["parents"]:
+            if parent["id"] in names:
+                values.setdefault(names[parent["id"]], []).append(value)
+    expected = {name: (len(each), round(sum(each) / len(each), 2)) for name, each in values.items()}
+    children = Counter(parent.id for each in run.entries() for parent in each.parents if not parent.run)
+    assert {name: count for name, (count, _) in expected.items()} == {names[id_]: n for id_, n in children.items()}
+    with suppress(ImportError):  # which is no dependency of ours
+        import duckdb
+
+        found = {name: (count, mean) for name, count, mean in duckdb.sql(query).fetchall()}
+        assert found.keys() == expected.keys()
+        assert all(found[name] == (count, pytest.approx(mean, abs=0.011)) for name, (count, mean) in expected.items())
 
 
 # Small things
