@@ -118,7 +118,7 @@ def test_a_job_that_another_process_learns_is_left_to_it(stack_folder, tmp_path,
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"command": "evolve"}, "is of a newer version"),
+        ({"command": "dream"}, "is of a newer version"),
         ({"plan": {}}, "cannot be read: remove that folder to go on without it"),
         ({"plan": {"settings": {"steps": -1}, "request": {}}}, "steps"),
     ],
