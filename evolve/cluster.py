@@ -28,6 +28,7 @@ STORE = 80 * 2**20  # bytes of the object store: what goes through it are texts 
 ANSWER = 30.0  # seconds for a cluster to answer
 _ADDRESS = re.compile(r"(?P<host>[\w.-]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_NICE = {"RAY_worker_niceness": "0"}  # as whoever started them: by itself Ray lets workers yield to all else, by 15
 _LOCALHOST_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # what Ray does on laptops, where a firewall would ask
 _PROBE = """
 import sys
@@ -98,7 +99,7 @@ class Cluster:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self, threads: int, count: int | None) -> None:
-        os.environ.update(_QUIET | _LOCALHOST_ONLY | {"RAY_AUTH_MODE": "token"})
+        os.environ.update(_QUIET | _NICE | _LOCALHOST_ONLY | {"RAY_AUTH_MODE": "token"})
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         import ray
 
