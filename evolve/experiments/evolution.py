@@ -160,14 +160,14 @@ class Case:
             Run.create(place, self.category, self.backbone)
         run = Run.open(place)
         if self.arm == ARMS[0]:
-            self._learn_founders(run, 0)
+            self._learn_founders(run, 0, self.protocol.population)
         elif not run.entries([]):
             first = self.other(ARMS[0]).run_there()
             run.add([first.find(id_).concept for id_ in self._first(first)])
         return run
 
-    def _learn_founders(self, run: Run, before: int) -> list[Concept]:
-        """A population of independent founders, the ones after so many others."""
+    def _learn_founders(self, run: Run, before: int, count: int) -> list[Concept]:
+        """So many independent founders, the ones after so many others."""
         sides = starts(self.backbone, self.category, seed=self.seed)
         requests = [
             Request(
@@ -176,7 +176,7 @@ class Case:
                 initializer=sides[number % len(sides)] if sides else None,
                 settings=self._settings(),
             )
-            for number in range(before, before + self.protocol.population)
+            for number in range(before, before + count)
         ]
         watch = lambda report: self._watch(0, report)  # noqa: E731
         return develop(requests, self.backbone, run, job=_job(run, {"founders": before}), on_report=watch)
@@ -189,14 +189,13 @@ class Case:
         bred = self.other(ARMS[0])
         budget = bred.steps_by_generation(bred.learn())
         populations = []
-        count = self.protocol.population
+        # All founders take the same number of steps: their negatives are found on the way, so that none is done early.
+        each = self._steps(run, self._first(run)) // self.protocol.population
+        if more := budget[-1] // each - self.protocol.population:
+            self._learn_founders(run, self.protocol.population, more)
+        entries = run.entries([])
         for number, allowed in enumerate(budget):
-            entries = run.entries([])
-            while number and self._steps(run, [each.id for each in entries[:count]]) < allowed:
-                if count == len(entries):
-                    self._learn_founders(run, count)
-                    entries = run.entries([])
-                count += 1
+            count = allowed // each
             there = entries[:count]
             new = novelties({id_: embed for id_, embed in run.image_embeds().items() if id_ in {e.id for e in there}})
             values = {each.id: {**measured(each), "novel": new[each.id]} for each in there}

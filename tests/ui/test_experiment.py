@@ -1,0 +1,50 @@
+"""`conceptree experiment`: table, summary and curves in a folder, and one line where something is missing."""
+
+from __future__ import annotations
+
+import builtins
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.evolve.test_experiments import TinyJudge
+from tests.typed import good, one_line
+
+
+@pytest.fixture
+def judge(monkeypatch):
+    import ui.experiment
+
+    monkeypatch.setattr(ui.experiment.Judge, "load", lambda: TinyJudge())
+
+
+def test_an_experiment_writes_its_table_summary_and_curves(judge, stack_folder, tmp_path):
+    how = ("--category", "pet", "--seeds", 1, "--generations", 2, "--population", 2, "--steps", 2)
+    shown = good("experiment", "evolution", "--to", tmp_path, *how, "--model", stack_folder)
+    assert "| belongs |" in shown and f"Table, summary and curves are in {tmp_path}" in shown
+    assert pq.read_table(tmp_path / "results.parquet").num_rows == 3 * 2 * 2
+    assert "nsga2 − random" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.width > 1000
+    assert "[2 of 3," in shown
+
+
+def test_a_category_nobody_can_judge_is_one_line(judge, stack_folder, tmp_path):
+    said = one_line("experiment", "evolution", "--to", tmp_path, "--category", "sofa", "--model", stack_folder)
+    assert "the judge does not know the category 'sofa'" in said
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch, tmp_path):
+    real = builtins.__import__
+
+    def missing(name, *rest, **more):
+        if name == "matplotlib":
+            raise ImportError(name="matplotlib")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    said = one_line("experiment", "evolution", "--to", tmp_path)
+    assert (
+        said == "conceptree: matplotlib is missing, which the experiments need: pip install 'conceptree[experiments]'"
+    )
