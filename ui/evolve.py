@@ -36,7 +36,7 @@ from ui.console import Course, counted, own_command, say
 from ui.pictures import draw_all
 from ui.runs import open_run
 from ui.seed import elsewhere, say_next, say_stopped, show_founders
-from ui.stack import can_draw, check_words, chosen_settings, open_stack_of
+from ui.stack import can_draw, check_precision, check_words, chosen_settings, open_stack_of, precision_of
 from ui.workers import learning
 
 COMMAND = "evolve"
@@ -103,6 +103,7 @@ def plan_evolution(
         images=IMAGES,
         keep=KEEP,
         drawn=can_draw(backbone),
+        dtype=precision_of(backbone),
         **numbers,
     )
 
@@ -113,6 +114,7 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
     since: see `Job.working`.
     """
     asked = asked_of(job)
+    check_precision(asked.dtype, backbone)
     try:
         with job.working(since), learning(job, backbone, out) as way:
             done = generations(job)

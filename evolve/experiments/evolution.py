@@ -76,7 +76,8 @@ class Protocol:
     settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
     def cases(self) -> Iterator[tuple[str, int]]:
-        return itertools.product(self.categories, range(self.seeds))
+        """Every category with one seed, then with the next: what is there so far is never of one category alone."""
+        return ((category, seed) for seed in range(self.seeds) for category in self.categories)
 
 
 def conduct(protocol: Protocol, folder: Path, backbone: Any, judge: Judge, tell: Tell) -> pa.Table:

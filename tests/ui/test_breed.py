@@ -319,7 +319,8 @@ def test_a_job_that_fails_says_why_where_pages_look(pets, backbone, monkeypatch)
 @pytest.mark.parametrize(
     ("command", "plan", "told"),
     [
-        ("evolve", {}, "is of a newer version: this one goes on with seed, breed and vary"),
+        ("dream", {}, "is of a newer version: this one goes on with seed, breed, vary, evolve"),
+        ("evolve", {"colour": 2}, "cannot be read: remove that folder to go on without it"),
         ("breed", {}, "cannot be read: remove that folder to go on without it"),
         ("breed", {"parents": [], "photos": [], "children": "x"}, "cannot be read"),
         ("vary", {"parents": []}, "cannot be read"),

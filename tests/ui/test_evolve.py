@@ -116,3 +116,12 @@ def test_an_evolution_needs_somebody(pets):
 def test_mark_without_a_word_says_what_it_takes(pets):
     said = one_line("mark", "pets", names(pets)[0], "--runs", pets.folder.parent)
     assert "nothing is said: --favourite, --lock, --retire, --rate or --comment" in said
+
+
+def test_an_evolution_goes_on_in_the_precision_it_was_begun_in(pets):
+    one, other, *_ = names(pets)
+    where = ("--runs", pets.folder.parent)
+    chosen = ("--select", "user", "--parent", one, "--parent", other)
+    good("evolve", "pets", "--generations", 2, *QUICK, *chosen, *where)
+    said = one_line("choose", "pets", one, *where, "--dtype", "bfloat16")
+    assert "this was begun in float32, and in bfloat16 it would become something else: --dtype float32" in said

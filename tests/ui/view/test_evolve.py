@@ -30,6 +30,7 @@ def begun(monkeypatch) -> list[list[str]]:
 def stack(monkeypatch):
     """A stack that knows all words: the family's own cannot be loaded."""
     settings = {"calibration": {}, "vocabulary": {}, "version": "tiny-1", "draws": False, "knows": lambda _: True}
+    settings["dtype"] = "torch.float32"
     monkeypatch.setattr("ui.view.model.backbone", lambda run: SimpleNamespace(**settings))
 
 
