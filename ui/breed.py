@@ -23,7 +23,7 @@ from evolve import Individual, Run, develop, mate, mutate
 from evolve.jobs import Job, new_job
 from evolve.operators import check_parents, one_of, spread_weights
 from evolve.parts import RunError
-from evolve.photos import photo_parent, read_photo
+from evolve.photos import Photograph, photo_parent, read_photo
 from evolve.portraits import are_known, portraits
 from evolve.run import SMALL
 from ui.console import Course, counted, say
@@ -126,7 +126,7 @@ def plan_children(
     backbone: Backbone,
     *,
     parents: Sequence[tuple[str, float]] = (),
-    photos: Sequence[tuple[str | Path, float]] = (),
+    photos: Sequence[tuple[str | Path | Photograph, float]] = (),
     cutout: bool = False,
     category: str | None = None,
     words: Sequence[str] = (),
@@ -142,10 +142,10 @@ def plan_children(
     """The plan of a "breed" job, checked: nothing is drawn or stored yet.
 
     parents: names or ids, those of other runs beside this one as "run/name", with their weights. photos: files, which
-    are not needed any more. cutout: those without their background. words: what the children shall be besides. spread:
-    of the weights, see `spread_weights`; where there is one, each child sees one portrait of each parent. The first
-    child has the weights as they are, and sees all. seed: by default another one each time. drafts: draw the children
-    while they learn.
+    are not needed any more, or photographs as they were read. cutout: files without their background. words: what the
+    children shall be besides. spread: of the weights, see `spread_weights`; where there is one, each child sees one
+    portrait of each parent. The first child has the weights as they are, and sees all. seed: by default another one
+    each time. drafts: draw the children while they learn.
 
     Raises:
         ConceptreeError: it cannot be done; the first reason.
@@ -168,7 +168,7 @@ def plan_children(
         "category": category or heaviest,
         "kind": kind,
         "parents": [{"id": each.id, "name": each.name, "run": home, "weight": w} for each, home, w in found],
-        "photos": [_photo(backbone, Path(file), _weight(weight, str(file)), cutout) for file, weight in photos],
+        "photos": [_photo(backbone, photo, weight, cutout) for photo, weight in photos],
         "words": wanted,
         "children": _count(children),
         "images": images,
@@ -321,9 +321,10 @@ def _found(run: Run, called: str, home: str | None = None) -> tuple[Individual, 
     return (open_run(runs, home) if home else run).find(called), home
 
 
-def _photo(backbone: Backbone, file: Path, weight: float, cutout: bool) -> dict[str, Any]:
+def _photo(backbone: Backbone, given: str | Path | Photograph, weight: float, cutout: bool) -> dict[str, Any]:
     """All that a plan needs of a photograph."""
-    photo = read_photo(file, cutout)
+    photo = given if isinstance(given, Photograph) else read_photo(given, cutout)
+    weight = _weight(weight, photo.label)
     parent = photo_parent(photo, weight, backbone)
     small, content = photo.picture.convert("RGB"), io.BytesIO()
     small.thumbnail((SMALL, SMALL))

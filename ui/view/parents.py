@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -21,20 +20,12 @@ LONGEST = 60  # characters of a photograph's name, of at most four bytes each
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # in the name of a file
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A photograph that somebody dropped here: as it was read, and the file's content."""
-
-    photo: Photograph
-    content: bytes
-
-
 def parents_of(run: str) -> dict[str, float]:
     """The parents that were chosen for breeding in a run, by id, with their weights; pages add to it."""
     return st.session_state.setdefault("parents", {}).setdefault(run, {})
 
 
-def photos_of(run: str) -> dict[str, Upload]:
+def photos_of(run: str) -> dict[str, Photograph]:
     """The photographs that were dropped as parents, by id."""
     return st.session_state.setdefault("breed.photos", {}).setdefault(run, {})
 
@@ -102,8 +93,8 @@ def moved(shares: Mapping[str, int], one: str, share: int, total: int = 100) -> 
     return {key: share if key == one else others[key] for key in shares} if others else {one: total}
 
 
-def uploaded(name: str, content: bytes) -> Upload:
-    """A photograph as somebody's browser sent it.
+def uploaded(name: str, content: bytes, cutout: bool = False) -> Photograph:
+    """A photograph as somebody's browser sent it. cutout: without its background, see `evolve.photos.cut_out`.
 
     Raises:
         PhotoError: it is none, or nothing can be seen in it.
@@ -112,7 +103,7 @@ def uploaded(name: str, content: bytes) -> Upload:
     with tempfile.TemporaryDirectory() as folder:
         file = written(Path(folder) / called, content)
         try:
-            return Upload(read_photo(file), content)
+            return read_photo(file, cutout)
         except PhotoError as error:  # where it lay for a moment is no business of anybody
             raise PhotoError(str(error).replace(str(file), called)) from None
 

@@ -222,13 +222,13 @@ def test_a_run_of_another_stack_says_so_and_shows_its_tree(tmp_path, monkeypatch
 def test_a_photograph_is_one_more_parent(run, ids, started):
     app = select(ids[0], ids[1])
     upload = uploaded("holiday.jpg", a_photo(format="JPEG"))
-    app.session_state["breed.photos"] = {"pets": {upload.photo.id: upload}}
+    app.session_state["breed.photos"] = {"pets": {upload.id: upload}}
     app.run()
-    assert [slider(app, each).value for each in (*ids[:2], upload.photo.id)] == [34, 33, 33]
+    assert [slider(app, each).value for each in (*ids[:2], upload.id)] == [34, 33, 33]
     assert "nothing has been learned" in text(app)
     app.button(key="breed.start").click().run()
     (photo,) = jobs(run)[0].plan["photos"]
-    assert (photo["id"], photo["label"], photo["weight"]) == (upload.photo.id, "holiday.jpg", 0.33)
+    assert (photo["id"], photo["label"], photo["weight"]) == (upload.id, "holiday.jpg", 0.33)
     assert len(photo["image_embeds"]) == 2
 
 
@@ -243,7 +243,7 @@ def test_a_photograph_is_one_more_parent(run, ids, started):
     ],
 )
 def test_an_upload_is_called_as_its_file_and_never_leads_elsewhere(name, label):
-    assert uploaded(name, a_photo()).photo.label == label
+    assert uploaded(name, a_photo()).label == label
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", a_photo()[:50]])
@@ -252,8 +252,19 @@ def test_what_is_no_photograph_is_refused_by_its_own_name(content):
         uploaded("mine.png", content)
 
 
+def test_a_background_is_removed_where_that_is_asked():
+    ground = Image.new("RGB", (40, 40), "white")
+    ground.paste((200, 30, 30), (10, 10, 30, 26))
+    content = io.BytesIO()
+    ground.save(content, "PNG")
+    whole, cut = (uploaded("a.png", content.getvalue(), cutout) for cutout in (False, True))
+    assert whole.id != cut.id
+    # What is kept stands in the middle of a white square, somewhat larger than itself.
+    assert whole.picture.size == (40, 40) and 20 < cut.picture.width == cut.picture.height < 40
+
+
 def test_a_name_may_be_long_and_in_any_script():
-    assert len(uploaded("写" * 500 + ".png", a_photo()).photo.label) <= 60
+    assert len(uploaded("写" * 500 + ".png", a_photo()).label) <= 60
 
 
 def test_a_full_disk_is_said(monkeypatch):

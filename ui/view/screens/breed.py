@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -19,7 +17,7 @@ from evolve.photos import PhotoError, Photograph, photo_parent
 from ui.breed import SPREAD, plan_children, plan_variations
 from ui.stack import can_draw, check_words, chosen_settings
 from ui.view import links, model, preview, processes, sittings
-from ui.view.parents import Upload, drop, keep, moved, photos_of, uploaded, weights_of, whole, written
+from ui.view.parents import drop, keep, moved, photos_of, uploaded, weights_of, whole
 from ui.view.selection import state_of
 from ui.view.store import Opened
 from ui.view.text import plain
@@ -61,19 +59,18 @@ def mixture(found: Opened) -> None:
         spread = st.session_state.get(f"breed.spread.{run}", SPREAD)
 
         def plan() -> dict[str, Any]:
-            with tempfile.TemporaryDirectory() as folder:
-                return plan_children(
-                    found.run,
-                    backbone,
-                    parents=[(id_, share) for id_, share in used.items() if id_ not in photos],
-                    photos=[(_file(folder, photos[id_]), share) for id_, share in used.items() if id_ in photos],
-                    words=[word] if word else [],
-                    children=children,
-                    spread=spread,
-                    seed=_seed(),
-                    steps=_steps(backbone, kind) if draft else None,
-                    drafts=can_draw(backbone),
-                )
+            return plan_children(
+                found.run,
+                backbone,
+                parents=[(id_, share) for id_, share in used.items() if id_ not in photos],
+                photos=[(photos[id_], share) for id_, share in used.items() if id_ in photos],
+                words=[word] if word else [],
+                children=children,
+                spread=spread,
+                seed=_seed(),
+                steps=_steps(backbone, kind) if draft else None,
+                drafts=can_draw(backbone),
+            )
 
         _start(found, "breed", plan)
     if children > 1 and len(used) > 1:
@@ -141,11 +138,11 @@ def _sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str,
     """A slider for each parent; moving one moves the others, so that they always sum to one whole."""
     shares, photos = whole(weights), photos_of(run)
     for id_, share in shares.items():
-        name = photos[id_].photo.label if id_ in photos else found.by_id[id_].name
+        name = photos[id_].label if id_ in photos else found.by_id[id_].name
         picture, middle, end = st.columns([1, 3.4, 0.7], vertical_alignment="center", gap="small")
         with picture:
             if id_ in photos:
-                st.image(photos[id_].photo.picture, width=46, alt=f"the photograph {name}")
+                st.image(photos[id_].picture, width=46, alt=f"the photograph {name}")
             elif found.drawings.get(id_):
                 st.image(links.picture(run, found.drawings[id_][0], 96), width=46, alt=name)
         with middle:
@@ -181,6 +178,9 @@ def _dropped(run: str) -> None:
     """Where photographs are dropped. What cannot be read is said, and is no parent."""
     photos = photos_of(run)
     zone = st.session_state.get(f"breed.dropzone.{run}", 0)
+    cutout = st.checkbox(
+        "Remove the background", key="breed.cutout", help="Of photographs on a plain ground, dropped from now on."
+    )
     files = st.file_uploader(
         "A photograph as one more parent", PICTURES, accept_multiple_files=True, key=f"breed.upload.{run}.{zone}"
     )
@@ -192,20 +192,15 @@ def _dropped(run: str) -> None:
             continue
         read[upload.file_id] = ""
         try:
-            kept = uploaded(upload.name, upload.getvalue())
+            kept = uploaded(upload.name, upload.getvalue(), cutout)
             if len(photos) >= MOST_PHOTOS:
-                raise PhotoError(f"{kept.photo.label!r} is one too many: at most {MOST_PHOTOS} photographs are parents")
+                raise PhotoError(f"{kept.label!r} is one too many: at most {MOST_PHOTOS} photographs are parents")
         except ConceptreeError as error:
             read[upload.file_id] = str(error)
             st.error(plain(str(error)), icon=":material/broken_image:")
             continue
-        photos[kept.photo.id] = kept
+        photos[kept.id] = kept
         st.rerun()
-
-
-def _file(folder: str, upload: Upload) -> Path:
-    """An upload as a file, which is called as it was."""
-    return written(Path(folder) / upload.photo.id / upload.photo.label, upload.content)
 
 
 def _preview(found: Opened, backbone: Backbone, shares: Mapping[str, float]) -> None:
@@ -214,7 +209,7 @@ def _preview(found: Opened, backbone: Backbone, shares: Mapping[str, float]) -> 
     try:
         with picture, st.spinner("Drawing …"):
             embeds = {
-                id_: _seen(photos[id_].photo, backbone) if id_ in photos else individual(found, id_).concept.image_embed
+                id_: _seen(photos[id_], backbone) if id_ in photos else individual(found, id_).concept.image_embed
                 for id_ in shares
             }
             drawn = preview.remembered(backbone, embeds, list(shares.items()))
