@@ -1,9 +1,9 @@
 """The family of a run as a graph: derived from the tables, which are the truth, and written for other tools.
 
-A node is a concept by its id, with `name`, `generation`, `category` and `birth`: founder, mix, mutate or image. Parents
-that are no concepts of the run have the birth photo, and are called as the file was, or unknown. An edge leads from a
-parent to a child, with its `weight` as a share of all parents of that child, and its `kind` (mix, mutate, image).
-Parents of another run have `run` set to where they live.
+A node is a concept by its id, with `name`, `generation`, `category` and `birth`: founder, imported, mix, mutate or
+image. Parents that are no concepts of the run have the birth photo, and are called as the file was, or unknown. An edge
+leads from a parent to a child, with its `weight` as a share of all parents of that child, and its `kind` (mix, mutate,
+image). Parents of another run have `run` set to where they live.
 """
 
 from __future__ import annotations

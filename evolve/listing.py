@@ -121,6 +121,7 @@ def _by_columns(piece: Piece) -> list[Entry] | None:
             _texts(columns["kind"]),
             _cut(descents, columns["parents"], tuple),
             _cut(values, columns["scores"], dict),
+            _numbers(columns["steps"]).tolist(),
             _times(columns["created_at"]),
             [NOTHING] * len(table),
             *zip(*piece.places(), strict=True),

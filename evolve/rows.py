@@ -98,7 +98,7 @@ RATINGS = pa.schema(
 # What came after the first runs of this schema: a part without it is read as if it were null there.
 LATER = {"way"}
 # All that lists and the family need. Vectors and requests are most of a part, and are not read for them.
-ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "created_at")
+ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "steps", "created_at")
 KNOWN = ("id", "name", "generation")  # all that a new concept has to be compared with
 EMBED = ("id", "image_embed")
 
@@ -166,7 +166,7 @@ class Descent:
 class Entry:
     """A concept as the run lists it, without its vectors and its request, and where they stand.
 
-    name: the newest; born: the first.
+    name: the newest; born: the first. steps: in how many it was learned.
     """
 
     id: str
@@ -177,6 +177,7 @@ class Entry:
     kind: str
     parents: tuple[Descent, ...]
     scores: Mapping[str, float]
+    steps: int
     created_at: datetime
     note: Note
     part: Path
@@ -184,9 +185,12 @@ class Entry:
 
     @property
     def birth(self) -> str:
-        """How it came to be: founder, mix, mutate or image."""
+        """How it came to be: founder, mix, mutate or image; imported, if it has no parents and was learned in no steps:
+        its vectors came with it.
+        """
         kinds = {parent.kind for parent in self.parents}
-        return next((kind for kind in ("mutate", "mix", "image") if kind in kinds), "founder")
+        orphan = "founder" if self.steps else "imported"
+        return next((kind for kind in ("mutate", "mix", "image") if kind in kinds), orphan)
 
 
 @dataclass(frozen=True)
@@ -274,6 +278,7 @@ def entry_of(part: Path, number: int, row: dict[str, Any]) -> Entry:
             kind=row["kind"],
             parents=tuple(_descent(**parent) for parent in row["parents"]),
             scores={str(each["name"]): float(each["value"]) for each in row["scores"]},
+            steps=row["steps"],
             created_at=row["created_at"],
             note=NOTHING,
             part=part,

@@ -38,6 +38,7 @@ from ui.sheet import (
 # Told apart by those who do not see red or green, too (after Okabe and Ito).
 BIRTHS = {
     "founder": "#b8860b",
+    "imported": "#c2709b",
     "mix": "#2f6fa8",
     "mutate": "#c4561b",
     "image": "#2a8a6c",
@@ -46,6 +47,7 @@ BIRTHS = {
 }
 SAID = {
     "founder": "founder",
+    "imported": "imported",
     "mix": "mixed from parents",
     "mutate": "mutated",
     "image": "from a picture",

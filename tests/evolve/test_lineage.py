@@ -46,6 +46,7 @@ def entry(id: str, generation: int, parents: dict[str, float] | None = None, **v
         "kind": "object",
         "parents": tuple(Descent(parent, "", weight, "mix") for parent, weight in (parents or {}).items()),
         "scores": {},
+        "steps": 5,
         "created_at": datetime.now(UTC),
         "note": Note(),
         "part": Path("part"),

@@ -229,6 +229,8 @@ def test_what_export_wrote_beside_an_embedding_is_left_out(runs, stack_folder, t
     beside = ", ".join(path.name for path in every if path.suffix != ".safetensors")
     assert f"Left out, since they belong to embeddings that are named too: {beside}" in shown
     assert set(names(tmp_path, "theirs")) == {one, two}
+    assert {each.birth for each in Run.open(tmp_path / "theirs").entries()} == {"imported"}
+    assert [each.birth for each in Run.open(runs / "pets").entries()] == ["founder", "founder", "mix"]
     assert "is no embedding by its name" in one_line("import", to / f"{one}.png", "--runs", tmp_path)
 
 

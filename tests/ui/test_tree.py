@@ -140,7 +140,7 @@ def test_weights_are_short(weight, said):
 
 def test_the_legend_names_the_births_that_there_are():
     texts = {text.text for text in of_kind(scene("pet", small(), {}), Text)}
-    assert set(SAID.values()) - texts == {SAID["photo"]}
+    assert set(SAID.values()) - texts == {SAID["photo"], SAID["imported"]}
     graph = nx.DiGraph()
     add(graph, "a", 0)
     texts = {text.text for text in of_kind(scene("pet", graph, {}), Text)}

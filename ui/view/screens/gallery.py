@@ -27,7 +27,13 @@ MOST = 1000  # cards; more are no longer fluid
 SORTS = ("newest", "oldest", "name", "generation", "rating")
 SHOWN = {"concepts": "Concepts", "drawings": "Drawings"}
 FLAGS = {"favourites": "Favourites", "rated": "Rated", "hidden": "Hidden too"}
-BIRTHS = {"founder": "Founders", "mix": "Children", "mutate": "Variations", "image": "Children of pictures"}
+BIRTHS = {
+    "founder": "Founders",
+    "imported": "Imported",
+    "mix": "Children",
+    "mutate": "Variations",
+    "image": "Children of pictures",
+}
 
 
 @dataclass(frozen=True)

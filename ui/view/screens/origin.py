@@ -22,7 +22,13 @@ from ui.view.text import counted, plain, shortened
 SMALL = 96  # pixels
 RELATIVES, LINKS = 6, 24  # at most
 BY = {"vqa": "question answerer", "user": "a person", "request": "asked for", "vocabulary": "the vocabulary"}
-BIRTHS = {"founder": "founder", "mix": "child", "mutate": "variation", "image": "child of pictures"}
+BIRTHS = {
+    "founder": "founder",
+    "imported": "imported",
+    "mix": "child",
+    "mutate": "variation",
+    "image": "child of pictures",
+}
 TABS = ("How it came to be", "Curves", "Nearest", "Scores and settings")
 OBJECTIVES = {
     "belongs": "how much it is of its category",
