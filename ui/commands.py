@@ -699,7 +699,11 @@ def adopt(**given: Any) -> None:
 
 @click.group()
 def experiment() -> None:
-    """Conduct an experiment, and write its table, summary and figures into a folder; it goes on after a stop."""
+    """Conduct an experiment, and write its table, summary and figures into a folder; it goes on after a stop.
+
+    \b
+    Example: conceptree experiment evolution --category pet --seeds 1
+    """
 
 
 @experiment.command()

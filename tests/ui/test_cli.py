@@ -28,24 +28,25 @@ def run(*arguments: str, command: click.Command = main) -> Result:
     return CliRunner().invoke(command, arguments)
 
 
-def commands(group: click.Group = main) -> Iterator[click.Command]:
-    for command in group.commands.values():
-        yield command
+def commands(group: click.Group = main, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands, as they are typed."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}", command
         if isinstance(command, click.Group):
-            yield from commands(command)
+            yield from commands(command, f"{before}{name} ")
 
 
-@pytest.mark.parametrize("command", list(commands()), ids=lambda command: command.name)
-def test_every_command_and_every_option_says_what_it_does(command):
+@pytest.mark.parametrize(("name", "command"), list(commands()), ids=lambda each: each if isinstance(each, str) else "")
+def test_every_command_and_every_option_says_what_it_does(name, command):
     assert command.help
     for parameter in command.params:
         assert isinstance(parameter, click.Argument) or parameter.help, parameter.name
 
 
-@pytest.mark.parametrize("command", list(commands()), ids=lambda command: command.name)
-def test_every_command_has_an_example_and_a_place_in_the_readme(command):
-    assert "Example:" in command.help and f"conceptree {command.name}" in command.help
-    assert f"conceptree {command.name}" in README or f"make {command.name} " in README
+@pytest.mark.parametrize(("name", "command"), list(commands()), ids=lambda each: each if isinstance(each, str) else "")
+def test_every_command_has_an_example_and_a_place_in_the_readme(name, command):
+    assert "Example:" in command.help and f"conceptree {name}" in command.help
+    assert f"conceptree {name}" in README or f"make {name} " in README
 
 
 @pytest.mark.parametrize("line", EXAMPLES, ids=range(len(EXAMPLES)))
