@@ -340,3 +340,16 @@ def test_the_component_is_one_module_with_the_licence_of_what_is_in_it():
     script = _script()
     assert script.count("export default") == 1 and "export{" not in script
     assert "Permission is hereby granted, free of charge" in script
+
+
+def test_two_that_are_selected_are_told_what_they_have_in_common(run, ids):
+    app = select(tree(), ids["e"], ids["f"])
+    assert "in common by descent, nearest by" in text(app)
+
+
+def test_generations_and_lines_are_told_when_somebody_looks(run, ids):
+    app = tree()
+    assert "Most fertile founder" not in text(app)
+    app.session_state["tree.lines"] = True
+    app.run()
+    assert "Most fertile founder" in text(app)

@@ -13,7 +13,7 @@ from evolve import Individual, Run
 from evolve.fitness import of_run
 from evolve.run import Descent, Entry
 from ui.pictures import is_whole
-from ui.view import curves, links, model, nearness, store
+from ui.view import curves, kin, links, model, nearness, store
 from ui.view.described import described
 from ui.view.differences import valued, words_of
 from ui.view.store import Opened
@@ -71,6 +71,7 @@ def _came(found: Opened, entry: Entry, each: Individual) -> None:
         st.markdown(f"**Is:** {plain(', '.join(words_of(request)))}")
     if entry.parents:
         _parents(found, entry)
+        kin.show_founders(found, entry.id)
     children = [other for other in found.entries if any(parent.id == entry.id for parent in other.parents)]
     negatives = each.concept.negatives
     if negatives:

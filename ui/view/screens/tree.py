@@ -10,7 +10,7 @@ import streamlit as st
 
 from evolve.focus import MOST
 from ui.tree import BIRTHS, SAID
-from ui.view import links, store, undo
+from ui.view import kin, links, store, undo
 from ui.view.family import family
 from ui.view.parents import follow, parents_of, photos_of
 from ui.view.scene import Filter, Scene, scene
@@ -51,6 +51,11 @@ def show() -> None:
         line.caption(_amount(drawn, found), width="content")
         family(told(drawn, found, state), f"tree.family.{run}", HEIGHT, on=lambda event: _asked(event, run))
         _table(found, drawn.view.shown, state)
+        with st.expander(
+            "Generations and lines", icon=":material/timeline:", key="tree.lines", on_change="rerun"
+        ) as lines:
+            if lines.open:
+                kin.show_generations(found)
     with panel, st.container(height=HEIGHT + 48, key="tree.panel"):
         _panel(found, state)
 
@@ -215,6 +220,8 @@ def _panel(found: Opened, state: State) -> None:
     if len(chosen) == 1:
         entry = found.by_id.get(chosen[0])
         selected.concept(found, entry) if entry else selected.stranger(found, chosen[0])
+    elif len(chosen) == 2:
+        kin.show_common(found, *chosen)
     follow(run, [each for each in chosen if each in found.by_id])
     if parents_of(run) or photos_of(run):
         breed.mixture(found)
