@@ -51,7 +51,7 @@ bench: venv ## an optimizer step as published against ours, as ratios
 bench-store: venv ## how runs of up to 100,000 concepts open and grow: time and memory (a quarter of an hour, 4 GB)
 	$(BIN)/python -m benchmarks.store $(ARGS)
 
-bench-full: venv ## the same step at Kandinsky's full size, with random weights: time and memory (a quarter of an hour, 9 GB)
+bench-full: venv ## the same step at Kandinsky's full size, with random weights: time and memory (long; takes 10 GB)
 	$(BIN)/python -m benchmarks.full $(ARGS)
 
 bench-workers: venv ## how much sooner two workers have learned what one learns

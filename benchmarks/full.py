@@ -3,7 +3,7 @@
 Random weights of the published shapes (benchmarks/shapes.py), on whatever device is there, one stack at a time. Each
 row is a process of its own, so that none hides another's memory: what it needed at most, weights included. Ratios are
 per concept and step. Processor time counts the work of all threads: on a machine with other work it is the steadier of
-the two. `--count` takes no step: it counts what one costs on any device.
+the two. `--count` takes no step: it counts what one costs on any device. `--profile` tells where its time goes.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def stepping(backbone: Backbone, population: int) -> tuple[State, Callable[[], T
 
 
 def measured(stack: str, population: int, device: str, dtype: str, repeats: int) -> dict[str, Any]:
-    """One row: wall and processor seconds for a concept and step (the median of some steps, after one that is not
-    counted), and the most memory that this process had, in bytes.
+    """One row: wall and processor seconds for a concept and step, the median of `repeats` steps, and the most memory
+    that this process had, in bytes.
     """
     backbone = random_stack(stack, device, DTYPES[dtype])
     state, step = stepping(backbone, population)
@@ -55,11 +55,12 @@ def measured(stack: str, population: int, device: str, dtype: str, repeats: int)
             torch.cuda.synchronize()
         return time.perf_counter(), time.process_time()
 
-    vectors = step()
+    if population != PUBLISHED:
+        step()  # reads the templates; the published step does all of its work each time
     taken = []
     for _ in range(repeats):
         before = clocks()
-        step()
+        vectors = step()
         taken.append([after - began for after, began in zip(clocks(), before, strict=True)])
     wall, processor = (median(column) / max(1, population) for column in zip(*taken, strict=True))
     row = {"wall": wall, "processor": processor, "memory": most_memory(device)}
@@ -156,6 +157,22 @@ def count(stack: str, populations: Sequence[int]) -> None:
         print(f"  {name:24}{flop / 1e12:18.3f}{read / 1e9:13.1f} G{launches.count:13}", flush=True)
 
 
+def profile(stack: str, population: int, device: str, dtype: str) -> None:
+    """Print which operations one step of ours spends its time in, as shares of all."""
+    _, step = stepping(random_stack(stack, device, DTYPES[dtype]), population)
+    step()
+    on_gpu = device == "cuda"
+    with torch.profiler.profile() as profiled:
+        step()
+    clock = "self_device_time_total" if on_gpu else "self_cpu_time_total"
+    found = sorted(profiled.key_averages(), key=lambda each: -getattr(each, clock))
+    whole = sum(getattr(each, clock) for each in found)
+    print(f"\nshaped like {stack}, {dtype}, population {population}: where a step spends its time")
+    print(f"  {'share':>6}{'calls':>8}")
+    for each in found[:12]:
+        print(f"  {getattr(each, clock) / whole:6.1%}{each.count:8}  {each.key}")
+
+
 def layers_of(backbone: Backbone, part: str) -> Any:
     model = getattr(backbone, part)
     return model.transformer_blocks if part == "prior" else model.text_model.encoder.layers
@@ -185,6 +202,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dtype", default="float32", help=f"of the frozen parts, one or more of {', '.join(DTYPES)}")
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: as many as it has")
     parser.add_argument("--count", action="store_true", help="count operations, which needs neither time nor device")
+    parser.add_argument(
+        "--profile", action="store_true", help="where one step of the first of --batches spends its time"
+    )
     parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.device == "auto":
@@ -202,8 +222,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"{where}, PyTorch {torch.__version__}")
     for stack in TOWERS if options.stack == "all" else (options.stack,):
+        populations = [int(n) for n in options.batches.split(",")]
         if options.count:
-            count(stack, [int(n) for n in options.batches.split(",")])
+            count(stack, populations)
+        elif options.profile:
+            profile(stack, populations[0], options.device, options.dtype.split(",")[0])
         else:
             compare(stack, options)
 
