@@ -47,9 +47,10 @@ def independent(lab):
 
 
 @pytest.fixture(scope="module")
-def control(lab):
-    """The same without negatives."""
-    return lab.run([Request("pet", seed=seed, schedule="none") for seed in seeds()[:4]])
+def control(lab, settings):
+    """The same without negatives, for as many steps."""
+    to_the_end = replace(settings, patience=0)
+    return lab.run([Request("pet", seed=seed, schedule="none", settings=to_the_end) for seed in seeds()[:4]])
 
 
 def to_words(emoji, concept, words):

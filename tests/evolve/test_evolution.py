@@ -124,7 +124,7 @@ def test_ratings_count_from_the_first(run, backbone):
     ids = [each.id for each in run.entries()]
     run.note_all(ids[:2], rating=5)
     _, (first, *_) = evolved(run, backbone, like(SMALL, generations=1))
-    assert set(ids[:2]) <= set(first.front)
+    assert set(ids[:2]) & set(first.front)  # one of them may be better than the other in all respects
     assert first.record["rated"]["best"] == 5
 
 

@@ -456,7 +456,7 @@ def test_a_picture_that_would_unfold_to_gigabytes(file):
         ("created_at", 5, "created_at"),
         ("created_at", "9999-12-31T23:59:59-23:00", "torn, or no family"),
         ("name", 5, "torn, or no family|schema"),
-        ("steps", None, "null"),
+        ("steps", None, "has no steps"),
         ("negatives", [{"word": None, "step": 0, "by": "x", "note": ""}], "null"),
     ],
 )
