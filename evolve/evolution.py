@@ -58,6 +58,11 @@ class EvolutionError(ConceptreeError):
 class NobodyChosenError(EvolutionError):
     """A person selects, and nobody is selected."""
 
+    def __init__(self, said: str = "") -> None:
+        super().__init__(
+            said or f"nobody is chosen to have children: name parents, mark favourites, or rate some with {GOOD} or 5"
+        )
+
 
 @dataclass(frozen=True)
 class Evolution:
@@ -67,7 +72,8 @@ class Evolution:
     the order of their choice, drawn where none are given. mutation: the probability that a child is a variation of one
     parent instead; strength: of those, see `mutate`. words: what variations shall be besides, one of them for every
     second one. images, keep: portraits of a parent, see `parent_images`; drawn: False for a stack that cannot draw.
-    settings: of those that are mixed. chosen: ids of the first parents, where a person selects. dtype: of the stack.
+    settings: of those that are mixed; variations take no more steps than they do. chosen: ids of the first parents,
+    where a person selects. dtype: of the stack.
     """
 
     generations: int = 5
@@ -96,6 +102,8 @@ class Evolution:
             raise EvolutionError(f"select = {self.select!r}: choose {', '.join((*METHODS, USER))}")
         if not 0 <= self.mutation <= 1:  # NaN is neither
             raise EvolutionError(f"mutation = {self.mutation!r}: expected a probability from 0 to 1")
+        if not 0 < self.strength <= 1:
+            raise EvolutionError(f"strength = {self.strength!r}: expected a number above 0, up to 1")
         for name in ("weights", "words", "chosen"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.weights and (len(self.weights) != self.parents or not all(0 < w < float("inf") for w in self.weights)):
@@ -129,7 +137,7 @@ class Generation:
 
     @property
     def done(self) -> bool:
-        return bool(self.survivors)
+        return bool(self.record)  # nobody may have stayed
 
 
 def evolve(
@@ -156,7 +164,7 @@ def evolve(
         if generation is None:
             job.does("choosing the parents")
             generation = _beginning(asked, run, backbone, box, job, done)
-            _keep(job, generation)
+            write_down(job, generation)
         requests = [Request.from_json(text) for text in generation.requests]
         children = box.develop(
             requests,
@@ -164,7 +172,7 @@ def evolve(
             on_report=_numbered(on_report, number),
         )
         generation = _selected(asked, run, box, generation, [child.id for child in children])
-        _keep(job, generation)
+        write_down(job, generation)
         done.append(generation)
         yield generation
         job.obey()
@@ -182,6 +190,12 @@ def generations(job: Job) -> list[Generation]:
     while (generation := _begun(job, len(found) + 1)) and generation.done:
         found.append(generation)
     return found
+
+
+def write_down(job: Job, generation: Generation) -> None:
+    """Into the job's folder, in place of what stood there of that generation."""
+    file = _file(job, generation.number)
+    write_atomically(file, json.dumps(asdict(generation), ensure_ascii=False).encode())
 
 
 def asked_of(job: Job) -> Evolution:
@@ -249,12 +263,16 @@ def _by_person(asked: Evolution, job: Job, number: int, there: Sequence[Entry]) 
     named = _chosen(job, number) or (list(asked.chosen) if number == 1 else [])
     if named:
         return named
-    marked = [each.id for each in there if each.note.favourite or (each.note.rating or 0) >= GOOD]
+    marked = [each.id for each in there if makes_parent(each)]
     if not marked:
-        raise NobodyChosenError(
-            f"nobody is chosen to have children: name parents, mark favourites, or rate some with {GOOD} or 5"
-        )
+        raise NobodyChosenError()
     return marked
+
+
+def makes_parent(entry: Entry) -> bool:
+    """Whether it is a parent where a person selects and names nobody."""
+    note = entry.note
+    return not note.hidden and (note.favourite or (note.rating or 0) >= GOOD)
 
 
 def _turned(ids: list[str], by: int) -> list[str]:
@@ -296,10 +314,10 @@ def _varied(
         varied, weights = chance.random() < asked.mutation, _weights(asked, len(family), chance)
         word = (asked.words[chance.integers(len(asked.words))],) if asked.words and chance.random() < 0.5 else ()
         if varied or len(family) == 1:
-            strength = asked.strength
-            requests.append(
-                box.mutate(concepts[family[0]], seed, strength=strength, jitter=JITTER * strength, words=word)
+            request = box.mutate(
+                concepts[family[0]], seed, strength=asked.strength, jitter=JITTER * asked.strength, words=word
             )
+            requests.append(_no_longer(request, asked.settings))
             continue
         parents = [concepts[id_] for id_ in family]
         # One portrait of each parent for each child: children of the same parents see them differently.
@@ -311,6 +329,14 @@ def _varied(
             box.mate(list(zip(parents, weights, strict=True)), seed=seed, settings=asked.settings, known=known)
         )
     return requests
+
+
+def _no_longer(request: Request, settings: Settings | None) -> Request:
+    """The request with no more steps than the settings have: a generation waits for its slowest."""
+    own = request.chosen
+    if settings is None or own.steps <= settings.steps:
+        return request
+    return replace(request, settings=replace(own, steps=settings.steps))
 
 
 def _weights(asked: Evolution, size: int, chance: np.random.Generator) -> list[float]:
@@ -380,11 +406,6 @@ def _numbered(on_report: Callable[[int, Report], None] | None, number: int) -> C
 
 def _file(job: Job, number: int) -> Path:
     return job.folder / GENERATIONS / f"{number:04d}.json"
-
-
-def _keep(job: Job, generation: Generation) -> None:
-    file = _file(job, generation.number)
-    write_atomically(file, json.dumps(asdict(generation), ensure_ascii=False).encode())
 
 
 def _begun(job: Job, number: int) -> Generation | None:

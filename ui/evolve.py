@@ -22,6 +22,7 @@ from evolve.evolution import (
     awaits_choice,
     generations,
     logbook,
+    makes_parent,
 )
 from evolve.evolution import (
     choose as choose_parents,
@@ -90,6 +91,8 @@ def plan_evolution(
     first = [run.entry(called).id for called in chosen]
     if first and numbers.get("select") != USER:
         raise EvolutionError(f"--parent {chosen[0]}: who selects is {numbers.get('select')}; add --select {USER}")
+    if numbers.get("select") == USER and not first and not any(map(makes_parent, run.entries([]))):
+        raise NobodyChosenError()
     if sum(not each.note.hidden for each in run.entries([])) < 2:
         raise EvolutionError(
             f"{run.folder.name!r} has fewer than 2 concepts that are not hidden: seed or breed more first"

@@ -38,7 +38,7 @@ def evolution(
         raise ConceptreeError(
             f"{missing.name} is missing, which the experiments need: pip install 'conceptree[experiments]'"
         ) from missing
-    from evolve.experiments.evolution import Protocol, conduct, curves, summary
+    from evolve.experiments.evolution import ARMS, Protocol, conduct, curves, summary
 
     began = time.monotonic()
     backbone = open_stack(model, out)
@@ -50,10 +50,9 @@ def evolution(
         settings={"steps": steps, "segment": max(1, steps // 6)} if steps else {},
     )
     folder.mkdir(parents=True, exist_ok=True)
-    cases, done = len(list(protocol.cases())) * 3, 0
+    cases = len(list(protocol.cases())) * len(ARMS)
 
     def tell(text: str) -> None:
-        nonlocal done
         done = len(list(folder.glob("*-*-*.parquet")))
         say(out, f"[{done} of {cases}, {duration(time.monotonic() - began)}] {text}")
 

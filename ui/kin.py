@@ -137,7 +137,9 @@ def _say_one(told: dict[str, Any], out: Console) -> None:
 
 def _say_two(told: dict[str, Any], out: Console) -> None:
     one, other = (each["name"] for each in told["concepts"])
+    if not told["common_ancestors"]:
+        return say(out, f"{one} and {other} have no ancestor in common")
     say(out, f"{one} and {other} have {percent(told['relatedness'])} in common by descent")
     nearest, common = told["nearest_common_ancestors"], told["common_ancestors"]
     say(out, f"nearest common ancestors: {listed(nearest)}")
-    say(out, f"{len(common)} common ancestors: {listed(common)}")
+    say(out, f"{counted(len(common), 'common ancestor')}: {listed(common)}")

@@ -191,14 +191,15 @@ class Case:
         budget = bred.steps_by_generation(bred.learn())
         populations = []
         # All founders take the same number of steps: their negatives are found on the way, so that none is done early.
-        each = self._steps(run, self._first(run)) // self.protocol.population
-        if more := budget[-1] // each - self.protocol.population:
+        of_one = self._steps(run, self._first(run)) // self.protocol.population
+        more = budget[-1] // of_one - self.protocol.population
+        if more > 0:
             self._learn_founders(run, self.protocol.population, more)
-        entries = run.entries([])
+        entries, embeds = run.entries([]), run.image_embeds()
         for number, allowed in enumerate(budget):
-            count = allowed // each
+            count = allowed // of_one
             there = entries[:count]
-            new = novelties({id_: embed for id_, embed in run.image_embeds().items() if id_ in {e.id for e in there}})
+            new = novelties({each.id: embeds[each.id] for each in there})
             values = {each.id: {**measured(each), "novel": new[each.id]} for each in there}
             with seeded(self.seed, number, "founders"):
                 stay = survivors("nsga2", members(values, {}), self.protocol.population)  # type: ignore[arg-type]

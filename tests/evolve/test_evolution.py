@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ from evolve.evolution import (
     evolve,
     generations,
     logbook,
+    write_down,
 )
 from evolve.jobs import Stopped, job_named, new_job
 from evolve.parts import RunError
@@ -197,6 +199,7 @@ def test_a_torn_generation_is_named(run, backbone, content):
         ({"children": True}, "children = True"),
         ({"select": "best"}, "select = 'best': choose nsga2, tournament, novelty, random, user"),
         ({"mutation": float("nan")}, "mutation = nan"),
+        ({"strength": float("nan")}, "strength = nan: expected a number above 0, up to 1"),
         ({"weights": (1.0,)}, "weights = 1: expected 2 numbers above 0"),
         ({"weights": (1.0, float("inf"))}, "weights = 1, inf: expected 2 numbers"),
     ],
@@ -210,6 +213,25 @@ def test_nobody_left_is_an_error(run, backbone):
     run.note_all([each.id for each in run.entries()], hidden=True)
     with pytest.raises(EvolutionError, match="nobody in 'run' can be a parent"):
         evolved(run, backbone)
+
+
+def test_a_generation_of_whom_nobody_is_left_is_done_all_the_same(run, backbone):
+    job = new_job(run, "evolve", SMALL.to_json())
+    alone = like(SMALL, children=1, mutation=1.0)
+    generation = next(evolve(alone, run, backbone, job))
+    run.note_all([each.id for each in run.entries()], hidden=True)
+    write_down(job, replace(generation, survivors=(), front=()))
+    assert [each.children for each in generations(job)] == [generation.children]
+    with pytest.raises(EvolutionError, match="nobody in 'run' can be a parent"):
+        list(evolve(alone, run, backbone, job))
+    assert len(run.entries()) == 6
+
+
+def test_variations_take_no_more_steps_than_mixed_children(run, backbone):
+    quick = replace(QUICK, steps=1)
+    _, done = evolved(run, backbone, like(SMALL, generations=1, mutation=1.0, settings=quick.to_dict(), strength=1.0))
+    steps = {run.find(id_).concept.request.chosen.steps for id_ in done[0].children}
+    assert steps == {1} and QUICK.steps == 2
 
 
 def test_a_plan_comes_back_as_it_was():

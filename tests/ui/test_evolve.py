@@ -108,6 +108,14 @@ def test_parents_are_named_only_where_a_person_selects(pets):
     assert "who selects is nsga2; add --select user" in said
 
 
+def test_where_a_person_selects_and_chose_nobody_no_evolution_is_left_behind(pets):
+    asked = ("evolve", "pets", "--select", "user", *QUICK, "--generations", 1, "--runs", pets.folder.parent)
+    assert "nobody is chosen" in one_line(*asked)
+    assert not unfinished(pets)
+    pets.note(pets.entries()[0].id, rating=4)
+    assert "Generation 1:" in good(*asked)
+
+
 def test_an_evolution_needs_somebody(pets):
     pets.note_all([each.id for each in pets.entries()[1:]], hidden=True)
     assert "fewer than 2 concepts that are not hidden" in one_line("evolve", "pets", "--runs", pets.folder.parent)

@@ -12,6 +12,7 @@ from evolve.selection import RATED
 
 COLUMNS = ["generation", "objective", "which", "value"]
 WIDTH, HEIGHT = 150, 130  # of one objective's plot, in pixels
+LABELS = 32  # room for a plot's numbers, in pixels: all plots stand in columns
 IN_A_ROW = 3
 
 
@@ -31,15 +32,16 @@ def chart(found: pd.DataFrame) -> alt.FacetChart:
     """One plot for each objective, each with its own scale."""
     dash = alt.StrokeDash(
         "which:N", title=None, scale=alt.Scale(domain=["mean", "best"], range=[[1, 0], [5, 3]])
-    ).legend(orient="bottom")
+    ).legend(orient="bottom", symbolType="stroke")
     tips = [alt.Tooltip("objective:N"), alt.Tooltip("which:N"), alt.Tooltip("generation:Q")]
     tips.append(alt.Tooltip("value:Q", format=".3f"))
     x = alt.X("generation:Q", title=None, axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
-    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format=".3~f", minExtent=LABELS))
     lines = alt.Chart(found).mark_line(point=True).encode(x, y, dash, tooltip=tips)
     order = list(dict.fromkeys(found["objective"]))
     return (
         lines.properties(width=WIDTH, height=HEIGHT)
         .facet(alt.Facet("objective:N", title=None, sort=order), columns=IN_A_ROW)
         .resolve_scale(y="independent")
+        .resolve_axis(x="independent")  # else a short last row has the numbers of its neighbours under it
     )

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from core import Settings
-from evolve.evolution import Evolution, Generation, _keep, choose
+from evolve.evolution import Evolution, Generation, choose, write_down
 from evolve.jobs import job_named, jobs, new_job
 from tests.pages import page, text
 from ui.view import processes
@@ -45,7 +45,8 @@ def evolved(run, ids, select="nsga2", generations=3, done=2):
     job = new_job(run, "evolve", asked.to_json())
     for number in range(1, done + 1):
         children, stay = [ids[each] for each in "ef"], [ids[each] for each in "aef"]
-        _keep(job, Generation(number, (ids["a"], ids["b"]), (), tuple(children), tuple(stay), (), record(0.2 * number)))
+        population, figures = (ids["a"], ids["b"]), record(0.2 * number)
+        write_down(job, Generation(number, population, (), tuple(children), tuple(stay), (), figures))
     with job.working():
         pass
     return job
