@@ -38,7 +38,7 @@ def main() -> None:
     shutil.copy(run.folder / "tree.png", ROOT / "docs" / "images" / "tree.png")
     shutil.rmtree(ROOT / "runs" / "example", ignore_errors=True)
     # Pages are quickly drawn again, and larger than all that they show.
-    pages = shutil.ignore_patterns("sheet.png", "tree.*", ".lock*")
+    pages = shutil.ignore_patterns("sheet.png", "tree.*", ".lock*", ".index")
     shutil.copytree(run.folder, ROOT / "runs" / "example", ignore=pages)
 
 

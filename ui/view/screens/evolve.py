@@ -62,10 +62,19 @@ def _chosen(evolutions: Sequence[tuple[Job, Status]]) -> tuple[Job, Status]:
         "Evolution",
         names,
         index=names.index(named) if named in by_name else 0,
-        format_func=lambda name: f"{name}: {learning.state(*by_name[name])}",
+        format_func=lambda name: _called(by_name[name][0]),
         key="evolve.job",
     )
     return by_name[name]
+
+
+def _called(job: Job) -> str:
+    """What was asked: how it is changes while the box is open, which keeps the words that it began with."""
+    try:
+        asked = asked_of(job)
+    except ConceptreeError:
+        return job.name
+    return f"{job.name}: {SELECT[asked.select]}, {counted(asked.generations, 'generation')}"
 
 
 def _ask(found: Opened) -> None:
@@ -146,7 +155,7 @@ def _shown(run: str, name: str, live: bool) -> None:
     found = store.opened(run)
     job = job_named(found.run, name)
     status = processes.status(job)
-    if live and status.state not in AT_WORK:
+    if live != (status.state in AT_WORK):  # it has begun or ended since: the page looks again, or no more
         st.rerun()
     asked = asked_of(job)
     done = generations(job)

@@ -1,0 +1,51 @@
+"""An evolution from the page: a person chooses the parents, it learns, waits, and goes on with whom they choose."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from evolve import Run
+from evolve.evolution import generations
+from evolve.jobs import jobs
+from tests.browser.test_story import MINUTES, settled, wait_for
+
+pytestmark = pytest.mark.browser
+
+
+def number(page, label: str, value: int) -> None:
+    field = page.get_by_label(label, exact=True)
+    field.fill(str(value))
+    field.press("Enter")
+    settled(page)
+
+
+def test_two_generations_by_choice(workbench, page, shot):
+    run = Run.open(workbench.runs / "example")
+    one, other = (each.name for each in run.entries()[-2:])
+    page.goto(f"{workbench.address}/evolve?run=example")
+    page.get_by_text("I choose", exact=True).click()
+    settled(page)
+    number(page, "Generations", 2)
+    number(page, "Children of each", 2)
+    page.get_by_text("More", exact=True).click()
+    number(page, "Steps", 20)
+    page.get_by_role("option", name=re.compile(one)).click()
+    page.get_by_role("option", name=re.compile(other)).click(modifiers=["Control"])
+    settled(page)
+    page.get_by_role("button", name="Evolve", exact=True).click()
+    page.get_by_text("Choose the parents of generation 2").wait_for(timeout=MINUTES)
+    (job,) = [each for each in jobs(run) if each.command == "evolve"]
+    (first,) = generations(job)
+    assert {run.entry(id_).name for id_ in first.population} == {one, other}
+    settled(page)
+    shot(page, "evolve")
+    for id_ in first.children:
+        card = page.get_by_role("option", name=re.compile(run.entry(id_).name)).last
+        card.click(modifiers=["Control"])
+        settled(page)
+    page.get_by_role("button", name="Have children").click()
+    wait_for(lambda: len(generations(job)) == 2, MINUTES / 1000, "second generation")
+    assert set(generations(job)[1].population) == set(first.children)
+    page.get_by_text("Generation 2 of 2").wait_for(timeout=MINUTES)
