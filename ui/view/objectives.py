@@ -12,7 +12,7 @@ from evolve.selection import RATED
 
 COLUMNS = ["generation", "objective", "which", "value"]
 WIDTH, HEIGHT = 150, 130  # of one objective's plot, in pixels
-LABELS = 32  # room for a plot's numbers, in pixels: all plots stand in columns
+LABELS = 40  # room for a plot's numbers, in pixels: all plots stand in columns
 IN_A_ROW = 3
 
 
@@ -36,7 +36,7 @@ def chart(found: pd.DataFrame) -> alt.FacetChart:
     tips = [alt.Tooltip("objective:N"), alt.Tooltip("which:N"), alt.Tooltip("generation:Q")]
     tips.append(alt.Tooltip("value:Q", format=".3f"))
     x = alt.X("generation:Q", title=None, axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
-    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format=".3~f", minExtent=LABELS))
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format=".3f", minExtent=LABELS))
     lines = alt.Chart(found).mark_line(point=True).encode(x, y, dash, tooltip=tips)
     order = list(dict.fromkeys(found["objective"]))
     return (

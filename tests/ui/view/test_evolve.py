@@ -134,6 +134,7 @@ def test_of_several_evolutions_the_newest_is_shown_first(run, ids, stack):
     second = evolved(run, ids, done=2)
     app = shown()
     assert app.selectbox(key="evolve.job").value == second.name
+    assert f"{second.name}: Fitness, 3 generations" in app.selectbox(key="evolve.job").options
     assert "Generation 2 of 3" in text(app)
 
 
