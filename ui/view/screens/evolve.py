@@ -197,14 +197,15 @@ def _population(found: Opened, job: Job, last: Generation, waits: int) -> None:
     said = f"Choose the parents of generation {waits}" if waits else f"{counted(len(there), 'concept')} that stay"
     st.subheader(said, anchor=False)
     place = st.container(horizontal=True, gap="small")
-    chosen = _grid(found, there, f"evolve.population.{job.name}.{last.number}", said)
+    key = f"evolve.population.{job.name}.{last.number}"
+    chosen = _grid(found, there, key, said)
     if chosen.opened:
         links.go("concept", run=found.run.folder.name, concept=chosen.opened)
     with place:
-        _actions(found, job, [by_id[id_] for id_ in chosen.selected], waits)
+        _actions(found, job, [by_id[id_] for id_ in chosen.selected], waits, key)
 
 
-def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int) -> None:
+def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int, key: str) -> None:
     if waits:
         st.button(
             "Have children",
@@ -213,7 +214,7 @@ def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int) -> No
             icon=":material/play_arrow:",
             disabled=not chosen,
             on_click=_choose,
-            args=(found, job, waits, [each.id for each in chosen]),
+            args=(found, job, waits, key),
         )
     for field, off, on, icon in (
         ("favourite", "Favourite", "No favourite", "favorite"),
@@ -227,7 +228,7 @@ def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int) -> No
             icon=f":material/{icon}:",
             disabled=not chosen,
             on_click=_note,
-            args=(found, chosen, (on if are else off).lower()),
+            args=(found, key, (on if are else off).lower()),
             kwargs={field: not are},
             help="It stays, whatever its fitness." if field == "locked" else None,
         )
@@ -235,14 +236,21 @@ def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int) -> No
         st.caption("Click to select; Ctrl and Shift for several.")
 
 
-def _note(found: Opened, chosen: Sequence[Entry], what: str, **values: bool) -> None:
+def _selected(found: Opened, key: str) -> list[Entry]:
+    """Who is selected by now: a click may come before the page knows of the one before it."""
+    told = st.session_state.get(key) or {}
+    return [found.by_id[id_] for id_ in told.get("selected") or () if id_ in found.by_id]
+
+
+def _note(found: Opened, key: str, what: str, **values: bool) -> None:
+    chosen = _selected(found, key)
     who = chosen[0].name if len(chosen) == 1 else counted(len(chosen), "concept")
     undo.note(found.run, [each.id for each in chosen], f"{who}: {what}", **values)
 
 
-def _choose(found: Opened, job: Job, number: int, ids: Sequence[str]) -> None:
+def _choose(found: Opened, job: Job, number: int, key: str) -> None:
     try:
-        choose(job, number, ids)
+        choose(job, number, [each.id for each in _selected(found, key)])
         processes.start(found.run, job)
     except ConceptreeError as error:
         st.toast(plain(str(error)), icon=":material/error:")
