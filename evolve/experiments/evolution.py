@@ -14,12 +14,11 @@ on where it was.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +31,7 @@ from core.optimizer import Report
 from core.settings import Settings
 from evolve.develop import develop
 from evolve.evolution import Evolution, evolve, generations
-from evolve.experiments.judging import Array, Judge, diversity, judged, novel
+from evolve.experiments.judging import Array, Judge, diversity, judged
 from evolve.experiments.statistics import by_unit, interval, signed
 from evolve.fitness import OBJECTIVES, measured, novelties
 from evolve.jobs import Job, jobs, new_job
@@ -102,6 +101,15 @@ def conduct(protocol: Protocol, folder: Path, backbone: Any, judge: Judge, tell:
     return pa.concat_tables(tables)
 
 
+class Stage(NamedTuple):
+    """An arm after a generation: its population (ids), and how many concepts were learned by then, the first of its
+    run: they are the archive that novelty is against.
+    """
+
+    population: list[str]
+    learned: int
+
+
 @dataclass(frozen=True)
 class Case:
     """One arm for one category and seed."""
@@ -125,8 +133,8 @@ class Case:
     def other(self, arm: str) -> Case:
         return Case(self.protocol, self.folder, self.backbone, self.category, self.seed, arm, self.tell)
 
-    def learn(self) -> list[list[str]]:
-        """The population (ids) of each generation; whatever is missing is learned."""
+    def learn(self) -> list[Stage]:
+        """The arm after each generation; whatever is missing is learned."""
         run = self._run()
         if self.arm == "founders":
             return self._more_founders(run)
@@ -144,7 +152,9 @@ class Case:
         job = _job(run, asked.to_json())
         for generation in evolve(asked, run, self.backbone, job, on_report=self._watch):
             self.tell(f"{self.name}: generation {generation.number} is there, {generation.record['stay']} stay")
-        return [self._first(run), *(list(generation.survivors) for generation in generations(job))]
+        populations = [self._first(run), *(list(generation.survivors) for generation in generations(job))]
+        size = self.protocol.population
+        return [Stage(population, size * number) for number, population in enumerate(populations, 1)]
 
     def _settings(self, mixing: bool = False) -> Settings:
         given = self.protocol.settings
@@ -185,47 +195,42 @@ class Case:
     def _first(self, run: Run) -> list[str]:
         return [each.id for each in run.entries([])[: self.protocol.population]]
 
-    def _more_founders(self, run: Run) -> list[list[str]]:
+    def _more_founders(self, run: Run) -> list[Stage]:
         """At each generation the fittest of as many founders as could be learned in nsga2's steps."""
         bred = self.other(ARMS[0])
-        budget = bred.steps_by_generation(bred.learn())
-        populations = []
+        budget = bred.steps(bred.learn())
         # All founders take the same number of steps: their negatives are found on the way, so that none is done early.
         of_one = self._steps(run, self._first(run)) // self.protocol.population
         more = budget[-1] // of_one - self.protocol.population
         if more > 0:
             self._learn_founders(run, self.protocol.population, more)
         entries, embeds = run.entries([]), run.image_embeds()
+        stages = []
         for number, allowed in enumerate(budget):
-            count = allowed // of_one
-            there = entries[:count]
+            there = entries[: allowed // of_one]
             new = novelties({each.id: embeds[each.id] for each in there})
             values = {each.id: {**measured(each), "novel": new[each.id]} for each in there}
             with seeded(self.seed, number, "founders"):
                 stay = survivors("nsga2", members(values, {}), self.protocol.population)  # type: ignore[arg-type]
-            populations.append([each.id for each in stay])
-            self.tell(f"{self.name}: {count} founders by the steps of generation {number}")
-        return populations
+            stages.append(Stage([each.id for each in stay], len(there)))
+            self.tell(f"{self.name}: {len(there)} founders by the steps of generation {number}")
+        return stages
 
-    def steps_by_generation(self, populations: Sequence[Sequence[str]]) -> list[int]:
-        """Steps learned up to each generation, over all concepts."""
+    def steps(self, stages: Sequence[Stage]) -> list[int]:
+        """Steps learned up to each stage, over all concepts."""
         run = self.run_there()
         ids = [each.id for each in run.entries([])]
-        size = self.protocol.population
-        if self.arm != "founders":
-            return [self._steps(run, ids[: size * (number + 1)]) for number in range(len(populations))]
-        last = [max(ids.index(id_) for id_ in population) + 1 for population in populations]
-        return [self._steps(run, ids[:count]) for count in itertools.accumulate(last, max)]
+        return [self._steps(run, ids[: stage.learned]) for stage in stages]
 
     def _steps(self, run: Run, ids: Sequence[str]) -> int:
         """Those that were taken: a concept that is done early takes fewer than it might."""
-        return sum(max(each.step for each in run.find(id_).concept.history) for id_ in ids)
+        return sum(run.find(id_).concept.steps for id_ in ids)
 
-    def judge_all(self, judge: Judge, populations: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    def judge_all(self, judge: Judge, stages: Sequence[Stage]) -> list[dict[str, Any]]:
         """A row for each member of each generation's population, as in `SCHEMA`."""
         run = self.run_there()
         everybody = [each.id for each in run.entries([])]
-        stack = {each.id: measured(each) for each in run.entries([])}
+        stack, imagined = {each.id: measured(each) for each in run.entries([])}, run.image_embeds()
         found: dict[str, dict[str, float]] = {}
         embeds: dict[str, Array] = {}
         for number, id_ in enumerate(everybody):
@@ -233,14 +238,9 @@ class Case:
             if not number % 24:
                 self.tell(f"{self.name}: judged {number} of {len(everybody)}")
         rows = []
-        steps = self.steps_by_generation(populations)
-        imagined = run.image_embeds()
-        for generation, population in enumerate(populations):
-            until = max(everybody.index(id_) for id_ in population) + 1
-            if self.arm != "founders":
-                until = max(until, self.protocol.population * (generation + 1))
-            archive = everybody[:until]
-            seen = novel({id_: embeds[id_] for id_ in archive}, population)
+        for generation, (stage, steps) in enumerate(zip(stages, self.steps(stages), strict=True)):
+            population, archive = stage.population, everybody[: stage.learned]
+            seen = novelties({id_: embeds[id_] for id_ in archive}, population)
             own = novelties({id_: imagined[id_] for id_ in archive}, population)
             spread = diversity([embeds[id_] for id_ in population])
             for id_ in population:
@@ -252,7 +252,7 @@ class Case:
                         "arm": self.arm,
                         "generation": generation,
                         "concept": id_,
-                        "steps": steps[generation],
+                        "steps": steps,
                         **found[id_],
                         "novel": seen[id_],
                         **{f"stack_{name}": by_stack[name] for name in OBJECTIVES},

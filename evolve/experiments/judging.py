@@ -17,7 +17,6 @@ from core.concept import Concept
 from core.depict import draw_concept
 from core.negatives import says_again
 from core.streams import stream_seed
-from evolve.fitness import novelties
 
 PROMPTS = ("a photo of a {}", "a photo of a {} on a blue background")
 Array = npt.NDArray[np.float32]
@@ -51,11 +50,6 @@ def judged(concept: Concept, backbone: Any, judge: Judge) -> tuple[dict[str, flo
     consistent = float((unit @ unit.T).sum() - len(unit)) / (len(unit) * (len(unit) - 1))
     mean = torch.nn.functional.normalize(unit.mean(0), dim=0).numpy()
     return {"belongs": own, "differs": own - max(others, default=0.0), "consistent": consistent}, mean
-
-
-def novel(embeds: Mapping[str, Array], asked: Sequence[str]) -> dict[str, float]:
-    """As `evolve.fitness` has it, in the judge's space: among all of `embeds`, by id."""
-    return novelties(embeds, asked)
 
 
 def diversity(embeds: Sequence[Array]) -> float:
