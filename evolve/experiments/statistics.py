@@ -44,6 +44,6 @@ def interval(values: Array) -> tuple[float, float, float]:
 
 
 def signed(values: Array) -> str:
-    """`+0.012 (+0.003 … +0.020)`: a mean difference and its interval."""
+    """`+0.012 (+0.003 … +0.020)`: a mean difference and its interval; of one unit there is none."""
     mean, low, high = interval(values)
-    return f"{mean:+.3f} ({low:+.3f} … {high:+.3f})"
+    return f"{mean:+.3f} ({low:+.3f} … {high:+.3f})" if len(values) > 1 else f"{mean:+.3f}"

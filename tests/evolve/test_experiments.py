@@ -120,7 +120,8 @@ def test_intervals_are_scipys_and_of_one_unit_there_is_none():
     said = bootstrap((values,), np.mean, n_resamples=4000, rng=np.random.default_rng(0)).confidence_interval
     assert (low, high) == pytest.approx((said.low, said.high))
     assert interval(np.array([0.5])) == (0.5, 0.5, 0.5)
-    assert signed(np.array([0.5])) == "+0.500 (+0.500 … +0.500)"
+    assert signed(np.array([0.5])) == "+0.500"
+    assert signed(np.array([-0.1, -0.1])) == "-0.100 (-0.100 … -0.100)"
 
 
 def test_units_stand_in_one_order_in_all_arms(whole):
