@@ -334,6 +334,14 @@ def test_a_strangers_plan_is_one_line_and_so_it_stands_in_the_job(pets, command,
     assert told in job.status().problem
 
 
+def test_breeding_loads_no_question_answerer(pets, monkeypatch):
+    for of in ("ui.stack._vqa_namer", "ui.seed.namer_of"):
+        monkeypatch.setattr(of, lambda *_, **__: pytest.fail("loaded"))
+    one, other, _ = names(pets)
+    parents = ("--parent", one, "--parent", other, "--images", 4, "--steps", 2)
+    assert "resembles them" in good("breed", "pets", *parents, "--runs", pets.folder.parent)
+
+
 def test_stop_asks_who_is_at_work_and_nobody_else(pets, backbone):
     where = ("--runs", pets.folder.parent)
     job = new_job(pets, "breed", plan_children(pets, backbone, **two(pets)))
