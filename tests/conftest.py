@@ -16,6 +16,15 @@ from core.backbone import Backbone
 from tests.stacks import save_stack
 
 
+@pytest.fixture(autouse=True)
+def threads():
+    """Whoever changes their number changes the last bits of all that comes after."""
+    before = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != before:
+        torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def stack_folder(tmp_path_factory) -> Path:
     """A whole tiny stack on disk."""

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from core import Request, Settings
+from core import Backbone, Request, Settings
 from core.concept import RequestError
 from core.errors import ConceptreeError
 from core.namers import canned_namer
@@ -37,6 +37,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def backbone(one_thread, stack_folder):
+    """The tiny stack, of which nothing was computed with more threads: what it keeps would differ in the last bits."""
+    return Backbone.load(stack_folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
