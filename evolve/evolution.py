@@ -71,7 +71,8 @@ class Evolution:
     population: how many stay. children: of each generation. parents: of each child that is mixed; weights: theirs, in
     the order of their choice, drawn where none are given. mutation: the probability that a child is a variation of one
     parent instead; strength: of those, see `mutate`. words: what variations shall be besides, one of them for every
-    second one. images, keep: portraits of a parent, see `parent_images`; drawn: False for a stack that cannot draw.
+    second one. inherit: mixed children shall be of their category, and none of what their parents shall not be, see
+    `mate`. images, keep: portraits of a parent, see `parent_images`; drawn: False for a stack that cannot draw.
     settings: of those that are mixed; variations take no more steps than they do. chosen: ids of the first parents,
     where a person selects. dtype: of the stack.
     """
@@ -79,12 +80,13 @@ class Evolution:
     generations: int = 5
     population: int = 12
     children: int = 12
-    select: str = "nsga2"
+    select: str = "tournament"
     parents: int = 2
     weights: tuple[float, ...] = ()
     mutation: float = 0.2
     strength: float = 0.5
     words: tuple[str, ...] = ()
+    inherit: bool = True
     images: int = 8
     keep: int = 4
     drawn: bool = True
@@ -118,7 +120,8 @@ class Evolution:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Evolution:
         settings = told.get("settings")
-        return cls(**{**told, "settings": Settings.from_dict(settings) if settings is not None else None})
+        since = {"inherit": False}  # what was asked for before there was this
+        return cls(**{**since, **told, "settings": Settings.from_dict(settings) if settings is not None else None})
 
 
 @dataclass(frozen=True)
@@ -325,9 +328,8 @@ def _varied(
         for each in parents:
             seen = portraits(run, each, backbone, asked.images, asked.keep, asked.drawn)
             known[each.id] = one_of(seen, seed, each.id)
-        requests.append(
-            box.mate(list(zip(parents, weights, strict=True)), seed=seed, settings=asked.settings, known=known)
-        )
+        pairs = list(zip(parents, weights, strict=True))
+        requests.append(box.mate(pairs, seed=seed, settings=asked.settings, known=known, inherit=asked.inherit))
     return requests
 
 

@@ -36,6 +36,7 @@ def mate(
     photos: Sequence[Parent] = (),
     homes: Mapping[str, str] | None = None,
     words: Sequence[str] = (),
+    inherit: bool = False,
 ) -> Request:
     """A child of any number of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
 
@@ -61,10 +62,17 @@ def mate(
     heaviest = max(parents, key=lambda pair: pair[1])[0] if parents else None
     homes = homes or {}
     mixed = [Parent(c.id, weight, known[c.id], "mix", homes.get(c.id, "")) for c, weight in parents]
+    category = category or heaviest.request.category  # type: ignore[union-attr]
+    kind = heaviest.request.kind if heaviest else "object"
+    own = ["" if kind == "style" else category] if inherit else []
+    own += [word for word in words if word.lower() not in map(str.lower, own)]
+    heavy_first = sorted(parents, key=lambda pair: -pair[1]) if inherit else []
+    negatives = [negative.word for concept, _ in heavy_first for negative in concept.negatives]
     request = Request(
-        category=category or heaviest.request.category,  # type: ignore[union-attr]
-        kind=heaviest.request.kind if heaviest else "object",
-        positives=tuple(Positive(word) for word in words),
+        category=category,
+        kind=kind,
+        positives=tuple(map(Positive, own)),
+        negatives=_distinct(negatives, [category, *own]),
         parents=(*mixed, *photos),
         seed=seed,
         tokens=len(heaviest.vectors) if heaviest else 1,

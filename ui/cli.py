@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ui.commands import COMMANDS
+from ui.experiment_commands import experiment
 
 
 def own_version() -> str:
@@ -68,7 +69,7 @@ def doctor(model: str, as_json: bool) -> None:
         sys.exit(1)
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, experiment):
     main.add_command(command)
 
 if __name__ == "__main__":

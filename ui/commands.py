@@ -258,10 +258,10 @@ def vary(**given: Any) -> None:
 @click.option(
     "--select",
     type=click.Choice(["nsga2", "tournament", "novelty", "random", "user"]),
-    default="nsga2",
+    default="tournament",
     show_default=True,
-    help="Who has children and who stays. nsga2: whoever is better in one respect and not worse in others;"
-    " tournament: by the mean rank; novelty: what is unlike all others; user: you choose after each generation.",
+    help="Who has children and who stays. tournament: by the mean rank over all objectives; nsga2: whoever is better in"
+    " one respect and not worse in others; novelty: what is unlike all others; user: you choose after each generation.",
 )
 @click.option("--parents", type=click.IntRange(2, 16), default=2, show_default=True, help="Of each child.")
 @click.option("--weights", metavar="W,W", help="The parents' weights, as in 0.7,0.3; by default drawn for each child.")
@@ -276,6 +276,12 @@ def vary(**given: Any) -> None:
     "--strength", type=click.FloatRange(0.1, 1), default=0.5, show_default=True, help="How far variations may go."
 )
 @click.option("--word", "words", multiple=True, metavar="WORD", help="What some variations shall be besides.")
+@click.option(
+    "--inherit/--no-inherit",
+    default=True,
+    show_default=True,
+    help="Children shall also be of their category, and none of what their parents shall not be.",
+)
 @click.option(
     "--parent", "chosen", multiple=True, metavar="NAME", help="With --select user: a parent of the first generation."
 )
@@ -697,46 +703,6 @@ def adopt(**given: Any) -> None:
     bring_in(out=new_console(), **given)
 
 
-@click.group()
-def experiment() -> None:
-    """Conduct an experiment, and write its table, summary and figures into a folder; it goes on after a stop.
-
-    \b
-    Example: conceptree experiment evolution --category pet --seeds 1
-    """
-
-
-@experiment.command()
-@click.option(
-    "--to",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("experiments/evolution"),
-    show_default=True,
-    help="The folder for runs, table, summary and curves.",
-)
-@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
-@click.option("--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Repetitions.")
-@click.option(
-    "--generations", type=click.IntRange(2, 1000), default=5, show_default=True, help="Founders are the first."
-)
-@click.option("--population", type=click.IntRange(2, 1000), default=24, show_default=True, help="Of each generation.")
-@steps_option
-@model_option
-def evolution(**given: Any) -> None:
-    """Does selection improve generations, as an independent judge sees them?
-
-    By NSGA-II, against parents and survivors by chance, and against as many steps spent on founders alone.
-
-    \b
-    Example: conceptree experiment evolution --category pet --seeds 1
-    """
-    from ui.console import new_console
-    from ui.experiment import evolution
-
-    evolution(out=new_console(), **given)
-
-
 @click.command()
 @runs_option
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 8501.")
@@ -787,6 +753,5 @@ COMMANDS = (
     import_,
     share,
     adopt,
-    experiment,
     view,
 )

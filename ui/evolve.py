@@ -102,7 +102,9 @@ def plan_evolution(
         words=tuple(words),
         chosen=tuple(dict.fromkeys(first)),
         seed=len(run.entries([])) if seed is None else seed,
-        settings=chosen_settings(backbone, kind=run.about["kind"], mixing=True, steps=steps),
+        settings=chosen_settings(
+            backbone, kind=run.about["kind"], mixing=True, category=run.about["category"], steps=steps
+        ),
         images=IMAGES,
         keep=KEEP,
         drawn=can_draw(backbone),

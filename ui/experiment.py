@@ -6,12 +6,12 @@ import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 
+from core.backbone import Backbone
 from core.emoji.judge import Judge
 from core.errors import ConceptreeError
 from core.files import write_atomically
@@ -24,6 +24,7 @@ def evolution(
     folder: Path,
     categories: Sequence[str],
     seeds: int,
+    select: str,
     generations: int,
     population: int,
     steps: int | None,
@@ -31,6 +32,24 @@ def evolution(
     out: Console,
 ) -> None:
     """Does it evolve? See `evolve.experiments.evolution`."""
+    check_extra()
+    from evolve.experiments import evolution as experiment
+
+    protocol = experiment.Protocol(
+        **({"categories": tuple(categories)} if categories else {}),
+        seeds=seeds,
+        select=select,
+        generations=generations,
+        population=population,
+        settings=shortened(steps),
+    )
+    run_experiment(experiment, protocol, folder, model, out)
+
+
+def check_extra() -> None:
+    """Raises:
+    ConceptreeError: a package of the extra `experiments` is missing.
+    """
     try:
         import matplotlib  # noqa: F401
         import scipy  # noqa: F401
@@ -38,39 +57,74 @@ def evolution(
         raise ConceptreeError(
             f"{missing.name} is missing, which the experiments need: pip install 'conceptree[experiments]'"
         ) from missing
-    from evolve.experiments.evolution import ARMS, Protocol, conduct, curves, summary
 
-    began = time.monotonic()
+
+def shortened(steps: int | None) -> dict[str, int]:
+    """Settings for a shorter training, which is looked at as often."""
+    return {"steps": steps, "segment": max(1, steps // 6)} if steps else {}
+
+
+def run_experiment(experiment: ModuleType, protocol: Any, folder: Path, model: str, out: Console) -> None:
+    """Conduct an experiment of `evolve.experiments`: a module with SCHEMA, `cases`, `summary` and `figures`. protocol:
+    its Protocol.
+    """
+    from evolve.experiments.conduct import Bench, conduct, seconds_of, write_table
+
     backbone = open_stack(model, out)
-    protocol = Protocol(
-        **({"categories": tuple(categories)} if categories else {}),
-        seeds=seeds,
-        generations=generations,
-        population=population,
-        settings={"steps": steps, "segment": max(1, steps // 6)} if steps else {},
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    cases = len(list(protocol.cases())) * len(ARMS)
-
-    def tell(text: str) -> None:
-        done = len(list(folder.glob("*-*-*.parquet")))
-        say(out, f"[{done} of {cases}, {duration(time.monotonic() - began)}] {text}")
-
-    table = conduct(protocol, folder, backbone, Judge.load(), tell)
+    course = _Course(out)
+    bench = Bench(backbone, open_judge(backbone), folder, course.tell)
+    name = experiment.__name__.rpartition(".")[2]
+    cases = experiment.cases(protocol, bench)
+    table = conduct(cases, experiment.SCHEMA, folder, bench.about(name, **protocol.of_each()), course.on_case)
     write_table(table, folder / "results.parquet")
-    write_atomically(folder / "summary.md", summary(table).encode())
-    write_figure(curves(table), folder / "curves.png")
-    say(out, summary(table))
-    say(out, f"Table, summary and curves are in {folder}; this took {duration(time.monotonic() - began)}.")
+    told = f"{experiment.summary(table)}\n{_made_by(bench, seconds_of(table))}\n"
+    write_atomically(folder / "summary.md", told.encode())
+    figures = experiment.figures(table)
+    for title, figure in figures.items():
+        write_figure(figure, folder / f"{title}.png")
+    say(out, told)
+    pictures = ", ".join(f"{title}.png" for title in figures)
+    say(out, f"results.parquet, summary.md, {pictures} are in {folder}.")
 
 
-def write_table(table: pa.Table, file: Path) -> None:
-    content = pa.BufferOutputStream()
-    pq.write_table(table, content, compression="zstd")
-    write_atomically(file, content.getvalue().to_pybytes())
+def open_judge(backbone: Backbone) -> Judge:
+    """The embedded judge."""
+    return Judge.load()
 
 
 def write_figure(figure: Any, file: Path) -> None:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     write_atomically(file, content.getvalue())
+
+
+def _made_by(bench: Any, seconds: float) -> str:
+    stack = bench.backbone
+    return (
+        f"Stack {stack.version} ({stack.fingerprint}, drawing {stack.drawing_fingerprint}), {bench.judge.version};"
+        f" {duration(seconds)} of one process."
+    )
+
+
+class _Course:
+    """How far an experiment is, for people."""
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self.done = self.of = self.before = 0
+        self.began: float | None = None
+
+    def on_case(self, done: int, of: int) -> None:
+        if self.began is None:
+            self.began, self.before = time.monotonic(), done
+        self.done, self.of = done, of
+
+    def tell(self, text: str) -> None:
+        say(self.out, f"[{self.done} of {self.of}{self._left()}] {text}")
+
+    def _left(self) -> str:
+        """By how long the cases of this time took, as soon as there is one."""
+        new = self.done - self.before
+        if self.began is None or not new:
+            return ""
+        return f", about {duration((time.monotonic() - self.began) / new * (self.of - self.done))} left"

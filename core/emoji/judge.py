@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from core.backbone import content_hash
 from core.emoji.render import SIZE
 from core.emoji.teacher import WordNet
 from core.errors import ConceptreeError
@@ -28,7 +29,8 @@ FOLDER = Path(__file__).parent / "weights" / "judge"
 class Judge:
     """Names pictures. Texts it knows are the names of things and of categories; anything else is refused."""
 
-    def __init__(self, net: WordNet, things: Sequence[str], categories: dict[str, list[str]]):
+    def __init__(self, net: WordNet, things: Sequence[str], categories: dict[str, list[str]], version: str = "judge"):
+        self.version = version
         self.net = net.eval().requires_grad_(False)
         self.things = tuple(things)
         self.categories = categories
@@ -50,7 +52,7 @@ class Judge:
             raise ConceptreeError(f"no judge in {folder}: {missing.filename} is missing; make train-emoji") from missing
         net = WordNet(tuple(about["channels"]), about["width"], tensors["words"].shape[0])
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-        return cls(net, about["things"], about["categories"])
+        return cls(net, about["things"], about["categories"], f"judge {content_hash({'judge': folder})}")
 
     def save(self, folder: Path, channels: Sequence[int]) -> None:
         """Writes half-precision weights and what the rows of the table mean."""

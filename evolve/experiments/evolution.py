@@ -2,52 +2,46 @@
 
 For each category and seed, three arms that begin with the same independent founders:
 
-    nsga2      each generation's parents and survivors by NSGA-II (`evolve.evolution`)
-    random     the same, but parents and survivors by chance
-    founders   no breeding: more founders, until as many steps are learned as by nsga2; the population is the fittest of
-               them, by NSGA-II as well
+    tournament   each generation's parents and survivors by tournaments on the mean rank (or another of
+                 `evolve.selection.METHODS`, by the protocol)
+    random       the same, but parents and survivors by chance
+    founders     no breeding: more founders, until as many steps are learned as under selection; the population is the
+                 fittest of them, by the same method
 
-What counts is what the judge says of the population after each generation (`evolve.experiments.judging`). The folder
-has the runs, and one table for each category, seed and arm, which is there once that is done: a killed experiment goes
-on where it was.
+What counts is what the judge says of the population after each generation (`evolve.experiments.judging`). The runs lie
+beside the tables, and are gone on with as well.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from core.concept import Concept, Request
 from core.errors import ConceptreeError
-from core.files import write_atomically
 from core.optimizer import Report
 from core.settings import Settings
 from evolve.develop import develop
 from evolve.evolution import Evolution, evolve, generations
-from evolve.experiments.judging import Array, Judge, diversity, judged
+from evolve.experiments.conduct import Bench
+from evolve.experiments.judging import Array, diversity, judged
 from evolve.experiments.statistics import by_unit, interval, signed
 from evolve.fitness import OBJECTIVES, measured, novelties
 from evolve.jobs import Job, jobs, new_job
 from evolve.population import founder_seed, starts
 from evolve.run import Run
-from evolve.selection import members, survivors
+from evolve.selection import METHODS, mean_ranks, members, survivors
 from evolve.toolbox import seeded
 
-ARMS = ("nsga2", "random", "founders")
-MEASURES = (*OBJECTIVES, "diversity")
+CHANCE, FOUNDERS = "random", "founders"
+MEASURES = (*OBJECTIVES, "overall", "diversity")
 COMMAND = "experiment"
-HEADER = (
-    "measure", "founders at the start", "nsga2", "random", "founders, equal steps",
-    "nsga2 − random", "nsga2 − founders",
-)  # fmt: skip
-Tell = Callable[[str], None]
+AT_ONCE = 24  # concepts that are judged together
 SCHEMA = pa.schema(
     [
         ("category", pa.string()),
@@ -65,40 +59,44 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is compared: so many generations, the founders among them, of so many concepts."""
+    """What is compared: so many generations, the founders among them, of so many concepts. select: by what method."""
 
     categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
     seeds: int = 5
+    select: str = "tournament"
     generations: int = 5
     population: int = 24
     mutation: float = 0.2
+    inherit: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
-    def cases(self) -> Iterator[tuple[str, int]]:
-        """Every category with one seed, then with the next: what is there so far is never of one category alone."""
-        return ((category, seed) for seed in range(self.seeds) for category in self.categories)
+    @property
+    def arms(self) -> tuple[str, ...]:
+        return (self.select, CHANCE, FOUNDERS)
+
+    def of_each(self) -> dict[str, Any]:
+        """What each case depends on, whichever cases there are."""
+        return {name: value for name, value in vars(self).items() if name not in ("categories", "seeds")}
 
 
-def conduct(protocol: Protocol, folder: Path, backbone: Any, judge: Judge, tell: Tell) -> pa.Table:
-    """Learn and judge what is not there yet, in `folder`; the whole table. tell: is called with what is going on.
+def cases(protocol: Protocol, bench: Bench) -> list[Case]:
+    """Every category with one seed, then with the next: what is there so far is never of one category alone.
 
     Raises:
-        ConceptreeError: the judge does not know a category.
+        ConceptreeError: the judge does not know a category, or selection is what it is compared with.
     """
+    if protocol.select not in METHODS or protocol.select == CHANCE:
+        others = ", ".join(method for method in METHODS if method != CHANCE)
+        raise ConceptreeError(f"select = {protocol.select!r}: choose {others}")
     for category in protocol.categories:
-        if category not in judge.categories:
+        if category not in bench.judge.categories:
             raise ConceptreeError(f"the judge does not know the category {category!r}: choose others with --category")
-    tables = []
-    for category, seed in protocol.cases():
-        for arm in ARMS:
-            case = Case(protocol, folder, backbone, category, seed, arm, tell)
-            if not case.table.is_file():
-                rows = case.judge_all(judge, case.learn())
-                content = pa.BufferOutputStream()
-                pq.write_table(pa.Table.from_pylist(rows, SCHEMA), content)
-                write_atomically(case.table, content.getvalue().to_pybytes())
-            tables.append(pq.read_table(case.table, schema=SCHEMA))
-    return pa.concat_tables(tables)
+    return [
+        Case(protocol, bench, category, seed, arm)
+        for seed in range(protocol.seeds)
+        for category in protocol.categories
+        for arm in protocol.arms
+    ]
 
 
 class Stage(NamedTuple):
@@ -115,28 +113,30 @@ class Case:
     """One arm for one category and seed."""
 
     protocol: Protocol
-    folder: Path
-    backbone: Any
+    bench: Bench
     category: str
     seed: int
     arm: str
-    tell: Tell
 
     @property
     def name(self) -> str:
         return f"{self.category.replace(' ', '-')}-{self.seed}-{self.arm}"
 
     @property
-    def table(self) -> Path:
-        return self.folder / f"{self.name}.parquet"
+    def bred(self) -> Case:
+        """The arm that selects: the others begin with its founders, and take as many steps."""
+        return replace(self, arm=self.protocol.select)
 
-    def other(self, arm: str) -> Case:
-        return Case(self.protocol, self.folder, self.backbone, self.category, self.seed, arm, self.tell)
+    def rows(self) -> list[dict[str, Any]]:
+        return self.judge_all(self.learn())
+
+    def _tell(self, text: str) -> None:
+        self.bench.tell(f"{self.name}: {text}")
 
     def learn(self) -> list[Stage]:
         """The arm after each generation; whatever is missing is learned."""
         run = self._run()
-        if self.arm == "founders":
+        if self.arm == FOUNDERS:
             return self._more_founders(run)
         asked = Evolution(
             generations=self.protocol.generations - 1,
@@ -144,42 +144,43 @@ class Case:
             children=self.protocol.population,
             select=self.arm,
             mutation=self.protocol.mutation,
+            inherit=self.protocol.inherit,
             images=2,  # each child sees one of them
             keep=1,
             seed=self.seed,
             settings=self._settings(mixing=True),
         )
         job = _job(run, asked.to_json())
-        for generation in evolve(asked, run, self.backbone, job, on_report=self._watch):
-            self.tell(f"{self.name}: generation {generation.number} is there, {generation.record['stay']} stay")
+        for generation in evolve(asked, run, self.bench.backbone, job, on_report=self._watch):
+            self._tell(f"generation {generation.number} is there, {generation.record['stay']} stay")
         populations = [self._first(run), *(list(generation.survivors) for generation in generations(job))]
         size = self.protocol.population
         return [Stage(population, size * number) for number, population in enumerate(populations, 1)]
 
     def _settings(self, mixing: bool = False) -> Settings:
         given = self.protocol.settings
-        return Settings.for_stack(self.backbone, mixing=mixing, category=self.category, **given)
+        return Settings.for_stack(self.bench.backbone, mixing=mixing, category=self.category, **given)
 
     def run_there(self) -> Run:
-        return Run.open(self.folder / "runs" / self.name)
+        return Run.open(self.bench.folder / "runs" / self.name)
 
     def _run(self) -> Run:
         """The arm's run, with the founders that all arms begin with."""
-        place = self.folder / "runs" / self.name
+        place = self.bench.folder / "runs" / self.name
         if not (place / "run.json").is_file():
             place.parent.mkdir(parents=True, exist_ok=True)
-            Run.create(place, self.category, self.backbone)
+            Run.create(place, self.category, self.bench.backbone)
         run = Run.open(place)
-        if self.arm == ARMS[0]:
+        if self.arm == self.protocol.select:
             self._learn_founders(run, 0, self.protocol.population)
         elif not run.entries([]):
-            first = self.other(ARMS[0]).run_there()
+            first = self.bred.run_there()
             run.add([first.find(id_).concept for id_ in self._first(first)])
         return run
 
     def _learn_founders(self, run: Run, before: int, count: int) -> list[Concept]:
         """So many independent founders, the ones after so many others."""
-        sides = starts(self.backbone, self.category, seed=self.seed)
+        sides = starts(self.bench.backbone, self.category, seed=self.seed)
         requests = [
             Request(
                 self.category,
@@ -190,14 +191,14 @@ class Case:
             for number in range(before, before + count)
         ]
         watch = lambda report: self._watch(0, report)  # noqa: E731
-        return develop(requests, self.backbone, run, job=_job(run, {"founders": before}), on_report=watch)
+        return develop(requests, self.bench.backbone, run, job=_job(run, {"founders": before}), on_report=watch)
 
     def _first(self, run: Run) -> list[str]:
         return [each.id for each in run.entries([])[: self.protocol.population]]
 
     def _more_founders(self, run: Run) -> list[Stage]:
-        """At each generation the fittest of as many founders as could be learned in nsga2's steps."""
-        bred = self.other(ARMS[0])
+        """At each generation the fittest of as many founders as could be learned in the selecting arm's steps."""
+        bred = self.bred
         budget = bred.steps(bred.learn())
         # All founders take the same number of steps: their negatives are found on the way, so that none is done early.
         of_one = self._steps(run, self._first(run)) // self.protocol.population
@@ -211,9 +212,9 @@ class Case:
             new = novelties({each.id: embeds[each.id] for each in there})
             values = {each.id: {**measured(each), "novel": new[each.id]} for each in there}
             with seeded(self.seed, number, "founders"):
-                stay = survivors("nsga2", members(values, {}), self.protocol.population)  # type: ignore[arg-type]
+                stay = survivors(self.protocol.select, members(values, {}), self.protocol.population)  # type: ignore[arg-type]
             stages.append(Stage([each.id for each in stay], len(there)))
-            self.tell(f"{self.name}: {len(there)} founders by the steps of generation {number}")
+            self._tell(f"{len(there)} founders by the steps of generation {number}")
         return stages
 
     def steps(self, stages: Sequence[Stage]) -> list[int]:
@@ -226,21 +227,23 @@ class Case:
         """Those that were taken: a concept that is done early takes fewer than it might."""
         return sum(run.find(id_).concept.steps for id_ in ids)
 
-    def judge_all(self, judge: Judge, stages: Sequence[Stage]) -> list[dict[str, Any]]:
+    def judge_all(self, stages: Sequence[Stage]) -> list[dict[str, Any]]:
         """A row for each member of each generation's population, as in `SCHEMA`."""
         run = self.run_there()
         everybody = [each.id for each in run.entries([])]
         stack, imagined = {each.id: measured(each) for each in run.entries([])}, run.image_embeds()
         found: dict[str, dict[str, float]] = {}
         embeds: dict[str, Array] = {}
-        for number, id_ in enumerate(everybody):
-            found[id_], embeds[id_] = judged(run.find(id_).concept, self.backbone, judge)
-            if not number % 24:
-                self.tell(f"{self.name}: judged {number} of {len(everybody)}")
+        for start in range(0, len(everybody), AT_ONCE):
+            chunk = everybody[start : start + AT_ONCE]
+            self._tell(f"judging, {start} of {len(everybody)} done")
+            seen = judged([run.find(id_).concept for id_ in chunk], self.bench.backbone, self.bench.judge)
+            for id_, (values, embed) in zip(chunk, seen, strict=True):
+                found[id_], embeds[id_] = values, embed
         rows = []
         for generation, (stage, steps) in enumerate(zip(stages, self.steps(stages), strict=True)):
             population, archive = stage.population, everybody[: stage.learned]
-            seen = novelties({id_: embeds[id_] for id_ in archive}, population)
+            new = novelties({id_: embeds[id_] for id_ in archive}, population)
             own = novelties({id_: imagined[id_] for id_ in archive}, population)
             spread = diversity([embeds[id_] for id_ in population])
             for id_ in population:
@@ -254,7 +257,7 @@ class Case:
                         "concept": id_,
                         "steps": steps,
                         **found[id_],
-                        "novel": seen[id_],
+                        "novel": new[id_],
                         **{f"stack_{name}": by_stack[name] for name in OBJECTIVES},
                         "diversity": spread,
                     }
@@ -263,7 +266,7 @@ class Case:
 
     def _watch(self, number: int, report: Report) -> None:
         if report.events and not report.events[0].draft:
-            self.tell(f"{self.name}: generation {number}, step {report.step} of {report.steps}")
+            self._tell(f"generation {number}, step {report.step} of {report.steps}")
 
 
 def _job(run: Run, plan: Mapping[str, Any]) -> Job:
@@ -272,40 +275,66 @@ def _job(run: Run, plan: Mapping[str, Any]) -> Job:
     return next((job for job in jobs(run, []) if job.plan == plan), None) or new_job(run, COMMAND, plan)
 
 
+def with_overall(table: pa.Table) -> pa.Table:
+    """With the column `overall`: a member's mean rank by the judge among all arms' members of its category, seed and
+    generation, from 0 to 1 (`selection.mean_ranks`); chance alone would give an arm 0.5.
+
+    Objectives that stand against each other (novel against consistent) cannot all rise: this says what they come to.
+    """
+    rows = table.to_pylist()
+    among: dict[tuple[Any, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        among.setdefault((row["category"], row["seed"], row["generation"]), []).append(place)
+    overall = [0.5] * len(rows)
+    for places in among.values():
+        ranks = mean_ranks([[rows[place][name] for name in OBJECTIVES] for place in places])
+        for place, rank in zip(places, ranks, strict=True):
+            overall[place] = rank
+    return table.append_column("overall", pa.array(overall, pa.float64()))
+
+
 def summary(table: pa.Table) -> str:
-    """The last generation in Markdown: each arm's mean and best, and by how much nsga2 is ahead, with intervals."""
+    """The last generation in Markdown: each arm's mean and best, and by how much selection is ahead, with intervals."""
+    table = with_overall(table)
+    select, *others = arms = _arms(table)
     last = max(table.column("generation").to_pylist())
     units = len({(row["category"], row["seed"]) for row in table.select(["category", "seed"]).to_pylist()})
+    header = ["measure", "founders at the start", select, CHANCE, "founders, equal steps"]
+    header += [f"{select} − {arm}" for arm in others]
     lines = [
         f"Generation {last}, by the judge; means over {units} pairs of category and seed, 95 % bootstrap intervals.",
         "",
-        f"| {' | '.join(HEADER)} |",
-        "|" + "---|" * len(HEADER),
+        f"| {' | '.join(header)} |",
+        "|" + "---|" * len(header),
     ]
     for measure in MEASURES:
         for how, name in ((np.mean, measure), (np.max, f"{measure}, best")):
             if measure == "diversity" and how is np.max:
                 continue
             found = by_unit(table, measure, how)
-            arms = [found[("nsga2", 0)], *(found[(arm, last)] for arm in ARMS)]
-            ahead = [found[("nsga2", last)] - found[(arm, last)] for arm in ARMS[1:]]
-            cells = [f"{interval(values)[0]:.3f}" for values in arms] + [signed(values) for values in ahead]
+            values = [found[(select, 0)], *(found[(arm, last)] for arm in arms)]
+            ahead = [found[(select, last)] - found[(arm, last)] for arm in others]
+            cells = [f"{interval(each)[0]:.3f}" for each in values] + [signed(each) for each in ahead]
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
-def curves(table: pa.Table) -> Any:
-    """A matplotlib figure: each measure over the generations, its mean (line) and best (dashed), with intervals."""
+def figures(table: pa.Table) -> dict[str, Any]:
+    """matplotlib's figure `curves`: each measure over the generations, its mean (line) and best (dashed), with
+    intervals.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(3.1 * len(MEASURES), 3.2), layout="constrained")
-    colours = dict(zip(ARMS, ("#1f6f5c", "#b5651d", "#6b6b6b"), strict=True))
-    for axis, measure in zip(figure.subplots(1, len(MEASURES)), MEASURES, strict=True):
+    table = with_overall(table)
+    arms = _arms(table)
+    figure = Figure(figsize=(3.1 * len(MEASURES) / 2, 6.0), layout="constrained")
+    colours = dict(zip(arms, ("#1f6f5c", "#b5651d", "#6b6b6b"), strict=True))
+    for axis, measure in zip(figure.subplots(2, len(MEASURES) // 2).flat, MEASURES, strict=True):
         for how, style in ((np.mean, "-"), (np.max, "--")):
             if measure == "diversity" and how is np.max:
                 continue
             found = by_unit(table, measure, how)
-            for arm in ARMS:
+            for arm in arms:
                 numbers = sorted(generation for name, generation in found if name == arm)
                 mean, low, high = zip(*(interval(found[arm, number]) for number in numbers), strict=True)
                 axis.plot(numbers, mean, style, color=colours[arm], label=arm if style == "-" else None)
@@ -315,4 +344,8 @@ def curves(table: pa.Table) -> Any:
         axis.set_xlabel("generation")
         axis.xaxis.get_major_locator().set_params(integer=True)
     figure.axes[0].legend(frameon=False)
-    return figure
+    return {"curves": figure}
+
+
+def _arms(table: pa.Table) -> list[str]:
+    return list(dict.fromkeys(table.column("arm").to_pylist()))

@@ -237,3 +237,5 @@ def test_variations_take_no_more_steps_than_mixed_children(run, backbone):
 def test_a_plan_comes_back_as_it_was():
     asked = Evolution(weights=(0.7, 0.3), words=("blue",), chosen=("a",), settings=QUICK)
     assert Evolution.from_json(json.loads(json.dumps(asked.to_json()))) == asked
+    before = {name: value for name, value in asked.to_json().items() if name != "inherit"}
+    assert asked.inherit and not Evolution.from_json(before).inherit  # what was asked for before there was this

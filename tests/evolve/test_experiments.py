@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 from scipy.stats import bootstrap
 
 from core.errors import ConceptreeError
 from evolve import Run
-from evolve.experiments.evolution import ARMS, MEASURES, SCHEMA, Case, Protocol, conduct, curves, summary
-from evolve.experiments.judging import PROMPTS, diversity, judged
+from evolve.experiments.conduct import Bench, conduct, seconds_of
+from evolve.experiments.evolution import MEASURES, SCHEMA, Case, Protocol, cases, figures, summary, with_overall
+from evolve.experiments.judging import PROMPTS, StackEyes, diversity, judged
 from evolve.experiments.statistics import by_unit, interval, signed
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet",), seeds=2, generations=3, population=3, settings=QUICK)
+ARMS = LITTLE.arms
 
 
 class TinyJudge:
     """Sees the mean colour of a picture; its words are three colours."""
+
+    version = "tiny judge"
 
     def __init__(self):
         self.categories = {"pet": ["cat", "dog"]}
@@ -36,10 +43,15 @@ class Killed(BaseException):
     """As a signal would."""
 
 
+def conducted(protocol, backbone, folder, tell=lambda _: None):
+    bench = Bench(backbone, TinyJudge(), folder, tell)
+    return conduct(cases(protocol, bench), SCHEMA, folder, bench.about("evolution", **protocol.of_each()))
+
+
 @pytest.fixture(scope="module")
 def whole(backbone, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    return conduct(LITTLE, folder, backbone, TinyJudge(), lambda _: None), folder
+    return conducted(LITTLE, backbone, folder), folder
 
 
 def test_each_generation_of_each_arm_has_its_population(whole):
@@ -51,10 +63,10 @@ def test_each_generation_of_each_arm_has_its_population(whole):
             for generation in range(LITTLE.generations):
                 found = [r for r in rows if (r["seed"], r["arm"], r["generation"]) == (seed, arm, generation)]
                 assert len({row["concept"] for row in found}) == len(found) == LITTLE.population
-                assert all(np.isfinite(row[measure]) for row in found for measure in MEASURES)
+                assert all(np.isfinite(row[name]) for row in found for name in SCHEMA.names[5:])
     first = {(r["seed"], r["concept"]) for r in rows if r["generation"] == 0}
     assert len(first) == LITTLE.seeds * LITTLE.population  # all arms begin with the same
-    assert len(list(folder.glob("pet-*.parquet"))) == LITTLE.seeds * len(ARMS)
+    assert len(list(folder.glob("cases/pet-*.parquet"))) == LITTLE.seeds * len(ARMS)
 
 
 def test_founders_alone_may_take_as_many_steps_as_breeding(whole):
@@ -64,8 +76,8 @@ def test_founders_alone_may_take_as_many_steps_as_breeding(whole):
         for generation in range(1, LITTLE.generations):
             # A variation takes half the steps of a founder, a child at most as many.
             most = 2 * LITTLE.population * (generation + 1)
-            assert 2 * LITTLE.population < steps[seed, "nsga2", generation] <= most
-            assert steps[seed, "founders", generation] <= steps[seed, "nsga2", generation]
+            assert 2 * LITTLE.population < steps[seed, LITTLE.select, generation] <= most
+            assert steps[seed, "founders", generation] <= steps[seed, LITTLE.select, generation]
     run = Run.open(whole[1] / "runs" / "pet-0-founders")
     assert {each.birth for each in run.entries()} == {"founder"} and len(run.entries()) > LITTLE.population
 
@@ -81,27 +93,31 @@ def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path
             raise Killed
 
     with pytest.raises(Killed):
-        conduct(protocol, tmp_path, backbone, TinyJudge(), kill)
-    table = conduct(protocol, tmp_path, backbone, TinyJudge(), told.append)
+        conducted(protocol, backbone, tmp_path, kill)
+    table = conducted(protocol, backbone, tmp_path, told.append)
     assert table.equals(whole[0].filter([row["seed"] == 0 for row in whole[0].to_pylist()]))
 
 
 def test_what_is_there_is_not_learned_again(whole, backbone, monkeypatch):
     monkeypatch.setattr(Case, "learn", lambda _: pytest.fail("learned again"))
-    assert conduct(LITTLE, whole[1], backbone, TinyJudge(), print).equals(whole[0])
+    assert conducted(LITTLE, backbone, whole[1]).equals(whole[0])
 
 
 def test_a_category_that_the_judge_does_not_know_is_said_at_once(backbone, tmp_path):
     with pytest.raises(ConceptreeError, match="the judge does not know the category 'sofa'"):
-        conduct(Protocol(categories=("sofa",)), tmp_path, backbone, TinyJudge(), print)
+        conducted(Protocol(categories=("sofa",)), backbone, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_the_judge_looks_at_drawings(whole, backbone):
-    concept = Run.open(whole[1] / "runs" / "pet-0-nsga2").individuals()[0].concept
-    found, mean = judged(concept, backbone, TinyJudge())
-    again, _ = judged(concept, backbone, TinyJudge())
-    assert found == again and set(found) == {"belongs", "differs", "consistent"}
+    concepts = [each.concept for each in Run.open(whole[1] / "runs" / "pet-0-tournament").individuals()[:2]]
+    (found, mean), (other, _) = judged(concepts, backbone, TinyJudge())
+    ((again, _),) = judged(concepts[:1], backbone, TinyJudge())
+    assert (
+        found == pytest.approx(again, abs=0.01)
+        and found != other
+        and set(found) == {"belongs", "differs", "consistent"}
+    )
     assert np.linalg.norm(mean) == pytest.approx(1, abs=1e-5) and len(PROMPTS) > 1
     assert found["differs"] < found["belongs"] <= 1 and -1 <= found["consistent"] <= 1
 
@@ -129,7 +145,7 @@ def test_units_stand_in_one_order_in_all_arms(whole):
     assert {key: len(values) for key, values in found.items()} == {
         (arm, generation): LITTLE.seeds for arm in ARMS for generation in range(LITTLE.generations)
     }
-    assert np.array_equal(found["nsga2", 0], found["random", 0])
+    assert np.array_equal(found[LITTLE.select, 0], found["random", 0])
     rows = [r for r in whole[0].to_pylist() if (r["arm"], r["generation"], r["seed"]) == ("random", 2, 1)]
     assert found["random", 2][1] == pytest.approx(np.mean([row["belongs"] for row in rows]))
 
@@ -138,7 +154,71 @@ def test_summary_and_curves_show_every_measure(whole):
     text = summary(whole[0])
     for measure in MEASURES:
         assert f"| {measure} |" in text
-    figure = curves(whole[0])
+    figure = figures(whole[0])["curves"]
     assert [axis.get_title() for axis in figure.axes] == list(MEASURES)
     line = figure.axes[0].lines[0]
-    assert line.get_ydata() == pytest.approx([by_unit(whole[0], "belongs")["nsga2", g].mean() for g in range(3)])
+    assert line.get_ydata() == pytest.approx([by_unit(whole[0], "belongs")[LITTLE.select, g].mean() for g in range(3)])
+
+
+def test_overall_is_the_mean_rank_among_all_arms(whole):
+    table = with_overall(whole[0])
+    rows = [r for r in table.to_pylist() if (r["seed"], r["generation"]) == (0, 2)]
+    assert np.mean([row["overall"] for row in rows]) == pytest.approx(0.5)
+    one = rows[0]
+    shares = []
+    for name in ("belongs", "differs", "novel", "consistent"):
+        better = sum((one[name] > row[name]) + 0.5 * (one[name] == row[name]) for row in rows[1:])
+        shares.append(better / (len(rows) - 1))
+    assert one["overall"] == pytest.approx(np.mean(shares))
+
+
+def test_chance_is_not_compared_with_itself(backbone, tmp_path):
+    with pytest.raises(ConceptreeError, match="select = 'random': choose nsga2, tournament, novelty"):
+        conducted(Protocol(categories=("pet",), select="random"), backbone, tmp_path)
+
+
+def test_the_stack_sees_with_its_own_encoders(backbone):
+    pictures = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    eyes = StackEyes(backbone)
+    texts = torch.nn.functional.normalize(backbone.encode_text(["a photo of a cat"]), dim=1)
+    seen = torch.nn.functional.normalize(backbone.encode_images(pictures), dim=1)
+    assert eyes.embed(pictures) == pytest.approx(seen.numpy(), abs=1e-6)
+    assert eyes.similarity(pictures, ["cat"]) == pytest.approx((seen @ texts.T).numpy(), abs=1e-6)
+
+
+def test_a_folder_is_of_one_protocol_and_may_get_more_cases(whole, backbone):
+    less = Protocol(**{**vars(LITTLE), "seeds": 1})
+    assert conducted(less, backbone, whole[1]).num_rows * LITTLE.seeds == whole[0].num_rows
+    with pytest.raises(ConceptreeError, match=r"another protocol .*choose another folder with --to"):
+        conducted(Protocol(**{**vars(LITTLE), "population": 4}), backbone, whole[1])
+
+
+class One:
+    """A case whose rows are counted."""
+
+    name, made = "one", 0
+
+    def rows(self):
+        self.made += 1
+        return [{"value": 1.5}]
+
+
+def test_a_case_leaves_a_table_that_is_not_made_again(tmp_path):
+    one, told = One(), []
+    schema = pa.schema([("value", pa.float64())])
+    for _ in range(2):
+        table = conduct([one], schema, tmp_path, {"experiment": "x"}, lambda *told_now: told.append(told_now))
+        assert table.to_pylist() == [{"value": 1.5}] and seconds_of(table) >= 0
+    assert one.made == 1 and told == [(0, 1)]
+
+
+@pytest.mark.parametrize(("damage", "said"), [(b"PAR1", "cannot be read"), (None, "has other columns")])
+def test_a_damaged_table_is_said(tmp_path, damage, said):
+    file = tmp_path / "cases" / "one.parquet"
+    file.parent.mkdir()
+    if damage:
+        file.write_bytes(damage)
+    else:
+        pq.write_table(pa.table({"other": [1]}), file)
+    with pytest.raises(ConceptreeError, match=f"{said}.*remove it"):
+        conduct([One()], pa.schema([("value", pa.float64())]), tmp_path, {})

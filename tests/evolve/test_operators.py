@@ -156,3 +156,24 @@ def test_a_grandchild_of_four_founders_is_as_near_to_each_as_its_share(backbone)
     assert (near.argmax(0) == shares.argmax(0)).all()
     both = shares.ravel(), (near - near.mean(0)).ravel()
     assert np.corrcoef(both)[0, 1] > 0.5
+
+
+def test_a_child_that_inherits_is_of_its_category_and_none_of_what_its_parents_are_not(backbone):
+    one, other = develop(
+        [
+            Request("pet", negatives=negatives, seed=seed, settings=QUICK)
+            for seed, negatives in ((1, ("cat", "dog")), (2, ("dog",)))
+        ],
+        backbone,
+    )
+    how = {"settings": QUICK, "drawn": False, "images": 2, "keep": 1}
+    plain = mate([(one, 0.4), (other, 0.6)], backbone, 5, **how)
+    child = mate([(one, 0.4), (other, 0.6)], backbone, 5, inherit=True, words=("blue", "pet"), **how)
+    assert not plain.negatives and not plain.positives and plain.schedule == "none"
+    assert [positive.word for positive in child.positives] == ["pet", "blue"]
+    assert child.negatives == ("dog", "cat") and child.schedule == "list"  # of the heavier parent first
+    assert replace(child, positives=(), negatives=(), schedule="none") == plain
+    # What it shall be is nothing that it shall not be, whatever its parents were kept from.
+    assert mate([(one, 1.0)], backbone, 5, inherit=True, words=("cat",), **how).negatives == ("dog",)
+    (learned,) = develop([child], backbone)
+    assert {"belongs", "nearest", "resembles"} <= set(learned.scores)

@@ -105,7 +105,7 @@ def test_what_cannot_be_evolved_is_one_line_and_nothing_is_kept(pets, options, s
 
 def test_parents_are_named_only_where_a_person_selects(pets):
     said = one_line("evolve", "pets", "--parent", names(pets)[0], "--runs", pets.folder.parent)
-    assert "who selects is nsga2; add --select user" in said
+    assert "who selects is tournament; add --select user" in said
 
 
 def test_where_a_person_selects_and_chose_nobody_no_evolution_is_left_behind(pets):

@@ -22,12 +22,12 @@ def judge(monkeypatch):
 def test_an_experiment_writes_its_table_summary_and_curves(judge, stack_folder, tmp_path):
     how = ("--category", "pet", "--seeds", 1, "--generations", 2, "--population", 2, "--steps", 2)
     shown = good("experiment", "evolution", "--to", tmp_path, *how, "--model", stack_folder)
-    assert "| belongs |" in shown and f"Table, summary and curves are in {tmp_path}" in shown
+    assert "| belongs |" in shown and f"results.parquet, summary.md, curves.png are in {tmp_path}" in shown
     assert pq.read_table(tmp_path / "results.parquet").num_rows == 3 * 2 * 2
-    assert "nsga2 − random" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "tournament − random" in (tmp_path / "summary.md").read_text(encoding="utf-8")
     with Image.open(tmp_path / "curves.png") as picture:
-        assert picture.width > 1000
-    assert "[2 of 3," in shown
+        assert picture.width > 900
+    assert "[2 of 3, about" in shown
 
 
 def test_a_category_nobody_can_judge_is_one_line(judge, stack_folder, tmp_path):

@@ -39,7 +39,7 @@ def record(mean):
     return {"born": 2, "stay": 1, "likeness": 0.5, **{name: {"mean": mean, "best": mean + 0.1} for name in objectives}}
 
 
-def evolved(run, ids, select="nsga2", generations=3, done=2):
+def evolved(run, ids, select="tournament", generations=3, done=2):
     """A job that a process has left after some generations."""
     asked = Evolution(generations=generations, children=2, select=select, settings=SETTINGS)
     job = new_job(run, "evolve", asked.to_json())
@@ -66,7 +66,7 @@ def test_a_run_that_never_evolved_says_so_and_can_begin(run, begun, stack):
     app.button(key="evolve.start").click().run()
     (job,) = jobs(run)
     asked = Evolution.from_json(job.plan)
-    assert (asked.generations, asked.children, asked.select, asked.mutation) == (2, 3, "nsga2", 0.2)
+    assert (asked.generations, asked.children, asked.select, asked.mutation) == (2, 3, "tournament", 0.2)
     assert begun[0][1:] == ["-m", "ui.cli", "resume", "pets", "--job", job.name, "--runs", str(run.folder.parent)]
 
 

@@ -22,7 +22,7 @@ from ui.view.text import counted, plain
 EVERY = 2.0  # seconds between two looks at an evolution that is learned
 SIDE, HEIGHT = 104, 300  # of a card and of a grid of them, in pixels
 MOST = 200  # cards that parents are chosen among: the newest
-SELECT = {"nsga2": "Fitness", "novelty": "Novelty", "tournament": "Mean rank", USER: "I choose", "random": "Chance"}
+SELECT = {"tournament": "Fitness", "nsga2": "Trade-offs", "novelty": "Novelty", USER: "I choose", "random": "Chance"}
 EXPLAINED = {
     "nsga2": "Whoever is better in one respect and not worse in the others has children and stays (NSGA-II).",
     "novelty": "Whoever is unlike all others, as long as it belongs to the category.",
@@ -83,7 +83,7 @@ def _ask(found: Opened) -> None:
         "Who has children, and who stays",
         list(SELECT),
         format_func=SELECT.get,
-        default="nsga2",
+        default="tournament",
         required=True,
         key="evolve.select",
     )
@@ -118,6 +118,12 @@ def _more() -> dict[str, Any]:
                 "Variations", 0.0, 1.0, 0.2, 0.05, key="evolve.mutation", help="How likely a child has one parent only."
             ),
             "strength": right.slider("Their strength", 0.1, 1.0, 0.5, 0.05, key="evolve.strength"),
+            "inherit": st.toggle(
+                "Children inherit what their parents are not",
+                True,
+                key="evolve.inherit",
+                help="They shall be of their category, and none of what their parents shall not be.",
+            ),
             "words": st.multiselect(
                 "What some of them shall be besides",
                 [],

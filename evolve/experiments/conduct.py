@@ -1,0 +1,128 @@
+"""An experiment is a list of cases, each of which leaves a table: a killed one goes on with the first that is missing.
+
+experiment.json          what every case depends on beside its own name: protocol, stack, judge
+cases/<case>.parquet     the rows of a case, and how long it took
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import ConceptreeError
+from core.files import write_atomically
+from evolve.experiments.judging import Judge
+
+ABOUT = "experiment.json"
+CASES = "cases"
+_SECONDS = b"seconds"
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What an experiment is conducted with. folder: for all that it leaves. tell: is called with what is going on."""
+
+    backbone: Any
+    judge: Judge
+    folder: Path
+    tell: Tell
+
+    def about(self, experiment: str, **protocol: Any) -> dict[str, Any]:
+        """What the cases depend on, as the folder remembers it. protocol: all but which cases there are."""
+        stack = self.backbone
+        drawn = stack.drawing_fingerprint if stack.draws else ""
+        by = {"stack": stack.version, "fingerprint": stack.fingerprint, "drawing": drawn, "judge": self.judge.version}
+        return json.loads(json.dumps({"experiment": experiment, **by, "protocol": protocol}))
+
+
+class Case(Protocol):
+    """What is measured at once."""
+
+    @property
+    def name(self) -> str:
+        """A file's name, which no other case of the experiment has."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Learn, draw, judge."""
+
+
+def conduct(
+    cases: Sequence[Case],
+    schema: pa.Schema,
+    folder: Path,
+    about: Mapping[str, Any],
+    on_case: Callable[[int, int], None] = lambda done, of: None,
+) -> pa.Table:
+    """The rows of all cases, after those that are not there yet are conducted. on_case: is called before each of these
+    with how many are there, of how many.
+
+    Raises:
+        ConceptreeError: the folder holds another experiment, or a damaged table.
+    """
+    _check_folder(folder, about)
+    files = {case.name: folder / CASES / f"{case.name}.parquet" for case in cases}
+    for case in cases:
+        file = files[case.name]
+        if not file.is_file():
+            on_case(sum(each.is_file() for each in files.values()), len(files))
+            began = time.monotonic()
+            table = pa.Table.from_pylist(case.rows(), schema)
+            file.parent.mkdir(exist_ok=True)
+            seconds = f"{time.monotonic() - began:.1f}"
+            write_table(table.replace_schema_metadata({_SECONDS: seconds.encode()}), file)
+    tables = [_read(file, schema) for file in files.values()]
+    seconds = f"{sum(map(seconds_of, tables)):.1f}"
+    whole = pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
+    return whole.replace_schema_metadata({_SECONDS: seconds.encode()})
+
+
+def seconds_of(table: pa.Table) -> float:
+    """How long the cases of a table took, one after the other."""
+    return float((table.schema.metadata or {}).get(_SECONDS, 0))
+
+
+def write_table(table: pa.Table, file: Path) -> None:
+    content = pa.BufferOutputStream()
+    pq.write_table(table, content, compression="zstd")
+    write_atomically(file, content.getvalue().to_pybytes())
+
+
+def _read(file: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        table = pq.read_table(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ConceptreeError(f"the table {str(file)!r} cannot be read: remove it, and it is made again") from error
+    if not table.schema.equals(schema):
+        raise ConceptreeError(f"the table {str(file)!r} has other columns than expected: remove it, it is made again")
+    return table
+
+
+def _check_folder(folder: Path, about: Mapping[str, Any]) -> None:
+    file = folder / ABOUT
+    try:
+        there = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps(about, indent=1, ensure_ascii=False).encode())
+        return
+    except (OSError, ValueError) as error:
+        raise ConceptreeError(f"{str(file)!r} cannot be read: choose another folder with --to") from error
+    for name, value in about.items():
+        if there.get(name) != value:
+            raise ConceptreeError(
+                f"{str(folder)!r} holds an experiment with another {name} ({_short(there.get(name))} instead of"
+                f" {_short(value)}): choose another folder with --to, or remove that one"
+            )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -1,0 +1,67 @@
+"""`conceptree experiment …`, as it is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ui.commands import model_option, steps_option
+
+seeds_option = click.option(
+    "--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Repetitions of everything."
+)
+
+
+def folder_option(name: str) -> Callable[[Any], Any]:
+    """--to: where an experiment of this name leaves what it finds."""
+    return click.option(
+        "--to",
+        "folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("experiments") / name,
+        show_default=True,
+        help="The folder for tables, summary and figures.",
+    )
+
+
+@click.group()
+def experiment() -> None:
+    """Conduct an experiment, and write its table, summary and figures into a folder; it goes on after a stop.
+
+    \b
+    Example: conceptree experiment evolution --category pet --seeds 1
+    """
+
+
+@experiment.command()
+@folder_option("evolution")
+@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
+@seeds_option
+@click.option(
+    "--select",
+    type=click.Choice(["tournament", "nsga2", "novelty"]),
+    default="tournament",
+    show_default=True,
+    help="The selection that is compared with chance; see `conceptree evolve`.",
+)
+@click.option(
+    "--generations", type=click.IntRange(2, 1000), default=5, show_default=True, help="Founders are the first."
+)
+@click.option("--population", type=click.IntRange(2, 1000), default=24, show_default=True, help="Of each generation.")
+@steps_option
+@model_option
+def evolution(**given: Any) -> None:
+    """Does selection improve generations, as an independent judge sees them?
+
+    Against parents and survivors by chance, and against as many steps spent on founders alone.
+
+    \b
+    Example: conceptree experiment evolution --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import evolution
+
+    evolution(out=new_console(), **given)
