@@ -66,6 +66,7 @@ def breed(
     photos: Sequence[str] = (),
     cutout: bool = False,
     words: Sequence[str] = (),
+    inherit: bool = False,
     category: str | None = None,
     children: int,
     images: int,
@@ -87,6 +88,7 @@ def breed(
         photos=[parsed_parent(text, "--photo") for text in photos],
         cutout=cutout,
         words=words,
+        inherit=inherit,
         category=category,
         children=children,
         images=images,
@@ -130,6 +132,7 @@ def plan_children(
     cutout: bool = False,
     category: str | None = None,
     words: Sequence[str] = (),
+    inherit: bool = False,
     children: int = 1,
     images: int = IMAGES,
     keep: int = KEEP,
@@ -143,9 +146,9 @@ def plan_children(
 
     parents: names or ids, those of other runs beside this one as "run/name", with their weights. photos: files, which
     are not needed any more, or photographs as they were read. cutout: files without their background. words: what the
-    children shall be besides. spread: of the weights, see `spread_weights`; where there is one, each child sees one
-    portrait of each parent. The first child has the weights as they are, and sees all. seed: by default another one
-    each time. drafts: draw the children while they learn.
+    children shall be besides. inherit: see `mate`. spread: of the weights, see `spread_weights`; where there is one,
+    each child sees one portrait of each parent. The first child has the weights as they are, and sees all. seed: by
+    default another one each time. drafts: draw the children while they learn.
 
     Raises:
         ConceptreeError: it cannot be done; the first reason.
@@ -162,14 +165,18 @@ def plan_children(
         check_words(backbone, [category], "category")
     kind = concepts[0].request.kind if concepts else run.about["kind"]
     heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
-    more = {"lam": WORD_LAMBDA} if wanted and preset == "default" else {}
+    category = category or heaviest
+    more: dict[str, Any] = {"lam": WORD_LAMBDA} if wanted and preset == "default" else {}
+    if inherit:
+        more["category"] = category  # whose clamps its constraints have
     settings = chosen_settings(backbone, preset, kind, mixing=True, steps=steps, **more)
     plan = {
-        "category": category or heaviest,
+        "category": category,
         "kind": kind,
         "parents": [{"id": each.id, "name": each.name, "run": home, "weight": w} for each, home, w in found],
         "photos": [_photo(backbone, photo, weight, cutout) for photo, weight in photos],
         "words": wanted,
+        "inherit": inherit,
         "children": _count(children),
         "images": images,
         "keep": keep,
@@ -293,6 +300,7 @@ def _children(
                 photos=[Parent(photo["id"], weight, photo["image_embeds"], "image") for photo, weight in seen],
                 homes=homes,
                 words=plan["words"],
+                inherit=bool(plan.get("inherit")),
             )
         )
     return requests

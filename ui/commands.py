@@ -191,6 +191,9 @@ def seed(style: bool, **given: Any) -> None:
 )
 @word_option
 @click.option(
+    "--inherit", is_flag=True, help="They shall also be of their category, and none of what the parents shall not be."
+)
+@click.option(
     "--spread",
     type=click.FloatRange(0, 0.9),
     default=0.25,

@@ -14,6 +14,7 @@ from PIL import Image
 
 import evolve.portraits
 import ui.breed
+from core import Settings
 from core.concept import RequestError
 from core.errors import ConceptreeError
 from core.optimizer import ConceptLab
@@ -90,6 +91,17 @@ def test_the_requests_of_a_plan_have_its_parents_weights_words_and_photograph(pe
     assert len({request.seed for request in requests}) == 2
     (kept,) = pets.photos().values()
     assert (kept.id, kept.label) == (requests[0].parents[2].id, "snail.png") and kept.file.is_file()
+
+
+def test_children_that_inherit_are_of_the_category_by_its_own_clamps(pets, backbone):
+    plan = plan_children(pets, backbone, **two(pets, inherit=True))
+    (request,) = settled(plan, pets, backbone)
+    told = {negative.word for each in pets.individuals()[:2] for negative in each.concept.negatives}
+    assert [positive.word for positive in request.positives] == ["pet"] and set(request.negatives) == told
+    own = Settings.for_stack(backbone, mixing=True, category="pet")
+    assert (request.chosen.max_cosine, request.chosen.min_cosine) == (own.max_cosine, own.min_cosine)
+    del plan["inherit"]  # as plans of earlier versions are
+    assert not settled(plan, pets, backbone)[0].positives
 
 
 def test_plans_of_earlier_versions_begin_at_the_categorys_word_as_they_would_have(pets, backbone):

@@ -66,6 +66,7 @@ def mixture(found: Opened) -> None:
                 photos=[(photos[id_], share) for id_, share in used.items() if id_ in photos],
                 words=[word] if word else [],
                 children=children,
+                inherit=bool(st.session_state.get(f"breed.inherit.{run}")),
                 spread=spread,
                 seed=_seed(),
                 steps=_steps(backbone, kind) if draft else None,
@@ -73,6 +74,12 @@ def mixture(found: Opened) -> None:
             )
 
         _start(found, "breed", plan)
+    st.toggle(
+        "Keep to the category",
+        key=f"breed.inherit.{run}",
+        help="Children shall also be of their category, and none of what their parents shall not be. Without, they lie"
+        " between their parents, wherever that is.",
+    )
     if children > 1 and len(used) > 1:
         st.slider(
             "How different from each other",
