@@ -16,7 +16,7 @@ from core.emoji.judge import Judge
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from ui.console import duration, say
-from ui.stack import open_stack
+from ui.stack import namer_of, open_stack
 
 
 def evolution(
@@ -64,15 +64,17 @@ def shortened(steps: int | None) -> dict[str, int]:
     return {"steps": steps, "segment": max(1, steps // 6)} if steps else {}
 
 
-def run_experiment(experiment: ModuleType, protocol: Any, folder: Path, model: str, out: Console) -> None:
+def run_experiment(
+    experiment: ModuleType, protocol: Any, folder: Path, model: str, out: Console, asks: bool = False
+) -> None:
     """Conduct an experiment of `evolve.experiments`: a module with SCHEMA, `cases`, `summary` and `figures`. protocol:
-    its Protocol.
+    its Protocol. asks: whether negatives are named by the stack's question answerer (`ui.stack.namer_of`).
     """
     from evolve.experiments.conduct import Bench, conduct, seconds_of, write_table
 
     backbone = open_stack(model, out)
     course = _Course(out)
-    bench = Bench(backbone, open_judge(backbone), folder, course.tell)
+    bench = Bench(backbone, open_judge(backbone), folder, course.tell, namer_of(backbone) if asks else None)
     name = experiment.__name__.rpartition(".")[2]
     cases = experiment.cases(protocol, bench)
     table = conduct(cases, experiment.SCHEMA, folder, bench.about(name, **protocol.of_each()), course.on_case)

@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from core.namers import name_of
+from core.negatives import Namer
 from evolve.experiments.judging import Judge
 
 ABOUT = "experiment.json"
@@ -28,18 +30,23 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """What an experiment is conducted with. folder: for all that it leaves. tell: is called with what is going on."""
+    """What an experiment is conducted with. folder: for all that it leaves. tell: is called with what is going on.
+    namer: who names negatives, where an experiment asks anybody; None for the stack's vocabulary.
+    """
 
     backbone: Any
     judge: Judge
     folder: Path
     tell: Tell
+    namer: Namer | None = None
 
     def about(self, experiment: str, **protocol: Any) -> dict[str, Any]:
         """What the cases depend on, as the folder remembers it. protocol: all but which cases there are."""
         stack = self.backbone
         drawn = stack.drawing_fingerprint if stack.draws else ""
         by = {"stack": stack.version, "fingerprint": stack.fingerprint, "drawing": drawn, "judge": self.judge.version}
+        if self.namer is not None:
+            by["namer"] = getattr(self.namer, "identity", None) or name_of(self.namer)
         return json.loads(json.dumps({"experiment": experiment, **by, "protocol": protocol}))
 
 
