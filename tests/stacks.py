@@ -29,7 +29,10 @@ from transformers import (
     Blip2ForConditionalGeneration,
     Blip2Processor,
     BlipImageProcessorPil,
+    CLIPConfig,
     CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPProcessor,
     CLIPTextConfig,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
@@ -301,3 +304,15 @@ def cache_as_hub(cache: Path, id_: str, folder: Path, commit: str = "c0ffee" + "
     (repository / "refs").mkdir(exist_ok=True)
     (repository / "refs" / ref).write_text(commit)
     return snapshot
+
+
+def save_clip(folder: Path) -> Path:
+    """Save a whole CLIPModel with its processor, as one that judges; returns its folder."""
+    tokenizer = clip_tokenizer()
+    ids = dict(bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=1)
+    text = dict(vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1, **ids)
+    config = CLIPConfig(text_config=dict(text, num_attention_heads=2), vision_config=SEEN, projection_dim=12)
+    liven(CLIPModel(config), 3).save_pretrained(folder)
+    size = dict(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    CLIPProcessor(CLIPImageProcessorPil(**size), tokenizer).save_pretrained(folder)
+    return folder

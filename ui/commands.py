@@ -23,7 +23,7 @@ runs_option = click.option(
 )
 
 
-def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+def keep(context: click.Context, option: click.Parameter, value: Any) -> None:
     """For whoever opens the stack (ui/stack.py `asked`)."""
     context.meta[f"conceptree.{option.name}"] = value
 
@@ -32,25 +32,25 @@ def _machine(model: Callable[[Any], Any], revision: bool) -> Callable[[Any], Any
     """--model, with what says where and how it runs."""
     options = [
         model,
-        click.option("--device", help="auto, cpu or cuda.", expose_value=False, callback=_keep),
+        click.option("--device", help="auto, cpu or cuda.", expose_value=False, callback=keep),
         click.option(
             "--dtype",
             type=click.Choice(["float32", "bfloat16", "float16"]),
             help="Precision of the frozen parts; by default float32.",
             expose_value=False,
-            callback=_keep,
+            callback=keep,
         ),
         click.option(
             "--offload",
             is_flag=True,
             help="Keep a part on the GPU only while it is used: less memory, more time.",
             expose_value=False,
-            callback=_keep,
+            callback=keep,
         ),
     ]
     if revision:
         how = "Commit, tag or branch of the stack's repositories; by default main."
-        options.append(click.option("--revision", help=how, expose_value=False, callback=_keep))
+        options.append(click.option("--revision", help=how, expose_value=False, callback=keep))
 
     def decorate(command: Any) -> Any:
         for option in reversed(options):
@@ -76,7 +76,7 @@ model_now_option = _machine(
 
 def workers_options(command: Any) -> Any:
     """Who learns (ui/workers.py)."""
-    kept: Any = {"expose_value": False, "callback": _keep}
+    kept: Any = {"expose_value": False, "callback": keep}
     options = [
         click.option(
             "--workers", metavar="ray[:N]", help="Learn in N processes at once, by default one a GPU or core.", **kept

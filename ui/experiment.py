@@ -12,11 +12,12 @@ from typing import Any
 from rich.console import Console
 
 from core.backbone import Backbone
-from core.emoji.judge import Judge
+from core.emoji.judge import Judge as EmbeddedJudge
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from evolve.experiments.judging import Judge
 from ui.console import duration, say
-from ui.stack import namer_of, open_stack
+from ui.stack import asked, namer_of, open_stack
 
 
 def evolution(
@@ -90,8 +91,23 @@ def run_experiment(
 
 
 def open_judge(backbone: Backbone) -> Judge:
-    """The embedded judge."""
-    return Judge.load()
+    """Whom --judge or CONCEPTREE_JUDGE names, else the judge that lies beside the stack, as beside the embedded one.
+
+    Raises:
+        ConceptreeError: neither is there, or it cannot judge.
+    """
+    where = asked("judge")
+    if where is None and (backbone.beside / "judge").is_dir():
+        return EmbeddedJudge.load(backbone.beside / "judge")
+    if where is None:
+        raise ConceptreeError(
+            f"the stack {backbone.version} has no judge beside it: name one that is not its own CLIP with --judge"
+            " FOLDER|ID, such as google/siglip-base-patch16-224"
+        )
+    from evolve.experiments.clip_judge import ClipJudge
+
+    device = "cpu" if backbone.turns else backbone.device  # where models take turns on the device, it has none
+    return ClipJudge.load(where, backbone.vocabulary.get("categories", {}), device)
 
 
 def write_figure(figure: Any, file: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ui.commands import model_option, steps_option
+from ui.commands import keep, model_option, steps_option
 
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Repetitions of everything."
@@ -16,8 +16,8 @@ seeds_option = click.option(
 
 
 def folder_option(name: str) -> Callable[[Any], Any]:
-    """--to: where an experiment of this name leaves what it finds."""
-    return click.option(
+    """--to: where an experiment of this name leaves what it finds; with --judge: who says what (`ui.experiment`)."""
+    to = click.option(
         "--to",
         "folder",
         type=click.Path(path_type=Path, file_okay=False),
@@ -25,6 +25,14 @@ def folder_option(name: str) -> Callable[[Any], Any]:
         show_default=True,
         help="The folder for tables, summary and figures.",
     )
+    judge = click.option(
+        "--judge",
+        metavar="FOLDER|ID",
+        help="An independent judge: a CLIP-like model of transformers. The embedded stack has one of its own.",
+        expose_value=False,
+        callback=keep,
+    )
+    return lambda command: to(judge(command))
 
 
 @click.group()

@@ -8,15 +8,20 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from core.backbone import Backbone
+from core.emoji.judge import Judge
 from tests.evolve.test_experiments import TinyJudge
+from tests.stacks import save_clip
 from tests.typed import good, one_line
+from ui.experiment import open_judge
+from ui.experiment_commands import experiment
 
 
 @pytest.fixture
 def judge(monkeypatch):
     import ui.experiment
 
-    monkeypatch.setattr(ui.experiment.Judge, "load", lambda: TinyJudge())
+    monkeypatch.setattr(ui.experiment, "open_judge", lambda backbone: TinyJudge())
 
 
 def test_an_experiment_writes_its_table_summary_and_curves(judge, stack_folder, tmp_path):
@@ -28,6 +33,26 @@ def test_an_experiment_writes_its_table_summary_and_curves(judge, stack_folder, 
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.width > 900
     assert "[2 of 3, about" in shown
+
+
+def test_a_stack_without_a_judge_beside_it_needs_one_by_name(stack_folder, tmp_path):
+    what = ("experiment", "evolution", "--to", tmp_path / "to", "--category", "sofa", "--model", stack_folder)
+    said = one_line(*what)
+    assert "has no judge beside it: name one that is not its own CLIP with --judge FOLDER|ID" in said
+    said = one_line(*what, "--judge", tmp_path / "nobody")
+    assert said.startswith(f"conceptree: no judge in '{tmp_path / 'nobody'}': ")
+    said = one_line(*what, "--judge", save_clip(tmp_path / "clip-tiny"))
+    assert "the judge does not know the category 'sofa'" in said, "it was opened"
+    assert not (tmp_path / "to").exists()
+
+
+def test_the_embedded_judge_lies_beside_the_embedded_stack():
+    assert isinstance(open_judge(Backbone.load("emoji")), Judge)
+
+
+@pytest.mark.parametrize("command", experiment.commands.values(), ids=lambda each: each.name)
+def test_every_experiment_may_have_another_judge(command):
+    assert {"judge", "folder"} <= {option.name for option in command.params}
 
 
 def test_a_category_nobody_can_judge_is_one_line(judge, stack_folder, tmp_path):
