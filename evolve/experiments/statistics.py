@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,3 +47,34 @@ def signed(values: Array) -> str:
     """`+0.012 (+0.003 … +0.020)`: a mean difference and its interval; of one unit there is none."""
     mean, low, high = interval(values)
     return f"{mean:+.3f} ({low:+.3f} … {high:+.3f})" if len(values) > 1 else f"{mean:+.3f}"
+
+
+def unit_means(
+    rows: Sequence[Mapping[str, Any]],
+    keys: Sequence[str],
+    measure: str,
+    unit: Sequence[str] = ("category", "seed"),
+) -> dict[tuple[Any, ...], Array]:
+    """By the values of `keys` the means [units] of a measure over each unit's rows, in one order of all units.
+
+    NaN where a unit has no such row, or where each of them is NaN (which else are left out).
+    """
+    units = sorted({tuple(row[name] for name in unit) for row in rows})
+    found: dict[tuple[Any, ...], dict[tuple[Any, ...], list[float]]] = {}
+    for row in rows:
+        of = found.setdefault(tuple(row[name] for name in keys), {each: [] for each in units})
+        if not np.isnan(row[measure]):
+            of[tuple(row[name] for name in unit)].append(row[measure])
+    means = {key: [np.mean(of[each]) if of[each] else np.nan for each in units] for key, of in found.items()}
+    return {key: np.array(values, dtype=np.float64) for key, values in means.items()}
+
+
+def there(values: Array) -> Array:
+    """Without those that are NaN."""
+    return values[~np.isnan(values)]
+
+
+def cell(values: Array, digits: int = 3) -> str:
+    """The mean over the units that there are, for a table; – without any."""
+    values = there(values)
+    return f"{np.mean(values):.{digits}f}" if len(values) else "–"
