@@ -245,38 +245,51 @@ class Backbone:
         steps: int | None = None,
         guidance_scale: float | None = None,
         size: int | None = None,
+        negative_image_embeds: Tensor | None = None,
     ) -> list[Image]:
         """Pictures of image embeddings `[n, width]` (or `[width]`), one seed each; one of either serves all.
 
-        `size` is the side in pixels; what is not given, the stack says. Equal to KandinskyV22Pipeline, or to
-        KandinskyPipeline with an empty prompt, with a list of generators and the embedding of an empty (zero) image as
-        the negative. Drawn in chunks that fit into memory.
+        `size` is the side in pixels; what is not given, the stack says. `negative_image_embeds` `[n, width]`, or one
+        for all: what guidance leads away from, by default the embedding of an empty (zero) image. Equal to
+        KandinskyV22Pipeline, or to KandinskyPipeline with an empty prompt, with a list of generators. Drawn in chunks
+        that fit into memory.
         """
-        if image_embeds.ndim not in (1, 2) or image_embeds.shape[-1] != self.width:
-            raise VectorError(
-                f"expected image embeddings of shape [n, width] with width {self.width}, got {list(image_embeds.shape)}"
-            )
+        self._check_embeds(image_embeds)
         embeds, seeds = _paired(list(image_embeds.view(-1, self.width)), _listed(seeds))
         side = size or self.drawing["size"]
         self._decoder_folder()
-        zero = self.zero_image_embed  # before the decoder has its turn on the device
+        # Before the decoder has its turn on the device.
+        unlike = self.zero_image_embed if negative_image_embeds is None else negative_image_embeds
+        self._check_embeds(unlike)
+        negatives = list(unlike.view(-1, self.width))
+        negatives = negatives * len(seeds) if len(negatives) == 1 else negatives
+        if len(negatives) != len(seeds):
+            raise VectorError(
+                f"{len(negatives)} negatives for {len(seeds)} pictures: give one for each, or one for all"
+            )
         decoder = self.decoder
         # Its text is left empty, as in the paper.
         prompts = type(decoder).__name__ == "KandinskyPipeline"
         pictures: list[Image] = []
-        for chunk in _chunks(list(zip(embeds, seeds, strict=True)), max(1, _PIXELS_AT_ONCE // side**2)):
+        for chunk in _chunks(list(zip(embeds, negatives, seeds, strict=True)), max(1, _PIXELS_AT_ONCE // side**2)):
             pictures += decoder(
                 **({"prompt": [""] * len(chunk)} if prompts else {}),
-                image_embeds=torch.stack([embed for embed, _ in chunk]).to(self.device, self.dtype),
-                negative_image_embeds=zero.expand(len(chunk), -1),
+                image_embeds=torch.stack([embed for embed, _, _ in chunk]).to(self.device, self.dtype),
+                negative_image_embeds=torch.stack([negative for _, negative, _ in chunk]).to(self.device, self.dtype),
                 num_inference_steps=steps or self.drawing["steps"],
                 guidance_scale=self.drawing["guidance_scale"] if guidance_scale is None else guidance_scale,
                 height=side,
                 width=side,
-                generator=[torch.Generator().manual_seed(seed) for _, seed in chunk],
+                generator=[torch.Generator().manual_seed(seed) for _, _, seed in chunk],
             ).images
         self.rest()
         return pictures
+
+    def _check_embeds(self, image_embeds: Tensor) -> None:
+        if image_embeds.ndim not in (1, 2) or image_embeds.shape[-1] != self.width:
+            raise VectorError(
+                f"expected image embeddings of shape [n, width] with width {self.width}, got {list(image_embeds.shape)}"
+            )
 
     def cached_prior(self, steps: int, guidance_scale: float) -> CachedPrior:
         """The prior's sampler for that many steps and that guidance, with its constants, kept for the next call."""

@@ -4,8 +4,9 @@
     negative prompt    A photo of a cat, dog
 
 For Kandinsky the negation is in the diffusion prior, whose guidance leads away from it; the decoder's guidance leads
-away from the embedding of an empty image, as for any other picture. For Stable Diffusion 2 it is in the sampler.
-The paper draws 160 pictures for each pair of negatives, as many as ConceptLab's five concepts have.
+away from the embedding of an empty image, as for any other picture. For Stable Diffusion 2 it is in the sampler, and
+where there is none, `decoder_negation` stands in for it: nothing is negated but what the decoder's guidance leads away
+from. The paper draws 160 pictures for each pair of negatives, as many as ConceptLab's five concepts have.
 """
 
 from __future__ import annotations
@@ -86,6 +87,48 @@ def kandinsky_negation(
     """
     embeds = imagine_with_negation(backbone, positive, negatives, seeds, steps=steps, guidance_scale=guidance_scale)
     return backbone.draw(embeds, seeds=list(seeds)) if len(seeds) else []
+
+
+@torch.no_grad()
+def imagine_apart(
+    backbone: Any,
+    positive: str,
+    negatives: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    steps: int = PANEL_STEPS,
+    guidance_scale: float = PANEL_GUIDANCE,
+) -> tuple[Tensor, Tensor]:
+    """(image embeddings of the prompt, those of the negative prompt), `[n, width]` each, one of both for each seed:
+    what the prior imagines for either alone.
+    """
+    prompt, negative = negation(positive, negatives)
+    _check_words(backbone, positive, negatives)
+    prompts = [prompt] * len(seeds) + [negative] * len(seeds)
+    both = backbone.imagine(prompts, seeds=[*seeds, *seeds], steps=steps, guidance_scale=guidance_scale)
+    return both[: len(seeds)], both[len(seeds) :]
+
+
+def decoder_negation(
+    backbone: Any,
+    positive: str,
+    negatives: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    steps: int = PANEL_STEPS,
+    guidance_scale: float = PANEL_GUIDANCE,
+) -> list[Image]:
+    """Pictures whose decoder is led away from the imagined negative prompt, in place of an empty image; one for each
+    seed, which serves all three.
+
+    steps, guidance_scale: the prior's; the decoder draws as the stack says. Equal to KandinskyV22Pipeline, or to
+    KandinskyPipeline, with these `negative_image_embeds`.
+
+    Raises:
+        RequestError, PromptError: as for `kandinsky_negation`.
+    """
+    embeds, unlike = imagine_apart(backbone, positive, negatives, seeds, steps=steps, guidance_scale=guidance_scale)
+    return backbone.draw(embeds, seeds=list(seeds), negative_image_embeds=unlike) if len(seeds) else []
 
 
 def stable_diffusion_negation(

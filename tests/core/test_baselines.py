@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import diffusers
 import numpy as np
 import pytest
 import torch
 from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline, StableDiffusionPipeline
 
 from core.backbone import Backbone
-from core.baselines import imagine_with_negation, kandinsky_negation, negation, stable_diffusion_negation
+from core.baselines import (
+    decoder_negation,
+    imagine_apart,
+    imagine_with_negation,
+    kandinsky_negation,
+    negation,
+    stable_diffusion_negation,
+)
 from core.concept import RequestError
 from core.diffusion import StableDiffusion
-from core.errors import PromptError
+from core.errors import PromptError, VectorError
 from tests.diffusion import save_sd
+from tests.stacks import save_stack
+
+PRIORS = {"2.1": "KandinskyPriorPipeline", "2.2": "KandinskyV22PriorPipeline"}
+DECODERS = {"2.1": "KandinskyPipeline", "2.2": "KandinskyV22Pipeline"}
 
 
 def generators(seeds):
@@ -72,10 +84,51 @@ def test_the_decoder_leads_away_from_the_empty_image_as_ever(backbone, prior_pip
     alike(kandinsky_negation(backbone, "pet", ["cat"], [7, 8]), expected)
 
 
+@pytest.mark.parametrize("family", ["2.1", "2.2"])
+def test_the_decoder_can_be_led_away_from_the_imagined_negatives(tmp_path, family):
+    backbone = Backbone.load(save_stack(tmp_path, family=family), device="cpu")
+    prior = getattr(diffusers, PRIORS[family]).from_pretrained(tmp_path / "prior")
+    decoder = getattr(diffusers, DECODERS[family]).from_pretrained(tmp_path / "decoder")
+    for pipeline in (prior, decoder):
+        pipeline.set_progress_bar_config(disable=True)
+    seeds = [5, 6]
+    how = dict(num_inference_steps=5, guidance_scale=4.0)
+    expected = decoder(
+        **({"prompt": ["", ""]} if family == "2.1" else {}),
+        image_embeds=prior(["A photo of a pet"] * 2, generator=generators(seeds), **how).image_embeds,
+        negative_image_embeds=prior(["A photo of a cat, dog"] * 2, generator=generators(seeds), **how).image_embeds,
+        generator=generators(seeds),
+        num_inference_steps=backbone.drawing["steps"],
+        guidance_scale=backbone.drawing["guidance_scale"],
+        height=backbone.drawing["size"],
+        width=backbone.drawing["size"],
+    ).images
+    found = decoder_negation(backbone, "pet", ["cat", "dog"], seeds)
+    alike(found, expected)
+    plain = backbone.draw(backbone.imagine("A photo of a pet", seeds=seeds), seeds=seeds)
+    assert all(a != b for a, b in zip(found, plain, strict=True))
+    alike(decoder_negation(backbone, "pet", ["cat", "dog"], seeds[1:]), expected[1:])
+
+
+def test_one_negative_embedding_serves_all_pictures(backbone):
+    embeds, unlike = imagine_apart(backbone, "pet", ["cat"], [1, 2])
+    one = backbone.draw(embeds, seeds=[1, 2], negative_image_embeds=unlike[0])
+    alike(one, backbone.draw(embeds, seeds=[1, 2], negative_image_embeds=unlike[:1].expand(2, -1)))
+    alike(
+        backbone.draw(embeds, seeds=[1, 2], negative_image_embeds=backbone.zero_image_embed),
+        backbone.draw(embeds, [1, 2]),
+    )
+    for n in (1, 2):
+        with pytest.raises(VectorError, match=f"3 negatives for {n} pictures: give one for each"):
+            backbone.draw(embeds[:n], seeds=[1, 2][:n], negative_image_embeds=unlike[:1].expand(3, -1))
+    with pytest.raises(VectorError, match="width 16"):
+        backbone.draw(embeds, seeds=[1, 2], negative_image_embeds=unlike[:, :8])
+
+
 def test_a_picture_depends_on_its_seed_alone(backbone):
     many = imagine_with_negation(backbone, "pet", ["cat"], range(70))
     assert torch.allclose(imagine_with_negation(backbone, "pet", ["cat"], [69])[0], many[69], atol=1e-5)
-    assert kandinsky_negation(backbone, "pet", ["cat"], []) == []
+    assert kandinsky_negation(backbone, "pet", ["cat"], []) == decoder_negation(backbone, "pet", ["cat"], []) == []
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -113,12 +166,14 @@ def test_the_embedded_stack_draws_it():
         ("pet", ["unicorn"], "does not know the word 'unicorn'"),
     ],
 )
-def test_mistakes_are_one_line(backbone, positive, negatives, said):
+@pytest.mark.parametrize("baseline", [kandinsky_negation, decoder_negation])
+def test_mistakes_are_one_line(backbone, baseline, positive, negatives, said):
     with pytest.raises(RequestError) as error:
-        kandinsky_negation(backbone, positive, negatives, [1])
+        baseline(backbone, positive, negatives, [1])
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
 def test_more_negatives_than_fit(backbone):
-    with pytest.raises(PromptError, match="of which 20 fit"):
-        kandinsky_negation(backbone, "pet", ["cat"] * 20, [1])
+    for baseline in (kandinsky_negation, decoder_negation):
+        with pytest.raises(PromptError, match="of which 20 fit"):
+            baseline(backbone, "pet", ["cat"] * 20, [1])
