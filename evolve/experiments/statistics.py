@@ -49,6 +49,15 @@ def signed(values: Array) -> str:
     return f"{mean:+.3f} ({low:+.3f} … {high:+.3f})" if len(values) > 1 else f"{mean:+.3f}"
 
 
+def between(values: Array) -> str:
+    """`0.412 (0.398 … 0.425)`: a mean and its interval, without units that are NaN; of one unit there is none."""
+    values = there(values)
+    if len(values) < 2:
+        return cell(values)
+    mean, low, high = interval(values)
+    return f"{mean:.3f} ({low:.3f} … {high:.3f})"
+
+
 def unit_means(
     rows: Sequence[Mapping[str, Any]],
     keys: Sequence[str],
