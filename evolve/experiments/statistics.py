@@ -36,7 +36,7 @@ def by_unit(table: pa.Table, measure: str, how: Callable[[Any], float] = np.mean
 def interval(values: Array) -> tuple[float, float, float]:
     """(mean, low, high): the mean over units with its 95 % bootstrap interval; of one unit, the mean alone."""
     mean = float(np.mean(values))
-    if len(values) < 2 or np.ptp(values) == 0:
+    if len(values) < 2 or np.allclose(values, mean, rtol=1e-9, atol=1e-12):  # equal, up to rounding: no bootstrap can
         return mean, mean, mean
     rng = np.random.default_rng(0)
     found = bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, rng=rng)

@@ -136,6 +136,7 @@ def test_intervals_are_scipys_and_of_one_unit_there_is_none():
     said = bootstrap((values,), np.mean, n_resamples=4000, rng=np.random.default_rng(0)).confidence_interval
     assert (low, high) == pytest.approx((said.low, said.high))
     assert interval(np.array([0.5])) == (0.5, 0.5, 0.5)
+    assert signed(np.array([0.45 - 0.3, 0.55 - 0.4])) == "+0.150 (+0.150 … +0.150)", "equal up to rounding"
     assert signed(np.array([0.5])) == "+0.500"
     assert signed(np.array([-0.1, -0.1])) == "-0.100 (-0.100 … -0.100)"
 
