@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.concept import Concept
 from core.depict import imagine_concept
+from core.errors import StackError
 
 
 @torch.no_grad()
@@ -35,6 +36,16 @@ def draw_many(
     """
     with _half_precision(image_embeds.device):
         return backbone.draw(image_embeds, seeds=list(seeds), negative_image_embeds=negative_image_embeds)
+
+
+def check_draws(backbone: Any) -> None:
+    """Raises:
+    StackError: the stack cannot draw.
+    """
+    if not backbone.draws:
+        raise StackError(
+            f"the stack {backbone.version} has no decoder, and drawings are compared here: choose another with --model"
+        )
 
 
 def _half_precision(device: torch.device) -> AbstractContextManager[Any]:

@@ -13,7 +13,7 @@ from core.settings import Settings
 from evolve.develop import develop
 from evolve.experiments.conduct import Bench
 from evolve.jobs import Job, jobs, new_job
-from evolve.population import founder_seed, starts
+from evolve.population import founder_seed, founders, starts
 from evolve.run import Run
 
 RUNS = "runs"
@@ -52,6 +52,28 @@ def learn(
             tell(f"{what}, step {report.step} of {report.steps}")
 
     return develop(requests, bench.backbone, run, namer=namer, job=job_of(run, {"learns": what}), on_report=watch)
+
+
+def learn_in_waves(
+    run: Run,
+    category: str,
+    count: int,
+    arms: Mapping[str, Mapping[str, Any]],
+    bench: Bench,
+    tell: Callable[[str], None],
+    namer: Namer | None = None,
+) -> dict[str, list[Concept]]:
+    """So many founders of each arm, wave by wave, those of one number side by side. arms: by their names what
+    `population.founders` is given.
+    """
+    found: dict[str, list[Concept]] = {arm: [] for arm in arms}
+    waves = [founders(category, count, found[arm], **how) for arm, how in arms.items()]
+    for number, requests in enumerate(zip(*waves, strict=True), 1):
+        concepts = learn(run, [each for wave in requests for each in wave], bench, f"wave {number}", tell, namer)
+        for arm, wave in zip(arms, requests, strict=True):
+            found[arm] += concepts[: len(wave)]
+            concepts = concepts[len(wave) :]
+    return found
 
 
 def founders_of(

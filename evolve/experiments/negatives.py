@@ -32,11 +32,11 @@ from core.settings import Settings
 from core.streams import stream, stream_seed
 from core.wordbank import lists
 from evolve.experiments.conduct import Bench
-from evolve.experiments.drawing import draw_concepts
+from evolve.experiments.drawing import check_draws, draw_concepts
 from evolve.experiments.judging import Judge, StackEyes, diversity
-from evolve.experiments.learning import founders_of, learn, run_of
-from evolve.experiments.statistics import cell, interval, signed, there, unit_means
-from evolve.population import founders, starts
+from evolve.experiments.learning import founders_of, learn, learn_in_waves, run_of
+from evolve.experiments.statistics import between, cell, interval, signed, unit_means
+from evolve.population import starts
 from evolve.run import Run
 
 NONE, LIST, ADAPTIVE, SIDES, WAVES, BOTH = ARMS = ("none", "list", "adaptive", "sides", "waves", "waves and sides")
@@ -84,8 +84,9 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     """Every category with one seed, then with the next.
 
     Raises:
-        ConceptreeError: nobody knows the members of a category, or there is nothing to compare.
+        ConceptreeError: the stack cannot draw, nobody knows the members of a category, or there is nothing to compare.
     """
+    check_draws(bench.backbone)
     if protocol.founders < 2 or not 1 <= protocol.wave < protocol.founders:
         raise ConceptreeError(
             f"{protocol.founders} founders in waves of {protocol.wave}: give at least 2, in waves of fewer"
@@ -146,27 +147,11 @@ class Case:
         )
 
     def _in_waves(self, run: Run) -> dict[str, list[Concept]]:
-        """Both arms with waves, those of the same number side by side."""
-        protocol, backbone = self.protocol, self.bench.backbone
-        found: dict[str, list[Concept]] = {WAVES: [], BOTH: []}
-        sides = starts(backbone, self.category, seed=self.seed)
-        how: dict[str, Any] = {
-            "wave": protocol.wave,
-            "seed": self.seed,
-            "settings": self._settings,
-            "schedule": "adaptive",
-        }
-        waves = [
-            founders(self.category, protocol.founders, found[arm], initializers=sides if arm == BOTH else (), **how)
-            for arm in found
-        ]
-        for number, of in enumerate(zip(*waves, strict=True), 1):
-            concepts = learn(
-                run, [each for wave in of for each in wave], self.bench, f"wave {number}", self._tell, self.bench.namer
-            )
-            found[WAVES] += concepts[: len(of[0])]
-            found[BOTH] += concepts[len(of[0]) :]
-        return found
+        protocol, bench = self.protocol, self.bench
+        how = {"wave": protocol.wave, "seed": self.seed, "settings": self._settings, "schedule": "adaptive"}
+        sides = starts(bench.backbone, self.category, seed=self.seed)
+        arms = {WAVES: how, BOTH: {**how, "initializers": sides}}
+        return learn_in_waves(run, self.category, protocol.founders, arms, bench, self._tell, bench.namer)
 
     @torch.no_grad()
     def seen(self, arms: dict[str, list[Concept]]) -> list[dict[str, Any]]:
@@ -301,7 +286,7 @@ def summary(table: pa.Table) -> str:
         columns = [unit_means(of, ["arm"], name) for name in measures]
         lines += ["", f"By the {eyes}:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
         for arm in ARMS:
-            cells = [cell(named[arm,], 1), cell(all_named[arm,], 1), *(_with_interval(each[arm,]) for each in columns)]
+            cells = [cell(named[arm,], 1), cell(all_named[arm,], 1), *(between(each[arm,]) for each in columns)]
             lines.append(f"| {arm} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
@@ -342,11 +327,3 @@ def _with_margins(table: pa.Table) -> list[dict[str, Any]]:
     margins = {"from_own": "nearest_own", "from_found": "nearest_found", "differs": "nearest_known"}
     rows = table.to_pylist()
     return [{**row, **{name: row["belongs"] - row[of] for name, of in margins.items()}} for row in rows]
-
-
-def _with_interval(values: Any) -> str:
-    values = there(values)
-    if len(values) < 2:
-        return cell(values)
-    mean, low, high = interval(values)
-    return f"{mean:.3f} ({low:.3f} … {high:.3f})"
