@@ -15,6 +15,7 @@ from core.backbone import Backbone
 from core.emoji.judge import Judge as EmbeddedJudge
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from core.hub import find_model
 from evolve.experiments.judging import Judge
 from ui.console import duration, say
 from ui.stack import asked, namer_of, open_stack
@@ -45,6 +46,60 @@ def evolution(
         settings=shortened(steps),
     )
     run_experiment(experiment, protocol, folder, model, out)
+
+
+def figure11(
+    *,
+    folder: Path,
+    categories: Sequence[str],
+    pairs: Sequence[str],
+    seeds: int,
+    pictures: int,
+    stable_diffusion: str | None,
+    preset: str,
+    steps: int | None,
+    model: str,
+    out: Console,
+) -> None:
+    """The paper's comparison with negative prompts. See `evolve.experiments.figure11`."""
+    check_extra()
+    from evolve.experiments import figure11 as experiment
+
+    given = negatives_by_category(pairs)
+    protocol = experiment.Protocol(
+        **_chosen(categories or list(given)),
+        **({"pairs": given} if given else {}),
+        seeds=seeds,
+        pictures=pictures,
+        stable_diffusion=find_model(stable_diffusion).where if stable_diffusion else "",
+        preset=preset,
+        settings=shortened(steps),
+    )
+    run_experiment(experiment, protocol, folder, model, out)
+
+
+def negatives_by_category(pairs: Sequence[str]) -> dict[str, list[list[str]]]:
+    """What --pair gives, "pet:cat,dog", by category.
+
+    Raises:
+        ConceptreeError: another form, or the same twice.
+    """
+    found: dict[str, list[list[str]]] = {}
+    for pair in pairs:
+        category, _, listed = pair.partition(":")
+        words = [" ".join(word.split()) for word in listed.split(",") if word.strip()]
+        category = " ".join(category.split())
+        if not category or not words:
+            raise ConceptreeError(f"--pair {pair!r}: expected a category and its negatives, as in pet:cat,dog")
+        if words in found.setdefault(category, []):
+            raise ConceptreeError(f"--pair {pair!r} is given twice: drop one")
+        found[category].append(words)
+    return found
+
+
+def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Categories for a Protocol, where a person chose any."""
+    return {"categories": tuple(categories)} if categories else {}
 
 
 def check_extra() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ui.commands import keep, model_option, steps_option
+from ui.commands import keep, model_option, preset_option, steps_option
 
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Repetitions of everything."
@@ -73,3 +73,46 @@ def evolution(**given: Any) -> None:
     from ui.experiment import evolution
 
     evolution(out=new_console(), **given)
+
+
+@experiment.command()
+@folder_option("figure11")
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    help="By default pet, plant, fruit, furniture and musical instrument.",
+)
+@click.option(
+    "--pair",
+    "pairs",
+    multiple=True,
+    metavar="CATEGORY:NEGATIVE,NEGATIVE",
+    help="Negatives instead of the embedded stack's three pairs for each category, as in pet:cat,dog.",
+)
+@seeds_option
+@click.option(
+    "--pictures",
+    type=click.IntRange(1, 10_000),
+    default=32,
+    show_default=True,
+    help="Drawings of each seed, for each pair of negatives by each method.",
+)
+@click.option(
+    "--stable-diffusion", metavar="FOLDER|ID", help="A Stable Diffusion (1 or 2) to compare with; the paper has 2."
+)
+@preset_option
+@steps_option
+@model_option
+def figure11(**given: Any) -> None:
+    """Figure 11: how well a category and two negatives are kept, against negative prompts.
+
+    As the stack's own CLIP and an independent judge see the drawings.
+
+    \b
+    Example: conceptree experiment figure11 --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import figure11
+
+    figure11(out=new_console(), **given)

@@ -55,6 +55,31 @@ def test_every_experiment_may_have_another_judge(command):
     assert {"judge", "folder"} <= {option.name for option in command.params}
 
 
+def test_figure_11_writes_its_scatter_and_examples(judge, stack_folder, tmp_path):
+    how = ("--pair", "pet: cat,dog", "--pair", "pet:dog", "--seeds", 1, "--pictures", 1, "--steps", 2)
+    shown = good("experiment", "figure11", "--to", tmp_path, *how, "--model", stack_folder)
+    assert f"results.parquet, summary.md, scatter.png, examples.png are in {tmp_path}" in shown
+    table = pq.read_table(tmp_path / "results.parquet").to_pylist()
+    assert {row["negatives"] for row in table} == {"cat, dog", "dog"} and len(table) == 2 * 5 * 2
+    assert "| ours is ahead of |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    said = one_line("experiment", "figure11", "--to", tmp_path, *how, "--preset", "paper", "--model", stack_folder)
+    assert "holds an experiment with another protocol" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["pet"], "--pair 'pet': expected a category and its negatives, as in pet:cat,dog"),
+        ([":cat"], "--pair ':cat': expected a category"),
+        (["pet:,"], "--pair 'pet:,': expected a category"),
+        (["pet:cat,dog", "pet: cat, dog"], "--pair 'pet: cat, dog' is given twice"),
+    ],
+)
+def test_negatives_of_another_form_are_one_line(stack_folder, tmp_path, given, said):
+    pairs = [word for pair in given for word in ("--pair", pair)]
+    assert said in one_line("experiment", "figure11", "--to", tmp_path, *pairs, "--model", stack_folder)
+
+
 def test_a_category_nobody_can_judge_is_one_line(judge, stack_folder, tmp_path):
     said = one_line("experiment", "evolution", "--to", tmp_path, "--category", "sofa", "--model", stack_folder)
     assert "the judge does not know the category 'sofa'" in said
