@@ -1,0 +1,43 @@
+"""A contact sheet: pictures in rows and columns that say what they are, as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Any
+
+from PIL import Image
+
+WIDEST = 12.0  # inches, 1,320 pixels as figures are written
+SMALL = 96  # pixels, the longer side of what a table keeps of a drawing
+
+
+def small(picture: Image.Image) -> Image.Image:
+    """As a table keeps it for a sheet; one that is small already is left as it is."""
+    if max(picture.size) <= SMALL:
+        return picture
+    picture = picture.copy()
+    picture.thumbnail((SMALL, SMALL))
+    return picture
+
+
+def contact_sheet(pictures: Sequence[Sequence[Any]], rows: Sequence[str], columns: Sequence[str], title: str) -> Any:
+    """matplotlib's figure of pictures [rows][columns], None where there is none."""
+    from matplotlib.figure import Figure
+
+    left = 1.6  # inches for the rows' labels
+    side = min(1.15, (WIDEST - left) / len(columns))
+    figure = Figure(figsize=(left + side * len(columns), 1.1 + (side + 0.04) * len(rows)), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    for line, of, label in zip(axes, pictures, rows, strict=True):
+        for axis, picture, column in zip(line, of, columns, strict=True):
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set_visible(False)
+            if picture is not None:
+                axis.imshow(picture, interpolation="nearest")
+            if axis in axes[0]:
+                axis.set_title(fill(column, 14), fontsize=7)
+        line[0].set_ylabel(fill(label, 22), fontsize=7, rotation=0, ha="right", va="center")
+    return figure
