@@ -102,6 +102,72 @@ def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {"categories": tuple(categories)} if categories else {}
 
 
+def figure13(
+    *,
+    folder: Path,
+    categories: Sequence[str],
+    seeds: int,
+    lambdas: Sequence[float],
+    steps: int | None,
+    model: str,
+    out: Console,
+) -> None:
+    """What λ does. See `evolve.experiments.figure13`."""
+    check_extra()
+    from evolve.experiments import figure13 as experiment
+
+    given = {"lambdas": tuple(lambdas)} if lambdas else {}
+    protocol = experiment.Protocol(**_chosen(categories), **given, seeds=seeds, settings=shortened(steps))
+    run_experiment(experiment, protocol, folder, model, out)
+
+
+def figure14(
+    *, folder: Path, categories: Sequence[str], seeds: int, every: int, steps: int | None, model: str, out: Console
+) -> None:
+    """Similarity over steps. See `evolve.experiments.figure14`."""
+    check_extra()
+    from evolve.experiments import figure14 as experiment
+
+    protocol = experiment.Protocol(**_chosen(categories), seeds=seeds, every=every, settings=shortened(steps))
+    run_experiment(experiment, protocol, folder, model, out, asks=True)
+
+
+def ablations(
+    *,
+    folder: Path,
+    categories: Sequence[str],
+    seeds: int,
+    stable_diffusion: str | None,
+    steps: int | None,
+    model: str,
+    out: Console,
+) -> None:
+    """What each part of the method is worth. See `evolve.experiments.ablations`."""
+    check_extra()
+    from evolve.experiments import ablations as experiment
+
+    protocol = experiment.Protocol(
+        **_chosen(categories), seeds=seeds, settings=shortened(steps), stable_diffusion=stable_diffusion or ""
+    )
+    run_experiment(experiment, protocol, folder, model, out, asks=True)
+
+
+def limitations(
+    *, folder: Path, categories: Sequence[str], seeds: int, longer: int, steps: int | None, model: str, out: Console
+) -> None:
+    """Many more segments than usual. See `evolve.experiments.limitations`."""
+    check_extra()
+    from evolve.experiments import limitations as experiment
+
+    protocol = experiment.Protocol(**_chosen(categories), seeds=seeds, longer=longer, settings=shortened(steps))
+    run_experiment(experiment, protocol, folder, model, out, asks=True)
+
+
+def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Categories for a Protocol, where a person chose any."""
+    return {"categories": tuple(categories)} if categories else {}
+
+
 def check_extra() -> None:
     """Raises:
     ConceptreeError: a package of the extra `experiments` is missing.

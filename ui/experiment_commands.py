@@ -116,3 +116,104 @@ def figure11(**given: Any) -> None:
     from ui.experiment import figure11
 
     figure11(out=new_console(), **given)
+
+
+def categories_option(default: str) -> Callable[[Any], Any]:
+    """--category: which ones, several times; by default those named."""
+    return click.option("--category", "categories", multiple=True, help=f"By default {default}.")
+
+
+@experiment.command()
+@folder_option("figure13")
+@categories_option("pet, fruit and musical instrument")
+@seeds_option
+@click.option(
+    "--lambda",
+    "lambdas",
+    multiple=True,
+    type=float,
+    help="λ of Eq. 3, two or more; by default 0, 0.1, 0.3, 1, 3 and 10.",
+)
+@steps_option
+@model_option
+def figure13(**given: Any) -> None:
+    """Figure 13: how the category and its members balance by λ (Eq. 3), with the clamps and without.
+
+    \b
+    Example: conceptree experiment figure13 --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import figure13
+
+    figure13(out=new_console(), **given)
+
+
+@experiment.command()
+@folder_option("figure14")
+@categories_option("pet, plant, fruit, furniture and musical instrument")
+@seeds_option
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Steps between two measurements; a divisor of a segment's.",
+)
+@steps_option
+@model_option
+def figure14(**given: Any) -> None:
+    """Figure 14: similarity to the category and to each negative over steps, as adaptive negatives arrive.
+
+    \b
+    Example: conceptree experiment figure14 --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import figure14
+
+    figure14(out=new_console(), **given)
+
+
+@experiment.command()
+@folder_option("ablations")
+@categories_option("pet, plant, fruit, furniture and musical instrument")
+@seeds_option
+@click.option(
+    "--stable-diffusion",
+    metavar="FOLDER|ID",
+    help="A Stable Diffusion (1 or 2), for SD-ConceptLab; without, no such row.",
+)
+@steps_option
+@model_option
+def ablations(**given: Any) -> None:
+    """What each part of the method is worth: the whole, and the same without one of them.
+
+    Without the prior (CLIP-ConceptLab), adaptive negatives, any negatives, S_max, clamps; on Stable Diffusion.
+
+    \b
+    Example: conceptree experiment ablations --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import ablations
+
+    ablations(out=new_console(), **given)
+
+
+@experiment.command()
+@folder_option("limitations")
+@categories_option("pet, fruit, aircraft and sea animal")
+@seeds_option
+@click.option(
+    "--longer", type=click.IntRange(2, 100), default=4, show_default=True, help="Times the usual number of segments."
+)
+@steps_option
+@model_option
+def limitations(**given: Any) -> None:
+    """What goes wrong in long runs: negatives too specific to push, and the category lost, with the guard and without.
+
+    \b
+    Example: conceptree experiment limitations --category aircraft --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import limitations
+
+    limitations(out=new_console(), **given)
