@@ -36,6 +36,7 @@ from evolve.experiments.looking import (
     MEASURES,
     STACK,
     Eyes,
+    check_categories,
     drawing_bytes,
     drawing_of,
     known_members,
@@ -97,11 +98,9 @@ def cases(protocol: Protocol, bench: Bench) -> list[Any]:
     """Every category with one seed, then with the next; of Stable Diffusion, if it is there, likewise.
 
     Raises:
-        ConceptreeError: a category that nobody can name members of, or that the judge does not know; or Stable
-            Diffusion is not where it is said to be.
+        ConceptreeError: what `check_categories` says; or Stable Diffusion is not where it is said to be.
     """
-    for category in protocol.categories:
-        known_members(bench, category)
+    check_categories(bench, protocol.categories)
     eyes = Eyes(bench)
     stack = None
     if protocol.stable_diffusion:

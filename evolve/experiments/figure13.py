@@ -32,9 +32,9 @@ from evolve.experiments.looking import (
     MEASURES,
     STACK,
     Eyes,
+    check_categories,
     drawing_bytes,
     drawing_of,
-    known_members,
     nearest_members,
     resemblance,
 )
@@ -78,14 +78,13 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     """Every category with one seed, then with the next.
 
     Raises:
-        ConceptreeError: a category has no known members, or fewer than two different λ are given, or one below 0.
+        ConceptreeError: what `check_categories` says; or fewer than two different λ are given, or one below 0.
     """
     if len(set(protocol.lambdas)) < max(2, len(protocol.lambdas)):
         raise ConceptreeError(f"lambdas = {_list(protocol.lambdas)}: give two or more, each once")
     for lam in protocol.lambdas:
         Settings(lam=lam)  # which says what is wrong with it
-    for category in protocol.categories:
-        known_members(bench, category)
+    check_categories(bench, protocol.categories)
     eyes = Eyes(bench)
     return [
         Case(protocol, bench, eyes, category, seed)

@@ -28,9 +28,9 @@ from evolve.experiments.looking import (
     STACK,
     Eyes,
     WatchedLab,
+    check_categories,
     drawing_bytes,
     drawing_of,
-    known_members,
 )
 from evolve.experiments.statistics import between, interval, signed, there
 
@@ -52,7 +52,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Protocol:
-    """every: so many steps between two measurements; a segment is looked at in any case."""
+    """every: so many steps between two measurements; the end of a segment is measured in any case."""
 
     categories: tuple[str, ...] = ("pet", "plant", "fruit", "furniture", "musical instrument")
     seeds: int = 5
@@ -68,14 +68,11 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     """One for each seed.
 
     Raises:
-        ConceptreeError: a category that nobody can name members of, or that the judge does not know; or no whole number
-            of measurements makes a segment.
+        ConceptreeError: what `check_categories` says; or fewer than one step between measurements.
     """
-    settings = Settings.for_stack(bench.backbone, **protocol.settings)
-    if protocol.every < 1 or settings.segment % protocol.every:
-        raise ConceptreeError(f"every = {protocol.every}: expected a divisor of a segment's {settings.segment} steps")
-    for category in protocol.categories:
-        known_members(bench, category)
+    if protocol.every < 1:
+        raise ConceptreeError(f"every = {protocol.every}: expected a whole number of at least 1")
+    check_categories(bench, protocol.categories)
     eyes = Eyes(bench)
     return [Case(protocol, bench, eyes, seed) for seed in range(protocol.seeds)]
 

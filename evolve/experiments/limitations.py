@@ -34,6 +34,7 @@ from evolve.experiments.looking import (
     STACK,
     Eyes,
     WatchedLab,
+    check_categories,
     drawing_bytes,
     drawing_of,
     known_members,
@@ -86,13 +87,11 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     """For each seed both ways of taking an answer.
 
     Raises:
-        ConceptreeError: a category that nobody can name members of, or that the judge does not know; or nothing is
-            longer than usual.
+        ConceptreeError: what `check_categories` says; or nothing is longer than usual.
     """
     if protocol.longer < 2:
         raise ConceptreeError(f"longer = {protocol.longer}: expected a whole number of at least 2")
-    for category in protocol.categories:
-        known_members(bench, category)
+    check_categories(bench, protocol.categories)
     eyes = Eyes(bench)
     return [Case(protocol, bench, eyes, seed, answers) for seed in range(protocol.seeds) for answers in ANSWERS]
 

@@ -28,6 +28,7 @@ from core.state import State
 from core.step import Step
 from core.wordbank import WordBank, lists, members
 from evolve.experiments.conduct import Bench
+from evolve.experiments.drawing import check_draws
 from evolve.experiments.judging import StackEyes
 from evolve.experiments.sheets import small
 
@@ -85,6 +86,17 @@ def _similarity(of: Any, images: Sequence[Any], words: Sequence[str]) -> Tensor:
         return torch.cat([_similarity(of, images, [word]) for word in words], 1)
 
 
+def check_categories(bench: Bench, categories: Sequence[str]) -> None:
+    """Raises:
+    ConceptreeError: the stack cannot draw, or a category is there twice or has no `known_members`.
+    """
+    check_draws(bench.backbone)
+    for category in categories:
+        if list(categories).count(category) > 1:
+            raise ConceptreeError(f"the category {category!r} is given twice: drop one")
+        known_members(bench, category)
+
+
 def known_members(bench: Bench, category: str) -> list[str]:
     """Members of a category to compare with: those that the stack's vocabulary lists, or else the judge.
 
@@ -111,7 +123,9 @@ def nearest_members(bench: Bench, eyes: Eyes, category: str, count: int) -> list
 
 
 class WatchedLab(ConceptLab):
-    """A ConceptLab that remembers the vectors [n, k, d] of its one batch at the start and after every so many steps."""
+    """A ConceptLab that remembers the vectors [n, k, d] of its one batch: at the start, after every so many steps, and
+    at boundaries.
+    """
 
     def __init__(self, *given: Any, every: int, **more: Any) -> None:
         super().__init__(*given, **more)
@@ -124,7 +138,8 @@ class WatchedLab(ConceptLab):
         def watched(state: State) -> tuple[State, Tensor]:
             self.course.setdefault(0, state.vectors)
             state, losses = step(state)
-            if (done := max(state.step)) % self.every == 0:
+            done = max(state.step)
+            if done % self.every == 0 or done % settings.segment == 0 or done == max(state.steps):
                 self.course[done] = state.vectors
             return state, losses
 
