@@ -97,11 +97,6 @@ def negatives_by_category(pairs: Sequence[str]) -> dict[str, list[list[str]]]:
     return found
 
 
-def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Categories for a Protocol, where a person chose any."""
-    return {"categories": tuple(categories)} if categories else {}
-
-
 def figure13(
     *,
     folder: Path,
@@ -161,6 +156,70 @@ def limitations(
 
     protocol = experiment.Protocol(**_chosen(categories), seeds=seeds, longer=longer, settings=shortened(steps))
     run_experiment(experiment, protocol, folder, model, out, asks=True)
+
+
+def negatives(
+    *,
+    folder: Path,
+    categories: Sequence[str],
+    seeds: int,
+    count: int,
+    wave: int,
+    steps: int | None,
+    model: str,
+    out: Console,
+) -> None:
+    """What adaptive negatives and waves are worth. See `evolve.experiments.negatives`."""
+    check_extra()
+    from evolve.experiments import negatives as experiment
+
+    chosen = _chosen(categories)
+    protocol = experiment.Protocol(**chosen, seeds=seeds, founders=count, wave=wave, settings=shortened(steps))
+    run_experiment(experiment, protocol, folder, model, out, asks=True)
+
+
+def mixing(
+    *,
+    folder: Path,
+    categories: Sequence[str],
+    seeds: int,
+    shares: Sequence[float],
+    pictures: int,
+    steps: int | None,
+    model: str,
+    out: Console,
+) -> None:
+    """Whom children resemble, by weights and methods. See `evolve.experiments.mixing`."""
+    check_extra()
+    from evolve.experiments import mixing as experiment
+
+    given = {"shares": tuple(shares)} if shares else {}
+    protocol = experiment.Protocol(
+        **_chosen(categories), **given, seeds=seeds, pictures=pictures, settings=shortened(steps)
+    )
+    run_experiment(experiment, protocol, folder, model, out)
+
+
+def prompts(
+    *,
+    folder: Path,
+    categories: Sequence[str],
+    seeds: int,
+    prompts: Sequence[str],
+    pictures: int,
+    steps: int | None,
+    model: str,
+    out: Console,
+) -> None:
+    """Whether concepts stay themselves in other prompts. See `evolve.experiments.prompts`."""
+    check_extra()
+    from evolve.experiments import prompts as experiment
+
+    given = {"prompts": tuple(prompts)} if prompts else {}
+    protocol = experiment.Protocol(
+        **_chosen(categories), **given, seeds=seeds, pictures=pictures, settings=shortened(steps)
+    )
+    run_experiment(experiment, protocol, folder, model, out)
 
 
 def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -157,7 +157,7 @@ def figure13(**given: Any) -> None:
     type=click.IntRange(1),
     default=10,
     show_default=True,
-    help="Steps between two measurements; a divisor of a segment's.",
+    help="Steps between two measurements.",
 )
 @steps_option
 @model_option
@@ -217,3 +217,92 @@ def limitations(**given: Any) -> None:
     from ui.experiment import limitations
 
     limitations(out=new_console(), **given)
+
+
+def three_seeds_option(command: Any) -> Any:
+    return click.option(
+        "--seeds", type=click.IntRange(1, 1000), default=3, show_default=True, help="Repetitions of everything."
+    )(command)
+
+
+@experiment.command()
+@folder_option("negatives")
+@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
+@three_seeds_option
+@click.option("--founders", "count", type=click.IntRange(2, 1000), default=6, show_default=True, help="Of each arm.")
+@click.option(
+    "--wave", type=click.IntRange(1, 1000), default=3, show_default=True, help="How many of a wave learn side by side."
+)
+@steps_option
+@model_option
+def negatives(**given: Any) -> None:
+    """How many members adaptive negatives name, and how far from all members concepts end; waves of founders.
+
+    Against a list by chance and no negatives; diversity of waves against independent founders.
+
+    \b
+    Example: conceptree experiment negatives --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import negatives
+
+    negatives(out=new_console(), **given)
+
+
+@experiment.command()
+@folder_option("mixing")
+@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
+@three_seeds_option
+@click.option(
+    "--share",
+    "shares",
+    multiple=True,
+    type=float,
+    help="The first parent's weight, two or more, from small to large; by default 0.1, 0.3, 0.5, 0.7 and 0.9.",
+)
+@click.option(
+    "--pictures", type=click.IntRange(1, 1000), default=3, show_default=True, help="Of each child and each parent."
+)
+@steps_option
+@model_option
+def mixing(**given: Any) -> None:
+    """How children resemble their parents as weights change: by Eq. 5, by means, and by words.
+
+    Pairs, triples, grandparents, photographs and words; against means of vectors and of image embeddings, the presets
+    of the paper, and words in one prompt.
+
+    \b
+    Example: conceptree experiment mixing --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import mixing
+
+    mixing(out=new_console(), **given)
+
+
+@experiment.command()
+@folder_option("prompts")
+@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
+@three_seeds_option
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    metavar="TEXT",
+    help="With {} where the concept stands, two or more; by default Figure 12's and others.",
+)
+@click.option(
+    "--pictures", type=click.IntRange(1, 1000), default=2, show_default=True, help="Of each concept in each prompt."
+)
+@steps_option
+@model_option
+def prompts(**given: Any) -> None:
+    """Figure 12 and further prompts: whether a concept stays itself, with the prior and without, against words.
+
+    \b
+    Example: conceptree experiment prompts --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import prompts
+
+    prompts(out=new_console(), **given)

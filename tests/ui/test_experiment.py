@@ -11,6 +11,7 @@ from PIL import Image
 from core.backbone import Backbone
 from core.emoji.judge import Judge
 from tests.evolve.test_experiments import TinyJudge
+from tests.judges import AnyJudge
 from tests.stacks import save_clip
 from tests.typed import good, one_line
 from ui.experiment import open_judge
@@ -98,3 +99,50 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, tmp_path):
     assert (
         said == "conceptree: matplotlib is missing, which the experiments need: pip install 'conceptree[experiments]'"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "figures", "said"),
+    [
+        ("negatives", ("--founders", 2, "--wave", 1), "arms.png", "| waves and sides |"),
+        ("mixing", ("--share", 0.3, "--share", 0.5, "--pictures", 1), "weights.png, sheet.png", "Grandparents:"),
+        (
+            "prompts",
+            ("--prompt", "a photo of a {}", "--prompt", "a red {}"),
+            "prompts.png, sheet.png",
+            "| a red … | no |",
+        ),
+    ],
+)
+def test_negatives_mixing_and_prompts_write_what_they_find(judge, stack_folder, tmp_path, name, how, figures, said):
+    what = ("experiment", name, "--to", tmp_path, "--category", "pet", "--seeds", 1, *how, "--steps", 2)
+    shown = good(*what, "--model", stack_folder)
+    assert f"results.parquet, summary.md, {figures} are in {tmp_path}" in shown
+    assert said in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert {row["eyes"] for row in pq.read_table(tmp_path / "results.parquet").to_pylist()} == {"stack", "judge"}
+    for figure in figures.split(", "):
+        with Image.open(tmp_path / figure) as picture:
+            assert 300 < picture.width <= 1400
+    assert "holds an experiment with another protocol" in one_line(*what, "--steps", 3, "--model", stack_folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "figures", "said"),
+    [
+        ("figure13", ("--lambda", 0, "--lambda", 1), "curves.png, drawings.png", "the margin is largest at λ = "),
+        ("figure14", ("--every", 1), "arrivals.png, pet.png", "new negatives are less similar"),
+        ("ablations", (), "differences.png, drawings.png", "it needs a folder of it, --stable-diffusion FOLDER"),
+        ("limitations", ("--longer", 2), "segments.png, drawings.png", "Nobody was asked"),
+    ],
+)
+def test_what_looks_into_the_method_writes_what_it_finds(monkeypatch, stack_folder, tmp_path, name, how, figures, said):
+    monkeypatch.setattr("ui.experiment.open_judge", lambda backbone: AnyJudge())
+    what = ("experiment", name, "--to", tmp_path, "--category", "pet", "--seeds", 1, *how, "--steps", 2)
+    shown = good(*what, "--model", stack_folder)
+    assert f"results.parquet, summary.md, {figures} are in {tmp_path}" in shown
+    assert said in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    for figure in figures.split(", "):
+        with Image.open(tmp_path / figure) as picture:
+            assert 300 < picture.width <= 1400
+    said = one_line(*what, "--category", "sofa", "--model", stack_folder)
+    assert "the judge does not know the category 'sofa'" in said
