@@ -339,7 +339,7 @@ def _scatter(rows: Sequence[Mapping[str, Any]]) -> Any:
     figure = Figure(figsize=(11.5, 5.4), layout="constrained")
     for axis, (eyes, who) in zip(figure.subplots(1, 2), EYES.items(), strict=True):
         seen = [row for row in rows if row["eyes"] == eyes]
-        for keys, size, alpha in ((["method", "category", "negatives"], 5, 0.45), (["method", "category"], 11, 1.0)):
+        for keys, size, alpha in ((["method", "category", "negatives"], 6.5, 0.5), (["method", "category"], 11, 1.0)):
             x, y = (unit_means(seen, keys, measure, ["eyes"]) for measure in ("belongs", "margin"))
             for key in x:
                 axis.plot(
