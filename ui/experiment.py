@@ -222,6 +222,17 @@ def prompts(
     run_experiment(experiment, protocol, folder, model, out)
 
 
+def figure15(
+    *, folder: Path, categories: Sequence[str], seeds: int, pictures: int, steps: int | None, model: str, out: Console
+) -> None:
+    """Concepts in words. See `evolve.experiments.figure15`."""
+    check_extra()
+    from evolve.experiments import figure15 as experiment
+
+    protocol = experiment.Protocol(**_chosen(categories), seeds=seeds, pictures=pictures, settings=shortened(steps))
+    run_experiment(experiment, protocol, folder, model, out)
+
+
 def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Categories for a Protocol, where a person chose any."""
     return {"categories": tuple(categories)} if categories else {}

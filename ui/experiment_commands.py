@@ -306,3 +306,26 @@ def prompts(**given: Any) -> None:
     from ui.experiment import prompts
 
     prompts(out=new_console(), **given)
+
+
+@experiment.command()
+@folder_option("figure15")
+@categories_option("pet, fruit and musical instrument")
+@three_seeds_option
+@click.option(
+    "--pictures", type=click.IntRange(2, 1000), default=6, show_default=True, help="Of each concept and description."
+)
+@steps_option
+@model_option
+def figure15(**given: Any) -> None:
+    """Figure 15: what concepts look like in words, and whether these words draw them again.
+
+    Against known members of the category, described in the same way.
+
+    \b
+    Example: conceptree experiment figure15 --category pet --seeds 1
+    """
+    from ui.console import new_console
+    from ui.experiment import figure15
+
+    figure15(out=new_console(), **given)

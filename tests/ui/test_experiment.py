@@ -146,3 +146,13 @@ def test_what_looks_into_the_method_writes_what_it_finds(monkeypatch, stack_fold
             assert 300 < picture.width <= 1400
     said = one_line(*what, "--category", "sofa", "--model", stack_folder)
     assert "the judge does not know the category 'sofa'" in said
+
+
+def test_concepts_in_words_are_shown_beside_what_the_words_draw(judge, stack_folder, tmp_path):
+    what = ("experiment", "figure15", "--to", tmp_path, "--category", "pet", "--seeds", 1, "--pictures", 2)
+    shown = good(*what, "--steps", 2, "--model", stack_folder)
+    assert f"results.parquet, summary.md, concepts.png, members.png are in {tmp_path}" in shown
+    assert "| pet | " in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert {row["eyes"] for row in pq.read_table(tmp_path / "results.parquet").to_pylist()} == {"stack", "judge"}
+    with Image.open(tmp_path / "concepts.png") as picture:
+        assert 300 < picture.width <= 1400
