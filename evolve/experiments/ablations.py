@@ -33,6 +33,7 @@ from evolve.experiments.learning import learn, run_of
 from evolve.experiments.looking import (
     EYES,
     IMAGINED,
+    JUDGE,
     MEASURES,
     STACK,
     Eyes,
@@ -232,9 +233,12 @@ def summary(table: pa.Table) -> str:
     found = {measure: unit_means(rows, ("variant", "eyes"), measure) for measure in ALL}
     units = len({(row["category"], row["seed"]) for row in rows})
     lines = [
-        f"Means over {units} pairs of category and seed, in the lower table paired differences to the whole, with 95 %"
-        " bootstrap intervals. belongs: similarity to the category's word; nearest: to the nearest of its known"
-        " members; margin: the difference; consistent: likeness of a concept's pictures in different prompts.",
+        _finding(found, units),
+        "",
+        f"Means over pairs of category and seed, of which there are {units}, with 95 % bootstrap intervals; in the"
+        " lower table paired differences to the whole. belongs: similarity to the category's word; nearest: to the"
+        " nearest of its known members; margin: the difference; consistent: likeness of a concept's pictures in"
+        " different prompts.",
     ]
     for how, cell in (("", between), (" − whole", signed)):
         lines += ["", f"| eyes | variant{how} | {' | '.join(ALL)} |", "|" + "---|" * (len(ALL) + 2)]
@@ -248,6 +252,26 @@ def summary(table: pa.Table) -> str:
     if not any(row["variant"] == SD for row in rows):
         lines += ["", f"{SD} (SD-ConceptLab): not measured, it needs a folder of it, --stable-diffusion FOLDER."]
     return "\n".join([*lines, ""])
+
+
+def _finding(found: Mapping[str, Mapping[tuple[Any, ...], Any]], units: int) -> str:
+    """Whose margin and consistency differ from the whole's by the judge, so that the interval leaves zero out."""
+    if units < 2:
+        return "Of one pair of category and seed alone, no difference can be told from chance."
+    told = []
+    for measure in ("margin", "consistent"):
+        of = {variant: found[measure].get((variant, JUDGE)) for variant in VARIANTS if variant != WHOLE}
+        differ = {
+            variant: interval(there(values - found[measure][WHOLE, JUDGE]))
+            for variant, values in of.items()
+            if values is not None
+        }
+        less = ", ".join(variant for variant, (_, _, high) in differ.items() if high < 0) or "none"
+        more = ", ".join(variant for variant, (_, low, _) in differ.items() if low > 0) or "none"
+        told.append(f"{measure}, less than the whole: {less}; more: {more}")
+    return (
+        f"By the judge, as far as intervals leave zero out: {'. '.join(told).replace('consistent', 'Consistent', 1)}."
+    )
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
@@ -293,5 +317,5 @@ def _drawings(rows: Sequence[Mapping[str, Any]]) -> Any:
         [[each for category in categories for each in pictures(variant, category)] for variant in variants],
         variants,
         [f"{category}, {how}" for category in categories for how in ("cartoon", "sketch")],
-        'One concept of each category by each variant: "a digital cartoon art of a …", "a pencil sketch of a …"',
+        "Each variant, as a cartoon and as a sketch",
     )

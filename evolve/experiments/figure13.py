@@ -158,7 +158,8 @@ def summary(table: pa.Table) -> str:
     lines = [_finding(found, lambdas, clamp) for clamp in CLAMPS]
     lines += [
         "",
-        f"Means over {units} pairs of category and seed, with 95 % bootstrap intervals; differences are paired."
+        f"Means over pairs of category and seed, of which there are {units}, with 95 % bootstrap intervals; differences"
+        " are paired."
         " belongs: similarity to the category's word; nearest: to the nearest negative; margin: the difference.",
     ]
     for clamp, how in CLAMPS.items():

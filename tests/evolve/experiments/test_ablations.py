@@ -145,6 +145,20 @@ def test_summary_and_figures_compare_with_the_whole(whole):
     ahead = found["no prior"] - found[WHOLE]
     differences = text[text.index("variant − whole") :]
     assert f"| judge | no prior | {ahead:+.3f}" in differences and f"| judge | {WHOLE} |" not in differences
+    assert "Of one pair of category and seed alone" in text
     drawn = figures(whole[0])
     assert [axis.get_title() for axis in drawn["differences"].axes] == list(ALL)
     assert len(drawn["drawings"].axes) == len(SETTINGS) * 2
+
+
+def test_the_finding_names_what_differs_beyond_chance():
+    rows = [
+        {"category": "pet", "seed": seed, "variant": variant, "eyes": "judge", **dict.fromkeys(ALL, 0.5 + 0.01 * seed)}
+        for seed in range(4)
+        for variant in SETTINGS
+    ]
+    for row in rows:
+        row["margin"] += {"no prior": -0.2, "no clamps": 0.1}.get(row["variant"], 0)
+        row["consistent"] += (-1) ** row["seed"] * 0.1 * (row["variant"] == "no S_max")
+    text = summary(pa.Table.from_pylist(rows, SCHEMA))
+    assert "margin, less than the whole: no prior; more: no clamps. Consistent, less than the whole: none" in text
