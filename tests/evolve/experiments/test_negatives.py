@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from core.errors import ConceptreeError
 from core.streams import stream_seed
 from evolve import Run
+from evolve.experiments import mixing, negatives, prompts
 from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.judging import StackEyes
@@ -135,6 +137,13 @@ def test_a_category_without_members_cannot_have_a_list(backbone, tmp_path):
     judge.categories["dragon"] = ["cat"]
     with pytest.raises(ConceptreeError, match="the stack lists no members of 'dragon'"):
         cases(replace(LITTLE, categories=("dragon",)), Bench(backbone, judge, tmp_path, print))
+
+
+@pytest.mark.parametrize("experiment", [negatives, mixing, prompts])
+def test_a_stack_that_cannot_draw_is_said_before_anything_is_learned(experiment, tmp_path):
+    stack = SimpleNamespace(draws=False, version="tiny", knows=lambda words: True)
+    with pytest.raises(ConceptreeError, match="the stack tiny has no decoder, and drawings are compared here"):
+        experiment.cases(experiment.Protocol(categories=("pet",)), Bench(stack, TinyJudge(), tmp_path, print))
 
 
 def test_summary_and_figure_have_every_arm(whole):
