@@ -215,9 +215,10 @@ def summary(table: pa.Table) -> str:
     lines = [
         f"After {last} segments instead of {usual}, what the best checkpoint gains over the last one in imagined"
         f" similarity to the category: {signed(guards['ranked'])} with ranked answers, {signed(guards['first'])} with"
-        " first answers.",
+        f" first answers. After {_others(rows)} segments the best was another than the last.",
         "",
-        f"Means over {units} pairs of category and seed, with 95 % bootstrap intervals; differences are paired."
+        f"Means over pairs of category and seed, of which there are {units}, with 95 % bootstrap intervals; differences"
+        " are paired."
         " belongs: similarity to the category's word; margin: that minus the similarity to the nearest known member.",
         "",
         f"| answers | kept | eyes | belongs after {usual} segments | after {last} | difference | margin after {usual} |"
@@ -233,6 +234,12 @@ def summary(table: pa.Table) -> str:
                     cells += [between(early), between(late), signed(there(late - early))]
                 lines.append(f"| {how} | {keep} | {eyes} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", *_of_answers(rows), ""])
+
+
+def _others(rows: Sequence[Mapping[str, Any]]) -> str:
+    """`3 of 80`: after how many segments the best checkpoint was not the last one, over all courses."""
+    after = [row for row in rows if row["keep"] == "best" and row["eyes"] == IMAGINED and row["segment"]]
+    return f"{sum(row['kept'] != row['segment'] for row in after)} of {len(after)}"
 
 
 def _of_answers(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -265,6 +272,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
     answers were worth; `drawings`, the first seed of each category as segments go on, the last and the kept checkpoint.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     rows = table.drop_columns(["drawing"]).to_pylist()
     found = unit_means(rows, ("answers", "keep", "eyes", "segment"), "belongs")
@@ -282,6 +290,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
                 axis.fill_between(segments, low, high, color=colours[how], alpha=0.08, linewidth=0)
         axis.axvline(rows[0]["usual"], color="grey", lw=0.8)
         axis.set(title=eyes, xlabel="segments", ylabel="similarity to the category")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.axes[0].legend(frameon=False, fontsize=8)
     asked = _asked(rows)
     axis = figure.add_subplot(grid[1, :])

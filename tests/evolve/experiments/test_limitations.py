@@ -127,6 +127,8 @@ def test_summary_and_figures_tell_of_both_guards_and_all_answers(whole):
         / 2
         for k in KEEPS
     )
+    kept = [r for r in rows if (r["keep"], r["eyes"]) == ("best", "judge") and r["segment"]]
+    assert f"After {sum(r['kept'] < r['segment'] for r in kept)} of {len(kept)} segments the best was another" in text
     assert "| first | best | judge |" in text and f" {best:.3f} (" in text and f" {last:.3f} (" in text
     found = figures(whole)
     assert [axis.get_title() for axis in found["segments"].axes[:3]] == list(EYES)
