@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import pytest
 
+from core.concept import Negative, Request
 from core.errors import ConceptreeError
 from core.namers import canned_namer
 from core.optimizer import ConceptLab
+from core.segments import Event
 from evolve.experiments.conduct import Bench, conduct
-from evolve.experiments.limitations import ANSWERS, KEEPS, SCHEMA, WORTH, Protocol, cases, figures, summary
+from evolve.experiments.limitations import ANSWERS, KEEPS, SCHEMA, WORTH, Protocol, _words, cases, figures, summary
 from evolve.experiments.looking import EYES, drawing_of
 from tests.evolve.test_experiments import Killed
 from tests.judges import AnyJudge
 
-QUICK = {"steps": 2, "segment": 1, "learning_rate": 5e-2}
+QUICK = {"steps": 2, "segment": 1, "learning_rate": 0.5}
 LITTLE = Protocol(categories=("pet", "fruit"), seeds=1, longer=3, settings=QUICK)
 
 
@@ -63,6 +65,16 @@ def test_what_is_kept_is_what_a_lab_keeps_that_ends_there(whole, backbone, tmp_p
         ]
         assert row["kept"] == concept.kept_step
         assert row["belongs"] == pytest.approx(concept.scores["category"], abs=1e-5)
+
+
+def test_some_courses_are_better_before_their_end(whole):
+    assert any(row["kept"] < row["segment"] for row in whole.to_pylist())
+
+
+def test_a_concept_that_ends_is_judged_without_the_negative_it_would_get_next():
+    cat, dog = Negative("cat", 0, "x"), Negative("dog", 2, "x")
+    event = Event(0, 2, Request("pet"), {}, negatives=(dog,), all_negatives=(cat, dog))
+    assert _words(event) == ["cat"]
 
 
 def test_what_answers_are_worth(backbone, tmp_path):
