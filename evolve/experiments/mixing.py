@@ -45,7 +45,7 @@ from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
 from evolve.experiments.conduct import Bench
-from evolve.experiments.drawing import draw_many
+from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
 from evolve.experiments.learning import founders_of, learn, run_of
 from evolve.experiments.looking import drawing_bytes, drawing_of, known_members
@@ -110,6 +110,7 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     Raises:
         ConceptreeError: the stack cannot draw, nobody knows two members of a category, or the weights are none.
     """
+    check_draws(bench.backbone)
     shares = protocol.shares
     if len(shares) < 2 or list(shares) != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] < 1:
         raise ConceptreeError(f"shares = {list(shares)}: give at least 2, from small to large, above 0 and below 1")

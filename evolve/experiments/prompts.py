@@ -32,7 +32,7 @@ from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.streams import stream, stream_seed
 from evolve.experiments.conduct import Bench
-from evolve.experiments.drawing import draw_many
+from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
 from evolve.experiments.learning import learn_in_waves, run_of
 from evolve.experiments.looking import drawing_bytes, drawing_of, known_members
@@ -105,6 +105,7 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     Raises:
         ConceptreeError: the stack cannot draw, nobody knows a category, or there are too few concepts or prompts.
     """
+    check_draws(bench.backbone)
     for prompt in protocol.prompts:
         if prompt.count("{}") != 1 or any(sign in prompt.replace("{}", "") for sign in "{}<>|"):
             raise ConceptreeError(f"prompt = {prompt!r}: write {{}} where the concept stands, once")
