@@ -14,7 +14,6 @@ beside the tables, and are gone on with as well.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -30,9 +29,9 @@ from evolve.develop import develop
 from evolve.evolution import Evolution, evolve, generations
 from evolve.experiments.conduct import Bench
 from evolve.experiments.judging import Array, diversity, judged
+from evolve.experiments.learning import job_of
 from evolve.experiments.statistics import by_unit, interval, signed
 from evolve.fitness import OBJECTIVES, measured, novelties
-from evolve.jobs import Job, jobs, new_job
 from evolve.population import founder_seed, starts
 from evolve.run import Run
 from evolve.selection import METHODS, mean_ranks, members, survivors
@@ -40,7 +39,6 @@ from evolve.toolbox import seeded
 
 CHANCE, FOUNDERS = "random", "founders"
 MEASURES = (*OBJECTIVES, "overall", "diversity")
-COMMAND = "experiment"
 AT_ONCE = 24  # concepts that are judged together
 SCHEMA = pa.schema(
     [
@@ -150,7 +148,7 @@ class Case:
             seed=self.seed,
             settings=self._settings(mixing=True),
         )
-        job = _job(run, asked.to_json())
+        job = job_of(run, asked.to_json())
         for generation in evolve(asked, run, self.bench.backbone, job, on_report=self._watch):
             self._tell(f"generation {generation.number} is there, {generation.record['stay']} stay")
         populations = [self._first(run), *(list(generation.survivors) for generation in generations(job))]
@@ -191,7 +189,7 @@ class Case:
             for number in range(before, before + count)
         ]
         watch = lambda report: self._watch(0, report)  # noqa: E731
-        return develop(requests, self.bench.backbone, run, job=_job(run, {"founders": before}), on_report=watch)
+        return develop(requests, self.bench.backbone, run, job=job_of(run, {"founders": before}), on_report=watch)
 
     def _first(self, run: Run) -> list[str]:
         return [each.id for each in run.entries([])[: self.protocol.population]]
@@ -267,12 +265,6 @@ class Case:
     def _watch(self, number: int, report: Report) -> None:
         if report.events and not report.events[0].draft:
             self._tell(f"generation {number}, step {report.step} of {report.steps}")
-
-
-def _job(run: Run, plan: Mapping[str, Any]) -> Job:
-    """The run's job of this plan, made if it is not there."""
-    plan = json.loads(json.dumps(plan))
-    return next((job for job in jobs(run, []) if job.plan == plan), None) or new_job(run, COMMAND, plan)
 
 
 def with_overall(table: pa.Table) -> pa.Table:
