@@ -71,6 +71,7 @@ def test_what_differs_is_lambda_alone(whole):
     settings = [each.concept.request.chosen.to_dict() for each in Run.open(folder / "runs" / "pet-0").individuals()]
     differ = {name for name in settings[0] if len({str(each[name]) for each in settings}) > 1}
     assert differ == {"lam", "clamp"} and len(settings) == 6
+    assert settings[0]["keep"] == "last" and not settings[0].get("patience")
 
 
 @pytest.mark.parametrize("after", [2, 7])
