@@ -11,6 +11,7 @@ from pathlib import Path
 from evolve.lineage import pedigree
 from evolve.migrations import pending
 from evolve.parts import PART, Damage, Room, RunError, digest_of, number_of
+from evolve.ratings import sessions
 from evolve.rows import PHOTO, PICTURE
 from evolve.run import FROM_THE_START, INDEX, Run, picture_digest
 
@@ -55,6 +56,7 @@ def check(run: Run) -> Checkup:
     drawings = run.drawings(damage=damage)
     notes = run.notes(damage)
     photos = run.photos(damage)
+    asked = {file for each in sessions(run, damage) for files in each.drawings for file in files}
 
     findings = [finding for name, room in run.rooms.items() for finding in _of_parts(name, room)]
     rows = dict.fromkeys((each.part, each.row, each.reason) for each in damage if each.row is not None)
@@ -68,7 +70,7 @@ def check(run: Run) -> Checkup:
         named = [f"{notes[id_].name} ({id_})" if id_ in notes and notes[id_].name else id_ for id_ in lost]
         text = f"{len(lost)} concepts are lost that drawings, notes or children tell of: {_some(named)}"
         findings.append(Finding("", text if len(lost) > 1 else text.replace("concepts are", "concept is")))
-    findings += _of_pictures(run, {drawing.file.name for drawing in drawings})
+    findings += _of_pictures(run, asked | {drawing.file.name for drawing in drawings})
     findings += [*_of_photos(run), *_of_imports(run)]
     findings += _of_doubles(run, Counter(each.name for each in entries))
     for name, room in run.rooms.items():

@@ -233,16 +233,20 @@ class Run:
         except RunError as error:
             raise Damage(entry.part, str(error), entry.row).error from error
 
+    def keep_picture(self, picture: Image.Image) -> Path:
+        """The file of a drawing, named by its content and written if it is not there."""
+        content = io.BytesIO()
+        picture.save(content, format="PNG")
+        file = self.folder / "drawings" / f"{picture_digest(content.getvalue())}.png"
+        if not file.exists():
+            write_atomically(file, content.getvalue())
+        return file
+
     def add_drawings(self, drawings: Sequence[tuple[str, str, int, Image.Image]]) -> list[Drawing]:
         """Store pictures: (concept id, prompt with {}, seed, picture) each."""
-        stored = []
-        for concept, prompt, seed, picture in drawings:
-            content = io.BytesIO()
-            picture.save(content, format="PNG")
-            file = self.folder / "drawings" / f"{picture_digest(content.getvalue())}.png"
-            if not file.exists():
-                write_atomically(file, content.getvalue())
-            stored.append(Drawing(concept, prompt, seed, file))
+        stored = [
+            Drawing(concept, prompt, seed, self.keep_picture(picture)) for concept, prompt, seed, picture in drawings
+        ]
         with self.writing():
             self.rooms["drawings"].append(
                 [{"concept": d.concept, "prompt": d.prompt, "seed": d.seed, "file": d.file.name} for d in stored]

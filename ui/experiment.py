@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -233,6 +233,64 @@ def figure15(
     run_experiment(experiment, protocol, folder, model, out)
 
 
+def table1(
+    *,
+    folder: Path,
+    categories: Sequence[str],
+    pairs: Sequence[str],
+    raters: Sequence[str],
+    sets: int,
+    pictures: int,
+    stable_diffusion: str | None,
+    preset: str,
+    steps: int | None,
+    model: str,
+    out: Console,
+) -> None:
+    """The paper's user study. See `evolve.experiments.userstudy`."""
+    check_extra()
+    from evolve.experiments import userstudy as experiment
+
+    given = negatives_by_category(pairs)
+    for category, of in given.items():
+        if len(of) > 1:
+            raise ConceptreeError(f"--pair has {len(of)} lists of negatives for {category!r}: give one")
+    protocol = experiment.Protocol(
+        **_chosen(categories or list(given)),
+        **({"pairs": {category: of[0] for category, of in given.items()}} if given else {}),
+        sets=sets,
+        pictures=pictures,
+        stable_diffusion=find_model(stable_diffusion).where if stable_diffusion else "",
+        preset=preset,
+        settings=shortened(steps),
+    )
+
+    def with_ratings(table: Any, bench: Any) -> Any:
+        experiment.invite(table, bench, raters)
+        return experiment.rated(table, bench)
+
+    run_experiment(experiment, protocol, folder, model, out, complete=with_ratings)
+    who = "Their sessions are" if raters else "Ask people with --rater LABEL; their sessions are then"
+    say(out, f"{who} on the page Rate of each run: conceptree view --runs {folder / 'runs'}")
+
+
+def styles(
+    *, folder: Path, objects: Sequence[str], seeds: int, count: int, steps: int | None, model: str, out: Console
+) -> None:
+    """New art styles. See `evolve.experiments.styles`."""
+    check_extra()
+    from evolve.experiments import styles as experiment
+
+    given = {"objects": tuple(objects)} if objects else {}
+    run_experiment(
+        experiment,
+        experiment.Protocol(**given, seeds=seeds, styles=count, settings=shortened(steps)),
+        folder,
+        model,
+        out,
+    )
+
+
 def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Categories for a Protocol, where a person chose any."""
     return {"categories": tuple(categories)} if categories else {}
@@ -257,10 +315,17 @@ def shortened(steps: int | None) -> dict[str, int]:
 
 
 def run_experiment(
-    experiment: ModuleType, protocol: Any, folder: Path, model: str, out: Console, asks: bool = False
+    experiment: ModuleType,
+    protocol: Any,
+    folder: Path,
+    model: str,
+    out: Console,
+    asks: bool = False,
+    complete: Callable[[Any, Any], Any] = lambda table, bench: table,
 ) -> None:
     """Conduct an experiment of `evolve.experiments`: a module with SCHEMA, `cases`, `summary` and `figures`. protocol:
-    its Protocol. asks: whether negatives are named by the stack's question answerer (`ui.stack.namer_of`).
+    its Protocol. asks: whether negatives are named by the stack's question answerer (`ui.stack.namer_of`). complete:
+    adds to the cases' table what is not kept with them, such as what people have said since.
     """
     from evolve.experiments.conduct import Bench, conduct, seconds_of, write_table
 
@@ -270,6 +335,7 @@ def run_experiment(
     name = experiment.__name__.rpartition(".")[2]
     cases = experiment.cases(protocol, bench)
     table = conduct(cases, experiment.SCHEMA, folder, bench.about(name, **protocol.of_each()), course.on_case)
+    table = complete(table, bench)
     write_table(table, folder / "results.parquet")
     told = f"{experiment.summary(table)}\n{_made_by(bench, seconds_of(table))}\n"
     write_atomically(folder / "summary.md", told.encode())

@@ -329,3 +329,69 @@ def figure15(**given: Any) -> None:
     from ui.experiment import figure15
 
     figure15(out=new_console(), **given)
+
+
+@experiment.command()
+@folder_option("table1")
+@categories_option("pet, plant, fruit, furniture and musical instrument")
+@click.option(
+    "--pair",
+    "pairs",
+    multiple=True,
+    metavar="CATEGORY:NEGATIVE,NEGATIVE",
+    help="Negatives instead of Figure 11's first pair of each category, as in pet:cat,dog.",
+)
+@click.option(
+    "--rater",
+    "raters",
+    multiple=True,
+    metavar="LABEL",
+    help="A person who is to rate: a session for each category, on the workbench's page Rate.",
+)
+@click.option(
+    "--sets", type=click.IntRange(1, 30), default=2, show_default=True, help="Of drawings, by each method and category."
+)
+@click.option("--pictures", type=click.IntRange(1, 100), default=4, show_default=True, help="Drawings of each set.")
+@click.option(
+    "--stable-diffusion", metavar="FOLDER|ID", help="A Stable Diffusion (1 or 2) to compare with; the paper has 2."
+)
+@preset_option
+@steps_option
+@model_option
+def table1(**given: Any) -> None:
+    """Table 1: people rate drawings of each method, blindly; the table is made of the ratings there are.
+
+    Once to draw what is asked; then with --rater for each person; and again when people have rated.
+
+    \b
+    Example: conceptree experiment table1 --rater ann --rater ben
+    """
+    from ui.console import new_console
+    from ui.experiment import table1
+
+    table1(out=new_console(), **given)
+
+
+@experiment.command()
+@folder_option("styles")
+@three_seeds_option
+@click.option("--styles", "count", type=click.IntRange(2, 1000), default=6, show_default=True, help="That are learned.")
+@click.option(
+    "--object",
+    "objects",
+    multiple=True,
+    metavar="TEXT",
+    help="What is painted, with its article; two or more that styles do not learn on, by default a car and others.",
+)
+@steps_option
+@model_option
+def styles(**given: Any) -> None:
+    """New art styles on other objects: whether they stay themselves, and how far they are from the named ones.
+
+    \b
+    Example: conceptree experiment styles --seeds 1 --styles 2
+    """
+    from ui.console import new_console
+    from ui.experiment import styles
+
+    styles(out=new_console(), **given)

@@ -10,6 +10,8 @@ from PIL import Image
 
 from core.backbone import Backbone
 from core.emoji.judge import Judge
+from evolve import Run
+from evolve.ratings import answer, sessions
 from tests.evolve.test_experiments import TinyJudge
 from tests.judges import AnyJudge
 from tests.stacks import save_clip
@@ -155,4 +157,28 @@ def test_concepts_in_words_are_shown_beside_what_the_words_draw(judge, stack_fol
     assert "| pet | " in (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert {row["eyes"] for row in pq.read_table(tmp_path / "results.parquet").to_pylist()} == {"stack", "judge"}
     with Image.open(tmp_path / "concepts.png") as picture:
+        assert 300 < picture.width <= 1400
+
+
+def test_a_study_asks_people_and_is_empty_until_they_have_rated(judge, stack_folder, tmp_path):
+    what = ("experiment", "table1", "--to", tmp_path, "--pair", "pet:cat,dog", "--sets", 1, "--pictures", 1)
+    shown = good(*what, "--steps", 2, "--model", stack_folder)
+    assert "Nobody has rated yet: the table is empty." in shown and "Ask people with --rater LABEL" in shown
+    shown = good(*what, "--steps", 2, "--rater", "ann", "--model", stack_folder)
+    run = Run.open(tmp_path / "runs" / "pet")
+    (session,) = sessions(run)
+    for question in session.questions():
+        answer(run, session, question, 4)
+    assert f"results.parquet, summary.md, sets.png, ratings.png are in {tmp_path}" in shown
+    assert "| ours | 1 | 4.00 |" in good(*what, "--steps", 2, "--model", stack_folder)
+    twice = ("--pair", "pet:cat")
+    assert "--pair has 2 lists of negatives for 'pet': give one" in one_line(*what, *twice, "--model", stack_folder)
+
+
+def test_new_styles_are_shown_on_objects(judge, stack_folder, tmp_path):
+    how = ("--seeds", 1, "--styles", 2, "--object", "a sofa", "--object", "a lemon", "--steps", 2)
+    shown = good("experiment", "styles", "--to", tmp_path, *how, "--model", stack_folder)
+    assert f"results.parquet, summary.md, sheet.png, named.png are in {tmp_path}" in shown
+    assert "| ConceptLab |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    with Image.open(tmp_path / "sheet.png") as picture:
         assert 300 < picture.width <= 1400
