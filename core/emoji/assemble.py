@@ -18,7 +18,7 @@ from core.emoji.sources import SETS
 from core.emoji.stages import JUDGE_CHANNELS, Workshop
 from core.emoji.teacher import Words
 
-VERSION = "emoji-1.1"
+VERSION = "emoji-1.2"
 DRAWING = {"steps": 16, "guidance_scale": 2.5, "size": 64}
 
 
