@@ -239,9 +239,9 @@ def summary(table: pa.Table) -> str:
     ]
     keys = ["eyes", "subject", "way"]
     found = {name: unit_means(rows, keys, name) for name in (*MEASURES, "lost", "fit")}
-    lost = {kind: found["lost"]["judge", kind, READ] for kind in SUBJECTS}
+    lost = {kind: found["lost"]["judge", kind, IMAGINED] for kind in SUBJECTS}
     lines = [
-        "By the judge, what a concept's description draws is less like the concept than its drawings are like each"
+        "By the judge, what a concept's imagined description draws is less like it than its drawings are like each"
         f" other by {signed(lost[CONCEPT])}; for known members, described in the same way, by {signed(lost[MEMBER])}.",
         "",
         f"Means over {len(lost[CONCEPT])} pairs of category and seed, 95 % bootstrap intervals where there are"
@@ -256,10 +256,16 @@ def summary(table: pa.Table) -> str:
             for way in WAYS:
                 cells = [cell(found[name][eyes, kind, way]) for name in ("fit", *MEASURES)]
                 lines.append(f"| {kind} | {way} | {' | '.join(cells)} | {signed(found['lost'][eyes, kind, way])} |")
-    lines += ["", "Concepts of seed 0 in words:", "", "| category | nearest words | description |", "|---|---|---|"]
-    for row in rows:
-        if (row["seed"], row["subject"], row["way"], row["eyes"]) == (0, CONCEPT, READ, "stack"):
-            lines.append(f"| {row['category']} | {row['nearest']} | {row['prompt']} |")
+    lines += [
+        "",
+        "Concepts of seed 0 in words:",
+        "",
+        "| category | nearest words | description | imagined description |",
+        "|---|---|---|---|",
+    ]
+    first = [row for row in rows if (row["seed"], row["subject"], row["eyes"]) == (0, CONCEPT, "stack")]
+    for read, imagined in zip(*([row for row in first if row["way"] == way] for way in (READ, IMAGINED)), strict=True):
+        lines.append(f"| {read['category']} | {read['nearest']} | {read['prompt']} | {imagined['prompt']} |")
     return "\n".join([*lines, ""])
 
 
@@ -283,11 +289,13 @@ def _sheet(rows: Sequence[Mapping[str, Any]], title: str) -> Any:
     chosen = [ways for (category, number), ways in subjects.items() if number < (4 if category == first else 2)]
     pictures, labels = [], []
     for ways in chosen:
-        strips = [ways[READ]["own_pictures"], ways[WORD]["pictures"], ways[READ]["pictures"]]
+        strips = [ways[WORD]["own_pictures"], *(ways[way]["pictures"] for way in WAYS)]
         pictures.append([picture for strip in strips for picture in _cut(strip)])
-        labels.append(f"{ways[READ]['prompt']} (nearest: {ways[READ]['nearest'].partition(',')[0]})")
-    each = len(pictures[0]) // 3
-    columns = [name for name in ("itself", WORD, READ) for _ in range(each)]
+        labels.append(
+            " / ".join([ways[WORD]["nearest"].partition(",")[0], ways[READ]["prompt"], ways[IMAGINED]["prompt"]])
+        )
+    each = len(pictures[0]) // (1 + len(WAYS))
+    columns = [name for name in ("itself", *WAYS) for _ in range(each)]
     return contact_sheet(pictures, labels, columns, title)
 
 

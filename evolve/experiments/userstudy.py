@@ -128,8 +128,16 @@ class Case:
         """One for each set, all at the category's word, as in the paper: Figure 11's of its first pair and seeds."""
         backbone, protocol = self.bench.backbone, self.protocol
         settings = Settings.for_stack(backbone, protocol.preset, category=self.category, **protocol.settings)
-        given = {"negatives": self.unlike, "schedule": "list", "settings": settings}
-        return [Request(self.category, seed=founder_seed(number, 0), **given) for number in range(protocol.sets)]
+        return [
+            Request(
+                self.category,
+                negatives=self.unlike,
+                schedule="list",
+                seed=founder_seed(number, 0),
+                settings=settings,
+            )
+            for number in range(protocol.sets)
+        ]
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each set, as in `SCHEMA`, which nobody has rated."""
@@ -323,4 +331,4 @@ def _sheet(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> Any:
         [drawing_of(shown[category, unlike, method]["picture"]) for method in methods] for category, unlike in lines
     ]
     labels = [f"{category}, not {unlike}" for category, unlike in lines]
-    return contact_sheet(pictures, labels, methods, "What is asked: one set of each method, without its name")
+    return contact_sheet(pictures, labels, methods, "What is asked: one set of each method; raters see no names")
