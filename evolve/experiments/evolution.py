@@ -335,7 +335,8 @@ def figures(table: pa.Table) -> dict[str, Any]:
         axis.set_title(measure)
         axis.set_xlabel("generation")
         axis.xaxis.get_major_locator().set_params(integer=True)
-    figure.axes[0].legend(frameon=False)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     return {"curves": figure}
 
 
