@@ -388,7 +388,7 @@ def _kept(picture: Any, shown: bool) -> bytes | None:
 
 def weights_of(family: str, share: float) -> tuple[float, ...]:
     """Of each parent, where the first (or the first child of two) has this share."""
-    rest = 1 - share
+    rest = round(1 - share, 9)  # so that 1 − 0.9 is the weight 0.1, as where a parent has that share itself
     return {TRIPLE: (share, rest / 2, rest / 2), GRAND: (share / 2, share / 2, rest / 2, rest / 2)}.get(
         family, (share, rest)
     )

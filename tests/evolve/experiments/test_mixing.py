@@ -237,3 +237,7 @@ def test_summary_and_figures_have_every_family_and_method(whole):
     means = [np.mean([row["similarity"] for row in seen if row["weight"] == weight]) for weight in weights]
     assert line.get_ydata() == pytest.approx(means)
     assert len(drawn["sheet"].axes) == (len(METHODS[PAIR]) + len(METHODS[WORDS])) * (2 + 2)
+
+
+def test_equal_weights_are_one_number_whichever_parent_has_them():
+    assert weights_of(PAIR, 0.9)[1] == 0.1 and weights_of(PAIR, 0.7)[1] == weights_of(PAIR, 0.3)[0]
