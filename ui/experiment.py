@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,32 +21,19 @@ from evolve.experiments.judging import Judge
 from ui.console import duration, say
 from ui.stack import asked, namer_of, open_stack
 
+ASKING = ("figure14", "ablations", "limitations", "negatives")  # negatives are named by the stack's question answerer
 
-def evolution(
-    *,
-    folder: Path,
-    categories: Sequence[str],
-    seeds: int,
-    select: str,
-    generations: int,
-    population: int,
-    steps: int | None,
-    model: str,
-    out: Console,
+
+def conduct_experiment(
+    name: str, *, folder: Path, steps: int | None, model: str, out: Console, **protocol: Any
 ) -> None:
-    """Does it evolve? See `evolve.experiments.evolution`."""
+    """Conduct the experiment of this name. protocol: fields of its Protocol; what is None or empty is left to it."""
     check_extra()
-    from evolve.experiments import evolution as experiment
-
-    protocol = experiment.Protocol(
-        **({"categories": tuple(categories)} if categories else {}),
-        seeds=seeds,
-        select=select,
-        generations=generations,
-        population=population,
-        settings=shortened(steps),
-    )
-    run_experiment(experiment, protocol, folder, model, out)
+    experiment = import_module(f"evolve.experiments.{name}")
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in protocol.items()}
+    chosen = {key: value for key, value in given.items() if value not in (None, ())}
+    asked = experiment.Protocol(**chosen, settings=shortened(steps))
+    run_experiment(experiment, asked, folder, model, out, asks=name in ASKING)
 
 
 def figure11(
@@ -97,142 +85,6 @@ def negatives_by_category(pairs: Sequence[str]) -> dict[str, list[list[str]]]:
     return found
 
 
-def figure13(
-    *,
-    folder: Path,
-    categories: Sequence[str],
-    seeds: int,
-    lambdas: Sequence[float],
-    steps: int | None,
-    model: str,
-    out: Console,
-) -> None:
-    """What λ does. See `evolve.experiments.figure13`."""
-    check_extra()
-    from evolve.experiments import figure13 as experiment
-
-    given = {"lambdas": tuple(lambdas)} if lambdas else {}
-    protocol = experiment.Protocol(**_chosen(categories), **given, seeds=seeds, settings=shortened(steps))
-    run_experiment(experiment, protocol, folder, model, out)
-
-
-def figure14(
-    *, folder: Path, categories: Sequence[str], seeds: int, every: int, steps: int | None, model: str, out: Console
-) -> None:
-    """Similarity over steps. See `evolve.experiments.figure14`."""
-    check_extra()
-    from evolve.experiments import figure14 as experiment
-
-    protocol = experiment.Protocol(**_chosen(categories), seeds=seeds, every=every, settings=shortened(steps))
-    run_experiment(experiment, protocol, folder, model, out, asks=True)
-
-
-def ablations(
-    *,
-    folder: Path,
-    categories: Sequence[str],
-    seeds: int,
-    stable_diffusion: str | None,
-    steps: int | None,
-    model: str,
-    out: Console,
-) -> None:
-    """What each part of the method is worth. See `evolve.experiments.ablations`."""
-    check_extra()
-    from evolve.experiments import ablations as experiment
-
-    protocol = experiment.Protocol(
-        **_chosen(categories), seeds=seeds, settings=shortened(steps), stable_diffusion=stable_diffusion or ""
-    )
-    run_experiment(experiment, protocol, folder, model, out, asks=True)
-
-
-def limitations(
-    *, folder: Path, categories: Sequence[str], seeds: int, longer: int, steps: int | None, model: str, out: Console
-) -> None:
-    """Many more segments than usual. See `evolve.experiments.limitations`."""
-    check_extra()
-    from evolve.experiments import limitations as experiment
-
-    protocol = experiment.Protocol(**_chosen(categories), seeds=seeds, longer=longer, settings=shortened(steps))
-    run_experiment(experiment, protocol, folder, model, out, asks=True)
-
-
-def negatives(
-    *,
-    folder: Path,
-    categories: Sequence[str],
-    seeds: int,
-    count: int,
-    wave: int,
-    steps: int | None,
-    model: str,
-    out: Console,
-) -> None:
-    """What adaptive negatives and waves are worth. See `evolve.experiments.negatives`."""
-    check_extra()
-    from evolve.experiments import negatives as experiment
-
-    chosen = _chosen(categories)
-    protocol = experiment.Protocol(**chosen, seeds=seeds, founders=count, wave=wave, settings=shortened(steps))
-    run_experiment(experiment, protocol, folder, model, out, asks=True)
-
-
-def mixing(
-    *,
-    folder: Path,
-    categories: Sequence[str],
-    seeds: int,
-    shares: Sequence[float],
-    pictures: int,
-    steps: int | None,
-    model: str,
-    out: Console,
-) -> None:
-    """Whom children resemble, by weights and methods. See `evolve.experiments.mixing`."""
-    check_extra()
-    from evolve.experiments import mixing as experiment
-
-    given = {"shares": tuple(shares)} if shares else {}
-    protocol = experiment.Protocol(
-        **_chosen(categories), **given, seeds=seeds, pictures=pictures, settings=shortened(steps)
-    )
-    run_experiment(experiment, protocol, folder, model, out)
-
-
-def prompts(
-    *,
-    folder: Path,
-    categories: Sequence[str],
-    seeds: int,
-    prompts: Sequence[str],
-    pictures: int,
-    steps: int | None,
-    model: str,
-    out: Console,
-) -> None:
-    """Whether concepts stay themselves in other prompts. See `evolve.experiments.prompts`."""
-    check_extra()
-    from evolve.experiments import prompts as experiment
-
-    given = {"prompts": tuple(prompts)} if prompts else {}
-    protocol = experiment.Protocol(
-        **_chosen(categories), **given, seeds=seeds, pictures=pictures, settings=shortened(steps)
-    )
-    run_experiment(experiment, protocol, folder, model, out)
-
-
-def figure15(
-    *, folder: Path, categories: Sequence[str], seeds: int, pictures: int, steps: int | None, model: str, out: Console
-) -> None:
-    """Concepts in words. See `evolve.experiments.figure15`."""
-    check_extra()
-    from evolve.experiments import figure15 as experiment
-
-    protocol = experiment.Protocol(**_chosen(categories), seeds=seeds, pictures=pictures, settings=shortened(steps))
-    run_experiment(experiment, protocol, folder, model, out)
-
-
 def table1(
     *,
     folder: Path,
@@ -272,23 +124,6 @@ def table1(
     run_experiment(experiment, protocol, folder, model, out, complete=with_ratings)
     who = "Their sessions are" if raters else "Ask people with --rater LABEL; their sessions are then"
     say(out, f"{who} on the page Rate of each run: conceptree view --runs {folder / 'runs'}")
-
-
-def styles(
-    *, folder: Path, objects: Sequence[str], seeds: int, count: int, steps: int | None, model: str, out: Console
-) -> None:
-    """New art styles. See `evolve.experiments.styles`."""
-    check_extra()
-    from evolve.experiments import styles as experiment
-
-    given = {"objects": tuple(objects)} if objects else {}
-    run_experiment(
-        experiment,
-        experiment.Protocol(**given, seeds=seeds, styles=count, settings=shortened(steps)),
-        folder,
-        model,
-        out,
-    )
 
 
 def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -10,9 +10,16 @@ import click
 
 from ui.commands import keep, model_option, preset_option, steps_option
 
-seeds_option = click.option(
-    "--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Repetitions of everything."
-)
+
+def seeds_option(default: int) -> Callable[[Any], Any]:
+    return click.option(
+        "--seeds", type=click.IntRange(1, 1000), default=default, show_default=True, help="Repetitions of everything."
+    )
+
+
+def categories_option(default: str) -> Callable[[Any], Any]:
+    """--category: which ones, several times; by default those named."""
+    return click.option("--category", "categories", multiple=True, help=f"By default {default}.")
 
 
 def folder_option(name: str) -> Callable[[Any], Any]:
@@ -35,6 +42,13 @@ def folder_option(name: str) -> Callable[[Any], Any]:
     return lambda command: to(judge(command))
 
 
+def _conduct(name: str, **given: Any) -> None:
+    from ui.console import new_console
+    from ui.experiment import conduct_experiment
+
+    conduct_experiment(name, out=new_console(), **given)
+
+
 @click.group()
 def experiment() -> None:
     """Conduct an experiment, and write its table, summary and figures into a folder; it goes on after a stop.
@@ -46,8 +60,8 @@ def experiment() -> None:
 
 @experiment.command()
 @folder_option("evolution")
-@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
-@seeds_option
+@categories_option("pet, fruit and musical instrument")
+@seeds_option(5)
 @click.option(
     "--select",
     type=click.Choice(["tournament", "nsga2", "novelty"]),
@@ -69,20 +83,12 @@ def evolution(**given: Any) -> None:
     \b
     Example: conceptree experiment evolution --category pet --seeds 1
     """
-    from ui.console import new_console
-    from ui.experiment import evolution
-
-    evolution(out=new_console(), **given)
+    _conduct("evolution", **given)
 
 
 @experiment.command()
 @folder_option("figure11")
-@click.option(
-    "--category",
-    "categories",
-    multiple=True,
-    help="By default pet, plant, fruit, furniture and musical instrument.",
-)
+@categories_option("pet, plant, fruit, furniture and musical instrument")
 @click.option(
     "--pair",
     "pairs",
@@ -90,7 +96,7 @@ def evolution(**given: Any) -> None:
     metavar="CATEGORY:NEGATIVE,NEGATIVE",
     help="Negatives instead of the embedded stack's three pairs for each category, as in pet:cat,dog.",
 )
-@seeds_option
+@seeds_option(5)
 @click.option(
     "--pictures",
     type=click.IntRange(1, 10_000),
@@ -118,15 +124,10 @@ def figure11(**given: Any) -> None:
     figure11(out=new_console(), **given)
 
 
-def categories_option(default: str) -> Callable[[Any], Any]:
-    """--category: which ones, several times; by default those named."""
-    return click.option("--category", "categories", multiple=True, help=f"By default {default}.")
-
-
 @experiment.command()
 @folder_option("figure13")
 @categories_option("pet, fruit and musical instrument")
-@seeds_option
+@seeds_option(5)
 @click.option(
     "--lambda",
     "lambdas",
@@ -142,16 +143,13 @@ def figure13(**given: Any) -> None:
     \b
     Example: conceptree experiment figure13 --category pet --seeds 1
     """
-    from ui.console import new_console
-    from ui.experiment import figure13
-
-    figure13(out=new_console(), **given)
+    _conduct("figure13", **given)
 
 
 @experiment.command()
 @folder_option("figure14")
 @categories_option("pet, plant, fruit, furniture and musical instrument")
-@seeds_option
+@seeds_option(5)
 @click.option(
     "--every",
     type=click.IntRange(1),
@@ -167,16 +165,13 @@ def figure14(**given: Any) -> None:
     \b
     Example: conceptree experiment figure14 --category pet --seeds 1
     """
-    from ui.console import new_console
-    from ui.experiment import figure14
-
-    figure14(out=new_console(), **given)
+    _conduct("figure14", **given)
 
 
 @experiment.command()
 @folder_option("ablations")
 @categories_option("pet, plant, fruit, furniture and musical instrument")
-@seeds_option
+@seeds_option(5)
 @click.option(
     "--stable-diffusion",
     metavar="FOLDER|ID",
@@ -192,16 +187,13 @@ def ablations(**given: Any) -> None:
     \b
     Example: conceptree experiment ablations --category pet --seeds 1
     """
-    from ui.console import new_console
-    from ui.experiment import ablations
-
-    ablations(out=new_console(), **given)
+    _conduct("ablations", **given)
 
 
 @experiment.command()
 @folder_option("limitations")
 @categories_option("pet, fruit, aircraft and sea animal")
-@seeds_option
+@seeds_option(5)
 @click.option(
     "--longer", type=click.IntRange(2, 100), default=4, show_default=True, help="Times the usual number of segments."
 )
@@ -213,23 +205,14 @@ def limitations(**given: Any) -> None:
     \b
     Example: conceptree experiment limitations --category aircraft --seeds 1
     """
-    from ui.console import new_console
-    from ui.experiment import limitations
-
-    limitations(out=new_console(), **given)
-
-
-def three_seeds_option(command: Any) -> Any:
-    return click.option(
-        "--seeds", type=click.IntRange(1, 1000), default=3, show_default=True, help="Repetitions of everything."
-    )(command)
+    _conduct("limitations", **given)
 
 
 @experiment.command()
 @folder_option("negatives")
-@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
-@three_seeds_option
-@click.option("--founders", "count", type=click.IntRange(2, 1000), default=6, show_default=True, help="Of each arm.")
+@categories_option("pet, fruit and musical instrument")
+@seeds_option(3)
+@click.option("--founders", "founders", type=click.IntRange(2, 1000), default=6, show_default=True, help="Of each arm.")
 @click.option(
     "--wave", type=click.IntRange(1, 1000), default=3, show_default=True, help="How many of a wave learn side by side."
 )
@@ -243,16 +226,13 @@ def negatives(**given: Any) -> None:
     \b
     Example: conceptree experiment negatives --category pet --seeds 1
     """
-    from ui.console import new_console
-    from ui.experiment import negatives
-
-    negatives(out=new_console(), **given)
+    _conduct("negatives", **given)
 
 
 @experiment.command()
 @folder_option("mixing")
-@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
-@three_seeds_option
+@categories_option("pet, fruit and musical instrument")
+@seeds_option(3)
 @click.option(
     "--share",
     "shares",
@@ -274,16 +254,13 @@ def mixing(**given: Any) -> None:
     \b
     Example: conceptree experiment mixing --category pet --seeds 1
     """
-    from ui.console import new_console
-    from ui.experiment import mixing
-
-    mixing(out=new_console(), **given)
+    _conduct("mixing", **given)
 
 
 @experiment.command()
 @folder_option("prompts")
-@click.option("--category", "categories", multiple=True, help="By default pet, fruit and musical instrument.")
-@three_seeds_option
+@categories_option("pet, fruit and musical instrument")
+@seeds_option(3)
 @click.option(
     "--prompt",
     "prompts",
@@ -302,16 +279,13 @@ def prompts(**given: Any) -> None:
     \b
     Example: conceptree experiment prompts --category pet --seeds 1
     """
-    from ui.console import new_console
-    from ui.experiment import prompts
-
-    prompts(out=new_console(), **given)
+    _conduct("prompts", **given)
 
 
 @experiment.command()
 @folder_option("figure15")
 @categories_option("pet, fruit and musical instrument")
-@three_seeds_option
+@seeds_option(3)
 @click.option(
     "--pictures", type=click.IntRange(2, 1000), default=6, show_default=True, help="Of each concept and description."
 )
@@ -325,10 +299,7 @@ def figure15(**given: Any) -> None:
     \b
     Example: conceptree experiment figure15 --category pet --seeds 1
     """
-    from ui.console import new_console
-    from ui.experiment import figure15
-
-    figure15(out=new_console(), **given)
+    _conduct("figure15", **given)
 
 
 @experiment.command()
@@ -374,8 +345,10 @@ def table1(**given: Any) -> None:
 
 @experiment.command()
 @folder_option("styles")
-@three_seeds_option
-@click.option("--styles", "count", type=click.IntRange(2, 1000), default=6, show_default=True, help="That are learned.")
+@seeds_option(3)
+@click.option(
+    "--styles", "styles", type=click.IntRange(2, 1000), default=6, show_default=True, help="That are learned."
+)
 @click.option(
     "--object",
     "objects",
@@ -391,7 +364,4 @@ def styles(**given: Any) -> None:
     \b
     Example: conceptree experiment styles --seeds 1 --styles 2
     """
-    from ui.console import new_console
-    from ui.experiment import styles
-
-    styles(out=new_console(), **given)
+    _conduct("styles", **given)

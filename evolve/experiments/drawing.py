@@ -30,9 +30,8 @@ def draw_concepts(
 def draw_many(
     backbone: Any, image_embeds: Tensor, seeds: Sequence[int], negative_image_embeds: Tensor | None = None
 ) -> list[Any]:
-    """Pictures of image embeddings [n, width], one seed each, in half precision on a processor that computes so: little
-    more than half the time, and a quarter of a grey level from what people are shown. negative_image_embeds: as for
-    `Backbone.draw`.
+    """Pictures of image embeddings [n, width], one seed each, in half precision on a processor that computes so: it is
+    faster, and no eye sees the difference to what people are shown. negative_image_embeds: as for `Backbone.draw`.
     """
     with _half_precision(image_embeds.device):
         return backbone.draw(image_embeds, seeds=list(seeds), negative_image_embeds=negative_image_embeds)
