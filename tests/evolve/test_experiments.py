@@ -16,31 +16,11 @@ from evolve.experiments.conduct import Bench, conduct, seconds_of
 from evolve.experiments.evolution import MEASURES, SCHEMA, Case, Protocol, cases, figures, summary, with_overall
 from evolve.experiments.judging import PROMPTS, StackEyes, diversity, judged
 from evolve.experiments.statistics import by_unit, interval, signed
+from tests.experiments import Killed, TinyJudge
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet",), seeds=2, generations=3, population=3, settings=QUICK)
 ARMS = LITTLE.arms
-
-
-class TinyJudge:
-    """Sees the mean colour of a picture; its words are three colours."""
-
-    version = "tiny judge"
-
-    def __init__(self):
-        self.categories = {"pet": ["cat", "dog"]}
-        self.words = {"pet": (1.0, 0.0, 0.0), "cat": (0.0, 1.0, 0.0), "dog": (0.0, 0.0, 1.0)}
-
-    def embed(self, images):
-        colours = [np.asarray(image.convert("RGB"), dtype=np.float32).mean((0, 1)) + 1 for image in images]
-        return torch.nn.functional.normalize(torch.tensor(np.stack(colours)), dim=1)
-
-    def similarity(self, images, words):
-        return self.embed(images) @ torch.tensor([self.words[word] for word in words]).T
-
-
-class Killed(BaseException):
-    """As a signal would."""
 
 
 def conducted(protocol, backbone, folder, tell=lambda _: None):

@@ -12,8 +12,7 @@ from core.backbone import Backbone
 from core.emoji.judge import Judge
 from evolve import Run
 from evolve.ratings import answer, sessions
-from tests.evolve.test_experiments import TinyJudge
-from tests.judges import AnyJudge
+from tests.experiments import AnyJudge, TinyJudge
 from tests.stacks import save_clip
 from tests.typed import good, one_line
 from ui.experiment import open_judge

@@ -27,8 +27,7 @@ from evolve.experiments.ablations import (
 from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.looking import EYES, Eyes, drawing_of, known_members, nearest_members, resemblance
 from tests.diffusion import save_sd
-from tests.evolve.test_experiments import Killed
-from tests.judges import AnyJudge
+from tests.experiments import AnyJudge, Killed
 
 QUICK = {"steps": 4, "segment": 2, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet",), seeds=1, settings=QUICK)

@@ -22,7 +22,7 @@ from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.drawing import draw_concepts, draw_many
 from evolve.experiments.figure11 import METHODS, PAIRS, SCHEMA, Protocol, cases, figures, summary
 from tests.diffusion import save_sd
-from tests.evolve.test_experiments import Killed, TinyJudge
+from tests.experiments import Killed, TinyJudge
 from tests.stacks import save_stack
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}

@@ -14,8 +14,7 @@ from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.figure13 import CLAMPS, SCHEMA, Protocol, cases, figures, summary
 from evolve.experiments.looking import EYES, Eyes, drawing_of, nearest_members, resemblance
-from tests.evolve.test_experiments import Killed
-from tests.judges import AnyJudge
+from tests.experiments import AnyJudge, Killed
 
 QUICK = {"steps": 4, "segment": 2, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet", "fruit"), seeds=2, lambdas=(0.0, 1.0, 5.0), drawings=2, settings=QUICK)

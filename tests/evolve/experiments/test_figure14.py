@@ -10,8 +10,7 @@ from core.optimizer import ConceptLab
 from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.figure14 import NEVER, SCHEMA, Protocol, cases, figures, summary
 from evolve.experiments.looking import EYES, drawing_of
-from tests.evolve.test_experiments import Killed
-from tests.judges import AnyJudge
+from tests.experiments import AnyJudge, Killed
 
 QUICK = {"steps": 8, "segment": 4, "learning_rate": 5e-2, "answers": "first"}
 LITTLE = Protocol(categories=("pet", "fruit"), seeds=2, every=2, settings=QUICK)

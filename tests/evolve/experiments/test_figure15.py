@@ -29,7 +29,7 @@ from evolve.experiments.figure15 import (
     figures,
     summary,
 )
-from tests.evolve.test_experiments import Killed, TinyJudge
+from tests.experiments import Killed, TinyJudge, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -45,10 +45,6 @@ def conducted(protocol, backbone, folder, tell=lambda _: None):
 def whole(backbone, tmp_path_factory):
     folder = tmp_path_factory.mktemp("figure15")
     return conducted(LITTLE, backbone, folder), folder
-
-
-def rows_of(table, **which):
-    return [row for row in table.to_pylist() if all(row[name] == value for name, value in which.items())]
 
 
 def test_a_description_begins_with_the_nearest_word_and_grows_while_it_gets_nearer(backbone):

@@ -14,8 +14,7 @@ from core.segments import Event
 from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.limitations import ANSWERS, KEEPS, SCHEMA, WORTH, Protocol, _words, cases, figures, summary
 from evolve.experiments.looking import EYES, drawing_of
-from tests.evolve.test_experiments import Killed
-from tests.judges import AnyJudge
+from tests.experiments import AnyJudge, Killed
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 0.5}
 LITTLE = Protocol(categories=("pet", "fruit"), seeds=1, longer=3, settings=QUICK)

@@ -27,7 +27,7 @@ from evolve.experiments.looking import (
     nearest_members,
     resemblance,
 )
-from tests.judges import STRANGE, AnyJudge
+from tests.experiments import STRANGE, AnyJudge
 from tests.stacks import CATEGORIES
 
 PICTURES = [Image.new("RGB", (16, 16), colour) for colour in ("red", "navy")]

@@ -34,7 +34,7 @@ from evolve.experiments.mixing import (
     summary,
     weights_of,
 )
-from tests.evolve.test_experiments import Killed, TinyJudge
+from tests.experiments import Killed, TinyJudge, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -67,10 +67,6 @@ def conducted(protocol, backbone, folder, tell=lambda _: None):
 def whole(backbone, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mixing")
     return conducted(LITTLE, backbone, folder), folder
-
-
-def rows_of(table, **which):
-    return [row for row in table.to_pylist() if all(row[name] == value for name, value in which.items())]
 
 
 def test_every_family_is_mixed_by_its_methods_over_all_shares(whole):

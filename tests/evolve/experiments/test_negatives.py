@@ -16,7 +16,7 @@ from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.judging import StackEyes
 from evolve.experiments.negatives import ARMS, SCHEMA, Protocol, cases, distinct_members, figures, summary
-from tests.evolve.test_experiments import Killed, TinyJudge
+from tests.experiments import Killed, TinyJudge, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -32,10 +32,6 @@ def conducted(protocol, backbone, folder, tell=lambda _: None):
 def whole(backbone, tmp_path_factory):
     folder = tmp_path_factory.mktemp("negatives")
     return conducted(LITTLE, backbone, folder), folder
-
-
-def rows_of(table, **which):
-    return [row for row in table.to_pylist() if all(row[name] == value for name, value in which.items())]
 
 
 def concept_of(folder, row):

@@ -17,7 +17,7 @@ from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.prompts import ARMS, MEASURES, SCHEMA, Protocol, cases, compared, figures, summary
 from evolve.experiments.sheets import SMALL, contact_sheet, small
-from tests.evolve.test_experiments import Killed, TinyJudge
+from tests.experiments import Killed, TinyJudge, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -35,10 +35,6 @@ def conducted(protocol, backbone, folder, tell=lambda _: None):
 def whole(backbone, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prompts")
     return conducted(LITTLE, backbone, folder), folder
-
-
-def rows_of(table, **which):
-    return [row for row in table.to_pylist() if all(row[name] == value for name, value in which.items())]
 
 
 def test_every_concept_is_drawn_in_every_prompt_that_the_stack_knows(whole):

@@ -16,7 +16,7 @@ from evolve import Run
 from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.drawing import draw_concepts, draw_many
 from evolve.experiments.styles import ARMS, SCHEMA, TEMPLATE, Protocol, cases, figures, nearest_known, summary
-from tests.evolve.test_experiments import Killed, TinyJudge
+from tests.experiments import Killed, TinyJudge, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -33,10 +33,6 @@ def conducted(protocol, backbone, folder, tell=lambda _: None):
 def whole(backbone, tmp_path_factory):
     folder = tmp_path_factory.mktemp("styles")
     return conducted(LITTLE, backbone, folder), folder
-
-
-def rows_of(table, **which):
-    return [row for row in table.to_pylist() if all(row[name] == value for name, value in which.items())]
 
 
 def test_every_style_is_on_every_object_that_the_stack_knows(whole):

@@ -16,7 +16,7 @@ from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.figure11 import DECODER, OURS, PRIOR
 from evolve.experiments.userstudy import SCHEMA, Protocol, cases, figures, invite, question, rated, summary
 from evolve.ratings import StudyError, answer, sessions
-from tests.evolve.test_experiments import Killed, TinyJudge
+from tests.experiments import Killed, TinyJudge
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet",), pairs={"pet": ["cat", "dog"]}, sets=2, pictures=2, settings=QUICK)

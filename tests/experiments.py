@@ -1,4 +1,4 @@
-"""A judge for tests of experiments that compare with all of a category's members."""
+"""What tests of experiments share: judges, a kill, and rows of a table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,27 @@ from core.errors import ConceptreeError
 from tests.stacks import CATEGORIES
 
 STRANGE = "turtle"  # a word that it does not know
+
+
+class Killed(BaseException):
+    """As a signal would."""
+
+
+class TinyJudge:
+    """Sees the mean colour of a picture; its words are three colours."""
+
+    version = "tiny judge"
+
+    def __init__(self):
+        self.categories = {"pet": ["cat", "dog"]}
+        self.words = {"pet": (1.0, 0.0, 0.0), "cat": (0.0, 1.0, 0.0), "dog": (0.0, 0.0, 1.0)}
+
+    def embed(self, images):
+        colours = [np.asarray(image.convert("RGB"), dtype=np.float32).mean((0, 1)) + 1 for image in images]
+        return torch.nn.functional.normalize(torch.tensor(np.stack(colours)), dim=1)
+
+    def similarity(self, images, words):
+        return self.embed(images) @ torch.tensor([self.words[word] for word in words]).T
 
 
 class AnyJudge:
@@ -32,3 +53,8 @@ class AnyJudge:
         seed = int(hashlib.sha256(word.encode()).hexdigest()[:8], 16)
         direction = torch.randn(12, generator=torch.Generator().manual_seed(seed))
         return torch.nn.functional.normalize(direction, dim=0)
+
+
+def rows_of(table, **which):
+    """Those of a table's rows that have these values."""
+    return [row for row in table.to_pylist() if all(row[name] == value for name, value in which.items())]
