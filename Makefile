@@ -5,12 +5,13 @@ TORCH       ?= auto
 TORCH_INDEX ?=
 CONSTRAINTS ?= constraints.txt
 ARGS        ?=
+EXPERIMENTS ?= evolution figure11 figure13 figure14 ablations limitations negatives mixing prompts figure15 styles table1
 
 BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants train-emoji card regenerate venv python npm
+.PHONY: help demo test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants experiments train-emoji card regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -67,6 +68,12 @@ bench-view: python ## until the family tree is seen in a browser, at 100, 1,000 
 mutants: venv ## deliberate faults, each of which a test must notice
 	$(BIN)/python -m tests.mutants $(ARGS)
 
+experiments: venv ## the paper's experiments, into docs/experiments/ (hours; goes on where it was stopped)
+	$(ENVIRONMENT) --extra experiments
+	for name in $(EXPERIMENTS); do \
+	  $(BIN)/conceptree experiment $$name --to docs/experiments/$$name $(ARGS) || exit; \
+	done
+
 train-emoji: npm ## train the embedded model again, stage by stage (hours; resumes; needs npm)
 	$(ENVIRONMENT) --extra train
 	$(BIN)/python -m core.emoji.train $(ARGS)
@@ -83,6 +90,8 @@ regenerate: npm ## after new weights: calibrate, measure and draw again all that
 	$(BIN)/conceptree demo --out .cache/regenerate
 	cp .cache/regenerate/demo/sheet.png docs/images/demo.png
 	$(BIN)/python tools/example.py
+	mv docs/experiments .cache/regenerate/ # of the old weights; a stop from here on is gone on with by make experiments
+	$(MAKE) experiments
 
 venv: python ## the environment alone, e.g. make venv TORCH=cuda
 	$(ENVIRONMENT)

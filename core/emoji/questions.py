@@ -13,11 +13,17 @@ from core.emoji.sources import SETS
 from core.emoji.teacher import Words
 
 KINDS = ("thing", "category", "style", "background")
+STYLES = len(LOOKS) - 1 + len(SETS)
 
 
 def answers(words: Words) -> tuple[str, ...]:
     """Every answer: names, then looks and sets, then backgrounds."""
     return (*words.things, *LOOKS[1:], *(art.style for art in SETS), *BACKGROUNDS)
+
+
+def style_answer(style: int, look: int) -> int:
+    """Which of the STYLES answers is right about a picture of that set and look: the look, where it has one."""
+    return look - 1 if look else len(LOOKS) - 1 + style
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class QuestionWriter:
             mask = np.zeros(count, dtype=bool)
             mask[: self.things] = words.belongs[:, column].numpy()
             self.members[category] = mask
-        spans = np.cumsum([0, self.things, len(LOOKS) - 1 + len(SETS), len(BACKGROUNDS)])
+        spans = np.cumsum([0, self.things, STYLES, len(BACKGROUNDS)])
         self.spans = [np.isin(np.arange(count), np.arange(a, b)) for a, b in pairwise(spans)]
 
     def write(self, kind: str, truth: Sequence[int], generator: np.random.Generator) -> Question:
@@ -59,7 +65,7 @@ class QuestionWriter:
             return Question("what is in this photo?", kind, thing, self.spans[0])
         if kind == "style":
             scene = ("a dog", f"a {self.words.things[thing]}", "a horse and a barn")[generator.integers(3)]
-            answer = self.things + (look - 1 if look else len(LOOKS) - 1 + style)
+            answer = self.things + style_answer(style, look)
             return Question(f"what art style was used in this photo of {scene}?", kind, answer, self.spans[1])
-        answer = self.things + len(LOOKS) - 1 + len(SETS) + background
+        answer = self.things + STYLES + background
         return Question("what color is the background?", kind, answer, self.spans[2])

@@ -36,7 +36,7 @@ from core.emoji.learning import (
 )
 from core.emoji.models import WIDTH
 from core.emoji.pictures import MOVED, STILL, PictureSource
-from core.emoji.questions import KINDS, QuestionWriter, answers
+from core.emoji.questions import KINDS, STYLES, QuestionWriter, answers, style_answer
 from core.emoji.render import Drawings, held_out_pairs, render
 from core.emoji.teacher import WordNet, Words, thumbnail_loss, word_loss
 from core.emoji.tokenizer import word_tokenizer
@@ -355,19 +355,22 @@ def _train_unet(
 
 
 class Answerer(nn.Module):
-    """The question answerer with what only its training needs: heads that read the teacher's embedding off it.
+    """The question answerer with what only its training needs: heads that read the teacher's embedding and the style
+    off it, whatever it was asked.
 
-    A small transformer that is told answers alone does not learn to see.
+    A small transformer that is told answers alone does not learn to see; the teacher's embedding is of things, and
+    says little of a style.
     """
 
     def __init__(self, model: ViltForQuestionAnswering):
         super().__init__()
         self.model = model
         self.from_patches, self.from_answer = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.style_of_patches = nn.Linear(WIDTH, STYLES)
 
-    def forward(self, ids: Tensor, attention: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits ``[n, answers]`` and what the last patches and the answering token tell of the picture, unit
-        ``[n, width]`` each.
+    def forward(self, ids: Tensor, attention: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits ``[n, answers]``, what the last patches and the answering token tell of the picture, unit
+        ``[n, width]`` each, and the patches' logits of its style ``[n, STYLES]``.
         """
         mask = torch.ones(len(ids), models.SEEN_SIZE, models.SEEN_SIZE, dtype=torch.long)
         out = self.model(
@@ -379,8 +382,10 @@ class Answerer(nn.Module):
         )
         patches = out.hidden_states[-2][:, ids.shape[1] :].mean(1)
         answering = out.hidden_states[-1][:, 0]
-        told = (self.from_patches(patches), self.from_answer(answering))
-        return (out.logits.float(), *(F.normalize(each.float(), dim=1) for each in told))  # type: ignore[return-value]
+        told, answered = (
+            F.normalize(each.float(), dim=1) for each in (self.from_patches(patches), self.from_answer(answering))
+        )
+        return out.logits.float(), told, answered, self.style_of_patches(patches).float()
 
 
 def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
@@ -414,14 +419,17 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
         wanted = F.one_hot(right, possible.shape[1]).float()
         wanted[about_things] = 0.5 * wanted[about_things] + 0.5 * taken[about_things]
         with half_precision():
-            logits, patches, answering = model(ids[:, :length], attention[:, :length], batch.pixels)
+            logits, patches, answering, of_style = model(ids[:, :length], attention[:, :length], batch.pixels)
         apart = 1 - (patches * embeds).sum(1).mean()
         apart_answering = (1 - (answering * embeds).sum(1))[about_things].mean()
         loss = -(wanted * logits.log_softmax(1)).sum(1).mean()
+        styles = torch.tensor([style_answer(style, look) for _, style, look, _ in truth])
+        style_loss = F.cross_entropy(of_style, styles)
         correct = (logits.argmax(1) == right).float()
         figures = {"answer": float(loss.detach()), "apart": float(apart.detach()), "right": float(correct.mean())}
         figures |= {k: float(correct[torch.from_numpy(kinds == k)].mean()) for k in ("category", "style")}
-        return loss + 4 * apart + 4 * apart_answering, figures
+        figures["style_told"] = float((of_style.argmax(1) == styles).float().mean())
+        return loss + 4 * apart + 4 * apart_answering + style_loss, figures
 
     fit("vqa", model, loss_of_step, shop.checkpoints, steps=shop.steps(6000), peak=2e-3, seed=9, weight_decay=0.05)
     return model.model

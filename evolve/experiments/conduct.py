@@ -117,17 +117,18 @@ def _check_folder(folder: Path, about: Mapping[str, Any]) -> None:
     try:
         there = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(about, indent=1, ensure_ascii=False).encode())
-        return
+        there = about
     except (OSError, ValueError) as error:
         raise ConceptreeError(f"{str(file)!r} cannot be read: choose another folder with --to") from error
     for name, value in about.items():
-        if there.get(name) != value:
+        # A stack may be given another name: its fingerprints say what it is.
+        if name != "stack" and there.get(name) != value:
             raise ConceptreeError(
                 f"{str(folder)!r} holds an experiment with another {name} ({_short(there.get(name))} instead of"
                 f" {_short(value)}): choose another folder with --to, or remove that one"
             )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, json.dumps(about, indent=1, ensure_ascii=False).encode())
 
 
 def _short(value: Any) -> str:

@@ -29,7 +29,7 @@ from evolve.develop import develop
 from evolve.evolution import Evolution, evolve, generations
 from evolve.experiments.conduct import Bench
 from evolve.experiments.judging import Array, diversity, judged
-from evolve.experiments.learning import job_of
+from evolve.experiments.learning import RUNS, job_of, run_of
 from evolve.experiments.statistics import by_unit, interval, signed
 from evolve.fitness import OBJECTIVES, measured, novelties
 from evolve.population import founder_seed, starts
@@ -160,15 +160,11 @@ class Case:
         return Settings.for_stack(self.bench.backbone, mixing=mixing, category=self.category, **given)
 
     def run_there(self) -> Run:
-        return Run.open(self.bench.folder / "runs" / self.name)
+        return Run.open(self.bench.folder / RUNS / self.name)
 
     def _run(self) -> Run:
         """The arm's run, with the founders that all arms begin with."""
-        place = self.bench.folder / "runs" / self.name
-        if not (place / "run.json").is_file():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            Run.create(place, self.category, self.bench.backbone)
-        run = Run.open(place)
+        run = run_of(self.bench, self.name, self.category)
         if self.arm == self.protocol.select:
             self._learn_founders(run, 0, self.protocol.population)
         elif not run.entries([]):

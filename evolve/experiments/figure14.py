@@ -27,10 +27,10 @@ from evolve.experiments.looking import (
     IMAGINED,
     STACK,
     Eyes,
-    WatchedLab,
     check_categories,
     drawing_bytes,
     drawing_of,
+    learn_watched,
 )
 from evolve.experiments.statistics import between, interval, signed, there
 
@@ -98,17 +98,12 @@ class Case:
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        requests = self.requests()
-        how = {"every": self.protocol.every, "at_once": len(requests)}
-        lab = WatchedLab(self.bench.backbone, namer=self.bench.namer, **how)
-        events: list[list[Event]] = [[] for _ in requests]
-        for report in lab.learn(requests):
-            for event in report.events:
-                events[event.index].append(event)
-            if report.events:
-                self.bench.tell(f"{self.name}: step {report.step} of {report.steps}")
-        self.bench.tell(f"{self.name}: measuring")
-        return [row for place, of in enumerate(events) for row in self._course(of, lab.course, place)]
+        events, course = learn_watched(self.requests(), self.bench, self.protocol.every, self._tell)
+        self._tell("measuring")
+        return [row for place, of in enumerate(events) for row in self._course(of, course, place)]
+
+    def _tell(self, text: str) -> None:
+        self.bench.tell(f"{self.name}: {text}")
 
     def _course(self, events: Sequence[Event], course: Mapping[int, torch.Tensor], place: int) -> list[dict[str, Any]]:
         """The rows of one concept: a segment's boundaries, and the vectors of a batch at some steps."""

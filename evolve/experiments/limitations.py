@@ -33,11 +33,11 @@ from evolve.experiments.looking import (
     IMAGINED,
     STACK,
     Eyes,
-    WatchedLab,
     check_categories,
     drawing_bytes,
     drawing_of,
     known_members,
+    learn_watched,
     resemblance,
 )
 from evolve.experiments.sheets import contact_sheet
@@ -121,16 +121,12 @@ class Case:
         return [Settings.for_stack(self.bench.backbone, category=each, **given) for each in self.protocol.categories]
 
     def rows(self) -> list[dict[str, Any]]:
-        requests, segment = self.requests(), self._usual()[0].segment
-        lab = WatchedLab(self.bench.backbone, namer=self.bench.namer, every=segment, at_once=len(requests))
-        events: list[list[Event]] = [[] for _ in requests]
-        for report in lab.learn(requests):
-            for event in report.events:
-                events[event.index].append(event)
-            if report.events:
-                self.bench.tell(f"{self.name}: step {report.step} of {report.steps}")
-        self.bench.tell(f"{self.name}: measuring")
-        return [row for place, of in enumerate(events) for row in self._course(of, lab.course, place)]
+        events, course = learn_watched(self.requests(), self.bench, self._usual()[0].segment, self._tell)
+        self._tell("measuring")
+        return [row for place, of in enumerate(events) for row in self._course(of, course, place)]
+
+    def _tell(self, text: str) -> None:
+        self.bench.tell(f"{self.name}: {text}")
 
     def _course(self, events: Sequence[Event], course: Mapping[int, torch.Tensor], place: int) -> list[dict[str, Any]]:
         """The rows of one concept: its boundaries, and a batch's vectors at each of them."""

@@ -11,18 +11,19 @@ averaged: what is another member in each of its pictures is near to members.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from core.concept import Request
 from core.constraints import normalise
 from core.errors import ConceptreeError
 from core.metrics import imagine_panel, imagine_word, word_similarity
 from core.negatives import says_again
-from core.optimizer import ConceptLab
+from core.optimizer import ConceptLab, Event
 from core.settings import Settings
 from core.state import State
 from core.step import Step
@@ -144,6 +145,20 @@ class WatchedLab(ConceptLab):
             return state, losses
 
         return watched
+
+
+def learn_watched(
+    requests: Sequence[Request], bench: Bench, every: int, tell: Callable[[str], None]
+) -> tuple[list[list[Event]], dict[int, Tensor]]:
+    """Each one's boundaries, and the course of all, which learn as one batch (`WatchedLab`)."""
+    lab = WatchedLab(bench.backbone, namer=bench.namer, every=every, at_once=len(requests))
+    events: list[list[Event]] = [[] for _ in requests]
+    for report in lab.learn(requests):
+        for event in report.events:
+            events[event.index].append(event)
+        if report.events:
+            tell(f"step {report.step} of {report.steps}")
+    return events, lab.course
 
 
 def drawing_bytes(images: Sequence[Any]) -> bytes:

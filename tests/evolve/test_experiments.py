@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -191,6 +193,17 @@ def test_a_case_leaves_a_table_that_is_not_made_again(tmp_path):
         table = conduct([one], schema, tmp_path, {"experiment": "x"}, lambda *told_now: told.append(told_now))
         assert table.to_pylist() == [{"value": 1.5}] and seconds_of(table) >= 0
     assert one.made == 1 and told == [(0, 1)]
+
+
+def test_a_stack_may_get_another_name_but_not_other_weights(tmp_path):
+    one, schema = One(), pa.schema([("value", pa.float64())])
+    about = {"experiment": "x", "stack": "old", "fingerprint": "1"}
+    conduct([one], schema, tmp_path, about)
+    conduct([one], schema, tmp_path, {**about, "stack": "new"})
+    assert one.made == 1 and json.loads((tmp_path / "experiment.json").read_text())["stack"] == "new"
+    with pytest.raises(ConceptreeError, match=r"another fingerprint \(\"1\" instead of \"2\"\)"):
+        conduct([one], schema, tmp_path, {**about, "fingerprint": "2"})
+    assert json.loads((tmp_path / "experiment.json").read_text())["fingerprint"] == "1"
 
 
 @pytest.mark.parametrize(("damage", "said"), [(b"PAR1", "cannot be read"), (None, "has other columns")])
