@@ -46,7 +46,8 @@ def mate(
     settings are of another preset than `default`. category: by default that of the heaviest parent; photographs alone
     have none. photos: parents from outside, see `photos.photo_parent`. homes: for parents of other runs, by concept id,
     the names of those runs. words: what it shall be besides ("blue"), by the positive part of Eq. 3, whose λ stands in
-    the settings: the loss is then λ (1 − S(words)) plus that of Eq. 5.
+    the settings: the loss is then λ (1 − S(words)) plus that of Eq. 5. inherit: it shall also be of the category, and
+    keep away from what its parents keep away from (Eq. 3); what lies between two members is less of the category.
     """
     if not parents and not photos:
         raise RequestError("a child needs at least one parent")

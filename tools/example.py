@@ -28,7 +28,8 @@ def main() -> None:
     settings = chosen_settings(backbone, category=CATEGORY)
     plan = plan_founders(backbone, CATEGORY, FOUNDERS, 1, "adaptive", "object", SEED, settings)
     family = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
-    how = {"settings": chosen_settings(backbone, mixing=True), "known": {}}
+    mixing = chosen_settings(backbone, category=CATEGORY, mixing=True)
+    how = {"settings": mixing, "known": {}, "category": CATEGORY, "inherit": True}
     for number, generation in enumerate((CHILDREN, GRANDCHILDREN)):
         parents = [[(family[place], weight) for place, weight in each] for each in generation]
         family += breed(run, backbone, parents, SEED + number, how, out)

@@ -55,8 +55,9 @@ def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) 
 
     parents = most_different(pets)
     say(out, f"\nThe two that differ most are {parents[0].name} and {parents[1].name}: children of theirs")
-    settings = chosen_settings(backbone, mixing=True, steps=steps)
-    how = {"settings": settings, "images": IMAGES, "keep": KEEP, "known": {}, "category": CATEGORY}
+    settings = chosen_settings(backbone, category=CATEGORY, mixing=True, steps=steps)
+    # Children of Eq. 5 alone lie between their parents, and less in the category than either.
+    how = {"settings": settings, "images": IMAGES, "keep": KEEP, "known": {}, "category": CATEGORY, "inherit": True}
     children = breed(run, backbone, [zip(parents, weights, strict=True) for weights in WEIGHTS], seed, how, out)
     other = most_unlike(children[0], [pet for pet in pets if pet not in parents] or parents)
     say(out, f"\nA grandchild, of {children[0].name} and the founder that is least like it, {other.name}")

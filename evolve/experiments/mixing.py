@@ -11,6 +11,8 @@ For each category and seed, five families, all with founders of their own or wit
 and methods of mixing them:
 
     Eq. 5                   learned on the parents' images, from the mean of their vectors on, as by `conceptree breed`
+    Eq. 5, inheriting       the same, of the category and away from the parents' negatives besides, as by `breed
+                            --inherit`
     paper, published        the presets: begun at the category's word; published mixes on the text embedding, as the
                             authors' code does
     at once                 all four grandparents as the parents of one child
@@ -56,7 +58,7 @@ from evolve.photos import Photograph, photo_parent
 from evolve.population import founder_seed
 
 PAIR, TRIPLE, GRAND, PHOTO, WORDS = FAMILIES = ("pair", "triple", "grandparents", "concept and photograph", "words")
-EQ5, PAPER, PUBLISHED, ONCE = "Eq. 5", "paper", "published", "at once"
+EQ5, INHERITING, PAPER, PUBLISHED, ONCE = "Eq. 5", "Eq. 5, inheriting", "paper", "published", "at once"
 VECTORS, EMBEDDINGS, POSITIVES = "vectors", "embeddings", "positives"
 PARENT = "a parent"  # in place of a method: how the parents resemble each other, and each its own other pictures
 COMPOSED = ("a mix of a {} and a {}", "a half {} half {}", "a {} {}", "a {} and a {}")
@@ -247,15 +249,16 @@ class Case:
         known: Images = {}
         asked: list[tuple[str, str, float, Request]] = []
 
-        def ask(family: str, method: str, of: Sequence[str], preset: str = "default") -> None:
+        def ask(family: str, method: str, of: Sequence[str], **how: Any) -> None:
             for share in self._shares(family):
-                request = self._child(parents, of, weights_of(family, share), known, preset)
+                request = self._child(parents, of, weights_of(family, share), known, **how)
                 asked.append((family, method, share, request))
 
         self._tell("drawing the parents' images for Eq. 5")
         ask(PAIR, EQ5, keys[PAIR])
-        ask(PAIR, PAPER, keys[PAIR], "paper")
-        ask(PAIR, PUBLISHED, keys[PAIR], "published")
+        ask(PAIR, INHERITING, keys[PAIR], inherit=True)
+        ask(PAIR, PAPER, keys[PAIR], preset="paper")
+        ask(PAIR, PUBLISHED, keys[PAIR], preset="published")
         ask(TRIPLE, EQ5, keys[TRIPLE])
         ask(GRAND, ONCE, keys[GRAND])
         ask(PHOTO, EQ5, keys[PHOTO])
@@ -288,13 +291,13 @@ class Case:
         ]
 
     def _child(
-        self, parents: Parents, of: Sequence[str], weights: Sequence[float], known: Images, preset: str = "default"
+        self, parents: Parents, of: Sequence[str], weights: Sequence[float], known: Images, **how: Any
     ) -> Request:
         pairs = list(zip(of, weights, strict=True))
         concepts = [(parents.founders[key], weight) for key, weight in pairs if key in parents.founders]
         backbone = self.bench.backbone
         photos = [photo_parent(parents.photographs[k], w, backbone) for k, w in pairs if k in parents.photographs]
-        return self._mated(concepts, known, photos, preset)
+        return self._mated(concepts, known, photos, **how)
 
     def _mated(
         self,
@@ -302,6 +305,7 @@ class Case:
         known: Images,
         photos: Sequence[Parent] = (),
         preset: str = "default",
+        inherit: bool = False,
     ) -> Request:
         """All children of a case have one seed: only parents, weights and methods differ."""
         return mate(
@@ -314,6 +318,7 @@ class Case:
             keep=self.protocol.keep,
             known=known,
             photos=photos,
+            inherit=inherit,
         )
 
     def _worded(self, words: Sequence[str], share: float) -> Request:
@@ -399,7 +404,7 @@ def summary(table: pa.Table) -> str:
     rows = table.drop_columns(["picture"]).to_pylist()
     eyes = list(dict.fromkeys(row["eyes"] for row in rows))
     follows, least = follow(rows), least_alike(rows)
-    pair = {method: (PAIR, method, "judge") for method in (EQ5, VECTORS, EMBEDDINGS, PAPER, PUBLISHED)}
+    pair = {method: (PAIR, method, "judge") for method in (EQ5, INHERITING, VECTORS, EMBEDDINGS, PAPER, PUBLISHED)}
     lines = [
         "Of two founders, by the judge: weight and similarity to a parent have a rank correlation of"
         f" {_listed(pair, follows, 2)}; at equal weights the similarity to the parent that the child resembles less is"

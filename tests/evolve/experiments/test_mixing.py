@@ -18,6 +18,7 @@ from evolve.experiments.mixing import (
     EMBEDDINGS,
     EQ5,
     GRAND,
+    INHERITING,
     PAIR,
     PARENT,
     PHOTO,
@@ -40,7 +41,7 @@ from tests.stacks import CATEGORIES
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet",), seeds=1, shares=(0.2, 0.4), pictures=2, images=2, keep=1, settings=QUICK)
 METHODS = {
-    PAIR: [EQ5, "paper", "published", EMBEDDINGS, VECTORS],
+    PAIR: [EQ5, INHERITING, "paper", "published", EMBEDDINGS, VECTORS],
     TRIPLE: [EQ5, EMBEDDINGS, VECTORS],
     GRAND: ["at once", EQ5, EMBEDDINGS, VECTORS],
     PHOTO: [EQ5, EMBEDDINGS],
