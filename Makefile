@@ -69,7 +69,6 @@ mutants: venv ## deliberate faults, each of which a test must notice
 	$(BIN)/python -m tests.mutants $(ARGS)
 
 experiments: venv ## the paper's experiments, into docs/experiments/ (hours; goes on where it was stopped)
-	$(ENVIRONMENT) --extra experiments
 	for name in $(EXPERIMENTS); do \
 	  $(BIN)/conceptree experiment $$name --to docs/experiments/$$name $(ARGS) || exit; \
 	done

@@ -3,19 +3,22 @@ step or until nothing is left to gain; and founders with given negatives, likewi
 
 The parents are founders of the example run and fresh ones of two other categories. The mixing loss is 1 − `resembles`
 on the fixed panel. What is learned is drawn, and the judge (core/emoji/judge.py) says what it takes the drawings for,
-and how like the parents' drawings they are; it knows nothing of the stack that they were learned on.
+and how like the parents' drawings they are; it knows nothing of the stack that they were learned on. Differences are
+paired, of the same requests, with 95 % bootstrap intervals.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from rich.console import Console
@@ -25,6 +28,7 @@ from core import Backbone, Concept, ConceptLab, Request, Settings
 from core.depict import draw_concept
 from core.emoji.judge import Judge
 from evolve import Run, mate
+from evolve.experiments.statistics import Array, signed
 
 EXAMPLE = Path(__file__).parent.parent / "runs" / "example"
 NEGATIVES = {
@@ -37,6 +41,7 @@ LOOK = 10  # steps between two points of a curve
 WITHIN = 0.01  # of the final mixing loss
 PROMPTS = ("a photo of a {}", "a pencil sketch of a {}")
 SEED = 1  # of the drawings
+SECONDS = "seconds each"
 
 
 @dataclass
@@ -124,29 +129,48 @@ class Opinions:
             self.drawn[concept.id] = draw_concept(self.backbone, concept, PROMPTS, [SEED] * len(PROMPTS))
         return self.drawn[concept.id]
 
-    def belongs(self, concepts: Sequence[Concept]) -> float:
-        """How likely the drawings show a member of the category."""
-        return fmean(fmean(self.judge.category(self.of(each), each.request.category)) for each in concepts)
+    def belongs(self, concepts: Sequence[Concept]) -> Array:
+        """How likely the drawings of each show a member of the category."""
+        return np.array([fmean(self.judge.category(self.of(each), each.request.category)) for each in concepts])
 
-    def new(self, concepts: Sequence[Concept]) -> float:
-        """1 − how sure it is of the name that it thinks likeliest."""
-        return 1 - fmean(fmean(names[0][1] for names in self.judge.name(self.of(each), k=1)) for each in concepts)
+    def new(self, concepts: Sequence[Concept]) -> Array:
+        """1 − how sure it is of the name that it thinks likeliest, of each."""
+        return np.array([1 - fmean(names[0][1] for names in self.judge.name(self.of(each), k=1)) for each in concepts])
 
-    def mistaken(self, concepts: Sequence[Concept]) -> float:
-        """How likely it thinks the concept's negatives, taken together."""
+    def mistaken(self, concepts: Sequence[Concept]) -> Array:
+        """How likely it thinks each concept's negatives, taken together."""
         found = []
         for each in concepts:
             places = [self.judge.things.index(n.word) for n in each.negatives if n.word in self.judge.things]
             found.append(float(self.judge.probabilities(self.of(each))[:, places].sum(1).mean()))
-        return fmean(found)
+        return np.array(found)
 
-    def like(self, group: Group, place: int) -> float:
-        """Mean cosine, in its own space, between a concept's drawings and a parent's in the same prompts."""
+    def like(self, group: Group, place: int) -> Array:
+        """Mean cosine, in its own space, between each concept's drawings and a parent's in the same prompts."""
         found = []
         for concept, parents in zip(group.concepts, group.parents, strict=True):
             own, theirs = (self.judge.embed(self.of(each)) for each in (concept, parents[place][0]))
             found.append(float(F.cosine_similarity(own, theirs).mean()))
-        return fmean(found)
+        return np.array(found)
+
+
+def compared(
+    out: Console, title: str, groups: Sequence[Group], measures: dict[str, tuple[int, Callable[[Group], Array]]]
+) -> None:
+    """A row for each group, of means, and for each after the first its paired differences to the one before it."""
+    table = Table(title=title, box=None)
+    for head in ("learned", *measures):
+        table.add_column(head, justify="left" if head == "learned" else "right")
+    found = [[of(group) for _, of in measures.values()] for group in groups]
+    for group, values in zip(groups, found, strict=True):
+        cells = zip(values, measures.values(), strict=True)
+        table.add_row(group.name, *(f"{value.mean():.{digits}f}" for value, (digits, _) in cells))
+    out.print(table)
+    for (one, before), (other, after) in pairwise(zip(groups, found, strict=True)):
+        out.print(f"{other.name} − {one.name}:")
+        for name, a, b in zip(measures, before, after, strict=True):
+            if name != SECONDS:  # which a group has together
+                out.print(f"  {name:16}{signed(b - a)}")
 
 
 def mixing(out: Console, curves: Sequence[Group], groups: Sequence[Group], opinions: Opinions) -> None:
@@ -169,56 +193,54 @@ def mixing(out: Console, curves: Sequence[Group], groups: Sequence[Group], opini
         curve(b)[steps[-1]] < curve(a)[steps[-1]] for a, b in zip(curves[0].concepts, curves[1].concepts, strict=True)
     )
     out.print(f"The warm start ends lower for {lower:.0%} of them.\n")
-    table = Table(title="Children (what was kept of each)", box=None)
-    for head in ("learned", "steps", "seconds each", "resembles", "first parent", "second", "a member?", "new",
-                 "like the first", "like the second"):  # fmt: skip
-        table.add_column(head, justify="left" if head == "learned" else "right")
-    for group in groups:
-        table.add_row(
-            group.name,
-            f"{fmean(each.steps for each in group.concepts):.0f}",
-            f"{group.seconds / len(group.concepts):.2f}",
-            f"{fmean(each.scores['resembles'] for each in group.concepts):.3f}",
-            *(f"{fmean(likeness(each, place) for each in group.concepts):.3f}" for place in (0, 1)),
-            f"{opinions.belongs(group.concepts):.2f}",
-            f"{opinions.new(group.concepts):.2f}",
-            *(f"{opinions.like(group, place):.2f}" for place in (0, 1)),
-        )
-    out.print(table)
+    judged: dict[str, tuple[int, Callable[[Group], Array]]] = {
+        **_effort(),
+        "resembles": (3, lambda group: np.array([each.scores["resembles"] for each in group.concepts])),
+        "first parent": (3, lambda group: np.array([likeness(each, 0) for each in group.concepts])),
+        "second": (3, lambda group: np.array([likeness(each, 1) for each in group.concepts])),
+        "a member?": (2, lambda group: opinions.belongs(group.concepts)),
+        "new": (2, lambda group: opinions.new(group.concepts)),
+        "like the first": (2, lambda group: opinions.like(group, 0)),
+        "like the second": (2, lambda group: opinions.like(group, 1)),
+    }
+    compared(out, "Children (what was kept of each)", groups, judged)
 
 
 def clamped(out: Console, groups: Sequence[Group], opinions: Opinions) -> None:
     """The table of founders."""
-    table = Table(title=f"{len(groups[0].concepts)} founders with given negatives", box=None)
-    for head in ("learned", "steps", "seconds each", "belongs", "nearest", "differs", "a member?", "a negative?",
-                 "new"):  # fmt: skip
-        table.add_column(head, justify="left" if head == "learned" else "right")
-    for group in groups:
-        table.add_row(
-            group.name,
-            f"{fmean(each.steps for each in group.concepts):.0f}",
-            f"{group.seconds / len(group.concepts):.2f}",
-            *(
-                f"{fmean(each.scores[name] for each in group.concepts):.3f}"
-                for name in ("belongs", "nearest", "differs")
-            ),
-            f"{opinions.belongs(group.concepts):.2f}",
-            f"{opinions.mistaken(group.concepts):.2f}",
-            f"{opinions.new(group.concepts):.2f}",
-        )
-    out.print(table)
+
+    def score(name: str) -> Callable[[Group], Array]:
+        return lambda group: np.array([each.scores[name] for each in group.concepts])
+
+    judged: dict[str, tuple[int, Callable[[Group], Array]]] = {
+        **_effort(),
+        **{name: (3, score(name)) for name in ("belongs", "nearest", "differs")},
+        "a member?": (2, lambda group: opinions.belongs(group.concepts)),
+        "a negative?": (2, lambda group: opinions.mistaken(group.concepts)),
+        "new": (2, lambda group: opinions.new(group.concepts)),
+    }
+    compared(out, f"{len(groups[0].concepts)} founders with given negatives", groups, judged)
+
+
+def _effort() -> dict[str, tuple[int, Callable[[Group], Array]]]:
+    return {
+        "steps": (0, lambda group: np.array([each.steps for each in group.concepts])),
+        SECONDS: (2, lambda group: np.full(len(group.concepts), group.seconds / len(group.concepts))),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mating", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=2, help="children of each pair and weight, founders of a category")
+    parser.add_argument("--founders", type=int, default=8, help="of each category (8)")
+    parser.add_argument("--seeds", type=int, default=2, help="children of each pair and weight (2)")
     options = parser.parse_args(arguments)
     out, backbone = Console(width=150, highlight=False), Backbone.load("emoji")
     ConceptLab(backbone, draw=False).run([Request("pet", settings=Settings(steps=1))])  # loads the models
     run, seeds = Run.open(EXAMPLE), options.seeds
     old = [run.find(entry.id).concept for entry in run.entries() if not entry.generation]
     asked = [
-        [r for word in NEGATIVES for r in founders(backbone, word, max(2, seeds), early)] for early in (False, True)
+        [r for word in NEGATIVES for r in founders(backbone, word, max(2, options.founders), early)]
+        for early in (False, True)
     ]
     full, short = (
         learned(n, backbone, r) for n, r in zip(("to the end", "until inside the clamps"), asked, strict=True)

@@ -149,7 +149,8 @@ def _reached(
             raise RunError(f"there is no concept {concept!r} in this family")
     found: set[str] = set()
     while edge and (depth is None or depth > 0):
-        edge = set[str]().union(*map(neighbours, edge)) - found
+        edge = set[str]().union(*map(neighbours, edge))
+        edge -= found
         found |= edge
         depth = None if depth is None else depth - 1
     return found

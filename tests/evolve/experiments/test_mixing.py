@@ -14,25 +14,18 @@ from core.errors import ConceptreeError
 from evolve import Run
 from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.drawing import draw_many
-from evolve.experiments.mixing import (
+from evolve.experiments.mixing import PARENT, SCHEMA, alike, cases, figures, follow, least_alike, summary
+from evolve.experiments.mixtures import (
     EMBEDDINGS,
     EQ5,
     GRAND,
     INHERITING,
     PAIR,
-    PARENT,
     PHOTO,
-    SCHEMA,
     TRIPLE,
     VECTORS,
     WORDS,
     Protocol,
-    alike,
-    cases,
-    figures,
-    follow,
-    least_alike,
-    summary,
     weights_of,
 )
 from tests.experiments import Killed, TinyJudge, rows_of
