@@ -15,7 +15,7 @@ from core.emoji import models
 from core.emoji.judge import Judge
 from core.emoji.pictures import LOOKS
 from core.emoji.sources import SETS
-from core.emoji.stages import JUDGE_CHANNELS, Workshop
+from core.emoji.stages import BEFORE, JUDGE_CHANNELS, Workshop
 from core.emoji.teacher import Words
 
 VERSION = "emoji-1.2"
@@ -38,18 +38,26 @@ def vocabulary_of(words: Words) -> dict[str, Any]:
 
 
 def training_of(checkpoints: Path, before: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Steps, minutes and last figures of each stage, from its log; a resumed stage's parts are added up.
+    """Steps, minutes and last figures of each stage, from its log; a resumed stage's parts are added up, and what the
+    weights were trained for that it went on from.
 
     before: what the committed weights were trained for; it stands for the stages that have no log here.
     """
     told = dict(before)
     for log in sorted(checkpoints.glob("*.jsonl"), key=lambda path: path.stat().st_mtime):
-        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        said = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        went_on = [line[BEFORE] for line in said if BEFORE in line]
+        lines = [line for line in said if BEFORE not in line]
+        if not lines:
+            continue
         seconds = lines[-1]["seconds"]
         seconds += sum(a["seconds"] for a, b in pairwise(lines) if b["seconds"] < a["seconds"])
         figures = {k: v for k, v in lines[-1].items() if k not in ("step", "seconds")}
         shown = ", ".join(f"{k} {v:g}" for k, v in figures.items())
-        told[log.stem] = {"steps": lines[-1]["step"], "minutes": round(seconds / 60, 1), "figures": shown}
+        steps, minutes = lines[-1]["step"], seconds / 60
+        if went_on:
+            steps, minutes = steps + went_on[-1]["steps"], minutes + went_on[-1]["minutes"]
+        told[log.stem] = {"steps": steps, "minutes": round(minutes, 1), "figures": shown}
     return told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +42,7 @@ from core.emoji.render import Drawings, held_out_pairs, render
 from core.emoji.teacher import WordNet, Words, thumbnail_loss, word_loss
 from core.emoji.tokenizer import word_tokenizer
 
+BEFORE = "before"  # in a stage's log: the steps and minutes of the weights that it goes on from
 JUDGE_CHANNELS, JUDGE_WIDTH = (24, 48, 96, 160), 128
 
 # Where in the stack each stage's result lies.
@@ -151,8 +153,19 @@ class Workshop:
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
         stands = bool(self.only) and name not in self.only
         print(f"{name}: {'the committed weights' if stands else 'going on from the committed weights'}", flush=True)
+        if not stands:
+            self._log_before(name)
         model.eval()
         return stands
+
+    def _log_before(self, name: str) -> None:
+        """The stage's log begins with what the weights that it goes on from were trained for."""
+        stored = self.weights / "training.json"
+        about = json.loads(stored.read_text(encoding="utf-8")).get(name) if stored.is_file() else None
+        if about:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            with open(self.checkpoints / f"{name}.jsonl", "a", encoding="utf-8") as log:
+                log.write(json.dumps({BEFORE: {what: about[what] for what in ("steps", "minutes")}}) + "\n")
 
     def steps(self, count: int) -> int:
         return max(2, round(count * self.effort))
@@ -402,7 +415,7 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
         batch = shop.source.sample(48, generator, MOVED)
         numbers = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
         truth = torch.stack([batch.thing, batch.style, batch.look, batch.background], 1).tolist()
-        kinds = numbers.choice(KINDS, size=len(truth), p=(0.2, 0.5, 0.2, 0.1))
+        kinds = numbers.choice(KINDS, size=len(truth), p=(0.2, 0.4, 0.3, 0.1))
         asked = [writer.write(str(k), t, numbers) for k, t in zip(kinds, truth, strict=True)]
         right = torch.tensor([q.answer for q in asked])
         possible = torch.from_numpy(np.stack([q.possible for q in asked]))
@@ -429,7 +442,7 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
         figures = {"answer": float(loss.detach()), "apart": float(apart.detach()), "right": float(correct.mean())}
         figures |= {k: float(correct[torch.from_numpy(kinds == k)].mean()) for k in ("category", "style")}
         figures["style_told"] = float((of_style.argmax(1) == styles).float().mean())
-        return loss + 4 * apart + 4 * apart_answering + style_loss, figures
+        return loss + 4 * apart + 4 * apart_answering + 3 * style_loss, figures
 
     fit("vqa", model, loss_of_step, shop.checkpoints, steps=shop.steps(6000), peak=2e-3, seed=9, weight_decay=0.05)
     return model.model

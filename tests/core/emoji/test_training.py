@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from core.emoji import models
+from core.emoji.assemble import training_of
 from core.emoji.autoencoder import Rebuild, new_autoencoder, standardise
 from core.emoji.captions import CaptionWriter, vocabulary
 from core.emoji.fit import fit, load_average
@@ -268,3 +271,17 @@ def test_a_stage_asked_for_by_name_builds_on_the_committed_weights_of_the_others
     assert "tower: the committed weights" in capsys.readouterr().out
     assert Workshop(tmp_path / "cache", weights=committed).begin("tower", models.image_tower()) is False
     assert Workshop(tmp_path / "cache", weights=committed, only=frozenset({"tower"})).begin("tower", tower) is False
+
+
+def test_what_went_on_from_committed_weights_was_trained_for_both(tmp_path):
+    committed = tmp_path / "weights"
+    models.image_tower().save_pretrained(committed / "prior" / "image_encoder")
+    before = {name: {"steps": 300, "minutes": 2.0, "figures": "loss 2"} for name in ("tower", "prior")}
+    (committed / "training.json").write_text(json.dumps(before))
+    shop = Workshop(tmp_path / "cache", weights=committed)
+    shop.begin("tower", models.image_tower())
+    model = nn.Linear(2, 2)
+    fit("tower", model, lambda g, p: (model.weight.square().sum(), {}), shop.checkpoints, steps=4, peak=1e-3, every=2)
+    told = training_of(shop.checkpoints, before)
+    assert told["tower"]["steps"] == 304 and 2.0 <= told["tower"]["minutes"] < 2.2 and told["prior"] == before["prior"]
+    assert told["tower"]["figures"].startswith("loss ")
