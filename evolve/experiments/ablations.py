@@ -27,7 +27,7 @@ from core.concept import Concept, Request
 from core.metrics import consistency
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.learning import learn, run_of
 from evolve.experiments.looking import (
@@ -82,17 +82,15 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """settings: instead of what is calibrated for the stack. stable_diffusion: where it is; "" leaves it out."""
+
+    choosing = ("categories", "seeds", "stable_diffusion")
 
     categories: tuple[str, ...] = ("pet", "plant", "fruit", "furniture", "musical instrument")
     seeds: int = 5
     settings: Mapping[str, Any] = field(default_factory=dict)
     stable_diffusion: str = ""
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {"settings": self.settings}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Any]:

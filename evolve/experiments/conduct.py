@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,6 +48,18 @@ class Bench:
         if self.namer is not None:
             by["namer"] = getattr(self.namer, "identity", None) or name_of(self.namer)
         return json.loads(json.dumps({"experiment": experiment, **by, "protocol": protocol}))
+
+
+class ByCases:
+    """An experiment's protocol, a dataclass of numbers, texts and their collections. choosing: the fields that only say
+    which cases there are.
+    """
+
+    choosing: ClassVar[tuple[str, ...]] = ("categories", "seeds")
+
+    def of_each(self) -> dict[str, Any]:
+        """What each case depends on, whichever cases there are."""
+        return {name: value for name, value in vars(self).items() if name not in self.choosing}
 
 
 class Case(Protocol):

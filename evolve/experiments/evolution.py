@@ -27,7 +27,7 @@ from core.optimizer import Report
 from core.settings import Settings
 from evolve.develop import develop
 from evolve.evolution import Evolution, evolve, generations
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.judging import Array, diversity, judged
 from evolve.experiments.learning import RUNS, job_of, run_of
 from evolve.experiments.statistics import by_unit, interval, signed
@@ -56,7 +56,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """What is compared: so many generations, the founders among them, of so many concepts. select: by what method."""
 
     categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
@@ -71,10 +71,6 @@ class Protocol:
     @property
     def arms(self) -> tuple[str, ...]:
         return (self.select, CHANCE, FOUNDERS)
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name not in ("categories", "seeds")}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:

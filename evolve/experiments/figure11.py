@@ -32,7 +32,7 @@ from core.diffusion import StableDiffusion
 from core.errors import ConceptreeError
 from core.settings import Settings
 from core.streams import stream_seed
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.drawing import draw_concepts, draw_many
 from evolve.experiments.judging import StackEyes
 from evolve.experiments.learning import learn, run_of
@@ -75,7 +75,7 @@ _COLOURS = dict(zip(METHODS, ("#1f6f5c", "#b5651d", "#4467a5", "#8a4a8f", "#8c8c
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """What is compared. pairs: by category the sets of negatives. pictures: of each seed, for each of them.
     stable_diffusion: its folder or id, "" for none.
     """
@@ -87,10 +87,6 @@ class Protocol:
     stable_diffusion: str = ""
     preset: str = "default"
     settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name not in ("categories", "seeds")}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:

@@ -22,7 +22,7 @@ from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream_seed
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.learning import learn, run_of
 from evolve.experiments.looking import (
@@ -59,7 +59,7 @@ CLAMPS = {True: "with the clamps", False: "without clamps"}
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """negatives: so many. drawings: of each concept, of "a photo of a …", for the eyes that look at drawings."""
 
     categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
@@ -68,10 +68,6 @@ class Protocol:
     negatives: int = 4
     drawings: int = 4
     settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name not in ("categories", "seeds")}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:

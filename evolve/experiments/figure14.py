@@ -21,7 +21,7 @@ from core.concept import Request
 from core.errors import ConceptreeError
 from core.segments import Event
 from core.settings import Settings
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.looking import (
     EYES,
     IMAGINED,
@@ -51,17 +51,15 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """every: so many steps between two measurements; the end of a segment is measured in any case."""
+
+    choosing = ("seeds",)
 
     categories: tuple[str, ...] = ("pet", "plant", "fruit", "furniture", "musical instrument")
     seeds: int = 5
     every: int = 10
     settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name != "seeds"}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:

@@ -34,7 +34,7 @@ from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.describing import Describer
 from evolve.experiments.drawing import draw_many
 from evolve.experiments.judging import Judge, StackEyes
@@ -72,7 +72,7 @@ _IMAGINED_SEEDS = (1, 2)
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """What is compared. subjects: of each kind, so many concepts in a `wave`; pictures: of each subject and
     description. candidates: the best prompts by their texts that are imagined.
     """
@@ -84,10 +84,6 @@ class Protocol:
     pictures: int = 6
     candidates: int = 24
     settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name not in ("categories", "seeds")}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:

@@ -27,7 +27,7 @@ from core.metrics import scores
 from core.negatives import same_thing, says_again, says_nothing, strip_article
 from core.segments import Event
 from core.settings import Settings
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.looking import (
     EYES,
     IMAGINED,
@@ -70,17 +70,15 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """longer: how many times the usual number of segments."""
+
+    choosing = ("seeds",)
 
     categories: tuple[str, ...] = ("pet", "fruit", "aircraft", "sea animal")
     seeds: int = 5
     longer: int = 4
     settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name != "seeds"}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:

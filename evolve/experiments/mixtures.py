@@ -41,7 +41,7 @@ from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.drawing import draw_many
 from evolve.experiments.learning import founders_of, learn, run_of
 from evolve.experiments.looking import known_members
@@ -57,7 +57,7 @@ _NAME = "<mixture>"
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """What is compared. shares: of the first parent; the one nearest to an equal share becomes that. pictures: of each
     child and each parent. images, keep: of a parent, for Eq. 5; see `operators.parent_images`.
     """
@@ -69,10 +69,6 @@ class Protocol:
     images: int = 16
     keep: int = 4
     settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name not in ("categories", "seeds")}
 
     def shares_of(self, parents: int) -> list[float]:
         """With the equal share in place of the nearest to it."""

@@ -31,7 +31,7 @@ from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
 from core.wordbank import lists
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.drawing import check_draws, draw_concepts
 from evolve.experiments.judging import Judge, StackEyes, diversity
 from evolve.experiments.learning import founders_of, learn, learn_in_waves, run_of
@@ -63,7 +63,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """What is compared. founders: of each arm; wave: how many of them learn side by side in the arms with waves;
     pictures: of each concept.
     """
@@ -74,10 +74,6 @@ class Protocol:
     wave: int = 3
     pictures: int = 4
     settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name not in ("categories", "seeds")}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:

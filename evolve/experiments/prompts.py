@@ -31,7 +31,7 @@ from core.errors import ConceptreeError
 from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
 from evolve.experiments.learning import learn_in_waves, run_of
@@ -81,7 +81,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """What is compared. concepts: of each arm, so many in a `wave`; pictures: of each concept in each prompt, which has
     `{}` where the concept stands. Prompts with words that the stack does not know are left out.
     """
@@ -93,10 +93,6 @@ class Protocol:
     pictures: int = 2
     prompts: tuple[str, ...] = PROMPTS
     settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name not in ("categories", "seeds")}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:

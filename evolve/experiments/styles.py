@@ -34,7 +34,7 @@ from core.prompts import TEMPLATES, fill
 from core.settings import Settings
 from core.streams import stream_seed
 from core.wordbank import WordBank, lists, members
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
 from evolve.experiments.learning import RUNS, learn_in_waves
@@ -72,10 +72,12 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """What is compared. styles: that are learned, so many in a `wave`. objects: with articles; those with words that
     the stack does not know are left out.
     """
+
+    choosing = ("seeds",)
 
     seeds: int = 3
     category: str = "painting"
@@ -83,10 +85,6 @@ class Protocol:
     wave: int = 2
     objects: tuple[str, ...] = OBJECTS
     settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name != "seeds"}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:

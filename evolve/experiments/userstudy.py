@@ -33,7 +33,7 @@ from core.settings import Settings
 from core.streams import stream_seed
 from evolve.experiments import figure11
 from evolve.experiments.agreement import krippendorff
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, ByCases
 from evolve.experiments.drawing import draw_concepts, draw_many
 from evolve.experiments.figure11 import DECODER, DIFFUSION, OURS, PAIRS, PRIOR
 from evolve.experiments.judging import Judge, StackEyes
@@ -68,10 +68,12 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(ByCases):
     """What is asked. pairs: by category the negatives. sets: of each method and category, of so many pictures; five
     categories by two sets are the paper's ten ratings of each method by each person.
     """
+
+    choosing = ("categories",)
 
     categories: tuple[str, ...] = tuple(PAIRS)
     pairs: Mapping[str, Sequence[str]] = field(
@@ -82,10 +84,6 @@ class Protocol:
     stable_diffusion: str = ""
     preset: str = "default"
     settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
-
-    def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
-        return {name: value for name, value in vars(self).items() if name != "categories"}
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
