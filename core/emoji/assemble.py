@@ -18,7 +18,7 @@ from core.emoji.sources import SETS
 from core.emoji.stages import BEFORE, JUDGE_CHANNELS, Workshop
 from core.emoji.teacher import Words
 
-VERSION = "emoji-1.2"
+VERSION = "emoji-2"
 DRAWING = {"steps": 16, "guidance_scale": 2.5, "size": 64}
 
 
