@@ -56,6 +56,16 @@ def test_the_demo_makes_six_founders_in_waves_two_children_and_a_grandchild(show
     assert first.id == one.id and founder.id in {each.id for each in pets} - set(parents)
 
 
+def test_the_demos_children_are_of_the_category_and_not_what_their_parents_are_not(shown):
+    *pets, one, other, grandchild = shown.run.individuals()
+    concepts = {each.id: each.concept for each in (*pets, one, other)}
+    for child in (one, other, grandchild):
+        request = child.concept.request
+        assert [positive.word for positive in request.positives] == ["pet"]
+        of_parents = {n.word for parent in request.parents for n in concepts[parent.id].negatives}
+        assert set(request.negatives) == of_parents - {"pet"} and of_parents
+
+
 def test_the_demo_draws_the_tree_and_takes_a_concept_away(shown):
     grandchild = shown.run.individuals()[-1]
     with Image.open(shown.run.folder / "tree.png") as tree:
