@@ -1,4 +1,5 @@
 """An experiment is a list of cases, each of which leaves a table: a killed one goes on with the first that is missing.
+Several processes may conduct it in one folder: each takes cases that no other one has.
 
 experiment.json          what every case depends on beside its own name: protocol, stack, judge
 cases/<case>.parquet     the rows of a case, and how long it took
@@ -8,13 +9,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from core.errors import ConceptreeError
 from core.files import write_atomically
@@ -80,27 +83,48 @@ def conduct(
     about: Mapping[str, Any],
     on_case: Callable[[int, int], None] = lambda done, of: None,
 ) -> pa.Table:
-    """The rows of all cases, after those that are not there yet are conducted. on_case: is called before each of these
-    with how many are there, of how many.
+    """The rows of all cases, after those that are not there yet are conducted, here or by other processes, for which it
+    waits. on_case: is called before each that is conducted here, with how many are there, of how many. Cases with the
+    same `group`, a name of a file, are never conducted at once: they share what they learn.
 
     Raises:
         ConceptreeError: the folder holds another experiment, or a damaged table.
     """
     _check_folder(folder, about)
     files = {case.name: folder / CASES / f"{case.name}.parquet" for case in cases}
-    for case in cases:
-        file = files[case.name]
-        if not file.is_file():
-            on_case(sum(each.is_file() for each in files.values()), len(files))
-            began = time.monotonic()
-            table = pa.Table.from_pylist(case.rows(), schema)
-            file.parent.mkdir(exist_ok=True)
-            seconds = f"{time.monotonic() - began:.1f}"
-            write_table(table.replace_schema_metadata({_SECONDS: seconds.encode()}), file)
+    (folder / CASES).mkdir(exist_ok=True)
+    for wait in (False, True):
+        for case in cases:
+            file = files[case.name]
+            if file.is_file():
+                continue
+            with _alone(folder / CASES, getattr(case, "group", case.name), wait) as alone:
+                if not alone or file.is_file():
+                    continue
+                on_case(sum(each.is_file() for each in files.values()), len(files))
+                began = time.monotonic()
+                table = pa.Table.from_pylist(case.rows(), schema)
+                seconds = f"{time.monotonic() - began:.1f}"
+                write_table(table.replace_schema_metadata({_SECONDS: seconds.encode()}), file)
     tables = [_read(file, schema) for file in files.values()]
     seconds = f"{sum(map(seconds_of, tables)):.1f}"
     whole = pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
     return whole.replace_schema_metadata({_SECONDS: seconds.encode()})
+
+
+@contextmanager
+def _alone(folder: Path, group: str, wait: bool) -> Iterator[bool]:
+    """Whether no other process conducts a case of this group, for as long as it lasts. wait: until none does."""
+    lock = FileLock(folder / f".{group}.lock")
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def seconds_of(table: pa.Table) -> float:

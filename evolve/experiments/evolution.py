@@ -114,7 +114,12 @@ class Case:
 
     @property
     def name(self) -> str:
-        return f"{self.category.replace(' ', '-')}-{self.seed}-{self.arm}"
+        return f"{self.group}-{self.arm}"
+
+    @property
+    def group(self) -> str:
+        """All arms begin with the founders of one."""
+        return f"{self.category.replace(' ', '-')}-{self.seed}"
 
     @property
     def bred(self) -> Case:

@@ -139,8 +139,13 @@ class Case:
     diffusion: StableDiffusion | None = None
 
     @property
+    def group(self) -> str:
+        """The concepts of all seeds learn together, in one run."""
+        return self.category.replace(" ", "-")
+
+    @property
     def name(self) -> str:
-        return f"{self.category.replace(' ', '-')}-{self.seed}"
+        return f"{self.group}-{self.seed}"
 
     @property
     def pairs(self) -> list[tuple[str, ...]]:
@@ -174,7 +179,7 @@ class Case:
         """The seed's concepts, one for each request. Those of all seeds learn side by side, whichever is asked for."""
         seeds = range(self.protocol.seeds)
         requests = [request for seed in seeds for request in self.requests(seed)]
-        run = run_of(self.bench, self.category.replace(" ", "-"), self.category)
+        run = run_of(self.bench, self.group, self.category)
         concepts = learn(run, requests, self.bench, f"the concepts of {len(seeds)} seeds", self._tell)
         size = len(self.pairs) + 1
         return concepts[self.seed * size : (self.seed + 1) * size]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pyarrow as pa
@@ -193,6 +195,33 @@ def test_a_case_leaves_a_table_that_is_not_made_again(tmp_path):
         table = conduct([one], schema, tmp_path, {"experiment": "x"}, lambda *told_now: told.append(told_now))
         assert table.to_pylist() == [{"value": 1.5}] and seconds_of(table) >= 0
     assert one.made == 1 and told == [(0, 1)]
+
+
+class Slow(One):
+    """A case that waits to be let on."""
+
+    def __init__(self, name, group):
+        self.name, self.group = name, group
+        self.begun, self.go_on = Event(), Event()
+
+    def rows(self):
+        self.begun.set()
+        assert self.go_on.wait(60)
+        return super().rows()
+
+
+def test_several_conduct_one_experiment_and_none_does_what_another_has(tmp_path):
+    schema, about = pa.schema([("value", pa.float64())]), {"experiment": "x"}
+    slow, its_sister, other = Slow("slow", "both"), Slow("sister", "both"), Slow("other", "alone")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(conduct, [slow, its_sister, other], schema, tmp_path, about)
+        assert slow.begun.wait(60)
+        second = pool.submit(conduct, [slow, its_sister, other], schema, tmp_path, about)
+        assert other.begun.wait(60) and not its_sister.begun.is_set()
+        for case in (other, slow, its_sister):
+            case.go_on.set()
+        assert first.result(60).equals(second.result(60).replace_schema_metadata(first.result().schema.metadata))
+    assert (slow.made, its_sister.made, other.made) == (1, 1, 1)
 
 
 def test_a_stack_may_get_another_name_but_not_other_weights(tmp_path):
