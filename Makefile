@@ -89,7 +89,8 @@ regenerate: npm ## after new weights: calibrate, measure and draw again all that
 	$(BIN)/conceptree demo --out .cache/regenerate
 	cp .cache/regenerate/demo/sheet.png docs/images/demo.png
 	$(BIN)/python tools/example.py
-	mv docs/experiments .cache/regenerate/ # of the old weights; a stop from here on is gone on with by make experiments
+	mv docs/experiments .cache/experiments-$$(date +%Y%m%d-%H%M%S) # of the old weights
+	echo 'the experiments begin anew; if this is stopped, go on with: make experiments'
 	$(MAKE) experiments
 
 venv: python ## the environment alone, e.g. make venv TORCH=cuda

@@ -234,13 +234,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--founders", type=int, default=8, help="of each category (8)")
     parser.add_argument("--seeds", type=int, default=2, help="children of each pair and weight (2)")
     options = parser.parse_args(arguments)
+    if options.founders < 2:
+        parser.error("--founders: at least 2 of each category, which then have children")
     out, backbone = Console(width=150, highlight=False), Backbone.load("emoji")
     ConceptLab(backbone, draw=False).run([Request("pet", settings=Settings(steps=1))])  # loads the models
     run, seeds = Run.open(EXAMPLE), options.seeds
     old = [run.find(entry.id).concept for entry in run.entries() if not entry.generation]
     asked = [
-        [r for word in NEGATIVES for r in founders(backbone, word, max(2, options.founders), early)]
-        for early in (False, True)
+        [r for word in NEGATIVES for r in founders(backbone, word, options.founders, early)] for early in (False, True)
     ]
     full, short = (
         learned(n, backbone, r) for n, r in zip(("to the end", "until inside the clamps"), asked, strict=True)

@@ -169,7 +169,8 @@ def run_experiment(
     bench = Bench(backbone, open_judge(backbone), folder, course.tell, namer_of(backbone) if asks else None)
     name = experiment.__name__.rpartition(".")[2]
     cases = experiment.cases(protocol, bench)
-    table = conduct(cases, experiment.SCHEMA, folder, bench.about(name, **protocol.of_each()), course.on_case)
+    about = bench.about(name, **protocol.of_each())
+    table = conduct(cases, experiment.SCHEMA, folder, about, course.on_case, course.tell)
     table = complete(table, bench)
     write_table(table, folder / "results.parquet")
     told = f"{experiment.summary(table)}\n{_made_by(bench, seconds_of(table))}\n"

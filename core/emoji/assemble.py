@@ -45,18 +45,17 @@ def training_of(checkpoints: Path, before: dict[str, dict[str, Any]]) -> dict[st
     """
     told = dict(before)
     for log in sorted(checkpoints.glob("*.jsonl"), key=lambda path: path.stat().st_mtime):
-        said = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-        went_on = [line[BEFORE] for line in said if BEFORE in line]
-        lines = [line for line in said if BEFORE not in line]
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        begun = max((place for place, line in enumerate(lines) if BEFORE in line), default=None)
+        went_on = lines[begun][BEFORE] if begun is not None else {"steps": 0, "minutes": 0}
+        lines = lines[0 if begun is None else begun + 1 :]  # what is above is told by the weights it went on from
         if not lines:
             continue
         seconds = lines[-1]["seconds"]
         seconds += sum(a["seconds"] for a, b in pairwise(lines) if b["seconds"] < a["seconds"])
         figures = {k: v for k, v in lines[-1].items() if k not in ("step", "seconds")}
         shown = ", ".join(f"{k} {v:g}" for k, v in figures.items())
-        steps, minutes = lines[-1]["step"], seconds / 60
-        if went_on:
-            steps, minutes = steps + went_on[-1]["steps"], minutes + went_on[-1]["minutes"]
+        steps, minutes = went_on["steps"] + lines[-1]["step"], went_on["minutes"] + seconds / 60
         told[log.stem] = {"steps": steps, "minutes": round(minutes, 1), "figures": shown}
     return told
 

@@ -27,6 +27,7 @@ from core.emoji.train import cache_folder
 from core.namers import vqa_namer
 
 HERE = Path(__file__).parent
+TWINS = {"fluent", "3d"}  # styles that are the same drawings, once as gradients and once rendered
 
 
 def as_images(pixels: Tensor) -> list[Image.Image]:
@@ -37,9 +38,6 @@ def as_images(pixels: Tensor) -> list[Image.Image]:
 def found(ranked: Tensor, truth: Tensor, k: int) -> float:
     """Share of rows of ``[n, candidates]`` scores whose true column is among the ``k`` highest."""
     return float((ranked.topk(k, dim=1).indices == truth[:, None]).any(1).float().mean())
-
-
-TWINS = {"fluent", "3d"}  # styles that are the same drawings, once as gradients and once rendered
 
 
 def psnr(images: list[Image.Image], rebuilt: list[Image.Image]) -> float:

@@ -153,12 +153,12 @@ class Workshop:
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
         stands = bool(self.only) and name not in self.only
         print(f"{name}: {'the committed weights' if stands else 'going on from the committed weights'}", flush=True)
-        if not stands:
-            self._log_before(name)
+        if not stands and name != "sketcher":  # whose committed weights are those that the decoder learned from it
+            self.log_before(name)
         model.eval()
         return stands
 
-    def _log_before(self, name: str) -> None:
+    def log_before(self, name: str) -> None:
         """The stage's log begins with what the weights that it goes on from were trained for."""
         stored = self.weights / "training.json"
         about = json.loads(stored.read_text(encoding="utf-8")).get(name) if stored.is_file() else None
@@ -335,6 +335,9 @@ def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
 
 
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
+    committed = (shop.weights / PARTS["decoder"]).is_dir() and not shop.from_scratch
+    if committed and not (shop.checkpoints / "decoder.safetensors").is_file():
+        shop.log_before("decoder")
     return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=6200, seed=6, decay=0.35)
 
 

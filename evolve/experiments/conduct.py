@@ -82,10 +82,12 @@ def conduct(
     folder: Path,
     about: Mapping[str, Any],
     on_case: Callable[[int, int], None] = lambda done, of: None,
+    tell: Tell = lambda text: None,
 ) -> pa.Table:
     """The rows of all cases, after those that are not there yet are conducted, here or by other processes, for which it
-    waits. on_case: is called before each that is conducted here, with how many are there, of how many. Cases with the
-    same `group`, a name of a file, are never conducted at once: they share what they learn.
+    waits. on_case: is called before each that is conducted here, with how many are there, of how many. tell:
+    what it waits for. Cases with the same `group`, a name of a file, are never conducted at once: they share what they
+    learn.
 
     Raises:
         ConceptreeError: the folder holds another experiment, or a damaged table.
@@ -98,6 +100,8 @@ def conduct(
             file = files[case.name]
             if file.is_file():
                 continue
+            if wait:
+                tell(f"{case.name}: until the process that has it, or another of its group, is done")
             with _alone(folder / CASES, getattr(case, "group", case.name), wait) as alone:
                 if not alone or file.is_file():
                     continue
@@ -151,20 +155,19 @@ def _read(file: Path, schema: pa.Schema) -> pa.Table:
 def _check_folder(folder: Path, about: Mapping[str, Any]) -> None:
     file = folder / ABOUT
     try:
-        there = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        there = about
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{ABOUT}.lock"):
+            there = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else about
+            for name in sorted(about.keys() | there.keys()):
+                # A stack may be given another name: its fingerprints say what it is.
+                if name != "stack" and there.get(name) != about.get(name):
+                    raise ConceptreeError(
+                        f"{str(folder)!r} holds an experiment with another {name} ({_short(there.get(name))} instead of"
+                        f" {_short(about.get(name))}): choose another folder with --to, or remove that one"
+                    )
+            write_atomically(file, json.dumps(about, indent=1, ensure_ascii=False).encode())
     except (OSError, ValueError) as error:
-        raise ConceptreeError(f"{str(file)!r} cannot be read: choose another folder with --to") from error
-    for name, value in about.items():
-        # A stack may be given another name: its fingerprints say what it is.
-        if name != "stack" and there.get(name) != value:
-            raise ConceptreeError(
-                f"{str(folder)!r} holds an experiment with another {name} ({_short(there.get(name))} instead of"
-                f" {_short(value)}): choose another folder with --to, or remove that one"
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, json.dumps(about, indent=1, ensure_ascii=False).encode())
+        raise ConceptreeError(f"{str(file)!r} cannot be used ({error}): choose another folder with --to") from error
 
 
 def _short(value: Any) -> str:

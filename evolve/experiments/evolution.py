@@ -169,7 +169,7 @@ class Case:
         if self.arm == self.protocol.select:
             self._learn_founders(run, 0, self.protocol.population)
         elif not run.entries([]):
-            first = self.bred.run_there()
+            first = self.bred._run()  # which may not have begun, where several processes share the cases
             run.add([first.find(id_).concept for id_ in self._first(first)])
         return run
 

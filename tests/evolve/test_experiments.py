@@ -82,6 +82,13 @@ def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path
     assert table.equals(whole[0].filter([row["seed"] == 0 for row in whole[0].to_pylist()]))
 
 
+def test_chance_that_comes_first_begins_with_the_same_founders(whole, backbone, tmp_path):
+    bench = Bench(backbone, TinyJudge(), tmp_path, lambda _: None)
+    (chance,) = [case for case in cases(LITTLE, bench) if (case.arm, case.seed) == ("random", 0)]
+    found = conduct([chance], SCHEMA, tmp_path, bench.about("evolution", **LITTLE.of_each()))
+    assert found.equals(whole[0].filter([(r["arm"], r["seed"]) == ("random", 0) for r in whole[0].to_pylist()]))
+
+
 def test_what_is_there_is_not_learned_again(whole, backbone, monkeypatch):
     monkeypatch.setattr(Case, "learn", lambda _: pytest.fail("learned again"))
     assert conducted(LITTLE, backbone, whole[1]).equals(whole[0])
@@ -226,12 +233,14 @@ def test_several_conduct_one_experiment_and_none_does_what_another_has(tmp_path)
 
 def test_a_stack_may_get_another_name_but_not_other_weights(tmp_path):
     one, schema = One(), pa.schema([("value", pa.float64())])
-    about = {"experiment": "x", "stack": "old", "fingerprint": "1"}
+    about = {"experiment": "x", "stack": "old", "fingerprint": "1", "namer": "somebody"}
     conduct([one], schema, tmp_path, about)
     conduct([one], schema, tmp_path, {**about, "stack": "new"})
     assert one.made == 1 and json.loads((tmp_path / "experiment.json").read_text())["stack"] == "new"
     with pytest.raises(ConceptreeError, match=r"another fingerprint \(\"1\" instead of \"2\"\)"):
         conduct([one], schema, tmp_path, {**about, "fingerprint": "2"})
+    with pytest.raises(ConceptreeError, match="another namer"):
+        conduct([one], schema, tmp_path, {name: about[name] for name in ("experiment", "stack", "fingerprint")})
     assert json.loads((tmp_path / "experiment.json").read_text())["fingerprint"] == "1"
 
 

@@ -276,12 +276,17 @@ def test_a_stage_asked_for_by_name_builds_on_the_committed_weights_of_the_others
 def test_what_went_on_from_committed_weights_was_trained_for_both(tmp_path):
     committed = tmp_path / "weights"
     models.image_tower().save_pretrained(committed / "prior" / "image_encoder")
-    before = {name: {"steps": 300, "minutes": 2.0, "figures": "loss 2"} for name in ("tower", "prior")}
+    before = {name: {"steps": 300, "minutes": 2.0, "figures": "loss 2"} for name in ("tower", "prior", "decoder")}
     (committed / "training.json").write_text(json.dumps(before))
     shop = Workshop(tmp_path / "cache", weights=committed)
+    shop.checkpoints.mkdir(parents=True)
+    old = [{"before": {"steps": 9, "minutes": 9}}, {"step": 500, "seconds": 600, "loss": 3.0}]
+    (shop.checkpoints / "tower.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
     shop.begin("tower", models.image_tower())
+    shop.log_before("decoder")  # and killed before its first line
     model = nn.Linear(2, 2)
     fit("tower", model, lambda g, p: (model.weight.square().sum(), {}), shop.checkpoints, steps=4, peak=1e-3, every=2)
     told = training_of(shop.checkpoints, before)
     assert told["tower"]["steps"] == 304 and 2.0 <= told["tower"]["minutes"] < 2.2 and told["prior"] == before["prior"]
+    assert told["decoder"] == before["decoder"]
     assert told["tower"]["figures"].startswith("loss ")
