@@ -63,7 +63,7 @@ SCHEMA = pa.schema(
         ("described", pa.float64()),  # of the description's drawings with each other
         ("across", pa.float64()),  # of the description's drawings with the subject's
         ("others", pa.float64()),  # of the subject's drawings with those of other subjects of its kind
-        ("own_pictures", pa.binary()),  # PNG, the subject's first drawings in a row, of seed 0
+        ("own_pictures", pa.binary()),  # WebP, the subject's first drawings in a row, of seed 0
         ("pictures", pa.binary()),  # the description's
     ]
 )

@@ -162,14 +162,16 @@ def learn_watched(
 
 
 def drawing_bytes(images: Sequence[Any]) -> bytes:
-    """Pictures of one size in a row, as PNG: for a table, whose figures show them."""
+    """Pictures of one size in a row, as WebP with hardly a loss, a quarter of a PNG: for a table, whose figures show
+    them.
+    """
     images = [small(image) for image in images]
     width, height = images[0].size
     row = Image.new("RGB", (width * len(images), height))
     for place, image in enumerate(images):
         row.paste(image.convert("RGB"), (width * place, 0))
     content = io.BytesIO()
-    row.save(content, "PNG")
+    row.save(content, "WEBP", quality=95, method=6)
     return content.getvalue()
 
 

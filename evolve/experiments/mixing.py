@@ -55,7 +55,7 @@ SCHEMA = pa.schema(
         ("eyes", pa.string()),  # who sees: the stack or the judge
         ("similarity", pa.float64()),  # mean cosine of the child's and the parent's pictures
         ("belongs", pa.float64()),  # similarity of the child's pictures to the category's word
-        ("picture", pa.binary()),  # PNG, small: of the child's first drawing for seed 0, once
+        ("picture", pa.binary()),  # WebP, small: of the child's first drawing for seed 0, once
     ]
 )
 

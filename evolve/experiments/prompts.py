@@ -75,7 +75,7 @@ SCHEMA = pa.schema(
         ("strangers", pa.float64()),  # with other concepts' drawings in other prompts
         ("recognised", pa.float64()),  # 1 where the nearest of the concepts, by their other prompts, is its own; else 0
         ("belongs", pa.float64()),  # similarity to the category's word
-        ("picture", pa.binary()),  # PNG, small: of the first drawings of seed 0, once
+        ("picture", pa.binary()),  # WebP, small: of the first drawings of seed 0, once
     ]
 )
 

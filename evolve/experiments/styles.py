@@ -66,7 +66,7 @@ SCHEMA = pa.schema(
         ("painting", pa.float64()),  # what is imagined of the style, with the same prompts without a style; the stack's
         ("name", pa.float64()),  # with the nearest name; the stack's
         ("nearest_name", pa.string()),
-        ("picture", pa.binary()),  # PNG, small, of seed 0, once
+        ("picture", pa.binary()),  # WebP, small, of seed 0, once
     ]
 )
 

@@ -58,7 +58,7 @@ SCHEMA = pa.schema(
         ("files", pa.list_(pa.string())),  # its drawings in the run
         ("margin_stack", pa.float64()),  # mean of belongs − nearest of each drawing, as in Figure 11
         ("margin_judge", pa.float64()),
-        ("picture", pa.binary()),  # PNG, its drawings in a row
+        ("picture", pa.binary()),  # WebP, its drawings in a row
         ("session", pa.string()),
         ("rater", pa.string()),
         ("value", pa.int8()),  # 1 to 5
