@@ -25,7 +25,16 @@ from evolve.experiments.ablations import (
     summary,
 )
 from evolve.experiments.conduct import Bench, conduct
-from evolve.experiments.looking import EYES, Eyes, drawing_of, known_members, nearest_members, resemblance
+from evolve.experiments.drawing import draw_concepts
+from evolve.experiments.looking import (
+    EYES,
+    Eyes,
+    drawing_bytes,
+    drawing_of,
+    known_members,
+    nearest_members,
+    resemblance,
+)
 from tests.diffusion import save_sd
 from tests.experiments import AnyJudge, Killed
 
@@ -90,9 +99,12 @@ def test_a_row_says_what_is_measured(whole, backbone):
     words = ["pet", *known_members(bench, "pet")]
     expected = {**resemblance(eyes.imagined(panel, words)[0]), "consistent": float(consistency(panel))}
     assert {name: row[name] for name in ALL} == pytest.approx(expected, abs=1e-5)
-    drawing = drawing_of(stack["drawing"])
-    assert drawing.size == (16 * len(PROMPTS), 16)
-    images = [drawing.crop((16 * place, 0, 16 * (place + 1), 16)) for place in range(len(PROMPTS))]
+    assert drawing_of(stack["drawing"]).size == (16 * len(PROMPTS), 16)
+    (case, *_) = cases(LITTLE, bench)
+    concepts = case.learn()  # which are in the run
+    seeds = [[case._seed_of_drawings()] * len(PROMPTS)] * len(concepts)
+    images = draw_concepts(backbone, list(concepts.values()), PROMPTS, seeds)[list(concepts).index("no S_max")]
+    assert stack["drawing"] == drawing_bytes(images)
     seen = resemblance(eyes.drawn(images, words)["judge"])
     assert {name: judge[name] for name in seen} == pytest.approx(seen, abs=1e-5)
     assert judge["consistent"] == pytest.approx(eyes.likeness(images)["judge"], abs=1e-5)

@@ -9,7 +9,7 @@ from core.namers import canned_namer
 from core.optimizer import ConceptLab
 from evolve.experiments.conduct import Bench, conduct
 from evolve.experiments.figure14 import NEVER, SCHEMA, Protocol, cases, figures, summary
-from evolve.experiments.looking import EYES, drawing_of
+from evolve.experiments.looking import EYES, drawing_bytes
 from tests.experiments import AnyJudge, Killed
 
 QUICK = {"steps": 8, "segment": 4, "learning_rate": 5e-2, "answers": "first"}
@@ -67,7 +67,7 @@ def test_drawings_are_those_that_the_question_was_asked_about(whole, backbone, t
     asked = next(event for event in events if (event.index, event.step) == (1, 4))
     rows = [r for r in whole.to_pylist() if r["drawing"] and (r["category"], r["seed"], r["step"]) == ("fruit", 0, 4)]
     (row,) = rows
-    assert drawing_of(row["drawing"]).tobytes() == asked.images[0].convert("RGB").tobytes()
+    assert row["drawing"] == drawing_bytes(asked.images[:1])
     judge = AnyJudge().similarity(asked.images, ["pear"]).item()
     (seen,) = [
         r["similarity"]
