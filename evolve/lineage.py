@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import networkx as nx
@@ -24,7 +25,23 @@ ABSENT = ("photo", "unknown")  # births of those who are no concepts of the run
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def lineage(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
+class Family(nx.DiGraph):
+    """A graph that also knows its nodes in an order, parents before children, and by places in that order the parents
+    of each: whoever asks for all ancestors goes through memory once, and in order. Not to be changed after `arrange`;
+    copies and subgraphs know no order.
+    """
+
+    order: tuple[str, ...] = ()
+    elders: tuple[tuple[int, ...], ...] = ()
+
+    def arrange(self) -> None:
+        """Find the order: generations follow along every edge."""
+        self.order = tuple(sorted(self, key=lambda node: self.nodes[node]["generation"]))
+        self.place = {node: place for place, node in enumerate(self.order)}
+        self.elders = tuple(tuple(map(self.place.__getitem__, self.pred[node])) for node in self.order)
+
+
+def lineage(run: Run, damage: list[Damage] | None = None) -> Family:
     """The family of all concepts of a run; see `Run` for what `damage` does."""
     graph = pedigree(run.entries(damage), damage, run.photos(damage))
     graph.graph.update(run=run.folder.resolve().name, category=run.about["category"])
@@ -33,13 +50,13 @@ def lineage(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
 
 def pedigree(
     entries: Sequence[Entry], damage: list[Damage] | None = None, photos: Mapping[str, Photo] | None = None
-) -> nx.DiGraph:
+) -> Family:
     """The graph of these concepts and their parents. photos: those of which more is known than the id, by id.
 
     Generations follow along every edge, so there are no cycles: a concept that stands no later than a parent of its
     is damage, and is then shown without that parent.
     """
-    graph = nx.DiGraph()
+    graph = Family()
     known = {each.id: each for each in entries}
     for each in entries:
         graph.add_node(
@@ -61,11 +78,14 @@ def pedigree(
         total = sum(weights.values())
         for id_, weight in weights.items():
             graph.add_edge(id_, each.id, weight=weight / total, kind=kinds[id_])
+    graph.arrange()
     return graph
 
 
 def ancestors(graph: nx.DiGraph, concepts: Iterable[str], depth: int | None = None) -> set[str]:
     """All from whom one of the concepts (ids) descends, in at most `depth` generations."""
+    if depth is None and isinstance(graph, Family) and graph.order:
+        return _all_ancestors(graph, concepts)
     return _reached(graph, concepts, graph.predecessors, depth)
 
 
@@ -140,13 +160,32 @@ def _add_absent(graph: nx.DiGraph, parent: Descent, child: Entry, photos: Mappin
     graph.add_node(parent.id, **values, run=parent.run)
 
 
+def _all_ancestors(family: Family, start: Iterable[str]) -> set[str]:
+    """From the latest back to the first: whoever has a reached child, or is a start, hands it on to his parents."""
+    start = set(start)
+    _check(family, start)
+    found, handed = bytearray(len(family.order)), bytearray(len(family.order))
+    places = [family.place[concept] for concept in start]
+    for place in places:
+        handed[place] = 1
+    for place in range(max(places, default=-1), -1, -1):
+        if handed[place]:
+            for elder in family.elders[place]:
+                handed[elder] = found[elder] = 1
+    return set(compress(family.order, found))
+
+
+def _check(graph: nx.DiGraph, concepts: Iterable[str]) -> None:
+    for concept in concepts:
+        if concept not in graph:
+            raise RunError(f"there is no concept {concept!r} in this family")
+
+
 def _reached(
     graph: nx.DiGraph, start: Iterable[str], neighbours: Callable[[str], Iterable[str]], depth: int | None
 ) -> set[str]:
     edge = set(start)
-    for concept in edge:
-        if concept not in graph:
-            raise RunError(f"there is no concept {concept!r} in this family")
+    _check(graph, edge)
     found: set[str] = set()
     while edge and (depth is None or depth > 0):
         edge = set[str]().union(*map(neighbours, edge))
