@@ -4,7 +4,7 @@ step or until nothing is left to gain; and founders with given negatives, likewi
 The parents are founders of the example run and fresh ones of two other categories. The mixing loss is 1 − `resembles`
 on the fixed panel. What is learned is drawn, and the judge (core/emoji/judge.py) says what it takes the drawings for,
 and how like the parents' drawings they are; it knows nothing of the stack that they were learned on. Differences are
-paired, of the same requests, with 95 % bootstrap intervals.
+paired, of the same requests, with 95 % bootstrap intervals over founders, and over couples, whose children are alike.
 """
 
 from __future__ import annotations
@@ -170,7 +170,17 @@ def compared(
         out.print(f"{other.name} − {one.name}:")
         for name, a, b in zip(measures, before, after, strict=True):
             if name != SECONDS:  # which a group has together
-                out.print(f"  {name:16}{signed(b - a)}")
+                out.print(f"  {name:16}{signed(_by_unit(b - a, other))}")
+
+
+def _by_unit(values: Array, group: Group) -> Array:
+    """The mean over the children of each couple; without parents, the values."""
+    if not group.parents:
+        return values
+    couples = [tuple(parent.id for parent, _ in of) for of in group.parents]
+    return np.array(
+        [np.mean([v for v, of in zip(values, couples, strict=True) if of == each]) for each in dict.fromkeys(couples)]
+    )
 
 
 def mixing(out: Console, curves: Sequence[Group], groups: Sequence[Group], opinions: Opinions) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ui.commands import COMMANDS
+from ui import commands, family_commands
 from ui.experiment_commands import experiment
 
 
@@ -69,7 +69,7 @@ def doctor(model: str, as_json: bool) -> None:
         sys.exit(1)
 
 
-for command in (*COMMANDS, experiment):
+for command in (*commands.COMMANDS, *family_commands.COMMANDS, experiment):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ui.commands import keep, model_option, preset_option, steps_option
+from ui.options import keep, model_option, preset_option, steps_option
 
 
 def seeds_option(default: int) -> Callable[[Any], Any]:

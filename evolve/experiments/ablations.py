@@ -27,7 +27,7 @@ from core.concept import Concept, Request
 from core.metrics import consistency
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, SeededCase
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.learning import learn, run_of
 from evolve.experiments.looking import (
@@ -109,25 +109,18 @@ def cases(protocol: Protocol, bench: Bench) -> list[Any]:
     found: list[Any] = []
     for seed in range(protocol.seeds):
         for category in protocol.categories:
-            found.append(Case(protocol, bench, eyes, category, seed))
+            found.append(Case(protocol, bench, category, seed, eyes))
             if stack is not None:
-                found.append(DiffusionCase(protocol, bench, eyes, category, seed, stack))
+                found.append(DiffusionCase(protocol, bench, category, seed, eyes, stack))
     return found
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(SeededCase):
     """A category with a seed, by every variant that the stack itself can learn."""
 
     protocol: Protocol
-    bench: Bench
     eyes: Eyes
-    category: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.category.replace(' ', '-')}-{self.seed}"
 
     def rows(self) -> list[dict[str, Any]]:
         concepts = self.learn()
@@ -189,9 +182,6 @@ class Case:
 
     def _seed_of_drawings(self) -> int:
         return stream_seed(self.seed, 0, "judged")
-
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
 
 
 @dataclass(frozen=True)

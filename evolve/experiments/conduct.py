@@ -76,6 +76,23 @@ class Case(Protocol):
         """Learn, draw, judge."""
 
 
+@dataclass(frozen=True)
+class SeededCase:
+    """A case of one category and seed. protocol: the experiment's own."""
+
+    protocol: Any
+    bench: Bench
+    category: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.category.replace(' ', '-')}-{self.seed}"
+
+    def _tell(self, text: str) -> None:
+        self.bench.tell(f"{self.name}: {text}")
+
+
 def conduct(
     cases: Sequence[Case],
     schema: pa.Schema,

@@ -27,7 +27,7 @@ from core.optimizer import Report
 from core.settings import Settings
 from evolve.develop import develop
 from evolve.evolution import Evolution, evolve, generations
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, SeededCase
 from evolve.experiments.judging import Array, diversity, judged
 from evolve.experiments.learning import RUNS, job_of, run_of
 from evolve.experiments.statistics import by_unit, interval, signed
@@ -103,13 +103,10 @@ class Stage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(SeededCase):
     """One arm for one category and seed."""
 
     protocol: Protocol
-    bench: Bench
-    category: str
-    seed: int
     arm: str
 
     @property
@@ -119,7 +116,7 @@ class Case:
     @property
     def group(self) -> str:
         """All arms begin with the founders of one."""
-        return f"{self.category.replace(' ', '-')}-{self.seed}"
+        return super().name
 
     @property
     def bred(self) -> Case:
@@ -128,9 +125,6 @@ class Case:
 
     def rows(self) -> list[dict[str, Any]]:
         return self.judge_all(self.learn())
-
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
 
     def learn(self) -> list[Stage]:
         """The arm after each generation; whatever is missing is learned."""

@@ -32,7 +32,7 @@ from core.diffusion import StableDiffusion
 from core.errors import ConceptreeError
 from core.settings import Settings
 from core.streams import stream_seed
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, SeededCase
 from evolve.experiments.drawing import draw_concepts, draw_many
 from evolve.experiments.judging import StackEyes
 from evolve.experiments.learning import learn, run_of
@@ -129,23 +129,16 @@ def _distinct(pairs: Sequence[Sequence[str]]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(SeededCase):
     """All pairs and methods for one category and seed."""
 
     protocol: Protocol
-    bench: Bench
-    category: str
-    seed: int
     diffusion: StableDiffusion | None = None
 
     @property
     def group(self) -> str:
         """The concepts of all seeds learn together, in one run."""
         return self.category.replace(" ", "-")
-
-    @property
-    def name(self) -> str:
-        return f"{self.group}-{self.seed}"
 
     @property
     def pairs(self) -> list[tuple[str, ...]]:
@@ -156,9 +149,6 @@ class Case:
         for method, pairs, concept, pictures in self.drawn(self.learned()):
             found += self.seen(method, pairs, concept, pictures)
         return found
-
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
 
     def requests(self, seed: int) -> list[Request]:
         """One for each pair, and one without negatives. All start at the category's word, as in the paper."""

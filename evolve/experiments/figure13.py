@@ -22,7 +22,7 @@ from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream_seed
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, SeededCase
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.learning import learn, run_of
 from evolve.experiments.looking import (
@@ -83,25 +83,18 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     check_categories(bench, protocol.categories)
     eyes = Eyes(bench)
     return [
-        Case(protocol, bench, eyes, category, seed)
+        Case(protocol, bench, category, seed, eyes)
         for seed in range(protocol.seeds)
         for category in protocol.categories
     ]
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(SeededCase):
     """A category with a seed, at every λ, with the clamps and without."""
 
     protocol: Protocol
-    bench: Bench
     eyes: Eyes
-    category: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.category.replace(' ', '-')}-{self.seed}"
 
     def rows(self) -> list[dict[str, Any]]:
         negatives = nearest_members(self.bench, self.eyes, self.category, self.protocol.negatives)
@@ -140,9 +133,6 @@ class Case:
         numbers = range(self.protocol.drawings)
         seeds = [stream_seed(self.seed, number, "judged") for number in numbers]
         return draw_concepts(self.bench.backbone, concepts, [PORTRAIT] * len(seeds), [seeds] * len(concepts))
-
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
 
 
 def summary(table: pa.Table) -> str:

@@ -34,7 +34,7 @@ from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, SeededCase
 from evolve.experiments.describing import Describer
 from evolve.experiments.drawing import draw_many
 from evolve.experiments.judging import Judge, StackEyes
@@ -102,32 +102,22 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
             raise ConceptreeError(f"subjects = {protocol.subjects}: give from 2 to {most}, as many as {category!r} has")
     describer = Describer(bench.backbone)
     return [
-        Case(protocol, bench, describer, category, seed)
+        Case(protocol, bench, category, seed, describer)
         for seed in range(protocol.seeds)
         for category in protocol.categories
     ]
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(SeededCase):
     """All subjects of one category and seed, and their descriptions."""
 
     protocol: Protocol
-    bench: Bench
     describer: Describer
-    category: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.category.replace(' ', '-')}-{self.seed}"
 
     def rows(self) -> list[dict[str, Any]]:
         concepts = self.learned()
         return [row for kind, of in ((CONCEPT, concepts), (MEMBER, self.members())) for row in self.seen(kind, of)]
-
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
 
     def learned(self) -> list[Concept]:
         backbone, protocol = self.bench.backbone, self.protocol

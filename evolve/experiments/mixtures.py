@@ -41,7 +41,7 @@ from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import ByCases, SeededCase
 from evolve.experiments.drawing import draw_many
 from evolve.experiments.learning import founders_of, learn, run_of
 from evolve.experiments.looking import known_members
@@ -104,20 +104,10 @@ class Parents:
 
 
 @dataclass(frozen=True)
-class Mixer:
+class Mixer(SeededCase):
     """All families and methods for one category and seed, imagined."""
 
     protocol: Protocol
-    bench: Bench
-    category: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.category.replace(' ', '-')}-{self.seed}"
-
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
 
     def _learn(self, requests: Sequence[Request], what: str) -> list[Concept]:
         return learn(run_of(self.bench, self.name, self.category), requests, self.bench, what, self._tell)

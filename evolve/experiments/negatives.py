@@ -31,7 +31,7 @@ from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
 from core.wordbank import lists
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, SeededCase
 from evolve.experiments.drawing import check_draws, draw_concepts
 from evolve.experiments.judging import Judge, StackEyes, diversity
 from evolve.experiments.learning import founders_of, learn, learn_in_waves, run_of
@@ -96,23 +96,13 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(SeededCase):
     """All arms for one category and seed: what one of them found is asked of the others."""
 
     protocol: Protocol
-    bench: Bench
-    category: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.category.replace(' ', '-')}-{self.seed}"
 
     def rows(self) -> list[dict[str, Any]]:
         return self.seen(self.learned())
-
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
 
     def learned(self) -> dict[str, list[Concept]]:
         """The founders of each arm."""

@@ -31,7 +31,7 @@ from core.errors import ConceptreeError
 from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, SeededCase
 from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
 from evolve.experiments.learning import learn_in_waves, run_of
@@ -116,31 +116,21 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
                 f"concepts = {protocol.concepts}: give from 2 to {len(words)}, as many as {category!r} has"
             )
     return [
-        Case(protocol, bench, known, category, seed)
+        Case(protocol, bench, category, seed, known)
         for seed in range(protocol.seeds)
         for category in protocol.categories
     ]
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(SeededCase):
     """All arms for one category and seed. prompts: those that the stack knows."""
 
     protocol: Protocol
-    bench: Bench
     prompts: tuple[str, ...]
-    category: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.category.replace(' ', '-')}-{self.seed}"
 
     def rows(self) -> list[dict[str, Any]]:
         return self.seen(self.learned())
-
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
 
     def learned(self) -> dict[str, Sequence[Concept | str]]:
         """What each arm draws: concepts, or words."""
