@@ -1,10 +1,11 @@
 """Children by Eq. 5, from the category's word or from the weighted mean of their parents' vectors, learned to the last
 step or until nothing is left to gain; and founders with given negatives, likewise: `python -m benchmarks.mating`.
 
-The parents are founders of the example run and fresh ones of two other categories. The mixing loss is 1 − `resembles`
-on the fixed panel. What is learned is drawn, and the judge (core/emoji/judge.py) says what it takes the drawings for,
-and how like the parents' drawings they are; it knows nothing of the stack that they were learned on. Differences are
-paired, of the same requests, with 95 % bootstrap intervals over founders, and over couples, whose children are alike.
+The parents are all couples of the example run's founders, and of four fresh ones of two other categories each. The
+mixing loss is 1 − `resembles` on the fixed panel. What is learned is drawn, and the judge (core/emoji/judge.py) says
+what it takes the drawings for, and how like the parents' drawings they are; it knows nothing of the stack that they
+were learned on. Differences are paired, of the same requests, with 95 % bootstrap intervals over founders, and over
+couples, whose children are alike.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -242,7 +243,7 @@ def _effort() -> dict[str, tuple[int, Callable[[Group], Array]]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mating", description=__doc__)
     parser.add_argument("--founders", type=int, default=8, help="of each category (8)")
-    parser.add_argument("--seeds", type=int, default=2, help="children of each pair and weight (2)")
+    parser.add_argument("--seeds", type=int, default=1, help="children of each pair and weight (1)")
     options = parser.parse_args(arguments)
     if options.founders < 2:
         parser.error("--founders: at least 2 of each category, which then have children")
@@ -259,9 +260,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     opinions = Opinions(backbone)
     clamped(out, (full, short), opinions)
     out.print()
-    by_category = {word: [each for each in full.concepts if each.request.category == word] for word in NEGATIVES}
-    pairs = [(old[0], old[1]), (old[2], old[3]), (old[4], old[5]), (old[0], old[5])]
-    pairs += [(by_category[word][0], by_category[word][1]) for word in ("fruit", "musical instrument")]
+    pairs = list(combinations(old, 2))
+    for word in ("fruit", "musical instrument"):
+        pairs += combinations([each for each in full.concepts if each.request.category == word][:4], 2)
     known: dict[str, Any] = {}
     how = {"pairs": pairs, "known": known, "seeds": seeds, "backbone": backbone}
     fine = {"patience": 0, "segment": LOOK}

@@ -66,7 +66,7 @@ def breed(
     photos: Sequence[str] = (),
     cutout: bool = False,
     words: Sequence[str] = (),
-    inherit: bool = False,
+    inherit: bool | None = None,
     category: str | None = None,
     children: int,
     images: int,
@@ -132,7 +132,7 @@ def plan_children(
     cutout: bool = False,
     category: str | None = None,
     words: Sequence[str] = (),
-    inherit: bool = False,
+    inherit: bool | None = None,
     children: int = 1,
     images: int = IMAGES,
     keep: int = KEEP,
@@ -146,9 +146,9 @@ def plan_children(
 
     parents: names or ids, those of other runs beside this one as "run/name", with their weights. photos: files, which
     are not needed any more, or photographs as they were read. cutout: files without their background. words: what the
-    children shall be besides. inherit: see `mate`. spread: of the weights, see `spread_weights`; where there is one,
-    each child sees one portrait of each parent. The first child has the weights as they are, and sees all. seed: by
-    default another one each time. drafts: draw the children while they learn.
+    children shall be besides. inherit: see `mate`; by default with the preset `default`. spread: of the weights, see
+    `spread_weights`; where there is one, each child sees one portrait of each parent. The first child has the weights
+    as they are, and sees all. seed: by default another one each time. drafts: draw the children while they learn.
 
     Raises:
         ConceptreeError: it cannot be done; the first reason.
@@ -166,6 +166,7 @@ def plan_children(
     kind = concepts[0].request.kind if concepts else run.about["kind"]
     heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
     category = category or heaviest
+    inherit = preset == "default" if inherit is None else inherit
     more: dict[str, Any] = {"lam": WORD_LAMBDA} if wanted and preset == "default" else {}
     if inherit:
         more["category"] = category  # whose clamps its constraints have

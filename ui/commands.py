@@ -95,7 +95,10 @@ def seed(style: bool, **given: Any) -> None:
 )
 @word_option
 @click.option(
-    "--inherit", is_flag=True, help="They shall also be of their category, and none of what the parents shall not be."
+    "--inherit/--no-inherit",
+    default=None,
+    help="They shall also be of their category, and none of what the parents shall not be; by default with --preset"
+    " default, which the paper's presets do without.",
 )
 @click.option(
     "--spread",

@@ -86,15 +86,30 @@ def test_the_requests_of_a_plan_have_its_parents_weights_words_and_photograph(pe
             (each.id, weight, "mix") for each, weight in zip(pets.individuals(), (0.7, 0.3), strict=False)
         ]
         assert (request.parents[2].kind, request.parents[2].weight) == ("image", 0.5)
-        assert [positive.word for positive in request.positives] == ["Blue"] and request.schedule == "none"
+        assert [positive.word for positive in request.positives] == ["pet", "Blue"] and request.schedule == "list"
         assert request.parents[0].image_embeds.shape == (2, 16)
     assert len({request.seed for request in requests}) == 2
     (kept,) = pets.photos().values()
     assert (kept.id, kept.label) == (requests[0].parents[2].id, "snail.png") and kept.file.is_file()
 
 
+@pytest.mark.parametrize(
+    ("given", "inherit"),
+    [
+        ({}, True),
+        ({"inherit": False}, False),
+        ({"preset": "paper"}, False),
+        ({"preset": "published"}, False),
+        ({"preset": "paper", "inherit": True}, True),
+    ],
+)
+def test_children_inherit_unless_it_is_the_papers_mixing_that_is_asked_for(pets, backbone, given, inherit):
+    (request,) = settled(plan_children(pets, backbone, **two(pets, **given)), pets, backbone)
+    assert bool(request.positives) is bool(request.negatives) is inherit
+
+
 def test_children_that_inherit_are_of_the_category_by_its_own_clamps(pets, backbone):
-    plan = plan_children(pets, backbone, **two(pets, inherit=True))
+    plan = plan_children(pets, backbone, **two(pets))
     (request,) = settled(plan, pets, backbone)
     told = {negative.word for each in pets.individuals()[:2] for negative in each.concept.negatives}
     assert [positive.word for positive in request.positives] == ["pet"] and set(request.negatives) == told

@@ -139,9 +139,9 @@ def test_children_may_differ_as_far_as_the_slider_goes(run, ids, started):
     spread = app.slider(key="breed.spread.pets")
     spread.set_value(spread.max).run()
     app.button(key="breed.start").click().run()
-    app.toggle(key="breed.inherit.pets").set_value(True).run()
+    app.toggle(key="breed.inherit.pets").set_value(False).run()
     app.button(key="breed.start").click().run()
-    assert not app.error and [job.plan["inherit"] for job in jobs(run)[-2:]] == [False, True]
+    assert not app.error and [job.plan["inherit"] for job in jobs(run)[-2:]] == [True, False]
     assert not app.error and jobs(run)[-2].plan["spread"] == spread.max
 
 

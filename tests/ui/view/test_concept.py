@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.concept import Measurement, Negative
 from core.errors import PromptError
 from evolve import Run
+from evolve.jobs import new_job
 from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
 from ui.view import curves, drawing, nearness
@@ -376,6 +377,8 @@ def test_make_this_a_parent_and_no_more(run, ids):
 
 
 def test_repeat_with_these_settings(run, ids):
+    asked = {"vlm": "none", "question": "Which pet is this?"}
+    new_job(run, "seed", {"asked": asked})
     app = shown(ids["a"])
     app.button(key="concept.again").click().run(timeout=120)  # a stack is loaded, and its speed measured
     assert not app.exception and app.title[0].value == "New run"
@@ -384,6 +387,7 @@ def test_repeat_with_these_settings(run, ids):
     assert app.number_input(key="seed.seed").value == learned.seed
     assert app.number_input(key="seed.steps").value == learned.chosen.steps
     assert app.selectbox(key=f"seed.category.{learned.kind}").value == learned.category
+    assert {name: app.text_input(key=f"seed.{name}").value for name in asked} == asked
     assert not app.warning
 
 
@@ -395,6 +399,7 @@ def test_what_is_handed_to_a_new_run(run, ids, monkeypatch):
     app.button(key="concept.again").click().run()
     again = app.session_state["seed:again"]
     assert (again["category"], again["kind"], again["schedule"], again["seed"]) == ("pet", "object", "adaptive", 0)
+    assert again["asked"] == {}
     assert again["settings"]["steps"] == 5 and again["negatives"] == ["cat"] and again["of"] == run.entry(ids["a"]).name
 
 

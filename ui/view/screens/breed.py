@@ -66,7 +66,7 @@ def mixture(found: Opened) -> None:
                 photos=[(photos[id_], share) for id_, share in used.items() if id_ in photos],
                 words=[word] if word else [],
                 children=children,
-                inherit=bool(st.session_state.get(f"breed.inherit.{run}")),
+                inherit=bool(st.session_state.get(f"breed.inherit.{run}", True)),
                 spread=spread,
                 seed=_seed(),
                 steps=_steps(backbone, kind) if draft else None,
@@ -76,6 +76,7 @@ def mixture(found: Opened) -> None:
         _start(found, "breed", plan)
     st.toggle(
         "Keep to the category",
+        True,
         key=f"breed.inherit.{run}",
         help="Children shall also be of their category, and none of what their parents shall not be. Without, they lie"
         " between their parents, wherever that is.",

@@ -7,12 +7,14 @@ import streamlit as st
 from core.errors import ConceptreeError
 from core.exchange import readers
 from evolve import Run
+from evolve.jobs import jobs
 from evolve.run import Entry
 from evolve.share import family_file
 from ui.exchange import stem_of
 from ui.view import links, undo
 from ui.view.downloads import FORMS, zipped
 from ui.view.parents import parents_of
+from ui.view.screens.seed import AGAIN
 from ui.view.store import Opened
 from ui.view.text import counted, plain
 
@@ -130,14 +132,20 @@ def _repeat(run: Run, entry: Entry) -> None:
     except ConceptreeError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    st.session_state["seed:again"] = {
+    st.session_state[AGAIN] = {
         "category": request.category,
         "kind": request.kind,
         "settings": request.chosen.to_dict(),
         "seed": request.seed,
         "schedule": request.schedule,
         "negatives": list(request.negatives),
+        "asked": _asked(run) if request.schedule == "adaptive" else {},
         "model": run.about["stack"]["where"],
         "of": entry.name,
     }
     links.go("seed")
+
+
+def _asked(run: Run) -> dict[str, str]:
+    """Who was asked what a drawing of the run's founders shows, and what, where a person had said so."""
+    return next((job.plan.get("asked", {}) for job in jobs(run) if job.command == "seed"), {})

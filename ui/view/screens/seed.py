@@ -72,6 +72,8 @@ def _take(again: dict[str, Any]) -> str:
         "steps": settings["steps"],
         "segment": settings["segment"],
         "lam": settings["lam"],
+        "vlm": again["asked"].get("vlm", ""),
+        "question": again["asked"].get("question", ""),
         "model": "" if again["model"] == "emoji" else again["model"],
     }
     if schedule == "list":
