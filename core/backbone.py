@@ -8,12 +8,8 @@ differentiable in a concept's vectors. Where the folders are is `core/hub.py`'s 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from fnmatch import fnmatch
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -27,59 +23,23 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from core import hub, text
+from core.device import device_named, precision_named
 from core.errors import PromptError, StackError, VectorError
+from core.fingerprint import content_hash
 from core.hub import EMOJI
+from core.loading import load_failure, part_of, quietly
 from core.offload import Turns
 from core.prior import CachedPrior, draw_noise
 
-__all__ = ["EMOJI", "Backbone", "content_hash", "load_failure", "quietly"]
+__all__ = ["EMOJI", "Backbone"]
 
 # How Kandinsky draws in the paper, for stacks that do not say how they draw (stack.json).
 _DRAWING = {"steps": 50, "guidance_scale": 7.5, "size": 512}
 _ROWS_AT_ONCE = 64
 _PIXELS_AT_ONCE = 2**18
-_VERSIONS = ("_diffusers_version", "_name_or_path", "transformers_version")
 _LEARNING_PARTS = ("tokenizer", "text_encoder", "prior", "scheduler")
-_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # The pipelines that draw, and how wide each says that its image embeddings are.
 _DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cross_attention_dim"}
-_UNREAD = ("*.bin", "*.msgpack", "*.h5", "*.fp16.*", "*.non_ema.*", "*.bin.index.json")
-
-
-class _Part:
-    """A model of the stack: loaded when it is first asked for and, where models take turns on the device, brought there
-    with the others of its group whenever it is asked for.
-    """
-
-    def __init__(self, group: str, load: Callable[[Any], Any]) -> None:
-        self.group, self.load, self.__doc__ = group, load, load.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, stack: Any, owner: type | None = None) -> Any:
-        if stack is None:
-            return self
-        with stack.loading:  # a page asks from several threads
-            if self.name not in vars(stack):
-                model = self.load(stack)
-                modules = [model.unet, model.movq] if hasattr(model, "unet") else [model]
-                if stack.turns is None:
-                    for module in modules:
-                        module.to(stack.device)
-                else:
-                    stack.turns.add(self.group, modules)
-                vars(stack)[self.name] = model
-            if stack.turns is not None:
-                stack.turns.bring(self.group)
-            return vars(stack)[self.name]
-
-    def __set__(self, stack: Any, model: Any) -> None:
-        vars(stack)[self.name] = model
-
-
-def _part(group: str) -> Callable[[Callable[[Any], Any]], _Part]:
-    return lambda load: _Part(group, load)
 
 
 class Backbone:
@@ -128,7 +88,7 @@ class Backbone:
         Raises:
             StackError: a part is missing or wrong, in one line.
         """
-        at, precision = _device(device), _precision(dtype)
+        at, precision = device_named(device), precision_named(dtype)
         return cls(hub.find_stack(where, revision, fetch), at, precision, offload)
 
     def __repr__(self) -> str:
@@ -356,22 +316,22 @@ class Backbone:
         # The one that resizes with PIL, so that pictures are seen alike whether torchvision is installed or not.
         return self._load("image_processor", cls="CLIPImageProcessorPil")
 
-    @_part("learn")
+    @part_of("learn")
     def text_encoder(self) -> Any:
         """The prior's text tower."""
         return self._model("text_encoder")
 
-    @_part("learn")
+    @part_of("learn")
     def prior(self) -> Any:
         """diffusers' PriorTransformer."""
         return self._model("prior")
 
-    @_part("see")
+    @part_of("see")
     def image_encoder(self) -> Any:
         """The image tower whose embeddings the prior imagines."""
         return self._model("image_encoder")
 
-    @_part("read")
+    @part_of("read")
     def multilingual_encoder(self) -> Any:
         """diffusers' MultilingualCLIP, of Kandinsky 2.1's decoder."""
         return self._model("text_encoder", self._multilingual_folder)
@@ -405,7 +365,7 @@ class Backbone:
         embeds, hidden = self._multilingual([""], encoder)
         return embeds.to(self.device), hidden.to(self.device)
 
-    @_part("draw")
+    @part_of("draw")
     def decoder(self) -> Any:
         """diffusers' KandinskyV22Pipeline or KandinskyPipeline; the latter without its text encoder, since its text is
         always empty: what that encoder makes of it is kept instead.
@@ -553,93 +513,3 @@ def _listed(value: Any) -> list[Any]:
 
 def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
-    """Twelve hex digits that tell what lies in folders, which are parts by name: their files by name and content, JSON
-    without versions; not where they lie.
-    """
-    digest = hashlib.sha256(also.encode())
-    for part, folder in folders.items():
-        if not folder.is_dir():
-            raise StackError(f"a folder of the stack is missing: {folder}")
-        for file in sorted(folder.iterdir()):
-            if any(fnmatch(file.name, pattern) for pattern in _UNREAD):
-                continue  # the same weights in another form, which some copies of a stack have and others do not
-            digest.update(f"{part}/{file.name}\n".encode())
-            if file.suffix == ".json":
-                digest.update(_without_versions(file).encode())
-            elif file.is_file():
-                digest.update(_sha256(file))
-    return digest.hexdigest()[:12]
-
-
-def load_failure(error: Exception, folder: Path) -> str:
-    """Why the weights in `folder` do not load, in one line, with the damaged file's name, which safetensors omits."""
-    for file in sorted(folder.rglob("*.safetensors")):
-        if damage := hub.damage_of(file):
-            return damage
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _sha256(file: Path) -> bytes:
-    """Of a file's content. The hub's cache names large files by it, so that gigabytes need not be read again."""
-    blob = file.resolve()
-    if blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name):
-        return bytes.fromhex(blob.name)
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
-
-
-def _without_versions(file: Path) -> str:
-    try:
-        content: Any = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StackError(f"{file} is missing or is not JSON") from error
-    if isinstance(content, dict):
-        content = {key: value for key, value in content.items() if key not in _VERSIONS}
-    return json.dumps(content, sort_keys=True)
-
-
-def _device(asked: torch.device | str | None) -> torch.device:
-    """The device asked for, if it is there."""
-    if asked in (None, "auto"):
-        return torch.device(_best_device())
-    try:
-        device = torch.device(asked)  # type: ignore[arg-type]
-    except RuntimeError as error:
-        raise StackError(f"there is no device {asked!r}: choose auto, cpu or cuda") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        build = "" if torch.version.cuda or torch.version.hip else ", and this PyTorch was built without it"
-        raise StackError(f"there is no device {str(device)!r} here{build}: choose auto or cpu")
-    return device
-
-
-def _precision(asked: torch.dtype | str | None) -> torch.dtype:
-    if asked is None or isinstance(asked, torch.dtype):
-        return asked or torch.float32
-    if asked not in _PRECISIONS:
-        raise StackError(f"dtype = {asked!r}: choose {', '.join(_PRECISIONS)}")
-    return _PRECISIONS[asked]
-
-
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Without the libraries' progress bars: a small stack loads in a blink, and the command has its own."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    libraries = [each for each in (diffusers_logging, transformers_logging) if each.is_progress_bar_enabled()]
-    for each in libraries:
-        each.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for each in libraries:
-            each.enable_progress_bar()

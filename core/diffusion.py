@@ -36,10 +36,11 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from core import hub, text
-from core.backbone import content_hash, load_failure, quietly
 from core.concept import Avoid, Request, RequestError
 from core.constraints import normalise
 from core.errors import PromptError, StackError
+from core.fingerprint import content_hash
+from core.loading import load_failure, quietly
 from core.optimizer import ConceptLab
 from core.prompts import TEMPLATES, fill, portrait
 from core.settings import Settings

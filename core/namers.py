@@ -19,9 +19,10 @@ import torch
 from safetensors import SafetensorError
 
 from core import hub
-from core.backbone import content_hash, load_failure, quietly
 from core.constraints import normalise
 from core.errors import ConceptreeError
+from core.fingerprint import content_hash
+from core.loading import load_failure, quietly
 from core.negatives import Answer, Namer
 from core.offload import Turns
 from core.prompts import PORTRAIT

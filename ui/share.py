@@ -14,7 +14,8 @@ from core.backbone import Backbone
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from evolve import Run
-from evolve.share import LARGEST_FILE, Adopted, Family, FamilyError, adopt, family_of, packed, read_family
+from evolve.familyfile import LARGEST_FILE, Family, FamilyError, packed, read_family
+from evolve.share import Adopted, adopt, family_of
 from ui.console import counted, say
 from ui.exchange import stem_of
 from ui.runs import all_runs, forget_if_empty, new_run, open_run, run_names
@@ -90,7 +91,7 @@ def taken_in(content: bytes, runs: Path, into: str | None = None, model: str | N
     model: where the family's stack is; by default the embedded one, or that of another run here, whichever it is.
 
     Raises:
-        FamilyError: see `evolve.share`; or its stack is not here.
+        FamilyError: see `read_family`; or its stack is not here.
     """
     family = read_family(content)
     if into is not None and into in run_names(runs):

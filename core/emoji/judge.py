@@ -17,11 +17,11 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from core.backbone import content_hash
 from core.emoji.render import SIZE
 from core.emoji.teacher import WordNet
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from core.fingerprint import content_hash
 
 FOLDER = Path(__file__).parent / "weights" / "judge"
 

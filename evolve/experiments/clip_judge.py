@@ -14,9 +14,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from core import hub
-from core.backbone import content_hash, load_failure, quietly
 from core.constraints import normalise
 from core.errors import ConceptreeError
+from core.fingerprint import content_hash
+from core.loading import load_failure, quietly
 from evolve.experiments.judging import PROMPTS
 
 _ROWS_AT_ONCE = 32

@@ -8,7 +8,8 @@ import pytest
 
 from core.files import StorageError
 from evolve import Run
-from evolve.share import FamilyError, family_file
+from evolve.familyfile import FamilyError
+from evolve.share import family_file
 from tests.families import STACK, by_letter, family, learned
 from tests.typed import good, one_line
 from ui.share import open_family, taken_in
