@@ -255,8 +255,8 @@ def summary(table: pa.Table) -> str:
         f"By the judge it differs from all known members by {signed(differs[ADAPTIVE,] - differs[NONE,])} more than"
         f" without negatives, and by {signed(differs[ADAPTIVE,] - differs[LIST,])} more than with a list by chance.",
         *(
-            f"{how} make a population more diverse by {signed(spread[arm,] - spread[ADAPTIVE,])}, and it belongs by"
-            f" {signed(belongs[arm,] - belongs[ADAPTIVE,])} more."
+            f"{how} make a population more diverse by {signed(spread[arm,] - spread[ADAPTIVE,])}, and change how"
+            f" much it belongs by {signed(belongs[arm,] - belongs[ADAPTIVE,])}."
             for arm, how in ((WAVES, "Waves"), (SIDES, "Starts beside different members"), (BOTH, "Both"))
         ),
         "",
