@@ -29,7 +29,7 @@ from evolve.lineage import FORMATS, relatives
 from evolve.parts import Damage
 from evolve.run import Entry
 from ui.console import counted, printable, say
-from ui.pictures import opened
+from ui.pictures import mixture, opened
 from ui.runs import all_runs, family, names_beside, open_run
 from ui.stack import can_draw, folder_of
 from ui.tree import MOST, save_tree, scene
@@ -333,7 +333,7 @@ def rounded(value: float | None) -> str:
 
 def descent(each: Entry, names: Mapping[str, str]) -> str:
     """`founder`, or `mix of 0.7 moku + 0.3 vasi`"""
-    parents = " + ".join(f"{parent.weight:.2g} {names.get(parent.id, parent.brief)}" for parent in each.parents)
+    parents = mixture([(names.get(parent.id, parent.brief), parent.weight) for parent in each.parents])
     return f"{each.birth} of {parents}" if parents else each.birth
 
 

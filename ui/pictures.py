@@ -113,9 +113,12 @@ def card_lines(each: Individual, names: Mapping[str, str]) -> list[str]:
 
 
 def parentage(each: Individual, names: Mapping[str, str]) -> str:
-    """`0.7 moku + 0.3 vasi`: shares, as the family tree has them, whatever weights were given; one alone has none."""
+    """Of whom a concept is a child, see `mixture`."""
     parents = each.concept.request.parents
-    if len(parents) == 1:
-        return names.get(parents[0].id, brief(parents[0].id))
-    total = sum(parent.weight for parent in parents)
-    return " + ".join(f"{parent.weight / total:.2g} {names.get(parent.id, brief(parent.id))}" for parent in parents)
+    return mixture([(names.get(parent.id, brief(parent.id)), parent.weight) for parent in parents])
+
+
+def mixture(parents: Sequence[tuple[str, float]]) -> str:
+    """`0.7 moku + 0.3 vasi`: shares, as the family tree has them, whatever weights were given; one alone has none."""
+    total = sum(weight for _, weight in parents) or 1  # a stranger's file may tell anything
+    return " + ".join(f"{weight / total:.2g} {name}" if len(parents) > 1 else name for name, weight in parents)
