@@ -10,7 +10,11 @@ _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": 
 
 
 def device_named(asked: torch.device | str | None) -> torch.device:
-    """The device asked for, if it is there."""
+    """The device asked for; by default, or for "auto", the first GPU if there is one.
+
+    Raises:
+        StackError: it is not here.
+    """
     if asked in (None, "auto"):
         return torch.device(_best_device())
     try:
@@ -24,6 +28,11 @@ def device_named(asked: torch.device | str | None) -> torch.device:
 
 
 def precision_named(asked: torch.dtype | str | None) -> torch.dtype:
+    """The precision asked for, by default float32.
+
+    Raises:
+        StackError: models are not loaded in it.
+    """
     if asked is None or isinstance(asked, torch.dtype):
         return asked or torch.float32
     if asked not in _PRECISIONS:

@@ -1,4 +1,4 @@
-"""What tells one stack from another: a hash of its files, wherever they lie and whatever wrote them."""
+"""What tells one model from another, or one stack: a hash of its files, wherever they lie and whatever wrote them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ _UNREAD = ("*.bin", "*.msgpack", "*.h5", "*.fp16.*", "*.non_ema.*", "*.bin.index
 def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
     """Twelve hex digits that tell what lies in folders, which are parts by name: their files by name and content, JSON
     without versions; not where they lie.
+
+    Raises:
+        StackError: a folder is missing, or a JSON file is none.
     """
     digest = hashlib.sha256(also.encode())
     for part, folder in folders.items():
         if not folder.is_dir():
-            raise StackError(f"a folder of the stack is missing: {folder}")
+            raise StackError(f"a folder of the model is missing: {folder}")
         for file in sorted(folder.iterdir()):
             if any(fnmatch(file.name, pattern) for pattern in _UNREAD):
                 continue  # the same weights in another form, which some copies of a stack have and others do not

@@ -45,6 +45,7 @@ class Part:
 
 
 def part_of(group: str) -> Callable[[Callable[[Any], Any]], Part]:
+    """A decorator: the method loads a `Part`, which takes its turn on the device with all of the group."""
     return lambda load: Part(group, load)
 
 

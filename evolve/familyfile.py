@@ -19,7 +19,7 @@ import json
 import math
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -104,11 +104,12 @@ class Family:
         return len(self.members[0].individual.concept.image_embed)
 
 
-# Writing
-
-
 def packed(family: Family) -> bytes:
-    """A family as a file: the same bytes for the same family."""
+    """A family as a file: the same bytes for the same family.
+
+    Raises:
+        FamilyError: it is larger than what is read.
+    """
     files: dict[str, bytes] = {}
 
     def kept(picture: Picture) -> str:
@@ -161,9 +162,6 @@ def _own_version() -> str:
         return version("conceptree")
     except PackageNotFoundError:  # run from a folder that pip has not installed
         return ""
-
-
-# Reading
 
 
 def read_family(content: bytes) -> Family:
@@ -318,7 +316,7 @@ def _member(row: Any, fingerprint: str) -> Member:
     return Member(each)
 
 
-def ancestors_first(members: Any) -> tuple[Member, ...]:
+def ancestors_first(members: Iterable[Member]) -> tuple[Member, ...]:
     """In an order in which no child comes before a parent.
 
     Raises:
@@ -364,7 +362,11 @@ def _text(value: Any, what: str) -> str:
 
 
 def decoded(content: bytes) -> Image.Image:
-    """A PNG's pixels, which are all that is taken of it."""
+    """A PNG's pixels, which are all that is taken of it.
+
+    Raises:
+        FamilyError: it is none, torn, or too large.
+    """
     if len(content) > LARGEST_PICTURE:
         raise FamilyError(f"a picture in the family has {len(content)} bytes: at most {LARGEST_PICTURE} are read")
     try:

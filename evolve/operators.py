@@ -35,7 +35,7 @@ def mate(
     known: Images | None = None,
     photos: Sequence[Parent] = (),
     homes: Mapping[str, str] | None = None,
-    words: Sequence[str] = (),
+    words: Sequence[str | Positive] = (),
     inherit: bool = False,
 ) -> Request:
     """A child of any number of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
@@ -45,9 +45,10 @@ def mate(
     word stands for photographs, which have none; else from that word, as in the paper. By default warm, unless the
     settings are of another preset than `default`. category: by default that of the heaviest parent; photographs alone
     have none. photos: parents from outside, see `photos.photo_parent`. homes: for parents of other runs, by concept id,
-    the names of those runs. words: what it shall be besides ("blue"), by the positive part of Eq. 3, whose λ stands in
-    the settings: the loss is then λ (1 − S(words)) plus that of Eq. 5. inherit: it shall also be of the category, and
-    keep away from what its parents keep away from (Eq. 3); what lies between two members is less of the category.
+    the names of those runs. words: what it shall be besides ("blue"), with weights where they are positives, by the
+    positive part of Eq. 3, whose λ stands in the settings: the loss is then λ (1 − S(words)) plus that of Eq. 5.
+    inherit: it shall also be of the category (weight 1 among the words), and keep away from what its parents keep away
+    from (Eq. 3); what lies between two members is less of the category.
     """
     if not parents and not photos:
         raise RequestError("a child needs at least one parent")
@@ -65,15 +66,16 @@ def mate(
     mixed = [Parent(c.id, weight, known[c.id], "mix", homes.get(c.id, "")) for c, weight in parents]
     category = category or heaviest.request.category  # type: ignore[union-attr]
     kind = heaviest.request.kind if heaviest else "object"
-    own = ["" if kind == "style" else category] if inherit else []
-    own += [word for word in words if word.lower() not in map(str.lower, own)]
+    own = [Positive("" if kind == "style" else category)] if inherit else []
+    besides = [Positive(word) if isinstance(word, str) else word for word in words]
+    own += [each for each in besides if each.word.lower() not in (one.word.lower() for one in own)]
     heavy_first = sorted(parents, key=lambda pair: -pair[1]) if inherit else []
     negatives = [negative.word for concept, _ in heavy_first for negative in concept.negatives]
     request = Request(
         category=category,
         kind=kind,
-        positives=tuple(map(Positive, own)),
-        negatives=_distinct(negatives, [category, *own]),
+        positives=tuple(own),
+        negatives=_distinct(negatives, [category, *(each.word for each in own)]),
         parents=(*mixed, *photos),
         seed=seed,
         tokens=len(heaviest.vectors) if heaviest else 1,

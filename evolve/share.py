@@ -28,9 +28,6 @@ class Adopted:
     renamed: Mapping[str, tuple[str, str]]
 
 
-# Out of a run
-
-
 def family_file(run: Run, concepts: Sequence[str]) -> bytes:
     """Concepts (by name or id) with all their ancestors as a file for other people."""
     return packed(family_of(run, concepts))
@@ -128,9 +125,6 @@ def _beside(run: Run, name: str) -> _Home | None:
     with suppress(ConceptreeError, OSError, ValueError):
         return _Home(Run.open(run.folder.resolve().parent / name))
     return None
-
-
-# Into a run
 
 
 def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:

@@ -14,7 +14,7 @@ from PIL import Image
 from rich.console import Console
 
 from core.backbone import Backbone
-from core.concept import Concept, Parent, Request
+from core.concept import Concept, Parent, Positive, Request
 from core.errors import ConceptreeError
 from core.optimizer import Report, total_steps
 from core.settings import Settings
@@ -27,7 +27,8 @@ from evolve.photos import Photograph, photo_parent, read_photo
 from evolve.portraits import are_known, portraits
 from evolve.run import SMALL
 from ui.console import Course, counted, say
-from ui.pictures import checked_prompt, draw_all, drawings_of, parentage
+from ui.descent import parentage
+from ui.pictures import checked_prompt, draw_all, drawings_of
 from ui.runs import names_beside, open_run
 from ui.seed import say_next, say_stopped, show_founders
 from ui.stack import (
@@ -46,7 +47,8 @@ MOST_CHILDREN = 100
 WEAKEST = 0.1  # strength of a variation
 JITTER = 0.3  # of the starts of the second variation and all that follow, times the strength
 SPREAD = 0.25  # of the weights of the second child and all that follow
-# λ of Eq. 3 for further positives beside Eq. 5, which counts 1: they are to be seen, and the parents are too.
+# What further positives count in Eq. 3, all together, beside Eq. 5, which counts 1, and the category that is inherited,
+# which counts 1 as well: they are to be seen, and the parents are too.
 WORD_LAMBDA = 0.4
 # Portraits drawn of each parent, and kept. Drawing is what takes the time, and the four truest of 32 are hardly truer.
 IMAGES, KEEP = 8, 4
@@ -167,7 +169,9 @@ def plan_children(
     heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
     category = category or heaviest
     inherit = preset == "default" if inherit is None else inherit
-    more: dict[str, Any] = {"lam": WORD_LAMBDA} if wanted and preset == "default" else {}
+    more: dict[str, Any] = {}
+    if wanted and preset == "default":
+        more["lam"] = WORD_LAMBDA + (1 if inherit else 0)
     if inherit:
         more["category"] = category  # whose clamps its constraints have
     settings = chosen_settings(backbone, preset, kind, mixing=True, steps=steps, **more)
@@ -177,6 +181,7 @@ def plan_children(
         "parents": [{"id": each.id, "name": each.name, "run": home, "weight": w} for each, home, w in found],
         "photos": [_photo(backbone, photo, weight, cutout) for photo, weight in photos],
         "words": wanted,
+        "word_weight": WORD_LAMBDA / len(wanted) if "lam" in more and inherit else 1.0,
         "inherit": inherit,
         "children": _count(children),
         "images": images,
@@ -283,6 +288,7 @@ def _children(
     settings, spread = Settings.from_dict(plan["settings"]), float(plan["spread"])
     weights = [weight for _, weight in parents] + [float(photo["weight"]) for photo in plan["photos"]]
     homes = {each["id"]: each["run"] for each in plan["parents"] if each["run"]}
+    words = [Positive(word, plan.get("word_weight", 1.0)) for word in plan["words"]]
     requests = []
     for number in range(plan["children"]):
         seed = child_seed(plan["seed"], number)
@@ -300,7 +306,7 @@ def _children(
                 known={id_: one_of(images, seed, id_) if apart else images for id_, images in known.items()},
                 photos=[Parent(photo["id"], weight, photo["image_embeds"], "image") for photo, weight in seen],
                 homes=homes,
-                words=plan["words"],
+                words=words,
                 inherit=bool(plan.get("inherit")),
             )
         )

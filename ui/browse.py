@@ -29,7 +29,8 @@ from evolve.lineage import FORMATS, relatives
 from evolve.parts import Damage
 from evolve.run import Entry
 from ui.console import counted, printable, say
-from ui.pictures import mixture, opened
+from ui.descent import descent
+from ui.pictures import opened
 from ui.runs import all_runs, family, names_beside, open_run
 from ui.stack import can_draw, folder_of
 from ui.tree import MOST, save_tree, scene
@@ -329,12 +330,6 @@ def as_values(each: Entry, names: Mapping[str, str], fitness: Mapping[str, float
 def rounded(value: float | None) -> str:
     """`0.48`, or a dash for what nobody measured."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.2f}"
-
-
-def descent(each: Entry, names: Mapping[str, str]) -> str:
-    """`founder`, or `mix of 0.7 moku + 0.3 vasi`"""
-    parents = mixture([(names.get(parent.id, parent.brief), parent.weight) for parent in each.parents])
-    return f"{each.birth} of {parents}" if parents else each.birth
 
 
 def noted(each: Entry) -> str:

@@ -33,7 +33,8 @@ from core.settings import Settings
 from evolve import Individual, Run, develop
 from evolve.run import LONGEST_COMMENT, RunError
 from ui.console import counted, printable, say
-from ui.pictures import PROMPTS, SEED, Pictures, card_lines, draw_all, mixture, opened
+from ui.descent import mixed
+from ui.pictures import PROMPTS, SEED, Pictures, card_lines, draw_all, opened
 from ui.runs import forget_if_empty, new_run, open_run, run_names
 from ui.seed import say_next, show_founders
 from ui.sheet import Card, save_sheet, sheet
@@ -363,7 +364,7 @@ def _story(path: Path, about: Mapping[str, Any]) -> str:
     if about.get("name"):
         stack = about.get("stack") or {}
         told += f"; there it is {about['name']} of the run {about.get('run')}, on {stack.get('version')}"
-    if parents := mixture([(each["name"] or each["id"], each["weight"]) for each in about.get("parents", ())]):
+    if parents := mixed([(each["name"] or each["id"], each["weight"]) for each in about.get("parents", ())]):
         told += f", child of {parents}"
     return printable(told)[:LONGEST_COMMENT]
 

@@ -14,7 +14,8 @@ from core.backbone import Backbone
 from core.depict import draw_concept
 from core.errors import ConceptreeError, PromptError
 from evolve import Individual, Run
-from evolve.rows import Drawing, brief
+from evolve.rows import Drawing
+from ui.descent import parentage
 from ui.sheet import Card, save_sheet, sheet
 
 # What every concept is drawn in; the first shows it by itself.
@@ -110,15 +111,3 @@ def card_lines(each: Individual, names: Mapping[str, str]) -> list[str]:
     if words:
         lines.append(f"not: {', '.join(words)}")
     return lines
-
-
-def parentage(each: Individual, names: Mapping[str, str]) -> str:
-    """Of whom a concept is a child, see `mixture`."""
-    parents = each.concept.request.parents
-    return mixture([(names.get(parent.id, brief(parent.id)), parent.weight) for parent in parents])
-
-
-def mixture(parents: Sequence[tuple[str, float]]) -> str:
-    """`0.7 moku + 0.3 vasi`: shares, as the family tree has them, whatever weights were given; one alone has none."""
-    total = sum(weight for _, weight in parents) or 1  # a stranger's file may tell anything
-    return " + ".join(f"{weight / total:.2g} {name}" if len(parents) > 1 else name for name, weight in parents)

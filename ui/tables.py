@@ -18,7 +18,8 @@ from core.metrics import imagine_panel, similarities, word_similarity
 from core.wordbank import WordBank
 from evolve import Individual
 from ui.console import counted, printable
-from ui.pictures import Pictures, parentage
+from ui.descent import parentage
+from ui.pictures import Pictures
 
 
 @dataclass(frozen=True)

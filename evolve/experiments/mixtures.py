@@ -10,8 +10,10 @@ Five families, all with founders of their own or with words of the category:
 
 and methods of mixing them:
 
-    Eq. 5                   learned on the parents' images, from the mean of their vectors on, as by `conceptree breed`
-    Eq. 5, inheriting       the same, of the category and away from the parents' negatives besides, as by `breed`
+    Eq. 5                   learned on the parents' images, from the mean of their vectors on, as by `breed
+                            --no-inherit`
+    Eq. 5, inheriting       the same, of the category and away from the parents' negatives besides, as by
+                            `conceptree breed` and `evolve`
     paper, published        the presets: begun at the category's word; published mixes on the text embedding, as the
                             authors' code does
     at once                 all four grandparents as the parents of one child

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import Any
 
 from PIL import Image
 
 WIDEST = 12.0  # inches, 1,320 pixels as figures are written
+LEADING = 1.2  # from line to line, as matplotlib sets them
 SMALL = 96  # pixels, the longer side of what a table keeps of a drawing
 
 
@@ -22,12 +23,14 @@ def small(picture: Image.Image) -> Image.Image:
 
 
 def contact_sheet(pictures: Sequence[Sequence[Any]], rows: Sequence[str], columns: Sequence[str], title: str) -> Any:
-    """matplotlib's figure of pictures [rows][columns], None where there is none."""
+    """matplotlib's figure of pictures [rows][columns], all of one shape; None where there is none."""
     from matplotlib.figure import Figure
 
     left = 1.6  # inches for the rows' labels
-    side = min(1.15, (WIDEST - left) / len(columns))
-    figure = Figure(figsize=(left + side * len(columns), 1.1 + (side + 0.04) * len(rows)), layout="constrained")
+    long = next((max(1.0, each.width / each.height) for of in pictures for each in of if each is not None), 1.0)
+    width = min(1.15 * long, (WIDEST - left) / len(columns))
+    height = width / long
+    figure = Figure(figsize=(left + width * len(columns), 1.1 + (height + 0.04) * len(rows)), layout="constrained")
     figure.suptitle(title, fontsize=10)
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for line, of, label in zip(axes, pictures, rows, strict=True):
@@ -39,5 +42,15 @@ def contact_sheet(pictures: Sequence[Sequence[Any]], rows: Sequence[str], column
                 axis.imshow(picture, interpolation="nearest")
             if axis in axes[0]:
                 axis.set_title(fill(column, 14), fontsize=7)
-        line[0].set_ylabel(fill(label, 22), fontsize=7, rotation=0, ha="right", va="center")
+        words, points = _fitting(label, height)
+        line[0].set_ylabel(words, fontsize=points, rotation=0, ha="right", va="center")
     return figure
+
+
+def _fitting(label: str, height: float) -> tuple[str, float]:
+    """A row's label in lines, and the points of its letters: smaller where it would be higher than its row."""
+    for points in (7.0, 6.0, 5.0, 4.5):
+        lines = wrap(label, round(22 * 7 / points))
+        if len(lines) * points * LEADING / 72 <= height:
+            break
+    return "\n".join(lines), points

@@ -297,13 +297,20 @@ def spread(values: Array) -> str:
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: `sets`, what is asked, with the methods' names that raters do not see; `ratings`, how often
-    each was said of each method.
+    """matplotlib's figures: `sets`, what is asked, with the methods' names that raters do not see; and, where somebody
+    has rated, `ratings`: how often each was said of each method.
     """
-    from matplotlib.figure import Figure
-
     rows = table.to_pylist()
     methods = [method for method in METHODS if method in {row["method"] for row in rows}]
+    found = {"sets": _sheet(rows, methods)}
+    if any(row["value"] is not None for row in rows):
+        found["ratings"] = _ratings(rows, methods)
+    return found
+
+
+def _ratings(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> Any:
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8.0, 3.6), layout="constrained")
     axis = figure.subplots()
     values = list(range(SCALE[0], SCALE[1] + 1))
@@ -316,10 +323,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
     axis.set_xlabel("rating")
     axis.set_ylabel("how often")
     axis.legend(frameon=False)
-    if not any(row["value"] is not None for row in rows):
-        axis.set_title("Nobody has rated yet")
-        axis.set_yticks([])
-    return {"sets": _sheet(rows, methods), "ratings": figure}
+    return figure
 
 
 def _sheet(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> Any:

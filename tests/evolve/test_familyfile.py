@@ -16,25 +16,8 @@ import evolve.familyfile as familyfile
 from evolve.check import check
 from evolve.familyfile import FamilyError, packed, read_family
 from evolve.names import check_name
-from evolve.run import Run
-from evolve.share import adopt, family_file
-from tests.families import by_letter, family, new_run
-
-
-@pytest.fixture
-def run(tmp_path) -> Run:
-    return family(tmp_path / "pets")
-
-
-@pytest.fixture
-def ids(run) -> dict[str, str]:
-    return {letter: each.id for letter, each in by_letter(run).items()}
-
-
-@pytest.fixture
-def file(run, ids) -> bytes:
-    run.note(ids["h"], name="Whisker", comment="private", rating=5)
-    return family_file(run, [ids["h"]])
+from evolve.share import adopt
+from tests.families import new_run
 
 
 def opened(file: bytes) -> dict[str, bytes]:

@@ -16,24 +16,7 @@ from evolve.lineage import ancestors, lineage
 from evolve.parts import RunError
 from evolve.run import Run
 from evolve.share import adopt, family_file, family_of
-from tests.families import STACK, by_letter, concept, family, new_run, picture
-
-
-@pytest.fixture
-def run(tmp_path) -> Run:
-    return family(tmp_path / "pets")
-
-
-@pytest.fixture
-def ids(run) -> dict[str, str]:
-    return {letter: each.id for letter, each in by_letter(run).items()}
-
-
-@pytest.fixture
-def file(run, ids) -> bytes:
-    run.note(ids["h"], name="Whisker", comment="private", rating=5)
-    return family_file(run, [ids["h"]])
-
+from tests.families import STACK, concept, new_run, picture
 
 # There and back
 

@@ -18,11 +18,12 @@ from core import Settings
 from core.concept import RequestError
 from core.errors import ConceptreeError
 from core.optimizer import ConceptLab
+from core.state import weights_of
 from evolve import Run
 from evolve.jobs import jobs, new_job, unfinished
 from tests.families import picture
 from tests.typed import good, one_line, run
-from ui.breed import MOST_CHILDREN, ParentError, learn_planned, plan_children, plan_variations, requests_of
+from ui.breed import MOST_CHILDREN, WORD_LAMBDA, ParentError, learn_planned, plan_children, plan_variations, requests_of
 from ui.console import new_console
 
 QUICK = ("--steps", "4", "--segment", "2")
@@ -106,6 +107,16 @@ def test_the_requests_of_a_plan_have_its_parents_weights_words_and_photograph(pe
 def test_children_inherit_unless_it_is_the_papers_mixing_that_is_asked_for(pets, backbone, given, inherit):
     (request,) = settled(plan_children(pets, backbone, **two(pets, **given)), pets, backbone)
     assert bool(request.positives) is bool(request.negatives) is inherit
+
+
+@pytest.mark.parametrize(("inherit", "category"), [(True, 1.0), (False, 0.0)])
+def test_a_word_counts_the_same_whether_the_category_is_inherited_or_not(pets, backbone, inherit, category):
+    asked = two(pets, words=["blue", "lemon"], inherit=inherit)
+    (request,) = settled(plan_children(pets, backbone, **asked), pets, backbone)
+    counts = dict(zip([p.word for p in request.positives], weights_of(request.positives, request), strict=True))
+    assert request.chosen.lam * counts["blue"] == pytest.approx(WORD_LAMBDA / 2)
+    assert request.chosen.lam * counts["lemon"] == pytest.approx(WORD_LAMBDA / 2)
+    assert request.chosen.lam * counts.get("pet", 0) == pytest.approx(category)
 
 
 def test_children_that_inherit_are_of_the_category_by_its_own_clamps(pets, backbone):

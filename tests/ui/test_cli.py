@@ -148,7 +148,7 @@ def test_doctor_says_in_one_line_that_a_part_of_a_stack_is_missing(stack_folder,
     folder = shutil.copytree(stack_folder, tmp_path / "stack")
     shutil.rmtree(folder / "prior" / "tokenizer")
     result = run("doctor", "--model", str(folder))
-    assert result.exit_code == 1 and "does not load: a folder of the stack is missing" in result.stdout
+    assert result.exit_code == 1 and "does not load: a folder of the model is missing" in result.stdout
 
 
 def test_a_gpu_is_found_by_what_its_driver_left(tmp_path):

@@ -168,8 +168,9 @@ def test_a_study_asks_people_and_is_empty_until_they_have_rated(judge, stack_fol
     (session,) = sessions(run)
     for question in session.questions():
         answer(run, session, question, 4)
-    assert f"results.parquet, summary.md, sets.png, ratings.png are in {tmp_path}" in shown
-    assert "| ours | 1 | 4.00 |" in good(*what, "--steps", 2, "--model", stack_folder)
+    assert f"results.parquet, summary.md, sets.png are in {tmp_path}" in shown
+    shown = good(*what, "--steps", 2, "--model", stack_folder)
+    assert "| ours | 1 | 4.00 |" in shown and f"sets.png, ratings.png are in {tmp_path}" in shown
     twice = ("--pair", "pet:cat")
     assert "--pair has 2 lists of negatives for 'pet': give one" in one_line(*what, *twice, "--model", stack_folder)
 

@@ -377,8 +377,11 @@ def test_make_this_a_parent_and_no_more(run, ids):
 
 
 def test_repeat_with_these_settings(run, ids):
+    request = run.find(ids["a"]).concept.request
     asked = {"vlm": "none", "question": "Which pet is this?"}
-    new_job(run, "seed", {"asked": asked})
+    how = {"category": request.category, "settings": request.chosen.to_dict()}
+    new_job(run, "seed", {**how, "category": "fruit", "asked": {"vlm": "another"}})
+    new_job(run, "seed", {**how, "asked": asked})
     app = shown(ids["a"])
     app.button(key="concept.again").click().run(timeout=120)  # a stack is loaded, and its speed measured
     assert not app.exception and app.title[0].value == "New run"

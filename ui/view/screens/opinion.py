@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.concept import Request
 from core.errors import ConceptreeError
 from core.exchange import readers
 from evolve import Run
@@ -139,13 +140,19 @@ def _repeat(run: Run, entry: Entry) -> None:
         "seed": request.seed,
         "schedule": request.schedule,
         "negatives": list(request.negatives),
-        "asked": _asked(run) if request.schedule == "adaptive" else {},
+        "asked": _asked(run, request) if request.schedule == "adaptive" else {},
         "model": run.about["stack"]["where"],
         "of": entry.name,
     }
     links.go("seed")
 
 
-def _asked(run: Run) -> dict[str, str]:
-    """Who was asked what a drawing of the run's founders shows, and what, where a person had said so."""
-    return next((job.plan.get("asked", {}) for job in jobs(run) if job.command == "seed"), {})
+def _asked(run: Run, request: Request) -> dict[str, str]:
+    """Who was asked what a drawing shows, and what, by the job that learned founders as this one was learned; nothing
+    where a person had not said so, and of who was learned elsewhere.
+    """
+    for job in jobs(run):
+        alike = (job.plan.get("category"), job.plan.get("settings")) == (request.category, request.chosen.to_dict())
+        if job.command == "seed" and alike:
+            return dict(job.plan.get("asked", {}))
+    return {}
