@@ -23,6 +23,8 @@ def test_a_link_to_another_concept_changes_the_address_and_back_leads_back(workb
     link = page.get_by_test_id("stPageLink").get_by_text(other.name, exact=True)
     link.click()
     page.wait_for_url(re.compile(other.id), timeout=MINUTES)
+    wait_for(lambda: title(page) == other.name, 30, "other page")  # until then a click is on the one before
+    settled(page)
     page.get_by_text("Favourite", exact=True).click()
     run = Run.open(workbench.runs / "example")
     wait_for(lambda: run.entry(other.id).note.favourite, 30, "favourite")
