@@ -169,6 +169,8 @@ def plan_children(
     heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
     category = category or heaviest
     inherit = preset == "default" if inherit is None else inherit
+    if inherit:
+        wanted = [word for word in wanted if word.lower() != category.lower()]  # that they are already
     more: dict[str, Any] = {}
     if wanted and preset == "default":
         more["lam"] = WORD_LAMBDA + (1 if inherit else 0)

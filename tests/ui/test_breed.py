@@ -111,7 +111,7 @@ def test_children_inherit_unless_it_is_the_papers_mixing_that_is_asked_for(pets,
 
 @pytest.mark.parametrize(("inherit", "category"), [(True, 1.0), (False, 0.0)])
 def test_a_word_counts_the_same_whether_the_category_is_inherited_or_not(pets, backbone, inherit, category):
-    asked = two(pets, words=["blue", "lemon"], inherit=inherit)
+    asked = two(pets, words=["blue", "lemon", *(["Pet"] if inherit else [])], inherit=inherit)
     (request,) = settled(plan_children(pets, backbone, **asked), pets, backbone)
     counts = dict(zip([p.word for p in request.positives], weights_of(request.positives, request), strict=True))
     assert request.chosen.lam * counts["blue"] == pytest.approx(WORD_LAMBDA / 2)

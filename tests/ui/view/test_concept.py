@@ -379,8 +379,9 @@ def test_make_this_a_parent_and_no_more(run, ids):
 def test_repeat_with_these_settings(run, ids):
     request = run.find(ids["a"]).concept.request
     asked = {"vlm": "none", "question": "Which pet is this?"}
-    how = {"category": request.category, "settings": request.chosen.to_dict()}
-    new_job(run, "seed", {**how, "category": "fruit", "asked": {"vlm": "another"}})
+    how = {"category": request.category, "settings": request.chosen.to_dict(), "request": {"schedule": "adaptive"}}
+    for other in ({"category": "fruit"}, {"request": {"schedule": "list"}}, {"settings": {}}):
+        new_job(run, "seed", {**how, **other, "asked": {"vlm": "another"}})
     new_job(run, "seed", {**how, "asked": asked})
     app = shown(ids["a"])
     app.button(key="concept.again").click().run(timeout=120)  # a stack is loaded, and its speed measured

@@ -151,8 +151,10 @@ def _asked(run: Run, request: Request) -> dict[str, str]:
     """Who was asked what a drawing shows, and what, by the job that learned founders as this one was learned; nothing
     where a person had not said so, and of who was learned elsewhere.
     """
+    learned = (request.category, request.schedule, request.chosen.to_dict())
     for job in jobs(run):
-        alike = (job.plan.get("category"), job.plan.get("settings")) == (request.category, request.chosen.to_dict())
-        if job.command == "seed" and alike:
-            return dict(job.plan.get("asked", {}))
+        told = job.plan
+        how = (told.get("category"), told.get("request", {}).get("schedule"), told.get("settings"))
+        if job.command == "seed" and how == learned:
+            return dict(told.get("asked", {}))
     return {}
