@@ -148,9 +148,10 @@ def plan_children(
 
     parents: names or ids, those of other runs beside this one as "run/name", with their weights. photos: files, which
     are not needed any more, or photographs as they were read. cutout: files without their background. words: what the
-    children shall be besides. inherit: see `mate`; by default with the preset `default`. spread: of the weights, see
-    `spread_weights`; where there is one, each child sees one portrait of each parent. The first child has the weights
-    as they are, and sees all. seed: by default another one each time. drafts: draw the children while they learn.
+    children shall be besides. inherit: see `mate`; by default where the preset is `default` and no words are given.
+    spread: of the weights, see `spread_weights`; where there is one, each child sees one portrait of each parent. The
+    first child has the weights as they are, and sees all. seed: by default another one each time. drafts: draw the
+    children while they learn.
 
     Raises:
         ConceptreeError: it cannot be done; the first reason.
@@ -168,7 +169,8 @@ def plan_children(
     kind = concepts[0].request.kind if concepts else run.about["kind"]
     heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
     category = category or heaviest
-    inherit = preset == "default" if inherit is None else inherit
+    if inherit is None:
+        inherit = preset == "default" and not wanted  # inside the category's clamps little is seen of a word
     if inherit:
         wanted = [word for word in wanted if word.lower() != category.lower()]  # that they are already
     more: dict[str, Any] = {}

@@ -97,8 +97,8 @@ def seed(style: bool, **given: Any) -> None:
 @click.option(
     "--inherit/--no-inherit",
     default=None,
-    help="They shall also be of their category, and none of what the parents shall not be; by default yes, with the"
-    " paper's presets no.",
+    help="They shall also be of their category, and none of what the parents shall not be; by default yes, but with"
+    " --word or the paper's presets no.",
 )
 @click.option(
     "--spread",

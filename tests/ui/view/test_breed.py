@@ -192,7 +192,8 @@ def test_a_word_makes_them_like_these_but(run, ids, started):
     app = select(ids[0], ids[1])
     app.selectbox(key="breed.word.pets").set_value("blue").run()
     app.button(key="breed.start").click().run()
-    assert jobs(run)[0].plan["words"] == ["blue"]
+    plan = jobs(run)[0].plan
+    assert plan["words"] == ["blue"] and not plan["inherit"] and app.toggle(key="breed.inherit.pets").disabled
 
 
 def test_a_word_that_the_stack_does_not_know_is_said_with_those_it_does(run, ids):

@@ -66,7 +66,7 @@ def mixture(found: Opened) -> None:
                 photos=[(photos[id_], share) for id_, share in used.items() if id_ in photos],
                 words=[word] if word else [],
                 children=children,
-                inherit=bool(st.session_state.get(f"breed.inherit.{run}", True)),
+                inherit=bool(st.session_state.get(f"breed.inherit.{run}", True)) and not word,
                 spread=spread,
                 seed=_seed(),
                 steps=_steps(backbone, kind) if draft else None,
@@ -78,8 +78,9 @@ def mixture(found: Opened) -> None:
         "Keep to the category",
         True,
         key=f"breed.inherit.{run}",
+        disabled=bool(word),
         help="Children shall also be of their category, and none of what their parents shall not be. Without, they lie"
-        " between their parents, wherever that is.",
+        " between their parents, wherever that is. Children that shall be like their parents, but …, do without.",
     )
     if children > 1 and len(used) > 1:
         st.slider(
