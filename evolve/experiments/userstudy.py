@@ -240,10 +240,11 @@ def summary(table: pa.Table) -> str:
     said = [row for row in rows if row["value"] is not None]
     raters = {row["rater"] for row in said}
     sets = {row["concept"]: row for row in rows}
+    people = "one person" if len(raters) == 1 else f"{len(raters)} people"
     lines = [_finding(said, methods) if said else "Nobody has rated yet: the table is empty.", ""]
     lines += [
         f"{len(sets)} sets of {len(rows[0]['files'])} drawings, {len(sets) // len(methods)} by each method, rated from"
-        f" {SCALE[0]} to {SCALE[1]} by {len(raters)} people. Mean ± standard deviation of all ratings, as in the paper;"
+        f" {SCALE[0]} to {SCALE[1]} by {people}. Mean ± standard deviation of all ratings, as in the paper;"
         " 95 % bootstrap intervals, and paired differences, over people. margin: of the same drawings, see Figure 11.",
         "",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import RLock
 
@@ -18,6 +19,7 @@ class Stack:
     def prior(self):
         """What imagines."""
         self.loads += 1
+        time.sleep(0.05)  # as a file takes, so that others ask meanwhile
         return torch.nn.Linear(2, 2)
 
 

@@ -182,6 +182,11 @@ def test_a_run_without_drawings_and_one_with_torn_answers(run, tmp_path):
     new_run(tmp_path / "empty")
     app = page("rate", run="empty").run()
     assert not app.exception and "Nothing is drawn in this run yet" in text(app)
+    study = new_run(tmp_path / "study")
+    drawings = [d.file.name for d in run.drawings()][:1]
+    new_session(study, "ann", "scale", {"one": drawings}, QUESTION, 1)
+    found = text(page("rate", run="study").run())
+    assert "ann, 1 to 5, 1 question left" in found and "Nothing is drawn" not in found
     session = begun(run)
     for question in session.questions()[:2]:
         answer(run, session, question, 3)

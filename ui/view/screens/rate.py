@@ -49,7 +49,8 @@ def show() -> None:
     st.title("Rate", anchor=False)
     making, made = st.columns([2, 3], gap="large")
     with making:
-        _new(found)
+        if found.entries or not known:  # a run of `experiment table1` holds what is asked, and no concepts
+            _new(found)
         _unfinished(found, known, given)
     with made:
         results.show(found, known, given)
