@@ -35,7 +35,9 @@ test-browser: python ## the workbench in a real browser (needs Chromium: sudo ap
 	$(BIN)/python -m pytest tests/browser -m browser $(ARGS)
 
 screenshots: test-browser ## after a change of pages: the README's pictures of the workbench
-	for page in tree breed jobs; do cp .cache/screenshots/$$page-best.png docs/images/workbench-$$page.png; done
+	for page in tree breed jobs; do \
+	  $(BIN)/python tools/webp.py .cache/screenshots/$$page-best.png docs/images/workbench-$$page.webp || exit; \
+	done
 
 lint: venv ## ruff: rules and format; mypy on core and evolve
 	$(BIN)/ruff check --quiet .
@@ -68,7 +70,7 @@ bench-view: python ## until the family tree is seen in a browser, at 100, 1,000 
 mutants: venv ## deliberate faults, each of which a test must notice
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-experiments: venv ## the paper's experiments, into docs/experiments/ (hours; goes on where it was stopped)
+experiments: venv ## the paper's experiments, into docs/experiments/ (hours; goes on where it was stopped; results there stay)
 	for name in $(EXPERIMENTS); do \
 	  $(BIN)/conceptree experiment $$name --to docs/experiments/$$name $(ARGS) || exit; \
 	done
@@ -87,7 +89,7 @@ regenerate: npm ## after new weights: calibrate, measure and draw again all that
 	$(BIN)/python -m core.emoji.card
 	rm -rf .cache/regenerate
 	$(BIN)/conceptree demo --out .cache/regenerate
-	cp .cache/regenerate/demo/sheet.png docs/images/demo.png
+	$(BIN)/python tools/webp.py .cache/regenerate/demo/sheet.png docs/images/demo.webp
 	$(BIN)/python tools/example.py
 	mv docs/experiments .cache/experiments-$$(date +%Y%m%d-%H%M%S) # of the old weights
 	echo 'the experiments begin anew; if this is stopped, go on with: make experiments'

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from PIL import Image
+
 from evolve import Run
 from evolve.jobs import new_job
 from ui.browse import draw_tree
@@ -12,6 +14,7 @@ from ui.console import new_console
 from ui.demo import breed
 from ui.seed import learn_founders, plan_founders, show_founders
 from ui.stack import chosen_settings, open_stack
+from ui.webp import webp_bytes
 
 ROOT = Path(__file__).parent.parent
 CATEGORY, FOUNDERS, SEED = "pet", 6, 0
@@ -36,7 +39,8 @@ def main() -> None:
     show_founders(run, backbone, out)
     shutil.rmtree(run.folder / "jobs")  # all of them are finished
     draw_tree("example", (), None, None, fresh, out)
-    shutil.copy(run.folder / "tree.png", ROOT / "docs" / "images" / "tree.png")
+    with Image.open(run.folder / "tree.png") as tree:
+        (ROOT / "docs" / "images" / "tree.webp").write_bytes(webp_bytes(tree))
     shutil.rmtree(ROOT / "runs" / "example", ignore_errors=True)
     # Pages are quickly drawn again, and larger than all that they show.
     pages = shutil.ignore_patterns("sheet.png", "tree.*", ".lock*", ".index")

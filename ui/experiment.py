@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +19,7 @@ from core.hub import find_model
 from evolve.experiments.judging import Judge
 from ui.console import duration, say
 from ui.stack import asked, namer_of, open_stack
+from ui.webp import figure_bytes
 
 ASKING = ("figure14", "ablations", "limitations", "negatives")  # negatives are named by the stack's question answerer
 
@@ -121,7 +121,8 @@ def table1(
         experiment.invite(table, bench, raters)
         return experiment.rated(table, bench)
 
-    run_experiment(experiment, protocol, folder, model, out, complete=with_ratings)
+    if not run_experiment(experiment, protocol, folder, model, out, complete=with_ratings):
+        return
     who = "Their sessions are" if raters else "Ask people with --rater LABEL; their sessions are then"
     say(out, f"{who} on the page Rate of each run: conceptree view --runs {folder / 'runs'}")
 
@@ -157,30 +158,66 @@ def run_experiment(
     out: Console,
     asks: bool = False,
     complete: Callable[[Any, Any], Any] = lambda table, bench: table,
-) -> None:
+) -> bool:
     """Conduct an experiment of `evolve.experiments`: a module with SCHEMA, `cases`, `summary` and `figures`. protocol:
     its Protocol. asks: whether negatives are named by the stack's question answerer (`ui.stack.namer_of`). complete:
     adds to the cases' table what is not kept with them, such as what people have said since.
-    """
-    from evolve.experiments.conduct import Bench, conduct, seconds_of, write_table
 
+    Return False where the folder has the results without their cases: nothing is conducted, and summary and charts are
+    made from these results.
+    """
+    from evolve.experiments.conduct import Bench, conduct, has_only_results, write_results
+
+    if has_only_results(folder):
+        _write_again(experiment, folder, out)
+        return False
     backbone = open_stack(model, out)
     course = _Course(out)
     bench = Bench(backbone, open_judge(backbone), folder, course.tell, namer_of(backbone) if asks else None)
-    name = experiment.__name__.rpartition(".")[2]
     cases = experiment.cases(protocol, bench)
-    about = bench.about(name, **protocol.of_each())
+    about = bench.about(_name_of(experiment), **protocol.of_each())
     table = conduct(cases, experiment.SCHEMA, folder, about, course.on_case, course.tell)
     table = complete(table, bench)
-    write_table(table, folder / "results.parquet")
-    told = f"{experiment.summary(table)}\n{_made_by(bench, seconds_of(table))}\n"
-    write_atomically(folder / "summary.md", told.encode())
-    figures = experiment.figures(table)
-    for title, figure in figures.items():
-        write_figure(figure, folder / f"{title}.png")
+    write_results(table, folder)
+    written = _write_pages(experiment, table, about, folder, out)
+    say(out, f"results.parquet, {', '.join(written)} are in {folder}.")
+    return True
+
+
+def _write_again(experiment: ModuleType, folder: Path, out: Console) -> None:
+    """Write summary and charts from results without cases; sheets of pictures stay as they are."""
+    from evolve.experiments.conduct import about_of, read_results
+
+    about, name = about_of(folder), _name_of(experiment)
+    if about.get("experiment") != name:
+        raise ConceptreeError(
+            f"{str(folder)!r} holds the experiment {about.get('experiment')!r}, not {name!r}: choose another folder"
+            " with --to"
+        )
+    written = _write_pages(experiment, read_results(folder, experiment.SCHEMA), about, folder, out)
+    say(
+        out,
+        f"{folder} has the results of stack {about.get('stack')} ({about.get('fingerprint')}) without their cases:"
+        f" nothing was conducted, and {', '.join(written)} {'is' if len(written) == 1 else 'are'} written from them. To"
+        " conduct it anew, remove that folder or choose another one with --to.",
+    )
+
+
+def _write_pages(experiment: ModuleType, table: Any, about: Mapping[str, Any], folder: Path, out: Console) -> list[str]:
+    """Write summary.md and the figures, and return the files' names."""
+    from evolve.experiments.conduct import seconds_of
+
+    told = f"{experiment.summary(table)}\n{_made_by(about, seconds_of(table))}\n"
+    pages = {"summary.md": told.encode()}
+    pages |= {f"{title}.webp": figure_bytes(figure) for title, figure in experiment.figures(table).items()}
+    for name, content in pages.items():
+        write_atomically(folder / name, content)
     say(out, told)
-    pictures = ", ".join(f"{title}.png" for title in figures)
-    say(out, f"results.parquet, summary.md, {pictures} are in {folder}.")
+    return list(pages)
+
+
+def _name_of(experiment: ModuleType) -> str:
+    return experiment.__name__.rpartition(".")[2]
 
 
 def open_judge(backbone: Backbone) -> Judge:
@@ -203,18 +240,9 @@ def open_judge(backbone: Backbone) -> Judge:
     return ClipJudge.load(where, backbone.vocabulary.get("categories", {}), device)
 
 
-def write_figure(figure: Any, file: Path) -> None:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    write_atomically(file, content.getvalue())
-
-
-def _made_by(bench: Any, seconds: float) -> str:
-    stack = bench.backbone
-    return (
-        f"Stack {stack.version} ({stack.fingerprint}, drawing {stack.drawing_fingerprint}), {bench.judge.version};"
-        f" {duration(seconds)} of one process."
-    )
+def _made_by(about: Mapping[str, Any], seconds: float) -> str:
+    stack = f"Stack {about['stack']} ({about['fingerprint']}, drawing {about['drawing']})"
+    return f"{stack}, {about['judge']}; {duration(seconds)} of one process."
 
 
 class _Course:

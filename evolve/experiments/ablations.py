@@ -27,7 +27,7 @@ from core.concept import Concept, Request
 from core.metrics import consistency
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench, ByCases, SeededCase
+from evolve.experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.learning import learn, run_of
 from evolve.experiments.looking import (
@@ -286,7 +286,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
         axis.set_yticks(range(len(variants)), variants)
     figure.axes[0].invert_yaxis()
     figure.axes[-1].legend(frameon=False, fontsize=8)
-    return {"differences": figure, "drawings": _drawings(rows)}
+    return {"differences": figure, **({"drawings": _drawings(rows)} if has_pictures(table) else {})}
 
 
 def _drawings(rows: Sequence[Mapping[str, Any]]) -> Any:

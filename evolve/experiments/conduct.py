@@ -2,7 +2,8 @@
 Several processes may conduct it in one folder: each takes cases that no other one has.
 
 experiment.json          what every case depends on beside its own name: protocol, stack, judge
-cases/<case>.parquet     the rows of a case, and how long it took
+cases/<case>.parquet     the rows of a case with their pictures, and how long it took
+results.parquet          the rows of all cases without pictures; small enough to commit, unlike the cases
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from evolve.experiments.judging import Judge
 
 ABOUT = "experiment.json"
 CASES = "cases"
+RESULTS = "results.parquet"
 _SECONDS = b"seconds"
 Tell = Callable[[str], None]
 
@@ -154,9 +156,64 @@ def seconds_of(table: pa.Table) -> float:
 
 
 def write_table(table: pa.Table, file: Path) -> None:
+    floats = {field.name for field in table.schema if pa.types.is_floating(field.type)}
     content = pa.BufferOutputStream()
-    pq.write_table(table, content, compression="zstd")
+    pq.write_table(
+        table,
+        content,
+        compression="zstd",
+        use_dictionary=[name for name in table.column_names if name not in floats],
+        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+    )
     write_atomically(file, content.getvalue().to_pybytes())
+
+
+def write_results(table: pa.Table, folder: Path) -> None:
+    """Write the rows of all cases without their pictures."""
+    write_table(table.select(_figures(table.schema).names), folder / RESULTS)
+
+
+def read_results(folder: Path, schema: pa.Schema) -> pa.Table:
+    """The rows of all cases, with null for every picture.
+
+    Raises:
+        ConceptreeError: the table is damaged or has other columns.
+    """
+    table = _read(folder / RESULTS, _figures(schema))
+    columns = [pa.nulls(table.num_rows, field.type) if _shows(field) else table.column(field.name) for field in schema]
+    return pa.table(columns, schema=schema).replace_schema_metadata(table.schema.metadata)
+
+
+def has_only_results(folder: Path) -> bool:
+    """Whether the folder has results, and none of the cases that they come from, as in a fresh checkout."""
+    return (folder / RESULTS).is_file() and not any((folder / CASES).glob("*.parquet"))
+
+
+def has_pictures(table: pa.Table) -> bool:
+    """Whether a row of the table has a picture; false for `read_results`."""
+    return any(table.column(field.name).null_count < table.num_rows for field in table.schema if _shows(field))
+
+
+def about_of(folder: Path) -> dict[str, Any]:
+    """What the folder's experiment depends on (`Bench.about`).
+
+    Raises:
+        ConceptreeError: the file that says so is missing or damaged.
+    """
+    file = folder / ABOUT
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConceptreeError(f"{str(file)!r} cannot be read ({error}): choose another folder with --to") from error
+
+
+def _figures(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field for field in schema if not _shows(field)])
+
+
+def _shows(field: pa.Field) -> bool:
+    """Whether a column holds pictures."""
+    return bool(pa.types.is_binary(field.type))
 
 
 def _read(file: Path, schema: pa.Schema) -> pa.Table:

@@ -32,7 +32,7 @@ from core.diffusion import StableDiffusion
 from core.errors import ConceptreeError
 from core.settings import Settings
 from core.streams import stream_seed
-from evolve.experiments.conduct import Bench, ByCases, SeededCase
+from evolve.experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from evolve.experiments.drawing import draw_concepts, draw_many
 from evolve.experiments.judging import StackEyes
 from evolve.experiments.learning import learn, run_of
@@ -317,7 +317,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
     drawings of each category's first pair.
     """
     rows = table.drop_columns(["picture"]).to_pylist()
-    return {"scatter": _scatter(rows), "examples": _examples(table)}
+    return {"scatter": _scatter(rows), **({"examples": _examples(table)} if has_pictures(table) else {})}
 
 
 def _scatter(rows: Sequence[Mapping[str, Any]]) -> Any:

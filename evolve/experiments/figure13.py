@@ -22,7 +22,7 @@ from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream_seed
-from evolve.experiments.conduct import Bench, ByCases, SeededCase
+from evolve.experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from evolve.experiments.drawing import draw_concepts
 from evolve.experiments.learning import learn, run_of
 from evolve.experiments.looking import (
@@ -195,7 +195,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
             axis.set_xticks(range(len(lambdas)), [f"{lam:g}" for lam in lambdas])
             axis.set(title=f"{eyes}, {how}", xlabel="λ", ylabel="similarity")
     curves.axes[0].legend(frameon=False)
-    return {"curves": curves, "drawings": _drawings(rows, lambdas)}
+    return {"curves": curves, **({"drawings": _drawings(rows, lambdas)} if has_pictures(table) else {})}
 
 
 def _drawings(rows: Sequence[Mapping[str, Any]], lambdas: Sequence[float]) -> Any:

@@ -21,7 +21,7 @@ from core.concept import Request
 from core.errors import ConceptreeError
 from core.segments import Event
 from core.settings import Settings
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, has_pictures
 from evolve.experiments.looking import (
     EYES,
     IMAGINED,
@@ -212,6 +212,8 @@ def figures(table: pa.Table) -> dict[str, Any]:
     first = min(seed for (_, seed), _ in courses)
     shown = [row for row in table.to_pylist() if row["drawing"]]
     found = {"arrivals": _arrivals(courses, _segment(table))}
+    if not has_pictures(table):
+        return found
     for category in dict.fromkeys(category for (category, _), _ in courses):
         of = [row for row in shown if (row["category"], row["seed"]) == (category, first)]
         drawings = {row["step"]: drawing_of(row["drawing"]) for row in of}

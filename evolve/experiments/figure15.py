@@ -34,7 +34,7 @@ from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench, ByCases, SeededCase
+from evolve.experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from evolve.experiments.describing import Describer
 from evolve.experiments.drawing import draw_many
 from evolve.experiments.judging import Judge, StackEyes
@@ -259,6 +259,8 @@ def figures(table: pa.Table) -> dict[str, Any]:
     """matplotlib's figures: `concepts`, those of seed 0, their words, and what these draw; `members`, the same for
     known members.
     """
+    if not has_pictures(table):
+        return {}
     rows = [row for row in table.to_pylist() if row["pictures"]]
     titles = {
         CONCEPT: "Concepts, the words that are most like them, and what these words draw",

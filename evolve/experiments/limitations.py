@@ -27,7 +27,7 @@ from core.metrics import scores
 from core.negatives import same_thing, says_again, says_nothing, strip_article
 from core.segments import Event
 from core.settings import Settings
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, has_pictures
 from evolve.experiments.looking import (
     EYES,
     IMAGINED,
@@ -298,7 +298,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
     axis.set(title="what first answers were worth", xlabel="questions")
     axis.invert_yaxis()
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    return {"segments": figure, "drawings": _drawings(table)}
+    return {"segments": figure, **({"drawings": _drawings(table)} if has_pictures(table) else {})}
 
 
 def _drawings(table: pa.Table) -> Any:

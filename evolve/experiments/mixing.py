@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from core.errors import ConceptreeError
-from evolve.experiments.conduct import Bench
+from evolve.experiments.conduct import Bench, has_pictures
 from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
 from evolve.experiments.looking import drawing_bytes, drawing_of, known_members
@@ -237,7 +237,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
         label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=6, frameon=False, fontsize=8)
-    return {"weights": figure, "sheet": _sheet(table)}
+    return {"weights": figure, **({"sheet": _sheet(table)} if has_pictures(table) else {})}
 
 
 def _sheet(table: pa.Table) -> Any:

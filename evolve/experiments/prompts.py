@@ -31,7 +31,7 @@ from core.errors import ConceptreeError
 from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.experiments.conduct import Bench, ByCases, SeededCase
+from evolve.experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
 from evolve.experiments.learning import learn_in_waves, run_of
@@ -293,7 +293,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
     axes[0].set_yticks(range(len(prompts)), [prompt.replace("{}", "…") for prompt in prompts])
     axes[0].invert_yaxis()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    return {"prompts": figure, "sheet": _sheet(rows, prompts)}
+    return {"prompts": figure, **({"sheet": _sheet(rows, prompts)} if has_pictures(table) else {})}
 
 
 def _sheet(rows: Sequence[dict[str, Any]], prompts: Sequence[str]) -> Any:

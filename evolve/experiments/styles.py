@@ -34,7 +34,7 @@ from core.prompts import TEMPLATES, fill
 from core.settings import Settings
 from core.streams import stream_seed
 from core.wordbank import WordBank, lists, members
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, has_pictures
 from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
 from evolve.experiments.learning import RUNS, learn_in_waves
@@ -293,6 +293,8 @@ def summary(table: pa.Table) -> str:
 
 def figures(table: pa.Table) -> dict[str, Any]:
     """matplotlib's figures: `sheet`, seed 0's new styles on all objects; `named`, the named ones beside them."""
+    if not has_pictures(table):
+        return {}
     rows = [row for row in table.to_pylist() if row["picture"]]
     titles = {
         "sheet": ((PLAIN, LEARNED), "Each row is one new style; the first one has none"),

@@ -33,7 +33,7 @@ from core.settings import Settings
 from core.streams import stream_seed
 from evolve.experiments import figure11
 from evolve.experiments.agreement import krippendorff
-from evolve.experiments.conduct import Bench, ByCases
+from evolve.experiments.conduct import Bench, ByCases, has_pictures
 from evolve.experiments.drawing import draw_concepts, draw_many
 from evolve.experiments.figure11 import DECODER, DIFFUSION, OURS, PAIRS, PRIOR
 from evolve.experiments.judging import Judge, StackEyes
@@ -303,7 +303,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
     """
     rows = table.to_pylist()
     methods = [method for method in METHODS if method in {row["method"] for row in rows}]
-    found = {"sets": _sheet(rows, methods)}
+    found = {"sets": _sheet(rows, methods)} if has_pictures(table) else {}
     if any(row["value"] is not None for row in rows):
         found["ratings"] = _ratings(rows, methods)
     return found

@@ -29,10 +29,10 @@ def judge(monkeypatch):
 def test_an_experiment_writes_its_table_summary_and_curves(judge, stack_folder, tmp_path):
     how = ("--category", "pet", "--seeds", 1, "--generations", 2, "--population", 2, "--steps", 2)
     shown = good("experiment", "evolution", "--to", tmp_path, *how, "--model", stack_folder)
-    assert "| belongs |" in shown and f"results.parquet, summary.md, curves.png are in {tmp_path}" in shown
+    assert "| belongs |" in shown and f"results.parquet, summary.md, curves.webp are in {tmp_path}" in shown
     assert pq.read_table(tmp_path / "results.parquet").num_rows == 3 * 2 * 2
     assert "tournament − random" in (tmp_path / "summary.md").read_text(encoding="utf-8")
-    with Image.open(tmp_path / "curves.png") as picture:
+    with Image.open(tmp_path / "curves.webp") as picture:
         assert picture.width > 900
     assert "[2 of 3, about" in shown
 
@@ -60,7 +60,7 @@ def test_every_experiment_may_have_another_judge(command):
 def test_figure_11_writes_its_scatter_and_examples(judge, stack_folder, tmp_path):
     how = ("--pair", "pet: cat,dog", "--pair", "pet:dog", "--seeds", 1, "--pictures", 1, "--steps", 2)
     shown = good("experiment", "figure11", "--to", tmp_path, *how, "--model", stack_folder)
-    assert f"results.parquet, summary.md, scatter.png, examples.png are in {tmp_path}" in shown
+    assert f"results.parquet, summary.md, scatter.webp, examples.webp are in {tmp_path}" in shown
     table = pq.read_table(tmp_path / "results.parquet").to_pylist()
     assert {row["negatives"] for row in table} == {"cat, dog", "dog"} and len(table) == 2 * 5 * 2
     assert "| ours is ahead of |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
@@ -105,12 +105,12 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("name", "how", "figures", "said"),
     [
-        ("negatives", ("--founders", 2, "--wave", 1), "arms.png", "| waves and sides |"),
-        ("mixing", ("--share", 0.3, "--share", 0.5, "--pictures", 1), "weights.png, sheet.png", "Grandparents:"),
+        ("negatives", ("--founders", 2, "--wave", 1), "arms.webp", "| waves and sides |"),
+        ("mixing", ("--share", 0.3, "--share", 0.5, "--pictures", 1), "weights.webp, sheet.webp", "Grandparents:"),
         (
             "prompts",
             ("--prompt", "a photo of a {}", "--prompt", "a red {}"),
-            "prompts.png, sheet.png",
+            "prompts.webp, sheet.webp",
             "| a red … | no |",
         ),
     ],
@@ -130,10 +130,10 @@ def test_negatives_mixing_and_prompts_write_what_they_find(judge, stack_folder, 
 @pytest.mark.parametrize(
     ("name", "how", "figures", "said"),
     [
-        ("figure13", ("--lambda", 0, "--lambda", 1), "curves.png, drawings.png", "the margin is largest at λ = "),
-        ("figure14", ("--every", 1), "arrivals.png, pet.png", "new negatives are less similar"),
-        ("ablations", (), "differences.png, drawings.png", "it needs a folder of it, --stable-diffusion FOLDER"),
-        ("limitations", ("--longer", 2), "segments.png, drawings.png", "Nobody was asked"),
+        ("figure13", ("--lambda", 0, "--lambda", 1), "curves.webp, drawings.webp", "the margin is largest at λ = "),
+        ("figure14", ("--every", 1), "arrivals.webp, pet.webp", "new negatives are less similar"),
+        ("ablations", (), "differences.webp, drawings.webp", "it needs a folder of it, --stable-diffusion FOLDER"),
+        ("limitations", ("--longer", 2), "segments.webp, drawings.webp", "Nobody was asked"),
     ],
 )
 def test_what_looks_into_the_method_writes_what_it_finds(monkeypatch, stack_folder, tmp_path, name, how, figures, said):
@@ -152,10 +152,10 @@ def test_what_looks_into_the_method_writes_what_it_finds(monkeypatch, stack_fold
 def test_concepts_in_words_are_shown_beside_what_the_words_draw(judge, stack_folder, tmp_path):
     what = ("experiment", "figure15", "--to", tmp_path, "--category", "pet", "--seeds", 1, "--pictures", 2)
     shown = good(*what, "--steps", 2, "--model", stack_folder)
-    assert f"results.parquet, summary.md, concepts.png, members.png are in {tmp_path}" in shown
+    assert f"results.parquet, summary.md, concepts.webp, members.webp are in {tmp_path}" in shown
     assert "| pet | " in (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert {row["eyes"] for row in pq.read_table(tmp_path / "results.parquet").to_pylist()} == {"stack", "judge"}
-    with Image.open(tmp_path / "concepts.png") as picture:
+    with Image.open(tmp_path / "concepts.webp") as picture:
         assert 300 < picture.width <= 1400
 
 
@@ -168,9 +168,9 @@ def test_a_study_asks_people_and_is_empty_until_they_have_rated(judge, stack_fol
     (session,) = sessions(run)
     for question in session.questions():
         answer(run, session, question, 4)
-    assert f"results.parquet, summary.md, sets.png are in {tmp_path}" in shown
+    assert f"results.parquet, summary.md, sets.webp are in {tmp_path}" in shown
     shown = good(*what, "--steps", 2, "--model", stack_folder)
-    assert "| ours | 1 | 4.00 |" in shown and f"sets.png, ratings.png are in {tmp_path}" in shown
+    assert "| ours | 1 | 4.00 |" in shown and f"sets.webp, ratings.webp are in {tmp_path}" in shown
     twice = ("--pair", "pet:cat")
     assert "--pair has 2 lists of negatives for 'pet': give one" in one_line(*what, *twice, "--model", stack_folder)
 
@@ -178,7 +178,7 @@ def test_a_study_asks_people_and_is_empty_until_they_have_rated(judge, stack_fol
 def test_new_styles_are_shown_on_objects(judge, stack_folder, tmp_path):
     how = ("--seeds", 1, "--styles", 2, "--object", "a sofa", "--object", "a lemon", "--steps", 2)
     shown = good("experiment", "styles", "--to", tmp_path, *how, "--model", stack_folder)
-    assert f"results.parquet, summary.md, sheet.png, named.png are in {tmp_path}" in shown
+    assert f"results.parquet, summary.md, sheet.webp, named.webp are in {tmp_path}" in shown
     assert "| ConceptLab |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
-    with Image.open(tmp_path / "sheet.png") as picture:
+    with Image.open(tmp_path / "sheet.webp") as picture:
         assert 300 < picture.width <= 1400
