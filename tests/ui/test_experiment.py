@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -35,6 +36,23 @@ def test_an_experiment_writes_its_table_summary_and_curves(judge, stack_folder, 
     with Image.open(tmp_path / "curves.webp") as picture:
         assert picture.width > 900
     assert "[2 of 3, about" in shown
+
+
+def test_results_without_cases_are_shown_and_nothing_is_conducted(judge, stack_folder, tmp_path, monkeypatch):
+    how = ("--pair", "pet: cat,dog", "--seeds", 1, "--pictures", 1, "--steps", 2, "--model", stack_folder)
+    shown = good("experiment", "figure11", "--to", tmp_path, *how)
+    before = {name: (tmp_path / name).read_bytes() for name in ("results.parquet", "summary.md", "examples.webp")}
+    assert "picture" not in pq.read_schema(tmp_path / "results.parquet").names
+    shutil.rmtree(tmp_path / "cases")
+    (tmp_path / "summary.md").unlink()
+    monkeypatch.setattr("ui.experiment.open_stack", lambda *_: pytest.fail("it is conducted"))
+    shown = good("experiment", "figure11", "--to", tmp_path)
+    assert "has the results of stack tiny" in shown and "summary.md, scatter.webp are written from them" in shown
+    assert "To conduct it anew, remove that folder or choose another one with --to." in shown
+    assert not (tmp_path / "cases").exists()
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    said = one_line("experiment", "negatives", "--to", tmp_path)
+    assert "holds the experiment 'figure11', not 'negatives': choose another folder with --to" in said
 
 
 def test_a_stack_without_a_judge_beside_it_needs_one_by_name(stack_folder, tmp_path):
@@ -171,6 +189,9 @@ def test_a_study_asks_people_and_is_empty_until_they_have_rated(judge, stack_fol
     assert f"results.parquet, summary.md, sets.webp are in {tmp_path}" in shown
     shown = good(*what, "--steps", 2, "--model", stack_folder)
     assert "| ours | 1 | 4.00 |" in shown and f"sets.webp, ratings.webp are in {tmp_path}" in shown
+    shutil.rmtree(tmp_path / "cases")
+    shown = good(*what, "--rater", "ben", "--model", stack_folder)
+    assert "| ours | 1 | 4.00 |" in shown and "summary.md, ratings.webp are written" in shown and "Rate" not in shown
     twice = ("--pair", "pet:cat")
     assert "--pair has 2 lists of negatives for 'pet': give one" in one_line(*what, *twice, "--model", stack_folder)
 
