@@ -11,6 +11,7 @@ import click
 from ui.options import (
     SEEDS,
     STEPS,
+    candidates_option,
     model_now_option,
     model_option,
     preset_option,
@@ -27,9 +28,8 @@ from ui.options import (
 @click.option(
     "--wave",
     type=click.IntRange(1, 1000),
-    default=1,
-    show_default=True,
-    help="How many learn side by side, which is faster; only later waves keep away from earlier ones.",
+    help="How many learn side by side. Later waves keep away from earlier ones, which is slower. By default all at once"
+    " where founders start between two members of the category, or else one by one.",
 )
 @click.option("--run", "name", help="The new run's name; by default the category, with a number if it is taken.")
 @runs_option
@@ -56,6 +56,7 @@ from ui.options import (
 @preset_option
 @click.option("--lambda", "lam", type=float, help="Weight of belonging against differing (λ of Eq. 3).")
 @click.option("--ask", is_flag=True, help="Ask about each new negative: agree, choose other words, drop, go back.")
+@candidates_option
 @workers_options
 def seed(style: bool, **given: Any) -> None:
     """Invent members of CATEGORY that do not exist: "pet", "musical instrument", "fruit".
@@ -112,6 +113,7 @@ def seed(style: bool, **given: Any) -> None:
 @model_now_option
 @preset_option
 @steps_option
+@candidates_option
 @workers_options
 def breed(**given: Any) -> None:
     """Breed children of RUN's concepts, which resemble each parent by its weight.
@@ -143,6 +145,7 @@ def breed(**given: Any) -> None:
 @click.option("--seed", type=SEEDS, help="By default another one each time.")
 @runs_option
 @model_now_option
+@candidates_option
 @workers_options
 def vary(**given: Any) -> None:
     """Learn variations of a concept of RUN: they begin where it is, and go away from it.
@@ -199,6 +202,7 @@ def vary(**given: Any) -> None:
 @steps_option
 @runs_option
 @model_now_option
+@candidates_option
 @workers_options
 def evolve(children: int | None, population: int, **given: Any) -> None:
     """Evolve RUN: in each generation the fittest have children, and the fittest of all stay.
@@ -223,6 +227,7 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
 @click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
 @runs_option
 @model_now_option
+@candidates_option
 @workers_options
 def choose(**given: Any) -> None:
     """Choose the parents of the next generation of RUN, where `evolve --select user` waits for that, and learn it.
@@ -291,6 +296,7 @@ def draw(**given: Any) -> None:
 @click.option("--job", metavar="JOB", help="Only this one, such as 0003-breed.")
 @runs_option
 @model_now_option
+@candidates_option
 @workers_options
 def resume(**given: Any) -> None:
     """Go on with what was stopped or killed in RUN, to the very result it would have had.
@@ -332,6 +338,7 @@ def stop(**given: Any) -> None:
     show_default=True,
     help="The folder in which the demo's run is made.",
 )
+@candidates_option
 @model_option
 @steps_option
 @click.option("--seed", type=SEEDS, default=0, show_default=True, help="Another seed gives other pets.")

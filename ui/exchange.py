@@ -34,7 +34,7 @@ from evolve import Individual, Run, develop
 from evolve.run import LONGEST_COMMENT, RunError
 from ui.console import counted, printable, say
 from ui.descent import mixed
-from ui.pictures import PROMPTS, SEED, Pictures, card_lines, draw_all, opened
+from ui.pictures import PROMPTS, Pictures, card_lines, draw_all, opened, usual_in
 from ui.runs import forget_if_empty, new_run, open_run, run_names
 from ui.seed import say_next, show_founders
 from ui.sheet import Card, save_sheet, sheet
@@ -158,9 +158,7 @@ def _pictures(run: Run, wanted: Sequence[Individual], model: str | None, out: Co
 
 def _drawn(run: Run, each: Individual) -> list[Path]:
     """The pictures for a concept's sheet that the run has."""
-    stored = {(d.prompt, d.seed): d.file for d in run.drawings(each.id, []) if d.file.is_file()}
-    prompts = PROMPTS[each.concept.request.kind]
-    return [stored[prompt, SEED] for prompt in prompts if (prompt, SEED) in stored]
+    return [drawing.file for drawing in usual_in(run.drawings(each.id, []), each.concept.request.kind)]
 
 
 def _save_sheet(run: Run, each: Individual, names: Mapping[str, str], pictures: Pictures, path: Path) -> Path:

@@ -98,6 +98,14 @@ def workers_options(command: Any) -> Any:
     return command
 
 
+candidates_option = click.option(
+    "--candidates",
+    type=click.IntRange(1, 100),
+    help="Drawings of each portrait, of which the one closest to what was imagined is kept; by default 6, and 1 with a"
+    " large stack.",
+    expose_value=False,
+    callback=keep,
+)
 steps_option = click.option("--steps", type=STEPS, help="Steps for each concept; by default what the stack needs.")
 preset_option = click.option(
     "--preset", type=PRESETS, default="default", show_default=True, help="Whose version of the losses."

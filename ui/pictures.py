@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -11,20 +11,22 @@ from rich.console import Console
 from rich.progress import Progress
 
 from core.backbone import Backbone
-from core.depict import draw_concept
+from core.depict import draw_concept, draw_truest
 from core.errors import ConceptreeError, PromptError
 from evolve import Individual, Run
 from evolve.rows import Drawing
 from ui.descent import parentage
 from ui.sheet import Card, save_sheet, sheet
+from ui.stack import asked, is_quick
 
-# What every concept is drawn in; the first shows it by itself.
+# What every concept is drawn in; the first shows it by itself: its portrait.
 PROMPTS = {
     "object": ("a photo of a {}", "a pencil sketch of a {}", "a photo of a {} on a blue background"),
     "style": tuple(f"a painting of {scene} in the style of {{}}" for scene in ("a dog", "a house", "a tree")),
 }
 BEGIN, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"  # of every PNG
-SEED = 1  # the same noise for all, so that they differ by what they are
+SEED = 1  # the same noise for all, so that they differ by what they are; of a portrait, the first candidate's
+CANDIDATES, MOST_CANDIDATES = 6, 100  # drawings of a portrait, of which the truest is kept
 
 Pictures = Mapping[str, Sequence[Image.Image]]
 
@@ -46,9 +48,7 @@ def drawings_of(
     wanted = list(zip(prompts, seeds, strict=True))
     missing = [pair for pair in dict.fromkeys(wanted) if pair not in stored]
     if missing:
-        for torn in known:
-            if (torn.prompt, torn.seed) in missing:  # or else it would pass for the picture that is kept in its place
-                torn.file.unlink(missing_ok=True)
+        _forget_torn(known, missing)
         drawn = draw_concept(backbone, each.concept, [p for p, _ in missing], [s for _, s in missing])
         pictures = [(each.id, prompt, seed, picture) for (prompt, seed), picture in zip(missing, drawn, strict=True)]
         stored |= {(d.prompt, d.seed): d for d in run.add_drawings(pictures)}
@@ -56,21 +56,73 @@ def drawings_of(
 
 
 def draw_all(run: Run, backbone: Backbone, individuals: Sequence[Individual], out: Console) -> Pictures:
-    """Every concept in the prompts of its kind, by concept id."""
+    """Every concept in the prompts of its kind, by concept id: its portrait, and the others with the same seed."""
     pictures: dict[str, list[Image.Image]] = {}
     with Progress(console=out, transient=True, disable=not out.is_terminal) as bar:
         for each in bar.track(individuals, description="drawing"):
-            prompts = PROMPTS[each.concept.request.kind]
-            drawings = drawings_of(run, backbone, each, prompts, [SEED] * len(prompts))
+            first, *others = PROMPTS[each.concept.request.kind]
+            drawings = [portrait_of(run, backbone, each, first)]
+            drawings += drawings_of(run, backbone, each, others, [SEED] * len(others))
             pictures[each.id] = [opened(drawing.file) for drawing in drawings]
     return pictures
 
 
+def portrait_of(run: Run, backbone: Backbone, each: Individual, prompt: str) -> Drawing:
+    """The concept's portrait from the run, or else drawn there: the truest of several candidates, with its seed."""
+    known = run.drawings(each.id)
+    if found := portrait_in(known, prompt):
+        return found
+    picture, seed = draw_truest(backbone, each.concept, prompt, range(SEED, SEED + candidates_on(backbone)))
+    _forget_torn(known, [(prompt, seed)])
+    return run.add_drawings([(each.id, prompt, seed, picture)])[0]
+
+
+def portrait_in(drawings: Sequence[Drawing], prompt: str) -> Drawing | None:
+    """The portrait among a concept's drawings in the order in which they were made: the first whole one in `prompt`."""
+    return next((each for each in drawings if each.prompt == prompt and is_whole(each.file)), None)
+
+
+def usual_in(drawings: Sequence[Drawing], kind: str) -> list[Drawing]:
+    """A concept's drawings in the prompts of its kind, in their order, as far as they are there: what a sheet shows."""
+    first, *others = PROMPTS[kind]
+    stored = {(each.prompt, each.seed): each for each in drawings if is_whole(each.file)}
+    found = [portrait_in(drawings, first), *(stored.get((prompt, SEED)) for prompt in others)]
+    return [each for each in found if each is not None]
+
+
+def candidates_on(backbone: Backbone) -> int:
+    """How many drawings of a portrait are compared: by --candidates or CONCEPTREE_CANDIDATES; by default one on a stack
+    that draws slowly.
+
+    Raises:
+        PromptError: the variable holds no whole number above 0.
+    """
+    given = asked("candidates")
+    if given is None:
+        return CANDIDATES if is_quick(backbone) else 1
+    if not str(given).isdecimal() or not 1 <= int(given) <= MOST_CANDIDATES:
+        raise PromptError(f"candidates = {str(given)[:100]!r}: give a whole number from 1 to {MOST_CANDIDATES}")
+    return int(given)
+
+
 def undrawn(run: Run, individuals: Sequence[Individual]) -> list[Individual]:
     """Those of which a picture in the prompts of their kind is missing."""
-    there = {(d.concept, d.prompt, d.seed) for d in run.drawings(damage=[]) if is_whole(d.file)}
-    prompts = {each.id: PROMPTS[each.concept.request.kind] for each in individuals}
-    return [each for each in individuals if any((each.id, prompt, SEED) not in there for prompt in prompts[each.id])]
+    drawings: dict[str, list[Drawing]] = {}
+    for drawing in run.drawings(damage=[]):
+        drawings.setdefault(drawing.concept, []).append(drawing)
+
+    def lacks(each: Individual) -> bool:
+        kind = each.concept.request.kind
+        return len(usual_in(drawings.get(each.id, ()), kind)) < len(PROMPTS[kind])
+
+    return [each for each in individuals if lacks(each)]
+
+
+def _forget_torn(known: Sequence[Drawing], missing: Collection[tuple[str, int]]) -> None:
+    """Remove torn files of pictures to be kept again: a torn one would pass for the picture in its place."""
+    for torn in known:
+        if (torn.prompt, torn.seed) in missing:
+            torn.file.unlink(missing_ok=True)
 
 
 def is_whole(file: Path) -> bool:

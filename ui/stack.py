@@ -26,6 +26,7 @@ from evolve import Run
 from ui.console import say
 
 SMALL = 1e9  # bytes of weights
+QUICK = 200e6  # parameters of a stack that draws while a person waits
 
 
 class WordError(ConceptreeError):
@@ -117,6 +118,12 @@ def folder_of(backbone: Backbone) -> Path:
 
 def can_draw(backbone: Backbone) -> bool:
     return backbone.draws
+
+
+def is_quick(backbone: Backbone) -> bool:
+    """Whether a stack draws a picture in about a second."""
+    parts = (backbone.prior, backbone.decoder.unet)
+    return sum(parameter.numel() for part in parts for parameter in part.parameters()) <= QUICK
 
 
 def namer_of(backbone: Backbone, vlm: str | None = None, question: str | None = None) -> Namer | None:

@@ -13,16 +13,14 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import IO
 
-from core.backbone import Backbone
 from core.errors import ConceptreeError, PromptError
 from core.prompts import TEMPLATES
 from evolve import Run
 from evolve.run import Entry
 from ui.pictures import PROMPTS, checked_prompt, drawings_of
-from ui.stack import can_draw
+from ui.stack import can_draw, is_quick
 from ui.view import model, preview
 
-LARGEST = 200e6  # parameters of a stack that draws while a person waits
 Wanted = tuple[str, str, int]  # a concept's id, a prompt, a seed
 
 
@@ -60,12 +58,6 @@ _errands: dict[tuple[Path, str], list[Errand]] = {}
 _waiting: deque[Errand] = deque()
 _lock = Lock()
 _thread: Thread | None = None
-
-
-def is_quick(backbone: Backbone) -> bool:
-    """Whether a stack draws a picture in about a second, so that nobody minds waiting."""
-    parts = (backbone.prior, backbone.decoder.unet)
-    return sum(parameter.numel() for part in parts for parameter in part.parameters()) <= LARGEST
 
 
 def draw(run: Run, wanted: Sequence[Wanted]) -> bool:

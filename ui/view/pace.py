@@ -15,13 +15,15 @@ from core.concept import Request
 from core.errors import ConceptreeError
 from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab
+from ui.pictures import candidates_on
 from ui.seed import Plan
+from ui.stack import can_draw
 from ui.view.preview import drawing
 
 LARGEST = 200e6  # parameters of a prior, or of a question answerer, that is tried out while a person waits
 BYTES = 2  # of a parameter, at least
 BEGINNING = 6.0  # seconds until a process has loaded what it needs
-PICTURES = 3  # drawn of each concept in the end
+PICTURES = 2  # drawn of each concept in the end, beside its portrait
 # A step of b concepts takes about this much of b single ones, since the weights are read once.
 SHARED, OWN = 0.75, 0.25
 
@@ -32,6 +34,7 @@ class Pace:
 
     step: float
     look: float
+    candidates: int = 1  # drawn for a portrait
 
     def of(self, plan: Plan) -> float:
         """About how many seconds a plan takes."""
@@ -43,7 +46,7 @@ class Pace:
                 rows = min(left, MOST_AT_ONCE)
                 total += settings.steps * self.step * (SHARED + OWN * rows) + looks * rows * self.look
                 left -= rows
-        return total + plan.count * PICTURES * self.look
+        return total + plan.count * (PICTURES + self.candidates) * self.look
 
 
 def pace(backbone: Backbone, namer: Namer | None) -> Pace | None:
@@ -78,4 +81,4 @@ def _measured(fingerprint: str, asked: str | None, _backbone: Backbone, _namer: 
         return None
     # Before the first step everything is loaded; after the first it is drawn and asked, after the last only measured.
     _, with_look, step = (after - before for before, after in pairwise(times[:4]))
-    return Pace(step, max(0.0, with_look - step))
+    return Pace(step, max(0.0, with_look - step), candidates_on(_backbone) if can_draw(_backbone) else 1)

@@ -16,9 +16,8 @@ from core.errors import ConceptreeError
 from evolve import Run
 from evolve.portraits import portraits
 from ui.breed import IMAGES, KEEP
-from ui.stack import can_draw
+from ui.stack import can_draw, is_quick
 from ui.view import preview
-from ui.view.drawing import is_quick
 
 REST = 1.5  # seconds without another wish: who moves a slider waits for previews, and those are drawn first
 

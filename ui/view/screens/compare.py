@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from evolve import Individual
 from evolve.run import Drawing, Entry
-from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole
+from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole, usual_in
 from ui.view import damage, differences, drawing, errands, links, store, undo
 from ui.view.described import described
 from ui.view.store import Opened
@@ -72,6 +72,8 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
     prompts = _prompts(found, chosen)
     seed = int(st.session_state.get("compare.seed", SEED))
     there = {(d.concept, d.prompt, d.seed): d for id_ in ids for d in found.drawings.get(id_, ()) if is_whole(d.file)}
+    for each in chosen:  # a portrait has a seed of its own
+        there |= {(each.id, d.prompt, SEED): d for d in usual_in(found.drawings.get(each.id, ()), each.kind)}
     wanted = [(id_, prompt, seed) for prompt in prompts for id_ in ids]
     lacking = [each for each in wanted if each not in there]
     with st.container(horizontal=True, vertical_alignment="bottom"):

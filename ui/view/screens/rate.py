@@ -21,7 +21,7 @@ from evolve.ratings import (
     open_questions,
     sessions,
 )
-from ui.pictures import PROMPTS, SEED, is_whole
+from ui.pictures import PROMPTS, SEED, is_whole, usual_in
 from ui.view import damage, drawing, links, store
 from ui.view.screens import results
 from ui.view.store import Opened
@@ -135,18 +135,22 @@ def _prompts(found: Opened, chosen: Sequence[str]) -> tuple[list[tuple[str, int]
     """Prompts, with a seed, in which all of the concepts are drawn, and those in which some are, or could be."""
     counts: dict[tuple[str, int], set[str]] = {}
     for id_ in chosen:
-        for each in found.drawings.get(id_, ()):
-            if is_whole(each.file):
-                counts.setdefault((each.prompt, each.seed), set()).add(id_)
+        for pair in _files(found, id_):
+            counts.setdefault(pair, set()).add(id_)
     shared = [pair for pair, who in counts.items() if len(who) == len(chosen)]
     usual = [(prompt, SEED) for prompt in PROMPTS[found.run.about["kind"]]]
     return shared, [pair for pair in dict.fromkeys([*usual, *counts]) if pair not in shared]
 
 
 def _file(found: Opened, id_: str, pair: tuple[str, int]) -> str | None:
-    return next(
-        (d.file.name for d in found.drawings.get(id_, ()) if (d.prompt, d.seed) == pair and is_whole(d.file)), None
-    )
+    return _files(found, id_).get(pair)
+
+
+def _files(found: Opened, id_: str) -> dict[tuple[str, int], str]:
+    """A concept's pictures by prompt and seed; its portrait, which has a seed of its own, also counts as the usual."""
+    drawings = found.drawings.get(id_, ())
+    usual = {(each.prompt, SEED): each.file.name for each in usual_in(drawings, found.run.about["kind"])}
+    return {(each.prompt, each.seed): each.file.name for each in drawings if is_whole(each.file)} | usual
 
 
 def _unfinished(found: Opened, known: Sequence[Session], given: Sequence[Answer]) -> None:
