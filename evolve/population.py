@@ -1,8 +1,8 @@
-"""Founders, in waves: those of one category converge on each other, so each wave keeps away from the earlier
-ones.
+"""Founders of a category, which differ by where they start or by waves.
 
-What earlier waves imagined stands in the later Requests, so that a concept still depends on nothing but its
-Request.
+Founders that start at one place converge on each other. By default each starts between two members of the category, so
+all of them can learn side by side. Waves are the other way: each wave keeps away from what earlier waves imagined,
+which stands in its Requests, so that a concept still depends on nothing but its Request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core.concept import Avoid, Concept, Request, RequestError
 from core.metrics import mean_pairwise_similarity
 from core.negatives import says_again
 from core.streams import stream, stream_seed
-from core.wordbank import members
+from core.wordbank import lists, members
 from evolve.develop import develop
 
 
@@ -26,12 +26,12 @@ def founders(
     n: int,
     learned: Sequence[Concept],
     *,
-    wave: int = 1,
+    wave: int | None = None,
     seed: int = 0,
     initializers: Sequence[str] = (),
     **request: Any,
 ) -> Iterator[list[Request]]:
-    """Waves of Requests, `wave` at a time, n in all.
+    """Waves of Requests, `wave` at a time, n in all. By default one wave where `initializers` are given, else n waves.
 
     learned: the caller's list, to which it adds each wave's concepts before it asks for the next wave:
 
@@ -42,6 +42,7 @@ def founders(
     initializers: where they start, one after the other, see `starts`; by default all at the category's word.
     wave = n without them gives independent founders, as in the paper. The other arguments are Request's.
     """
+    wave = wave if wave is not None else n if initializers else 1
     if n < 1 or wave < 1:
         raise RequestError(f"founders = {n} in waves of {wave}: give whole numbers above 0")
     before = len(learned)
@@ -63,15 +64,27 @@ def founders(
 
 
 def starts(backbone: Any, category: str, kind: str = "object", seed: int = 0) -> list[str]:
-    """Initialisers between the category and one member each ("pet turtle": the mean of both words' vectors).
+    """Initialisers between two members of the category each ("cat turtle": the mean of the words' token vectors).
 
-    Founders of one wave that start at one place find the same negatives and end side by side; from different sides
-    of the category they do not. Which member stands where follows from the seed. Empty for a stack that lists no
-    members.
+    Neighbours in an order of the members that follows from the seed: no two of them alike, and no member twice in the
+    first half. Where the stack does not list the category's members, between the category and one word of the
+    vocabulary ("dragon turtle"); empty for a stack that lists no words.
     """
     words = [word for word in members(backbone, category, kind) if not says_again(word, category)]
-    order = stream(seed, 0, "starts").permutation(len(words))
-    return [f"{category} {words[i]}" for i in order]
+    order = [words[i] for i in stream(seed, 0, "starts").permutation(len(words))]
+    if not start_apart(backbone, category, kind):
+        return [f"{category} {word}" for word in order]
+    around = [*range(0, len(order) - 1, 2), *range(1, len(order) - 1, 2)]
+    pairs = [(order[i], order[i + 1]) for i in around]
+    if len(order) > 2:
+        pairs.append((order[-1], order[0]))
+    return [f"{one} {other}" for one, other in pairs]
+
+
+def start_apart(backbone: Any, category: str, kind: str = "object") -> bool:
+    """Whether `starts` are between two members, far enough from each other to do without waves."""
+    words = [word for word in members(backbone, category, kind) if not says_again(word, category)]
+    return lists(backbone, category, kind) and len(words) > 1
 
 
 def populate(
@@ -79,13 +92,13 @@ def populate(
     n: int,
     backbone: Any,
     *,
-    wave: int = 1,
+    wave: int | None = None,
     seed: int = 0,
     initializers: Sequence[str] = (),
     request: dict[str, Any] | None = None,
     **how: Any,
 ) -> list[Concept]:
-    """n founders of a category, wave by wave. request: further arguments of Request; how: those of `develop`."""
+    """n founders of a category, see `founders`. request: further arguments of Request; how: those of `develop`."""
     concepts: list[Concept] = []
     options = {"wave": wave, "seed": seed, "initializers": initializers, **(request or {})}
     for requests in founders(category, n, concepts, **options):

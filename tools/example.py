@@ -29,7 +29,7 @@ def main() -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     run = Run.create(fresh / "example", CATEGORY, backbone)
     settings = chosen_settings(backbone, category=CATEGORY)
-    plan = plan_founders(backbone, CATEGORY, FOUNDERS, 1, "adaptive", "object", SEED, settings)
+    plan = plan_founders(backbone, CATEGORY, FOUNDERS, None, "adaptive", "object", SEED, settings)
     family = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
     mixing = chosen_settings(backbone, category=CATEGORY, mixing=True)
     how = {"settings": mixing, "known": {}, "category": CATEGORY, "inherit": True}

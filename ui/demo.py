@@ -29,7 +29,7 @@ from ui.seed import learn_founders, plan_founders, say_next, show_founders
 from ui.stack import chosen_settings, open_stack
 from ui.tables import children_table, effort_table, judged, panel_rows, panel_table, pushed
 
-CATEGORY, FOUNDERS, WAVE = "pet", 6, 1
+CATEGORY, FOUNDERS = "pet", 6
 WEIGHTS = ((0.7, 0.3), (0.3, 0.7))
 # Of each parent; 32 and 4 are what `breed` takes, and these do when minutes count.
 IMAGES, KEEP = 8, 3
@@ -43,7 +43,7 @@ def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) 
         backbone,
         CATEGORY,
         FOUNDERS,
-        WAVE,
+        None,
         "adaptive",
         "object",
         seed,

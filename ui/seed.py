@@ -1,4 +1,4 @@
-"""`conceptree seed`: founders of a category, wave by wave, shown as they come to be."""
+"""`conceptree seed`: founders of a category, shown as they come to be."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from core.segments import Event
 from core.settings import Settings
 from evolve import Individual, Run, develop, founders, likeness
 from evolve.jobs import Job, new_job
-from evolve.population import starts
+from evolve.population import start_apart, starts
 from ui.console import Course, counted, own_command, say
 from ui.pictures import Pictures, draw_all, sheet_of, undrawn
 from ui.runs import new_run
@@ -98,7 +98,7 @@ def seed(
     category: str,
     *,
     count: int,
-    wave: int,
+    wave: int | None,
     name: str | None,
     runs: Path,
     model: str,
@@ -129,20 +129,27 @@ def plan_founders(
     backbone: Backbone,
     category: str,
     count: int,
-    wave: int,
+    wave: int | None,
     negatives: str,
     kind: str,
     seed: int,
     settings: Settings,
     asked: dict[str, str] | None = None,
 ) -> Plan:
-    """A plan whose requests the stack can learn, or an error that says why it cannot. asked: of `namer_of`."""
+    """A plan whose requests the stack can learn, or an error that says why it cannot.
+
+    wave: how many learn side by side; by default all, or one where founders do not start far enough apart. asked: of
+    `namer_of`.
+    """
     check_words(backbone, [category], "category")
     request = {"kind": kind, "settings": settings, **negatives_from(backbone, category, kind, negatives)}
     namer = namer_of(backbone, **(asked or {})) if request["schedule"] == "adaptive" else None
     first = ConceptLab(backbone, settings, namer).prepared(Request(category, seed=seed, **request))
     # By the letter of the paper, as of the authors' code, all start at the category's word.
-    sides = starts(backbone, category, kind, seed) if settings.preset == "default" else ()
+    own = settings.preset == "default"
+    sides = starts(backbone, category, kind, seed) if own else ()
+    if wave is None:
+        wave = count if own and start_apart(backbone, category, kind) else 1
     return Plan(
         first.category,
         count,
@@ -182,7 +189,8 @@ def learn_founders(
             for number, requests in enumerate(waves):
                 first, several = len(concepts), counted(plan.settings.steps, "step")
                 numbers = range(first + 1, first + len(requests) + 1)
-                say(out, f"\nWave {number + 1} of {plan.waves}: {_numbered(numbers)}, {several}")
+                wave = f"Wave {number + 1} of {plan.waves}: " if plan.waves > 1 else ""
+                say(out, f"\n{wave}{_numbered(numbers)}, {several}")
                 names = [f"founder {n}" for n in numbers]
                 how = {
                     "namer": plan.namer,

@@ -6,13 +6,14 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from core import Backbone, Request, Settings
+from core import Backbone, ConceptLab, Request, Settings
 from core.concept import Parent, RequestError
 from core.depict import draw_concept, imagine_concept
 from core.errors import StackError
@@ -20,7 +21,7 @@ from core.namers import canned_namer
 from core.review import Decision
 from evolve import Run, develop, founders, likeness, mate, mutate, populate
 from evolve.operators import parent_images
-from evolve.population import starts
+from evolve.population import start_apart, starts
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
 
@@ -295,11 +296,41 @@ def test_mutate_goes_on_from_the_parent_and_away_from_it(backbone, parents, run)
     assert run.individuals()[0].generation == 1 and variation.request.parents[0].kind == "mutate"
 
 
-def test_founders_start_on_different_sides_of_their_category(backbone):
+def test_founders_start_between_two_members_of_their_category(backbone):
+    pets = backbone.vocabulary["categories"]["pet"]
     sides = starts(backbone, "pet", seed=3)
-    assert sorted(sides) == sorted(f"pet {member}" for member in backbone.vocabulary["categories"]["pet"])
     assert sides == starts(backbone, "pet", seed=3) and sides != starts(backbone, "pet", seed=4)
-    (wave,) = founders("pet", 2, [], wave=2, initializers=sides, settings=QUICK, negatives=("cat",))
-    assert [request.initializer for request in wave] == sides[:2]
+    pairs = [frozenset(side.split()) for side in sides]
+    assert len(set(pairs)) == len(pairs) == len(pets) and all(len(pair) == 2 and pair <= set(pets) for pair in pairs)
+    first = [member for pair in pairs[: len(pets) // 2] for member in pair]
+    assert len(set(first)) == len(first), "no member is in two of the first half"
+    (requests,) = founders("pet", 3, [], initializers=sides, settings=QUICK, negatives=("ant",))
+    assert [request.initializer for request in requests] == sides[:3]
+    assert not any(request.avoid for request in requests), "all in one wave"
     one, other = (backbone.word_vector(word) for word in sides[0].split())
-    assert torch.allclose(backbone.word_vector(sides[0]), (one + other) / 2)
+    assert torch.allclose(ConceptLab(backbone).start(requests[0])[0], (one + other) / 2)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_no_two_starts_are_alike_however_few_members_there_are(count):
+    listed = SimpleNamespace(vocabulary={"categories": {"pet": ["cat", "dog", "parrot", "turtle", "rabbit"][:count]}})
+    sides = starts(listed, "pet")
+    assert len({frozenset(side.split()) for side in sides}) == len(sides) == (1 if count == 2 else count)
+
+
+def test_without_a_list_of_members_founders_start_between_the_category_and_a_word():
+    unlisted = SimpleNamespace(vocabulary={"words": ["cat", "dog"], "categories": {"bird": ["parrot"]}})
+    assert sorted(starts(unlisted, "dragon")) == ["dragon cat", "dragon dog"]
+    assert starts(unlisted, "bird") == ["bird parrot"]
+    assert not start_apart(unlisted, "dragon") and not start_apart(unlisted, "bird")
+    assert starts(SimpleNamespace(vocabulary={}), "pet") == []
+
+
+def test_a_founder_does_not_depend_on_those_beside_it(backbone64):
+    sides = starts(backbone64, "pet", seed=3)
+    how = {"initializers": sides, "settings": QUICK, "schedule": "adaptive"}
+    (requests,) = founders("pet", 3, [], **how)
+    beside, alone = develop(requests, backbone64), [develop([each], backbone64)[0] for each in requests]
+    for one, other in zip(beside, alone, strict=True):
+        assert one.id == other.id and one.negatives == other.negatives
+        assert np.allclose(one.vectors, other.vectors, atol=1e-6)

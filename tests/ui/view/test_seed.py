@@ -63,7 +63,7 @@ def start(app: AppTest):
 
 def test_it_begins_with_something_that_can_be_started(form):
     said = text(form)
-    assert "6 founders of “pet”, one after the other." in said
+    assert "6 founders of “pet”, all side by side." in said
     assert "4 steps for each, looked at after each 2." in said
     assert "named by the nearest word of the model's vocabulary" in said
     assert "on this machine" in said and not start(form).disabled
@@ -113,7 +113,7 @@ def test_a_category_may_be_typed_and_is_checked(runs, stack_folder, category, sa
 def test_start_makes_a_run_and_a_job_and_leads_to_it(form, runs, stack_folder, begun):
     chosen(form, count=2, negatives="list")
     chosen(form, words=["cat", "dog"], lam=2.0, wave=2, seed=7, preset="paper", ask=True, run="my pets")
-    assert "They shall be none of these: cat, dog." in text(form) and "2 side by side" in text(form)
+    assert "They shall be none of these: cat, dog." in text(form) and "all side by side" in text(form)
     fine(start(form).click().run())
     run = Run.open(runs / "my pets")
     (job,) = jobs(run)

@@ -173,9 +173,10 @@ def _more(given: dict[str, Any]) -> dict[str, Any]:
                 "Side by side",
                 1,
                 MOST,
-                1,
+                None,
                 key="seed.wave",
-                help="How many learn at once, which is faster; only later waves keep away from earlier ones.",
+                placeholder="all",
+                help="How many learn at once. Later waves keep away from earlier ones, which is slower.",
             )
             seed = st.number_input("Seed", 0, 10**9, key="seed.seed", help="Another seed gives other founders.")
             preset = st.selectbox("Preset", list(PRESETS), format_func=PRESETS.get, key="seed.preset")
@@ -284,7 +285,8 @@ def _checked(backbone: Backbone, given: dict[str, Any]) -> Plan:
 
 def _told(plan: Plan, backbone: Backbone) -> list[str]:
     settings, schedule = plan.settings, plan.request["schedule"]
-    how = "one after the other" if plan.wave == 1 else f"{min(plan.wave, plan.count)} side by side"
+    several = "all" if plan.wave >= plan.count else plan.wave
+    how = "one after the other" if plan.wave == 1 else f"{several} side by side"
     of = f"the style of {plan.category}" if plan.request["kind"] == "style" else plan.category
     lines = [f"{counted(plan.count, 'founder')} of “{of}”{f', {how}' if plan.count > 1 else ''}."]
     looks = f", looked at after each {settings.segment}" if settings.segment < settings.steps else ""
