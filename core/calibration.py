@@ -5,9 +5,13 @@ Every pair of stack and constraint encoder has its own scale of similarity (the 
 those of Kandinsky 2.1 with its multilingual encoder). For the stack's own words, each in the prompt it was
 imagined for:
 
-    cap          similarity of the category's own word to itself            (nothing belongs more than that)
+    cap          similarity to the category's word that one member in four reaches: the upper quartile of the members
     floor        halfway between how much a member resembles its own name and the names of other members
     avoid_floor  halfway between how much an image of a member resembles its own mean image and another member's
+
+The cap is where members are, so a concept that belongs as much as a good member is pulled no further. The word is more
+similar to itself than any member is to it: with that as the cap the positive never stops pulling, and every concept
+ends at one average of the category.
 
     python -m core.calibration [emoji | kandinsky-2.1 | FOLDER | …] [--constraints multilingual]
 
@@ -40,8 +44,10 @@ from core.settings import PUBLISHED_STYLE_MIN_COSINE, Settings
 from core.wordbank import EncodeText
 
 MEMBERS, PROMPTS, SEEDS = 12, 8, 2
-# Learning rate and steps are not measured: this served on the embedded stack. Others have the published ones.
-LEARNS = {"learning_rate": 5e-3, "steps": 420, "segment": 70, "mix_steps": 300}
+REACH = 0.75  # quantile of the members' similarities to their category that is the cap
+# Learning rate and steps are not measured: this served on the embedded stack. Others have the published ones. With the
+# cap at the members, more steps change little: a concept is at it, and below the floors of its negatives, before.
+LEARNS = {"learning_rate": 5e-3, "steps": 140, "segment": 35, "mix_steps": 180}
 CONSTRAINTS = ("own", "multilingual")
 STYLES = ("style", "styles", "art style")
 
@@ -66,7 +72,8 @@ def calibrate(
 
     categories: name → members; by default those of the stack's vocabulary. Of each at most `members` are
     imagined, evenly spread over the list, in `prompts` prompts with `seeds` seeds. learns: learning rate,
-    steps and segment to store beside what is measured; by default what is stored there already. A category of
+    steps and segment to store beside what is measured; by default `LEARNS` for the embedded stack, and what is stored
+    there already for others. A category of
     styles ("style") calibrates styles. constraints: which encoder reads the words, the prior's "own" or the
     "multilingual" one; the latter's figures are those of `published`.
     """
@@ -164,6 +171,7 @@ def _measure(
     return {
         "itself": float(to_words[0, 0]),
         "category": median(members[:, 0].tolist()),
+        "reached": float(np.quantile(members[:, 0].tolist(), REACH)),
         "own": median(members[:, 1:].diagonal().tolist()),
         "others": median(members[:, 1:][other].tolist()),
         "image_to_own": median(to_means.diagonal().tolist()),
@@ -185,15 +193,17 @@ def _constants(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
         return median(each[name] for each in figures)
 
     return {
-        "max_cosine": round(middle("itself"), 2),
+        "max_cosine": round(middle("reached"), 2),
         "min_cosine": round((middle("own") + middle("others")) / 2, 2),
         "avoid_floor": round((middle("image_to_own") + middle("image_to_others")) / 2, 2),
     }
 
 
 def _learns(backbone: Any, kind: str) -> dict[str, Any]:
+    if backbone.where == "emoji":
+        return dict(LEARNS)
     stored = (backbone.calibration or {}).get(kind, {})
-    return {name: stored[name] for name in LEARNS if name in stored} or (LEARNS if backbone.where == "emoji" else {})
+    return {name: stored[name] for name in LEARNS if name in stored}
 
 
 def _spread(items: Sequence[str], most: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from huggingface_hub import constants
 
 from core import Backbone, ConceptLab, Request, Settings
-from core.calibration import CalibrationError, calibrate, main, reservation
+from core.calibration import LEARNS, CalibrationError, calibrate, main, reservation
 from tests.stacks import cache_as_hub, save_prior, save_stack
 
 SMALL = {"pet": ["cat", "dog", "parrot"], "style": ["sketch", "mosaic", "painting"], "few": ["cat"]}
@@ -38,10 +39,44 @@ class Orderly:
 def test_constants_by_hand():
     result = calibrate(Orderly(), {"pet": SMALL["pet"]}, prompts=2, seeds=1)
     assert result["measured"]["pet"] == pytest.approx(
-        {"itself": 1.0, "category": 0.6, "own": 1.0, "others": 0.36, "image_to_own": 1.0, "image_to_others": 0.36}
-    )
+        {
+            "itself": 1.0, "category": 0.6, "reached": 0.6,
+            "own": 1.0, "others": 0.36, "image_to_own": 1.0, "image_to_others": 0.36,
+        }
+    )  # fmt: skip
     assert result["categories"]["pet"] == result["object"]  # the median over one
-    assert result["object"] == {"max_cosine": 1.0, "min_cosine": 0.68, "avoid_floor": 0.68}
+    assert result["object"] == {"max_cosine": 0.6, "min_cosine": 0.68, "avoid_floor": 0.68}
+
+
+class Uneven(Orderly):
+    """Members that belong to their category to different degrees."""
+
+    belongs: ClassVar = {"cat": 0.2, "dog": 0.4, "parrot": 0.6, "turtle": 0.7, "rabbit": 0.9}
+    axes = torch.eye(6)
+
+    def _vector(self, prompt):
+        for axis, (word, cosine) in enumerate(self.belongs.items()):
+            if word in prompt.split():
+                return (1 - cosine**2) ** 0.5 * self.axes[axis] + cosine * self.axes[5]
+        return self.axes[5]
+
+
+def test_the_cap_is_what_one_member_in_four_reaches_and_not_the_word_itself():
+    pets = list(Uneven.belongs)
+    result = calibrate(Uneven(), {"pet": pets}, prompts=2, seeds=1)
+    assert result["categories"]["pet"]["max_cosine"] == 0.7
+    assert result["measured"]["pet"]["category"] == pytest.approx(0.6)
+    assert result["measured"]["pet"]["itself"] == pytest.approx(1.0)
+    few = calibrate(Uneven(), {"pet": pets[:3]}, prompts=2, seeds=1)
+    assert few["categories"]["pet"]["max_cosine"] == 0.5, "between two of them"
+
+
+def test_the_embedded_stack_has_the_steps_that_serve_it_whatever_was_stored():
+    stack = Orderly()
+    stack.where, stack.calibration = "emoji", {"object": {"steps": 7, "learning_rate": 0.5}}
+    result = calibrate(stack, {"pet": SMALL["pet"]}, prompts=2, seeds=1)
+    assert {name: result["object"][name] for name in LEARNS} == LEARNS
+    assert LEARNS["steps"] % LEARNS["segment"] == 0, "each negative has a whole segment"
 
 
 def test_objects_and_styles_are_calibrated_apart(backbone):
@@ -136,7 +171,7 @@ def test_learning_rates_that_were_stored_stay():
     stack = Orderly()
     stack.calibration = {"object": {"learning_rate": 0.5, "max_cosine": 0.1}}
     result = calibrate(stack, {"pet": SMALL["pet"]}, prompts=2, seeds=1)
-    assert result["object"]["learning_rate"] == 0.5 and result["object"]["max_cosine"] == 1.0
+    assert result["object"]["learning_rate"] == 0.5 and result["object"]["max_cosine"] == 0.6
 
 
 def test_a_stack_says_whose_caps_and_floors_it_has(tmp_path):
