@@ -5,13 +5,14 @@ TORCH       ?= auto
 TORCH_INDEX ?=
 CONSTRAINTS ?= constraints.txt
 ARGS        ?=
+DEVICE      ?= auto
 EXPERIMENTS ?= evolution figure11 figure13 figure14 ablations limitations negatives mixing prompts figure15 styles table1
 
 BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants experiments train-emoji card regenerate venv python npm
+.PHONY: help demo test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants experiments train-emoji card inventions regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -19,6 +20,7 @@ help: ## this list
 	printf '%s\n' '' \
 	  '  ARGS="…"           is handed to the command:             make test ARGS="-k prior"' \
 	  '  TORCH=cpu|cuda     chooses the build of PyTorch:         make demo TORCH=cuda' \
+	  '  DEVICE=cpu|cuda    chooses where a training runs:        make train-emoji DEVICE=cuda' \
 	  '  TORCH_INDEX=URL    takes PyTorch from another package index, where pip'"'"'s own lacks that build' \
 	  '  PYTHON=…           makes .venv with another Python (3.11 or newer): make demo PYTHON=python3.12' \
 	  '  CONSTRAINTS=       installs the newest of everything, not the versions tested, in a new .venv'
@@ -77,16 +79,21 @@ experiments: venv ## the paper's experiments, into docs/experiments/ (hours; goe
 
 train-emoji: npm ## train the embedded model again, stage by stage (hours; resumes; needs npm)
 	$(ENVIRONMENT) --extra train
-	$(BIN)/python -m core.emoji.train $(ARGS)
+	$(BIN)/python -m core.emoji.train --device '$(DEVICE)' $(ARGS)
 
 card: npm ## measure the embedded model and write its card, core/emoji/CARD.md (needs npm for the drawings)
 	$(ENVIRONMENT) --extra train
+	$(BIN)/python tools/inventions.py
 	$(BIN)/python -m core.emoji.card $(ARGS)
+
+inventions: npm ## founders and children of seven categories: their figures, and their sheets in docs/images/
+	$(ENVIRONMENT) --extra train
+	$(BIN)/python tools/inventions.py $(ARGS)
 
 regenerate: npm ## after new weights: calibrate, measure and draw again all that is committed
 	$(ENVIRONMENT) --extra train
 	$(BIN)/python -m core.calibration
-	$(BIN)/python -m core.emoji.card
+	$(MAKE) card
 	rm -rf .cache/regenerate
 	$(BIN)/conceptree demo --out .cache/regenerate
 	$(BIN)/python tools/webp.py .cache/regenerate/demo/sheet.png docs/images/demo.webp

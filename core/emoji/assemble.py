@@ -14,12 +14,13 @@ from transformers import ViltImageProcessorPil, ViltProcessor
 from core.emoji import models
 from core.emoji.judge import Judge
 from core.emoji.pictures import LOOKS
+from core.emoji.render import SIZE
 from core.emoji.sources import SETS
 from core.emoji.stages import BEFORE, JUDGE_CHANNELS, Workshop
 from core.emoji.teacher import Words
 
-VERSION = "emoji-2"
-DRAWING = {"steps": 16, "guidance_scale": 2.5, "size": 64}
+VERSION = "emoji-3"
+DRAWING = {"steps": 16, "guidance_scale": 2.5, "size": SIZE}
 
 
 def _edit_json(path: Path, **changes: Any) -> None:

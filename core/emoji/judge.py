@@ -17,8 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from core.emoji.render import SIZE
-from core.emoji.teacher import WordNet
+from core.emoji.teacher import SIDE, JudgeNet, WordNet
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.fingerprint import content_hash
@@ -29,7 +28,9 @@ FOLDER = Path(__file__).parent / "weights" / "judge"
 class Judge:
     """Names pictures. Texts it knows are the names of things and of categories; anything else is refused."""
 
-    def __init__(self, net: WordNet, things: Sequence[str], categories: dict[str, list[str]], version: str = "judge"):
+    def __init__(
+        self, net: WordNet | JudgeNet, things: Sequence[str], categories: dict[str, list[str]], version: str = "judge"
+    ):
         self.version = version
         self.net = net.eval().requires_grad_(False)
         self.things = tuple(things)
@@ -50,7 +51,8 @@ class Judge:
             tensors = load_file(folder / "model.safetensors")
         except FileNotFoundError as missing:
             raise ConceptreeError(f"no judge in {folder}: {missing.filename} is missing; make train-emoji") from missing
-        net = WordNet(tuple(about["channels"]), about["width"], tensors["words"].shape[0])
+        kind = WordNet if about.get("architecture") is None else JudgeNet
+        net = kind(tuple(about["channels"]), about["width"], tensors["words"].shape[0])
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
         return cls(net, about["things"], about["categories"], f"judge {content_hash({'judge': folder})}")
 
@@ -58,6 +60,7 @@ class Judge:
         """Writes half-precision weights and what the rows of the table mean."""
         folder.mkdir(parents=True, exist_ok=True)
         about = {
+            "architecture": "convnext" if isinstance(self.net, JudgeNet) else None,
             "channels": list(channels),
             "width": self.net.words.shape[1],
             "things": list(self.things),
@@ -76,7 +79,7 @@ class Judge:
         if not images:
             return torch.empty(0, self.net.words.shape[1])
         pixels = [
-            np.asarray(image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS), dtype=np.float32) / 255
+            np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS), dtype=np.float32) / 255
             for image in images
         ]
         return self.net(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2))

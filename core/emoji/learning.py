@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -29,9 +31,10 @@ def text_features(tower: CLIPTextModelWithProjection, ids: Tensor, mask: Tensor)
 def sample_captions(
     bank: Bank, writer: CaptionWriter, count: int, generator: torch.Generator
 ) -> tuple[Tensor, list[str], np.ndarray]:
-    """Rows of the bank ``[count]``, a caption for each, and what the captions say ``[count, 4]``."""
-    rows = torch.randint(len(bank.truth), (count,), generator=generator)
-    numbers = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+    """Rows of the bank ``[count]``, a caption for each, and what the captions say ``[count, TRUTHS]``."""
+    draw: dict[str, Any] = {"generator": generator, "device": generator.device}
+    rows = torch.randint(len(bank.truth), (count,), **draw)
+    numbers = np.random.default_rng(int(torch.randint(2**31, (1,), **draw)))
     written = [writer.write(bank.truth[row].tolist(), numbers) for row in rows.tolist()]
     return rows, [text for text, _ in written], np.array([said for _, said in written])
 
@@ -40,12 +43,13 @@ def contrast(texts: Tensor, images: Tensor, fits: Tensor, scale: Tensor) -> Tens
     """Cross entropy both ways; many captions fit many pictures, so every fitting one is a positive.
 
     Args:
-        texts: ``[n, width]``; images: ``[m, width]``; fits: ``[n, m]`` bool with a True in every row.
+        texts: ``[n, width]``; images: ``[m, width]``; fits: ``[n, m]``, how far each text holds for each picture,
+            0 … 1; more than 0 somewhere in every row.
     """
     logits = F.normalize(texts, dim=1) @ F.normalize(images, dim=1).T * scale
-    wanted = fits.float()
+    wanted = fits
     by_text = -(wanted / wanted.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
-    reached = fits.any(0)
+    reached = (fits > 0).any(0)
     columns = wanted[:, reached] / wanted[:, reached].sum(0)
     by_image = -(columns * logits[:, reached].log_softmax(0)).sum(0).mean()
     return by_text + 0.5 * by_image
@@ -66,8 +70,9 @@ def predict_embeds(
     rest = [time[:, None], prior.proj_in(noisy)[:, None], prior.prd_embedding.expand(count, -1, -1)]
     position = prior.positional_embedding
     x = torch.cat([*text, *rest], 1) + torch.cat([position[:, :length], position[:, -4:]], 1)
-    hidden_keys = torch.cat([~mask.bool(), torch.zeros(count, 4, dtype=torch.bool)], 1)
-    causal = torch.full((length + 4, length + 4), -10000.0).triu(1)
+    device = mask.device
+    hidden_keys = torch.cat([~mask.bool(), torch.zeros(count, 4, dtype=torch.bool, device=device)], 1)
+    causal = torch.full((length + 4, length + 4), -10000.0, device=device).triu(1)
     bias = causal + torch.where(hidden_keys, -10000.0, 0.0)[:, None]
     bias = bias.repeat_interleave(prior.config.num_attention_heads, 0)
     for block in prior.transformer_blocks:
@@ -83,10 +88,11 @@ def prior_loss(
     generator: torch.Generator,
 ) -> Tensor:
     """Eq. 2: the squared error of the predicted, standardised image embedding ``[n, width]``."""
-    noise = torch.randn(wanted.shape, generator=generator)
-    timestep = torch.randint(1000, (len(wanted),), generator=generator)
+    draw: dict[str, Any] = {"generator": generator, "device": wanted.device}
+    noise = torch.randn(wanted.shape, **draw)
+    timestep = torch.randint(1000, (len(wanted),), **draw)
     noisy = scheduler.add_noise(wanted, noise, timestep)
-    with half_precision():
+    with half_precision(noise.device):
         predicted = predict_embeds(prior, noisy, timestep, *features)
     return F.mse_loss(predicted.float(), wanted)
 
@@ -99,11 +105,12 @@ def decoder_loss(
     generator: torch.Generator,
 ) -> Tensor:
     """Squared error of the velocity, the first half of what the UNet gives (the rest is a variance, unused)."""
-    noise = torch.randn(latents.shape, generator=generator)
+    draw: dict[str, Any] = {"generator": generator, "device": latents.device}
+    noise = torch.randn(latents.shape, **draw)
     # More often late than early: what is where is decided in the noise, the rest is learned anyway.
-    timestep = (1000 * torch.rand(len(latents), generator=generator).sqrt()).long().clamp_max(999)
+    timestep = (1000 * torch.rand(len(latents), **draw).sqrt()).long().clamp_max(999)
     noisy = scheduler.add_noise(latents, noise, timestep)
     velocity = scheduler.get_velocity(latents, noise, timestep)
-    with half_precision():
+    with half_precision(noise.device):
         out = unet(noisy, timestep, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": embeds}).sample
     return F.mse_loss(out[:, : latents.shape[1]].float(), velocity)

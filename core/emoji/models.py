@@ -17,8 +17,8 @@ from transformers import (
 from core.emoji.captions import MAX_LENGTH
 
 WIDTH = 192  # token vectors, text and image embeddings, and the prior's embedding_dim: one number, as in 2.2
-SEEN_SIZE = 48  # pixels a side that the image tower and the question answerer look at
-LATENT_CHANNELS = 4
+SEEN_SIZE = 64  # pixels a side that the image tower and the question answerer look at
+LATENT_CHANNELS = 12
 LATENT_SIDE = 16
 
 # The pixel statistics of CLIP's published preprocessing stand for its photographs; ours are plain.

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.emoji.pictures import BACKGROUNDS, LOOKS
+from core.emoji.pictures import BACKGROUND, BACKGROUNDS, LOOK, LOOKS, OTHER, SHARE, STYLE, THING
 from core.emoji.sources import SETS
 from core.emoji.teacher import Words
 
@@ -28,12 +28,21 @@ def style_answer(style: int, look: int) -> int:
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its kind, the index of its answer, and the answers that could be given at all (bool mask)."""
+    """A question, its kind, the right answers and the possible ones.
+
+    Attributes:
+        wanted: ``[answers]`` float32, what each answer should get: 1 for the only right one, shares for a hybrid.
+        possible: ``[answers]`` bool, what could be answered at all.
+    """
 
     text: str
     kind: str
-    answer: int
+    wanted: np.ndarray
     possible: np.ndarray
+
+    @property
+    def answer(self) -> int:
+        return int(self.wanted.argmax())
 
 
 class QuestionWriter:
@@ -50,22 +59,44 @@ class QuestionWriter:
         self.spans = [np.isin(np.arange(count), np.arange(a, b)) for a, b in pairwise(spans)]
 
     def write(self, kind: str, truth: Sequence[int], generator: np.random.Generator) -> Question:
-        """A question of that kind about a picture whose thing, set, look and background are ``truth``.
+        """A question of that kind about a picture that shows ``truth`` (the columns of `pictures`).
 
         A thing without a category is asked about by itself.
         """
-        thing, style, look, background = truth
+        thing, other, share = truth[THING], truth[OTHER], truth[SHARE] / 100
         if kind == "category":
-            members = [c for c, mask in self.members.items() if mask[thing]]
-            if members:
-                category = members[generator.integers(len(members))]
-                return Question(f"what kind of {category} is in this photo?", kind, thing, self.members[category])
+            shown = [thing] if other < 0 else [thing, other]
+            asked = [c for c, mask in self.members.items() if any(mask[each] for each in shown)]
+            if asked:
+                category = asked[generator.integers(len(asked))]
+                possible = self.members[category]
+                return Question(
+                    f"what kind of {category} is in this photo?",
+                    kind,
+                    self._shares(thing, other, share, possible),
+                    possible,
+                )
             kind = "thing"
         if kind == "thing":
-            return Question("what is in this photo?", kind, thing, self.spans[0])
+            possible = self.spans[0]
+            return Question("what is in this photo?", kind, self._shares(thing, other, share, possible), possible)
         if kind == "style":
             scene = ("a dog", f"a {self.words.things[thing]}", "a horse and a barn")[generator.integers(3)]
-            answer = self.things + style_answer(style, look)
-            return Question(f"what art style was used in this photo of {scene}?", kind, answer, self.spans[1])
-        answer = self.things + STYLES + background
-        return Question("what color is the background?", kind, answer, self.spans[2])
+            answer = self.things + style_answer(truth[STYLE], truth[LOOK])
+            return Question(
+                f"what art style was used in this photo of {scene}?", kind, self._one(answer), self.spans[1]
+            )
+        answer = self.things + STYLES + truth[BACKGROUND]
+        return Question("what color is the background?", kind, self._one(answer), self.spans[2])
+
+    def _one(self, answer: int) -> np.ndarray:
+        wanted = np.zeros(len(self.spans[0]), dtype=np.float32)
+        wanted[answer] = 1
+        return wanted
+
+    def _shares(self, thing: int, other: int, share: float, possible: np.ndarray) -> np.ndarray:
+        wanted = self._one(thing) * share
+        if other >= 0:
+            wanted[other] += 1 - share
+        wanted = wanted * possible
+        return wanted / wanted.sum()

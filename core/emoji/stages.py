@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import PriorTransformer, UNet2DConditionModel
+from diffusers import PriorTransformer, UNet2DConditionModel, VQModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import (
@@ -26,7 +27,8 @@ from core.emoji import models
 from core.emoji.autoencoder import Rebuild, new_autoencoder, rebuild_loss, standardise
 from core.emoji.bank import Bank, look_at, make_bank, seen
 from core.emoji.captions import MAX_LENGTH, CaptionWriter, vocabulary
-from core.emoji.fit import fit, half_precision, load_average
+from core.emoji.fit import fit, half_precision, load_average, on_device
+from core.emoji.inherit import Rows, inherit
 from core.emoji.learning import (
     contrast,
     decoder_loss,
@@ -36,14 +38,17 @@ from core.emoji.learning import (
     text_features,
 )
 from core.emoji.models import WIDTH
-from core.emoji.pictures import MOVED, STILL, PictureSource
+from core.emoji.pictures import LOOK, MOVED, OTHER, REAL, SHARE, STYLE, THING, PictureSource
 from core.emoji.questions import KINDS, STYLES, QuestionWriter, answers, style_answer
 from core.emoji.render import Drawings, held_out_pairs, render
-from core.emoji.teacher import WordNet, Words, thumbnail_loss, word_loss
+from core.emoji.teacher import SIDE, JudgeNet, WordNet, Words, thumbnail_loss, word_loss
 from core.emoji.tokenizer import word_tokenizer
+from core.errors import ConceptreeError
 
 BEFORE = "before"  # in a stage's log: the steps and minutes of the weights that it goes on from
-JUDGE_CHANNELS, JUDGE_WIDTH = (24, 48, 96, 160), 128
+JUDGE_CHANNELS, JUDGE_WIDTH = (48, 96, 144), 128
+JUDGE_SPLIT = 7  # the seed of the judge's own held-out drawings and pairs
+SHARDS = 10  # of the bank, of 4,096 pictures each; on a GPU four times as many
 
 # Where in the stack each stage's result lies.
 PARTS = {
@@ -51,16 +56,28 @@ PARTS = {
     "tower": "prior/image_encoder",
     "text": "prior/text_encoder",
     "prior": "prior/prior",
-    "sketcher": "decoder/unet",
     "decoder": "decoder/unet",
     "vqa": "vqa",
     "judge": "judge",
+}
+# What the stages and the bank have of a limited time, in their order; the rest goes to loading and putting together.
+SHARES = {
+    "autoencoder": 0.12,
+    "teacher": 0.10,
+    "tower": 0.12,
+    "bank": 0.04,
+    "text": 0.04,
+    "prior": 0.08,
+    "decoder": 0.28,
+    "polish": 0.06,
+    "vqa": 0.08,
+    "judge": 0.05,
 }
 
 
 @dataclass
 class Workshop:
-    """What the stages share: the drawings, the words, where checkpoints lie, and how long to train."""
+    """What the stages share: the drawings, the words, the device, where checkpoints lie, and how long to train."""
 
     cache: Path
     effort: float = 1.0  # scales every stage's steps
@@ -68,6 +85,9 @@ class Workshop:
     from_scratch: bool = False
     weights: Path = EMOJI
     only: frozenset[str] = frozenset()  # the stages that were asked for by name; empty for all
+    device: str = "cpu"
+    minutes: float = 0.0  # for all stages together, in place of steps
+    began: float = field(default_factory=time.monotonic)
 
     @cached_property
     def drawings(self) -> Drawings:
@@ -79,8 +99,13 @@ class Workshop:
 
     @cached_property
     def source(self) -> PictureSource:
-        """The drawings that stages may learn from."""
-        return PictureSource(self.drawings, self.drawings.split(held_out=False))
+        """The drawings that stages may learn from, at full size."""
+        return PictureSource(self.drawings, self.drawings.split(held_out=False), device=self.device)
+
+    @cached_property
+    def small_source(self) -> PictureSource:
+        """The same as teacher, tower and question answerer see them."""
+        return PictureSource(self.drawings, self.drawings.split(held_out=False), SIDE, self.device)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -88,11 +113,10 @@ class Workshop:
 
     @cached_property
     def bank(self) -> Bank:
-        return self.bank_as_seen_by(self.tower)
-
-    def bank_as_seen_by(self, eyes: nn.Module) -> Bank:
-        count = max(64, round(64_000 * min(1.0, self.effort)))
-        return make_bank(self.cache / "bank", self.source, self.autoencoder, eyes.eval(), count, self.seed)
+        shards = max(1, round(SHARDS * min(1.0, self.effort))) * (4 if self.device != "cpu" else 1)
+        autoencoder, tower = self.autoencoder, self.tower  # their time is not the bank's
+        seconds = self.seconds("bank")
+        return make_bank(self.cache / "bank", self.source, autoencoder, tower, shards, self.seed, seconds)
 
     @cached_property
     def autoencoder(self) -> Rebuild:
@@ -114,49 +138,112 @@ class Workshop:
     def checkpoints(self) -> Path:
         return self.cache / "checkpoints"
 
+    def place(self, model: Any) -> Any:
+        return on_device(model, torch.device(self.device))
+
+    def batch(self, count: int) -> int:
+        """A stage's batch on this device: ``count`` on a processor, eight times as many on a GPU."""
+        return count if self.device == "cpu" else 8 * count
+
+    def fit(self, name: str, model: nn.Module, loss_of_step: Any, *, steps: int, **settings: Any) -> None:
+        """`fit` with the steps, or the stage's share of the minutes.
+
+        A stage that others build on, while they alone were asked for, stands as its checkpoint has it.
+        """
+        if self.only and name not in self.only and (self.checkpoints / f"{name}.safetensors").is_file():
+            load_average(self.checkpoints, name, model)
+            return
+        seconds, steps = self.seconds(name), self.steps(steps)
+        fit(name, model, loss_of_step, self.checkpoints, steps=steps, seconds=seconds, **settings)
+        if seconds:
+            print(
+                f"{name} is done after {(time.monotonic() - self.began) / 60:.1f} of {self.minutes:g} min", flush=True
+            )
+
+    def seconds(self, name: str) -> float:
+        """A stage's share of the minutes, 0 without a limit.
+
+        It gets less where loading has taken more than its part, so that all stages end in time; and more where only
+        some stages were asked for.
+        """
+        if not self.minutes:
+            return 0.0
+        shares = {k: v for k, v in SHARES.items() if not self.only or k in (name, "bank", *self.only)}
+        total = 60 * self.minutes * sum(SHARES.values())
+        left = total - (time.monotonic() - self.began)
+        coming = sum(list(shares.values())[list(shares).index(name) :])
+        return max(0.1, shares[name] * min(total / sum(shares.values()), left / coming))
+
+    def steps(self, count: int) -> int:
+        return max(2, round(count * self.effort))
+
     def trained(self) -> dict[str, Any]:
         """The parts of the stack as their last checkpoints have them, whether their stages are finished or not.
 
-        With stages asked for by name, a part without a checkpoint is the committed one.
+        A part without a checkpoint is the committed one.
         """
-        text = TextAndScale(models.text_tower(self.tokenizer))
         parts: dict[str, Any] = {
             "tower": models.image_tower(),
-            "text": text,
+            "text": TextAndScale(models.text_tower(self.tokenizer)),
             "prior": models.prior_transformer(),
             "decoder": models.unet(),
             "vqa": Answerer(models.question_answerer(self.tokenizer, answers(self.words))),
-            "judge": WordNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(self.words.all)),
+            "judge": self._new_judge(),
         }
         for name, model in parts.items():
-            inner = {"text": "tower", "vqa": "model"}.get(name)
-            if not self.begin(name, getattr(model, inner) if inner else model):
+            if (self.checkpoints / f"{name}.safetensors").is_file():
                 load_average(self.checkpoints, name, model)
-        module = self.autoencoder
+            elif self.begin(name, _inner(name, model)) < 1:
+                raise ConceptreeError(f"stage {name} has neither a checkpoint nor weights that fit: train it first")
+        # Its stage ends with more than its checkpoint has: `standardise`.
+        parts["autoencoder"] = self.autoencoder
         if (self.checkpoints / "polish.safetensors").is_file():
-            load_average(self.checkpoints, "polish", module)
-        return {**parts, "text": text.tower, "vqa": parts["vqa"].model, "autoencoder": module.model}
+            load_average(self.checkpoints, "polish", self.autoencoder)
+        return {name: _inner(name, model) for name, model in parts.items()}
 
-    def begin(self, name: str, model: nn.Module) -> bool:
-        """Without a checkpoint of its own a stage goes on from the committed weights, where there are any.
+    def _new_judge(self) -> JudgeNet:
+        return JudgeNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(self.words.all))
 
-        Returns whether it stands as committed: other stages were asked for, and it is only what they build on.
+    def begin(self, name: str, model: nn.Module) -> float:
+        """Without a checkpoint of its own a stage goes on from the committed weights, as far as they fit.
+
+        Returns the share that fits, 0 … 1.
         """
+        if self.from_scratch or (self.checkpoints / f"{name}.safetensors").is_file():
+            return 0.0
         committed = self.weights / PARTS[name] / "model.safetensors"
         if not committed.is_file():
             committed = committed.with_name("diffusion_pytorch_model.safetensors")
-        if self.from_scratch or not committed.is_file() or (self.checkpoints / f"{name}.safetensors").is_file():
-            return False
-        tensors = load_file(committed)
-        if {k: v.shape for k, v in model.state_dict().items()} != {k: v.shape for k, v in tensors.items()}:
-            return False
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-        stands = bool(self.only) and name not in self.only
-        print(f"{name}: {'the committed weights' if stands else 'going on from the committed weights'}", flush=True)
-        if not stands and name != "sketcher":  # whose committed weights are those that the decoder learned from it
+        if not committed.is_file():
+            return 0.0
+        share = inherit(model, load_file(committed), self._rows(name))
+        print(f"{name}: {share:.0%} of it begins with the committed weights", flush=True)
+        return share
+
+    def stands(self, name: str, model: nn.Module) -> bool:
+        """Begin with the committed weights; whether they stand as they are, since other stages were asked for."""
+        share = self.begin(name, _inner(name, model))
+        stands = share == 1 and bool(self.only) and name not in self.only
+        if share == 1 and not stands:
             self.log_before(name)
         model.eval()
         return stands
+
+    def _rows(self, name: str) -> Rows:
+        """The tables whose rows stand for words: which words they have been, and which they are."""
+        folder = self.weights / ("vqa" if name == "vqa" else "prior/tokenizer")
+        if name not in ("text", "vqa") or not (folder / "tokenizer.json").is_file():
+            return {}
+        earlier = PreTrainedTokenizerFast.from_pretrained(folder)
+        before = [earlier.convert_ids_to_tokens(i) for i in range(len(earlier))]
+        now = [self.tokenizer.convert_ids_to_tokens(i) for i in range(len(self.tokenizer))]
+        if name == "text":
+            return {"text_model.embeddings.token_embedding.weight": (before, now)}
+        labels = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
+        said = [labels[str(i)] for i in range(len(labels))]
+        rows: dict[str, tuple[Any, Any]] = {"vilt.embeddings.text_embeddings.word_embeddings.weight": (before, now)}
+        rows |= {f"classifier.3.{kind}": (said, answers(self.words)) for kind in ("weight", "bias")}
+        return rows
 
     def log_before(self, name: str) -> None:
         """The stage's log begins with what the weights that it goes on from were trained for."""
@@ -167,97 +254,160 @@ class Workshop:
             with open(self.checkpoints / f"{name}.jsonl", "a", encoding="utf-8") as log:
                 log.write(json.dumps({BEFORE: {what: about[what] for what in ("steps", "minutes")}}) + "\n")
 
-    def steps(self, count: int) -> int:
-        return max(2, round(count * self.effort))
+
+def _inner(name: str, model: Any) -> Any:
+    """The part of a stage's model that the stack keeps."""
+    inner = {"autoencoder": "model", "text": "tower", "vqa": "model"}.get(name)
+    return getattr(model, inner) if inner else model
 
 
 def train_autoencoder(shop: Workshop) -> Rebuild:
-    module = Rebuild(new_autoencoder()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if shop.begin("autoencoder", module.model):
-        return module.eval()
+    """The autoencoder. Where the committed one has fewer latent channels, the first ones become those.
 
-    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        batch = shop.source.sample(8, generator, STILL)
-        return rebuild_loss(module, batch.pixels.contiguous(memory_format=torch.channels_last), generator)
+    A decoder that begins with its earlier weights then knows them, and has only the other channels to learn.
+    """
+    torch.manual_seed(shop.seed)
+    module = shop.place(Rebuild(new_autoencoder()))
+    if shop.stands("autoencoder", module):
+        return module
+    earlier = _earlier_autoencoder(shop)
 
-    fit("autoencoder", module, loss_of_step, shop.checkpoints, steps=shop.steps(3000), peak=2e-3, average_over=150)
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        pixels = shop.source.sample(shop.batch(8), generator, REAL).pixels
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        loss, figures = rebuild_loss(module, pixels, generator)
+        if earlier is not None:
+            with half_precision(shop.device):
+                reached = module.encode(pixels).float()
+            with torch.no_grad(), half_precision(shop.device):
+                known = earlier.encode(F.interpolate(pixels, scale_factor=0.5, mode="area") * 2 - 1).latents.float()
+            apart = F.mse_loss(reached[:, : known.shape[1]], known)
+            loss, figures["apart"] = loss + apart, apart.detach()
+        return loss, figures
+
+    shop.fit("autoencoder", module, loss_of_step, steps=3000, peak=2e-3, average_over=150)
     with torch.no_grad():
-        generator = torch.Generator().manual_seed(shop.seed)
-        latents = torch.cat([module.encode(shop.source.sample(64, generator).pixels) for _ in range(8)])
+        generator = torch.Generator(shop.device).manual_seed(shop.seed)
+        latents = torch.cat([module.encode(shop.source.sample(32, generator).pixels) for _ in range(8)])
     standardise(module.model, latents)
     return module
 
 
+def _earlier_autoencoder(shop: Workshop) -> VQModel | None:
+    """The committed autoencoder, if it makes as many latents with fewer channels from pictures of half the side."""
+    folder = shop.weights / PARTS["autoencoder"]
+    if shop.from_scratch or not folder.is_dir():
+        return None
+    earlier = VQModel.from_pretrained(folder).float().eval().requires_grad_(False)
+    fewer = earlier.config.latent_channels < models.LATENT_CHANNELS
+    return shop.place(earlier) if fewer and len(earlier.config.block_out_channels) == 3 else None
+
+
 def train_polish(shop: Workshop) -> Rebuild:
-    """The autoencoder's decoder alone goes on learning: the latents, and all that depends on them, stay as they are."""
+    """The autoencoder's decoder alone goes on learning, for fine detail: latents, and what depends on them, stay."""
     module = train_autoencoder(shop)
     module.model.encoder.requires_grad_(False)
     module.model.quant_conv.requires_grad_(False)
 
-    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        batch = shop.source.sample(8, generator, STILL)
-        return rebuild_loss(module, batch.pixels.contiguous(memory_format=torch.channels_last), generator)
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = shop.source.sample(shop.batch(8), generator, REAL)
+        pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
+        return rebuild_loss(module, pixels, generator, fine=2.0)
 
-    fit("polish", module, loss_of_step, shop.checkpoints, steps=shop.steps(2400), peak=1e-3, seed=11, average_over=300)
+    shop.fit("polish", module, loss_of_step, steps=2400, peak=1e-3, seed=11, average_over=300)
     return module
 
 
 def train_teacher(shop: Workshop) -> WordNet:
+    """The teacher learns names, attributes and thumbnails.
+
+    Where an earlier tower is committed, the teacher also stays near what that sees in real drawings: text tower,
+    prior and decoder, which begin with their earlier weights, then find the space that they know.
+    """
     torch.manual_seed(shop.seed)
-    model = WordNet((32, 48, 96, 192), WIDTH, len(shop.words.all))
-    return _train_word_net("teacher", model, shop, shop.source, steps=6000, seed=1)
+    model = shop.place(WordNet((32, 48, 96, 192), WIDTH, len(shop.words.all)))
+    return _train_word_net("teacher", model, shop, shop.small_source, steps=6000, seed=1, anchor=_earlier_tower(shop))
 
 
-def train_judge(shop: Workshop) -> WordNet:
-    """The judge sees other drawings, other batches and has another shape, so that its errors are its own."""
+def _earlier_tower(shop: Workshop) -> CLIPVisionModelWithProjection | None:
+    folder = shop.weights / PARTS["tower"]
+    if shop.from_scratch or not folder.is_dir():
+        return None
+    return shop.place(CLIPVisionModelWithProjection.from_pretrained(folder).float().eval().requires_grad_(False))
+
+
+def train_judge(shop: Workshop) -> JudgeNet:
+    """The judge sees other drawings and pairs, other batches and has another shape, so that its errors are its own."""
     drawings = shop.drawings
-    split = ~held_out_pairs(drawings.thing, drawings.style, seed=7)
+    split = ~held_out_pairs(drawings.thing, drawings.style, seed=JUDGE_SPLIT)
     torch.manual_seed(shop.seed + 7)
-    model = WordNet(JUDGE_CHANNELS, JUDGE_WIDTH, len(shop.words.all))
-    source = PictureSource(drawings, split.nonzero()[0])
-    if shop.begin("judge", model):
+    model = shop.place(shop._new_judge())
+    if shop.stands("judge", model):
         return model
-    return _train_word_net("judge", model, shop, source, steps=4000, seed=8)
+    source = PictureSource(drawings, split.nonzero()[0], SIDE, shop.device, pairs_seed=JUDGE_SPLIT)
+    return _train_word_net("judge", model, shop, source, steps=5000, seed=8)
 
 
-def _train_word_net(name: str, model: WordNet, shop: Workshop, source: PictureSource, steps: int, seed: int) -> WordNet:
-    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        batch = source.sample(48, generator, MOVED)
-        with half_precision():
+def _train_word_net(
+    name: str,
+    model: Any,
+    shop: Workshop,
+    source: PictureSource,
+    steps: int,
+    seed: int,
+    anchor: CLIPVisionModelWithProjection | None = None,
+) -> Any:
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = source.sample(shop.batch(48), generator, MOVED)
+        with half_precision(shop.device):
             embeds = model(batch.pixels.contiguous(memory_format=torch.channels_last)).float()
         loss, logits = word_loss(embeds, model.words, model.scale, shop.words, batch)
         thumbnail = thumbnail_loss(model.thumbnail, embeds, batch.pixels)
         names = logits[:, : len(shop.words.things)]
-        found = (names.argmax(1) == batch.thing).float().mean()
-        return loss + 6 * thumbnail, {"top1": float(found), "thumbnail": float(thumbnail.detach())}
+        figures = {"top1": (names.argmax(1) == _largest(batch.truth)).float().mean(), "thumbnail": thumbnail.detach()}
+        loss = loss + 6 * thumbnail
+        if anchor is not None:
+            size = anchor.config.image_size
+            small = F.interpolate(batch.pixels, (size, size), mode="area")
+            with torch.no_grad(), half_precision(shop.device):
+                known = F.normalize(anchor(pixel_values=small * 2 - 1).image_embeds.float(), dim=1)
+            real = (batch.truth[:, OTHER] < 0).float()
+            apart = ((1 - (embeds * known).sum(1)) * real).sum() / real.sum().clamp_min(1)
+            loss, figures["apart"] = loss + 2 * apart, apart.detach()
+        return loss, figures
 
-    fit(name, model, loss_of_step, shop.checkpoints, steps=shop.steps(steps), peak=3e-3, seed=seed, weight_decay=0.05)
+    shop.fit(name, model, loss_of_step, steps=steps, peak=3e-3, seed=seed, weight_decay=0.05)
     return model
+
+
+def _largest(truth: Tensor) -> Tensor:
+    """The thing ``[n]`` that has most of each picture."""
+    return torch.where(truth[:, SHARE] >= 50, truth[:, THING], truth[:, OTHER])
 
 
 def train_tower(shop: Workshop) -> CLIPVisionModelWithProjection:
     """The image tower learns the teacher's embedding, and the same words and thumbnails, from varied pictures."""
     torch.manual_seed(shop.seed + 2)
-    tower = models.image_tower()
-    if shop.begin("tower", tower):
+    tower = shop.place(models.image_tower())
+    if shop.stands("tower", tower):
         return tower
     teacher = shop.teacher.requires_grad_(False)
 
-    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        batch = shop.source.sample(48, generator, MOVED)
-        with torch.no_grad(), half_precision():
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = shop.small_source.sample(shop.batch(48), generator, MOVED)
+        with torch.no_grad(), half_precision(shop.device):
             wanted = teacher(batch.pixels.contiguous(memory_format=torch.channels_last)).float()
-        with half_precision():
+        with half_precision(shop.device):
             raw = tower(pixel_values=seen(batch.pixels)).image_embeds.float()
         embeds = F.normalize(raw, dim=1)
         apart = 1 - (embeds * wanted).sum(1).mean()
         loss, logits = word_loss(embeds, teacher.words, teacher.scale, shop.words, batch)
         thumbnail = thumbnail_loss(teacher.thumbnail, embeds, batch.pixels)
-        found = (logits[:, : len(shop.words.things)].argmax(1) == batch.thing).float().mean()
+        found = (logits[:, : len(shop.words.things)].argmax(1) == _largest(batch.truth)).float().mean()
         total = 8 * apart + 0.5 * loss + 6 * thumbnail + 0.1 * length_penalty(raw)
-        return total, {"apart": float(apart.detach()), "top1": float(found), "thumbnail": float(thumbnail.detach())}
+        return total, {"apart": apart.detach(), "top1": found, "thumbnail": thumbnail.detach()}
 
-    fit("tower", tower, loss_of_step, shop.checkpoints, steps=shop.steps(3400), peak=2e-3, seed=3, weight_decay=0.05)
+    shop.fit("tower", tower, loss_of_step, steps=3400, peak=2e-3, seed=3, weight_decay=0.05)
     return tower
 
 
@@ -272,101 +422,82 @@ class TextAndScale(nn.Module):
 
 def _tokens(shop: Workshop, captions: list[str]) -> tuple[Tensor, Tensor]:
     coded = shop.tokenizer(captions, padding="max_length", truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
-    return coded.input_ids, coded.attention_mask
+    length = int(coded.attention_mask.sum(1).max())
+    return coded.input_ids[:, :length].to(shop.device), coded.attention_mask[:, :length].to(shop.device)
 
 
 def train_text(shop: Workshop) -> CLIPTextModelWithProjection:
     """The text tower against the frozen image embeddings; every picture that fits a caption is a positive."""
     torch.manual_seed(shop.seed + 3)
-    module = TextAndScale(models.text_tower(shop.tokenizer))
-    if shop.begin("text", module.tower):
+    module = shop.place(TextAndScale(models.text_tower(shop.tokenizer)))
+    if shop.stands("text", module):
         return module.tower
     bank, writer = shop.bank, CaptionWriter(shop.words)
 
-    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        rows, captions, said = sample_captions(bank, writer, 128, generator)
-        more = torch.randint(len(bank.truth), (384,), generator=generator)
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        count = shop.batch(128)
+        rows, captions, said = sample_captions(bank, writer, count, generator)
+        more = torch.randint(len(bank.truth), (3 * count,), generator=generator, device=shop.device)
         seen_rows = torch.cat([rows, more])
-        fits = torch.from_numpy(writer.fits(said, bank.truth[seen_rows.numpy()]))
-        with half_precision():
+        fits = writer.fits(said, bank.truth[seen_rows.cpu().numpy()], shop.device)
+        with half_precision(shop.device):
             pooled = text_features(module.tower, *_tokens(shop, captions))[0].float()
         loss = contrast(pooled, bank.embeds[seen_rows], fits, module.scale.exp().clamp_max(40))
         own = (F.normalize(pooled.detach(), dim=1) * F.normalize(bank.embeds[rows], dim=1)).sum(1).mean()
-        return loss + 0.1 * length_penalty(pooled), {"own": float(own)}
+        return loss + 0.1 * length_penalty(pooled), {"own": own}
 
-    fit("text", module, loss_of_step, shop.checkpoints, steps=shop.steps(1600), peak=1e-3, seed=4, weight_decay=0.05)
+    shop.fit("text", module, loss_of_step, steps=1600, peak=1e-3, seed=4, weight_decay=0.05)
     return module.tower
 
 
 def train_prior(shop: Workshop) -> PriorTransformer:
     torch.manual_seed(shop.seed + 4)
-    prior, scheduler = models.prior_transformer(), models.prior_scheduler()
+    prior, scheduler = shop.place(models.prior_transformer()), models.prior_scheduler()
+    if shop.stands("prior", prior):
+        return prior
     bank, writer, text = shop.bank, CaptionWriter(shop.words), shop.text.requires_grad_(False)
     # An untrained prior has clip_std 0 and would give zeros.
-    prior.clip_mean.data.copy_(bank.embeds.mean(0, keepdim=True))
-    prior.clip_std.data.copy_(bank.embeds.std(0, keepdim=True))
+    if not (shop.checkpoints / "prior.safetensors").is_file():
+        prior.clip_mean.data.copy_(bank.embeds.mean(0, keepdim=True))
+        prior.clip_std.data.copy_(bank.embeds.std(0, keepdim=True))
     prior.clip_mean.requires_grad_(False)
     prior.clip_std.requires_grad_(False)
-    if shop.begin("prior", prior):
-        return prior
 
-    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        rows, captions, _ = sample_captions(bank, writer, 64, generator)
-        dropped = torch.rand(len(captions), generator=generator) < 0.1
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        rows, captions, _ = sample_captions(bank, writer, shop.batch(64), generator)
+        dropped = torch.rand(len(captions), generator=generator, device=shop.device) < 0.1
         captions = ["" if drop else caption for drop, caption in zip(dropped.tolist(), captions, strict=True)]
         ids, mask = _tokens(shop, captions)
         with torch.no_grad():
             pooled, hidden = text_features(text, ids, mask)
         wanted = (bank.embeds[rows] - prior.clip_mean) / prior.clip_std
-        features = (pooled, hidden, mask[:, : hidden.shape[1]])
-        return prior_loss(prior, scheduler, wanted, features, generator), {}
+        return prior_loss(prior, scheduler, wanted, (pooled, hidden, mask), generator), {}
 
-    fit("prior", prior, loss_of_step, shop.checkpoints, steps=shop.steps(1800), peak=1e-3, seed=5)
+    shop.fit("prior", prior, loss_of_step, steps=2400, peak=1e-3, seed=5)
     return prior
 
 
-def train_sketcher(shop: Workshop) -> UNet2DConditionModel:
-    """The decoder's first steps, on what the teacher sees: they need not wait for the image tower to learn it."""
-    torch.manual_seed(shop.seed + 5)
-    unet = models.unet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if shop.begin("sketcher", unet):
-        return unet
-    return _train_unet("sketcher", unet, shop, shop.teacher, steps=1800, seed=10, decay=0.0)
-
-
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
-    committed = (shop.weights / PARTS["decoder"]).is_dir() and not shop.from_scratch
-    if committed and not (shop.checkpoints / "decoder.safetensors").is_file():
-        shop.log_before("decoder")
-    return _train_unet("decoder", train_sketcher(shop), shop, shop.tower, steps=6200, seed=6, decay=0.35)
-
-
-def _train_unet(
-    name: str,
-    unet: UNet2DConditionModel,
-    shop: Workshop,
-    eyes: nn.Module,
-    *,
-    steps: int,
-    seed: int,
-    decay: float,
-) -> UNet2DConditionModel:
-    bank, scheduler = shop.bank_as_seen_by(eyes), models.decoder_scheduler()
+    torch.manual_seed(shop.seed + 5)
+    unet = shop.place(models.unet())
+    if shop.stands("decoder", unet):
+        return unet
+    bank, scheduler, tower = shop.bank, models.decoder_scheduler(), shop.tower
     with torch.no_grad():  # what the Kandinsky pipelines guide away from: the embedding of an all-zero input
-        nothing = look_at(eyes, torch.full((1, 3, 64, 64), 0.5))
+        nothing = look_at(tower, torch.full((1, 3, SIDE, SIDE), 0.5, device=shop.device))
     spread = bank.embeds.std(0)
 
-    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        rows = torch.randint(len(bank.latents), (32,), generator=generator)
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        draw: dict[str, Any] = {"generator": generator, "device": shop.device}
+        rows = torch.randint(len(bank.latents), (shop.batch(16),), **draw)
         # The prior imagines embeddings that are a little off; the decoder must not mind.
-        embeds = bank.embeds[rows] + 0.12 * spread * torch.randn(len(rows), WIDTH, generator=generator)
-        dropped = torch.rand(len(rows), 1, generator=generator) < 0.1
+        embeds = bank.embeds[rows] + 0.12 * spread * torch.randn(len(rows), WIDTH, **draw)
+        dropped = torch.rand(len(rows), 1, **draw) < 0.1
         embeds = torch.where(dropped, nothing, embeds)
         latents = bank.latents[rows].float().contiguous(memory_format=torch.channels_last)
         return decoder_loss(unet, scheduler, latents, embeds, generator), {}
 
-    count = shop.steps(steps)
-    fit(name, unet, loss_of_step, shop.checkpoints, steps=count, peak=1e-3, seed=seed, average_over=600, decay=decay)
+    shop.fit("decoder", unet, loss_of_step, steps=24_000, peak=1e-3, seed=6, average_over=600, decay=0.35)
     return unet
 
 
@@ -388,7 +519,7 @@ class Answerer(nn.Module):
         """Logits ``[n, answers]``, what the last patches and the answering token tell of the picture, unit
         ``[n, width]`` each, and the patches' logits of its style ``[n, STYLES]``.
         """
-        mask = torch.ones(len(ids), models.SEEN_SIZE, models.SEEN_SIZE, dtype=torch.long)
+        mask = torch.ones(len(ids), models.SEEN_SIZE, models.SEEN_SIZE, dtype=torch.long, device=ids.device)
         out = self.model(
             input_ids=ids,
             attention_mask=attention,
@@ -409,43 +540,45 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
     what the teacher sees.
     """
     torch.manual_seed(shop.seed + 6)
-    model = Answerer(models.question_answerer(shop.tokenizer, answers(shop.words)))
-    if shop.begin("vqa", model.model):
+    model = shop.place(Answerer(models.question_answerer(shop.tokenizer, answers(shop.words))))
+    if shop.stands("vqa", model):
         return model.model
     teacher, writer, things = shop.teacher.requires_grad_(False), QuestionWriter(shop.words), len(shop.words.things)
 
-    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, float]]:
-        batch = shop.source.sample(48, generator, MOVED)
-        numbers = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
-        truth = torch.stack([batch.thing, batch.style, batch.look, batch.background], 1).tolist()
-        kinds = numbers.choice(KINDS, size=len(truth), p=(0.2, 0.5, 0.2, 0.1))
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = shop.small_source.sample(shop.batch(48), generator, MOVED)
+        draw: dict[str, Any] = {"generator": generator, "device": shop.device}
+        numbers = np.random.default_rng(int(torch.randint(2**31, (1,), **draw)))
+        truth = batch.truth.tolist()
+        kinds = numbers.choice(KINDS, size=len(truth), p=(0.2, 0.45, 0.25, 0.1))
         asked = [writer.write(str(k), t, numbers) for k, t in zip(kinds, truth, strict=True)]
-        right = torch.tensor([q.answer for q in asked])
-        possible = torch.from_numpy(np.stack([q.possible for q in asked]))
+        wanted = torch.from_numpy(np.stack([q.wanted for q in asked])).to(shop.device)
+        possible = torch.from_numpy(np.stack([q.possible for q in asked])).to(shop.device)
         ids, attention = _tokens(shop, [q.text for q in asked])
-        length = int(attention.sum(1).max())
-        with torch.no_grad(), half_precision():
+        with torch.no_grad(), half_precision(shop.device):
             embeds = teacher(batch.pixels.contiguous(memory_format=torch.channels_last)).float()
         with torch.no_grad():
             names = embeds @ F.normalize(teacher.words[:things], dim=1).T * teacher.scale.exp()
-            taken = torch.full(possible.shape, -1e4)
+            taken = torch.full(possible.shape, -1e4, device=shop.device)
             taken[:, :things] = names
             taken = taken.masked_fill(~possible, -1e4).softmax(1)
-        about_things = torch.tensor([q.kind in ("thing", "category") for q in asked])
-        wanted = F.one_hot(right, possible.shape[1]).float()
-        wanted[about_things] = 0.5 * wanted[about_things] + 0.5 * taken[about_things]
-        with half_precision():
-            logits, patches, answering, of_style = model(ids[:, :length], attention[:, :length], batch.pixels)
+        about_things = torch.tensor([q.kind in ("thing", "category") for q in asked], device=shop.device)
+        right = wanted.argmax(1)
+        wanted = torch.where(about_things[:, None], 0.5 * wanted + 0.5 * taken, wanted)
+        with half_precision(shop.device):
+            logits, patches, answering, of_style = model(ids, attention, batch.pixels)
         apart = 1 - (patches * embeds).sum(1).mean()
         apart_answering = (1 - (answering * embeds).sum(1))[about_things].mean()
         loss = -(wanted * logits.log_softmax(1)).sum(1).mean()
-        styles = torch.tensor([style_answer(style, look) for _, style, look, _ in truth])
+        styles = torch.tensor([style_answer(t[STYLE], t[LOOK]) for t in truth], device=shop.device)
         style_loss = F.cross_entropy(of_style, styles)
         correct = (logits.argmax(1) == right).float()
-        figures = {"answer": float(loss.detach()), "apart": float(apart.detach()), "right": float(correct.mean())}
-        figures |= {k: float(correct[torch.from_numpy(kinds == k)].mean()) for k in ("category", "style")}
-        figures["style_told"] = float((of_style.argmax(1) == styles).float().mean())
+        figures = {"answer": loss.detach(), "apart": apart.detach(), "right": correct.mean()}
+        for k in ("category", "style"):
+            of_kind = torch.from_numpy(kinds == k).to(shop.device).float()
+            figures[k] = (correct * of_kind).sum() / of_kind.sum().clamp_min(1)
+        figures["style_told"] = (of_style.argmax(1) == styles).float().mean()
         return loss + 4 * apart + 4 * apart_answering + style_loss, figures
 
-    fit("vqa", model, loss_of_step, shop.checkpoints, steps=shop.steps(6000), peak=2e-3, seed=9, weight_decay=0.05)
+    shop.fit("vqa", model, loss_of_step, steps=6000, peak=2e-3, seed=9, weight_decay=0.05)
     return model.model

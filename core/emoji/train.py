@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 import torch
 
 from core.errors import ConceptreeError
 
-STAGES = ("autoencoder", "polish", "teacher", "tower", "text", "prior", "sketcher", "decoder", "vqa", "judge")
+STAGES = ("autoencoder", "teacher", "tower", "text", "prior", "decoder", "polish", "vqa", "judge")
 
 
 def cache_folder() -> Path:
@@ -29,28 +30,50 @@ def main() -> int:
     steps = (*STAGES, "assemble", "calibrate")
     parser.add_argument("stages", nargs="*", help=f"of {', '.join(steps)}; all of them by default")
     parser.add_argument("--effort", type=float, default=1.0, help="scales the steps of each stage (1)")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="time for all stages together, instead of steps; without calibrate"
+    )
+    parser.add_argument("--device", default="auto", help="cpu or cuda; by default cuda where there is one")
     parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch (its own choice)")
-    parser.add_argument("--from-scratch", action="store_true", help="do not go on from the committed weights")
+    parser.add_argument("--from-scratch", action="store_true", help="do not begin with the committed weights")
+    parser.add_argument("--to", type=Path, help="where to put the stack together (core/emoji/weights)")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.stages if name not in steps]
     if unknown:
-        parser.error(f"no stage is called {unknown[0]!r}: choose from {', '.join(steps)}")
+        parser.error(f"unknown stage {unknown[0]!r}: choose from {', '.join(steps)}")
+    began = time.monotonic()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    device = arguments.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu":
+        torch.set_float32_matmul_precision("high")
     from core import calibration
     from core.backbone import EMOJI
     from core.emoji import stages
     from core.emoji.assemble import assemble
 
-    only = frozenset(arguments.stages)
-    shop = stages.Workshop(cache_folder(), effort=arguments.effort, from_scratch=arguments.from_scratch, only=only)
+    shop = stages.Workshop(
+        cache_folder(),
+        effort=arguments.effort,
+        from_scratch=arguments.from_scratch,
+        only=frozenset(arguments.stages),
+        device=device,
+        minutes=arguments.minutes,
+        began=began,
+    )
+    target = arguments.to or EMOJI
     try:
-        for name in arguments.stages or steps:
+        # Calibrating takes a time of its own.
+        for name in arguments.stages or (steps[:-1] if arguments.minutes else steps):
             if name == "assemble":
-                assemble(shop, EMOJI)
-                print(f"the stack is in {EMOJI}; after all stages, make regenerate measures and draws all anew")
+                assemble(shop, target)
+                print(f"the stack is in {target}; make regenerate calibrates, measures and draws everything again")
             elif name == "calibrate":
-                calibration.main(["emoji"])
+                calibration.main(["emoji" if target == EMOJI else str(target)])
+            elif hasattr(stages.Workshop, name):
+                getattr(shop, name)  # what other stages build on is trained once and kept
             else:
                 getattr(stages, f"train_{name}")(shop)
     except ConceptreeError as error:

@@ -43,8 +43,8 @@ def test_drawing_equals_the_decoder_pipeline(emoji):
         negative_image_embeds=emoji.zero_image_embed.repeat(2, 1),
         num_inference_steps=4,
         guidance_scale=2.5,
-        height=64,
-        width=64,
+        height=emoji.drawing["size"],
+        width=emoji.drawing["size"],
         generator=generators(),
     ).images
     ours = emoji.draw(embeds, SEEDS, steps=4, guidance_scale=2.5)

@@ -1,0 +1,158 @@
+"""Learns founders and children of several categories as `conceptree seed` and `breed` do, and measures them.
+
+Writes core/emoji/inventions.json, which the card reads, and a sheet of each category's founders into docs/images/. All
+founders of a seed are shown and measured; none is picked. What is measured already of the same stack, judge and seed
+stays, unless its category is named. `make inventions`, part of `make card`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from core.backbone import Backbone
+from core.emoji.figures import as_images, crispness
+from core.emoji.judge import FOLDER, Judge
+from core.emoji.pictures import BARE, PictureSource
+from core.emoji.render import Drawings, render
+from core.emoji.train import cache_folder
+from core.files import write_atomically
+from evolve import Individual, Run, likeness
+from evolve.inventions import CATEGORIES, PAIRS, SHOWN, judged
+from evolve.jobs import new_job
+from ui.breed import IMAGES, KEEP
+from ui.console import new_console, say
+from ui.demo import breed
+from ui.pictures import PROMPTS, opened, portrait_in
+from ui.seed import learn_founders, plan_founders
+from ui.sheet import Card, sheet
+from ui.stack import chosen_settings, open_stack
+from ui.webp import webp_bytes
+
+ROOT = Path(__file__).parent.parent
+FIGURES, SHEETS = ROOT / "core" / "emoji" / "inventions.json", ROOT / "docs" / "images"
+FOUNDERS = 6
+TILE, COLUMNS = 256, 3  # of a sheet
+TRUE = 200  # drawings of the category's members that portraits are compared with, at most
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python tools/inventions.py", description=__doc__)
+    parser.add_argument("--model", default="emoji", help="a stack in the layout of the embedded one (emoji)")
+    parser.add_argument("--judge", type=Path, help="the folder of a judge (the stack's own)")
+    parser.add_argument("--categories", help=f"with commas between ({','.join(SHOWN)}, those not measured)")
+    parser.add_argument("--founders", type=int, default=FOUNDERS, help=f"of each category ({FOUNDERS})")
+    parser.add_argument("--steps", type=int, help="for each concept, to try this out (what the stack needs)")
+    parser.add_argument("--seed", type=int, default=0, help="of all populations (0)")
+    parser.add_argument("--figures", type=Path, default=FIGURES, help="where the figures go (core/emoji)")
+    parser.add_argument("--sheets", type=Path, default=SHEETS, help="where the sheets go (docs/images)")
+    given = parser.parse_args()
+    categories = given.categories.split(",") if given.categories else SHOWN
+    if unknown := [category for category in categories if category not in SHOWN]:
+        parser.error(f"unknown category {unknown[0]!r}: choose from {', '.join(SHOWN)}")
+    out, backbone = new_console(), open_stack(given.model)
+    own = backbone.beside / "judge"
+    judge = Judge.load(given.judge or (own if own.is_dir() else FOLDER))
+    drawings = render(cache_folder())
+    about = {
+        "version": backbone.version,
+        "stack": [backbone.fingerprint, backbone.drawing_fingerprint],
+        "judge": judge.version,
+        "seed": given.seed,
+        "steps": given.steps,
+        "count": given.founders,
+        "aimed": list(CATEGORIES),
+    }
+    measured = kept(given.figures, about)
+    given.sheets.mkdir(parents=True, exist_ok=True)
+    for category in categories:
+        file = given.sheets / f"inventions-{category.replace(' ', '-')}.webp"
+        if not given.categories and category in measured["categories"] and file.is_file():
+            continue
+        true = true_pictures(drawings, judge.categories[category], backbone.drawing["size"])
+        figures, founders = invent(backbone, judge, category, true, given, out)
+        measured["categories"][category] = figures
+        # After each category: what is measured outlives whatever stops the next.
+        write_atomically(given.figures, (json.dumps(measured, indent=1) + "\n").encode())
+        cards = [Card(name, (), [picture]) for name, picture in founders]
+        page = sheet(f"{category} · {backbone.version} · seed {given.seed}", (), cards, TILE, COLUMNS)
+        write_atomically(file, webp_bytes(page))
+        say(out, f"{category}: {file}")
+    say(out, f"figures: {given.figures}")
+
+
+def kept(file: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """The figures that a file has already, if they are of the same stack, judge and seed; else none yet."""
+    stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    same = {name: stored.get(name) for name in about} == about
+    return {**about, "categories": stored["categories"] if same else {}}
+
+
+def true_pictures(drawings: Drawings, members: list[str], size: int) -> list[Any]:
+    """Drawings of a category's members, as every set drew them, evenly chosen where there are many."""
+    rows = np.flatnonzero([drawings.things[thing].name in members for thing in drawings.thing])
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(TRUE, len(rows))).round().astype(int))]
+    source = PictureSource(drawings, rows, side=size)
+    return as_images(source.vary(source.indices, torch.Generator().manual_seed(0), BARE).pixels)
+
+
+def invent(
+    backbone: Backbone, judge: Judge, category: str, true: list[Any], given: argparse.Namespace, out: Console
+) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """A category's figures, and its founders' (name, portrait). The run is kept in .cache/inventions."""
+    folder = ROOT / ".cache" / "inventions" / backbone.version / category.replace(" ", "-")
+    shutil.rmtree(folder, ignore_errors=True)
+    run = Run.create(folder, category, backbone)
+    settings = chosen_settings(backbone, category=category, steps=given.steps)
+    began = time.monotonic()
+    plan = plan_founders(backbone, category, given.founders, None, "adaptive", "object", given.seed, settings)
+    founders = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
+    seconds = time.monotonic() - began
+    portraits = portraits_of(run, founders)
+    rows = judged(judge, portraits, category)
+    figures = {
+        "similarity": likeness([each.concept for each in founders]),
+        "crispness": crispness(portraits, true),
+        "seconds": round(seconds, 1),
+        "founders": [about(each) | row for each, row in zip(founders, rows, strict=True)],
+        "children": [],
+    }
+    pairs = [pair for pair in PAIRS if max(pair) < len(founders)]
+    if category in CATEGORIES and pairs:
+        settings = chosen_settings(backbone, category=category, mixing=True, steps=given.steps)
+        # As `conceptree breed` without options, but for the children of all pairs in one batch.
+        how = {"images": IMAGES, "keep": KEEP, "known": {}, "settings": settings, "category": category, "inherit": True}
+        began = time.monotonic()
+        families = [[(founders[i], 0.5), (founders[j], 0.5)] for i, j in pairs]
+        children = breed(run, backbone, families, given.seed, how, out)
+        figures["children_seconds"] = round(time.monotonic() - began, 1)
+        portraits_of_children = portraits_of(run, children)
+        figures["children_crispness"] = crispness(portraits_of_children, true)
+        rows = judged(judge, portraits_of_children, category)
+        parents = [[one.name for one, _ in family] for family in families]
+        figures["children"] = [
+            about(each) | {"parents": names} | row for each, names, row in zip(children, parents, rows, strict=True)
+        ]
+    return figures, [(each.name, picture) for each, picture in zip(founders, portraits, strict=True)]
+
+
+def portraits_of(run: Run, individuals: list[Individual]) -> list[Any]:
+    """What the product shows of each concept: the truest of its drawings as "a photo of a …"."""
+    found = [portrait_in(run.drawings(each.id), PROMPTS["object"][0]) for each in individuals]
+    return [opened(drawing.file) for drawing in found if drawing is not None]
+
+
+def about(each: Individual) -> dict[str, Any]:
+    return {"name": each.name, "seed": each.concept.request.seed}
+
+
+if __name__ == "__main__":
+    main()
