@@ -30,6 +30,7 @@ from core.hub import EMOJI
 from core.loading import load_failure, part_of, quietly
 from core.offload import Turns
 from core.prior import CachedPrior, draw_noise
+from core.wording import counted
 
 __all__ = ["EMOJI", "Backbone"]
 
@@ -225,7 +226,8 @@ class Backbone:
         negatives = negatives * len(seeds) if len(negatives) == 1 else negatives
         if len(negatives) != len(seeds):
             raise VectorError(
-                f"{len(negatives)} negatives for {len(seeds)} pictures: give one for each, or one for all"
+                f"{counted(len(negatives), 'negative')} for {counted(len(seeds), 'picture')}: give one for each, or"
+                " one for all"
             )
         decoder = self.decoder
         # Its text is left empty, as in the paper.
@@ -503,7 +505,9 @@ def _paired(items: list[Any], seeds: list[int]) -> tuple[list[Any], list[int]]:
     n = max(len(items), len(seeds)) if items and seeds else 0
     items, seeds = (items * n if len(items) == 1 else items), (seeds * n if len(seeds) == 1 else seeds)
     if len(items) != len(seeds):
-        raise PromptError(f"{len(items)} to make and {len(seeds)} seeds: give one seed for each, or one for all")
+        raise PromptError(
+            f"{len(items)} to make and {counted(len(seeds), 'seed')}: give one seed for each, or one for all"
+        )
     return items, seeds
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from core.errors import ConceptreeError
 from core.settings import Settings
+from core.wording import counted
 
 Array = npt.NDArray[np.float32]
 KINDS = ("object", "style")
@@ -193,7 +194,9 @@ class Request(_Content):
                 f"parents and avoided concepts have embeddings of widths {sorted(widths)}: use one stack"
             )
         if self.start is not None and len(self.start) != self.tokens:
-            raise RequestError(f"start has {len(self.start)} vectors and tokens = {self.tokens}: make them equal")
+            raise RequestError(
+                f"start has {counted(len(self.start), 'vector')} and tokens = {self.tokens}: make them equal"
+            )
 
     def to_json(self) -> str:
         """The request as one canonical JSON text: equal requests give equal texts, and `from_json` gives it

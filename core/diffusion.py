@@ -46,6 +46,7 @@ from core.prompts import TEMPLATES, fill, portrait
 from core.settings import Settings
 from core.step import NAME, Draw, Step, make_step
 from core.streams import stream_seed
+from core.wording import counted
 
 DDIM_STEPS = 20
 GUIDANCE_SCALE = 7.5
@@ -261,7 +262,9 @@ class StableDiffusion:
             PromptError: not as many seeds as prompts, or a prompt or negative that is too long.
         """
         if len(prompts) != len(seeds):
-            raise PromptError(f"{len(prompts)} prompts and {len(seeds)} seeds: give one seed for each")
+            raise PromptError(
+                f"{counted(len(prompts), 'prompt')} and {counted(len(seeds), 'seed')}: give one seed for each"
+            )
         pictures: list[Image] = []
         without = self.encode_prompts([negative])
         for start in range(0, len(prompts), _PICTURES_AT_ONCE):

@@ -28,6 +28,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from core.errors import StackError
+from core.wording import did_you_mean
 
 EMOJI = Path(__file__).parent / "emoji" / "weights"
 ALIASES = {
@@ -77,10 +78,10 @@ def find_stack(where: str | Path, revision: str | None = None, fetch: bool = Tru
     if len(names) == 2 and all(names):
         return _pair(_brief(names[0]), names, revision, fetch)
     if not is_id(name):
-        near = ", ".join(["emoji", *ALIASES])
-        raise StackError(
-            f"there is no stack {name!r}: give a folder with prior/ and decoder/, PRIOR+DECODER, or one of {near}"
-        )
+        names = ["emoji", *ALIASES]
+        near = f"{text} Or " if (text := did_you_mean(name, names)) else ""
+        every = f"give a folder with prior/ and decoder/, PRIOR+DECODER, or one of {', '.join(names)}"
+        raise StackError(f"there is no stack {name!r}: {near}{every}")
     _refuse_known_decoder(name)
     place = find_model(name, revision, is_whole_pipeline, fetch)
     return Stack(place.where, _brief(name), _checked_prior(place), None, kept_for(name))

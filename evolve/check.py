@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.wording import counted
 from evolve.lineage import pedigree
 from evolve.migrations import pending
 from evolve.parts import PART, Damage, Room, RunError, digest_of, number_of
@@ -68,8 +69,8 @@ def check(run: Run) -> Checkup:
     lost = [id_ for id_ in dict.fromkeys(mentioned) if id_ not in known]
     if lost:
         named = [f"{notes[id_].name} ({id_})" if id_ in notes and notes[id_].name else id_ for id_ in lost]
-        text = f"{len(lost)} concepts are lost that drawings, notes or children tell of: {_some(named)}"
-        findings.append(Finding("", text if len(lost) > 1 else text.replace("concepts are", "concept is")))
+        many = counted(len(lost), "concept is lost that", "concepts are lost that")
+        findings.append(Finding("", f"{many} drawings, notes or children tell of: {_some(named)}"))
     findings += _of_pictures(run, asked | {drawing.file.name for drawing in drawings})
     findings += [*_of_photos(run), *_of_imports(run)]
     findings += _of_doubles(run, Counter(each.name for each in entries))

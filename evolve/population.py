@@ -18,6 +18,7 @@ from core.metrics import mean_pairwise_similarity
 from core.negatives import says_again
 from core.streams import stream, stream_seed
 from core.wordbank import lists, members
+from core.wording import counted
 from evolve.develop import develop
 
 
@@ -48,7 +49,10 @@ def founders(
     before = len(learned)
     for first in range(0, n, wave):
         if len(learned) - before != first:
-            raise RequestError(f"{len(learned) - before} concepts were added before the next wave: expected {first}")
+            raise RequestError(
+                f"{counted(len(learned) - before, 'concept was', 'concepts were')} added before the next wave:"
+                f" expected {first}"
+            )
         avoid = tuple(Avoid(concept.id, concept.image_embed) for concept in learned)
         numbers = range(first, min(first + wave, n))
         yield [

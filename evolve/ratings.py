@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from core.wording import counted
 from evolve.parts import Damage, RunError, suffer
 from evolve.rows import PICTURE, RATINGS, STUDIES
 from evolve.run import Run
@@ -143,7 +144,9 @@ def new_session(
         raise StudyError(f"a question is one line of up to {LONGEST_QUESTION} characters: write one")
     least = 1 if mode == "scale" else 2
     if not least <= len(sets) <= MOST_CONCEPTS:
-        raise StudyError(f"{len(sets)} concepts are to be rated: choose {least} to {MOST_CONCEPTS}")
+        raise StudyError(
+            f"{counted(len(sets), 'concept is', 'concepts are')} to be rated: choose {least} to {MOST_CONCEPTS}"
+        )
     if len({len(files) for files in sets.values()}) != 1 or not all(sets.values()):
         raise StudyError("the concepts are drawn in different prompts: choose prompts in which all of them are drawn")
     for files in sets.values():
@@ -336,7 +339,9 @@ def _answer(row: Mapping[str, Any]) -> Answer:
     low, high = SCALE if row["mode"] == "scale" else (1, 2)
     sides = 1 if row["mode"] == "scale" else 2
     if row["mode"] not in MODES or not low <= row["value"] <= high or len(row["concepts"]) != sides:
-        raise RunError(f"it is no answer of this schema (value {row['value']} of {len(row['concepts'])} concepts)")
+        raise RunError(
+            f"it is no answer of this schema (value {row['value']} of {counted(len(row['concepts']), 'concept')})"
+        )
     return Answer(
         row["session"], row["rater"], row["mode"], row["number"], tuple(row["concepts"]), row["value"], row["at"]
     )

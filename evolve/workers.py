@@ -26,6 +26,7 @@ from core.concept import Concept, Request
 from core.errors import StackError
 from core.optimizer import ConceptLab, Report, batches_of, total_steps
 from core.snapshot import SnapshotError, ids_of, marked
+from core.wording import counted
 from evolve.actor import Actor, namer_told, stack_of
 from evolve.cluster import Cluster, WorkerError
 from evolve.messages import Order, Told, decision_text, proposal_of, report_of
@@ -157,7 +158,9 @@ class Workers:
     def _staff(self, count: int) -> None:
         """As many workers as there is work for."""
         if self._failures >= MOST_FAILURES:
-            raise WorkerError(f"{self._failures} workers ended before they could begin: is there enough memory?")
+            raise WorkerError(
+                f"{counted(self._failures, 'worker')} ended before they could begin: is there enough memory?"
+            )
         now = time.monotonic()
         for _ in range(count - len(self._workers)):
             actor = self.cluster.actor(Actor, CALLS)

@@ -25,6 +25,7 @@ from core.concept import Concept, Request
 from core.errors import ConceptreeError
 from core.optimizer import Report
 from core.settings import Settings
+from core.wording import counted
 from evolve.develop import develop
 from evolve.evolution import Evolution, evolve, generations
 from evolve.experiments.conduct import Bench, ByCases, SeededCase
@@ -203,7 +204,7 @@ class Case(SeededCase):
             with seeded(self.seed, number, "founders"):
                 stay = survivors(self.protocol.select, members(values, {}), self.protocol.population)  # type: ignore[arg-type]
             stages.append(Stage([each.id for each in stay], len(there)))
-            self._tell(f"{len(there)} founders by the steps of generation {number}")
+            self._tell(f"{counted(len(there), 'founder')} by the steps of generation {number}")
         return stages
 
     def steps(self, stages: Sequence[Stage]) -> list[int]:
@@ -285,7 +286,8 @@ def summary(table: pa.Table) -> str:
     header = ["measure", "founders at the start", select, CHANCE, "founders, equal steps"]
     header += [f"{select} − {arm}" for arm in others]
     lines = [
-        f"Generation {last}, by the judge; means over {units} pairs of category and seed, 95 % bootstrap intervals.",
+        f"Generation {last}, by the judge; means over {counted(units, 'pair')} of category and seed, 95 % bootstrap"
+        " intervals.",
         "",
         f"| {' | '.join(header)} |",
         "|" + "---|" * len(header),

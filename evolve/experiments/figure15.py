@@ -34,6 +34,7 @@ from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
+from core.wording import counted
 from evolve.experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from evolve.experiments.describing import Describer
 from evolve.experiments.drawing import draw_many
@@ -230,8 +231,8 @@ def summary(table: pa.Table) -> str:
         "By the judge, what a concept's imagined description draws is less like it than its drawings are like each"
         f" other by {signed(lost[CONCEPT])}; for known members, described in the same way, by {signed(lost[MEMBER])}.",
         "",
-        f"Means over {len(lost[CONCEPT])} pairs of category and seed, 95 % bootstrap intervals where there are"
-        " several. itself: likeness of a subject's drawings; described: of those of its description; across: of the"
+        f"Means over {counted(len(lost[CONCEPT]), 'pair')} of category and seed, 95 % bootstrap intervals where there"
+        " are several. itself: likeness of a subject's drawings; described: of those of its description; across: of the"
         " one with the other; others: of a subject's drawings with those of other subjects; lost: itself − across."
         " fit: of text and drawings, to the stack.",
     ]

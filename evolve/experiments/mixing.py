@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from core.errors import ConceptreeError
+from core.wording import counted
 from evolve.experiments.conduct import Bench, has_pictures
 from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
@@ -156,8 +157,9 @@ def summary(table: pa.Table) -> str:
         f" {_listed(pair, follows, 2)}; at equal weights the similarity to the parent that the child resembles less is"
         f" {_listed(pair, least)}.",
         "",
-        f"Means over {len(follows[pair[EQ5]])} pairs of category and seed, of drawings, 95 % bootstrap intervals where"
-        " there are several. follows: rank correlation (Spearman) of a parent's weight and the child's similarity to"
+        f"Means over {counted(len(follows[pair[EQ5]]), 'pair')} of category and seed, of drawings, 95 % bootstrap"
+        " intervals where there are several. follows: rank"
+        " correlation (Spearman) of a parent's weight and the child's similarity to"
         " it, the mean over the parents. least: similarity to the parent that the child resembles least, at equal"
         " weights; of a parent, to the other that it resembles least, and itself: of its own pictures to each other.",
     ]

@@ -31,6 +31,7 @@ from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
 from core.wordbank import lists
+from core.wording import counted
 from evolve.experiments.conduct import Bench, ByCases, SeededCase
 from evolve.experiments.drawing import check_draws, draw_concepts
 from evolve.experiments.judging import Judge, StackEyes, diversity
@@ -260,8 +261,9 @@ def summary(table: pa.Table) -> str:
             for arm, how in ((WAVES, "Waves"), (SIDES, "Starts beside different members"), (BOTH, "Both"))
         ),
         "",
-        f"Means over {len(differs[NONE,])} pairs of category and seed, of drawings; with 95 % bootstrap intervals where"
-        " there are several. belongs: similarity to the category's word. The others are that, minus the similarity to"
+        f"Means over {counted(len(differs[NONE,]), 'pair')} of category and seed, of drawings; with 95 % bootstrap"
+        " intervals where there are several. belongs: similarity"
+        " to the category's word. The others are that, minus the similarity to"
         " the nearest of the concept's own negatives, of those that the adaptive founder of the same seed found, and"
         " of all known members.",
     ]

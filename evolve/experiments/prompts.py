@@ -31,6 +31,7 @@ from core.errors import ConceptreeError
 from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.streams import stream, stream_seed
+from core.wording import counted
 from evolve.experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
@@ -235,8 +236,9 @@ def summary(table: pa.Table) -> str:
         f"{_share(known[LEARNED,])} of its drawings are nearest to their own concept, {_share(known[TEXT,])} without"
         f" the prior, {_share(known[WORDS,])} of words; by chance {chance:.0%}.",
         "",
-        f"Means over {len(same[LEARNED,])} pairs of category and seed, of drawings, 95 % bootstrap intervals where"
-        " there are several. stays: same concept, other prompts − other concepts, same prompt. effect of the prompt:"
+        f"Means over {counted(len(same[LEARNED,]), 'pair')} of category and seed, of drawings, 95 % bootstrap"
+        " intervals where there are several. stays: same concept,"
+        " other prompts − other concepts, same prompt. effect of the prompt:"
         " other concepts, same prompt − other concepts, other prompts.",
     ]
     header = ["arm", "same concept", "same prompt", "neither", "stays", "effect of the prompt", "recognised", "belongs"]

@@ -34,6 +34,7 @@ from core.prompts import TEMPLATES, fill
 from core.settings import Settings
 from core.streams import stream_seed
 from core.wordbank import WordBank, lists, members
+from core.wording import counted
 from evolve.experiments.conduct import Bench, ByCases, has_pictures
 from evolve.experiments.drawing import check_draws, draw_many
 from evolve.experiments.judging import Judge, StackEyes
@@ -110,7 +111,9 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
             )
     objects = tuple(thing for thing in dict.fromkeys(protocol.objects) if backbone.knows(thing))
     if len(objects) < 2:
-        raise ConceptreeError(f"{len(objects)} objects that the stack {backbone.version} knows: give at least 2")
+        raise ConceptreeError(
+            f"{counted(len(objects), 'object')} that the stack {backbone.version} knows: give at least 2"
+        )
     return [Case(protocol, bench, tuple(named), objects, seed) for seed in range(protocol.seeds)]
 
 
@@ -263,9 +266,10 @@ def summary(table: pa.Table) -> str:
         f" {' and '.join(f'{cell(values[0])} to the {name}' for name, values in near.items())}; a named style's like"
         f" those in the nearest other one by {' and '.join(cell(values[2]) for values in near.values())}.",
         "",
-        f"Means over {len(near['stack'][0])} seeds, of drawings, 95 % bootstrap intervals where there are several. The"
-        " judge looks at drawings, and is asked for no style by its name. style: same style, other objects − other"
-        " styles, other objects; object: other styles, same object − other styles, other objects; nearest named: same"
+        f"Means over {counted(len(near['stack'][0]), 'seed')}, of drawings, 95 % bootstrap intervals where there are"
+        " several. The judge looks at drawings, and is asked for no style by its name. style: same style, other"
+        " objects − other styles, other objects; object: other styles, same object − other styles, other objects;"
+        " nearest named: same"
         " object, nearest (other) named style.",
     ]
     header = ["arm", "same style", "same object", "neither", "nearest named", "style", "object"]

@@ -250,6 +250,15 @@ def test_a_name_that_is_nothing_says_what_may_be_named(cache, name):
     assert "PRIOR+DECODER, or one of emoji, kandinsky-2.1, kandinsky-2.2" in one_line(error)
 
 
+@pytest.mark.parametrize(
+    ("name", "near"), [("Emoji", "emoji"), ("emojis", "emoji"), ("Kandinsky-2.2", "kandinsky-2.2")]
+)
+def test_a_name_that_is_nearly_right_is_suggested(cache, name, near):
+    with pytest.raises(StackError) as error:
+        find_stack(name)
+    assert f"there is no stack {name!r}: did you mean {near}" in one_line(error)
+
+
 def test_a_misspelt_folder_is_not_taken_for_a_repository_alone(cache):
     with pytest.raises(StackError, match="there is no folder 'models/nowhere', no models/nowhere in the hub's cache"):
         find_stack("models/nowhere")
