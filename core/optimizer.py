@@ -20,6 +20,7 @@ from core.concept import Concept, Request, RequestError, concept_id
 from core.errors import StackError
 from core.metrics import consistency, membership, scores, similarities
 from core.negatives import Namer
+from core.progress import watched
 from core.review import Review
 from core.segments import Event, Learner, Looker
 from core.settings import Settings
@@ -102,10 +103,13 @@ class ConceptLab:
         self._published = WordBank(backbone.encode_multilingual, backbone.width) if other else self.bank
         self.looker = Looker(backbone, self.bank, namer, draw, review, images, self.drafts)
 
-    def run(self, requests: Sequence[Request]) -> list[Concept]:
-        """The concepts of `requests`, in their order."""
+    def run(self, requests: Sequence[Request], progress: bool | None = None) -> list[Concept]:
+        """The concepts of `requests`, in their order.
+
+        progress: whether stderr says how far it is; by default only if stderr is a terminal.
+        """
         concepts: tuple[Concept, ...] = ()
-        for report in self.learn(requests):
+        for report in watched(self.learn(requests), progress):
             concepts = report.concepts
         return list(concepts)
 
