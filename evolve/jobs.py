@@ -40,6 +40,7 @@ from core.errors import ConceptreeError
 from core.files import StorageError, write_atomically
 from core.optimizer import MOST_AT_ONCE
 from core.review import Decision
+from core.wording import did_you_mean
 from evolve.looks import Look, looks_in
 from evolve.parts import Damage, RunError
 from evolve.run import Run
@@ -112,6 +113,11 @@ class Job:
     @property
     def finished(self) -> bool:
         return (self.folder / _FINISHED).is_file()
+
+    @property
+    def begun(self) -> bool:
+        """Whether a step of it was learned, or anything is kept."""
+        return self.finished or bool(self.kept()) or self.status().step > 0
 
     @contextmanager
     def working(self, since: float = 0.0) -> Iterator[None]:
@@ -382,7 +388,7 @@ def job_named(run: Run, name: str) -> Job:
     """
     folders = {folder.name: folder for folder in _folders(run)}
     if name not in folders:
-        there = f"there are {', '.join(folders)}" if folders else "there are none"
+        there = did_you_mean(name, folders) or (f"there are {', '.join(folders)}" if folders else "there are none")
         raise RunError(f"there is no job {name!r} in {str(run.folder)!r}: {there}")
     return _read(folders[name])
 

@@ -8,7 +8,6 @@ concept that come after it are those of lines behind it.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import re
@@ -17,8 +16,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from core.concept import Request
 from core.files import StorageError, write_atomically
+from core.png import png_bytes
 from core.segments import Event
+from evolve.captions import look_told
 
 EVENTS, LOOKS = "events.jsonl", "looks"
 _PICTURE = re.compile(r"[0-9a-f]{24}\.png")
@@ -49,7 +51,7 @@ def add_looks(folder: Path, events: Sequence[tuple[int, Event]]) -> None:
     """Tell of boundaries: (place in the job, what happened) each."""
     lines = []
     for number, event in events:
-        image = keep_picture(folder, event.images[0]).name if event.images else None
+        image = keep_picture(folder, event.images[0], event.request, event.step).name if event.images else None
         lines.append(
             {
                 "number": number,
@@ -99,13 +101,12 @@ def looks_in(folder: Path) -> list[Look]:
     ]
 
 
-def keep_picture(folder: Path, picture: Any) -> Path:
-    """Keep a drawing under a name that follows from its content."""
-    content = io.BytesIO()
-    picture.save(content, format="PNG")
-    file = folder / LOOKS / f"{hashlib.sha256(content.getvalue()).hexdigest()[:24]}.png"
+def keep_picture(folder: Path, picture: Any, request: Request, step: int) -> Path:
+    """Keep a drawing of a request at a step, under a name that follows from its content."""
+    content = png_bytes(picture, look_told(request, step) | {"job": folder.name})
+    file = folder / LOOKS / f"{hashlib.sha256(content).hexdigest()[:24]}.png"
     if not file.exists():
-        write_atomically(file, content.getvalue())
+        write_atomically(file, content)
     return file
 
 

@@ -21,7 +21,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,10 @@ from PIL import Image
 
 from core.concept import Concept
 from core.files import StorageError, write_atomically
+from core.png import png_bytes
+from core.wording import did_you_mean
 from evolve.about import SCHEMA, new_about, read_about
+from evolve.captions import concept_told, run_told
 from evolve.index import Index
 from evolve.listing import Listing, among, drawings_in
 from evolve.lock import WAIT, held
@@ -204,8 +206,7 @@ class Run:
             if found:
                 return found[0]
         names = [each.name if each.name.isprintable() else repr(each.name) for each in entries]
-        near = get_close_matches(name_or_id, names, n=4)
-        there = f"did you mean {', '.join(near)}?" if near else f"there are {_listed(names) or 'none yet'}"
+        there = did_you_mean(name_or_id, names) or f"there are {_listed(names) or 'none yet'}"
         lost = [each for each in damage if each.part.parent == self.rooms["concepts"].folder] or damage
         if lost:
             there += f"; it may be in what cannot be read ({lost[0]})"
@@ -233,20 +234,24 @@ class Run:
         except RunError as error:
             raise Damage(entry.part, str(error), entry.row).error from error
 
-    def keep_picture(self, picture: Image.Image) -> Path:
-        """The file of a drawing, named by its content and written if it is not there."""
-        content = io.BytesIO()
-        picture.save(content, format="PNG")
-        file = self.folder / "drawings" / f"{picture_digest(content.getvalue())}.png"
+    def keep_picture(self, picture: Image.Image, told: Mapping[str, object] | None = None) -> Path:
+        """The file of a drawing, named by its content and written if it is not there. told: its text chunks."""
+        content = png_bytes(picture, told)
+        file = self.folder / "drawings" / f"{picture_digest(content)}.png"
         if not file.exists():
-            write_atomically(file, content.getvalue())
+            write_atomically(file, content)
         return file
 
     def add_drawings(self, drawings: Sequence[tuple[str, str, int, Image.Image]]) -> list[Drawing]:
-        """Store pictures: (concept id, prompt with {}, seed, picture) each."""
-        stored = [
-            Drawing(concept, prompt, seed, self.keep_picture(picture)) for concept, prompt, seed, picture in drawings
-        ]
+        """Store pictures: (concept id, prompt with {}, seed, picture) each. The files say what they show."""
+        entries = {each.id: each for each in self.entries([])} if drawings else {}
+        names = {id_: each.name for id_, each in entries.items()}
+        about = run_told(self.folder.resolve().name, self.about)
+        stored = []
+        for concept, prompt, seed, picture in drawings:
+            of = concept_told(entries[concept], names) if concept in entries else {}
+            file = self.keep_picture(picture, {"prompt": prompt, "seed": seed, **of, **about})
+            stored.append(Drawing(concept, prompt, seed, file))
         with self.writing():
             self.rooms["drawings"].append(
                 [{"concept": d.concept, "prompt": d.prompt, "seed": d.seed, "file": d.file.name} for d in stored]

@@ -171,7 +171,8 @@ class Steering:
             self._remove([answer.mark for answer in answers])
             answers = []
         if not answers:
-            image = keep_picture(self.folder, proposal.images[0]).name if proposal.images else None
+            drawn = [(picture, proposal.request, proposal.step) for picture in proposal.images[:1]]
+            image = keep_picture(self.folder, *drawn[0]).name if drawn else None
             told = {
                 "number": number,
                 "step": proposal.step,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from core.files import write_atomically
+from core.png import png_bytes
 
 PAPER, CARD, INK, GREY, FRAME = "#f4f3ef", "#ffffff", "#1c1c1c", "#5f5f5f", "#d9d7d0"
 MARGIN, GAP, PAD = 24, 16, 12
@@ -80,11 +80,9 @@ def fitted(picture: Image.Image, tile: int) -> Image.Image:
     return square
 
 
-def save_sheet(page: Image.Image, path: Path) -> Path:
-    """Write it as PNG, as a whole or not at all."""
-    content = io.BytesIO()
-    page.save(content, format="PNG", optimize=True)
-    write_atomically(path, content.getvalue())
+def save_sheet(page: Image.Image, path: Path, told: Mapping[str, object] | None = None) -> Path:
+    """Write it as PNG, as a whole or not at all. told: its text chunks."""
+    write_atomically(path, png_bytes(page, told, optimize=True))
     return path
 
 

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.errors import ConceptreeError
+from core.png import texts_in, xmp_of
 from evolve.run import PHOTO, PICTURE
 from ui.pictures import opened
 from ui.runs import checked_name
@@ -78,7 +79,8 @@ def _webp(file: str, changed: int, size: int, side: int) -> bytes:
         how = Image.Resampling.LANCZOS if side < longer else Image.Resampling.BICUBIC
         picture = picture.resize(tuple(scaled), how)
     written = io.BytesIO()
-    picture.save(written, format="WEBP", lossless=side == 0, quality=88)
+    xmp = b"" if side else xmp_of(texts_in(Path(file)))  # what a person may save
+    picture.save(written, format="WEBP", lossless=side == 0, quality=88, xmp=xmp)
     return written.getvalue()
 
 
