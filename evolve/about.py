@@ -25,7 +25,7 @@ def new_about(category: str, kind: str, backbone: Any) -> dict[str, Any]:
         "category": category,
         "kind": kind,
         "stack": {
-            "where": _lasting(backbone.where),
+            "where": lasting(backbone.where),
             "version": backbone.version,
             "fingerprint": backbone.fingerprint,
         },
@@ -80,7 +80,7 @@ def _check_keys(folder: Path, values: dict[str, Any], kinds: Mapping[str, type],
             raise RunError(f"the run.json in {str(folder)!r} has {prefix + key} = {values[key]!r}: expected {expected}")
 
 
-def _lasting(where: str) -> str:
+def lasting(where: str) -> str:
     """A stack's folder as one can find it from anywhere; the name of a stack as it is."""
     folder = Path(where).expanduser()
     return str(folder.resolve()) if where != "emoji" and folder.is_dir() else where

@@ -31,6 +31,7 @@ from PIL import Image
 
 from core.concept import KINDS, checked_word
 from core.errors import ConceptreeError
+from core.wording import counted
 from evolve.names import check_name, name_for
 from evolve.parts import RunError
 from evolve.rows import CONCEPTS, PHOTO, PICTURE, individual_of, row_of
@@ -87,7 +88,8 @@ class Picture:
 class Family:
     """Concepts, ancestors first, with their drawings, and the photographs among their parents.
 
-    of: ids of those whose family it is. stack: its version and fingerprint. run: where it was.
+    of: ids of those whose family it is. stack: its version and fingerprint. run: where it was. missing: ancestors that
+    could not be put into it, (id, the run where they should be) each.
     """
 
     of: tuple[str, ...]
@@ -98,6 +100,7 @@ class Family:
     members: tuple[Member, ...]
     drawings: tuple[Picture, ...] = ()
     photos: tuple[Picture, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
 
     @property
     def width(self) -> int:
@@ -131,6 +134,7 @@ def packed(family: Family) -> bytes:
         "kind": family.kind,
         "run": family.run,
         "stack": dict(family.stack),
+        **({"missing": [{"id": id_, "run": run} for id_, run in family.missing]} if family.missing else {}),
         "written_by": _own_version(),
         "files": {name: {"size": len(f), "sha256": hashlib.sha256(f).hexdigest()} for name, f in files.items()},
     }
@@ -236,7 +240,7 @@ def _family(about: Mapping[str, Any], files: Mapping[str, bytes]) -> Family:
         raise FamilyError(f"the family has kind {str(about['kind'])[:40]!r}: expected {' or '.join(KINDS)}")
     lines = files[_CONCEPTS].splitlines()
     if not 1 <= len(lines) <= MOST_CONCEPTS:
-        raise FamilyError(f"the family has {len(lines)} concepts: 1 to {MOST_CONCEPTS} are read")
+        raise FamilyError(f"the family has {counted(len(lines), 'concept')}: 1 to {MOST_CONCEPTS} are read")
     members: dict[str, Member] = {}
     for number, line in enumerate(lines, 1):
         try:
@@ -253,6 +257,9 @@ def _family(about: Mapping[str, Any], files: Mapping[str, bytes]) -> Family:
         run=_text(about.get("run", ""), "the run's name"),
         stack=stack,
         members=ancestors_first(members.values()),
+        missing=tuple(
+            (_text(row["id"], "an id"), _text(row["run"], "a run's name")) for row in about.get("missing", ())
+        ),
     )
     for each in family.members:
         concept = each.individual.concept
@@ -269,12 +276,12 @@ def _family(about: Mapping[str, Any], files: Mapping[str, bytes]) -> Family:
             raise FamilyError(f"the family has a drawing of {str(row['concept'])[:40]!r} in {prompt[:80]!r}")
         if type(seed) is not int or not 0 <= seed < 2**63:
             raise FamilyError(f"the family has a drawing with the seed {str(seed)[:40]!r}")
-        drawings.append(Picture(row["concept"], _again(files[f"pictures/{row['file']}"]), prompt, seed))
+        drawings.append(Picture(row["concept"], written_anew(files[f"pictures/{row['file']}"]), prompt, seed))
     for row in map(_json, files[_PHOTOS].splitlines()):
         if not PHOTO.fullmatch(row["id"]):
             raise FamilyError(f"the family has a photograph {str(row['id'])[:40]!r}")
         label = _text(row["label"], "a photograph's name")
-        photos.append(Picture(row["id"], _again(files[f"pictures/{row['file']}"]), label=label))
+        photos.append(Picture(row["id"], written_anew(files[f"pictures/{row['file']}"]), label=label))
     return replace(family, drawings=tuple(drawings), photos=tuple(photos))
 
 
@@ -383,7 +390,7 @@ def decoded(content: bytes) -> Image.Image:
         raise FamilyError(f"a picture in the family cannot be read: {reason}") from error
 
 
-def _again(content: bytes) -> bytes:
+def written_anew(content: bytes) -> bytes:
     """The same picture, written anew, so that nothing but its pixels comes in."""
     picture = decoded(content)
     written = io.BytesIO()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
@@ -80,6 +80,26 @@ def pedigree(
             graph.add_edge(id_, each.id, weight=weight / total, kind=kinds[id_])
     graph.arrange()
     return graph
+
+
+def lost_ancestors(entries: Sequence[Entry], of: Collection[str] | None = None) -> dict[str, Descent]:
+    """Parents that are not among these concepts, by id, without photographs.
+
+    of: only ancestors of these concepts (ids).
+    """
+    known = {each.id: each for each in entries}
+    wanted = list(known if of is None else of)
+    seen, lost = set(wanted), {}
+    while wanted:
+        for parent in known[wanted.pop()].parents:
+            if parent.is_photo or parent.id in seen:
+                continue
+            seen.add(parent.id)
+            if parent.id in known:
+                wanted.append(parent.id)
+            else:
+                lost[parent.id] = parent
+    return lost
 
 
 def ancestors(graph: nx.DiGraph, concepts: Iterable[str], depth: int | None = None) -> set[str]:

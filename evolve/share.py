@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from core.errors import ConceptreeError
-from evolve.familyfile import Family, FamilyError, Member, Picture, ancestors_first, decoded, packed
+from evolve.familyfile import Family, FamilyError, Member, Picture, ancestors_first, decoded, packed, written_anew
 from evolve.parts import Damage, RunError
 from evolve.rows import Drawing, Entry, Note, individual_of, row_of, row_of_note
 from evolve.run import Individual, Run
@@ -19,13 +19,20 @@ from evolve.run import Individual, Run
 WAIT = 5.0  # seconds for whoever writes the run
 
 
+class OtherRunError(FamilyError):
+    """A run that cannot take a family, which a run of its own can."""
+
+
 @dataclass(frozen=True)
 class Adopted:
-    """What came of a family in a run. known: those (ids) that it had. renamed: by id, (name in the file, here)."""
+    """A family that a run has taken in. known: concepts (ids) that it had. renamed: by id, (name in the file, here).
+    missing: ancestors that neither the file nor the run has, see `Family`.
+    """
 
     added: tuple[str, ...]
     known: tuple[str, ...]
     renamed: Mapping[str, tuple[str, str]]
+    missing: tuple[tuple[str, str], ...] = ()
 
 
 def family_file(run: Run, concepts: Sequence[str]) -> bytes:
@@ -36,6 +43,8 @@ def family_file(run: Run, concepts: Sequence[str]) -> bytes:
 def family_of(run: Run, concepts: Sequence[str]) -> Family:
     """Concepts (by name or id) with all their ancestors, also those in runs beside it that can be read.
 
+    Ancestors that are nowhere, or that were learned on another stack, are named in `missing`.
+
     Raises:
         RunError: there is no such concept, or it cannot be read.
     """
@@ -43,6 +52,7 @@ def family_of(run: Run, concepts: Sequence[str]) -> Family:
     members: dict[str, Member] = {}
     drawings: list[Picture] = []
     photos: dict[str, Picture] = {}
+    missing: dict[str, str] = {}
     of = [run.entry(each).id for each in concepts]
     if not of:
         raise FamilyError("a family is that of a concept: name one")
@@ -55,7 +65,8 @@ def family_of(run: Run, concepts: Sequence[str]) -> Family:
         entry = home.entries[id_]
         each = home.find(entry)
         if each.concept.fingerprint != run.about["stack"]["fingerprint"]:
-            continue  # a guest that was learned on another stack: only its pictures were ever used here
+            missing[id_] = where or run.folder.name  # a guest of another stack: only its pictures were ever used here
+            continue
         members[id_] = Member(replace(each, name=entry.born), entry.name if entry.name != entry.born else "")
         drawings += home.drawings_of(id_)
         for parent in entry.parents:
@@ -69,6 +80,8 @@ def family_of(run: Run, concepts: Sequence[str]) -> Family:
                 wanted.append((parent.id, there))
             elif parent.id in home.entries:  # a guest that has moved in
                 wanted.append((parent.id, where))
+            else:
+                missing[parent.id] = there or run.folder.name
     about, stack = run.about, run.about["stack"]
     return Family(
         of=tuple(dict.fromkeys(of)),
@@ -79,6 +92,7 @@ def family_of(run: Run, concepts: Sequence[str]) -> Family:
         members=ancestors_first(members.values()),
         drawings=tuple(drawings),
         photos=tuple(photos.values()),
+        missing=tuple((id_, home) for id_, home in missing.items() if id_ not in members),
     )
 
 
@@ -104,9 +118,8 @@ class _Home:
     def drawings_of(self, id_: str) -> Iterator[Picture]:
         for each in self.drawings.get(id_, ()):
             with suppress(OSError, FamilyError):  # a picture that is missing or torn: the others go along
-                content = each.file.read_bytes()
-                decoded(content)
-                yield Picture(id_, content, each.prompt, each.seed)
+                # Without its text chunks, which name this run: the same family gives the same file from any run.
+                yield Picture(id_, written_anew(each.file.read_bytes()), each.prompt, each.seed)
 
     def photo_of(self, id_: str) -> dict[str, Picture]:
         """By id; of one of which no copy was kept, nothing."""
@@ -139,13 +152,13 @@ def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
     """
     made_on = run.about["stack"]
     if family.stack["fingerprint"] != made_on["fingerprint"]:
-        raise FamilyError(
+        raise OtherRunError(
             f"the family was learned on the stack {family.stack['version']} ({family.stack['fingerprint']}), and the"
             f" run {run.folder.name!r} on {made_on['version']} ({made_on['fingerprint']}): open it as a run of its own"
         )
     if family.kind != run.about["kind"]:
         kinds = f"is of kind {family.kind}, and the run {run.folder.name!r} of kind {run.about['kind']}"
-        raise FamilyError(f"the family {kinds}: open it as a run of its own")
+        raise OtherRunError(f"the family {kinds}: open it as a run of its own")
     with run.writing(wait=WAIT):
         entries = run.entries([])
         embeds = run.image_embeds()
@@ -176,13 +189,14 @@ def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
         run.rooms["notes"].append(notes)
     _keep_pictures(family, run)
     known = tuple(each.individual.id for each in family.members if each.individual.id in here)
-    return Adopted(tuple(each.individual.id for each in new), known, renamed)
+    missing = tuple(each for each in family.missing if each[0] not in here)
+    return Adopted(tuple(each.individual.id for each in new), known, renamed, missing)
 
 
 def _check_same(run: Run, one: Individual) -> None:
     other = run.find(one.id).concept
     if other.vectors.tobytes() != one.concept.vectors.tobytes() or other.request != one.concept.request:
-        raise FamilyError(
+        raise OtherRunError(
             f"the run {run.folder.name!r} has another concept with the id {one.id}: open the family as a run of its own"
         )
 

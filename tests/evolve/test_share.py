@@ -7,9 +7,12 @@ import os
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import evolve.share as share
+from core.png import texts_in
 from evolve.check import check
 from evolve.familyfile import FamilyError, packed, read_family
 from evolve.lineage import ancestors, lineage
@@ -57,10 +60,12 @@ def test_drawings_come_along_pixel_for_pixel_once(run, ids, file, tmp_path):
     other = new_run(tmp_path / "theirs")
     adopt(read_family(file), other)
     adopt(read_family(file), other)
-    before = {(d.concept, d.prompt, d.seed): d.file.name for d in run.drawings()}
-    after = {(d.concept, d.prompt, d.seed): d.file.name for d in other.drawings()}
+    before = {(d.concept, d.prompt, d.seed): d.file for d in run.drawings()}
+    after = {(d.concept, d.prompt, d.seed): d.file for d in other.drawings()}
     assert len(after) == len(other.drawings()) == 6
-    assert all(before[key] == name for key, name in after.items())  # called by their content
+    for key, drawing in after.items():
+        assert np.array_equal(np.asarray(Image.open(before[key])), np.asarray(Image.open(drawing)))
+        assert texts_in(drawing)["run"] == "theirs", "they say in which run they are now"
 
 
 def test_the_same_family_is_the_same_file(run, ids, file, tmp_path):
