@@ -19,6 +19,7 @@ from core.errors import ConceptreeError
 from core.optimizer import Report, total_steps
 from core.settings import Settings
 from core.streams import stream_seed
+from core.wording import counted
 from evolve import Individual, Run, develop, mate, mutate
 from evolve.jobs import Job, new_job
 from evolve.operators import check_parents, one_of, spread_weights
@@ -26,8 +27,8 @@ from evolve.parts import RunError
 from evolve.photos import Photograph, photo_parent, read_photo
 from evolve.portraits import are_known, portraits
 from evolve.run import SMALL
-from ui.console import Course, counted, say
-from ui.descent import parentage
+from ui.console import Course, say
+from ui.descent import announced
 from ui.pictures import checked_prompt, draw_all, drawings_of
 from ui.runs import names_beside, open_run
 from ui.seed import say_next, say_stopped, show_founders
@@ -101,7 +102,7 @@ def breed(
     )
     learn_planned(new_job(run, "breed", plan), run, backbone, out)
     show_founders(run, backbone, out)
-    say_next(run, runs, out)
+    say_next(run, backbone, runs, out)
 
 
 def vary(
@@ -122,7 +123,7 @@ def vary(
     plan = plan_variations(run, backbone, concept, children=children, strength=strength, words=words, seed=seed)
     learn_planned(new_job(run, "vary", plan), run, backbone, out)
     show_founders(run, backbone, out)
-    say_next(run, runs, out)
+    say_next(run, backbone, runs, out)
 
 
 def plan_children(
@@ -262,7 +263,7 @@ def learn_planned(job: Job, run: Run, backbone: Backbone, out: Console, since: f
                     f"the job {str(job.folder)!r} cannot be read: remove that folder to go on without it"
                 ) from error
             except KeyboardInterrupt:
-                say_stopped(job, run, out)
+                say_stopped(job, run, backbone, out)
                 raise
             job.obey()
             job.keep_requests(requests)
@@ -277,7 +278,8 @@ def requests_of(command: str, plan: Mapping[str, Any], run: Run, backbone: Backb
     how = {"images": int(plan["images"]), "keep": int(plan["keep"]), "drawn": can_draw(backbone)}
     new = [each.name for each, _ in found if not are_known(run, each.concept, backbone, **how)]
     if new:
-        say(out, f"Drawing the {'parent' if len(new) == 1 else 'parents'} ({', '.join(new)}) …")
+        parents = "parent" if len(new) == 1 else "parents"
+        say(out, f"Drawing the {parents} ({', '.join(new)}) …")
     known = {each.id: portraits(run, each.concept, backbone, **how) for each, _ in found}
     requests = _children(plan, found, backbone, known)
     for photo in plan["photos"]:
@@ -407,14 +409,15 @@ def learn_children(
                 draw_all(run, backbone, found, out)
             job.finish()
     except KeyboardInterrupt:
-        say_stopped(job, run, out)
+        say_stopped(job, run, backbone, out)
         raise
     names = names_beside(run)
     for each in found:
         concept = each.concept
         again = ", which the run has already" if each.id in before else ""
-        likeness = f", resembles them {concept.scores['resembles']:.2f}" if "resembles" in concept.scores else ""
-        say(out, f"  {each.name} = {parentage(each, names)}{likeness}, {concept.seconds:.0f} s{again}")
+        whom = "it" if len(concept.request.parents) == 1 else "them"
+        likeness = f", resembles {whom} {concept.scores['resembles']:.2f}" if "resembles" in concept.scores else ""
+        say(out, f"  {announced(each, names)}{likeness}, {concept.seconds:.0f} s{again}")
     return found
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,17 @@ from core.backbone import Backbone
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.hub import ALIASES
+from core.wording import counted
 from evolve import Run
+from evolve.captions import run_told
 from evolve.check import check
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.jobs import Job, jobs
-from evolve.lineage import FORMATS, relatives
+from evolve.lineage import FORMATS, lost_ancestors, relatives
 from evolve.parts import Damage
+from evolve.rows import brief
 from evolve.run import Entry
-from ui.console import counted, printable, say
+from ui.console import printable, say, to_type
 from ui.descent import descent
 from ui.pictures import opened
 from ui.runs import all_runs, family, names_beside, open_run
@@ -39,6 +41,7 @@ NAMED = ("emoji", *ALIASES)  # stacks that can be named instead of giving a fold
 PRIOR_PARTS = ("tokenizer", "text_encoder", "image_encoder", "prior", "scheduler")
 IN_FITNESS = ("category", "differs", "consistency")  # scores that are shown as fitness, under its names
 MB = 1e6
+MOST_MISSING = 6  # ancestors that are named
 
 
 def list_runs(runs: Path, as_json: bool, out: Console) -> None:
@@ -79,6 +82,7 @@ def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Co
     damage: list[Damage] = []
     entries = run.entries(damage)
     warn_of(damage, run)
+    warn_of_missing(run, entries)
     shown = [each for each in entries if everybody or not each.note.hidden]
     names = names_beside(run)
     fitness = of_run(run)
@@ -96,9 +100,7 @@ def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Co
         )
     if len(shown) < len(entries):
         hidden = len(entries) - len(shown)
-        say(
-            out, f"{hidden} more {'is' if hidden == 1 else 'are'} hidden: --all shows {'it' if hidden == 1 else 'them'}"
-        )
+        say(out, counted(hidden, "more is hidden: --all shows it", "more are hidden: --all shows them"))
     tell_unfinished(run, out)
 
 
@@ -111,6 +113,7 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
     entries = run.entries(damage)
     drawings = run.drawings(entry.id, damage)
     warn_of(damage, run)
+    warn_of_missing(run, entries, [entry.id])
     names = names_beside(run)
     children = [other.name for other in entries if any(parent.id == entry.id for parent in other.parents)]
     request, fitness = each.request, of_run(run, [entry.id])[entry.id]
@@ -185,12 +188,15 @@ def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, 
     warn_of(damage, run)
     if torn:
         said = f"{counted(torn, 'picture')} of the run {name!r} cannot be read"
-        warn(f"{said}: conceptree check {shlex.quote(name)} says which")
+        warn(f"{said}: {to_type('check', name, runs=runs)} says which")
     stack = run.about["stack"]["version"]
     page = scene(f"{run.about['category']} · run {run.folder.name} · {stack}", graph, pictures)
     for path in [to] if to else [run.folder / "tree.png", run.folder / "tree.svg"]:
         there = os.path.lexists(path)
-        say(out, f"{save_tree(page, path)}{' (replaced)' if there else ''}")
+        say(
+            out,
+            f"{save_tree(page, path, run_told(run.folder.resolve().name, run.about))}{' (replaced)' if there else ''}",
+        )
 
 
 def write_lineage(
@@ -249,7 +255,7 @@ def tell_unfinished(run: Run, out: Console) -> None:
     left = unfinished(run)
     if left:
         names = ", ".join(job.name for job in left)
-        call = f"conceptree resume {shlex.quote(run.folder.name)}"
+        call = to_type("resume", run.folder.name, runs=run.folder.parent)
         goes = "goes on with it" if len(left) == 1 else "goes on with them"
         say(out, f"Not finished: {names}. Unless a process is still at it, {call} {goes}.")
 
@@ -344,9 +350,34 @@ def warn_of(damage: Sequence[Damage], run: Run) -> None:
     """Say in one line that something of a run cannot be read."""
     if damage:
         places = {(each.part, each.row) for each in damage}
-        name = shlex.quote(run.folder.name)
         what = counted(len(places), "part or row", "parts or rows")
-        warn(f"{what} of the run {run.folder.name!r} cannot be read; conceptree check {name} says what is lost")
+        call = to_type("check", run.folder.name, runs=run.folder.parent)
+        warn(f"{what} of the run {run.folder.name!r} cannot be read; {call} says what is lost")
+
+
+def warn_of_missing(run: Run, entries: Sequence[Entry], of: Collection[str] | None = None) -> None:
+    """Say in one line which ancestors, of all concepts or of some (ids), the run has lost; guests live elsewhere."""
+    lost = lost_ancestors(entries, of).values()
+    if told := told_missing([(parent.id, "") for parent in lost if not parent.run], run):
+        warn(f"{told}; {to_type('check', run.folder.name, runs=run.folder.parent)} says what is lost")
+
+
+def told_missing(missing: Sequence[tuple[str, str]], run: Run | None = None) -> str:
+    """`2 ancestors are missing: Whisker (1f2e3d4c), 9a8b7c6d of the run 'others'`; '' for none.
+
+    missing: (id, the run where it should be, "" for this one) each. run: whose notes know what people called them.
+    """
+    notes = run.notes([]) if run and missing else {}
+    here = ("", run.folder.name) if run else ("",)
+    told = []
+    for id_, home in missing[:MOST_MISSING]:
+        name = notes[id_].name if id_ in notes else None
+        told.append(
+            f"{f'{name} ({brief(id_)})' if name else brief(id_)}{'' if home in here else f' of the run {home!r}'}"
+        )
+    more = f" and {len(missing) - MOST_MISSING:,} more" if len(missing) > MOST_MISSING else ""
+    many = counted(len(missing), "ancestor is missing", "ancestors are missing")
+    return f"{many}: {', '.join(told)}{more}" if missing else ""
 
 
 def warn(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -12,7 +13,10 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from core.wording import counted
+
 WIDTH_IN_FILES = 100
+DEFAULT_RUNS = Path("runs")  # what --runs is if it is not given
 
 
 def new_console() -> Console:
@@ -31,15 +35,16 @@ def say(out: Console, text: str = "") -> None:
     out.print("\n".join(printable(line) for line in text.split("\n")), soft_wrap=True)
 
 
-def counted(number: int, one: str, several: str = "") -> str:
-    """`1 step`, `2 steps`; several: the plural that is not made with an s."""
-    return f"{number} {one if number == 1 else several or one + 's'}"
-
-
 def duration(seconds: float) -> str:
     """`45 s`, `3 min 20 s`"""
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def to_type(*words: object, runs: Path | None = None) -> str:
+    """A command as it is printed: a person can paste it, whatever stands in its words. runs: where its run is kept."""
+    where = [] if runs in (None, DEFAULT_RUNS) else ["--runs", str(runs)]
+    return shlex.join([own_command(), *map(str, words), *where])
 
 
 def own_command() -> str:

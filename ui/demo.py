@@ -21,15 +21,16 @@ from evolve.fitness import novelty
 from evolve.jobs import new_job
 from ui.breed import child, child_seed, learn_children, plan_of
 from ui.browse import draw_tree
-from ui.console import WIDTH_IN_FILES, duration, own_command, say
+from ui.console import WIDTH_IN_FILES, duration, say, to_type
 from ui.exchange import export
 from ui.pictures import PROMPTS, Pictures
-from ui.runs import new_run
+from ui.runs import forgotten_if_empty, new_run
 from ui.seed import learn_founders, plan_founders, say_next, show_founders
 from ui.stack import chosen_settings, open_stack
 from ui.tables import children_table, effort_table, judged, panel_rows, panel_table, pushed
 
 CATEGORY, FOUNDERS = "pet", 6
+ANOTHER = "musical instrument"  # a category to go on with
 WEIGHTS = ((0.7, 0.3), (0.3, 0.7))
 # Of each parent; 32 and 4 are what `breed` takes, and these do when minutes count.
 IMAGES, KEEP = 8, 3
@@ -51,7 +52,8 @@ def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) 
     )
     run = new_run(runs, None, "demo", lambda folder: Run.create(folder, CATEGORY, backbone))
     say(out, f"{FOUNDERS} {CATEGORY}s that do not exist, by the stack {backbone.version}, in the run {run.folder}")
-    pets = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
+    with forgotten_if_empty(run):
+        pets = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
 
     parents = most_different(pets)
     say(out, f"\nThe two that differ most are {parents[0].name} and {parents[1].name}: children of theirs")
@@ -69,8 +71,10 @@ def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) 
     take_away(run, grandchild, runs, model, out)
     report(run, backbone, pets, parents, [*children, grandchild], pictures, out)
     say(out, f"\nAll that took {duration(time.monotonic() - began)}.")
-    say_next(run, runs, out)
-    say(out, f'  {own_command()} seed "musical instrument" --founders 4')
+    say_next(run, backbone, runs, out)
+    if backbone.knows(ANOTHER):
+        call = to_type("seed", ANOTHER, "--founders", 4, *(["--model", model] if model != "emoji" else []), runs=runs)
+        say(out, f"  {call}")
 
 
 def breed(

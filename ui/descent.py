@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from evolve import Individual
@@ -10,9 +10,23 @@ from evolve.rows import Entry, brief
 
 
 def descent(each: Entry, names: Mapping[str, str]) -> str:
-    """`founder`, or `mix of 0.7 moku + 0.3 vasi`"""
+    """`founder`, `mix of 0.7 moku + 0.3 vasi`, or `variation of bege`"""
     parents = mixed([(names.get(parent.id, parent.brief), parent.weight) for parent in each.parents])
-    return f"{each.birth} of {parents}" if parents else each.birth
+    birth = "variation" if each.birth == "mutate" else each.birth
+    return f"{birth} of {parents}" if parents else birth
+
+
+def born_of(kinds: Collection[str], parents: str) -> str:
+    """`child of 0.7 moku + 0.3 vasi`, or `variation of bege`. kinds: of the parents; parents: see `mixed`."""
+    return f"{'variation' if 'mutate' in kinds else 'child'} of {parents}"
+
+
+def announced(each: Individual, names: Mapping[str, str]) -> str:
+    """`zilo = 0.7 moku + 0.3 vasi`, or `zilo, a variation of bege`"""
+    parents = each.concept.request.parents
+    if len(parents) == 1:
+        return f"{each.name}, a {born_of([parents[0].kind], parentage(each, names))}"
+    return f"{each.name} = {parentage(each, names)}"
 
 
 def parentage(each: Individual, names: Mapping[str, str]) -> str:

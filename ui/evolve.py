@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from rich.console import Console
 
 from core.backbone import Backbone
 from core.optimizer import Report
+from core.wording import counted
 from evolve import Run
 from evolve.evolution import (
     USER,
@@ -33,11 +33,11 @@ from evolve.evolution import (
 from evolve.jobs import Job, new_job, unfinished
 from evolve.parts import RunError
 from ui.breed import IMAGES, KEEP
-from ui.console import Course, counted, own_command, say
+from ui.console import Course, say, to_type
 from ui.pictures import draw_all
 from ui.runs import open_run
-from ui.seed import elsewhere, say_next, say_stopped, show_founders
-from ui.stack import can_draw, check_precision, check_words, chosen_settings, open_stack_of, precision_of
+from ui.seed import say_next, say_stopped, show_founders
+from ui.stack import can_draw, check_precision, check_words, chosen_settings, open_stack_of, options_for, precision_of
 from ui.workers import learning
 
 COMMAND = "evolve"
@@ -66,8 +66,8 @@ def evolve(
     job = new_job(run, COMMAND, plan.to_json())
     learn_generations(job, run, backbone, out)
     show_founders(run, backbone, out)
-    say_next(run, runs, out)
-    say_choice(job, run, out)
+    say_next(run, backbone, runs, out)
+    say_choice(job, run, backbone, out)
 
 
 def plan_evolution(
@@ -141,7 +141,7 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
             if len(done) == asked.generations:
                 job.finish()
     except KeyboardInterrupt:
-        say_stopped(job, run, out)
+        say_stopped(job, run, backbone, out)
         raise
     if done:
         say(out, f"\n{str(logbook(done)).expandtabs(2)}")
@@ -150,13 +150,15 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
         say(out, f"Better than whom nobody is in all respects: {', '.join(best)}")
 
 
-def say_choice(job: Job, run: Run, out: Console) -> None:
+def say_choice(job: Job, run: Run, backbone: Backbone, out: Console) -> None:
     """What a person who selects has to do next, if it is their turn."""
     asked = asked_of(job)
     if number := awaits_choice(job, asked):
-        call, where = own_command(), f"{shlex.quote(run.folder.name)}{elsewhere(run.folder.parent)}"
-        say(out, f"\nChoose the parents of generation {number} of {asked.generations}: {call} choose {where} NAME NAME")
-        say(out, f"or mark favourites, or rate some with 4 or 5, in the workbench, then: {call} resume {where}")
+        name, options, runs = run.folder.name, options_for(run, backbone), run.folder.parent
+        call = to_type("choose", name, "NAME", "NAME", *options, runs=runs)
+        say(out, f"\nChoose the parents of generation {number} of {asked.generations}: {call}")
+        call = to_type("resume", name, *options, runs=runs)
+        say(out, f"or mark favourites, or rate some with 4 or 5, in the workbench, then: {call}")
 
 
 def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None, out: Console) -> None:
@@ -177,11 +179,11 @@ def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None,
     choose_parents(job, number, ids)
     learn_generations(job, run, backbone, out)
     show_founders(run, backbone, out)
-    say_choice(job, run, out)
+    say_choice(job, run, backbone, out)
 
 
 def mark(name: str, concepts: Sequence[str], *, runs: Path, out: Console, **said: Any) -> None:
-    """Say something of concepts: favourite, locked, hidden, rating, comment; what is None is not said."""
+    """Note something on concepts, and say all that is noted on them now; None leaves a value as it is."""
     run = open_run(runs, name)
     said = {key: value for key, value in said.items() if value is not None}
     if not said:
@@ -194,6 +196,7 @@ def mark(name: str, concepts: Sequence[str], *, runs: Path, out: Console, **said
         note = run.entry(each.id).note
         words = [word for word in ("favourite", "locked", "hidden") if getattr(note, word)]
         words += [f"rated {note.rating}"] if note.rating else []
+        words += [f'comment "{note.comment}"'] if note.comment else []
         say(out, f"{each.name}: {', '.join(words) or 'nothing is marked'}")
 
 
@@ -202,7 +205,7 @@ def _tell(run: Run, backbone: Backbone, generation: Generation, job: Job, out: C
     born = [run.find(id_) for id_ in generation.children]
     means = [f"{name} {value['mean']:.2f}" for name, value in generation.record.items() if isinstance(value, dict)]
     say(out, f"Generation {generation.number}: {', '.join(each.name for each in born)}")
-    say(out, f"  {generation.record['stay']} of them stay; on average {', '.join(means)}")
+    say(out, f"  {counted(generation.record['stay'], 'of them stays', 'of them stay')}; on average {', '.join(means)}")
     if can_draw(backbone):
         job.does("drawing what was learned")
         draw_all(run, backbone, born, out)

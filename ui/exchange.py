@@ -6,7 +6,9 @@ import json
 import math
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,15 +32,17 @@ from core.exchange import (
 )
 from core.optimizer import ConceptLab
 from core.settings import Settings
+from core.wording import counted
 from evolve import Individual, Run, develop
+from evolve.captions import concept_told, run_told
 from evolve.run import LONGEST_COMMENT, RunError
-from ui.console import counted, printable, say
-from ui.descent import mixed
+from ui.console import printable, say, to_type
+from ui.descent import born_of, mixed
 from ui.pictures import PROMPTS, Pictures, card_lines, draw_all, opened, usual_in
-from ui.runs import forget_if_empty, new_run, open_run, run_names
+from ui.runs import forget_if_empty, free_name, new_run, open_run, run_names
 from ui.seed import say_next, show_founders
 from ui.sheet import Card, save_sheet, sheet
-from ui.stack import can_draw, check_words, chosen_settings, open_stack, open_stack_of
+from ui.stack import can_draw, check_words, chosen_settings, made_on_another, open_stack, open_stack_of
 
 LONGEST_STEM = 60
 BESIDE, LISTED = (".json", ".png"), 6  # what lies beside embeddings, and how many of those are told
@@ -165,7 +169,13 @@ def _save_sheet(run: Run, each: Individual, names: Mapping[str, str], pictures: 
     card = Card(each.name, card_lines(each, names), pictures[each.id])
     captions = [prompt.replace("{}", "…") for prompt in PROMPTS[each.concept.request.kind]]
     title = f"{each.concept.request.category} · run {run.folder.name} · {each.concept.version}"
-    return save_sheet(sheet(title, captions, [card]), path)
+    drawn = usual_in(run.drawings(each.id, []), each.concept.request.kind)
+    told: dict[str, object] = {
+        "prompt": "; ".join(drawing.prompt for drawing in drawn),
+        "seed": ", ".join(str(drawing.seed) for drawing in drawn),
+    }
+    told |= concept_told(run.entry(each.id), names) | run_told(run.folder.resolve().name, run.about)
+    return save_sheet(sheet(title, captions, [card]), path, told)
 
 
 @dataclass(frozen=True)
@@ -205,9 +215,23 @@ def bring(
     read = [(path, read_with_sidecar(path)) for path in files]
     run = open_run(runs, run_name) if run_name is not None and run_name in run_names(runs) else None
     is_new = run is None
-    backbone = open_stack_of(run, model) if run else open_stack(model or "emoji")
-    kind = _kind(read, run, style)
-    arrivals = [arrival(path, each, backbone, run, category, kind) for path, each in read]
+    said = all(each.provenance.get("category") for _, each in read)
+    options = {"--category": category or (run.about["category"] if run and not said else None), "--name": name}
+    anew = to_type(
+        "import",
+        *files,
+        *(["--run", free_name(runs, run_name)] if run_name else []),
+        *(word for option, value in options.items() if value for word in (option, value)),
+        *(["--style"] if style else []),
+        runs=runs,
+    )
+    if run:
+        _check_widths(read, run, anew, model)  # before a stack is fetched that the run is not of
+    backbone = open_stack(model or (run.about["stack"]["where"] if run else "emoji"))
+    if run and (text := made_on_another(run, backbone)):
+        raise ExchangeError(f"{text}. {_for_a_new_run(anew, model)}")
+    kind = _kind(read, run, style, f"{anew}{f' --model {shlex.quote(model)}' if model else ''}")
+    arrivals = [arrival(path, each, backbone, run, category, kind, anew) for path, each in read]
     for i, each in enumerate(arrivals):
         for other in arrivals[:i]:
             if each.request == other.request:
@@ -239,7 +263,7 @@ def bring(
             say(out, f"  Note: {note}")
     quiet = Console(quiet=True) if as_json else out
     show_founders(run, backbone, quiet)
-    say_next(run, runs, quiet)
+    say_next(run, backbone, runs, quiet)
 
 
 def _without_what_lies_beside(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -265,19 +289,26 @@ def read_with_sidecar(path: Path) -> Embedding:
 
 
 def arrival(
-    path: Path, embedding: Embedding, backbone: Backbone, run: Run | None, category: str | None, kind: str
+    path: Path,
+    embedding: Embedding,
+    backbone: Backbone,
+    run: Run | None,
+    category: str | None,
+    kind: str,
+    anew: str = "",
 ) -> Arrival:
-    """What is asked of the stack for a file, checked as far as it can be before anything is stored."""
+    """What is asked of the stack for a file, checked as far as it can be before anything is stored.
+
+    anew: the command that imports it into a new run, for a file that the run's stack cannot take.
+    """
     about, file = embedding.provenance, repr(str(path))
     if embedding.width != backbone.width:
-        space = TOKEN_SPACES.get(embedding.width)
-        belongs = f"it belongs to {space}" if space else "it was learned on another one"
         raise ExchangeError(
-            f"{file} is {embedding.width} wide, the stack {backbone.version} {backbone.width}: {belongs};"
-            " name the stack that it belongs to with --model"
+            f"{file} is {embedding.width} wide, the stack {backbone.version} {backbone.width}:"
+            f" {_name_its_stack(embedding, run, anew)}"
         )
     try:
-        notes = _check_stack(file, embedding, backbone)
+        notes = _check_stack(file, embedding, backbone, run, anew)
         category = category or about.get("category") or (run.about["category"] if run else None)
         if category is None:
             raise ExchangeError(f"nobody says what {file} is: name its category, as in --category pet")
@@ -295,18 +326,49 @@ def arrival(
     return Arrival(path, replace(embedding, notes=(*embedding.notes, *notes, *left_out)), request, story)
 
 
-def _kind(read: Sequence[tuple[Path, Embedding]], run: Run | None, style: bool) -> str:
+def _check_widths(read: Sequence[tuple[Path, Embedding]], run: Run, anew: str, model: str | None) -> None:
+    """Refuse files that are not as wide as the concepts that the run has."""
+    width = None
+    with suppress(IndexError, RunError):  # a run without concepts, or a damaged one
+        width = run.find(run.entries([])[0].id).concept.vectors.shape[1]
+    for path, each in read:
+        if width not in (None, each.width):
+            ours = f"the run {run.folder.name!r} {width}, on the stack {run.about['stack']['version']}"
+            raise ExchangeError(
+                f"{str(path)!r} is {each.width} wide, {ours}: {_name_its_stack(each, run, anew, model)}"
+            )
+
+
+def _name_its_stack(embedding: Embedding, run: Run | None, anew: str, model: str | None = None) -> str:
+    """What to do about a file of another stack: a run that is there cannot change its stack."""
+    space = TOKEN_SPACES.get(embedding.width)
+    belongs = f"it belongs to {space}" if space else "it was learned on another one"
+    if run is None:
+        return f"{belongs}; name the stack that it belongs to with --model"
+    return f"{belongs}. {_for_a_new_run(anew, model)}"
+
+
+def _for_a_new_run(anew: str, model: str | None) -> str:
+    return f"For a new run: {anew} --model {shlex.quote(model or 'STACK')}"
+
+
+def _kind(read: Sequence[tuple[Path, Embedding]], run: Run | None, style: bool, anew: str) -> str:
     """Object or style: what is asked for, what the files say, and what the run holds have to agree."""
     said = {str(path): each.provenance.get("kind") for path, each in read}
     asked = {where: kind for where, kind in said.items() if kind in KINDS} | ({"--style": "style"} if style else {})
     kind = run.about["kind"] if run else next(iter(asked.values()), "object")
     for where, other in asked.items():
         if other != kind:
-            raise ExchangeError(f"{where!r} is of kind {other}, and the run of kind {kind}: import it into another run")
+            told = (
+                f"{where!r} is of kind {other}, and the run {run.folder.name!r}"
+                if run
+                else f"{where!r} is {other}, and"
+            )
+            raise ExchangeError(f"{told} of kind {kind}. For a new run: {anew}")
     return kind
 
 
-def _check_stack(file: str, embedding: Embedding, backbone: Backbone) -> list[str]:
+def _check_stack(file: str, embedding: Embedding, backbone: Backbone, run: Run | None, anew: str) -> list[str]:
     """Refuse what another stack's own tokens mean; in a token space that stacks share, a note is enough."""
     made_on = embedding.provenance.get("stack") or {}
     if made_on.get("fingerprint") in (None, backbone.fingerprint):
@@ -315,9 +377,8 @@ def _check_stack(file: str, embedding: Embedding, backbone: Backbone) -> list[st
     ours = f"{backbone.version} ({backbone.fingerprint})"
     if embedding.width in TOKEN_SPACES:
         return [f"learned on the stack {theirs}, this is {ours}: the tokens are alike, the drawings may differ"]
-    raise ExchangeError(
-        f"{file} was learned on the stack {theirs}, and {backbone.where!r} is {ours}: name its own with --model"
-    )
+    its_own = f". {_for_a_new_run(anew, None)}" if run else ": name its own with --model"
+    raise ExchangeError(f"{file} was learned on the stack {theirs}, and {backbone.where!r} is {ours}{its_own}")
 
 
 def _request(embedding: Embedding, backbone: Backbone, category: str, kind: str) -> tuple[Request, list[str]]:
@@ -362,8 +423,9 @@ def _story(path: Path, about: Mapping[str, Any]) -> str:
     if about.get("name"):
         stack = about.get("stack") or {}
         told += f"; there it is {about['name']} of the run {about.get('run')}, on {stack.get('version')}"
-    if parents := mixed([(each["name"] or each["id"], each["weight"]) for each in about.get("parents", ())]):
-        told += f", child of {parents}"
+    parents = about.get("parents", ())
+    if mixture := mixed([(each["name"] or each["id"], each["weight"]) for each in parents]):
+        told += f", {born_of([each.get('kind') for each in parents], mixture)}"
     return printable(told)[:LONGEST_COMMENT]
 
 

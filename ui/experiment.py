@@ -17,7 +17,7 @@ from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.hub import find_model
 from evolve.experiments.judging import Judge
-from ui.console import duration, say
+from ui.console import duration, say, to_type
 from ui.stack import asked, namer_of, open_stack
 from ui.webp import figure_bytes
 
@@ -124,7 +124,7 @@ def table1(
     if not run_experiment(experiment, protocol, folder, model, out, complete=with_ratings):
         return
     who = "Their sessions are" if raters else "Ask people with --rater LABEL; their sessions are then"
-    say(out, f"{who} on the page Rate of each run: conceptree view --runs {folder / 'runs'}")
+    say(out, f"{who} on the page Rate of each run: {to_type('view', runs=folder / 'runs')}")
 
 
 def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:

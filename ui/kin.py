@@ -9,6 +9,7 @@ from typing import Any
 import networkx as nx
 from rich.console import Console
 
+from core.wording import counted
 from evolve import Run
 from evolve.kinship import (
     common_ancestors,
@@ -22,7 +23,7 @@ from evolve.kinship import (
 from evolve.lineage import ancestors, descendants
 from evolve.parts import Damage, RunError
 from ui.browse import add_row, new_table, print_json, rounded, warn_of
-from ui.console import counted, say
+from ui.console import say
 from ui.runs import family, open_run
 
 IN_TABLE = ("belongs", "differs", "consistent")
@@ -116,8 +117,8 @@ def _say_run(told: dict[str, Any], out: Console) -> None:
     best = [each for each in told["founders"] if each["descendants"] == told["founders"][0]["descendants"]]
     if best and best[0]["descendants"]:
         many = counted(best[0]["descendants"], "concept")
-        founder = "Most fertile founder" + ("s" if len(best) > 1 else "")
-        say(out, f"{founder}: {listed(best)}, with {many} descended from {'each' if len(best) > 1 else 'it'}")
+        founders = "Most fertile founder" if len(best) == 1 else "Most fertile founders"
+        say(out, f"{founders}: {listed(best)}, with {many} descended from {'each' if len(best) > 1 else 'it'}")
     say(out, f"Lines without anybody in the latest generation: {listed(told['extinct'])}")
 
 
@@ -132,7 +133,7 @@ def _say_one(told: dict[str, Any], out: Console) -> None:
     if rest:
         say(out, f"and {counted(len(rest), 'founder')} more with {percent(sum(each['share'] for each in rest))}")
     for key in ("ancestors", "descendants"):
-        say(out, f"{len(told[key])} {key}: {listed(told[key])}")
+        say(out, f"{counted(len(told[key]), key[:-1])}: {listed(told[key])}")
 
 
 def _say_two(told: dict[str, Any], out: Console) -> None:

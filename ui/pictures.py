@@ -14,8 +14,9 @@ from core.backbone import Backbone
 from core.depict import draw_concept, draw_truest
 from core.errors import ConceptreeError, PromptError
 from evolve import Individual, Run
+from evolve.captions import run_told
 from evolve.rows import Drawing
-from ui.descent import parentage
+from ui.descent import born_of, parentage
 from ui.sheet import Card, save_sheet, sheet
 from ui.stack import asked, is_quick
 
@@ -151,14 +152,20 @@ def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) ->
     kind, stack = run.about["kind"], run.about["stack"]["version"]
     title = f"{run.about['category']} · run {run.folder.name} · {stack}"
     captions = [prompt.replace("{}", "…") for prompt in PROMPTS[kind]]
-    return save_sheet(sheet(title, captions, cards), run.folder / "sheet.png")
+    told = {
+        "title": title,
+        "concepts": ", ".join(each.name for each in individuals),
+        "prompts": "; ".join(PROMPTS[kind]),
+    }
+    told |= run_told(run.folder.resolve().name, run.about)
+    return save_sheet(sheet(title, captions, cards), run.folder / "sheet.png", told)
 
 
 def card_lines(each: Individual, names: Mapping[str, str]) -> list[str]:
     """What a card says of a concept: its parents with their weights, and what it is not."""
     lines = []
     if each.concept.request.parents:
-        lines.append(f"child of {parentage(each, names)}")
+        lines.append(born_of([p.kind for p in each.concept.request.parents], parentage(each, names)))
     words = [negative.word for negative in each.concept.negatives]
     if words:
         lines.append(f"not: {', '.join(words)}")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from rich.console import Console
 
 from core.backbone import Backbone
+from core.wording import counted
 from evolve import Run
 from evolve.jobs import Job, job_named, jobs, unfinished
 from evolve.parts import RunError
 from ui.breed import learn_planned
-from ui.console import counted, own_command, say
+from ui.console import say, to_type
 from ui.evolve import learn_generations, say_choice
 from ui.runs import open_run
-from ui.seed import Plan, elsewhere, learn_founders, say_next, show_founders
+from ui.seed import Plan, learn_founders, say_next, show_founders
 from ui.stack import open_stack_of
 
 COMMANDS = ("seed", "breed", "vary", "evolve")
@@ -39,7 +39,7 @@ def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Co
         say(out, f"Going on with {each.name}")
         _go_on(each, run, backbone, out, since)
     show_founders(run, backbone, out)
-    say_next(run, runs, out)
+    say_next(run, backbone, runs, out)
 
 
 def stop(name: str, *, job: str | None, runs: Path, out: Console) -> None:
@@ -55,7 +55,7 @@ def stop(name: str, *, job: str | None, runs: Path, out: Console) -> None:
         return
     names = ", ".join(each.name for each in working)
     say(out, f"Asked {counted(len(working), 'job')} to stop at the next step: {names}.")
-    say(out, f"To go on: {own_command()} resume {shlex.quote(run.folder.name)}{elsewhere(runs)}")
+    say(out, f"To go on: {to_type('resume', run.folder.name, runs=runs)}")
 
 
 def _resume_one(job: Job, run: Run, model: str | None, out: Console, since: float) -> None:
@@ -72,7 +72,7 @@ def _go_on(job: Job, run: Run, backbone: Backbone, out: Console, since: float) -
         raise RunError(f"the job {job.name!r} is of a newer version: this one goes on with {', '.join(COMMANDS)}")
     if job.command == "evolve":
         learn_generations(job, run, backbone, out, since)
-        say_choice(job, run, out)
+        say_choice(job, run, backbone, out)
         return
     if job.command != "seed":
         learn_planned(job, run, backbone, out, since)

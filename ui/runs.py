@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import networkx as nx
 
 from core.errors import ConceptreeError
 from core.files import StorageError
+from core.wording import did_you_mean
 from evolve import Run
+from evolve.jobs import jobs
 from evolve.lineage import lineage
 from evolve.parts import Damage
 from evolve.run import RunError
@@ -40,6 +43,11 @@ def new_run(runs: Path, name: str | None, base: str, create: Callable[[Path], Ru
     raise AssertionError("there are more numbers than runs")
 
 
+def free_name(runs: Path, name: str) -> str:
+    """The name, with a number if a run has it."""
+    return next(free for n in count(1) if not os.path.lexists(runs / (free := name if n == 1 else f"{name}-{n}")))
+
+
 def _make(folder: Path, exist_ok: bool = False) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=exist_ok)
@@ -63,11 +71,8 @@ def open_run(runs: Path, name: str) -> Run:
     folder = runs / checked_name(name)
     if not _is_run(folder):
         names = run_names(runs)
-        there = (
-            f"there {'is' if len(names) == 1 else 'are'} {', '.join(map(repr, names))}"
-            if names
-            else "there are none yet; conceptree seed makes one"
-        )
+        every = f"there {'is' if len(names) == 1 else 'are'} {', '.join(map(repr, names))}"
+        there = did_you_mean(name, names) or (every if names else "there are none yet; conceptree seed makes one")
         raise RunError(f"there is no run {name!r} in {str(runs)!r}: {there}")
     return Run.open(folder)
 
@@ -135,10 +140,22 @@ def checked_name(name: str) -> str:
     return name
 
 
+@contextmanager
+def forgotten_if_empty(run: Run) -> Iterator[None]:
+    """Remove a new run if an error ends the block before its first step. Ctrl-C keeps it: `resume` goes on with it."""
+    try:
+        yield
+    except Exception:
+        forget_if_empty(run)
+        raise
+
+
 def forget_if_empty(run: Run) -> bool:
-    """Remove the folder of a run that was stopped, by whatever, before it had anything; whether it is gone."""
+    """Remove the folder of a run that has nothing, and no job that has begun to learn; whether it is gone."""
     with suppress(ConceptreeError), run.writing(wait=0):  # where somebody writes, or nobody can, it stays
-        if all(_own(file) for file in run.folder.rglob("*") if file.is_file()):
+        idle = [job.folder for job in jobs(run, []) if not job.begun]
+        files = (file for file in run.folder.rglob("*") if file.is_file())
+        if all(_own(file) or any(map(file.is_relative_to, idle)) for file in files):
             shutil.rmtree(run.folder, ignore_errors=True)
     return not run.folder.exists()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,12 +21,13 @@ from core.optimizer import MOST_AT_ONCE, ConceptLab, Report, total_steps
 from core.review import Decision, Proposal, ReviewError
 from core.segments import Event
 from core.settings import Settings
+from core.wording import counted
 from evolve import Individual, Run, develop, founders, likeness
 from evolve.jobs import Job, new_job
 from evolve.population import start_apart, starts
-from ui.console import Course, counted, own_command, say
+from ui.console import Course, say, to_type
 from ui.pictures import Pictures, draw_all, sheet_of, undrawn
-from ui.runs import new_run
+from ui.runs import forgotten_if_empty, new_run
 from ui.stack import (
     can_draw,
     check_precision,
@@ -36,6 +36,7 @@ from ui.stack import (
     namer_of,
     negatives_from,
     open_stack,
+    options_for,
     precision_of,
     to_remember,
 )
@@ -120,9 +121,10 @@ def seed(
     plan = plan_founders(backbone, category, count, wave, negatives, kind, seed, chosen, asked)
     plan = replace(plan, ask=ask)
     run = new_run(runs, name, category, lambda folder: Run.create(folder, plan.category, backbone, kind))
-    learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
+    with forgotten_if_empty(run):
+        learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
     show_founders(run, backbone, out)
-    say_next(run, runs, out)
+    say_next(run, backbone, runs, out)
 
 
 def plan_founders(
@@ -215,12 +217,12 @@ def learn_founders(
                     say(out, f"  mean pairwise similarity of the {len(concepts)} so far: {likeness(concepts):.2f}")
             job.finish()
     except KeyboardInterrupt:
-        say_stopped(job, run, out)
+        say_stopped(job, run, backbone, out)
         raise
     return found
 
 
-def say_stopped(job: Job, run: Run, out: Console) -> None:
+def say_stopped(job: Job, run: Run, backbone: Backbone, out: Console) -> None:
     """What is kept of a job that a person stopped, and how it goes on."""
     looks = job.looks()
     names = ", ".join(dict.fromkeys(look.name for look in looks if look.name))
@@ -228,8 +230,8 @@ def say_stopped(job: Job, run: Run, out: Console) -> None:
     step = max((look.step for look in looks if not look.name and not look.draft), default=0)
     if step and job.kept():
         say(out, f"What was being learned is kept as it was at step {step}.")
-    where = f"{shlex.quote(run.folder.name)}{elsewhere(run.folder.parent)}"
-    say(out, f"To go on with the rest: {own_command()} resume {where}")
+    call = to_type("resume", run.folder.name, *options_for(run, backbone), runs=run.folder.parent)
+    say(out, f"To go on with the rest: {call}")
 
 
 def show_founders(run: Run, backbone: Backbone, out: Console) -> Pictures:
@@ -259,23 +261,25 @@ def summary(each: Individual) -> str:
     return f"{each.name}: {', '.join(told)}, {concept.seconds:.0f} s"
 
 
-def say_next(run: Run, runs: Path, out: Console) -> None:
-    """Commands that go on from here, to be copied."""
-    names = [each.name for each in run.individuals([])]
-    where = elsewhere(runs)
-    call, name = own_command(), shlex.quote(run.folder.name)
-    say(out, "\nNext:")
+def say_next(run: Run, backbone: Backbone, runs: Path, out: Console) -> None:
+    """Commands that go on from here, to be pasted; only such as the stack can do."""
+    if not (names := [each.name for each in run.entries([])]):
+        return
+    name, options = run.folder.name, options_for(run, backbone)
+    calls = []
     if len(names) > 1:
         # The newest, which nobody has bred from yet, beside the first.
-        parents = f"--parent {names[-1]}:0.7 --parent {names[0]}:0.3"
-        say(out, f"  {call} breed {name} {parents} --children 2{where}")
-    of_style = run.about["kind"] == "style"
-    prompt = "a painting of a house in the style of {}" if of_style else "a painting of a {} in the snow"
-    say(out, f'  {call} draw {name} {names[-1]} --prompt "{prompt}"{where}')
-
-
-def elsewhere(runs: Path) -> str:
-    return "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+        parents = ["--parent", f"{names[-1]}:0.7", "--parent", f"{names[0]}:0.3"]
+        calls.append(["breed", name, *parents, "--children", 2])
+    if can_draw(backbone):
+        of_style = run.about["kind"] == "style"
+        prompt = "a painting of a house in the style of {}" if of_style else "a painting of a {} in the snow"
+        calls.append(["draw", name, names[-1], "--prompt", prompt])
+    else:
+        calls.append(["vary", name, names[-1], "--children", 2])
+    say(out, "\nNext:")
+    for call in calls:
+        say(out, f"  {to_type(*call, *options, runs=runs)}")
 
 
 class _Watch:

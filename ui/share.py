@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from rich.console import Console
 from core.backbone import Backbone
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from core.wording import counted
 from evolve import Run
 from evolve.familyfile import LARGEST_FILE, Family, FamilyError, packed, read_family
-from evolve.share import Adopted, adopt, family_of
-from ui.console import counted, say
+from evolve.share import Adopted, OtherRunError, adopt, family_of
+from ui.browse import told_missing
+from ui.console import say, to_type
 from ui.exchange import stem_of
-from ui.runs import all_runs, forget_if_empty, new_run, open_run, run_names
+from ui.runs import all_runs, forget_if_empty, free_name, new_run, open_run, run_names
 
 SUFFIX = ".family.zip"
 
@@ -31,13 +34,16 @@ def share(
     family = family_of(run, concepts)
     file = to or Path(f"{stem_of(run.find(family.of[0]))}{SUFFIX}")
     if file.is_dir():
-        raise FamilyError(f"{str(file)!r} is a folder: name a file, as in --to {file / 'pets'}{SUFFIX}")
+        raise FamilyError(
+            f"{str(file)!r} is a folder: name a file, as in --to {shlex.quote(str(file / f'pets{SUFFIX}'))}"
+        )
     if not force and os.path.exists(file):
         raise FamilyError(f"{str(file)!r} is there already: --force replaces it, --to names another")
     content = packed(family)
     write_atomically(file, content)
     if as_json:
         values = {"file": str(file), "of": list(family.of), "concepts": [m.individual.id for m in family.members]}
+        values["missing"] = [{"id": id_, "run": home} for id_, home in family.missing]
         click.echo(json.dumps(values | {"drawings": len(family.drawings), "bytes": len(content)}))
         return
     ancestors = len(family.members) - len(family.of)
@@ -47,13 +53,20 @@ def share(
         counted(len(family.drawings), "drawing"),
     ]
     say(out, f"{file}: {', '.join(told)}, {len(content) / 1e6:.1f} MB")
-    say(out, f"  Whoever has Conceptree and the stack {family.stack['version']} opens it with: conceptree adopt")
+    if lost := told_missing(family.missing, run):
+        say(out, f"  {lost}")
+    call = shlex.join(["conceptree", "adopt", file.name])
+    say(out, f"  Whoever has Conceptree and the stack {family.stack['version']} opens it with: {call}")
 
 
 def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, model: str | None, out: Console) -> None:
     """Take a family from a file into a run, new or not."""
     try:
         run, done = taken_in(read_file(file), runs, run_name, model)
+    except OtherRunError as error:
+        new = ["--run", free_name(runs, run_name)] if run_name else []
+        call = to_type("adopt", file, *new, *(["--model", model] if model else []), runs=runs)
+        raise FamilyError(f"{str(file)!r}: {error}: {call}") from error
     except FamilyError as error:
         named = str(file) in str(error)
         raise error if named else FamilyError(f"{str(file)!r}: {error}") from error
@@ -62,10 +75,13 @@ def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, mod
         added = [{"id": id_, "name": names[id_]} for id_ in done.added]
         renamed = {id_: list(pair) for id_, pair in done.renamed.items()}
         values = {"file": str(file), "run": run.folder.name, "added": added, "known": list(done.known)}
+        values["missing"] = [{"id": id_, "run": home} for id_, home in done.missing]
         click.echo(json.dumps(values | {"renamed": renamed}))
         return
-    known = f"; {len(done.known)} more {'was' if len(done.known) == 1 else 'were'} there already" if done.known else ""
+    known = f"; {counted(len(done.known), 'more was', 'more were')} there already" if done.known else ""
     say(out, f"{counted(len(done.added), 'concept')} came into {run.folder}{known}")
+    if lost := told_missing(done.missing):
+        say(out, f"  {lost}")
     for before, now in done.renamed.values():
         say(out, f"  {before} is called {now} here, since the name was taken")
 

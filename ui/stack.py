@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,9 @@ from core.namers import BLIP2, NamerError, asking, vqa_namer
 from core.negatives import Namer, says_again
 from core.settings import Settings, SettingsError
 from core.wordbank import members
+from core.wording import did_you_mean
 from evolve import Run
+from evolve.about import lasting
 from ui.console import say
 
 SMALL = 1e9  # bytes of weights
@@ -102,12 +103,26 @@ def open_stack_of(run: Run, where: str | None, out: Console | None = None) -> Ba
 
 def check_made_on(run: Run, backbone: Backbone) -> None:
     """Refuse another stack than the one that a run was made on."""
+    if text := made_on_another(run, backbone):
+        raise StackError(f"{text}: name its folder with --model")
+
+
+def made_on_another(run: Run, backbone: Backbone) -> str:
+    """Which stack a run needs and which one this is; '' if they are the same."""
     made_on = run.about["stack"]
-    if backbone.fingerprint != made_on["fingerprint"]:
-        raise StackError(
-            f"the run {run.folder.name!r} needs the stack {made_on['version']} ({made_on['fingerprint']}),"
-            f" and {backbone.where!r} is {backbone.version} ({backbone.fingerprint}): name its folder with --model"
-        )
+    if backbone.fingerprint == made_on["fingerprint"]:
+        return ""
+    needs = f"the run {run.folder.name!r} needs the stack {made_on['version']} ({made_on['fingerprint']})"
+    return f"{needs}, and {backbone.where!r} is {backbone.version} ({backbone.fingerprint})"
+
+
+def options_for(run: Run, backbone: Backbone) -> list[str]:
+    """The options with which a later command opens a run's stack as it is open now."""
+    where = lasting(backbone.where)
+    found = ["--model", where] if where != run.about["stack"]["where"] else []
+    for option in ("device", "dtype"):
+        found += [f"--{option}", str(given)] if (given := asked(option)) else []
+    return [*found, *(["--offload"] if asked("offload") in (True, "1") else [])]
 
 
 def folder_of(backbone: Backbone) -> Path:
@@ -230,9 +245,8 @@ def _known(backbone: Backbone, word: str, instead: Sequence[str] = ()) -> str:
     categories = sorted(backbone.vocabulary.get("categories", {}))
     # A dict: some categories are names as well.
     known = list(dict.fromkeys([*instead, *categories, *backbone.vocabulary.get("words", ())]))
-    near = get_close_matches(word.lower(), known, n=4, cutoff=0.6)
-    if near:
-        return f"did you mean {', '.join(near)}?"
+    if near := did_you_mean(word, known):
+        return near
     if instead:
         return f"it knows such as {', '.join(instead[:12])}"
     return f"it knows categories such as {', '.join(categories[:12])}" if categories else "choose another"

@@ -16,8 +16,9 @@ from core.backbone import EMOJI, Backbone
 from core.errors import ConceptreeError
 from core.metrics import imagine_panel, similarities, word_similarity
 from core.wordbank import WordBank
+from core.wording import counted
 from evolve import Individual
-from ui.console import counted, printable
+from ui.console import printable
 from ui.descent import parentage
 from ui.pictures import Pictures
 

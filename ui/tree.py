@@ -16,9 +16,11 @@ import networkx as nx
 from PIL import Image, ImageDraw
 
 from core.files import write_atomically
+from core.png import png_bytes
+from core.wording import counted
 from evolve.layout import Layout, layout
 from evolve.parts import RunError
-from ui.console import counted, printable
+from ui.console import printable
 from ui.sheet import (
     CARD,
     FRAME,
@@ -359,12 +361,10 @@ def _data_uri(image: Image.Image) -> str:
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def save_tree(page: Scene, path: Path) -> Path:
-    """Write it as PNG or SVG, by the ending of the name, as a whole or not at all."""
+def save_tree(page: Scene, path: Path, told: Mapping[str, object] | None = None) -> Path:
+    """Write it as PNG or SVG, by the ending of the name, as a whole or not at all. told: text chunks of a PNG."""
     if path.suffix.lower() == ".png":
-        written = io.BytesIO()
-        paint(page).save(written, format="PNG")
-        content = written.getvalue()
+        content = png_bytes(paint(page), {"title": page.title, **(told or {})})
     elif path.suffix.lower() == ".svg":
         content = svg(page).encode()
     else:

@@ -11,9 +11,10 @@ import torch
 from rich.console import Console
 
 from core.backbone import Backbone
+from core.wording import counted
 from evolve.jobs import Job
 from evolve.workers import AT_ONCE, WorkerError, Workers
-from ui.console import counted, say
+from ui.console import say
 from ui.stack import asked
 
 

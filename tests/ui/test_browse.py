@@ -25,6 +25,7 @@ from evolve.run import CONCEPTS, DRAWINGS, NOTES, Run
 from tests.families import STACK, by_letter, concept, family, new_run
 from ui.browse import described
 from ui.cli import main
+from ui.console import to_type
 from ui.runs import forget_if_empty
 from ui.runs import new_run as run_named
 
@@ -171,8 +172,10 @@ def test_show_goes_on_with_what_is_whole(pets):
     letters = by_letter(pets)
     torn(pets)
     result = run(pets, "show", "pets", letters["h"].name)
-    assert result.exit_code == 0 and len(result.stderr.splitlines()) == 1
-    assert "conceptree check pets says what is lost" in result.stderr
+    assert result.exit_code == 0
+    unread, missing = result.stderr.splitlines()
+    assert f"cannot be read; {to_type('check', 'pets', runs=pets.folder.parent)} says what is lost" in unread
+    assert f"2 ancestors are missing: {letters['e'].id[:8]}, {letters['f'].id[:8]}" in missing
     assert f"mix of 0.5 {letters['e'].id[:8]}" in result.stdout
     assert "it may be in what cannot be read" in one_line(pets, "show", "pets", letters["e"].name)
 
@@ -244,7 +247,8 @@ def test_tree_goes_on_with_what_is_whole_in_one_line_each(pets):
     result = run(pets, "tree", "pets")
     assert result.exit_code == 0
     parts, drawings = result.stderr.splitlines()
-    assert "conceptree check pets says what is lost" in parts and "1 picture of the run" in drawings
+    call = to_type("check", "pets", runs=pets.folder.parent)
+    assert f"{call} says what is lost" in parts and "1 picture of the run" in drawings and call in drawings
     texts = (pets.folder / "tree.svg").read_text(encoding="utf-8")
     assert letters["h"].name in texts and letters["e"].id[:8] in texts, "lost parents keep their place"
 
@@ -348,7 +352,8 @@ def test_list_and_check_name_what_is_not_finished(pets):
     new_job(pets, "seed", {})
     for command in ("list", "check"):
         shown = " ".join(good(pets, command, "pets").split())
-        assert "Not finished: 0001-seed." in shown and "conceptree resume pets goes on with it" in shown
+        call = to_type("resume", "pets", runs=pets.folder.parent)
+        assert "Not finished: 0001-seed." in shown and f"{call} goes on with it" in shown
     assert json.loads(good(pets, "check", "pets", "--json"))["unfinished"] == ["0001-seed"]
 
 
@@ -465,6 +470,28 @@ def test_a_folder_of_runs_that_cannot_be_read_is_one_line(pets, monkeypatch):
     assert "cannot be read: Permission denied" in one_line(pets, "list")
     monkeypatch.setattr(Path, "is_file", forbidden)
     assert "cannot be read: Permission denied" in one_line(pets, "check", "pets")
+
+
+# Names that differ in case or by a letter
+
+
+@pytest.mark.parametrize(("given", "meant"), [("Bege", "bege"), ("bge", "bege"), ("NOEL", "noël")])
+def test_a_name_that_is_nearly_right_is_suggested(tmp_path, given, meant):
+    named = new_run(tmp_path / "pets")
+    named.add([concept(seed) for seed in range(9)])
+    for each, name in zip(named.entries(), ("bege", "noël"), strict=False):
+        named.note(each.id, name=name)
+    for command in (("show", "pets", given), ("mark", "pets", given, "--lock"), ("kin", "pets", given)):
+        said = one_line(tmp_path, *command)
+        assert said.endswith(f"there is no concept {given!r} in {str(named.folder)!r}: did you mean {meant}?")
+
+
+def test_runs_and_jobs_that_are_nearly_right_are_suggested(tmp_path):
+    new_job(new_run(tmp_path / "pets"), "seed", {})
+    said = one_line(tmp_path, "list", "Pets")
+    assert "there is no run 'Pets' in" in said and said.endswith("did you mean pets?")
+    said = one_line(tmp_path, "stop", "pets", "--job", "0001-SEED")
+    assert "there is no job '0001-SEED' in" in said and said.endswith("did you mean 0001-seed?")
 
 
 # Runs that never came to be

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ui.descent import mixed
+from tests.families import concept, new_run
+from ui.descent import announced, descent, mixed
+from ui.pictures import card_lines
 
 
 @pytest.mark.parametrize(
@@ -19,3 +21,29 @@ from ui.descent import mixed
 )
 def test_parents_are_told_by_their_shares(parents, told):
     assert mixed(parents) == told
+
+
+@pytest.mark.parametrize(
+    ("parents", "birth", "announces", "descends"),
+    [
+        ({"a": 1.0}, "mutate", "zilo, a variation of bege", "variation of bege"),
+        ({"a": 1.0}, "mix", "zilo, a child of bege", "mix of bege"),
+        ({"a": 3.0, "b": 1.0}, "mix", "zilo = 0.75 bege + 0.25 moku", "mix of 0.75 bege + 0.25 moku"),
+        ({"a": 1.0}, "image", "zilo, a child of bege", "image of bege"),
+    ],
+)
+def test_a_birth_is_said_in_words(tmp_path, parents, birth, announces, descends):
+    names = {"a": "bege", "b": "moku"}
+    run = new_run(tmp_path / "pets")
+    (each,) = run.add([concept(1, parents, birth=birth)])
+    run.note(each.id, name="zilo")
+    assert announced(run.find(each.id), names) == announces
+    assert descent(run.entry(each.id), names) == descends
+    whom = "bege" if len(parents) == 1 else "0.75 bege + 0.25 moku"
+    assert card_lines(each, names)[0] == f"{'variation' if birth == 'mutate' else 'child'} of {whom}"
+
+
+def test_a_founder_has_no_parents(tmp_path):
+    run = new_run(tmp_path / "pets")
+    (each,) = run.add([concept(1)])
+    assert descent(run.entry(each.id), {}) == "founder"

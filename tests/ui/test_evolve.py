@@ -89,6 +89,14 @@ def test_mark_says_what_counts_in_an_evolution(pets):
     assert note.hidden and note.rating == 5
 
 
+def test_mark_says_what_is_stored(pets):
+    where = ("--runs", pets.folder.parent)
+    one, *_ = names(pets)
+    assert good("mark", "pets", one, "--comment", "hello", *where) == f'{one}: comment "hello"'
+    assert good("mark", "pets", one, "--lock", *where) == f'{one}: locked, comment "hello"'
+    assert good("mark", "pets", one, "--comment", "", "--unlock", *where) == f"{one}: nothing is marked"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from core.exchange import FORMS, read_embedding, read_sidecar
 from core.settings import Settings
 from evolve import Run, develop
 from evolve.operators import mate
+from tests.families import STACK
 from tests.typed import good, one_line, run
 from ui.exchange import provenance_of
 from ui.pictures import CANDIDATES
@@ -311,7 +313,7 @@ def test_styles_come_and_go(stack_folder, tmp_path):
     assert Run.open(tmp_path / "runs" / "painting-2").find("brush").concept.request.kind == "style"
     save_file({"<a>": torch.ones(1, 16)}, tmp_path / "a.safetensors")
     good("import", tmp_path / "a.safetensors", "--category", "pet", *arguments)
-    assert "is of kind style, and the run of kind object" in one_line("import", again, "--run", "pet", *arguments)
+    assert "is of kind style, and the run 'pet' of kind object" in one_line("import", again, "--run", "pet", *arguments)
 
 
 def test_a_stack_without_decoder_takes_them_too(stack_folder, tmp_path):
@@ -443,3 +445,37 @@ def test_a_learned_concept_is_given_with_all_its_negatives(backbone, tmp_path):
     (each,) = made.individuals()
     about = provenance_of(made, each, {})
     assert about["negatives"] == [{"word": "cat", "step": 1, "by": "vqa", "note": "nearest"}]
+
+
+# A file of another stack than the run's
+
+
+def command_in(said: str) -> list[str]:
+    """The words of the command for a new run that a line names."""
+    return shlex.split(said.partition("For a new run: ")[2])
+
+
+def test_a_file_that_is_wider_than_the_run_names_the_command_for_a_new_run(pets, tmp_path):
+    wide = tmp_path / "my embeds.bin"
+    torch.save({"<a>": torch.ones(768)}, wide)
+    arguments = ("--run", "pets", "--category", "pet", "--runs", pets.folder.parent)
+    said = one_line("import", wide, *arguments, "--model", "kandinsky-2.1")  # which is not fetched for that
+    assert "my embeds.bin' is 768 wide, the run 'pets' 16, on the stack tiny-1: it belongs to CLIP ViT-L/14" in said
+    words = ["conceptree", "import", str(wide), "--run", "pets-2", "--category", "pet"]
+    assert command_in(said) == [*words, "--runs", str(pets.folder.parent), "--model", "kandinsky-2.1"]
+    assert command_in(one_line("import", wide, *arguments))[-2:] == ["--model", "STACK"]
+
+
+def test_a_run_of_another_stack_names_the_command_for_a_new_run_which_works(file, stack_folder, tmp_path):
+    Run.create(tmp_path / "others", "pet", STACK)
+    where = ("--category", "pet", "--runs", tmp_path, "--model", stack_folder)
+    said = one_line("import", file, "--run", "others", *where)
+    assert "the run 'others' needs the stack tiny-1 (f), and" in said
+    shown = good(*command_in(said)[1:])
+    assert "Next:" in shown and len(Run.open(tmp_path / "others-2").entries()) == 1
+
+
+def test_a_run_of_another_kind_names_the_command_for_a_new_run(pets, file):
+    said = one_line("import", file, "--run", "pets", "--style", "--category", "pet", "--runs", pets.folder.parent)
+    assert "'--style' is of kind style, and the run 'pets' of kind object" in said
+    assert "--style" in command_in(said) and "pets-2" in command_in(said)

@@ -60,6 +60,12 @@ def test_of_one_concept_shares_ancestors_and_descendants(pets):
     assert {each["name"] for each in found["descendants"]} == {name["h"], name["i"]}
 
 
+def test_one_is_singular(pets):
+    name = names(pets)
+    assert "0 ancestors: none" in told(pets, name["d"]) and f"1 descendant: {name['g']}" in told(pets, name["d"])
+    assert f"1 ancestor: {name['d']}" in told(pets, name["g"])
+
+
 def test_of_two_concepts_what_they_have_in_common_and_from_whom(pets):
     name = names(pets)
     found, text = values(pets, name["h"], name["i"]), told(pets, name["h"], name["i"])

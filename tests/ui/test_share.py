@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from core.concept import Parent
 from core.files import StorageError
 from evolve import Run
-from evolve.familyfile import FamilyError
-from evolve.share import family_file
+from evolve.familyfile import FamilyError, read_family
+from evolve.share import family_file, family_of
 from tests.families import STACK, by_letter, family, learned
 from tests.typed import good, one_line
+from tests.typed import run as run_command
+from ui.browse import told_missing
 from ui.share import open_family, taken_in
 
 
@@ -97,3 +103,77 @@ def test_a_run_of_another_stack(run, tmp_path):
     file.write_bytes(family_file(run, ["Whisker"]))
     said = one_line("adopt", file, "--runs", run.folder.parent, "--run", "others")
     assert "and the run 'others' on tiny-1 (f)" in said and not other.entries()
+
+
+def test_a_run_that_cannot_take_a_family_names_the_command_for_one_of_its_own(run, tmp_path):
+    Run.create(run.folder.parent / "others", "pet", STACK)
+    file = tmp_path / "my pets.zip"
+    file.write_bytes(family_file(run, ["Whisker"]))
+    said = one_line("adopt", file, "--runs", run.folder.parent, "--run", "others")
+    words = shlex.split(said.partition("run of its own: ")[2])
+    assert words == ["conceptree", "adopt", str(file), "--run", "others-2", "--runs", str(run.folder.parent)]
+    assert "1 concept came into" in good(*words[1:])
+
+
+def test_the_command_that_opens_a_file_can_be_pasted(run, tmp_path):
+    said = good("share", "pets", "Whisker", "--to", tmp_path / "my pets.zip", "--runs", run.folder.parent)
+    assert said.endswith("conceptree adopt 'my pets.zip'")
+
+
+# Ancestors that are lost
+
+
+@pytest.fixture
+def lost(tmp_path, backbone) -> Run:
+    """A founder and its child, of which the founder's part is gone; people had called it Fin."""
+    made = Run.create(tmp_path / "runs" / "pets", "pet", backbone)
+    founder, child = learned(1, backbone), learned(2, backbone)
+    parent = Parent(founder.id, 1.0, np.ones((1, backbone.width), np.float32), "mutate")
+    child = replace(child, request=replace(child.request, parents=(parent,)))
+    made.add([founder])
+    made.add([child])
+    for concept, name in ((founder, "Fin"), (child, "Kid")):
+        made.note(concept.id, name=name)
+    made.rooms["concepts"].parts()[0].unlink()
+    return Run.open(made.folder)
+
+
+def test_share_names_ancestors_that_are_lost_and_so_does_the_file(lost, stack_folder, tmp_path):
+    file = tmp_path / "kid.zip"
+    runs = lost.folder.parent
+    (gone,) = (parent.id for parent in lost.entry("Kid").parents)
+    told = f"1 ancestor is missing: Fin ({gone[:8]})"
+    said = good("share", "pets", "Kid", "--to", file, "--runs", runs)
+    assert "1 concept, 0 ancestors" in said and told in said
+    assert read_family(file.read_bytes()).missing == ((gone, "pets"),)
+    said = good("adopt", file, "--runs", tmp_path / "theirs", "--model", stack_folder)
+    assert f"1 ancestor is missing: {gone[:8]} of the run 'pets'" in said
+    told = json.loads(good("share", "pets", "Kid", "--to", file, "--force", "--runs", runs, "--json"))
+    assert told["missing"] == [{"id": gone, "run": "pets"}]
+
+
+@pytest.mark.parametrize("arguments", [("list", "pets"), ("show", "pets", "Kid"), ("list", "pets", "--json")])
+def test_lists_and_show_name_ancestors_that_are_lost(lost, arguments):
+    result = run_command(*arguments, "--runs", lost.folder.parent)
+    (gone,) = (parent.id for parent in lost.entry("Kid").parents)
+    assert result.exit_code == 0
+    assert f"1 ancestor is missing: Fin ({gone[:8]}); conceptree check pets --runs" in result.stderr
+
+
+def test_a_family_that_is_whole_misses_nobody(run):
+    assert run_command("list", "pets", "--runs", run.folder.parent).stderr == ""
+    assert family_of(run, ["Whisker"]).missing == ()
+    assert b'"missing"' not in family_file(run, ["Whisker"])
+
+
+def test_a_guest_of_a_run_that_is_not_here_is_missing(tmp_path):
+    pets = family(tmp_path / "pets")
+    i = by_letter(pets)["i"]
+    assert family_of(pets, [i.id]).missing == (("0123456789abcdef", "others"),)
+    said = told_missing(family_of(pets, [i.id]).missing, pets)
+    assert said == "1 ancestor is missing: 01234567 of the run 'others'"
+
+
+def test_many_missing_ancestors_are_counted():
+    many = told_missing([(f"{n:016x}", "") for n in range(9)])
+    assert many.startswith("9 ancestors are missing: 00000000, ") and many.endswith(" and 3 more")

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.wording import counted
 from evolve.parts import Damage
-from ui.view.text import counted, plain
+from ui.view.text import plain
 
 
 def tell(damage: Sequence[Damage]) -> None:
     """One line, also where many places are damaged."""
     if damage:
-        others = f" There {'is' if len(damage) == 2 else 'are'} {counted(len(damage) - 1, 'more such place')}."
-        more = others if len(damage) > 1 else ""
+        rest = len(damage) - 1
+        more = f" There {'is' if rest == 1 else 'are'} {counted(rest, 'more such place')}." if rest else ""
         st.warning(plain(f"{damage[0]}.{more} What is whole is shown."), icon=":material/healing:")

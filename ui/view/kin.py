@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.wording import counted
 from evolve.kinship import (
     extinct_lines,
     fertility,
@@ -14,7 +15,7 @@ from evolve.kinship import (
 )
 from ui.kin import IN_TABLE, percent
 from ui.view.store import Opened
-from ui.view.text import counted, plain
+from ui.view.text import plain
 
 MOST = 8  # founders, ancestors or lines that are named
 

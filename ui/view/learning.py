@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.wording import counted
 from evolve import Run
 from evolve.jobs import Job, Status
 from ui.view import links
-from ui.view.text import counted, left, plain, shortened
+from ui.view.text import left, plain, shortened
 
 WHAT = {
     "seed": ("founder", "founders"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import networkx as nx
 
+from core.wording import counted
 from evolve.focus import Focus, focus, folded
 from evolve.layout import layout
 from evolve.lineage import ABSENT, members
@@ -17,7 +18,6 @@ from evolve.run import Entry, Photo
 from ui.tree import SAID
 from ui.view import links
 from ui.view.store import Opened
-from ui.view.text import counted
 
 STEP, ROW, WITHIN = 138, 190, 150  # pixels from one drawing to the next, between generations and within one
 SIDE = 128  # pixels of a drawing in the tree

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import streamlit as st
 
+from core.wording import did_you_mean
 from ui.view.scene import Filter
 from ui.view.store import Opened
 from ui.view.text import shortened
@@ -53,5 +53,5 @@ def find(state: State, found: Opened, text: str) -> None:
             if test(name.casefold()):
                 state.select([id_])
                 return
-    near = get_close_matches(wanted, list(names.values()), n=3)
-    state.message = f"There is no {shortened(text, 40)!r} here." + (f" Did you mean {', '.join(near)}?" if near else "")
+    near = did_you_mean(text, names.values())
+    state.message = f"There is no {shortened(text, 40)!r} here. {near[:1].upper()}{near[1:]}".rstrip()

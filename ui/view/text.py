@@ -28,11 +28,6 @@ def shortened(text: str, most: int) -> str:
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 concept`, `12,000 concepts`"""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def left(seconds: float | None) -> str:
     """How much time is left, as one says it: `about 3 min left`; empty where nobody knows."""
     if seconds is None:

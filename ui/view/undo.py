@@ -10,9 +10,10 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.wording import counted
 from evolve import Run
 from evolve.run import Change
-from ui.view.text import counted, plain, shortened
+from ui.view.text import plain, shortened
 
 WAIT = 5.0  # seconds for whoever is writing, before a person is told
 LONGEST = 48  # characters of what was said last

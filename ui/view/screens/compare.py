@@ -8,13 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.wording import counted
 from evolve import Individual
 from evolve.run import Drawing, Entry
 from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole, usual_in
 from ui.view import damage, differences, drawing, errands, links, store, undo
 from ui.view.described import described
 from ui.view.store import Opened
-from ui.view.text import counted, plain, shortened
+from ui.view.text import plain, shortened
 
 LEAST, MOST = 2, 6
 SIDES = {2: 320, 3: 280, 4: 220, 5: 180, 6: 150}  # of pictures, in pixels, by how many stand in a row

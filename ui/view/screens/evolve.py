@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.wording import counted
 from evolve.evolution import USER, Generation, asked_of, awaits_choice, choose, generations, logbook
 from evolve.jobs import Job, Status, job_named, new_job
 from evolve.rows import Entry
@@ -17,7 +18,7 @@ from ui.view.cards import Card, cards
 from ui.view.described import described
 from ui.view.processes import AT_WORK
 from ui.view.store import Opened
-from ui.view.text import counted, plain
+from ui.view.text import plain
 
 EVERY = 2.0  # seconds between two looks at an evolution that is learned
 SIDE, HEIGHT = 104, 300  # of a card and of a grid of them, in pixels

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.wording import counted
 from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.run import Drawing, Entry
@@ -18,7 +19,7 @@ from ui.view.described import described
 from ui.view.downloads import FORMS, zipped
 from ui.view.parents import parents_of
 from ui.view.store import Opened
-from ui.view.text import counted, plain
+from ui.view.text import plain
 
 HEIGHT = 520  # pixels, so that what can be done with the selected stays in sight on a laptop
 SIDE = 132

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.wording import counted
 from evolve.parts import Damage
 from evolve.run import Entry
 from ui.share import open_family
+from ui.view import damage as damaged
 from ui.view import learning, links, processes, store
 from ui.view.store import Opened
-from ui.view.text import counted, plain, shortened
+from ui.view.text import plain, shortened
 
 EVERY = 2.0  # seconds between two looks at a run in which something is being learned
 DRAWINGS, SIDE = 6, 56  # on a card; pixels
@@ -102,9 +104,7 @@ def _card(name: str) -> None:
         *([ago(found.changed)] if found.changed else []),
     ]
     st.caption(plain(" · ".join(told)))
-    if found.damage:
-        more = f" There are {len(found.damage) - 1} more such places." if len(found.damage) > 1 else ""
-        st.warning(plain(f"{found.damage[0]}.{more} What is whole is shown."), icon=":material/healing:")
+    damaged.tell(found.damage)
     _jobs(name, found)
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from core.concept import Request
 from core.errors import ConceptreeError
 from core.exchange import readers
+from core.wording import counted
 from evolve import Run
 from evolve.jobs import jobs
 from evolve.run import Entry
@@ -17,7 +18,7 @@ from ui.view.downloads import FORMS, zipped
 from ui.view.parents import parents_of
 from ui.view.screens.seed import AGAIN
 from ui.view.store import Opened
-from ui.view.text import counted, plain
+from ui.view.text import plain
 
 
 def show(found: Opened, entry: Entry) -> None:

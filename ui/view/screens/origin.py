@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.wording import counted
 from evolve import Individual, Run
 from evolve.fitness import of_run
 from evolve.run import Descent, Entry
@@ -17,7 +18,7 @@ from ui.view import curves, kin, links, model, nearness, store
 from ui.view.described import described
 from ui.view.differences import valued, words_of
 from ui.view.store import Opened
-from ui.view.text import counted, plain, shortened
+from ui.view.text import plain, shortened
 
 SMALL = 96  # pixels
 RELATIVES, LINKS = 6, 24  # at most

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.review import Decision
+from core.wording import counted
 from evolve import Run, likeness
 from evolve.jobs import Job, Status
 from evolve.looks import Look
@@ -20,7 +21,7 @@ from ui.runs import open_run
 from ui.view import learning, links, processes, store
 from ui.view.processes import AT_WORK
 from ui.view.screens import steering
-from ui.view.text import counted, left, plain, shortened
+from ui.view.text import left, plain, shortened
 
 EVERY = 1.5  # seconds between two looks at a job that is learned
 COLOURS = {"starting": "blue", "working": "blue", "finished": "green", "failed": "red", "killed": "orange"}

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.wording import counted
 from evolve.parts import Damage
 from evolve.ratings import (
     SCALE,
@@ -25,7 +26,7 @@ from ui.pictures import PROMPTS, SEED, is_whole, usual_in
 from ui.view import damage, drawing, links, store
 from ui.view.screens import results
 from ui.view.store import Opened
-from ui.view.text import counted, plain, shortened
+from ui.view.text import plain, shortened
 
 MODES = {"scale": "1 to 5", "pairs": "A against B"}
 ENDS = ("not at all", "very much")

@@ -8,10 +8,10 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from core.wording import counted
 from evolve.ratings import SCALE, Answer, Mean, Session, Share, as_csv, means, overall, shares
 from ui.view.curves import GREY
 from ui.view.store import Opened
-from ui.view.text import counted
 
 AXIS, ROW = 60, 24  # pixels: of the axis with its title, and of each concept
 

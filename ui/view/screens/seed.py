@@ -12,6 +12,7 @@ from core.errors import ConceptreeError
 from core.namers import name_of
 from core.prompts import question
 from core.wordbank import members
+from core.wording import counted
 from evolve import Run
 from evolve.jobs import new_job
 from ui.runs import checked_name, new_run, run_names
@@ -19,7 +20,7 @@ from ui.seed import PAGE, Plan, plan_founders
 from ui.stack import can_draw, chosen_settings
 from ui.view import links, model, processes, store
 from ui.view.pace import pace
-from ui.view.text import counted, left, plain
+from ui.view.text import left, plain
 
 KINDS = {"object": "Objects", "style": "A style"}
 STYLES = ("painting", "art")  # what styles are called: their members are the stack's styles

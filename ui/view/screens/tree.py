@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.wording import counted
 from evolve.focus import MOST
 from ui.tree import BIRTHS, SAID
 from ui.view import kin, links, store, undo
@@ -17,7 +18,7 @@ from ui.view.scene import Filter, Scene, scene
 from ui.view.screens import births, breed, selected
 from ui.view.selection import State, find, state_of
 from ui.view.store import Opened
-from ui.view.text import counted, plain, shortened
+from ui.view.text import plain, shortened
 
 HEIGHT = 600  # pixels of the tree, and of the panel beside it: a laptop shows both whole
 # Buttons of an icon alone have their names for whoever listens.
