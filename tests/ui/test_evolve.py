@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import ui.evolve
+from core.wording import counted
 from evolve import Run
 from evolve.evolution import generations
 from evolve.jobs import jobs, unfinished
@@ -42,7 +43,8 @@ def test_evolve_tells_each_generation_draws_it_and_ends_with_a_table(pets):
     for generation in done:
         born = [pets.entry(id_).name for id_ in generation.children]
         assert f"Generation {generation.number}: {', '.join(born)}" in shown
-        assert f"{generation.record['stay']} of them stay; on average belongs" in shown
+        stay = counted(generation.record["stay"], "of them stays", "of them stay")
+        assert f"{stay}; on average belongs" in shown
         assert all(len(pets.drawings(id_)) == 3 for id_ in generation.children)
     assert "generation born stay likeness mean best" in shown
     best = ", ".join(pets.entry(id_).name for id_ in done[-1].front)
