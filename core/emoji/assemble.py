@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,8 @@ def vocabulary_of(words: Words) -> dict[str, Any]:
 
 
 def training_of(checkpoints: Path, before: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Steps, minutes and last figures of each stage, from its log; a resumed stage's parts are added up, and what the
-    weights were trained for that it went on from.
+    """Steps, minutes and last figures of each stage, from its log, added to what the weights were trained for that
+    it went on from.
 
     before: what the committed weights were trained for; it stands for the stages that have no log here.
     """
@@ -52,8 +51,7 @@ def training_of(checkpoints: Path, before: dict[str, dict[str, Any]]) -> dict[st
         lines = lines[0 if begun is None else begun + 1 :]  # what is above is told by the weights it went on from
         if not lines:
             continue
-        seconds = lines[-1]["seconds"]
-        seconds += sum(a["seconds"] for a, b in pairwise(lines) if b["seconds"] < a["seconds"])
+        seconds = lines[-1]["seconds"]  # a resumed stage goes on counting
         figures = {k: v for k, v in lines[-1].items() if k not in ("step", "seconds")}
         shown = ", ".join(f"{k} {v:g}" for k, v in figures.items())
         steps, minutes = went_on["steps"] + lines[-1]["step"], went_on["minutes"] + seconds / 60

@@ -7,7 +7,7 @@ anything in the stack, so that it does not share the stack's blind spots.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,11 +53,11 @@ class Judge:
             raise ConceptreeError(f"no judge in {folder}: {missing.filename} is missing; make train-emoji") from missing
         kind = WordNet if about.get("architecture") is None else JudgeNet
         net = kind(tuple(about["channels"]), about["width"], tensors["words"].shape[0])
-        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+        net.load_state_dict(_whole(tensors))
         return cls(net, about["things"], about["categories"], f"judge {content_hash({'judge': folder})}")
 
     def save(self, folder: Path, channels: Sequence[int]) -> None:
-        """Writes half-precision weights and what the rows of the table mean."""
+        """Writes the weights, matrices as integers of eight bits, and what the rows of the table mean."""
         folder.mkdir(parents=True, exist_ok=True)
         about = {
             "architecture": "convnext" if isinstance(self.net, JudgeNet) else None,
@@ -67,11 +67,7 @@ class Judge:
             "categories": self.categories,
         }
         (folder / "config.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        tensors = {
-            k: (v.half() if v.is_floating_point() and "running" not in k else v).contiguous()
-            for k, v in self.net.state_dict().items()
-        }
-        write_atomically(folder / "model.safetensors", save(tensors))
+        write_atomically(folder / "model.safetensors", save(_small(self.net.state_dict())))
 
     @torch.no_grad()
     def embed(self, images: Sequence[Image.Image]) -> Tensor:
@@ -114,3 +110,35 @@ class Judge:
             raise ConceptreeError(f"the judge does not know the word {unknown[0]!r}")
         table = F.normalize(self.net.words[[self._row[word] for word in words]], dim=1)
         return self.embed(images) @ table.T
+
+
+SCALE = ".scale"  # after a matrix's name: the size of its integers' unit in each row
+
+
+def _small(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices and kernels as integers of eight bits with a scale for each row, which halves the file."""
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if tensor.ndim < 2 or not tensor.is_floating_point():
+            tensors[name] = (
+                tensor.half() if tensor.is_floating_point() and "running" not in name else tensor
+            ).contiguous()
+            continue
+        unit = tensor.flatten(1).abs().amax(1).clamp_min(1e-6) / 127
+        by_row = unit.view(-1, *[1] * (tensor.ndim - 1))
+        tensors[name] = (tensor / by_row).round().to(torch.int8).contiguous()
+        tensors[name + SCALE] = unit.float().contiguous()
+    return tensors
+
+
+def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights in single precision that `_small` has stored."""
+    weights: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if name.endswith(SCALE):
+            continue
+        unit = tensors.get(name + SCALE)
+        if unit is not None:
+            tensor = tensor.float() * unit.view(-1, *[1] * (tensor.ndim - 1))
+        weights[name] = tensor.float() if tensor.is_floating_point() else tensor
+    return weights

@@ -224,7 +224,7 @@ class Workshop:
         """Begin with the committed weights; whether they stand as they are, since other stages were asked for."""
         share = self.begin(name, _inner(name, model))
         stands = share == 1 and bool(self.only) and name not in self.only
-        if share == 1 and not stands:
+        if share > 0.9 and not stands:
             self.log_before(name)
         model.eval()
         return stands

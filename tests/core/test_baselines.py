@@ -119,7 +119,7 @@ def test_one_negative_embedding_serves_all_pictures(backbone):
         backbone.draw(embeds, [1, 2]),
     )
     for n in (1, 2):
-        with pytest.raises(VectorError, match=f"3 negatives for {n} pictures: give one for each"):
+        with pytest.raises(VectorError, match=f"3 negatives for {n} pictures?: give one for each"):
             backbone.draw(embeds[:n], seeds=[1, 2][:n], negative_image_embeds=unlike[:1].expand(3, -1))
     with pytest.raises(VectorError, match="width 16"):
         backbone.draw(embeds, seeds=[1, 2], negative_image_embeds=unlike[:, :8])
@@ -152,7 +152,7 @@ def test_the_embedded_stack_draws_it():
     backbone = Backbone.load("emoji", device="cpu")
     [picture] = kandinsky_negation(backbone, "pet", ["cat", "dog"], [1])
     [plain] = backbone.draw(backbone.imagine("A photo of a pet", seeds=1), seeds=1)
-    assert picture.size == (64, 64) and np.asarray(picture).std() > 10 and picture != plain
+    assert picture.size == (128, 128) and np.asarray(picture).std() > 10 and picture != plain
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ WRONG = {
     "seed = True": dict(seed=True),
     "seed = 1.5": dict(seed=1.5),
     "tokens = 0": dict(tokens=0),
-    "start has 1 vectors and tokens = 2": dict(tokens=2, start=ONES),
+    "start has 1 vector and tokens = 2": dict(tokens=2, start=ONES),
     "start has shape [4]": dict(start=ONES[0]),
     "start contains NaN": dict(start=ONES * float("nan")),
     "start is not an array of numbers": dict(start="vector"),

@@ -105,7 +105,7 @@ def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path
         ({"styles": 1}, "styles = 1: give at least 2"),
         ({"objects": ("a dog", "a sofa")}, "object = 'a dog': styles learn on it"),
         ({"objects": ("a {}", "a sofa")}, "object = 'a {}'"),
-        ({"objects": ("a sofa", "a zeppelin")}, "1 objects that the stack .* knows: give at least 2"),
+        ({"objects": ("a sofa", "a zeppelin")}, "1 object that the stack .* knows: give at least 2"),
     ],
 )
 def test_what_cannot_be_compared_is_said_at_once(backbone, tmp_path, wrong, said):
