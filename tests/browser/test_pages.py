@@ -8,6 +8,7 @@ import pytest
 
 from evolve import Run
 from tests.browser.test_story import MINUTES, settled, wait_for
+from ui.view.nearness import relatives
 
 pytestmark = pytest.mark.browser
 
@@ -17,11 +18,12 @@ def title(page) -> str:
 
 
 def test_a_link_to_another_concept_changes_the_address_and_back_leads_back(workbench, page):
-    one, other = Run.open(workbench.runs / "example").entries()[:2]
+    run = Run.open(workbench.runs / "example")
+    one = run.entries()[0]
+    other = run.entry(relatives(run.image_embeds(), one.id, 1)[0][0])
     page.goto(f"{workbench.address}/concept?run=example&concept={one.id}")
     page.get_by_role("tab", name="Nearest").click()
-    link = page.get_by_test_id("stPageLink").get_by_text(other.name, exact=True)
-    link.click()
+    page.get_by_test_id("stPageLink").get_by_text(other.name, exact=True).click()
     page.wait_for_url(re.compile(other.id), timeout=MINUTES)
     wait_for(lambda: title(page) == other.name, 30, "other page")  # until then a click is on the one before
     settled(page)
