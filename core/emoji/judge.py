@@ -53,7 +53,7 @@ class Judge:
             raise ConceptreeError(f"no judge in {folder}: {missing.filename} is missing; make train-emoji") from missing
         kind = WordNet if about.get("architecture") is None else JudgeNet
         net = kind(tuple(about["channels"]), about["width"], tensors["words"].shape[0])
-        net.load_state_dict(_whole(tensors))
+        net.load_state_dict(whole(tensors))
         return cls(net, about["things"], about["categories"], f"judge {content_hash({'judge': folder})}")
 
     def save(self, folder: Path, channels: Sequence[int]) -> None:
@@ -67,7 +67,7 @@ class Judge:
             "categories": self.categories,
         }
         (folder / "config.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        write_atomically(folder / "model.safetensors", save(_small(self.net.state_dict())))
+        write_atomically(folder / "model.safetensors", save(small(self.net.state_dict())))
 
     @torch.no_grad()
     def embed(self, images: Sequence[Image.Image]) -> Tensor:
@@ -115,7 +115,7 @@ class Judge:
 SCALE = ".scale"  # after a matrix's name: the size of its integers' unit in each row
 
 
-def _small(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def small(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Matrices and kernels as integers of eight bits with a scale for each row, which halves the file."""
     tensors: dict[str, Tensor] = {}
     for name, tensor in weights.items():
@@ -131,8 +131,8 @@ def _small(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights in single precision that `_small` has stored."""
+def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights in single precision that `small` has stored."""
     weights: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if name.endswith(SCALE):

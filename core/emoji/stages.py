@@ -29,6 +29,7 @@ from core.emoji.bank import Bank, look_at, make_bank, seen
 from core.emoji.captions import MAX_LENGTH, CaptionWriter, vocabulary
 from core.emoji.fit import fit, half_precision, load_average, on_device
 from core.emoji.inherit import Rows, inherit
+from core.emoji.judge import whole
 from core.emoji.learning import (
     contrast,
     decoder_loss,
@@ -216,7 +217,7 @@ class Workshop:
             committed = committed.with_name("diffusion_pytorch_model.safetensors")
         if not committed.is_file():
             return 0.0
-        share = inherit(model, load_file(committed), self._rows(name))
+        share = inherit(model, whole(load_file(committed)), self._rows(name))
         print(f"{name}: {share:.0%} of it begins with the committed weights", flush=True)
         return share
 

@@ -10,6 +10,9 @@ import torch
 from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline
 
 from core.backbone import EMOJI, Backbone
+from core.emoji.judge import Judge
+from core.emoji.stages import JUDGE_CHANNELS, JUDGE_WIDTH, Workshop
+from core.emoji.teacher import JudgeNet
 from core.namers import vqa_namer
 
 PROMPTS = ["a photo of a cat", "a pencil sketch of a guitar on a blue background"]
@@ -76,3 +79,12 @@ def test_the_question_answerer_answers_by_kind_of_question(emoji):
     pictures = emoji.draw(emoji.imagine(prompts, seeds=range(5)), seeds=range(5))
     answers = namer(pictures, "What color is the background?")
     assert sum(given[0][0] == colour for given, colour in zip(answers, colours, strict=True)) >= 4
+
+
+def test_a_stage_begins_with_the_committed_judge_as_it_judges(tmp_path):
+    """Its matrices are stored as integers: copied without their scales they would be another judge's."""
+    shop = Workshop(tmp_path)
+    net = JudgeNet(JUDGE_CHANNELS, JUDGE_WIDTH, Judge.load().net.words.shape[0])
+    assert shop.begin("judge", net) == 1
+    picture = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(net.eval()(picture), Judge.load().net(picture))
