@@ -74,17 +74,17 @@ mutants: venv ## deliberate faults, each of which a test must notice
 
 experiments: venv ## the paper's experiments, into docs/experiments/ (hours; goes on where it was stopped; results there stay)
 	for name in $(EXPERIMENTS); do \
-	  $(BIN)/conceptree experiment $$name --to docs/experiments/$$name $(ARGS) || exit; \
+	  $(BIN)/python -m experiments $$name --to docs/experiments/$$name $(ARGS) || exit; \
 	done
 
 train-emoji: npm ## train the embedded model again, stage by stage (hours; resumes; needs npm)
 	$(ENVIRONMENT) --extra train
-	$(BIN)/python -m core.emoji.train --device '$(DEVICE)' $(ARGS)
+	$(BIN)/python -m training.train --device '$(DEVICE)' $(ARGS)
 
 card: npm ## measure the embedded model and write its card, core/emoji/CARD.md (needs npm for the drawings)
 	$(ENVIRONMENT) --extra train
 	$(BIN)/python tools/inventions.py
-	$(BIN)/python -m core.emoji.card $(ARGS)
+	$(BIN)/python -m training.card $(ARGS)
 
 inventions: npm ## founders and children of seven categories: their figures, and their sheets in docs/images/
 	$(ENVIRONMENT) --extra train

@@ -25,8 +25,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.published import as_published, length, start
 from benchmarks.shapes import TOWERS, random_stack
-from core.backbone import Backbone
 from core.prompts import TEMPLATES
+from core.stack.backbone import Backbone
 from core.state import State
 from core.step import make_step
 

@@ -29,7 +29,7 @@ from core import Backbone, Concept, ConceptLab, Request, Settings
 from core.depict import draw_concept
 from core.emoji.judge import Judge
 from evolve import Run, mate
-from evolve.experiments.statistics import Array, signed
+from experiments.statistics import Array, signed
 
 EXAMPLE = Path(__file__).parent.parent / "runs" / "example"
 NEGATIVES = {

@@ -18,15 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.shapes import CATEGORY, NEGATIVES
-from core.backbone import Backbone
 from core.concept import Positive, Request
-from core.prior import draw_noise
 from core.prompts import TEMPLATES
 from core.settings import Settings
+from core.stack.backbone import Backbone
+from core.stack.prior import draw_noise
+from core.stack.text import tokenize
+from core.stack.wordbank import WordBank
 from core.state import State, initial_state
 from core.step import draw
-from core.text import tokenize
-from core.wordbank import WordBank
 
 
 def start(backbone: Backbone, n: int) -> State:

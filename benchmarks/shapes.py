@@ -16,9 +16,9 @@ import torch
 from diffusers import PriorTransformer, UnCLIPScheduler
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-from core.backbone import Backbone
-from core.emoji.tokenizer import word_tokenizer
 from core.prompts import TEMPLATES
+from core.stack.backbone import Backbone
+from training.tokenizer import word_tokenizer
 
 CATEGORY, NEGATIVES = "pet", ("dog", "cat", "rabbit", "hamster")
 WORDS, POSITIONS = 49408, 77

@@ -15,9 +15,9 @@ import torch
 
 from benchmarks.published import as_published, length, start
 from benchmarks.shapes import TOWERS, random_stack
-from core.backbone import EMOJI, Backbone
 from core.errors import ConceptreeError
 from core.prompts import TEMPLATES
+from core.stack.backbone import EMOJI, Backbone
 from core.step import make_step
 
 

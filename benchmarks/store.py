@@ -33,8 +33,8 @@ from typing import Any
 
 from rich.console import Console
 
-from evolve.lineage import ancestors, lineage
-from evolve.run import Run
+from evolve.family.lineage import ancestors, lineage
+from evolve.store.run import Run
 from tests.populations import BATCH, drawn, grown, population
 from ui.browse import draw_tree
 from ui.view.nearness import relatives

@@ -18,7 +18,7 @@ import torch
 
 from core import Backbone, Request, Settings
 from evolve import develop
-from evolve.workers import Workers
+from evolve.workers.pool import Workers
 
 FOUNDERS, AT_ONCE = 8, 2
 _SPIN = """

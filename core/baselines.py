@@ -18,11 +18,11 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from core import text
 from core.concept import RequestError, checked_word
-from core.diffusion import DRAWING_STEPS, GUIDANCE_SCALE, StableDiffusion
 from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
-from core.prior import CachedPrior, draw_noise
+from core.stack import text
+from core.stack.diffusion import DRAWING_STEPS, GUIDANCE_SCALE, StableDiffusion
+from core.stack.prior import CachedPrior, draw_noise
 
 PROMPT = "A photo of a {}"
 _ROWS_AT_ONCE = 64

@@ -34,14 +34,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.backbone import Backbone
 from core.constraints import normalise
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.prompts import TEMPLATES, fill
 from core.settings import PUBLISHED_STYLE_MIN_COSINE, Settings
-from core.wordbank import EncodeText
+from core.stack.backbone import Backbone
+from core.stack.wordbank import EncodeText
 
 MEMBERS, PROMPTS, SEEDS = 12, 8, 2
 # Learning rate and steps are not measured: this served on the embedded stack. Others have the published ones. With the

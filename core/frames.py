@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.prior import CachedPrior
-from core.text import Past, TextFeatures, embed, pooled, run_tower, tokenize
-from core.transfer import sent
+from core.stack.prior import CachedPrior
+from core.stack.text import Past, TextFeatures, embed, pooled, run_tower, tokenize
+from core.stack.transfer import sent
 
 NAME = "<concept>"
 

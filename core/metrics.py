@@ -17,7 +17,7 @@ from core.concept import Request
 from core.constraints import normalise
 from core.negatives import says_again
 from core.prompts import PANEL, PANEL_SEEDS
-from core.wordbank import WordBank, members
+from core.stack.wordbank import WordBank, members
 
 PANEL_STEPS, PANEL_GUIDANCE = 5, 4.0
 

@@ -18,14 +18,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from core import hub
 from core.constraints import normalise
 from core.errors import ConceptreeError
-from core.fingerprint import content_hash
-from core.loading import load_failure, quietly
 from core.negatives import Answer, Namer
-from core.offload import Turns
 from core.prompts import PORTRAIT
+from core.stack import hub
+from core.stack.fingerprint import content_hash
+from core.stack.loading import load_failure, quietly
+from core.stack.offload import Turns
 
 BLIP2 = "Salesforce/blip2-flan-t5-xl"  # what the authors asked
 _IMAGES_AT_ONCE = 8

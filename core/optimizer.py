@@ -25,10 +25,10 @@ from core.review import Review
 from core.segments import Event, Learner, Looker
 from core.settings import Settings
 from core.snapshot import SnapshotError, ids_of, pack, unpack
+from core.stack.transfer import sent
+from core.stack.wordbank import EncodeText, WordBank, lists, members
 from core.state import State, initial_state, make_constraints
 from core.step import Step, check_losses, in_text_space, make_step
-from core.transfer import sent
-from core.wordbank import EncodeText, WordBank, lists, members
 
 # How many learn side by side at most. Reading the weights is then shared by many rows (§5.6 of docs/design.md), while
 # memory stays bounded whatever is asked for, and a stop costs no more than one batch.

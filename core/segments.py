@@ -17,10 +17,10 @@ from core.namers import name_of, naming
 from core.negatives import Answer, Choice, Namer, first_answer, ranked_answer
 from core.prompts import drawn_for_question, question
 from core.review import Decision, Proposal, Review, ask
+from core.stack.wordbank import WordBank, members
 from core.state import State
 from core.stopping import done_early
 from core.streams import stream, stream_seed
-from core.wordbank import WordBank, members
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from core.concept import Parent, Positive, Request
 from core.constraints import normalise
 from core.prompts import TEMPLATES
 from core.settings import Settings
-from core.wordbank import WordBank
+from core.stack.wordbank import WordBank
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from core.concept import Request
 from core.constraints import bounds, contrast_loss, mix_loss, negative_term, normalise, weighted_similarity
 from core.errors import ConceptreeError
 from core.frames import NAME, Frames
-from core.prior import draw_noise
 from core.prompts import GROUPS, TEMPLATES
 from core.settings import Settings
+from core.stack.prior import draw_noise
+from core.stack.transfer import sent
 from core.state import Constraints, Numbers, State, adamw
 from core.streams import stream, stream_seed
-from core.transfer import sent
 
 Step = Callable[[State], tuple[State, Tensor]]
 # (vectors [n, k, d], one draw each) → image embeddings [n, width]
@@ -130,7 +130,7 @@ def make_embed(backbone: Any, settings: Settings, text_space: bool = False) -> E
 
 def make_step(backbone: Any, settings: Settings, text_space: bool = False, embed: Embed | None = None) -> Step:
     """The step for a batch whose requests agree in `settings.together()`. text_space: see `in_text_space`. embed: what
-    stands in place of text tower and prior, for models that have none (core/diffusion.py).
+    stands in place of text tower and prior, for models that have none (core/stack/diffusion.py).
     """
     embed = embed or make_embed(backbone, settings, text_space)
     loss = make_loss(settings)

@@ -1,11 +1,11 @@
 """The population engine: Requests from parents or for founders, developed and stored in a run, and their family."""
 
-from evolve.check import check
-from evolve.develop import develop
-from evolve.lineage import ancestors, descendants, lineage
+from evolve.family.lineage import ancestors, descendants, lineage
+from evolve.jobs.develop import develop
 from evolve.operators import mate, mutate
 from evolve.population import founders, likeness, populate
-from evolve.run import Individual, Run
+from evolve.store.check import check
+from evolve.store.run import Individual, Run
 
 __all__ = [
     "Individual",

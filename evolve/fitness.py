@@ -33,9 +33,9 @@ from deap import base
 from core.concept import Concept
 from core.constraints import normalise
 from core.metrics import consistency, imagine_panel, membership
-from core.wordbank import WordBank, members
-from evolve.rows import Entry
-from evolve.run import Run
+from core.stack.wordbank import WordBank, members
+from evolve.store.rows import Entry
+from evolve.store.run import Run
 
 OBJECTIVES = ("belongs", "differs", "novel", "consistent")
 NEIGHBOURS = 5

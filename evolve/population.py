@@ -16,10 +16,10 @@ import torch
 from core.concept import Avoid, Concept, Request, RequestError
 from core.metrics import mean_pairwise_similarity
 from core.negatives import says_again
+from core.stack.wordbank import lists, members
 from core.streams import stream, stream_seed
-from core.wordbank import lists, members
 from core.wording import counted
-from evolve.develop import develop
+from evolve.jobs.develop import develop
 
 
 def founders(

@@ -6,7 +6,7 @@
     values = box.evaluate([child, variant], archive=[one, other])
 
 Learning is done by the batch, so there is no `evaluate` of one individual at a time to `map`; `map` goes over batches.
-`evolve.evolution` is the loop over generations.
+`evolve.jobs.evolution` is the loop over generations.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 from deap import base
 
 from core.streams import stream_seed
-from evolve.develop import develop
 from evolve.fitness import evaluate
+from evolve.jobs.develop import develop
 from evolve.operators import mate, mutate
-from evolve.run import Run
 from evolve.selection import parents, survivors
+from evolve.store.run import Run
 
 
 def toolbox(backbone: Any, run: Run | None = None, method: str = "nsga2", **how: Any) -> base.Toolbox:

@@ -12,7 +12,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 
-from core.backbone import Backbone
+from core.stack.backbone import Backbone
 from tests.stacks import save_stack
 
 

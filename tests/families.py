@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.backbone import Backbone
 from core.concept import Avoid, Concept, Measurement, Negative, Parent, Positive, Request, concept_id
 from core.settings import Settings
-from evolve.run import Individual, Run
+from core.stack.backbone import Backbone
+from evolve.store.run import Individual, Run
 
 STACK = SimpleNamespace(where="emoji", version="tiny-1", fingerprint="f")
 

@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 import torch
 
-from core.prior import draw_noise
 from core.prompts import TEMPLATES, fill
+from core.stack.prior import draw_noise
 from core.step import draw
 
 STAND_IN = "cherry"  # an ordinary word in whose place the concept's vectors are put

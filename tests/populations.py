@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from core.concept import Concept
-from evolve.rows import row_of
-from evolve.run import Individual, Run
+from evolve.store.rows import row_of
+from evolve.store.run import Individual, Run
 from tests.families import concept, new_run
 
 BATCH = 24

@@ -42,7 +42,7 @@ from transformers import (
     XLMRobertaTokenizer,
 )
 
-from core.emoji.tokenizer import word_tokenizer
+from training.tokenizer import word_tokenizer
 
 CATEGORIES = {
     "pet": ["dog", "cat", "rabbit", "hamster", "parrot", "goldfish", "turtle", "horse"],

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from evolve import Run
-from evolve.jobs import new_job
+from evolve.jobs.job import new_job
 from ui.browse import draw_tree
 from ui.console import new_console
 from ui.demo import breed

@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from core.backbone import Backbone
-from core.emoji.figures import as_images, crispness
 from core.emoji.judge import FOLDER, Judge
-from core.emoji.pictures import BARE, PictureSource
-from core.emoji.render import Drawings, render
-from core.emoji.train import cache_folder
 from core.files import write_atomically
+from core.stack.backbone import Backbone
 from evolve import Individual, Run, likeness
-from evolve.inventions import CATEGORIES, PAIRS, SHOWN, judged
-from evolve.jobs import new_job
+from evolve.jobs.job import new_job
+from training.figures import as_images, crispness
+from training.inventions import CATEGORIES, PAIRS, SHOWN, judged
+from training.pictures import BARE, PictureSource
+from training.render import Drawings, render
+from training.train import cache_folder
 from ui.breed import IMAGES, KEEP
 from ui.console import new_console, say
 from ui.demo import breed

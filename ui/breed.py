@@ -13,20 +13,20 @@ from typing import Any
 from PIL import Image
 from rich.console import Console
 
-from core.backbone import Backbone
 from core.concept import Concept, Parent, Positive, Request
 from core.errors import ConceptreeError
 from core.optimizer import Report, total_steps
 from core.settings import Settings
+from core.stack.backbone import Backbone
 from core.streams import stream_seed
 from core.wording import counted
 from evolve import Individual, Run, develop, mate, mutate
-from evolve.jobs import Job, new_job
+from evolve.jobs.job import Job, new_job
+from evolve.jobs.portraits import are_known, portraits
 from evolve.operators import check_parents, one_of, spread_weights
-from evolve.parts import RunError
-from evolve.photos import Photograph, photo_parent, read_photo
-from evolve.portraits import are_known, portraits
-from evolve.run import SMALL
+from evolve.store.parts import RunError
+from evolve.store.photos import Photograph, photo_parent, read_photo
+from evolve.store.run import SMALL
 from ui.console import Course, say
 from ui.descent import announced
 from ui.pictures import checked_prompt, draw_all, drawings_of

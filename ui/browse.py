@@ -16,20 +16,20 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from core.backbone import Backbone
 from core.errors import ConceptreeError
 from core.files import write_atomically
-from core.hub import ALIASES
+from core.stack.backbone import Backbone
+from core.stack.hub import ALIASES
 from core.wording import counted
 from evolve import Run
-from evolve.captions import run_told
-from evolve.check import check
+from evolve.family.lineage import FORMATS, lost_ancestors, relatives
 from evolve.fitness import OBJECTIVES, of_run
-from evolve.jobs import Job, jobs
-from evolve.lineage import FORMATS, lost_ancestors, relatives
-from evolve.parts import Damage
-from evolve.rows import brief
-from evolve.run import Entry
+from evolve.jobs.job import Job, jobs
+from evolve.store.captions import run_told
+from evolve.store.check import check
+from evolve.store.parts import Damage
+from evolve.store.rows import brief
+from evolve.store.run import Entry
 from ui.console import printable, say, to_type
 from ui.descent import descent
 from ui.pictures import opened

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from ui import commands, family_commands
-from ui.experiment_commands import experiment
 
 
 def own_version() -> str:
@@ -69,7 +68,16 @@ def doctor(model: str, as_json: bool) -> None:
         sys.exit(1)
 
 
-for command in (*commands.COMMANDS, *family_commands.COMMANDS, experiment):
+@main.command(hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def experiment(words: tuple[str, ...]) -> None:
+    """Name the command that conducts experiments now."""
+    from core.errors import ConceptreeError
+
+    raise ConceptreeError(f"experiments are run from a checkout: python -m experiments {' '.join(words)}".rstrip())
+
+
+for command in (*commands.COMMANDS, *family_commands.COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from rich.console import Console, RenderableType
 
-from core.backbone import Backbone
 from core.exchange import read_embedding
 from core.files import write_atomically
+from core.stack.backbone import Backbone
 from evolve import Individual, Run
 from evolve.fitness import novelty
-from evolve.jobs import new_job
+from evolve.jobs.job import new_job
 from ui.breed import child, child_seed, learn_children, plan_of
 from ui.browse import draw_tree
 from ui.console import WIDTH_IN_FILES, duration, say, to_type

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from evolve import Individual
-from evolve.rows import Entry, brief
+from evolve.store.rows import Entry, brief
 
 
 def descent(each: Entry, names: Mapping[str, str]) -> str:

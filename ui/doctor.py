@@ -135,8 +135,8 @@ def examine_stack(found: Examination, model: str) -> None:
     from core.errors import ConceptreeError
 
     try:
-        from core.backbone import Backbone
         from core.calibration import reservation
+        from core.stack.backbone import Backbone
 
         backbone = Backbone.load(model)
         found.stack = {

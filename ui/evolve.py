@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from core.backbone import Backbone
 from core.optimizer import Report
+from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
-from evolve.evolution import (
+from evolve.jobs.evolution import (
     USER,
     Evolution,
     EvolutionError,
@@ -24,14 +24,14 @@ from evolve.evolution import (
     logbook,
     makes_parent,
 )
-from evolve.evolution import (
+from evolve.jobs.evolution import (
     choose as choose_parents,
 )
-from evolve.evolution import (
+from evolve.jobs.evolution import (
     evolve as generations_of,
 )
-from evolve.jobs import Job, new_job, unfinished
-from evolve.parts import RunError
+from evolve.jobs.job import Job, new_job, unfinished
+from evolve.store.parts import RunError
 from ui.breed import IMAGES, KEEP
 from ui.console import Course, say, to_type
 from ui.pictures import draw_all

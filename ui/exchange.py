@@ -16,7 +16,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from core.backbone import Backbone
 from core.concept import KINDS, Positive, Request
 from core.errors import ConceptreeError
 from core.exchange import (
@@ -32,10 +31,11 @@ from core.exchange import (
 )
 from core.optimizer import ConceptLab
 from core.settings import Settings
+from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Individual, Run, develop
-from evolve.captions import concept_told, run_told
-from evolve.run import LONGEST_COMMENT, RunError
+from evolve.store.captions import concept_told, run_told
+from evolve.store.run import LONGEST_COMMENT, RunError
 from ui.console import printable, say, to_type
 from ui.descent import born_of, mixed
 from ui.pictures import PROMPTS, Pictures, card_lines, draw_all, opened, usual_in

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from core.wording import counted
 from evolve import Run
-from evolve.kinship import (
+from evolve.family.kinship import (
     common_ancestors,
     extinct_lines,
     fertility,
@@ -20,8 +20,8 @@ from evolve.kinship import (
     nearest_common_ancestors,
     relatedness,
 )
-from evolve.lineage import ancestors, descendants
-from evolve.parts import Damage, RunError
+from evolve.family.lineage import ancestors, descendants
+from evolve.store.parts import Damage, RunError
 from ui.browse import add_row, new_table, print_json, rounded, warn_of
 from ui.console import say
 from ui.runs import family, open_run

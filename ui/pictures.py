@@ -10,12 +10,12 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
-from core.backbone import Backbone
 from core.depict import draw_concept, draw_truest
 from core.errors import ConceptreeError, PromptError
+from core.stack.backbone import Backbone
 from evolve import Individual, Run
-from evolve.captions import run_told
-from evolve.rows import Drawing
+from evolve.store.captions import run_told
+from evolve.store.rows import Drawing
 from ui.descent import born_of, parentage
 from ui.sheet import Card, save_sheet, sheet
 from ui.stack import asked, is_quick

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from core.backbone import Backbone
+from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
-from evolve.jobs import Job, job_named, jobs, unfinished
-from evolve.parts import RunError
+from evolve.jobs.job import Job, job_named, jobs, unfinished
+from evolve.store.parts import RunError
 from ui.breed import learn_planned
 from ui.console import say, to_type
 from ui.evolve import learn_generations, say_choice

@@ -16,10 +16,10 @@ from core.errors import ConceptreeError
 from core.files import StorageError
 from core.wording import did_you_mean
 from evolve import Run
-from evolve.jobs import jobs
-from evolve.lineage import lineage
-from evolve.parts import Damage
-from evolve.run import RunError
+from evolve.family.lineage import lineage
+from evolve.jobs.job import jobs
+from evolve.store.parts import Damage
+from evolve.store.run import RunError
 
 LONGEST_NAME = 80
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from rich.console import Console
 
-from core.backbone import Backbone
 from core.concept import Concept, Request
 from core.namers import name_of
 from core.negatives import Namer
@@ -21,9 +20,10 @@ from core.optimizer import MOST_AT_ONCE, ConceptLab, Report, total_steps
 from core.review import Decision, Proposal, ReviewError
 from core.segments import Event
 from core.settings import Settings
+from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Individual, Run, develop, founders, likeness
-from evolve.jobs import Job, new_job
+from evolve.jobs.job import Job, new_job
 from evolve.population import start_apart, starts
 from ui.console import Course, say, to_type
 from ui.pictures import Pictures, draw_all, sheet_of, undrawn

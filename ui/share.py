@@ -11,13 +11,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from core.backbone import Backbone
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
-from evolve.familyfile import LARGEST_FILE, Family, FamilyError, packed, read_family
-from evolve.share import Adopted, OtherRunError, adopt, family_of
+from evolve.family.familyfile import LARGEST_FILE, Family, FamilyError, packed, read_family
+from evolve.family.share import Adopted, OtherRunError, adopt, family_of
 from ui.browse import told_missing
 from ui.console import say, to_type
 from ui.exchange import stem_of

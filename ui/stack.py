@@ -12,18 +12,18 @@ from typing import Any
 import click
 from rich.console import Console
 
-from core.backbone import EMOJI, Backbone
 from core.calibration import reservation
 from core.concept import checked_word
 from core.errors import ConceptreeError, StackError
-from core.hub import is_id
 from core.namers import BLIP2, NamerError, asking, vqa_namer
 from core.negatives import Namer, says_again
 from core.settings import Settings, SettingsError
-from core.wordbank import members
+from core.stack.backbone import EMOJI, Backbone
+from core.stack.hub import is_id
+from core.stack.wordbank import members
 from core.wording import did_you_mean
 from evolve import Run
-from evolve.about import lasting
+from evolve.store.about import lasting
 from ui.console import say
 
 SMALL = 1e9  # bytes of weights

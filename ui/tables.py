@@ -12,10 +12,10 @@ from PIL import Image
 from rich import box
 from rich.table import Table
 
-from core.backbone import EMOJI, Backbone
 from core.errors import ConceptreeError
 from core.metrics import imagine_panel, similarities, word_similarity
-from core.wordbank import WordBank
+from core.stack.backbone import EMOJI, Backbone
+from core.stack.wordbank import WordBank
 from core.wording import counted
 from evolve import Individual
 from ui.console import printable

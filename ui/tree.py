@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw
 from core.files import write_atomically
 from core.png import png_bytes
 from core.wording import counted
-from evolve.layout import Layout, layout
-from evolve.parts import RunError
+from evolve.family.layout import Layout, layout
+from evolve.store.parts import RunError
 from ui.console import printable
 from ui.sheet import (
     CARD,
@@ -126,7 +126,7 @@ class Scene:
 
 
 def scene(title: str, graph: nx.DiGraph, pictures: Mapping[str, Image.Image]) -> Scene:
-    """A family (see `evolve.lineage`) as shapes; pictures by concept, as far as there are any.
+    """A family (see `evolve.family.lineage`) as shapes; pictures by concept, as far as there are any.
 
     Raises:
         RunError: nobody is in it, or more than fit on a picture that one can look at.

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from core.backbone import Backbone
+from core.stack.backbone import Backbone
 from core.wording import counted
-from evolve.jobs import Job
-from evolve.workers import AT_ONCE, WorkerError, Workers
+from evolve.jobs.job import Job
+from evolve.workers.pool import AT_ONCE, WorkerError, Workers
 from ui.console import say
 from ui.stack import asked
 

@@ -17,10 +17,10 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from core.emoji.teacher import SIDE, JudgeNet, WordNet
+from core.emoji.networks import SIDE, JudgeNet, WordNet
 from core.errors import ConceptreeError
 from core.files import write_atomically
-from core.fingerprint import content_hash
+from core.stack.fingerprint import content_hash
 
 FOLDER = Path(__file__).parent / "weights" / "judge"
 

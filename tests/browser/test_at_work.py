@@ -9,8 +9,8 @@ import pytest
 
 from core.segments import Event
 from evolve import Run
-from evolve.jobs import new_job
-from evolve.looks import add_looks
+from evolve.jobs.job import new_job
+from evolve.store.looks import add_looks
 from tests.families import concept, picture
 
 pytestmark = pytest.mark.browser

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from evolve import Run
-from evolve.evolution import generations
-from evolve.jobs import jobs
+from evolve.jobs.evolution import generations
+from evolve.jobs.job import jobs
 from tests.browser.test_story import MINUTES, settled, wait_for
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,6 @@ import pytest
 import torch
 from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline, StableDiffusionPipeline
 
-from core.backbone import Backbone
 from core.baselines import (
     decoder_negation,
     imagine_apart,
@@ -18,8 +17,9 @@ from core.baselines import (
     stable_diffusion_negation,
 )
 from core.concept import RequestError
-from core.diffusion import StableDiffusion
 from core.errors import PromptError, VectorError
+from core.stack.backbone import Backbone
+from core.stack.diffusion import StableDiffusion
 from tests.diffusion import save_sd
 from tests.stacks import save_stack
 

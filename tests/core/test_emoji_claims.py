@@ -14,8 +14,8 @@ from core import Backbone, ConceptLab, Request, Settings
 from core.concept import Avoid, Parent
 from core.constraints import normalise
 from core.metrics import imagine_panel, imagine_word, mean_pairwise_similarity, word_similarity
+from core.stack.wordbank import WordBank
 from core.streams import stream_seed
-from core.wordbank import WordBank
 
 FOUNDERS, STEPS, SEGMENT = 6, 300, 60
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)

@@ -10,17 +10,17 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import core.offload
-from core.backbone import Backbone
+import core.stack.offload
 from core.concept import Avoid, Parent, Request
 from core.frames import NAME, Frames
 from core.optimizer import ConceptLab
-from core.prior import draw_noise
 from core.prompts import TEMPLATES
 from core.settings import Settings
+from core.stack.backbone import Backbone
+from core.stack.prior import draw_noise
+from core.stack.text import encode
 from core.state import initial_state
 from core.step import in_text_space, make_step
-from core.text import encode
 
 RNG = np.random.default_rng(0)
 
@@ -132,7 +132,7 @@ def test_between_two_boundaries_nothing_waits_for_the_device(stack_folder, text_
 
 
 def test_where_models_take_turns_a_step_brings_its_own_back(stack_folder, monkeypatch):
-    monkeypatch.setattr(core.offload, "moved", lambda home, device: home.clone())
+    monkeypatch.setattr(core.stack.offload, "moved", lambda home, device: home.clone())
     request = Request("pet", negatives=("cat",), seed=1, settings=Settings(steps=4, segment=1))
     plain, turns = (Backbone.load(stack_folder, "cpu", offload=offload) for offload in (False, True))
     (concept,), (other,) = (ConceptLab(stack, draw=True).run([request]) for stack in (plain, turns))

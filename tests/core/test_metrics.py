@@ -22,7 +22,7 @@ from core.metrics import (
 )
 from core.prompts import GROUPS, PANEL, PANEL_SEEDS, TEMPLATES, drawn_for_question, fill, question
 from core.settings import Settings
-from core.wordbank import WordBank, members
+from core.stack.wordbank import WordBank, members
 
 X, Y = torch.eye(2)
 DIAGONAL = (X + Y) * 7  # lengths play no part

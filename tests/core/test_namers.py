@@ -30,10 +30,10 @@ from transformers import (
 from transformers.utils import logging
 
 import core.namers
-import core.offload
-from core.emoji.tokenizer import word_tokenizer
+import core.stack.offload
 from core.namers import BLIP2, NamerError, asking, canned_namer, name_of, vqa_namer
 from tests.stacks import MEMBERS, SEEN, WORDS, cache_as_hub, liven, save_blip2
+from training.tokenizer import word_tokenizer
 
 QUESTION = "what kind of pet is in this photo"
 PICTURES = [Image.new("RGB", (40, 32), colour) for colour in ("red", "blue")]
@@ -199,7 +199,7 @@ def test_sampled_answers_have_their_share_and_depend_on_no_neighbour(kind, reque
 
 def test_half_precision_and_a_place_on_the_device_only_while_it_answers(blip2, monkeypatch):
     journeys, rested = [], []
-    monkeypatch.setattr(core.offload, "moved", lambda home, device: journeys.append(home) or home.clone())
+    monkeypatch.setattr(core.stack.offload, "moved", lambda home, device: journeys.append(home) or home.clone())
     namer = vqa_namer(blip2, answers=2, dtype=torch.bfloat16, make_room=lambda: rested.append(len(journeys)))
     assert not journeys
     assert len(namer(PICTURES, QUESTION)) == 2

@@ -11,11 +11,11 @@ import torch
 from diffusers import KandinskyPriorPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 
-from core.backbone import Backbone
-from core.diffusion import SDConceptLab, StableDiffusion, image_request
 from core.exchange import CLIP_G, CLIP_H, CLIP_L, Embedding, read_embedding, readers, suffix, write_embedding
 from core.settings import Settings
-from core.text import encode
+from core.stack.backbone import Backbone
+from core.stack.diffusion import SDConceptLab, StableDiffusion, image_request
+from core.stack.text import encode
 from evolve import Run, develop
 from evolve.operators import mate
 from tests.diffusion import save_prior_21, save_sd, sdxl_pipeline

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evolve import Run
-from evolve.share import family_file
+from evolve.family.share import family_file
 from tests.families import by_letter, family
 
 

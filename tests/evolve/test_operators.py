@@ -15,9 +15,9 @@ from core import Request, Settings
 from core.concept import Parent, RequestError
 from core.constraints import normalise
 from core.optimizer import ConceptLab
+from core.stack.wordbank import WordBank
 from core.state import initial_state, make_constraints
 from core.step import Draw, make_loss
-from core.wordbank import WordBank
 from evolve import develop, mate, mutate
 from evolve.operators import LEAST_SHARE, NO_SPREAD, spread_weights
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import evolve.portraits
+import evolve.jobs.portraits
 import ui.breed
 from core import Settings
 from core.concept import RequestError
@@ -20,7 +20,7 @@ from core.errors import ConceptreeError
 from core.optimizer import ConceptLab
 from core.state import weights_of
 from evolve import Run
-from evolve.jobs import jobs, new_job, unfinished
+from evolve.jobs.job import jobs, new_job, unfinished
 from tests.families import picture
 from tests.typed import good, one_line, run
 from ui.breed import MOST_CHILDREN, WORD_LAMBDA, ParentError, learn_planned, plan_children, plan_variations, requests_of
@@ -163,7 +163,7 @@ def test_the_second_breeding_from_a_parent_draws_it_no_more(pets, backbone, monk
     plan = plan_children(pets, backbone, **two(pets))
     first = settled(plan, pets, backbone)
     assert "Drawing the parents (" in capsys.readouterr().out
-    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
     assert settled(plan, pets, backbone) == first
     assert "Drawing" not in capsys.readouterr().out
     shutil.rmtree(pets.folder / "portraits")
@@ -260,7 +260,7 @@ def test_strengths_have_bounds(pets, backbone, strength):
 def test_a_parent_given_twice_or_of_another_kind_is_refused_before_anything_is_drawn(pets, backbone, monkeypatch):
     one = names(pets)[0]
     (style,) = Run.open(pets.folder.parent / "paintings").individuals()
-    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
     with pytest.raises(ParentError, match=f"the parent '{one}' is given twice: give it once"):
         plan_children(pets, backbone, **two(pets, parents=[(one, 0.5), (pets.find(one).id, 0.5)]))
     with pytest.raises(RequestError, match="the parents have different kinds"):
@@ -317,7 +317,7 @@ def test_what_was_made_of_a_plan_is_kept_and_old_plans_still_serve(pets, backbon
     assert job.status().state == "stopped"
     requests = job.requests()
     old = new_job(pets, "breed", {"requests": [request.to_json() for request in requests]})
-    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: pytest.fail("drawn again"))
     shutil.rmtree(pets.folder / "portraits")
     children = learn_planned(job, pets, backbone, new_console())
     assert [each.concept.request for each in children] == requests
@@ -325,7 +325,7 @@ def test_what_was_made_of_a_plan_is_kept_and_old_plans_still_serve(pets, backbon
 
 
 def test_ctrl_c_while_the_parents_are_drawn_says_what_is_kept(pets, monkeypatch):
-    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     result = run("breed", "pets", "--parent", names(pets)[0], "--runs", pets.folder.parent)
     assert result.exit_code == 130 and "nothing yet" in result.output and "resume pets" in result.output
 

@@ -19,9 +19,9 @@ from PIL import Image
 import ui.browse
 from core.errors import ConceptreeError
 from evolve.fitness import of_run
-from evolve.jobs import new_job
-from evolve.parts import Room
-from evolve.run import CONCEPTS, DRAWINGS, NOTES, Run
+from evolve.jobs.job import new_job
+from evolve.store.parts import Room
+from evolve.store.run import CONCEPTS, DRAWINGS, NOTES, Run
 from tests.families import STACK, by_letter, concept, family, new_run
 from ui.browse import described
 from ui.cli import main

@@ -15,7 +15,7 @@ from PIL import Image
 import ui.cli
 import ui.demo
 from core.emoji.judge import Judge
-from core.emoji.teacher import WordNet
+from core.emoji.networks import WordNet
 from core.exchange import read_embedding
 from evolve import Run
 from tests.stacks import CATEGORIES, MEMBERS

@@ -10,8 +10,8 @@ import pytest
 import ui.evolve
 from core.wording import counted
 from evolve import Run
-from evolve.evolution import generations
-from evolve.jobs import jobs, unfinished
+from evolve.jobs.evolution import generations
+from evolve.jobs.job import jobs, unfinished
 from tests.typed import good, one_line, run
 
 QUICK = ("--steps", 2, "--children", 2, "--population", 3, "--seed", 4)

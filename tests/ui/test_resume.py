@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from core.review import Decision
 from evolve import Run
-from evolve.jobs import jobs, new_job, unfinished
+from evolve.jobs.job import jobs, new_job, unfinished
 from tests.typed import good
 from ui.cli import main
 from ui.seed import plan_founders

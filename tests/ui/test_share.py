@@ -12,8 +12,8 @@ import pytest
 from core.concept import Parent
 from core.files import StorageError
 from evolve import Run
-from evolve.familyfile import FamilyError, read_family
-from evolve.share import family_file, family_of
+from evolve.family.familyfile import FamilyError, read_family
+from evolve.family.share import family_file, family_of
 from tests.families import STACK, by_letter, family, learned
 from tests.typed import good, one_line
 from tests.typed import run as run_command

@@ -11,10 +11,10 @@ from huggingface_hub import constants
 
 import ui.stack
 from core import Backbone, ConceptreeError, Settings
-from core.hub import ALIASES, download_command
 from core.namers import BLIP2, canned_namer, name_of
+from core.stack.hub import ALIASES, download_command
 from evolve import Run
-from evolve.jobs import new_job
+from evolve.jobs.job import new_job
 from tests.families import learned
 from tests.stacks import cache_as_hub, save_blip2, save_stack
 from tests.typed import good, one_line

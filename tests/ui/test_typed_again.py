@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 import ui.seed
-from core.backbone import Backbone
 from core.errors import StackError
+from core.stack.backbone import Backbone
 from evolve import Run
 from tests.families import STACK, learned, new_run
 from tests.typed import one_line, run

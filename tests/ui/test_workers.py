@@ -1,4 +1,4 @@
-"""--workers and --address, as a person types them; what they learn is tested in tests/evolve/test_workers.py."""
+"""--workers and --address, as a person types them; what they learn is tested in tests/evolve/workers/test_pool.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import torch
 from rich.console import Console
 
 from evolve import Run
-from evolve.jobs import new_job
-from evolve.workers import WorkerError
+from evolve.jobs.job import new_job
+from evolve.workers.pool import WorkerError
 from tests.typed import one_line
 from ui.workers import checked_workers, learning
 
@@ -25,7 +25,7 @@ def test_what_cannot_be_understood_is_one_line(stack_folder, tmp_path, given):
 
 
 def test_without_ray_one_line_says_how_to_install_it(stack_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("evolve.cluster.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("evolve.workers.cluster.importlib.util.find_spec", lambda name: None)
     line = seeded(stack_folder, tmp_path, "--workers", "ray")
     assert line == "conceptree: workers need Ray, which is not installed: pip install 'conceptree[ray]'"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.wording import counted
-from evolve.parts import Damage
+from evolve.store.parts import Damage
 from ui.view.text import plain
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evolve.run import Drawing, Entry
+from evolve.store.run import Drawing, Entry
 
 
 def described(entry: Entry, drawing: Drawing | None = None) -> str:

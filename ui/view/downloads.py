@@ -11,7 +11,7 @@ from pathlib import Path
 from core.errors import ConceptreeError
 from core.exchange import Embedding, readers, suffix, write_embedding, write_sidecar
 from evolve import Run
-from evolve.run import Drawing
+from evolve.store.run import Drawing
 from ui.exchange import provenance_of, stem_of, token_of
 from ui.pictures import opened
 

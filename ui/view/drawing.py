@@ -16,7 +16,7 @@ from typing import IO
 from core.errors import ConceptreeError, PromptError
 from core.prompts import TEMPLATES
 from evolve import Run
-from evolve.run import Entry
+from evolve.store.run import Entry
 from ui.pictures import PROMPTS, checked_prompt, drawings_of
 from ui.stack import can_draw, is_quick
 from ui.view import model, preview

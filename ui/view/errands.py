@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from evolve import Run
-from evolve.run import Entry
+from evolve.store.run import Entry
 from ui.view import drawing
 from ui.view.text import plain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.wording import counted
-from evolve.kinship import (
+from evolve.family.kinship import (
     extinct_lines,
     fertility,
     founder_shares,

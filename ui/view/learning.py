@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.wording import counted
 from evolve import Run
-from evolve.jobs import Job, Status
+from evolve.jobs.job import Job, Status
 from ui.view import links
 from ui.view.text import left, plain, shortened
 

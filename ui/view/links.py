@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import streamlit as st
 
-from evolve.run import Drawing
+from evolve.store.run import Drawing
 
 PICTURES, LOOKS, PHOTOS = "pictures", "looks", "photos"
 

@@ -9,7 +9,7 @@ from threading import RLock
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.backbone import Backbone
+from core.stack.backbone import Backbone
 from evolve import Run
 from ui.stack import check_made_on, open_stack
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import streamlit as st
 import torch
 
-from core.backbone import Backbone
 from core.metrics import imagine_panel, nearest_words
-from core.wordbank import WordBank
+from core.stack.backbone import Backbone
+from core.stack.wordbank import WordBank
 from evolve import Individual
 from evolve.fitness import NEIGHBOURS, OBJECTIVES, evaluate
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from evolve.evolution import Generation
+from evolve.jobs.evolution import Generation
 from evolve.selection import RATED
 
 COLUMNS = ["generation", "objective", "which", "value"]

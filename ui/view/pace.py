@@ -10,11 +10,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.backbone import Backbone
 from core.concept import Request
 from core.errors import ConceptreeError
 from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab
+from core.stack.backbone import Backbone
 from ui.pictures import candidates_on
 from ui.seed import Plan
 from ui.stack import can_draw

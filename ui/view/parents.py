@@ -13,7 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.files import StorageError
-from evolve.photos import PhotoError, Photograph, read_photo
+from evolve.store.photos import PhotoError, Photograph, read_photo
 from ui.view.store import Opened
 
 LONGEST = 60  # characters of a photograph's name, of at most four bytes each
@@ -94,7 +94,7 @@ def moved(shares: Mapping[str, int], one: str, share: int, total: int = 100) -> 
 
 
 def uploaded(name: str, content: bytes, cutout: bool = False) -> Photograph:
-    """A photograph as somebody's browser sent it. cutout: without its background, see `evolve.photos.cut_out`.
+    """A photograph as somebody's browser sent it. cutout: without its background, see `evolve.store.photos.cut_out`.
 
     Raises:
         PhotoError: it is none, or nothing can be seen in it.

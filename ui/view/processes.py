@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.files import StorageError
 from evolve import Run
-from evolve.jobs import Job, Status
+from evolve.jobs.job import Job, Status
 
 AT_WORK = ("starting", "working")  # states in which somebody is at a job
 

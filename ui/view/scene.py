@@ -11,10 +11,10 @@ from typing import Any
 import networkx as nx
 
 from core.wording import counted
-from evolve.focus import Focus, focus, folded
-from evolve.layout import layout
-from evolve.lineage import ABSENT, members
-from evolve.run import Entry, Photo
+from evolve.family.focus import Focus, focus, folded
+from evolve.family.layout import layout
+from evolve.family.lineage import ABSENT, members
+from evolve.store.run import Entry, Photo
 from ui.tree import SAID
 from ui.view import links
 from ui.view.store import Opened

@@ -1,6 +1,6 @@
 """Portraits of those who are chosen as parents, drawn while a person still thinks: their child need not wait for them.
 
-They are the ones that the job would draw (`evolve.portraits`), so that a child is the same with or without them.
+They are the ones that the job would draw (`evolve.jobs.portraits`), so that a child is the same with or without them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock, Thread
 
-from core.backbone import Backbone
 from core.errors import ConceptreeError
+from core.stack.backbone import Backbone
 from evolve import Run
-from evolve.portraits import portraits
+from evolve.jobs.portraits import portraits
 from ui.breed import IMAGES, KEEP
 from ui.stack import can_draw, is_quick
 from ui.view import preview

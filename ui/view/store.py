@@ -13,9 +13,9 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve import Run
-from evolve.jobs import Job, Status, jobs
-from evolve.parts import Damage
-from evolve.run import Drawing, Entry
+from evolve.jobs.job import Job, Status, jobs
+from evolve.store.parts import Damage
+from evolve.store.run import Drawing, Entry
 from ui.runs import family, open_run, run_names
 from ui.view import links, processes
 

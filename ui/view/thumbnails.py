@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from core.errors import ConceptreeError
 from core.png import texts_in, xmp_of
-from evolve.run import PHOTO, PICTURE
+from evolve.store.run import PHOTO, PICTURE
 from ui.pictures import opened
 from ui.runs import checked_name
 from ui.view.links import LOOKS, PHOTOS, PICTURES

@@ -12,7 +12,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Run
-from evolve.run import Change
+from evolve.store.run import Change
 from ui.view.text import plain, shortened
 
 WAIT = 5.0  # seconds for whoever is writing, before a person is told

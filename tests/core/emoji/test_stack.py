@@ -9,11 +9,11 @@ import pytest
 import torch
 from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline
 
-from core.backbone import EMOJI, Backbone
 from core.emoji.judge import Judge
-from core.emoji.stages import JUDGE_CHANNELS, JUDGE_WIDTH, Workshop
-from core.emoji.teacher import JudgeNet
+from core.emoji.networks import JudgeNet
 from core.namers import vqa_namer
+from core.stack.backbone import EMOJI, Backbone
+from training.stages import JUDGE_CHANNELS, JUDGE_WIDTH, Workshop
 
 PROMPTS = ["a photo of a cat", "a pencil sketch of a guitar on a blue background"]
 SEEDS = [3, 5]

@@ -16,10 +16,10 @@ from streamlit.testing.v1 import AppTest
 from core.files import StorageError
 from core.segments import Event
 from evolve import Run
-from evolve.jobs import Job, jobs, new_job
-from evolve.looks import add_looks, add_names
-from evolve.parts import RunError
-from evolve.photos import PhotoError
+from evolve.jobs.job import Job, jobs, new_job
+from evolve.store.looks import add_looks, add_names
+from evolve.store.parts import RunError
+from evolve.store.photos import PhotoError
 from tests.families import concept, family, learned, picture
 from tests.pages import page, text
 from ui.view import processes, sittings

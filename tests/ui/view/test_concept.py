@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.concept import Measurement, Negative
 from core.errors import PromptError
 from evolve import Run
-from evolve.jobs import new_job
+from evolve.jobs.job import new_job
 from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
 from ui.view import curves, drawing, nearness

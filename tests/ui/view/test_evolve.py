@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from core import Settings
-from evolve.evolution import Evolution, Generation, choose, write_down
-from evolve.jobs import job_named, jobs, new_job
+from evolve.jobs.evolution import Evolution, Generation, choose, write_down
+from evolve.jobs.job import job_named, jobs, new_job
 from tests.pages import page, text
 from ui.view import processes
 

@@ -17,9 +17,9 @@ from core.errors import ConceptreeError
 from core.review import Decision, Proposal
 from core.segments import Event
 from evolve import Run, likeness
-from evolve.jobs import Job, Stopped, new_job
-from evolve.looks import add_looks, add_names
-from evolve.steering import Steering
+from evolve.jobs.job import Job, Stopped, new_job
+from evolve.jobs.steering import Steering
+from evolve.store.looks import add_looks, add_names
 from tests.families import concept, picture
 from tests.pages import addresses, alts, page, text
 from ui.view import processes
@@ -228,7 +228,7 @@ def test_going_back_is_queued_too(run, job):
 def test_what_cannot_be_followed_is_said_at_once(run, job, monkeypatch, decision, problem):
     looked(job)
     monkeypatch.setattr(steering.model, "backbone", lambda run: loaded)
-    from core.backbone import Backbone
+    from core.stack.backbone import Backbone
 
     loaded = Backbone.load(run.about["stack"]["where"])
     with pytest.raises(ConceptreeError, match=problem):

@@ -7,9 +7,9 @@ import math
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
-import evolve.ratings
+import evolve.store.ratings
 from evolve import Run
-from evolve.ratings import answer, answers, new_session, sessions
+from evolve.store.ratings import answer, answers, new_session, sessions
 from tests.families import by_letter, new_run, picture
 from tests.pages import addresses, alts, page, text
 
@@ -138,7 +138,7 @@ def test_also_after_the_last(run):
 
 
 def test_an_answer_that_cannot_be_kept_is_told_and_asked_again(run, monkeypatch):
-    monkeypatch.setattr(evolve.ratings, "WAIT", 0.1)
+    monkeypatch.setattr(evolve.store.ratings, "WAIT", 0.1)
     session = begun(run)
     app = rate(session=session.id)
     with FileLock(run.folder / ".lock"):

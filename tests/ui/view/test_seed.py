@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from evolve import Run
-from evolve.jobs import jobs
+from evolve.jobs.job import jobs
 from tests.families import new_run
 from tests.pages import page, text
 from ui.view import processes

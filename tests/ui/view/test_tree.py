@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from evolve.jobs import new_job
+from evolve.jobs.job import new_job
 from tests.families import by_letter, concept, new_run
 from tests.pages import alts, page, text
 from ui.view import store
@@ -233,7 +233,7 @@ def test_a_name_that_nobody_has_is_said_with_those_that_are_near(run, names):
 def test_a_large_family_is_folded_and_opens(tmp_path, monkeypatch):
     monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
     monkeypatch.setattr("ui.view.screens.tree.MOST", 20)
-    monkeypatch.setattr("evolve.focus.focus.__defaults__", ((), (), 100, ()))
+    monkeypatch.setattr("evolve.family.focus.focus.__defaults__", ((), (), 100, ()))
     run = new_run(tmp_path / "pets")
     founders = run.add([concept(seed) for seed in range(60)])
     run.add([concept(100 + seed, [founders[0].concept]) for seed in range(60)])

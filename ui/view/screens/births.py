@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from evolve import Run
-from evolve.jobs import Job
+from evolve.jobs.job import Job
 from ui.view import learning, links, processes, store
 from ui.view.store import Opened
 from ui.view.text import plain

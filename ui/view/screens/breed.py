@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from core.backbone import Backbone
 from core.concept import Array
 from core.errors import ConceptreeError
+from core.stack.backbone import Backbone
 from evolve import Individual
-from evolve.jobs import new_job
-from evolve.photos import PhotoError, Photograph, photo_parent
+from evolve.jobs.job import new_job
+from evolve.store.photos import PhotoError, Photograph, photo_parent
 from ui.breed import SPREAD, plan_children, plan_variations
 from ui.stack import can_draw, check_words, chosen_settings
 from ui.view import links, model, preview, processes, sittings

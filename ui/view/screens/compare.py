@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Individual
-from evolve.run import Drawing, Entry
+from evolve.store.run import Drawing, Entry
 from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole, usual_in
 from ui.view import damage, differences, drawing, errands, links, store, undo
 from ui.view.described import described

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import ConceptreeError
-from evolve.run import Entry
+from evolve.store.run import Entry
 from ui.view import damage, links, store, undo
 from ui.view.screens import drawings, opinion, origin
 from ui.view.store import Opened

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve import Run
-from evolve.run import Entry
+from evolve.store.run import Entry
 from ui.pictures import is_whole
 from ui.stack import words_unknown_in
 from ui.view import drawing, errands, links, model

@@ -9,9 +9,9 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from evolve.evolution import USER, Generation, asked_of, awaits_choice, choose, generations, logbook
-from evolve.jobs import Job, Status, job_named, new_job
-from evolve.rows import Entry
+from evolve.jobs.evolution import USER, Generation, asked_of, awaits_choice, choose, generations, logbook
+from evolve.jobs.job import Job, Status, job_named, new_job
+from evolve.store.rows import Entry
 from ui.evolve import COMMAND, plan_evolution
 from ui.view import damage, learning, links, model, objectives, processes, store, undo
 from ui.view.cards import Card, cards

@@ -12,7 +12,7 @@ from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
-from evolve.run import Drawing, Entry
+from evolve.store.run import Drawing, Entry
 from ui.view import damage, links, store, undo
 from ui.view.cards import Card, cards, choose
 from ui.view.described import described

@@ -8,8 +8,8 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from evolve.parts import Damage
-from evolve.run import Entry
+from evolve.store.parts import Damage
+from evolve.store.run import Entry
 from ui.share import open_family
 from ui.view import damage as damaged
 from ui.view import learning, links, processes, store

@@ -9,9 +9,9 @@ from core.errors import ConceptreeError
 from core.exchange import readers
 from core.wording import counted
 from evolve import Run
-from evolve.jobs import jobs
-from evolve.run import Entry
-from evolve.share import family_file
+from evolve.family.share import family_file
+from evolve.jobs.job import jobs
+from evolve.store.run import Entry
 from ui.exchange import stem_of
 from ui.view import links, undo
 from ui.view.downloads import FORMS, zipped

@@ -12,7 +12,7 @@ from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Individual, Run
 from evolve.fitness import of_run
-from evolve.run import Descent, Entry
+from evolve.store.run import Descent, Entry
 from ui.pictures import is_whole
 from ui.view import curves, kin, links, model, nearness, store
 from ui.view.described import described

@@ -14,9 +14,9 @@ from core.errors import ConceptreeError
 from core.review import Decision
 from core.wording import counted
 from evolve import Run, likeness
-from evolve.jobs import Job, Status
-from evolve.looks import Look
-from evolve.parts import Damage
+from evolve.jobs.job import Job, Status
+from evolve.store.looks import Look
+from evolve.store.parts import Damage
 from ui.runs import open_run
 from ui.view import learning, links, processes, store
 from ui.view.processes import AT_WORK

@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from evolve.parts import Damage
-from evolve.ratings import (
+from evolve.store.parts import Damage
+from evolve.store.ratings import (
     SCALE,
     Answer,
     Question,

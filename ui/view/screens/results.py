@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.wording import counted
-from evolve.ratings import SCALE, Answer, Mean, Session, Share, as_csv, means, overall, shares
+from evolve.store.ratings import SCALE, Answer, Mean, Session, Share, as_csv, means, overall, shares
 from ui.view.curves import GREY
 from ui.view.store import Opened
 

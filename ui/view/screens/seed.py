@@ -7,14 +7,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.backbone import Backbone
 from core.errors import ConceptreeError
 from core.namers import name_of
 from core.prompts import question
-from core.wordbank import members
+from core.stack.backbone import Backbone
+from core.stack.wordbank import members
 from core.wording import counted
 from evolve import Run
-from evolve.jobs import new_job
+from evolve.jobs.job import new_job
 from ui.runs import checked_name, new_run, run_names
 from ui.seed import PAGE, Plan, plan_founders
 from ui.stack import can_draw, chosen_settings

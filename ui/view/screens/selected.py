@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ConceptreeError
-from evolve.run import Entry
+from evolve.store.run import Entry
 from ui.tree import SAID
 from ui.view import links, store, undo
 from ui.view.parents import choose, parents_of

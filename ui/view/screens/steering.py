@@ -1,6 +1,6 @@
 """What a person decides about what is being learned: at once where the job asks, else at a concept's next look.
 
-The page only queues it (`evolve.steering`); the job follows.
+The page only queues it (`evolve.jobs.steering`); the job follows.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from core.concept import Negative, Request
 from core.errors import ConceptreeError
 from core.review import Decision, Proposal, checked
 from evolve import Run
-from evolve.jobs import Job
-from evolve.looks import Look
-from evolve.steering import Question
+from evolve.jobs.job import Job
+from evolve.jobs.steering import Question
+from evolve.store.looks import Look
 from ui.stack import check_words
 from ui.view import learning, links, model
 from ui.view.text import plain, shortened

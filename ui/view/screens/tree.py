@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.wording import counted
-from evolve.focus import MOST
+from evolve.family.focus import MOST
 from ui.tree import BIRTHS, SAID
 from ui.view import kin, links, store, undo
 from ui.view.family import family

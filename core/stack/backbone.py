@@ -1,0 +1,519 @@
+"""A Kandinsky-style stack of models, loaded part by part: encode, imagine, draw.
+
+A stack is what a prior's pipeline (`KandinskyPriorPipeline`, `KandinskyV22PriorPipeline`) and a decoder's
+(`KandinskyPipeline`, `KandinskyV22Pipeline`) save, loaded through diffusers' and transformers' own classes. What is
+imagined and drawn equals what those pipelines give for the same seeds and settings; unlike theirs, imagining is
+differentiable in a concept's vectors. Where the folders are is `core/stack/hub.py`'s part.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from threading import RLock
+from types import MethodType
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from safetensors import SafetensorError
+from torch import Tensor
+
+from core.errors import PromptError, StackError, VectorError
+from core.stack import hub, text
+from core.stack.device import device_named, precision_named
+from core.stack.fingerprint import content_hash
+from core.stack.hub import EMOJI
+from core.stack.loading import load_failure, part_of, quietly
+from core.stack.offload import Turns
+from core.stack.prior import CachedPrior, draw_noise
+from core.wording import counted
+
+__all__ = ["EMOJI", "Backbone"]
+
+# How Kandinsky draws in the paper, for stacks that do not say how they draw (stack.json).
+_DRAWING = {"steps": 50, "guidance_scale": 7.5, "size": 512}
+_ROWS_AT_ONCE = 64
+_PIXELS_AT_ONCE = 2**18
+_LEARNING_PARTS = ("tokenizer", "text_encoder", "prior", "scheduler")
+# The pipelines that draw, and how wide each says that its image embeddings are.
+_DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cross_attention_dim"}
+
+
+class Backbone:
+    """A loaded stack. Parts come into memory when they are first needed: learning needs neither UNet nor MoVQ.
+
+    `where` is what finds the same stack again, `version` what it calls itself, `width` (d) that of a concept's vectors
+    and of all embeddings; `calibration` and `vocabulary` are what lies beside the weights, None and {} where nothing
+    does. `turns` tells which part is on the device, where they take turns.
+    """
+
+    def __init__(self, stack: hub.Stack, device: torch.device, dtype: torch.dtype, offload: bool = False) -> None:
+        self.where = stack.where
+        self.device = device
+        self.dtype = dtype
+        self.turns = Turns(device) if offload else None
+        self.loading = RLock()
+        self.beside = stack.beside
+        self.prior_folder = stack.prior
+        self.decoder_folder = stack.decoder
+        self._priors: dict[tuple[int, float], CachedPrior] = {}
+        self.width = _check_widths(self.prior_folder)
+        about = self._beside("stack.json") or {}
+        self.version: str = about.get("version", stack.version)
+        self.drawing: dict[str, Any] = {**_DRAWING, **about.get("drawing", {})}
+        self.calibration: dict[str, Any] | None = self._beside("calibration.json")
+
+    @classmethod
+    def load(
+        cls,
+        where: str | Path = "emoji",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | str | None = None,
+        *,
+        revision: str | None = None,
+        offload: bool = False,
+        fetch: bool = True,
+    ) -> Backbone:
+        """Open a stack by name (core/stack/hub.py): "emoji", "kandinsky-2.1", a folder with `prior/` and `decoder/`, a
+        prior's folder or repository alone (it cannot draw), or PRIOR+DECODER.
+
+        device: by default ("auto") the first GPU if there is one. dtype: of the frozen parts, by default float32
+        whatever the files hold; a concept's vectors, norms and losses are in float32 at least. revision: of
+        repositories. offload: a part is on the device only while it is used. fetch: whether what is in no cache is
+        downloaded.
+
+        Raises:
+            StackError: a part is missing or wrong, in one line.
+        """
+        at, precision = device_named(device), precision_named(dtype)
+        return cls(hub.find_stack(where, revision, fetch), at, precision, offload)
+
+    def __repr__(self) -> str:
+        return f"Backbone({self.where!r}, version={self.version!r}, width={self.width}, device={str(self.device)!r})"
+
+    @property
+    def draws(self) -> bool:
+        """Whether it has a decoder."""
+        return self.decoder_folder is not None and (self.decoder_folder / "model_index.json").is_file()
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether the decoder has the multilingual text encoder of Kandinsky 2.1, which `published` takes for its
+        constraints.
+        """
+        folder = self.decoder_folder
+        return self.draws and folder is not None and "text_encoder" in hub.parts_of(folder)
+
+    @cached_property
+    def vocabulary(self) -> dict[str, Any]:
+        """Words and categories (vocabulary.json): the stack's own or, for one that lists none and knows any word, those
+        of the embedded one, which are plain English.
+        """
+        if (own := self._beside("vocabulary.json")) is not None:
+            return own
+        subwords = (self.prior_folder / "tokenizer" / "merges.txt").is_file() or self._has_merges()
+        return hub.read_json(EMOJI / "vocabulary.json") if subwords and (EMOJI / "vocabulary.json").is_file() else {}
+
+    def _has_merges(self) -> bool:
+        file = self.prior_folder / "tokenizer" / "tokenizer.json"
+        return file.is_file() and bool(hub.read_json(file).get("model", {}).get("merges"))
+
+    def check(self) -> None:
+        """Raise StackError, in one line, for whatever of the stack is missing, damaged or does not fit; loads nothing.
+
+        Only weights whose numbers are wrong pass, which nobody but their makers can tell.
+        """
+        for part in (*_LEARNING_PARTS, *(("image_encoder", "image_processor") if self.draws else ())):
+            self._check_part(self.prior_folder, part)
+        if self.draws:
+            seen = hub.read_json(self.prior_folder / "image_encoder" / "config.json").get("projection_dim", 512)
+            if seen != self.width:
+                raise StackError(
+                    f"the parts of {str(self.prior_folder)!r} do not fit: image encoder's projection_dim is {seen},"
+                    f" prior's embedding_dim is {self.width}"
+                )
+        if self.decoder_folder is not None and self.draws:
+            self._check_decoder(self.decoder_folder)
+            for part in hub.parts_of(self.decoder_folder):
+                self._check_part(self.decoder_folder, part)
+
+    def rest(self) -> None:
+        """Leave the device to others, where parts take turns on it."""
+        if self.turns is not None:
+            self.turns.clear()
+
+    def encode_text(self, prompts: str | Sequence[str], vectors: Mapping[str, Tensor] | None = None) -> Tensor:
+        """`[n, width]` projected text embeddings, not normalised; `vectors` as for `imagine`."""
+        return self._features(_listed(prompts), vectors).embeds
+
+    def encode_images(self, images: Image | Sequence[Image]) -> Tensor:
+        """`[n, width]` projected image embeddings of PIL pictures, not normalised."""
+        images = [images] if isinstance(images, Image) else list(images)
+        embeds = [torch.zeros(0, self.width, device=self.device, dtype=self.dtype)]
+        for chunk in _chunks(images, _ROWS_AT_ONCE):
+            pixels = self.image_processor(chunk, return_tensors="pt").pixel_values
+            with torch.no_grad():
+                embeds.append(self.image_encoder(pixels.to(self.device, self.dtype)).image_embeds)
+        self.rest()
+        return torch.cat(embeds)
+
+    @torch.no_grad()
+    def encode_multilingual(self, prompts: str | Sequence[str]) -> Tensor:
+        """`[n, width]` embeddings of prompts by Kandinsky 2.1's multilingual text encoder, which the authors compared
+        what is imagined with; equal to the first of what KandinskyPipeline encodes them to.
+        """
+        embeds = [torch.zeros(0, self.width, device=self.device, dtype=self.dtype)]
+        for chunk in _chunks(_listed(prompts), _ROWS_AT_ONCE):
+            embeds.append(self._multilingual(chunk, self.multilingual_encoder)[0])
+        self.rest()
+        return torch.cat(embeds)
+
+    def imagine(
+        self,
+        prompts: str | Sequence[str],
+        vectors: Mapping[str, Tensor] | None = None,
+        *,
+        seeds: int | Sequence[int],
+        steps: int = 5,
+        guidance_scale: float = 4.0,
+    ) -> Tensor:
+        """`[n, width]` image embeddings that the prior samples for prompts, one seed each; one of either serves all.
+
+        `vectors` maps a name that stands in the prompts as a whole word to a tensor `[d]` or `[k, d]`; the result is
+        differentiable in it. Equal to the prior's pipeline with a list of generators of these seeds, whatever
+        else is in the batch.
+        """
+        prompts, seeds = _paired(_listed(prompts), _listed(seeds))
+        distinct = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
+        features = self._features(list(distinct), vectors)
+        prior = self.cached_prior(steps, guidance_scale)
+        imagined = [features.embeds[:0]]
+        for chunk in _chunks(list(zip(prompts, seeds, strict=True)), _ROWS_AT_ONCE):
+            rows = torch.tensor([distinct[prompt] for prompt, _ in chunk], device=self.device)
+            noise = draw_noise([seed for _, seed in chunk], steps, self.width)
+            imagined.append(prior.sample(features.rows(rows), noise))
+        return torch.cat(imagined)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        image_embeds: Tensor,
+        seeds: int | Sequence[int],
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        size: int | None = None,
+        negative_image_embeds: Tensor | None = None,
+    ) -> list[Image]:
+        """Pictures of image embeddings `[n, width]` (or `[width]`), one seed each; one of either serves all.
+
+        `size` is the side in pixels; what is not given, the stack says. `negative_image_embeds` `[n, width]`, or one
+        for all: what guidance leads away from, by default the embedding of an empty (zero) image. Equal to
+        KandinskyV22Pipeline, or to KandinskyPipeline with an empty prompt, with a list of generators. Drawn in chunks
+        that fit into memory.
+        """
+        self._check_embeds(image_embeds)
+        embeds, seeds = _paired(list(image_embeds.view(-1, self.width)), _listed(seeds))
+        side = size or self.drawing["size"]
+        self._decoder_folder()
+        # Before the decoder has its turn on the device.
+        unlike = self.zero_image_embed if negative_image_embeds is None else negative_image_embeds
+        self._check_embeds(unlike)
+        negatives = list(unlike.view(-1, self.width))
+        negatives = negatives * len(seeds) if len(negatives) == 1 else negatives
+        if len(negatives) != len(seeds):
+            raise VectorError(
+                f"{counted(len(negatives), 'negative')} for {counted(len(seeds), 'picture')}: give one for each, or"
+                " one for all"
+            )
+        decoder = self.decoder
+        # Its text is left empty, as in the paper.
+        prompts = type(decoder).__name__ == "KandinskyPipeline"
+        pictures: list[Image] = []
+        for chunk in _chunks(list(zip(embeds, negatives, seeds, strict=True)), max(1, _PIXELS_AT_ONCE // side**2)):
+            pictures += decoder(
+                **({"prompt": [""] * len(chunk)} if prompts else {}),
+                image_embeds=torch.stack([embed for embed, _, _ in chunk]).to(self.device, self.dtype),
+                negative_image_embeds=torch.stack([negative for _, negative, _ in chunk]).to(self.device, self.dtype),
+                num_inference_steps=steps or self.drawing["steps"],
+                guidance_scale=self.drawing["guidance_scale"] if guidance_scale is None else guidance_scale,
+                height=side,
+                width=side,
+                generator=[torch.Generator().manual_seed(seed) for _, _, seed in chunk],
+            ).images
+        self.rest()
+        return pictures
+
+    def _check_embeds(self, image_embeds: Tensor) -> None:
+        if image_embeds.ndim not in (1, 2) or image_embeds.shape[-1] != self.width:
+            raise VectorError(
+                f"expected image embeddings of shape [n, width] with width {self.width}, got {list(image_embeds.shape)}"
+            )
+
+    def cached_prior(self, steps: int, guidance_scale: float) -> CachedPrior:
+        """The prior's sampler for that many steps and that guidance, with its constants, kept for the next call."""
+        key = (steps, float(guidance_scale))
+        if key not in self._priors:
+            empty = self._features([""], None)
+            self._priors[key] = CachedPrior(self.prior, self.scheduler, steps, guidance_scale, empty)
+        return self._priors[key]
+
+    def word_vector(self, word: str) -> Tensor:
+        """`[d]` the mean of a word's token embeddings, from which a concept starts."""
+        return text.word_embedding(self.text_encoder, self.tokenizer, word)
+
+    def knows(self, words: str) -> bool:
+        """Whether the tokenizer has tokens for all of the words; a tokenizer of subwords always has."""
+        return not text.has_unknown_words(self.tokenizer, words)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that tell what learns here: text encoder, prior, tokenizer, scheduler; weights and configs.
+
+        Where the folder lies and which library version wrote it play no part.
+        """
+        return content_hash({part: self.prior_folder / part for part in _LEARNING_PARTS})
+
+    @cached_property
+    def drawing_fingerprint(self) -> str:
+        """The same for what draws: decoder, image encoder, and the steps, guidance and size that the stack says.
+
+        It plays no part in learning, but for the questions that are asked about drawings.
+        """
+        decoder = self.decoder_folder
+        parts = {part: decoder / part for part in ("unet", "movq", "scheduler")} if decoder is not None else {}
+        if decoder is not None and self.multilingual:
+            parts |= {part: decoder / part for part in ("text_encoder", "tokenizer")}
+        parts["image_encoder"] = self.prior_folder / "image_encoder"
+        there = {part: folder for part, folder in parts.items() if folder.is_dir()}
+        return content_hash(there, json.dumps(self.drawing, sort_keys=True))
+
+    @cached_property
+    def multilingual_fingerprint(self) -> str:
+        """The same for the multilingual text encoder, which plays a part where constraints are held in it."""
+        folder = self._multilingual_folder
+        return content_hash({part: folder / part for part in ("text_encoder", "tokenizer")})
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        tokenizer = self._load("tokenizer")
+        positions = self._tower_config.get("max_position_embeddings", text.POSITIONS)
+        if tokenizer.model_max_length > positions:  # where its configuration does not say it
+            tokenizer.model_max_length = positions
+        return tokenizer
+
+    @property
+    def _tower_config(self) -> dict[str, Any]:
+        return hub.read_json(self.prior_folder / "text_encoder" / "config.json")
+
+    @cached_property
+    def scheduler(self) -> Any:
+        return self._load("scheduler")
+
+    @cached_property
+    def image_processor(self) -> Any:
+        # The one that resizes with PIL, so that pictures are seen alike whether torchvision is installed or not.
+        return self._load("image_processor", cls="CLIPImageProcessorPil")
+
+    @part_of("learn")
+    def text_encoder(self) -> Any:
+        """The prior's text tower."""
+        return self._model("text_encoder")
+
+    @part_of("learn")
+    def prior(self) -> Any:
+        """diffusers' PriorTransformer."""
+        return self._model("prior")
+
+    @part_of("see")
+    def image_encoder(self) -> Any:
+        """The image tower whose embeddings the prior imagines."""
+        return self._model("image_encoder")
+
+    @part_of("read")
+    def multilingual_encoder(self) -> Any:
+        """diffusers' MultilingualCLIP, of Kandinsky 2.1's decoder."""
+        return self._model("text_encoder", self._multilingual_folder)
+
+    @cached_property
+    def multilingual_tokenizer(self) -> Any:
+        return self._load("tokenizer", self._multilingual_folder)
+
+    @property
+    def _multilingual_folder(self) -> Path:
+        if self.decoder_folder is None or not self.multilingual:
+            raise StackError(
+                f"the stack {self.where!r} has no multilingual text encoder: only Kandinsky 2.1's have one"
+            )
+        return self.decoder_folder
+
+    @cached_property
+    def zero_image_embed(self) -> Tensor:
+        """`[1, width]` the embedding of an image of zeros, from which the decoder's guidance leads away."""
+        side = self.image_encoder.config.image_size
+        with torch.no_grad():
+            return self.image_encoder(torch.zeros(1, 3, side, side, device=self.device, dtype=self.dtype)).image_embeds
+
+    @cached_property
+    def _empty_text(self) -> tuple[Tensor, Tensor]:
+        """`[1, width]` and `[1, 77, hidden]` what the decoder of Kandinsky 2.1 is told where its text is empty.
+
+        Its encoder is as large as the UNet and needed for this alone: it goes as it came, and never to the device.
+        """
+        encoder = self._model("text_encoder", self._multilingual_folder)
+        embeds, hidden = self._multilingual([""], encoder)
+        return embeds.to(self.device), hidden.to(self.device)
+
+    @part_of("draw")
+    def decoder(self) -> Any:
+        """diffusers' KandinskyV22Pipeline or KandinskyPipeline; the latter without its text encoder, since its text is
+        always empty: what that encoder makes of it is kept instead.
+        """
+        folder = self._decoder_folder()
+        kind = self._check_decoder(folder)
+        options: dict[str, Any] = {}
+        if kind == "KandinskyPipeline":
+            empty = self._empty_text
+            options = {"text_encoder": None, "tokenizer": None}
+        import diffusers
+
+        try:
+            with quietly():
+                pipeline = getattr(diffusers, kind).from_pretrained(
+                    folder, dtype=self.dtype, use_safetensors=True, **options
+                )
+        except (AttributeError, OSError, ValueError, SafetensorError) as error:
+            raise StackError(f"the decoder in {folder} does not load: {load_failure(error, folder)}") from error
+        if options:
+            pipeline._encode_prompt = MethodType(_empty_prompts(*empty), pipeline)
+        pipeline.set_progress_bar_config(disable=True)
+        for model in (pipeline.unet, pipeline.movq):
+            model.eval().requires_grad_(False)
+        return pipeline
+
+    def _decoder_folder(self) -> Path:
+        if self.decoder_folder is None or not self.draws:
+            raise StackError(f"the stack {self.where!r} has no decoder/, so it can learn but not draw")
+        return self.decoder_folder
+
+    def _features(self, prompts: Sequence[str], vectors: Mapping[str, Tensor] | None) -> text.TextFeatures:
+        return text.encode(self.text_encoder, self.tokenizer, prompts, vectors)
+
+    @torch.no_grad()
+    def _multilingual(self, prompts: Sequence[str], encoder: Any) -> tuple[Tensor, Tensor]:
+        """`[n, width]` and `[n, 77, hidden]`, padded as KandinskyPipeline does."""
+        tokenizer = self.multilingual_tokenizer
+        for prompt, ids in zip(prompts, tokenizer(list(prompts), verbose=False).input_ids, strict=True):
+            if len(ids) > text.POSITIONS:
+                raise PromptError(f"{prompt!r} has {len(ids)} multilingual tokens, of which 77 fit: shorten it")
+        read = {"padding": "max_length", "max_length": text.POSITIONS, "return_tensors": "pt"}
+        tokens = tokenizer(list(prompts), **read)
+        return encoder(tokens.input_ids.to(encoder.device), tokens.attention_mask.to(encoder.device))
+
+    def _model(self, part: str, folder: Path | None = None) -> Any:
+        model = self._load(part, folder, use_safetensors=True, dtype=self.dtype)
+        return model.eval().requires_grad_(False)
+
+    def _load(self, part: str, pipeline: Path | None = None, cls: str | None = None, **options: Any) -> Any:
+        """One part of a pipeline, by default the prior's, of the class that its model_index.json names, as diffusers
+        loads it.
+        """
+        folder, library, name = self._found(pipeline or self.prior_folder, part)
+        try:
+            with quietly():
+                return getattr(import_module(library), cls or name).from_pretrained(folder, **options)
+        except (AttributeError, OSError, ValueError, SafetensorError) as error:
+            raise StackError(f"the {part} in {folder} does not load: {load_failure(error, folder)}") from error
+
+    def _found(self, pipeline: Path, part: str) -> tuple[Path, str, str]:
+        """(its folder, the module and the name of its class)"""
+        library, name = hub.parts_of(pipeline).get(part, (None, ""))
+        folder = pipeline / part
+        if library is None or not folder.is_dir():
+            raise StackError(f"the stack {self.where!r} has no {part}: there should be a folder {folder}")
+        hub.refuse_code(folder)
+        return folder, "diffusers.pipelines.kandinsky" if library == "kandinsky" else library, name
+
+    def _check_part(self, pipeline: Path, part: str) -> None:
+        folder = self._found(pipeline, part)[0]
+        if missing := hub.lacks(folder, part not in hub.WEIGHTLESS):
+            raise StackError(f"the {part} of {self.where!r} is not whole: in {folder}, {missing.strip()}")
+        hub.check_weights(folder)
+
+    def _check_decoder(self, folder: Path) -> str:
+        """The class of the decoder's pipeline, if it draws what this prior imagines."""
+        kind = str(hub.read_json(folder / "model_index.json").get("_class_name"))
+        if kind not in _DECODERS:
+            known = " or a ".join(_DECODERS)
+            raise StackError(f"the decoder of {self.where!r} is a {kind}: only a {known} draws here")
+        unet = hub.read_json(folder / "unet" / "config.json")
+        width = unet.get(_DECODERS[kind])
+        if width != self.width:
+            raise StackError(f"the decoder of {self.where!r} takes width {width}, its prior gives {self.width}")
+        if kind == "KandinskyPipeline":
+            words = hub.read_json(folder / "text_encoder" / "config.json")
+            pairs = (("numDims", 768, width), ("transformerDimensions", 1024, unet.get("encoder_hid_dim")))
+            for name, default, expected in pairs:
+                if words.get(name, default) != expected:
+                    raise StackError(
+                        f"the parts of {str(folder)!r} do not fit: text encoder's {name} is"
+                        f" {words.get(name, default)}, the UNet takes {expected}"
+                    )
+        return kind
+
+    def _beside(self, name: str) -> dict[str, Any] | None:
+        file = self.beside / name
+        return hub.read_json(file) if file.is_file() else None
+
+
+def _empty_prompts(embeds: Tensor, hidden: Tensor) -> Callable[..., tuple[Tensor, Tensor, None]]:
+    """In place of KandinskyPipeline's `_encode_prompt`: what the empty prompt was encoded to, for as many rows."""
+
+    def encode(
+        pipeline: Any, prompt: list[str], device: Any, images: int, guided: bool, negative: Any = None
+    ) -> tuple[Tensor, Tensor, None]:
+        rows = len(prompt) * images * (2 if guided else 1)
+        return embeds.expand(rows, -1), hidden.expand(rows, -1, -1), None
+
+    return encode
+
+
+def _check_widths(folder: Path) -> int:
+    """The width of a prior pipeline's embeddings, if its parts agree on it and on the length of prompts."""
+    prior, encoder = (hub.read_json(folder / part / "config.json") for part in ("prior", "text_encoder"))
+    width = prior.get("embedding_dim", 768)
+    for name, default in (("hidden_size", 512), ("projection_dim", 512)):
+        if encoder.get(name, default) != width:
+            raise StackError(
+                f"the parts of {str(folder)!r} do not fit: text encoder's {name} is {encoder.get(name, default)},"
+                f" prior's embedding_dim is {width}"
+            )
+    length, limit = prior.get("num_embeddings", 77), encoder.get("max_position_embeddings", 77)
+    if length != limit:
+        raise StackError(
+            f"the parts of {str(folder)!r} do not fit: text encoder's max_position_embeddings is {limit},"
+            f" prior's num_embeddings is {length}"
+        )
+    return width
+
+
+def _paired(items: list[Any], seeds: list[int]) -> tuple[list[Any], list[int]]:
+    """As many items as seeds: a single one of either stands for all."""
+    n = max(len(items), len(seeds)) if items and seeds else 0
+    items, seeds = (items * n if len(items) == 1 else items), (seeds * n if len(seeds) == 1 else seeds)
+    if len(items) != len(seeds):
+        raise PromptError(
+            f"{len(items)} to make and {counted(len(seeds), 'seed')}: give one seed for each, or one for all"
+        )
+    return items, seeds
+
+
+def _listed(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str | int) else list(value)
+
+
+def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

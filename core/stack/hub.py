@@ -1,0 +1,368 @@
+"""Where a model lies: the embedded one, a folder, or a hub's repository, in the cache or fetched into it.
+
+A stack is a prior's pipeline and, to draw, a decoder's. Both can be named in one line, which is all that a run has to
+remember to find them again:
+
+    emoji                               the embedded one
+    kandinsky-2.1, kandinsky-2.2        the published pairs
+    FOLDER                              with prior/ and decoder/, or a prior's pipeline alone
+    ORG/NAME[@REVISION]                 a prior's repository alone
+    PRIOR+DECODER                       a folder or a repository for each
+
+What is in the cache is used without asking the network. What had no revision gets that of the commit which was found,
+so that a run goes on with the weights it began with. Nothing that a repository brings along is ever run or unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from core.errors import StackError
+from core.wording import did_you_mean
+
+EMOJI = Path(__file__).parents[1] / "emoji" / "weights"
+ALIASES = {
+    "kandinsky-2.1": ("kandinsky-community/kandinsky-2-1-prior", "kandinsky-community/kandinsky-2-1"),
+    "kandinsky-2.2": ("kandinsky-community/kandinsky-2-2-prior", "kandinsky-community/kandinsky-2-2-decoder"),
+}
+# What is read of a repository. Pickled weights are not, and those in half precision are converted on loading.
+FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
+IGNORED = ("*.fp16.*", "*.non_ema.*", "*.bin.index.json", "onnx/*", "openvino/*", "original/*")
+_DOUBLE = ("*.fp16.*",)  # of these what is largest and most often there
+WEIGHTLESS = ("tokenizer", "scheduler", "image_processor", "feature_extractor")
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack", "*.ot")
+_ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w.][\w./-]*))?")
+_LIBRARIES = ("diffusers", "transformers", "kandinsky")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The folders of a stack. where: what finds the same again. beside: where its vocabulary.json, calibration.json and
+    stack.json are.
+    """
+
+    where: str
+    version: str
+    prior: Path
+    decoder: Path | None
+    beside: Path
+
+
+def find_stack(where: str | Path, revision: str | None = None, fetch: bool = True) -> Stack:
+    """The folders of the stack that `where` names, fetched from the hub if they are in no cache.
+
+    revision: of the repositories that have none in their name. fetch: whether the network may be asked.
+
+    Raises:
+        StackError: something is not there, not whole, or not what it should be.
+    """
+    name = str(where)
+    folder = EMOJI if name == "emoji" else Path(name).expanduser()
+    if name and folder.is_dir():
+        return _in_folder(name, folder, revision)
+    if name == "emoji":
+        raise StackError("there is no stack 'emoji': make train-emoji builds it")
+    if name in ALIASES:
+        return _pair(name, ALIASES[name], revision, fetch)
+    names = name.split("+")
+    if len(names) == 2 and all(names):
+        return _pair(_brief(names[0]), names, revision, fetch)
+    if not is_id(name):
+        names = ["emoji", *ALIASES]
+        near = f"{text} Or " if (text := did_you_mean(name, names)) else ""
+        every = f"give a folder with prior/ and decoder/, PRIOR+DECODER, or one of {', '.join(names)}"
+        raise StackError(f"there is no stack {name!r}: {near}{every}")
+    _refuse_known_decoder(name)
+    place = find_model(name, revision, is_whole_pipeline, fetch)
+    return Stack(place.where, _brief(name), _checked_prior(place), None, kept_for(name))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one model lies. where: a folder, or ORG/NAME@COMMIT."""
+
+    where: str
+    folder: Path
+
+
+def find_model(
+    where: str, revision: str | None = None, lacks: Callable[[Path], str] | None = None, fetch: bool = True
+) -> Place:
+    """The folder of one model or pipeline, given as a folder or as ORG/NAME[@REVISION].
+
+    lacks: says what a folder lacks, "" where it is whole; what is cached and not whole is fetched anew. fetch: whether
+    the network may be asked.
+
+    Raises:
+        StackError: it is nowhere, cannot be fetched, or is not whole.
+    """
+    folder = Path(where).expanduser()
+    if folder.is_dir():
+        if lacks and (missing := lacks(folder)):
+            raise StackError(f"the folder {str(folder)!r} is not whole: {missing}")
+        return Place(str(folder.resolve()), folder)
+    matched = _ID.fullmatch(where)
+    if not matched:
+        raise StackError(f"there is no folder {where!r}: give one, or ORG/NAME of a repository")
+    id_, revision = matched["id"], matched["revision"] or revision
+    snapshot = _snapshot(id_, revision, lacks or (lambda folder: ""), fetch)
+    return Place(f"{id_}@{snapshot.name}", snapshot)
+
+
+def is_id(where: str) -> bool:
+    """Whether a text may name a repository; whether one is there only the hub knows."""
+    return _ID.fullmatch(where) is not None
+
+
+def download_command(id_: str, revision: str | None = None) -> str:
+    """What to type where there is a network, for everything of a repository that is read here."""
+    words = ["hf", "download", id_, *(["--revision", revision] if revision else [])]
+    for option, patterns in (("--include", FILES), ("--exclude", _DOUBLE)):
+        words += [word for pattern in patterns for word in (option, pattern)]
+    return shlex.join(words)
+
+
+def kept_for(where: str) -> Path:
+    """Where a repository's calibration is kept: not in the hub's cache, which may be emptied at any time."""
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return data / "conceptree" / "stacks" / re.sub(r"[^\w.-]+", "--", where.split("@")[0])
+
+
+def is_whole_pipeline(folder: Path) -> str:
+    """What a pipeline's folder lacks of the parts that its model_index.json names, "" where nothing."""
+    index = folder / "model_index.json"
+    if not index.is_file():
+        return "model_index.json is missing"
+    for part, (library, _) in parts_of(folder).items():
+        if library is not None and (missing := lacks(folder / part, part not in WEIGHTLESS)):
+            return f"{part}/{missing}" if not missing.startswith(" ") else f"{part}{missing}"
+    return ""
+
+
+def lacks(folder: Path, weights: bool = True) -> str:
+    """What a model's folder lacks, "" where nothing; weights: whether it should have some."""
+    files = [file for file in folder.glob("*.json") if file.is_file()] if folder.is_dir() else []
+    if not files:
+        return " is missing" if not folder.is_dir() else " has no configuration"
+    if not weights:
+        return ""
+    for index in files:
+        if index.name.endswith(".safetensors.index.json"):
+            shards = sorted(set(read_json(index).get("weight_map", {}).values()))
+            return next((f"{shard} is missing" for shard in shards if not (folder / shard).is_file()), "")
+    if any(readable_weights(folder)):
+        return ""
+    pickled = next((file.name for pattern in _PICKLES for file in sorted(folder.glob(pattern))), None)
+    if pickled:
+        return f"{pickled} is a pickle, which is never read: weights in *.safetensors are needed"
+    return "*.safetensors is missing"
+
+
+def readable_weights(folder: Path) -> Iterator[Path]:
+    """The weight files of a model that are read: not those of another precision beside them."""
+    ignored = [pattern for pattern in IGNORED if "/" not in pattern]
+    files = (file for file in sorted(folder.glob("*.safetensors")) if file.exists())
+    return (file for file in files if not any(fnmatch(file.name, pattern) for pattern in ignored))
+
+
+def parts_of(folder: Path) -> dict[str, tuple[str | None, str]]:
+    """The parts that a pipeline's model_index.json names: (library, class) of each, (None, "") for one left out.
+
+    Raises:
+        StackError: it is missing or no JSON; a part is of no library, but of code that lies beside it.
+    """
+    found: dict[str, tuple[str | None, str]] = {}
+    for part, value in read_json(folder / "model_index.json").items():
+        if part.startswith("_") or not isinstance(value, list) or len(value) != 2:
+            continue
+        library, name = value
+        if library is not None and library not in _LIBRARIES:
+            raise StackError(
+                f"the {part} in {str(folder)!r} is a {name} of {library!r}, code of its own, which is never run here:"
+                " choose one whose parts are of diffusers and transformers"
+            )
+        found[part] = (library, str(name or ""))
+    return found
+
+
+def refuse_code(folder: Path) -> None:
+    """Raise StackError for a model whose configuration names code that it brings along."""
+    for name in ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json"):
+        file = folder / name
+        if file.is_file() and (wanted := read_json(file).get("auto_map")):
+            classes = wanted.values() if isinstance(wanted, dict) else wanted
+            raise StackError(
+                f"{file} wants code of its own ({', '.join(str(each) for each in classes)}), which is never run here:"
+                " choose a model of transformers' own classes"
+            )
+
+
+def check_weights(folder: Path) -> None:
+    """Raise StackError for weights that are not whole, by their headers; reads next to nothing.
+
+    A file of which only half was downloaded is shorter than its header says.
+    """
+    for file in readable_weights(folder):
+        if damage := damage_of(file):
+            raise StackError(damage)
+
+
+def damage_of(file: Path) -> str:
+    """What is wrong with a file of weights, with what to do; "" where nothing."""
+    try:
+        with safe_open(file, "pt"):
+            return ""
+    except (SafetensorError, OSError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        again = f"fetch it again: {_again(file)}" if _again(file) else "fetch it again"
+        return f"{file} is damaged ({reason}): {again}"
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object, or StackError."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StackError(f"{file} is missing or is not JSON") from error
+    if not isinstance(content, dict):
+        raise StackError(f"{file} should hold a JSON object")
+    return content
+
+
+def _in_folder(name: str, folder: Path, revision: str | None) -> Stack:
+    if revision:
+        raise StackError(f"{name!r} is a folder, which has no revision {revision!r}: leave it out")
+    place = Place(name, folder / "prior" if (folder / "prior" / "model_index.json").is_file() else folder)
+    decoder = folder / "decoder"
+    prior = _checked_prior(place, folder)
+    return Stack(name, folder.resolve().name, prior, decoder if decoder.is_dir() else None, folder)
+
+
+def _pair(version: str, names: Sequence[str], revision: str | None, fetch: bool) -> Stack:
+    try:
+        prior = find_model(names[0], revision, is_whole_pipeline, fetch)
+    except StackError as error:
+        try:  # who has to fetch one elsewhere wants to know of both
+            find_model(names[1], revision, is_whole_pipeline, fetch=False)
+        except StackError as other:
+            raise StackError(f"{error}; and {other}") from error
+        raise
+    decoder = find_model(names[1], revision, is_whole_pipeline, fetch)
+    beside = prior.folder if Path(prior.where).is_dir() else kept_for(prior.where)
+    return Stack(f"{prior.where}+{decoder.where}", version, _checked_prior(prior), decoder.folder, beside)
+
+
+def _checked_prior(place: Place, asked: Path | None = None) -> Path:
+    """The folder, if a prior's pipeline is in it."""
+    index = place.folder / "model_index.json"
+    if not index.is_file():
+        raise StackError(
+            f"the stack {str(asked or place.where)!r} has no prior/ pipeline: no model_index.json is in it"
+        )
+    if "prior" not in parts_of(place.folder):
+        kind = read_json(index).get("_class_name")
+        raise StackError(f"{place.where!r} is a {kind} without its prior: name both, as PRIOR+DECODER")
+    return place.folder
+
+
+def _refuse_known_decoder(name: str) -> None:
+    """Before gigabytes are fetched that are of no use alone."""
+    for alias, (prior, decoder) in ALIASES.items():
+        if name.split("@")[0] == decoder:
+            raise StackError(f"{name!r} is a decoder without its prior: name {alias}, or {prior}+{name}")
+
+
+def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetch: bool) -> Path:
+    """A repository's folder in the hub's cache, at one commit."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        IncompleteSnapshotError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    how: Mapping[str, Any] = {
+        "revision": revision,
+        "allow_patterns": list(FILES),
+        "ignore_patterns": list(IGNORED),
+    }
+    at = f" at revision {revision!r}" if revision else ""
+    command = download_command(id_, revision)
+    missing = ""
+    try:
+        folder = Path(snapshot_download(id_, local_files_only=True, **how))
+        if not (missing := lacks(folder)):
+            return folder
+    except IncompleteSnapshotError:
+        missing = "files are missing"
+    except LocalEntryNotFoundError:
+        pass
+    except HFValidationError as error:
+        raise StackError(f"{id_!r} is no folder, and no repository can be called that") from error
+    half = f"only a part of {id_}{at} is in the cache ({missing})"
+    if not fetch:
+        raise StackError(f"{half if missing else f'{id_}{at} is not in the cache of the hub'}: {command}")
+    try:
+        folder = Path(snapshot_download(id_, **how))
+    except GatedRepoError as error:
+        raise StackError(
+            f"the repository {id_} is gated: ask for access on its page, then hf auth login, then {command}"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise StackError(
+            f"the repository {id_} has no revision {revision!r}: give a commit, a tag or a branch"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise StackError(
+            f"there is no folder {id_!r}, and no repository of that name that one may read: check its spelling, and"
+            " hf auth login if it is private"
+        ) from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        what = f"{half}, and the network cannot be reached" if missing else _nowhere(id_, at)
+        raise StackError(f"{what}: where there is one, {command}") from error
+    except OSError as error:  # a full disk, a lost connection, what the hub itself could not do
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise StackError(f"{id_}{at} cannot be fetched ({reason}): try again with {command}") from error
+    if missing and lacks(folder):  # what was in the cache, which is what one gets where the network is switched off
+        raise StackError(f"{half}, and no more can be fetched: where there is a network, {command}")
+    if missing := lacks(folder):
+        raise StackError(f"the repository {id_}{at} is not what is needed: {missing}")
+    return folder
+
+
+def _nowhere(id_: str, at: str) -> str:
+    return f"there is no folder {id_!r}, no {id_}{at} in the hub's cache, and the network cannot be reached"
+
+
+def _again(file: Path) -> str:
+    """What fetches a damaged file of the hub's cache anew; "" for any other file."""
+    parts = file.parts
+    for place, name in enumerate(parts[:-3]):
+        if name.startswith("models--") and parts[place + 1] == "snapshots":
+            id_ = name.removeprefix("models--").replace("--", "/", 1)
+            path = "/".join(parts[place + 3 :])
+            return shlex.join(["hf", "download", id_, path, "--revision", parts[place + 2], "--force-download"])
+    return ""
+
+
+def _brief(where: str) -> str:
+    """What a stack is called: the last word of its id or folder, with a revision's first eight letters."""
+    matched = None if Path(where).expanduser().is_dir() else _ID.fullmatch(where)
+    if not matched:
+        return Path(where).expanduser().resolve().name
+    name = matched["id"].split("/")[1]
+    return f"{name}@{matched['revision'][:8]}" if matched["revision"] else name

@@ -1,0 +1,277 @@
+"""Sampling of the Kandinsky diffusion prior: exact, cached, differentiable.
+
+The prior reads `[text tokens, text embedding, time, noisy image, query]` with causal attention. As published, every
+denoising step runs all of it, padded to 77 text tokens, once with and once without the prompt. Here, without changing
+the result (docs/design.md, the exact shortcuts):
+
+- the keys and values of text and text embedding serve all denoising steps, and padding is left out;
+- no time token sees the noisy image, so that those of all steps are computed together with the text;
+- the first noisy image is known beforehand, so that the first denoising step goes along in the same pass;
+- the branch without prompt has constant keys and values up to and including its time tokens;
+- each later step runs two tokens for each branch, both branches in one sequence that a mask keeps apart;
+- the last layer runs for the query tokens only: of all others it needs just keys and values;
+- the tokens before a concept's vectors are constants, which are read once for all steps of learning (core/frames.py).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.errors import ConceptreeError, StackError
+from core.stack.text import KeysValues, Past, TextFeatures, additive
+from core.stack.transfer import sent
+
+
+@dataclass(frozen=True)
+class Denoise:
+    """One step of UnCLIPScheduler as numbers: `previous = predicted · clip(x_0) + current · latent + sigma · noise`."""
+
+    timestep: int
+    predicted: float
+    current: float
+    sigma: float
+
+
+def denoising_steps(scheduler: Any, steps: int) -> list[Denoise]:
+    """What UnCLIPScheduler does in each of `steps` steps (Eq. 7 of arXiv 2006.11239).
+
+    The numbers are computed in float32, as the scheduler does, in whatever precision the model runs.
+    """
+    if steps < 2:
+        raise ConceptreeError(f"the prior needs at least 2 steps, got {steps}")
+    config = scheduler.config
+    if (config.prediction_type, config.variance_type) != ("sample", "fixed_small_log"):
+        raise StackError(
+            "the prior's scheduler must predict 'sample' with variance 'fixed_small_log',"
+            f" got {config.prediction_type!r} and {config.variance_type!r}"
+        )
+    scheduler = copy.deepcopy(scheduler)
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps.tolist()
+    result = []
+    for t, previous in zip(timesteps, [*timesteps[1:], -1], strict=True):
+        alpha_prod = scheduler.alphas_cumprod[t]
+        alpha_prod_prev = scheduler.alphas_cumprod[previous] if previous >= 0 else scheduler.one
+        beta_prod, beta_prod_prev = 1 - alpha_prod, 1 - alpha_prod_prev
+        if previous == t - 1:
+            beta, alpha = scheduler.betas[t], scheduler.alphas[t]
+        else:
+            beta = 1 - alpha_prod / alpha_prod_prev
+            alpha = 1 - beta
+        predicted = alpha_prod_prev**0.5 * beta / beta_prod
+        current = alpha**0.5 * beta_prod_prev / beta_prod
+        # The scheduler multiplies the noise with what it calls variance: for fixed_small_log, its square root.
+        sigma = scheduler._get_variance(t, prev_timestep=previous).item() if t > 0 else 0.0
+        result.append(Denoise(t, predicted.item(), current.item(), sigma))
+    return result
+
+
+def draw_noise(seeds: Sequence[int], steps: int, width: int) -> Tensor:
+    """`[steps, n, width]` float32 noise, each row from its own seed, in the order in which diffusers draws it.
+
+    The first is the initial latent, the others are what the scheduler adds. A row depends on nothing but its seed.
+    """
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    rows = [torch.cat([torch.randn(1, width, generator=each) for _ in range(steps)]) for each in generators]
+    return torch.stack(rows, dim=1)
+
+
+class CachedPrior:
+    """The prior with its scheduler, for a fixed number of steps and guidance; equal to diffusers' pipeline.
+
+    `unconditional` are the features of the empty prompt (one row), which is what `negative_prompt=None` means there.
+    Guidance of 1 or less leaves that branch out, as there.
+    """
+
+    def __init__(
+        self, prior: Any, scheduler: Any, steps: int, guidance_scale: float, unconditional: TextFeatures
+    ) -> None:
+        if prior.prd_embedding is None or prior.encoder_hidden_states_proj is None or prior.additional_embeddings != 4:
+            raise StackError("this prior is not of the Kandinsky kind: it lacks the text tokens or the query token")
+        self.prior = prior
+        self.steps = steps
+        self.guidance_scale = float(guidance_scale)
+        self.guided = guidance_scale > 1
+        self.denoising = denoising_steps(scheduler, steps)
+        self.clip = scheduler.config.clip_sample_range if scheduler.config.clip_sample else float("inf")
+        with torch.no_grad():
+            self._text_position = prior.positional_embedding[0, :-4]
+            self._embed_position, time, self._noisy_position, query = prior.positional_embedding[0, -4:]
+            timesteps = torch.tensor([each.timestep for each in self.denoising], device=time.device)
+            self._times = prior.time_embedding(prior.time_proj(timesteps).to(time.dtype)) + time
+            self._query = prior.prd_embedding[0] + query
+            self._layout, self._real, self._past = _no_tokens(time.device), unconditional.mask[:1, :0], []
+            if self.guided:
+                layout = _prefix_layout(0, unconditional.mask.shape[1], steps, False, time.device)
+                real = _real(layout, unconditional.mask[:1])
+                mask = _visible(layout, layout, real, time.dtype)
+                self._past = self._run(self._prefix(unconditional, None), [], mask, needed=0)[1]
+                self._layout, self._real = layout, real
+
+    @torch.no_grad()
+    def read(self, features: TextFeatures) -> Past:
+        """The prompts' tokens alone, as `sample` takes what comes before its own."""
+        layout = _text_layout(features.mask.shape[1], features.mask.device)
+        mask = _visible(layout, layout, features.mask, features.hidden.dtype)
+        return Past.of(self._run(self._text(features, None), [], mask, needed=0)[1], features.mask)
+
+    def sample(self, features: TextFeatures, noise: Tensor, past: Past | None = None) -> Tensor:
+        """Image embeddings `[n, width]` as diffusers' pipeline returns them, differentiable in `features`.
+
+        `noise` is `[steps, n, width]`, as from `draw_noise`. past: the tokens before those of `features`, from `read`.
+        In float32 at least, whatever the prior is in.
+        """
+        n, length = features.mask.shape
+        expected = [self.steps, n, self.prior.config.embedding_dim]
+        if list(noise.shape) != expected:
+            raise ConceptreeError(f"expected noise of shape [steps, n, width] = {expected}, got {list(noise.shape)}")
+        device, dtype = features.embeds.device, features.embeds.dtype
+        # What is denoised stays in float32 at least: guidance would magnify what half precision rounds off.
+        noise = sent(noise, device).to(torch.promote_types(dtype, torch.float32))
+
+        before = 0 if past is None else past.mask.shape[1]
+        prefix = _prefix_layout(before, length, self.steps, True, device)
+        seen = torch.cat([self._layout, _text_layout(before, device), prefix], dim=1)
+        real = [self._real.expand(n, -1), *([past.mask] if past else []), _real(prefix, features.mask)]
+        visible = torch.cat(real, dim=1)
+        known = [(key.expand(n, -1, -1, -1), value.expand(n, -1, -1, -1)) for key, value in self._past]
+        if past is not None:
+            known = [_joined(known[i : i + 1], past.layer(i)) for i in range(len(self.prior.transformer_blocks))]
+
+        latent = noise[0]
+        for step in range(self.steps):
+            tail = _tail_layout(step, self.guided, device)
+            tokens, layout = self._tail(latent.to(dtype)), tail
+            if step == 0:
+                tokens = torch.cat([self._prefix(features, past), tokens], dim=1)
+                layout = torch.cat([prefix, tail], dim=1)
+            keys = torch.cat([seen, tail], dim=1)
+            mask = _visible(layout, keys, F.pad(visible, (0, tail.shape[1]), value=True), dtype)
+            hidden, keys_values = self._run(tokens, known, mask, needed=2 if self.guided else 1)
+            if step == 0:
+                known = [(key[:, :, : seen.shape[1]], value[:, :, : seen.shape[1]]) for key, value in keys_values]
+            latent = self._denoise(step, self._predict(hidden), latent, noise)
+        return self.prior.post_process_latents(latent)
+
+    def _text(self, features: TextFeatures, past: Past | None) -> Tensor:
+        """`[n, length, inner]` the text tokens, which follow on those of `past`."""
+        positions = torch.arange(features.mask.shape[1], device=features.mask.device)
+        if past is not None:
+            positions = past.mask.sum(1)[:, None] + positions
+        # Only padding lies beyond the last position.
+        positions = positions.clamp(max=len(self._text_position) - 1)
+        return self.prior.encoder_hidden_states_proj(features.hidden) + self._text_position[positions]
+
+    def _prefix(self, features: TextFeatures, past: Past | None) -> Tensor:
+        """`[n, length + 1 + steps, inner]` text tokens, text embedding and the time tokens of all steps."""
+        prior, n = self.prior, len(features.mask)
+        embeds = features.embeds if prior.embedding_proj_norm is None else prior.embedding_proj_norm(features.embeds)
+        embed = prior.embedding_proj(embeds) + self._embed_position
+        return torch.cat([self._text(features, past), embed[:, None], self._times.expand(n, -1, -1)], dim=1)
+
+    def _tail(self, latent: Tensor) -> Tensor:
+        """`[n, 2 or 4, inner]` noisy image and query, for each branch."""
+        noisy = (self.prior.proj_in(latent) + self._noisy_position)[:, None]
+        query = self._query.expand(len(latent), -1, -1)
+        return torch.cat([noisy, noisy, query, query] if self.guided else [noisy, query], dim=1)
+
+    def _run(self, tokens: Tensor, past: KeysValues, mask: Tensor, needed: int) -> tuple[Tensor, KeysValues]:
+        """Run all layers; returns the last `needed` tokens `[n, needed, inner]` and the keys and values so far."""
+        hidden = tokens if self.prior.norm_in is None else self.prior.norm_in(tokens)
+        blocks = self.prior.transformer_blocks
+        keys_values = []
+        for index, block in enumerate(blocks):
+            normed = block.norm1(hidden)
+            key, value = _heads(block.attn1.to_k(normed), block), _heads(block.attn1.to_v(normed), block)
+            key, value = _joined(past[index : index + 1], (key, value))
+            keys_values.append((key, value))
+            if index == len(blocks) - 1:
+                start = hidden.shape[1] - needed
+                # Contiguous, or the projection falls back to one small matrix product for each row.
+                hidden, normed, mask = hidden[:, start:], normed[:, start:].contiguous(), mask[:, :, start:]
+            if hidden.shape[1]:
+                query = _heads(block.attn1.to_q(normed), block)
+                mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+                hidden = hidden + block.attn1.to_out[0](mixed.transpose(1, 2).flatten(2))
+                hidden = hidden + block.ff(block.norm3(hidden))
+        return hidden, keys_values
+
+    def _predict(self, hidden: Tensor) -> Tensor:
+        """The predicted image embedding `[n, width]` under classifier-free guidance."""
+        predicted = self.prior.proj_to_clip_embeddings(self.prior.norm_out(hidden))
+        predicted = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
+        if not self.guided:
+            return predicted[:, 0]
+        prompted, unprompted = predicted.unbind(dim=1)
+        return unprompted + self.guidance_scale * (prompted - unprompted)
+
+    def _denoise(self, step: int, predicted: Tensor, latent: Tensor, noise: Tensor) -> Tensor:
+        now = self.denoising[step]
+        latent = now.predicted * predicted.clamp(-self.clip, self.clip) + now.current * latent
+        return latent + now.sigma * noise[step + 1] if step + 1 < self.steps else latent
+
+
+# A layout tells tokens apart: `[3, tokens]` with the branch (1: with prompt), the place in the prior's sequence, and
+# the denoising step (-1: serves all of them). A mask between any two runs of tokens follows from their layouts.
+_EVERY_STEP = -1
+_EMBED, _TIME, _NOISY, _QUERY = range(10**6, 10**6 + 4)
+
+
+def _no_tokens(device: torch.device) -> Tensor:
+    return torch.zeros(3, 0, dtype=torch.long, device=device)
+
+
+# Kept, so that a step of learning sends none of them to a device again.
+@lru_cache(maxsize=1024)
+def _text_layout(length: int, device: torch.device) -> Tensor:
+    """Of a prompt's first tokens."""
+    return sent(torch.tensor([[1] * length, [*range(length)], [_EVERY_STEP] * length], dtype=torch.long), device)
+
+
+@lru_cache(maxsize=1024)
+def _prefix_layout(before: int, length: int, steps: int, prompted: bool, device: torch.device) -> Tensor:
+    """Of `length` text tokens after `before` others, the text embedding, and the time tokens of all steps."""
+    places = [*range(before, before + length), _EMBED, *[_TIME] * steps]
+    when = [_EVERY_STEP] * (length + 1) + list(range(steps))
+    return sent(torch.tensor([[int(prompted)] * len(places), places, when]), device)
+
+
+@lru_cache(maxsize=1024)
+def _tail_layout(step: int, guided: bool, device: torch.device) -> Tensor:
+    """Of the noisy image and the query at one denoising step."""
+    branches = (1, 0) if guided else (1,)
+    places = [_NOISY] * len(branches) + [_QUERY] * len(branches)
+    return sent(torch.tensor([branches * 2, places, [step] * len(places)]), device)
+
+
+def _real(layout: Tensor, mask: Tensor) -> Tensor:
+    """`[n, tokens]` False at the padding of the text, which `mask` `[n, length]` tells."""
+    return F.pad(mask, (0, layout.shape[1] - mask.shape[1]), value=True)
+
+
+def _visible(queries: Tensor, keys: Tensor, real: Tensor, dtype: torch.dtype) -> Tensor:
+    """`[n, 1, queries, keys]` what attention adds. `real` is `[n, keys]`."""
+    branch, place, step = queries[:, :, None].unbind()
+    sees = (branch == keys[0]) & (place >= keys[1]) & ((keys[2] == _EVERY_STEP) | (keys[2] == step))
+    blocked = ~(sees & real[:, None, None])
+    return additive(blocked, dtype)
+
+
+def _joined(past: KeysValues, new: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """A layer's keys and values with those before them, if there are any."""
+    for key, value in past:
+        return torch.cat([key, new[0]], dim=2), torch.cat([value, new[1]], dim=2)
+    return new
+
+
+def _heads(tokens: Tensor, block: Any) -> Tensor:
+    """`[n, tokens, inner]` → `[n, heads, tokens, head width]`"""
+    return tokens.unflatten(-1, (block.attn1.heads, -1)).transpose(1, 2)

@@ -1,0 +1,398 @@
+"""A family as one file: concepts with all their ancestors, their drawings, and what they are called.
+
+    family.json       what it is: schema, category, kind, stack, whose family; the size and SHA-256 of every other file
+    concepts.jsonl    a line per concept, ancestors first: as it was learned, with its name at birth and the newest
+    drawings.jsonl    a line per drawing: concept, prompt, seed, file
+    photos.jsonl      a line per photograph that is a parent: id, label, file
+    pictures/*.png    drawings and small copies of photographs, called by their content
+
+A zip of JSON and PNG, and not of Parquet, whose tables can unfold to more than their sizes tell. Such a file comes from
+a stranger: sizes are checked before anything is unpacked, no name in it becomes a path, every number is looked at,
+every picture is decoded and written anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import warnings
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pyarrow as pa
+from PIL import Image
+
+from core.concept import KINDS, checked_word
+from core.errors import ConceptreeError
+from core.wording import counted
+from evolve.store.names import check_name, name_for
+from evolve.store.parts import RunError
+from evolve.store.rows import CONCEPTS, PHOTO, PICTURE, individual_of, row_of
+from evolve.store.run import Individual, picture_digest
+
+SCHEMA = 1
+LARGEST_FILE = 128 * 2**20  # bytes
+LARGEST_UNPACKED = 256 * 2**20
+LARGEST_MANIFEST = 4 * 2**20
+LARGEST_PICTURE = 16 * 2**20
+LARGEST_LINE = 8 * 2**20  # of JSON, which takes ten times that in memory
+MOST_PIXELS = 2**24
+MOST_CONCEPTS = 5_000
+MOST_ENTRIES = 20_000
+LONGEST_TEXT = 500  # of a prompt, a label, the name of a version
+MOST_PRIOR_STEPS = 1000  # of a stranger's settings: as many as a scheduler was trained with
+_MANIFEST, _CONCEPTS, _DRAWINGS, _PHOTOS = "family.json", "concepts.jsonl", "drawings.jsonl", "photos.jsonl"
+_OURS = "conceptree_family"  # the key that tells our manifest, with its schema
+_DATE = (1980, 1, 1, 0, 0, 0)  # of every entry, so that the same family gives the same file
+# Of a row of concepts/ what the others follow from.
+_KEPT = (
+    "id", "name", "request", "vectors", "image_embed", "negatives", "history", "kept_step", "scores", "fingerprint",
+    "stack", "steps", "seconds",
+)  # fmt: skip
+
+
+class FamilyError(ConceptreeError):
+    """A file that is no family, or one that cannot be taken in."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A concept of a family. called: its newest name, "" where that is the one it was born with."""
+
+    individual: Individual
+    called: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing of a concept, or, without a prompt, the small copy of a photograph. of: the id of either.
+
+    label: what a photograph's file was called. content: a PNG.
+    """
+
+    of: str
+    content: bytes
+    prompt: str = ""
+    seed: int = 0
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Concepts, ancestors first, with their drawings, and the photographs among their parents.
+
+    of: ids of those whose family it is. stack: its version and fingerprint. run: where it was. missing: ancestors that
+    could not be put into it, (id, the run where they should be) each.
+    """
+
+    of: tuple[str, ...]
+    category: str
+    kind: str
+    run: str
+    stack: Mapping[str, str]
+    members: tuple[Member, ...]
+    drawings: tuple[Picture, ...] = ()
+    photos: tuple[Picture, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def width(self) -> int:
+        return len(self.members[0].individual.concept.image_embed)
+
+
+def packed(family: Family) -> bytes:
+    """A family as a file: the same bytes for the same family.
+
+    Raises:
+        FamilyError: it is larger than what is read.
+    """
+    files: dict[str, bytes] = {}
+
+    def kept(picture: Picture) -> str:
+        name = f"pictures/{picture_digest(picture.content)}.png"
+        files[name] = picture.content
+        return name.removeprefix("pictures/")
+
+    drawn = [{"concept": p.of, "prompt": p.prompt, "seed": p.seed, "file": kept(p)} for p in family.drawings]
+    photos = [{"id": p.of, "label": p.label, "file": kept(p)} for p in family.photos]
+    files |= {
+        _CONCEPTS: _lines([_told(each) for each in family.members]),
+        _DRAWINGS: _lines(drawn),
+        _PHOTOS: _lines(photos),
+    }
+    about = {
+        _OURS: SCHEMA,
+        "of": list(family.of),
+        "category": family.category,
+        "kind": family.kind,
+        "run": family.run,
+        "stack": dict(family.stack),
+        **({"missing": [{"id": id_, "run": run} for id_, run in family.missing]} if family.missing else {}),
+        "written_by": _own_version(),
+        "files": {name: {"size": len(f), "sha256": hashlib.sha256(f).hexdigest()} for name, f in files.items()},
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, file in [(_MANIFEST, json.dumps(about, indent=1).encode()), *sorted(files.items())]:
+            archive.writestr(zipfile.ZipInfo(name, _DATE), file, zipfile.ZIP_DEFLATED)
+    if len(content.getvalue()) > LARGEST_FILE:
+        raise FamilyError(
+            f"the family has {len(content.getvalue()) / 2**20:.0f} MiB, and {LARGEST_FILE / 2**20:.0f} are read: share"
+            " a concept with fewer ancestors"
+        )
+    return content.getvalue()
+
+
+def _told(each: Member) -> dict[str, Any]:
+    row = row_of(each.individual)
+    told = {key: row[key] for key in _KEPT}
+    return told | {"called": each.called, "created_at": each.individual.created_at.isoformat()}
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    # ASCII: what UTF-8 cannot hold is written as JSON's own \udXXX.
+    return "".join(f"{json.dumps(row, allow_nan=False)}\n" for row in rows).encode()
+
+
+def _own_version() -> str:
+    try:
+        return version("conceptree")
+    except PackageNotFoundError:  # run from a folder that pip has not installed
+        return ""
+
+
+def read_family(content: bytes) -> Family:
+    """What a file holds, all of it checked.
+
+    Raises:
+        FamilyError: it is no family, torn, too large, or anything in it is not as Conceptree writes it; in one line.
+    """
+    if not content:
+        raise FamilyError("the file is empty (0 bytes): fetch it again")
+    if len(content) > LARGEST_FILE:
+        raise FamilyError(f"the file has {len(content)} bytes, and at most {LARGEST_FILE} are read")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = _checked_entries(archive)
+            about = _manifest(archive, entries)
+            files = {name: _whole(archive, entries[name], about["files"][name]) for name in about["files"]}
+        return _family(about, files)
+    except FamilyError:
+        raise
+    except ConceptreeError as error:
+        raise FamilyError(f"the file is no family as Conceptree writes it: {error}") from error
+    except Exception as error:  # whatever a library thinks of a torn file, or of one that was made to break it
+        reason = "".join(c for c in str(error)[:200] if c.isprintable()) or type(error).__name__
+        raise FamilyError(f"the file is torn, or no family ({reason}): fetch it again") from error
+
+
+def _checked_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    entries = archive.infolist()
+    if len(entries) > MOST_ENTRIES:
+        raise FamilyError(f"the file has {len(entries)} entries, and at most {MOST_ENTRIES} are read")
+    size = sum(entry.file_size for entry in entries)
+    if size > LARGEST_UNPACKED:
+        raise FamilyError(f"the file unpacks to {size} bytes, and at most {LARGEST_UNPACKED} are read")
+    found = {entry.filename: entry for entry in entries}
+    if len(found) < len(entries):
+        raise FamilyError("the file has two entries of one name: it is no family as Conceptree writes it")
+    for entry in entries:
+        if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FamilyError("the file is encrypted or packed in another way than Conceptree packs: unpack it first")
+    return found
+
+
+def _manifest(archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) -> dict[str, Any]:
+    if _MANIFEST not in entries or entries[_MANIFEST].file_size > LARGEST_MANIFEST:
+        raise FamilyError(f"the file has no {_MANIFEST}: it is no family that Conceptree has shared")
+    about = _json(archive.read(entries[_MANIFEST]))
+    if not isinstance(about, dict) or _OURS not in about:
+        raise FamilyError(f"the {_MANIFEST} in the file is not Conceptree's")
+    if about[_OURS] != SCHEMA:
+        raise FamilyError(
+            f"the family has schema {str(about[_OURS])[:40]!r}, this version reads {SCHEMA}: it is of a newer one"
+        )
+    if set(about["files"]) | {_MANIFEST} != set(entries):
+        raise FamilyError(f"the file holds other entries than its {_MANIFEST} names: fetch it again")
+    return about
+
+
+def _whole(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, told: Mapping[str, Any]) -> bytes:
+    name = entry.filename
+    if name not in (_CONCEPTS, _DRAWINGS, _PHOTOS) and not PICTURE.fullmatch(name.removeprefix("pictures/")):
+        raise FamilyError(f"the file holds {name[:80]!r}, which is no part of a family")
+    content = archive.read(entry)  # no more than the entry's size, and with its checksum
+    if hashlib.sha256(content).hexdigest() != told["sha256"]:
+        raise FamilyError(f"{name!r} in the file is not what was written, by its SHA-256: fetch it again")
+    return content
+
+
+def _family(about: Mapping[str, Any], files: Mapping[str, bytes]) -> Family:
+    stack = {key: _text(about["stack"][key], f"the stack's {key}") for key in ("version", "fingerprint")}
+    if about["kind"] not in KINDS:
+        raise FamilyError(f"the family has kind {str(about['kind'])[:40]!r}: expected {' or '.join(KINDS)}")
+    lines = files[_CONCEPTS].splitlines()
+    if not 1 <= len(lines) <= MOST_CONCEPTS:
+        raise FamilyError(f"the family has {counted(len(lines), 'concept')}: 1 to {MOST_CONCEPTS} are read")
+    members: dict[str, Member] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            each = _member(_json(line), stack["fingerprint"])
+        except ConceptreeError as error:
+            raise FamilyError(f"concept {number} of the family cannot be read: {error}") from error
+        if each.individual.id in members:
+            raise FamilyError(f"the family has the concept {each.individual.id} twice")
+        members[each.individual.id] = each
+    family = Family(
+        of=tuple(id_ for id_ in about["of"] if id_ in members),
+        category=checked_word(about["category"], "category"),
+        kind=about["kind"],
+        run=_text(about.get("run", ""), "the run's name"),
+        stack=stack,
+        members=ancestors_first(members.values()),
+        missing=tuple(
+            (_text(row["id"], "an id"), _text(row["run"], "a run's name")) for row in about.get("missing", ())
+        ),
+    )
+    for each in family.members:
+        concept = each.individual.concept
+        widths = {concept.vectors.shape[1], *concept.image_embed.shape}
+        widths |= {len(avoid.image_embed) for avoid in concept.request.avoid}
+        widths |= {parent.image_embeds.shape[1] for parent in concept.request.parents}
+        if widths != {family.width}:
+            raise FamilyError(f"the concept {concept.id} has vectors of widths {sorted(widths)}: expected one width")
+    drawings, photos = [], []
+    for row in map(_json, files[_DRAWINGS].splitlines()):
+        prompt, seed = _text(row["prompt"], "a prompt"), row["seed"]
+        rest = prompt.replace("{}", "")
+        if row["concept"] not in members or "{}" not in prompt or "{" in rest or "}" in rest:
+            raise FamilyError(f"the family has a drawing of {str(row['concept'])[:40]!r} in {prompt[:80]!r}")
+        if type(seed) is not int or not 0 <= seed < 2**63:
+            raise FamilyError(f"the family has a drawing with the seed {str(seed)[:40]!r}")
+        drawings.append(Picture(row["concept"], written_anew(files[f"pictures/{row['file']}"]), prompt, seed))
+    for row in map(_json, files[_PHOTOS].splitlines()):
+        if not PHOTO.fullmatch(row["id"]):
+            raise FamilyError(f"the family has a photograph {str(row['id'])[:40]!r}")
+        label = _text(row["label"], "a photograph's name")
+        photos.append(Picture(row["id"], written_anew(files[f"pictures/{row['file']}"]), label=label))
+    return replace(family, drawings=tuple(drawings), photos=tuple(photos))
+
+
+def _member(row: Any, fingerprint: str) -> Member:
+    """A line of concepts.jsonl: everything in it of the type and in the range that the table takes."""
+    created_at = datetime.fromisoformat(_text(row["created_at"], "created_at"))
+    known = {key: row[key] for key in _KEPT} | {"generation": 0, "category": "", "kind": "", "parents": []}
+    each = individual_of({**known, "created_at": created_at.astimezone(UTC)}, {})
+    concept = each.concept
+    digits = len(concept.id) == 16 and all(c in "0123456789abcdef" for c in concept.id)
+    if not digits:
+        raise RunError(f"its id {concept.id[:40]!r} is not of 16 hex digits")
+    if concept.fingerprint != fingerprint:
+        raise RunError(f"{concept.id} was learned on another stack than the family, {str(concept.fingerprint)[:40]!r}")
+    told = [(n.word, n.by, n.note, n.step) for n in concept.negatives] + [
+        (m.constraint, m.step) for m in concept.history
+    ]
+    if any(row[key] is None for key in _KEPT) or any(value is None for values in told for value in values):
+        raise RunError(f"{concept.id} is no concept of this schema (something in it is null)")
+    request = concept.request
+    if request.settings is None or request.chosen.prior_steps > MOST_PRIOR_STEPS:
+        raise RunError(f"its settings have no prior_steps from 1 to {MOST_PRIOR_STEPS}")
+    numbers = [concept.seconds, *concept.scores.values(), *(m.similarity for m in concept.history)]
+    if not all(math.isfinite(number) for number in numbers):
+        raise RunError(f"{concept.id} has NaN or infinity among its scores")
+    try:  # whatever is of another type than the table's, or out of its range
+        pa.Table.from_pylist([row_of(each)], schema=CONCEPTS)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        raise RunError(f"{concept.id} is no concept of this schema ({str(error).splitlines()[0][:120]})") from error
+    called = row["called"]
+    try:
+        check_name(each.name)
+    except RunError:
+        each = replace(each, name=name_for(concept.id))
+    with suppress(RunError):
+        if called:
+            check_name(_text(called, "a name"))
+            return Member(each, called)
+    return Member(each)
+
+
+def ancestors_first(members: Iterable[Member]) -> tuple[Member, ...]:
+    """In an order in which no child comes before a parent.
+
+    Raises:
+        FamilyError: somebody descends from itself.
+    """
+    left = {each.individual.id: each for each in members}
+    children: dict[str, list[str]] = {id_: [] for id_ in left}
+    waiting: dict[str, int] = {}
+    for id_, each in left.items():
+        parents = {parent.id for parent in each.individual.concept.request.parents if parent.id in left}
+        waiting[id_] = len(parents)
+        for parent in parents:
+            children[parent].append(id_)
+    ready = sorted((id_ for id_, number in waiting.items() if not number), reverse=True)
+    found = []
+    while ready:
+        id_ = ready.pop()
+        found.append(left[id_])
+        for child in sorted(children[id_], reverse=True):
+            waiting[child] -= 1
+            if not waiting[child]:
+                ready.append(child)
+    if len(found) < len(left):
+        round_ = next(id_ for id_, number in waiting.items() if number)
+        raise FamilyError(f"in the family somebody descends from itself: {round_}")
+    return tuple(found)
+
+
+def _json(text: bytes) -> Any:
+    if len(text) > LARGEST_LINE:
+        raise FamilyError(f"the family has a line of {len(text)} bytes: at most {LARGEST_LINE} are read")
+
+    def refuse(word: str) -> None:
+        raise FamilyError(f"the family has {word} among its numbers")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
+        raise FamilyError(f"{what} in the family is no text of at most {LONGEST_TEXT} characters")
+    return value
+
+
+def decoded(content: bytes) -> Image.Image:
+    """A PNG's pixels, which are all that is taken of it.
+
+    Raises:
+        FamilyError: it is none, torn, or too large.
+    """
+    if len(content) > LARGEST_PICTURE:
+        raise FamilyError(f"a picture in the family has {len(content)} bytes: at most {LARGEST_PICTURE} are read")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+                if picture.width * picture.height > MOST_PIXELS:
+                    raise FamilyError(f"a picture in the family has {picture.width} × {picture.height} pixels")
+                return picture.convert("RGB")
+    except FamilyError:
+        raise
+    except Exception as error:  # Pillow's decoders raise what they like for a broken file
+        reason = "".join(c for c in str(error)[:100] if c.isprintable()) or type(error).__name__
+        raise FamilyError(f"a picture in the family cannot be read: {reason}") from error
+
+
+def written_anew(content: bytes) -> bytes:
+    """The same picture, written anew, so that nothing but its pixels comes in."""
+    picture = decoded(content)
+    written = io.BytesIO()
+    Image.frombytes("RGB", picture.size, picture.tobytes()).save(written, format="PNG")
+    return written.getvalue()

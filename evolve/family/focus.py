@@ -1,0 +1,144 @@
+"""What to show of a large family: the part that somebody works on; the rest is folded into branches that open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+
+from evolve.family.lineage import ABSENT, members
+
+MOST = 300  # concepts at once: more are no longer fluid without a graphics card
+PORTION = 40  # concepts that come out of a branch each time that it is opened
+NEWEST = 24  # the concepts stored last are shown whatever their generation: somebody has just made them
+OLDER = ""  # the branch of those who descend from nobody that is shown
+BRANCH = "branch:"  # begins the node of a branch, and no id of a concept
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Concepts folded into one node. of: the one who is shown and from whom they descend, `OLDER` if there is none."""
+
+    of: str
+    concepts: tuple[str, ...]
+    generation: int
+
+    @property
+    def node(self) -> str:
+        return BRANCH + self.of
+
+
+@dataclass(frozen=True)
+class Focus:
+    """A family cut in two: who is shown, in the order of the family, and the branches that hold the others."""
+
+    shown: tuple[str, ...]
+    branches: tuple[Branch, ...] = ()
+
+
+def focus(
+    graph: nx.DiGraph,
+    selected: Sequence[str] = (),
+    opened: Sequence[str] = (),
+    most: int = MOST,
+    favourites: Collection[str] = (),
+) -> Focus:
+    """What of a family (see `evolve.family.lineage`) to show in `most` nodes. A family that fits is shown whole.
+
+    First come the selected; then their ancestors and descendants, the nearest first, in at most a third of the room;
+    what opened branches hold; favourites, in at most a sixth; the newest concepts, and the latest generations.
+    Photographs and guests come with their children. opened: the concepts (or `OLDER`) whose branches were opened, in
+    that order; one that was opened twice has given two portions. Takes time in proportion to the family.
+    """
+    if len(graph) <= most:
+        return Focus(tuple(graph))
+    order = {concept: number for number, concept in enumerate(graph)}
+    opened = opened[len(opened) - min(len(opened), most // 2 // PORTION) :]
+    room = most - PORTION * len(opened)
+    shown: set[str] = set()
+    _show(graph, shown, (each for each in selected if each in graph), room, family=False)
+    _show(graph, shown, _relatives(graph, list(shown)), min(room, len(shown) + most // 3), family=False)
+    newest = members(graph)[::-1]
+    _show(graph, shown, (each for each in newest if each in favourites), min(room, len(shown) + most // 6))
+    _show(graph, shown, newest[:NEWEST], room)
+    _show(graph, shown, sorted(newest, key=lambda each: -graph.nodes[each]["generation"]), room)
+    for of in opened:
+        branch = next((each for each in branches(graph, shown) if each.of == of), None)
+        if branch:
+            shown.update(branch.concepts[:PORTION])
+    return Focus(tuple(sorted(shown, key=order.__getitem__)), tuple(branches(graph, shown)))
+
+
+def branches(graph: nx.DiGraph, shown: Collection[str]) -> list[Branch]:
+    """The branches that hold all who are not shown, each concept in one: by the parent who weighs most.
+
+    Within a branch stand first those who are shown first when it opens: children before grandchildren, and of the
+    branch `OLDER` the latest.
+    """
+    held: dict[str, list[str]] = {}
+    branch_of: dict[str, str] = {}
+    order = {concept: number for number, concept in enumerate(graph)}
+    generation = dict(graph.nodes(data="generation"))
+    for concept in sorted(graph, key=generation.__getitem__):  # which keeps the order of equals
+        if concept in shown:
+            continue
+        of, most = OLDER, 0.0
+        for parent, edge in graph.pred[concept].items():
+            home = parent if parent in shown else branch_of[parent]
+            if home != OLDER and edge["weight"] > most:
+                of, most = home, edge["weight"]
+        branch_of[concept] = of
+        held.setdefault(of, []).append(concept)
+    found = []
+    for of, concepts in held.items():
+        oldest = generation[concepts[0]]
+        found.append(Branch(of, tuple(concepts[::-1] if of == OLDER else concepts), oldest))
+    return sorted(found, key=lambda branch: (branch.generation, order.get(branch.of, -1)))
+
+
+def folded(graph: nx.DiGraph, view: Focus) -> nx.DiGraph:
+    """The family as it is shown: those in focus, and a node for each branch, of birth "branch" with its `count`.
+
+    Edges of weight 0 lead from the concept to its branch, and from the branch to those who are shown, descend from it
+    and would else hang on nobody. Generations still follow along every edge.
+    """
+    cut = nx.DiGraph(**graph.graph)
+    cut.add_nodes_from((concept, graph.nodes[concept]) for concept in view.shown)
+    branch_of = {concept: branch.node for branch in view.branches if branch.of for concept in branch.concepts}
+    for branch in view.branches:
+        count = len(branch.concepts)
+        cut.add_node(branch.node, name=f"+{count}", generation=branch.generation, birth="branch", count=count)
+        if branch.of:
+            cut.add_edge(branch.of, branch.node, weight=0.0, kind="branch")
+    for child in view.shown:
+        shown = [parent for parent in graph.pred[child] if parent in cut]
+        cut.add_edges_from((parent, child, graph.edges[parent, child]) for parent in shown)
+        if not shown:
+            above = {branch_of[parent] for parent in graph.pred[child] if parent in branch_of}
+            cut.add_edges_from(((branch, child) for branch in above), weight=0.0, kind="branch")
+    return cut
+
+
+def _show(graph: nx.DiGraph, shown: set[str], wanted: Iterable[str], room: int, family: bool = True) -> None:
+    """Show these as far as there is room; family: each with those of its parents that are no concepts of the run."""
+    for concept in wanted:
+        if len(shown) >= room:
+            return
+        shown.add(concept)
+        if family:
+            absent = [parent for parent in graph.pred[concept] if graph.nodes[parent]["birth"] in ABSENT]
+            shown.update(absent[: max(0, room - len(shown))])
+
+
+def _relatives(graph: nx.DiGraph, concepts: Sequence[str]) -> Iterator[str]:
+    """Ancestors and descendants, those first that are the fewest generations away; ancestors before descendants."""
+    up, down = list(concepts), list(concepts)
+    above, below = set(concepts), set(concepts)
+    while up or down:
+        up = [each for each in dict.fromkeys(p for concept in up for p in graph.pred[concept]) if each not in above]
+        down = [each for each in dict.fromkeys(c for concept in down for c in graph.succ[concept]) if each not in below]
+        above.update(up)
+        below.update(down)
+        yield from up
+        yield from down

@@ -1,0 +1,229 @@
+"""Families between runs: a concept with all its ancestors, out of a run and into another, all together or not at all.
+
+What such a family is as a file is `evolve/family/familyfile.py`'s part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from core.errors import ConceptreeError
+from evolve.family.familyfile import (
+    Family,
+    FamilyError,
+    Member,
+    Picture,
+    ancestors_first,
+    decoded,
+    packed,
+    written_anew,
+)
+from evolve.store.parts import Damage, RunError
+from evolve.store.rows import Drawing, Entry, Note, individual_of, row_of, row_of_note
+from evolve.store.run import Individual, Run
+
+WAIT = 5.0  # seconds for whoever writes the run
+
+
+class OtherRunError(FamilyError):
+    """A run that cannot take a family, which a run of its own can."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A family that a run has taken in. known: concepts (ids) that it had. renamed: by id, (name in the file, here).
+    missing: ancestors that neither the file nor the run has, see `Family`.
+    """
+
+    added: tuple[str, ...]
+    known: tuple[str, ...]
+    renamed: Mapping[str, tuple[str, str]]
+    missing: tuple[tuple[str, str], ...] = ()
+
+
+def family_file(run: Run, concepts: Sequence[str]) -> bytes:
+    """Concepts (by name or id) with all their ancestors as a file for other people."""
+    return packed(family_of(run, concepts))
+
+
+def family_of(run: Run, concepts: Sequence[str]) -> Family:
+    """Concepts (by name or id) with all their ancestors, also those in runs beside it that can be read.
+
+    Ancestors that are nowhere, or that were learned on another stack, are named in `missing`.
+
+    Raises:
+        RunError: there is no such concept, or it cannot be read.
+    """
+    homes: dict[str, _Home | None] = {"": _Home(run)}
+    members: dict[str, Member] = {}
+    drawings: list[Picture] = []
+    photos: dict[str, Picture] = {}
+    missing: dict[str, str] = {}
+    of = [run.entry(each).id for each in concepts]
+    if not of:
+        raise FamilyError("a family is that of a concept: name one")
+    wanted = [(id_, "") for id_ in of]
+    while wanted:
+        id_, where = wanted.pop()
+        home = homes[where]
+        if id_ in members or home is None:
+            continue
+        entry = home.entries[id_]
+        each = home.find(entry)
+        if each.concept.fingerprint != run.about["stack"]["fingerprint"]:
+            missing[id_] = where or run.folder.name  # a guest of another stack: only its pictures were ever used here
+            continue
+        members[id_] = Member(replace(each, name=entry.born), entry.name if entry.name != entry.born else "")
+        drawings += home.drawings_of(id_)
+        for parent in entry.parents:
+            if parent.is_photo:
+                photos |= home.photo_of(parent.id)
+                continue
+            there = parent.run or where
+            if there not in homes:
+                homes[there] = _beside(run, there)
+            if (found := homes[there]) and parent.id in found.entries:
+                wanted.append((parent.id, there))
+            elif parent.id in home.entries:  # a guest that has moved in
+                wanted.append((parent.id, where))
+            else:
+                missing[parent.id] = there or run.folder.name
+    about, stack = run.about, run.about["stack"]
+    return Family(
+        of=tuple(dict.fromkeys(of)),
+        category=about["category"],
+        kind=about["kind"],
+        run=run.folder.name,
+        stack={"version": stack["version"], "fingerprint": stack["fingerprint"]},
+        members=ancestors_first(members.values()),
+        drawings=tuple(drawings),
+        photos=tuple(photos.values()),
+        missing=tuple((id_, home) for id_, home in missing.items() if id_ not in members),
+    )
+
+
+class _Home:
+    """A run that a family lives in, listed once: of large families every ancestor is looked up in it."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.entries = {each.id: each for each in run.entries([])}
+        self.photos = run.photos([])
+        self.drawings: dict[str, list[Drawing]] = {}
+        for drawing in run.drawings(damage=[]):
+            self.drawings.setdefault(drawing.concept, []).append(drawing)
+
+    def find(self, entry: Entry) -> Individual:
+        """A concept as it was learned, see `Run.find`."""
+        try:
+            row = self.run.rooms["concepts"].read(entry.part)[entry.row - 1]
+            return individual_of(row, {entry.id: entry.note})
+        except RunError as error:
+            raise Damage(entry.part, str(error), entry.row).error from error
+
+    def drawings_of(self, id_: str) -> Iterator[Picture]:
+        for each in self.drawings.get(id_, ()):
+            with suppress(OSError, FamilyError):  # a picture that is missing or torn: the others go along
+                # Without its text chunks, which name this run: the same family gives the same file from any run.
+                yield Picture(id_, written_anew(each.file.read_bytes()), each.prompt, each.seed)
+
+    def photo_of(self, id_: str) -> dict[str, Picture]:
+        """By id; of one of which no copy was kept, nothing."""
+        with suppress(KeyError, OSError, FamilyError):
+            photo = self.photos[id_]
+            content = photo.file.read_bytes()
+            decoded(content)
+            return {id_: Picture(id_, content, label=photo.label)}
+        return {}
+
+
+def _beside(run: Run, name: str) -> _Home | None:
+    """A run beside another one, if there is one that can be read."""
+    if name in ("", ".", "..") or not name.isprintable() or any(c in name for c in "/\\:"):
+        return None
+    with suppress(ConceptreeError, OSError, ValueError):
+        return _Home(Run.open(run.folder.resolve().parent / name))
+    return None
+
+
+def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
+    """Take a family into a run of the same stack: all that the run does not have already, or nothing.
+
+    Ids, vectors and parents stay what they are, bit for bit. Where a name is taken, a number follows it. width: of the
+    stack's embeddings, by default as the run's are.
+
+    Raises:
+        FamilyError: it is of another stack, kind or width, or the run has another concept of the same id.
+        RunError: somebody else is writing the run.
+    """
+    made_on = run.about["stack"]
+    if family.stack["fingerprint"] != made_on["fingerprint"]:
+        raise OtherRunError(
+            f"the family was learned on the stack {family.stack['version']} ({family.stack['fingerprint']}), and the"
+            f" run {run.folder.name!r} on {made_on['version']} ({made_on['fingerprint']}): open it as a run of its own"
+        )
+    if family.kind != run.about["kind"]:
+        kinds = f"is of kind {family.kind}, and the run {run.folder.name!r} of kind {run.about['kind']}"
+        raise OtherRunError(f"the family {kinds}: open it as a run of its own")
+    with run.writing(wait=WAIT):
+        entries = run.entries([])
+        embeds = run.image_embeds()
+        expected = width or next((len(embed) for embed in embeds.values()), family.width)
+        if family.width != expected:
+            raise FamilyError(f"the family's vectors are {family.width} wide, and those of its stack {expected}")
+        here = {each.id: each for each in entries}
+        for each in family.members:
+            if each.individual.id in here:
+                _check_same(run, each.individual)
+        new = [each for each in family.members if each.individual.id not in here]
+        taken = {name for each in entries for name in (each.id, each.name, each.born)}
+        generations = {each.id: each.generation for each in entries}
+        rows, notes, renamed = [], [], {}
+        now = datetime.now(UTC)
+        for each in new:
+            one = each.individual
+            parents = [generations.get(parent.id, 0) for parent in one.concept.request.parents]
+            generations[one.id] = 1 + max(parents) if parents else 0
+            born = _free(one.name, taken)
+            called = _free(each.called, taken) if each.called else ""
+            rows.append(row_of(replace(one, name=born, generation=generations[one.id])))
+            if called:
+                notes.append(row_of_note(one.id, Note(name=called), now))
+            if (called or born) != (each.called or one.name):
+                renamed[one.id] = (each.called or one.name, called or born)
+        run.rooms["concepts"].append(rows)
+        run.rooms["notes"].append(notes)
+    _keep_pictures(family, run)
+    known = tuple(each.individual.id for each in family.members if each.individual.id in here)
+    missing = tuple(each for each in family.missing if each[0] not in here)
+    return Adopted(tuple(each.individual.id for each in new), known, renamed, missing)
+
+
+def _check_same(run: Run, one: Individual) -> None:
+    other = run.find(one.id).concept
+    if other.vectors.tobytes() != one.concept.vectors.tobytes() or other.request != one.concept.request:
+        raise OtherRunError(
+            f"the run {run.folder.name!r} has another concept with the id {one.id}: open the family as a run of its own"
+        )
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name that nobody has, with a number where it is taken; from then on it is."""
+    found, number = name, 2
+    while found in taken:
+        tail = f" {number}"
+        found = f"{name[: 80 - len(tail)].rstrip()}{tail}"
+        number += 1
+    taken.add(found)
+    return found
+
+
+def _keep_pictures(family: Family, run: Run) -> None:
+    there = {(each.concept, each.prompt, each.seed) for each in run.drawings(damage=[]) if each.file.is_file()}
+    new = [each for each in family.drawings if (each.of, each.prompt, each.seed) not in there]
+    run.add_drawings([(each.of, each.prompt, each.seed, decoded(each.content)) for each in new])
+    for photo in family.photos:
+        run.add_photo(photo.of, decoded(photo.content), photo.label)

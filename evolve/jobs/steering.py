@@ -1,0 +1,220 @@
+"""What a person decides about a job's negatives from elsewhere, while another process learns it.
+
+    steer/<time>-<digits>.json   a decision about the concept at one place, for its next boundary or for a question
+    question.json                what the job waits for, where it was asked to ask
+
+A decision is removed once a snapshot that holds its effect is kept, which names it as one of its marks: so a kill at
+any moment neither loses it nor follows it twice. One that comes too late, or cannot be followed, is removed with its
+boundary, whose note says why.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.files import write_atomically
+from core.review import Decision, Proposal, Review, ReviewError, steered
+from core.snapshot import SnapshotError, marks_of
+from evolve.store.looks import keep_picture, picture_in
+
+STEER, QUESTION = "steer", "question.json"
+BETWEEN = 0.2  # seconds between two looks whether a question is answered
+_FILE = re.compile(r"[0-9]{20}-[0-9a-f]{8}\.json")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a job waits for: which words shall be the next negatives of the concept at a place.
+
+    words: as proposed. negatives: those so far, (word, by whom) each. earlier: the steps to which one can go back.
+    problem: why the last answer could not be followed. image: the concept's drawing now.
+    """
+
+    number: int
+    step: int
+    words: tuple[str, ...] = ()
+    negatives: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+    earlier: tuple[int, ...] = ()
+    problem: str = ""
+    image: Path | None = None
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A decision that waits. mark: its file's name. step: of the question that it answers, None where it is none."""
+
+    mark: str
+    number: int
+    step: int | None
+    decision: Decision
+
+
+def queue(folder: Path, number: int, decision: Decision) -> str:
+    """Queue a decision for the concept at a place; its mark. If the job waits for one about it, this is the answer."""
+    asked = question_in(folder)
+    told = {
+        "number": number,
+        "step": asked.step if asked and asked.number == number else None,
+        "words": list(decision.words),
+        "drop": list(decision.drop),
+        "back_to": decision.back_to,
+    }
+    mark = f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+    write_atomically(folder / STEER / mark, json.dumps(told, ensure_ascii=False).encode(errors="replace"))
+    return mark
+
+
+def queued(folder: Path) -> list[Queued]:
+    """The decisions that wait, oldest first; what is none is passed over."""
+    files = sorted((folder / STEER).glob("*.json"))
+    return [each for each in map(_read, files) if each is not None]
+
+
+def question_in(folder: Path) -> Question | None:
+    """What a job waits for."""
+    try:
+        told = json.loads((folder / QUESTION).read_text(encoding="utf-8"))
+        return Question(
+            number=int(told["number"]),
+            step=int(told["step"]),
+            words=tuple(map(str, told["words"])),
+            negatives=tuple((str(word), str(by)) for word, by in told["negatives"]),
+            note=str(told["note"]),
+            earlier=tuple(map(int, told["earlier"])),
+            problem=str(told["problem"]),
+            image=picture_in(folder, told["image"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+class Steering:
+    """The decisions of a job as they are followed: `decided` is for the proposals of one batch after another.
+
+    place: of a proposal's request in the job. review: who is asked first; the queue is joined to what that says.
+    asks: whether the page is asked about each new negative. wait: called again and again while it is, and may raise.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        backbone: Any,
+        place: Callable[[int], int],
+        review: Review | None = None,
+        asks: bool = False,
+        wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.folder = folder
+        self.backbone = backbone
+        self.place = place
+        self.review = review
+        self.asks = asks
+        self.wait = wait
+        self.taken: dict[str, int] = {}  # marks of what is in no snapshot yet, with the places that they are about
+
+    def begin(self, snapshots: Sequence[bytes]) -> None:
+        """Forget the decisions that snapshots hold, and a question that nobody waits for any more."""
+        for snapshot in snapshots:
+            with suppress(SnapshotError):
+                self._remove(marks_of(snapshot))
+        _unlink(self.folder / QUESTION)
+
+    def decided(self, proposal: Proposal) -> Decision | None:
+        """A review, see core/review.py."""
+        number = self.place(proposal.index)
+        first = self.review(proposal) if self.review else None
+        waiting = [each for each in queued(self.folder) if each.number == number]
+        # The answer to a question of another boundary is an answer no more, but still what the person wants.
+        further = [each for each in waiting if each.step != proposal.step]
+        goes_back = any(each.decision.back_to is not None for each in further)
+        if self.asks and proposal.words and not goes_back:
+            first = self._answer(number, proposal)
+        elif answers := [each for each in waiting if each.step == proposal.step]:
+            further = sorted([*further, *answers], key=lambda each: each.mark)
+        self.taken |= {each.mark: number for each in further}
+        if not further:
+            return first
+        try:
+            return steered(first, [each.decision for each in further], proposal, self.backbone)
+        except ReviewError:
+            return first  # which is asked about again, with the reason
+
+    def marks(self, numbers: Container[int]) -> list[str]:
+        """What a snapshot of the concepts at these places holds, and no earlier one."""
+        return [mark for mark, number in self.taken.items() if number in numbers]
+
+    def kept(self, numbers: Container[int]) -> None:
+        """A snapshot with all that was taken about these places is kept, or the concepts are stored."""
+        done = self.marks(numbers)
+        self._remove(done)
+        self.taken = {mark: number for mark, number in self.taken.items() if mark not in done}
+
+    def too_late(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Forget what was decided about concepts that are finished: a note for each place of such."""
+        late = [each for each in queued(self.folder) if each.number in numbers and each.mark not in self.taken]
+        self.taken |= {each.mark: each.number for each in late}
+        return {each.number: "a decision came too late: nothing is added at the end" for each in late}
+
+    def _answer(self, number: int, proposal: Proposal) -> Decision | None:
+        """Wait until the question is answered."""
+        answers = self._answers(number, proposal.step)
+        if proposal.problem:  # these are what could not be followed
+            self._remove([answer.mark for answer in answers])
+            answers = []
+        if not answers:
+            drawn = [(picture, proposal.request, proposal.step) for picture in proposal.images[:1]]
+            image = keep_picture(self.folder, *drawn[0]).name if drawn else None
+            told = {
+                "number": number,
+                "step": proposal.step,
+                "words": list(proposal.words),
+                "negatives": [[negative.word, negative.by] for negative in proposal.negatives],
+                "note": proposal.note,
+                "earlier": list(proposal.earlier),
+                "problem": proposal.problem,
+                "image": image,
+            }
+            write_atomically(self.folder / QUESTION, json.dumps(told, ensure_ascii=False).encode(errors="replace"))
+            try:
+                while not answers:
+                    self.wait()
+                    time.sleep(BETWEEN)
+                    answers = self._answers(number, proposal.step)
+            finally:
+                _unlink(self.folder / QUESTION)
+        self.taken |= {answer.mark: number for answer in answers}
+        return answers[-1].decision
+
+    def _answers(self, number: int, step: int) -> list[Queued]:
+        return [each for each in queued(self.folder) if (each.number, each.step) == (number, step)]
+
+    def _remove(self, marks: Sequence[str]) -> None:
+        for mark in marks:
+            if _FILE.fullmatch(mark):
+                _unlink(self.folder / STEER / mark)
+
+
+def _read(file: Path) -> Queued | None:
+    if not _FILE.fullmatch(file.name):
+        return None
+    try:
+        told: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        step, back_to = (None if told[name] is None else int(told[name]) for name in ("step", "back_to"))
+        decision = Decision(tuple(map(str, told["words"])), tuple(map(str, told["drop"])), back_to)
+        return Queued(file.name, int(told["number"]), step, decision)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _unlink(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink(missing_ok=True)

@@ -1,0 +1,93 @@
+"""run.json: what a run is about, and on which stack it was learned (docs/formats.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from core.concept import KINDS
+from core.files import StorageError
+from evolve.store.parts import RunError
+
+SCHEMA = 1
+_ABOUT = {"category": str, "kind": str, "stack": dict, "created_at": str}
+_STACK = {"where": str, "version": str, "fingerprint": str}
+
+
+def new_about(category: str, kind: str, backbone: Any) -> dict[str, Any]:
+    """What stands in the run.json of a new run."""
+    return {
+        "schema": SCHEMA,
+        "category": category,
+        "kind": kind,
+        "stack": {
+            "where": lasting(backbone.where),
+            "version": backbone.version,
+            "fingerprint": backbone.fingerprint,
+        },
+        "created_at": datetime.now(UTC).isoformat(),
+        "written_by": _own_version(),
+    }
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """A run's run.json.
+
+    Raises:
+        RunError: there is none, or it is not one that this version reads.
+        StorageError: the disk does not give it.
+    """
+    try:
+        about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(f"there is no run in {str(folder)!r}: it has no run.json") from None
+    except OSError as error:
+        raise StorageError(f"the run.json in {str(folder)!r} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"the run.json in {str(folder)!r} cannot be read: it is no JSON ({error})") from error
+    if not isinstance(about, dict):
+        raise RunError(f"the run.json in {str(folder)!r} cannot be read: expected an object, with its schema")
+    _check_schema(folder, about)
+    _check_keys(folder, about, _ABOUT)
+    _check_keys(folder, about["stack"], _STACK, "stack.")
+    if about["kind"] not in KINDS:
+        raise RunError(f"the run.json in {str(folder)!r} has kind {about['kind']!r}: expected {' or '.join(KINDS)}")
+    return about
+
+
+def _check_schema(folder: Path, about: dict[str, Any]) -> None:
+    schema = about.get("schema")
+    if type(schema) is int and schema == SCHEMA:
+        return
+    advice = "was it made by Conceptree?"
+    if type(schema) is int and schema > SCHEMA:
+        by = about.get("written_by")
+        newer = f"Conceptree {by[:40]!r}" if isinstance(by, str) and by else "a newer Conceptree"
+        advice = f"{newer} wrote it, and reads it; this is {_own_version() or 'older'}"
+    raise RunError(f"the run in {str(folder)!r} has schema {schema!r}, this version reads {SCHEMA}: {advice}")
+
+
+def _check_keys(folder: Path, values: dict[str, Any], kinds: Mapping[str, type], prefix: str = "") -> None:
+    for key, kind in kinds.items():
+        if key not in values:
+            raise RunError(f"the run.json in {str(folder)!r} lacks the key {prefix + key!r}: put it back from a copy")
+        if not isinstance(values[key], kind):
+            expected = "text" if kind is str else "an object"
+            raise RunError(f"the run.json in {str(folder)!r} has {prefix + key} = {values[key]!r}: expected {expected}")
+
+
+def lasting(where: str) -> str:
+    """A stack's folder as one can find it from anywhere; the name of a stack as it is."""
+    folder = Path(where).expanduser()
+    return str(folder.resolve()) if where != "emoji" and folder.is_dir() else where
+
+
+def _own_version() -> str:
+    try:
+        return version("conceptree")
+    except PackageNotFoundError:  # run from a folder that pip has not installed
+        return ""

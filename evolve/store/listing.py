@@ -1,0 +1,211 @@
+"""What lists need of every concept: without vectors, requests and histories, which are most of a part.
+
+Columns become objects a few thousand rows at a time. What is odd in any way goes row by row, so that each row that
+cannot be listed is named; both ways give the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.concept import PARENT_KINDS
+from evolve.store.parts import Damage, Piece, Room, RunError, rows_in, suffer
+from evolve.store.rows import (
+    DRAWINGS,
+    EMBED,
+    ENTRY,
+    KNOWN,
+    NOTHING,
+    PICTURE,
+    Descent,
+    Drawing,
+    Entry,
+    drawing_of,
+    entry_of,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_Listed = tuple[Sequence[Entry], Sequence[Damage]]
+
+
+class Listing:
+    """The rows of a room of concepts as they are listed."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    def entries(self, damage: list[Damage] | None = None) -> Iterator[Sequence[Entry]]:
+        """Every row as it was stored, without what is noted since, some at a time."""
+        for piece in self.room.pieces(ENTRY, damage):
+            entries, damaged = piece.once(_listed)
+            for each in damaged:
+                suffer(damage, each)
+            yield entries
+
+    def image_embeds(self) -> dict[str, npt.NDArray[np.float32]]:
+        """What the prior imagines of every concept, [width], by its id; without those that cannot be read."""
+        found: dict[str, npt.NDArray[np.float32]] = {}
+        for piece in self.room.pieces(EMBED, []):
+            for id_, embed in piece.once(_embeds).items():
+                found.setdefault(id_, embed)  # of a concept that was put back twice, the first
+        return found
+
+    def known(self, damage: list[Damage] | None = None) -> pa.Table:
+        """`id`, `name` at birth and `generation` of every concept, as a table, in which `among` finds some."""
+        tables = [piece.table for piece in self.room.pieces(KNOWN, damage)]
+        return pa.concat_tables(tables) if tables else self.room.kept[KNOWN].empty_table()
+
+
+def among(known: pa.Table, column: str, values: Collection[str]) -> dict[str, int]:
+    """Those values that stand in a column (`id` or `name`), with their generations; of several rows the first's."""
+    found = known.filter(pc.is_in(known.column(column), value_set=pa.array(sorted(values), pa.string())))
+    pairs = zip(found.column(column).to_pylist(), found.column("generation").to_pylist(), strict=True)
+    return {value: generation or 0 for value, generation in [*pairs][::-1]}
+
+
+def _listed(piece: Piece) -> _Listed:
+    """The concepts of a piece, and what of it cannot be listed."""
+    try:
+        if (entries := _by_columns(piece)) is not None:
+            return entries, ()
+        rows = rows_in(piece.table)
+    except (RunError, ValueError, OverflowError) as error:
+        if len(piece.parts) == 1:
+            return (), [Damage(piece.parts[0][0].path, str(error))]
+        apart = [_listed(each) for each in piece.apart()]
+        return [each for found, _ in apart for each in found], [each for _, found in apart for each in found]
+    entries, damage = [], []
+    for (part, number), row in zip(piece.places(), rows, strict=True):
+        try:
+            entries.append(entry_of(part, number, row))
+        except RunError as error:
+            damage.append(Damage(part, str(error), number))
+    return entries, damage
+
+
+def _by_columns(piece: Piece) -> list[Entry] | None:
+    """`entry_of` for all rows at once; None if there is anything that it would refuse."""
+    table = piece.table.combine_chunks()
+    columns = {name: _array(table, name) for name in ENTRY}
+    parents, scores = columns["parents"].flatten(), columns["scores"].flatten()
+    weights, kinds = parents.field("weight"), parents.field("kind")
+    filled = [*columns.values(), parents, parents.field("id"), weights, kinds, scores]
+    filled += [scores.field("name"), scores.field("value")]
+    if any(column.null_count for column in filled):
+        return None
+    shares, births = _numbers(weights), _texts(kinds)
+    if not (np.isfinite(shares) & (shares > 0)).all() or not set(births) <= set(PARENT_KINDS):
+        return None
+    if not _numbers(pc.binary_length(parents.field("id"))).all():
+        return None
+    runs = [run or "" for run in _texts(parents.field("run"))]
+    descents = list(map(Descent, _texts(parents.field("id")), runs, shares.tolist(), births))
+    values = list(zip(_texts(scores.field("name")), _numbers(scores.field("value")).tolist(), strict=True))
+    names = columns["name"].to_pylist()
+    return list(
+        map(
+            Entry,
+            columns["id"].to_pylist(),
+            names,
+            names,
+            _numbers(columns["generation"]).tolist(),
+            _texts(columns["category"]),
+            _texts(columns["kind"]),
+            _cut(descents, columns["parents"], tuple),
+            _cut(values, columns["scores"], dict),
+            _numbers(columns["steps"]).tolist(),
+            _times(columns["created_at"]),
+            [NOTHING] * len(table),
+            *zip(*piece.places(), strict=True),
+        )
+    )
+
+
+def drawings_in(piece: Piece) -> tuple[Sequence[Drawing], Sequence[Damage]]:
+    """The drawings of a piece of drawings/, and what of it cannot be read."""
+    table = piece.table.combine_chunks()
+    columns = [_array(table, name) for name in DRAWINGS.names]
+    try:
+        if not any(column.null_count for column in columns):
+            concepts, prompts, files = (_texts(column) for column in (columns[0], columns[1], columns[3]))
+            if all(map(PICTURE.fullmatch, set(files))):
+                places = {name: part.path.parent / name for part, _ in piece.parts[:1] for name in set(files)}
+                paths = [places[name] for name in files]
+                return list(map(Drawing, concepts, prompts, _numbers(columns[2]).tolist(), paths)), ()
+        rows = rows_in(table)
+    except (RunError, ValueError) as error:
+        if len(piece.parts) == 1:
+            return (), [Damage(piece.parts[0][0].path, str(error))]
+        apart = [drawings_in(each) for each in piece.apart()]
+        return [each for found, _ in apart for each in found], [each for _, found in apart for each in found]
+    drawings, damage = [], []
+    for (part, number), row in zip(piece.places(), rows, strict=True):
+        try:
+            drawings.append(drawing_of(part.parent, row))
+        except RunError as error:
+            damage.append(Damage(part, str(error), number))
+    return drawings, damage
+
+
+def _cut(values: Sequence[Any], lists: pa.ListArray, make: Callable[[Sequence[Any]], Any]) -> list[Any]:
+    """Flattened values as the lists that they were."""
+    ends = accumulate(_numbers(lists.value_lengths()).tolist(), initial=0)
+    return [make(values[start:end]) for start, end in pairwise(ends)]
+
+
+def _texts(column: pa.Array) -> list[str]:
+    """Texts of which there are few different ones, as the same objects."""
+    encoded = column.dictionary_encode("encode")  # null as well
+    few = encoded.dictionary.to_pylist()
+    return [few[number] for number in _numbers(encoded.indices).tolist()]
+
+
+def _times(column: pa.Array) -> list[datetime]:
+    """Times, of which a batch has one."""
+    encoded = column.cast(pa.int64()).dictionary_encode()
+    few = [_EPOCH + timedelta(microseconds=each) for each in encoded.dictionary.to_pylist()]
+    return [few[number] for number in _numbers(encoded.indices).tolist()]
+
+
+def _numbers(column: pa.Array) -> npt.NDArray[Any]:
+    """Numbers as they lie in memory, none of which is null. (`to_numpy` imports pandas, which takes longer.)"""
+    kind = np.dtype(column.type.to_pandas_dtype())
+    data = column.buffers()[1]
+    return np.frombuffer(data, kind, len(column), column.offset * kind.itemsize) if len(column) else np.empty(0, kind)
+
+
+def _array(table: pa.Table, name: str) -> pa.Array:
+    chunks = table.column(name).chunks
+    return chunks[0] if chunks else pa.array([], table.schema.field(name).type)
+
+
+def _embeds(piece: Piece) -> dict[str, npt.NDArray[np.float32]]:
+    """What is imagined, by id, of one array where all are whole."""
+    table = piece.table.combine_chunks()
+    try:
+        ids = table.column("id").to_pylist()
+    except ValueError:
+        return {} if len(piece.parts) == 1 else {k: v for each in piece.apart() for k, v in _embeds(each).items()}
+    column = _array(table, "image_embed")
+    lengths = set(column.value_lengths().unique().to_pylist())
+    found: dict[str, npt.NDArray[np.float32]] = {}
+    if all(ids) and len(lengths) == 1 and None not in lengths and 0 not in lengths:
+        numbers = _numbers(column.flatten()).reshape(len(ids), -1)
+        if np.isfinite(numbers).all():
+            for id_, embed in zip(ids, numbers, strict=True):
+                found.setdefault(id_, embed)
+            return found
+    for id_, embed in zip(ids, column, strict=True):
+        if id_ and embed.is_valid:
+            numbers = np.array(embed.values.to_pylist(), np.float32)
+            if numbers.size and np.isfinite(numbers).all():
+                found.setdefault(id_, numbers)
+    return found

@@ -1,0 +1,145 @@
+"""What was to be seen of a job at each boundary of each concept: one line each in events.jsonl, drawings beside it.
+
+A line is appended before the boundary's snapshot is kept, so that a kill loses none; what is learned again after a kill
+is told again, and what a person went back from is told no more: the latest line of a step counts, and the steps of a
+concept that come after it are those of lines behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from core.concept import Request
+from core.files import StorageError, write_atomically
+from core.png import png_bytes
+from core.segments import Event
+from evolve.store.captions import look_told
+
+EVENTS, LOOKS = "events.jsonl", "looks"
+_PICTURE = re.compile(r"[0-9a-f]{24}\.png")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One concept at one boundary. number: its place in the job, from 0. similarities: by constraint.
+
+    negatives: those added there, (word, by whom) each; all_negatives: the words that it has from there on. image: its
+    drawing, if it was drawn. draft: a look in the midst of a segment. name and concept: what it is called and its id,
+    once it is finished.
+    """
+
+    number: int
+    step: int
+    similarities: Mapping[str, float] = field(default_factory=dict)
+    negatives: tuple[tuple[str, str], ...] = ()
+    all_negatives: tuple[str, ...] = ()
+    note: str = ""
+    image: Path | None = None
+    draft: bool = False
+    name: str = ""
+    concept: str = ""
+
+
+def add_looks(folder: Path, events: Sequence[tuple[int, Event]]) -> None:
+    """Tell of boundaries: (place in the job, what happened) each."""
+    lines = []
+    for number, event in events:
+        image = keep_picture(folder, event.images[0], event.request, event.step).name if event.images else None
+        lines.append(
+            {
+                "number": number,
+                "step": event.step,
+                "similarities": event.similarities,
+                "negatives": [[negative.word, negative.by] for negative in event.negatives],
+                "all_negatives": [negative.word for negative in event.all_negatives],
+                "note": event.note,
+                "image": image,
+                "draft": event.draft,
+            }
+        )
+    _append(folder / EVENTS, lines)
+
+
+def add_names(folder: Path, names: Mapping[int, tuple[str, str]]) -> None:
+    """Tell which concepts are finished: (id, name) by place in the job."""
+    told = {look.number: (look.concept, look.name) for look in looks_in(folder)}
+    new = {number: pair for number, pair in names.items() if told.get(number) != pair}
+    _append(folder / EVENTS, [{"number": n, "concept": id_, "name": name} for n, (id_, name) in new.items()])
+
+
+def looks_in(folder: Path) -> list[Look]:
+    """All looks of a job, by the places of the concepts and then by steps; a torn line is passed over."""
+    try:
+        lines = (folder / EVENTS).read_bytes().splitlines()
+    except OSError:
+        return []
+    found: dict[int, list[Look]] = {}
+    finished: dict[int, tuple[str, str]] = {}
+    for line in lines:
+        try:
+            told = json.loads(line)
+            number = int(told["number"])
+            if "concept" in told:
+                finished[number] = str(told["concept"]), str(told["name"])
+                continue
+            look = _look(folder, told)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+        before = found.setdefault(number, [])
+        found[number] = [each for each in before if each.step < look.step] + [look]
+    return [
+        replace(look, concept=finished[number][0], name=finished[number][1]) if number in finished else look
+        for number in sorted(found)
+        for look in found[number]
+    ]
+
+
+def keep_picture(folder: Path, picture: Any, request: Request, step: int) -> Path:
+    """Keep a drawing of a request at a step, under a name that follows from its content."""
+    content = png_bytes(picture, look_told(request, step) | {"job": folder.name})
+    file = folder / LOOKS / f"{hashlib.sha256(content).hexdigest()[:24]}.png"
+    if not file.exists():
+        write_atomically(file, content)
+    return file
+
+
+def picture_in(folder: Path, name: Any) -> Path | None:
+    """The file of a drawing that a line tells of; a name that is none of ours leads nowhere."""
+    return folder / LOOKS / name if isinstance(name, str) and _PICTURE.fullmatch(name) else None
+
+
+def _look(folder: Path, told: Mapping[str, Any]) -> Look:
+    return Look(
+        number=int(told["number"]),
+        step=int(told["step"]),
+        similarities={str(name): float(value) for name, value in told["similarities"].items()},
+        negatives=tuple((str(word), str(by)) for word, by in told["negatives"]),
+        all_negatives=tuple(str(word) for word in told["all_negatives"]),
+        note=str(told["note"]),
+        image=picture_in(folder, told["image"]),
+        draft=bool(told.get("draft")),
+    )
+
+
+def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Append lines and flush them; behind a line that a kill has torn a new one begins."""
+    if not lines:
+        return
+    text = b"".join(json.dumps(line, ensure_ascii=False).encode(errors="replace") + b"\n" for line in lines)
+    try:
+        with open(file, "ab+") as opened:
+            if opened.tell():
+                opened.seek(-1, os.SEEK_END)
+                text = text if opened.read(1) == b"\n" else b"\n" + text
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError as error:
+        raise StorageError(f"{str(file)!r} cannot be written: {error.strerror or error}; make room") from error

@@ -1,0 +1,67 @@
+"""Names for concepts: short ones that can be said aloud, for what has no word yet, and what people may choose."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from itertools import count
+from typing import Protocol
+
+from core.concept import LONGEST_WORD
+from evolve.store.parts import RunError
+
+_CONSONANTS = "bdfgklmnprstvz"
+_VOWELS = "aeiou"
+_MARKS = " -_'."
+
+
+class Named(Protocol):
+    """Whoever has a name: the newest, the one at birth, an id."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def born(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+
+
+def name_for(concept_id: str, taken: Collection[str] = ()) -> str:
+    """A name of two syllables ("moku"), or more where those are `taken`; it follows from the id."""
+    return next(name for name in candidates(concept_id) if name not in taken)
+
+
+def candidates(concept_id: str) -> Iterator[str]:
+    """The names that a concept may be born with, those first that it gets if they are free."""
+    for attempt in count():
+        digest = hashlib.sha256(f"{concept_id}/{attempt}".encode()).digest()
+        # Two syllables give 4,900 names; after some collisions three, then four.
+        yield "".join(_syllable(digest[i % 24], digest[i % 24 + 8]) for i in range(2 + attempt // 20))
+
+
+def check_name(name: str) -> None:
+    """Refuse what could not be typed as NAME, or NAME:WEIGHT, in a command, or stand on a sheet.
+
+    A given name may be a word that the stack knows, even the category's: people call a cat Tiger.
+    """
+    typed = all(c in _MARKS or unicodedata.category(c)[0] in "LMN" for c in name)
+    if not name.strip() or name != name.strip() or name[0] in "-." or not typed or len(name) > LONGEST_WORD:
+        raise RunError(
+            f"{name[:LONGEST_WORD]!r} is no name for a concept: give up to {LONGEST_WORD} letters, digits, spaces and"
+            " - _ ' . with neither - nor . first"
+        )
+
+
+def check_free(name: str, others: Iterable[Named]) -> None:
+    """Refuse a name that means somebody else: now, since birth, or as an id.
+
+    Names that differ in capitals alone are one: files are called by them, which many disks do not tell apart.
+    """
+    for each in others:
+        if name.casefold() in (each.name.casefold(), each.born.casefold(), each.id):
+            raise RunError(f"the name {name!r} is taken, by {each.id} ({each.name}): choose another")
+
+
+def _syllable(a: int, b: int) -> str:
+    return _CONSONANTS[a % len(_CONSONANTS)] + _VOWELS[b % len(_VOWELS)]

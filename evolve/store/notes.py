@@ -1,0 +1,56 @@
+"""What people say of concepts: the latest note counts, and every earlier one can be had again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from evolve.store.parts import Damage, Room, RunError, number_of, suffer
+from evolve.store.rows import NOTES, REDO, UNDO, Change, Note, note_of
+
+
+def latest(room: Room, damage: list[Damage] | None = None) -> dict[str, Note]:
+    """The latest note of each concept that has one, by id."""
+    return {concept: note for _, _, concept, note in _noted(room, damage)}
+
+
+def changes(room: Room, damage: list[Damage] | None = None) -> list[Change]:
+    """All that notes changed, the newest last; of what cannot be read, nothing is known."""
+    found = []
+    notes: dict[str, Note] = {}
+    for part, row, concept, note in _noted(room, damage):
+        before = notes.get(concept, Note())
+        names = [field.name for field in fields(Note) if getattr(before, field.name) != getattr(note, field.name)]
+        changed = {name: (getattr(before, name), getattr(note, name)) for name in names}
+        if changed:
+            way = row["way"] if row["way"] in (UNDO, REDO) else ""
+            found.append(Change(concept, changed, row["created_at"], way, number_of(part)))
+        notes[concept] = note
+    return found
+
+
+def courses(changes: Iterable[Change]) -> dict[str, tuple[list[Change], list[Change]]]:
+    """By concept, which changes hold, and which have been taken back, the latest of each last."""
+    found: dict[str, tuple[list[Change], list[Change]]] = {}
+    for change in changes:
+        done, undone = found.setdefault(change.concept, ([], []))
+        if change.way == UNDO and done:
+            undone.append(done.pop())
+        elif change.way == REDO and undone:
+            done.append(replace(undone.pop(), batch=change.batch))
+        elif not change.way:
+            done.append(change)
+            undone.clear()
+    return found
+
+
+def _noted(room: Room, damage: list[Damage] | None) -> Iterator[tuple[Path, dict[str, Any], str, Note]]:
+    for part, number, row in room.rows(NOTES.names, damage):
+        try:
+            concept, note = note_of(row)
+        except RunError as error:
+            suffer(damage, Damage(part, str(error), number))
+        else:
+            yield part, row, concept, note

@@ -1,0 +1,334 @@
+"""A room of a run: Parquet parts of one schema, written once, only ever added, read as far as they are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import ConceptreeError
+from core.files import StorageError, write_atomically
+from evolve.store.index import Index, Key, span_of
+
+T = TypeVar("T")
+
+PART = re.compile(r"([0-9]{6,})-([0-9a-f]{8})\.parquet")  # its number, and the beginning of its content's SHA-256
+SPANS_AT_ONCE = 4  # how many an old run's index grows by with each part, so that nobody waits for it
+_MAGIC = b"PAR1"  # how every Parquet file begins and ends
+
+
+class RunError(ConceptreeError):
+    """A folder that is not a run, or one that this version cannot read."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A part that cannot be read, or, where `row` is given (counted from 1), that row of it."""
+
+    part: Path
+    reason: str
+    row: int | None = None
+
+    def __str__(self) -> str:
+        place = "the part" if self.row is None else f"row {self.row} of the part"
+        return f"{place} {str(self.part)!r} cannot be read: {self.reason}"
+
+    @property
+    def error(self) -> RunError:
+        """It as what stops a reader, with what to do."""
+        return RunError(f"{self}; put back a copy of that file, or move it away to go on without it")
+
+
+def suffer(damage: list[Damage] | None, found: Damage) -> None:
+    """Take note of damage and go on, or, for who keeps no list of it, stop there.
+
+    Raises:
+        RunError: there is no list.
+    """
+    if damage is None:
+        raise found.error
+    damage.append(found)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part as it lies in its folder. number: which one of its room, by its name."""
+
+    file: os.DirEntry[str]
+    number: int
+
+    @property
+    def path(self) -> Path:
+        return Path(self.file.path)
+
+    @property
+    def key(self) -> Key:
+        """Its name and its size, which is looked up once."""
+        try:
+            return self.file.name, self.file.stat().st_size
+        except OSError:
+            return self.file.name, -1  # reading it will say what is wrong
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """The rows of one part, or of several that follow each other, as one table. parts: each with its count of rows."""
+
+    parts: Sequence[tuple[Part, int]]
+    table: pa.Table
+    _made: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, make: Callable[[Piece], T]) -> T:
+        """What `make` makes of it, made once."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
+
+    def places(self) -> Iterator[tuple[Path, int]]:
+        """Of each row its part, and its number there, from 1."""
+        paths = ((part.path, count) for part, count in self.parts)
+        return ((path, number) for path, count in paths for number in range(1, count + 1))
+
+    def apart(self) -> Iterator[Piece]:
+        """Each part by itself."""
+        start = 0
+        for part, count in self.parts:
+            yield Piece([(part, count)], self.table.slice(start, count))
+            start += count
+
+
+class Room:
+    """A folder of parts. Whoever appends holds the run's lock (`Run.writing`); readers need none.
+
+    later: columns that older parts need not have; they are read as null there. kept: columns that are often asked for
+    together, of all parts: what is read of them is remembered, and kept in an index (`evolve.store.index`).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        schema: pa.Schema,
+        later: Collection[str] = (),
+        kept: Collection[Sequence[str]] = (),
+        index: Index | None = None,
+    ) -> None:
+        self.folder = folder
+        self.schema = schema
+        self.later = later
+        self.kept = {tuple(columns): self._with(columns) for columns in kept}
+        self.index = index
+        self._pieces: dict[tuple[str, ...], dict[tuple[Key, ...], Piece]] = {}
+
+    def append(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Store rows as one more part: all of them or, where an error is raised, none."""
+        if not rows:
+            return
+        content = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=self.schema), content)
+        before = self._listed()
+        number = max((part.number for part in before), default=0) + 1
+        write_atomically(self.folder / f"{number:06d}-{digest_of(content.getvalue())}.parquet", content.getvalue())
+        self._keep(before, number)
+
+    def parts(self) -> list[Path]:
+        """In the order in which they were written; none where there is no folder yet."""
+        return [part.path for part in self._listed()]
+
+    def rows(
+        self, columns: Sequence[str] | None = None, damage: list[Damage] | None = None
+    ) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+        """Every row, with its part and its number there (from 1), with all columns or some; see `kept`."""
+        if columns is not None and tuple(columns) in self.kept:
+            for piece in self.pieces(columns, damage):
+                for found in piece.once(_rows_of):
+                    if isinstance(found, Damage):
+                        suffer(damage, found)
+                    else:
+                        yield found
+            return
+        for part in self.parts():
+            try:
+                rows = self.read(part, columns)
+            except RunError as error:
+                suffer(damage, Damage(part, str(error)))
+                continue
+            for number, row in enumerate(rows, 1):
+                yield part, number, row
+
+    def pieces(self, columns: Sequence[str], damage: list[Damage] | None = None) -> list[Piece]:
+        """All rows, in their order, as few tables: what was read before is remembered, for a part never changes.
+
+        columns: some that are `kept`. A part that cannot be read is read anew each time: somebody may put it back.
+        """
+        wanted = tuple(columns)
+        schema = self.kept[wanted]
+        before = self._pieces.get(wanted, {})
+        found: dict[tuple[Key, ...], Piece] = {}
+        for span, each in groupby(self._listed(), key=lambda part: span_of(part.number)):
+            parts = list(each)
+            keys = tuple(part.key for part in parts)
+            if keys in before:
+                found[keys] = before[keys]
+                continue
+            unread = sum((key,) not in before for key in keys)
+            kept = self.index.read(span, schema) if self.index and unread > 1 else None
+            if kept and tuple(kept.rows) == keys:
+                found[keys] = Piece(tuple(zip(parts, kept.rows.values(), strict=True)), kept.table)
+                continue
+            tables = kept.of_each() if kept else {}
+            if self.index and tables.keys() - set(keys):
+                self.index.mark(span, schema)
+            for part, key in zip(parts, keys, strict=True):
+                if (key,) in before:
+                    found[key,] = before[key,]
+                    continue
+                try:
+                    table = tables[key] if key in tables else self.table(part.path, wanted)
+                except RunError as error:
+                    suffer(damage, Damage(part.path, str(error)))
+                    continue
+                if self.index and kept and key not in tables:
+                    self.index.mark(span, schema)
+                found[key,] = Piece([(part, len(table))], table)
+        self._pieces[wanted] = found
+        return list(found.values())
+
+    def read(self, part: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """The rows of one part, by default with all columns; see `table`."""
+        return rows_in(self.table(part, columns))
+
+    def table(self, part: Path, columns: Sequence[str] | None = None) -> pa.Table:
+        """One part, by default with all columns.
+
+        Raises:
+            RunError: says what is wrong with the part, and not which one it is.
+        """
+        wanted = self.schema if columns is None else self._with(columns)
+        try:
+            with pa.OSFile(str(part)) as file:
+                table = pq.ParquetFile(file).read(columns=wanted.names, use_threads=False)
+            for column in wanted:
+                if column.name not in table.column_names:
+                    if column.name not in self.later:
+                        raise RunError(f"it has no column {column.name!r}")
+                    table = table.append_column(column, pa.nulls(len(table), column.type))
+            return table.select(wanted.names).cast(wanted)
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise RunError(_why(part, error)) from error
+
+    def is_indexed_truly(self) -> bool:
+        """Whether the index, as far as there is one, says of every part what the part itself says."""
+        for columns, schema in self.kept.items():
+            for span, parts in groupby(self._listed(), key=lambda part: span_of(part.number)):
+                kept = self.index.read(span, schema) if self.index else None
+                tables = kept.of_each() if kept else {}
+                for part in parts:
+                    with suppress(RunError):  # what cannot be read is said of the part
+                        if part.key in tables and not _alike(tables[part.key], self.table(part.path, columns)):
+                            return False
+        return True
+
+    def _keep(self, before: Sequence[Part], last: int) -> None:
+        """Keep what is often asked for of every whole span that is not in the index, or not as it is."""
+        if not self.index or not self.kept:
+            return
+        whole = {span_of(part.number) for part in before} | {span_of(last)}
+        whole.discard(span_of(last + 1))
+        missing = {columns: whole - self.index.numbers(schema) for columns, schema in self.kept.items()}
+        for span in sorted(set().union(*missing.values()), reverse=True)[:SPANS_AT_ONCE]:
+            wanted = [columns for columns in self.kept if span in missing[columns]]
+            read = tuple(dict.fromkeys(name for columns in wanted for name in columns))
+            tables = {}
+            for part in before if span_of(last) != span else self._listed():
+                if span_of(part.number) == span:
+                    with suppress(RunError):
+                        tables[part.key] = self.table(part.path, read)
+            for columns in wanted:
+                self.index.write(span, self.kept[columns], tables)
+
+    def _listed(self) -> list[Part]:
+        """The parts in the order in which they were written."""
+        found = []
+        try:
+            with os.scandir(self.folder) as files:
+                for file in files:
+                    if match := PART.fullmatch(file.name):
+                        found.append(Part(file, int(match[1])))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StorageError(f"{str(self.folder)!r} cannot be read: {error.strerror or error}") from error
+        return sorted(found, key=lambda part: (part.number, part.file.name))
+
+    def _with(self, columns: Sequence[str]) -> pa.Schema:
+        return pa.schema([self.schema.field(name) for name in columns])
+
+
+def _rows_of(piece: Piece) -> list[tuple[Path, int, dict[str, Any]] | Damage]:
+    """The rows of a piece with their places; of a part whose values cannot be, the damage."""
+    try:
+        return [(*place, row) for place, row in zip(piece.places(), rows_in(piece.table), strict=True)]
+    except RunError as error:
+        if len(piece.parts) == 1:
+            return [Damage(piece.parts[0][0].path, str(error))]
+        return [found for each in piece.apart() for found in _rows_of(each)]
+
+
+def _alike(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two tables say the same, NaN and all."""
+    return one.equals(other) or repr(rows_in(one)) == repr(rows_in(other))
+
+
+def rows_in(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows of a table.
+
+    Raises:
+        RunError: there are values that cannot be, such as text that is no Unicode or a time after the year 9999.
+    """
+    try:
+        return table.to_pylist()
+    except (ValueError, OverflowError) as error:
+        raise RunError(str(error).splitlines()[0]) from error
+
+
+def number_of(part: Path) -> int:
+    """Which part of its room it is, by its name."""
+    return int(part.name.split("-")[0])
+
+
+def digest_of(content: bytes) -> str:
+    """The eight hex digits that a part's name ends with."""
+    return hashlib.sha256(content).hexdigest()[:8]
+
+
+def _why(part: Path, error: Exception) -> str:
+    """What is wrong with a part, in words of a person where the ends of the file tell it."""
+    if isinstance(error, OSError) and error.errno:
+        return error.strerror or str(error)
+    try:
+        with part.open("rb") as file:
+            head = file.read(len(_MAGIC))
+            file.seek(0, 2)
+            size = file.tell()
+            file.seek(max(0, size - len(_MAGIC)))
+            tail = file.read()
+    except OSError as unreadable:
+        return unreadable.strerror or str(unreadable)
+    if not size:
+        return "it is empty (0 bytes)"
+    if head != _MAGIC:
+        return "it is no Parquet file"
+    if tail != _MAGIC:
+        return f"it is torn: {size} bytes, and its end is missing"
+    return str(error).splitlines()[0]

@@ -1,0 +1,353 @@
+"""The paper's user study (§5, Table 1): people rate sets of drawings, 1 to 5 or one against another, without names.
+
+    studies/*.parquet   what was asked: which concepts, in which drawings, in which order; a row per session
+    ratings/*.parquet   what was answered: a row per answer; of a question that was answered twice the last one counts
+
+A session is one person's pass through all questions. Its order is shuffled by its seed, so that it can be gone on with
+after any interruption, and told afterwards. Means have 95 % intervals by Student's t, within the scale; shares of wins
+have Wilson's.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from core.wording import counted
+from evolve.store.parts import Damage, RunError, suffer
+from evolve.store.rows import PICTURE, RATINGS, STUDIES
+from evolve.store.run import Run
+
+MODES = ("scale", "pairs")
+SCALE = (1, 5)
+WAIT = 5.0  # seconds for whoever writes the run
+LONGEST_LABEL = 80
+LONGEST_QUESTION = 500
+MOST_CONCEPTS = 100
+Z95 = 1.959963984540054  # of the normal distribution
+
+
+class StudyError(RunError):
+    """A study that cannot be made, or an answer that is none."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is shown at once: the drawings (files' names) of one concept, or of two, the first on the left."""
+
+    number: int
+    concepts: tuple[str, ...]
+    drawings: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One person's pass. mode: "scale" (1 to 5) or "pairs" (1 for the first, 2 for the second).
+
+    drawings: of each concept, the files of its set, in one order of prompts for all.
+    """
+
+    id: str
+    rater: str
+    mode: str
+    question: str
+    seed: int
+    concepts: tuple[str, ...]
+    drawings: tuple[tuple[str, ...], ...]
+    at: datetime
+
+    def questions(self) -> list[Question]:
+        """All that is asked, in the order and, of pairs, on the sides that follow from the seed."""
+        rng = np.random.default_rng(self.seed)
+        sets = dict(zip(self.concepts, self.drawings, strict=True))
+        if self.mode == "scale":
+            asked: list[tuple[str, ...]] = [(concept,) for concept in self.concepts]
+        else:
+            flips = rng.random(math.comb(len(self.concepts), 2)) < 0.5
+            pairs = combinations(self.concepts, 2)
+            asked = [pair[::-1] if flip else pair for pair, flip in zip(pairs, flips, strict=True)]
+        order = rng.permutation(len(asked))
+        chosen = [asked[place] for place in order]
+        return [Question(n, pair, tuple(sets[each] for each in pair)) for n, pair in enumerate(chosen)]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person said to a question of a session. value: 1 to 5, or of a pair 1 for the first, 2 for the second."""
+
+    session: str
+    rater: str
+    mode: str
+    number: int
+    concepts: tuple[str, ...]
+    value: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Mean:
+    """How a concept was rated: n answers, mean and standard deviation, and the mean's 95 % interval by Student's t.
+
+    low, high: within the scale; NaN for a single answer, of which no interval follows.
+    """
+
+    concept: str
+    n: int
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """How often a concept was preferred: wins of n, and the share's 95 % interval by Wilson."""
+
+    concept: str
+    n: int
+    wins: int
+    share: float
+    low: float
+    high: float
+
+
+def new_session(
+    run: Run,
+    rater: str,
+    mode: str,
+    sets: Mapping[str, Sequence[str]],
+    question: str,
+    seed: int,
+) -> Session:
+    """Write down what is asked of a person, before the first answer.
+
+    sets: of each concept (by id) the drawings (files' names) that show it, as many of each.
+
+    Raises:
+        StudyError: too few concepts, sets of different sizes, a rater without a label.
+    """
+    rater = " ".join(rater.split())
+    if not rater or len(rater) > LONGEST_LABEL or not rater.isprintable():
+        raise StudyError(f"rater = {rater[:LONGEST_LABEL]!r}: say who rates, in up to {LONGEST_LABEL} characters")
+    if mode not in MODES:
+        raise StudyError(f"mode = {mode!r}: choose {' or '.join(MODES)}")
+    if not question.strip() or len(question) > LONGEST_QUESTION or not question.isprintable():
+        raise StudyError(f"a question is one line of up to {LONGEST_QUESTION} characters: write one")
+    least = 1 if mode == "scale" else 2
+    if not least <= len(sets) <= MOST_CONCEPTS:
+        raise StudyError(
+            f"{counted(len(sets), 'concept is', 'concepts are')} to be rated: choose {least} to {MOST_CONCEPTS}"
+        )
+    if len({len(files) for files in sets.values()}) != 1 or not all(sets.values()):
+        raise StudyError("the concepts are drawn in different prompts: choose prompts in which all of them are drawn")
+    for files in sets.values():
+        for file in files:
+            if not PICTURE.fullmatch(file):
+                raise StudyError(f"{file[:40]!r} is no drawing's file")
+    at = datetime.now(UTC)
+    told = f"{at.isoformat()} {rater} {mode} {seed} {sorted(sets)}"
+    session = Session(
+        hashlib.sha256(told.encode()).hexdigest()[:12],
+        rater,
+        mode,
+        question.strip(),
+        seed,
+        tuple(sets),
+        tuple(tuple(files) for files in sets.values()),
+        at,
+    )
+    row = {
+        "session": session.id,
+        "rater": rater,
+        "mode": mode,
+        "question": session.question,
+        "seed": seed,
+        "concepts": list(session.concepts),
+        "drawings": [list(files) for files in session.drawings],
+        "at": at,
+    }
+    with run.writing(wait=WAIT):
+        run.rooms["studies"].append([row])
+    return session
+
+
+def answer(run: Run, session: Session, question: Question, value: int) -> Answer:
+    """Store an answer at once, so that nothing is lost by whatever comes next.
+
+    Raises:
+        StudyError: the value is none of those that can be given.
+    """
+    low, high = SCALE if session.mode == "scale" else (1, 2)
+    if type(value) is not int or not low <= value <= high:
+        raise StudyError(f"value = {value!r}: expected {low} to {high}")
+    given = Answer(
+        session.id, session.rater, session.mode, question.number, question.concepts, value, datetime.now(UTC)
+    )
+    row = {
+        "session": session.id,
+        "rater": session.rater,
+        "mode": session.mode,
+        "number": question.number,
+        "concepts": list(question.concepts),
+        "drawings": [file for files in question.drawings for file in files],
+        "value": value,
+        "at": given.at,
+    }
+    with run.writing(wait=WAIT):
+        run.rooms["ratings"].append([row])
+    return given
+
+
+def sessions(run: Run, damage: list[Damage] | None = None) -> list[Session]:
+    """All that were begun, oldest first."""
+    found = {}
+    for part, number, row in run.rooms["studies"].rows(STUDIES.names, damage):
+        try:
+            each = _session(row)
+        except RunError as error:
+            suffer(damage, Damage(part, str(error), number))
+        else:
+            found[each.id] = each
+    return list(found.values())
+
+
+def answers(run: Run, damage: list[Damage] | None = None) -> list[Answer]:
+    """Of every question that was answered, the last answer, in the order of the first ones."""
+    found: dict[tuple[str, int], Answer] = {}
+    for part, number, row in run.rooms["ratings"].rows(RATINGS.names, damage):
+        try:
+            each = _answer(row)
+        except RunError as error:
+            suffer(damage, Damage(part, str(error), number))
+        else:
+            found[each.session, each.number] = each
+    return list(found.values())
+
+
+def open_questions(session: Session, given: Iterable[Answer]) -> list[Question]:
+    """What of a session is not answered yet, in its order."""
+    done = {each.number for each in given if each.session == session.id}
+    return [each for each in session.questions() if each.number not in done]
+
+
+def means(given: Iterable[Answer]) -> list[Mean]:
+    """How each concept was rated from 1 to 5, the best first."""
+    values: dict[str, list[int]] = {}
+    for each in given:
+        if each.mode == "scale":
+            values.setdefault(each.concepts[0], []).append(each.value)
+    found = [_mean(concept, ratings) for concept, ratings in values.items()]
+    return sorted(found, key=lambda each: (-each.mean, each.concept))
+
+
+def overall(given: Iterable[Answer]) -> Mean | None:
+    """How all concepts together were rated from 1 to 5, as a method is in the paper's Table 1; None if nothing was."""
+    ratings = [each.value for each in given if each.mode == "scale"]
+    return _mean("", ratings) if ratings else None
+
+
+def shares(given: Iterable[Answer]) -> list[Share]:
+    """How often each concept was preferred to another one, the most often first."""
+    played: dict[str, list[bool]] = {}
+    for each in given:
+        if each.mode == "pairs":
+            for place, concept in enumerate(each.concepts, 1):
+                played.setdefault(concept, []).append(each.value == place)
+    found = []
+    for concept, won in played.items():
+        low, high = wilson(sum(won), len(won))
+        found.append(Share(concept, len(won), sum(won), sum(won) / len(won), low, high))
+    return sorted(found, key=lambda each: (-each.share, each.concept))
+
+
+def wilson(wins: int, n: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson's score interval of a share: it stays between 0 and 1, and says something at 0 of n as well."""
+    if not n:
+        return math.nan, math.nan
+    share, square = wins / n, z * z
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = z / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
+    return (max(0.0, middle - half) if wins else 0.0), (min(1.0, middle + half) if wins < n else 1.0)
+
+
+def t_quantile(freedom: int) -> float:
+    """How many standard errors a 95 % interval reaches to both sides, by Student's t with that many degrees of freedom.
+
+    With t = √ν tan θ the density becomes cosᵛ⁻¹ θ, of which the middle 95 % between −π/2 and π/2 are wanted.
+    """
+    theta = np.linspace(0, math.pi / 2, 20_001)
+    density = np.cos(theta) ** (freedom - 1)
+    inside = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    return float(math.sqrt(freedom) * math.tan(np.interp(0.95, inside / inside[-1], theta)))
+
+
+def as_csv(run: Run) -> str:
+    """All answers as a table for other programs, with the concepts' names beside their ids."""
+    names = {each.id: each.name for each in run.entries([])}
+    asked = {each.id: each for each in sessions(run, [])}
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["session", "rater", "mode", "question", "number", "concepts", "names", "value", "preferred", "at"])
+    for each in answers(run, []):
+        preferred = each.concepts[each.value - 1] if each.mode == "pairs" else ""
+        question = asked[each.session].question if each.session in asked else ""
+        told = [names.get(concept, concept) for concept in each.concepts]
+        cells = [each.session, each.rater, each.mode, question, each.number, " ".join(each.concepts)]
+        cells += [" | ".join(told), each.value, preferred, each.at.isoformat()]
+        table.writerow([_harmless(cell) for cell in cells])
+    return text.getvalue()
+
+
+def _harmless(cell: Any) -> Any:
+    """Spreadsheets take text that begins like a formula for one."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
+
+
+def _mean(concept: str, ratings: Sequence[int]) -> Mean:
+    n, values = len(ratings), np.array(ratings, dtype=np.float64)
+    if n < 2:
+        return Mean(concept, n, float(values.mean()), math.nan, math.nan, math.nan)
+    mean, deviation = float(values.mean()), float(values.std(ddof=1))
+    half = t_quantile(n - 1) * deviation / math.sqrt(n)
+    return Mean(concept, n, mean, deviation, max(SCALE[0], mean - half), min(SCALE[1], mean + half))
+
+
+def _session(row: Mapping[str, Any]) -> Session:
+    _check_filled(row)
+    concepts, drawings = tuple(row["concepts"]), tuple(tuple(files or ()) for files in row["drawings"])
+    whole = len(concepts) == len(drawings) == len(set(concepts)) and all(drawings)
+    if row["mode"] not in MODES or not whole or not 0 <= row["seed"] < 2**63:
+        raise RunError(f"it is no session of this schema ({row['session']!r})")
+    if not all(PICTURE.fullmatch(file or "") for files in drawings for file in files):
+        raise RunError(f"the session {row['session']!r} names files that are no drawings")
+    return Session(
+        row["session"], row["rater"], row["mode"], row["question"], row["seed"], concepts, drawings, row["at"]
+    )
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    _check_filled(row)
+    low, high = SCALE if row["mode"] == "scale" else (1, 2)
+    sides = 1 if row["mode"] == "scale" else 2
+    if row["mode"] not in MODES or not low <= row["value"] <= high or len(row["concepts"]) != sides:
+        raise RunError(
+            f"it is no answer of this schema (value {row['value']} of {counted(len(row['concepts']), 'concept')})"
+        )
+    return Answer(
+        row["session"], row["rater"], row["mode"], row["number"], tuple(row["concepts"]), row["value"], row["at"]
+    )
+
+
+def _check_filled(row: Mapping[str, Any]) -> None:
+    missing = [name for name, value in row.items() if value is None]
+    if missing:
+        raise RunError(f"it has no {missing[0]}")

@@ -1,0 +1,357 @@
+"""The tables of a run: their columns, what a row of each says, and the way there and back (docs/formats.md)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from core.concept import PARENT_KINDS, Concept, Measurement, Negative, Request
+from core.errors import ConceptreeError
+from evolve.store.parts import RunError
+
+PICTURE = re.compile(r"[0-9a-f]{24}\.png")  # how drawings are called, and nothing else is opened as one
+PHOTO = re.compile(r"photo-[0-9a-f]{16}")  # the id of a photograph, by its content
+LONGEST_COMMENT = 10_000
+UNDO, REDO = "undo", "redo"
+_LONE = re.compile("[\ud800-\udfff]")  # halves of characters, which no file can hold
+_TEXT, _NUMBER, _TIME = pa.string(), pa.float64(), pa.timestamp("us", tz="UTC")
+
+
+def _structs(**fields: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.struct(list(fields.items())))
+
+
+CONCEPTS = pa.schema(
+    [
+        ("id", _TEXT),
+        ("name", _TEXT),
+        ("generation", pa.int32()),
+        ("category", _TEXT),
+        ("kind", _TEXT),
+        ("seed", pa.int64()),
+        ("vectors", pa.list_(pa.list_(pa.float32()))),
+        ("image_embed", pa.list_(pa.float32())),
+        ("initializer", _TEXT),
+        ("positives", _structs(word=_TEXT, weight=_NUMBER)),
+        ("negatives", _structs(word=_TEXT, step=pa.int32(), by=_TEXT, note=_TEXT)),
+        ("parents", _structs(id=_TEXT, run=_TEXT, weight=_NUMBER, kind=_TEXT)),
+        ("history", _structs(step=pa.int32(), constraint=_TEXT, similarity=_NUMBER)),
+        ("scores", _structs(name=_TEXT, value=_NUMBER)),
+        ("preset", _TEXT),
+        ("settings", _TEXT),  # JSON
+        ("request", _TEXT),  # JSON: all of it, so that the concept can be learned again
+        ("steps", pa.int32()),
+        ("kept_step", pa.int32()),
+        ("seconds", _NUMBER),
+        ("stack", _TEXT),
+        ("fingerprint", _TEXT),
+        ("created_at", _TIME),
+    ]
+)
+DRAWINGS = pa.schema([("concept", _TEXT), ("prompt", _TEXT), ("seed", pa.int64()), ("file", _TEXT)])
+NOTES = pa.schema(
+    [
+        ("concept", _TEXT),
+        ("favourite", pa.bool_()),
+        ("rating", pa.int8()),
+        ("name", _TEXT),
+        ("comment", _TEXT),
+        ("hidden", pa.bool_()),
+        ("locked", pa.bool_()),
+        ("created_at", _TIME),
+        ("way", _TEXT),
+    ]
+)
+PHOTOS = pa.schema([("id", _TEXT), ("label", _TEXT), ("digest", _TEXT), ("created_at", _TIME)])
+STUDIES = pa.schema(
+    [
+        ("session", _TEXT),
+        ("rater", _TEXT),
+        ("mode", _TEXT),
+        ("question", _TEXT),
+        ("seed", pa.int64()),
+        ("concepts", pa.list_(_TEXT)),
+        ("drawings", pa.list_(pa.list_(_TEXT))),
+        ("at", _TIME),
+    ]
+)
+RATINGS = pa.schema(
+    [
+        ("session", _TEXT),
+        ("rater", _TEXT),
+        ("mode", _TEXT),
+        ("number", pa.int32()),
+        ("concepts", pa.list_(_TEXT)),
+        ("drawings", pa.list_(_TEXT)),
+        ("value", pa.int8()),
+        ("at", _TIME),
+    ]
+)
+# What came after the first runs of this schema: a part without it is read as if it were null there.
+LATER = {"way"}
+# All that lists and the family need. Vectors and requests are most of a part, and are not read for them.
+ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "steps", "created_at")
+KNOWN = ("id", "name", "generation")  # all that a new concept has to be compared with
+EMBED = ("id", "image_embed")
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a person says of a concept. rating: 1 to 5; name: instead of the one it was born with."""
+
+    favourite: bool = False
+    rating: int | None = None
+    name: str | None = None
+    comment: str = ""
+    hidden: bool = False
+    locked: bool = False
+
+    def __post_init__(self) -> None:
+        for field in ("favourite", "hidden", "locked"):
+            if not isinstance(getattr(self, field), bool):
+                raise RunError(f"{field} = {getattr(self, field)!r}: expected true or false")
+        if self.rating is not None and (type(self.rating) is not int or not 1 <= self.rating <= 5):
+            raise RunError(f"rating = {self.rating!r}: expected 1 to 5, or none")
+        if self.name is not None and not isinstance(self.name, str):
+            raise RunError(f"name = {self.name!r}: expected text, or none")
+        if not isinstance(self.comment, str) or len(self.comment) > LONGEST_COMMENT:
+            raise RunError(f"a comment is text of at most {LONGEST_COMMENT} characters: shorten it")
+        if _LONE.search(self.comment):
+            raise RunError(f"the comment {self.comment[:40]!r} is no Unicode text: type it again")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one note changed: by field, what was said (before, after).
+
+    way: "" for something new, "undo" where an earlier change was taken back, "redo" where it was made again.
+    batch: the number of its part; what was said of several concepts at once has the same one.
+    """
+
+    concept: str
+    changed: Mapping[str, tuple[Any, Any]]
+    at: datetime | None
+    way: str = ""
+    batch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """A concept's descent from one parent. run: where the parent lives, "" for the same run, or for a photograph."""
+
+    id: str
+    run: str
+    weight: float
+    kind: str
+
+    @property
+    def brief(self) -> str:
+        return brief(self.id)
+
+    @property
+    def is_photo(self) -> bool:
+        """Whether the parent is a photograph, which is in no run."""
+        return self.kind == "image" and not self.run
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A concept as the run lists it, without its vectors and its request, and where they stand.
+
+    name: the newest; born: the first. steps: in how many it was learned.
+    """
+
+    id: str
+    name: str
+    born: str
+    generation: int
+    category: str
+    kind: str
+    parents: tuple[Descent, ...]
+    scores: Mapping[str, float]
+    steps: int
+    created_at: datetime
+    note: Note
+    part: Path
+    row: int
+
+    @property
+    def birth(self) -> str:
+        """How it came to be: founder, mix, mutate or image; imported, if it has no parents and was learned in no steps:
+        its vectors came with it.
+        """
+        kinds = {parent.kind for parent in self.parents}
+        orphan = "founder" if self.steps else "imported"
+        return next((kind for kind in ("mutate", "mix", "image") if kind in kinds), orphan)
+
+
+@dataclass(frozen=True)
+class Individual:
+    """A concept in a run: with its name, and its place in the family."""
+
+    concept: Concept
+    name: str
+    generation: int
+    created_at: datetime
+
+    @property
+    def id(self) -> str:
+        return self.concept.id
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A stored picture."""
+
+    concept: str
+    prompt: str
+    seed: int
+    file: Path
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph that is a parent: a small copy of it. label: what its file was called. digest: of the copy."""
+
+    id: str
+    label: str
+    file: Path
+    digest: str
+
+
+NOTHING = Note()
+
+
+def brief(id_: str) -> str:
+    """What a parent goes by that has no name here: the first eight digits of its id, "photo-" and those."""
+    return id_[:14] if id_.startswith("photo-") else id_[:8]
+
+
+def row_of(each: Individual) -> dict[str, Any]:
+    """An individual as a row of concepts/."""
+    concept, request = each.concept, each.concept.request
+    return {
+        "id": concept.id,
+        "name": each.name,
+        "generation": each.generation,
+        "category": request.category,
+        "kind": request.kind,
+        "seed": request.seed,
+        "vectors": concept.vectors.tolist(),
+        "image_embed": concept.image_embed.tolist(),
+        "initializer": request.initializer or request.category,
+        "positives": [vars(positive) for positive in request.positives],
+        "negatives": [vars(negative) for negative in concept.negatives],
+        "parents": [{"id": p.id, "run": p.run, "weight": p.weight, "kind": p.kind} for p in request.parents],
+        "history": [vars(measurement) for measurement in concept.history],
+        "scores": [{"name": name, "value": value} for name, value in concept.scores.items()],
+        "preset": request.chosen.preset,
+        "settings": json.dumps(request.chosen.to_dict()),
+        "request": request.to_json(),
+        "steps": concept.steps,
+        "kept_step": concept.kept_step,
+        "seconds": concept.seconds,
+        "stack": concept.version,
+        "fingerprint": concept.fingerprint,
+        "created_at": each.created_at,
+    }
+
+
+def entry_of(part: Path, number: int, row: dict[str, Any]) -> Entry:
+    """A row of concepts/ as it is listed, of which the columns `ENTRY` suffice, before anything is noted of it."""
+    _check_filled(row)
+    try:
+        return Entry(
+            id=row["id"],
+            name=row["name"],
+            born=row["name"],
+            generation=row["generation"],
+            category=row["category"],
+            kind=row["kind"],
+            parents=tuple(_descent(**parent) for parent in row["parents"]),
+            scores={str(each["name"]): float(each["value"]) for each in row["scores"]},
+            steps=row["steps"],
+            created_at=row["created_at"],
+            note=NOTHING,
+            part=part,
+            row=number,
+        )
+    except TypeError as error:
+        raise RunError(f"it is no concept of this schema ({error})") from error
+
+
+def individual_of(row: dict[str, Any], notes: Mapping[str, Note]) -> Individual:
+    """A row of concepts/ as it was learned."""
+    _check_filled(row)
+    try:
+        concept = Concept(
+            id=row["id"],
+            request=Request.from_json(row["request"]),
+            vectors=row["vectors"],
+            image_embed=row["image_embed"],
+            negatives=tuple(Negative(**each) for each in row["negatives"]),
+            history=tuple(Measurement(**each) for each in row["history"]),
+            kept_step=row["kept_step"],
+            scores={each["name"]: each["value"] for each in row["scores"]},
+            fingerprint=row["fingerprint"],
+            version=row["stack"],
+            steps=row["steps"],
+            seconds=row["seconds"],
+        )
+    except ConceptreeError as error:
+        raise RunError(str(error)) from error
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        # A row that is null where it should not be, or a request that is JSON of another kind.
+        raise RunError(f"it is no concept of this schema ({str(error).splitlines()[0]})") from error
+    name = notes.get(row["id"], Note()).name or row["name"]
+    return Individual(concept, name, row["generation"], row["created_at"])
+
+
+def drawing_of(folder: Path, row: dict[str, Any]) -> Drawing:
+    """A row of drawings/, whose pictures lie in `folder`."""
+    missing = [name for name, value in row.items() if value is None]
+    if missing:
+        raise RunError(f"it has no {missing[0]}")
+    if not PICTURE.fullmatch(row["file"]):
+        raise RunError(f"it names the file {row['file']!r}, and pictures are called by 24 hex digits and .png")
+    return Drawing(row["concept"], row["prompt"], row["seed"], folder / row["file"])
+
+
+def note_of(row: dict[str, Any]) -> tuple[str, Note]:
+    """A row of notes/: of which concept it says what."""
+    if not row["concept"]:
+        raise RunError("it says of no concept what it says")
+    return row["concept"], Note(**{field.name: row[field.name] for field in fields(Note)})
+
+
+def row_of_note(concept: str, note: Note, at: datetime, way: str = "") -> dict[str, Any]:
+    return {"concept": concept, **asdict(note), "created_at": at, "way": way or None}
+
+
+def photo_of(folder: Path, row: dict[str, Any]) -> Photo:
+    """A row of photos/, whose pictures lie in `folder`."""
+    if not PHOTO.fullmatch(row["id"] or ""):
+        raise RunError(f"it is of {row['id']!r}, and photographs are called photo- and 16 hex digits")
+    return Photo(row["id"], row["label"] or brief(row["id"]), folder / f"{row['id']}.png", row["digest"] or "")
+
+
+def _descent(id: str, run: str | None, weight: float | None, kind: str) -> Descent:
+    if not id or kind not in PARENT_KINDS:
+        raise RunError(f"it has a parent {id!r} of kind {kind!r}")
+    if weight is None or not math.isfinite(weight) or weight <= 0:
+        raise RunError(f"its parent {id!r} has the weight {weight}")
+    return Descent(id, run or "", weight, kind)
+
+
+def _check_filled(row: dict[str, Any]) -> None:
+    missing = [name for name in ENTRY if row[name] is None]
+    if missing:
+        raise RunError(f"it has no {missing[0]}")

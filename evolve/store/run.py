@@ -1,0 +1,414 @@
+"""A run on disk: what was learned, as Parquet parts that are written once and never changed (docs/formats.md).
+
+run.json               what the run is about, on which stack; schema version
+concepts/*.parquet     one part per batch, one row per concept: a batch is there as a whole or not at all
+drawings/*.png         pictures, named by their content
+drawings/*.parquet     which picture shows which concept in which prompt; written after the pictures
+notes/*.parquet        what people say of concepts: name, rating, comment …; the latest note of a concept counts
+photos/*.png, *.parquet  small copies of photographs that are parents, by their ids; what their files were called
+studies/, ratings/     blind ratings: what was asked, and the answers (`evolve.store.ratings`)
+
+Reading stops at damage with a RunError that names the part, and its row. Methods that take a list `damage` note it
+there instead, and give what is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from core.concept import Concept
+from core.files import StorageError, write_atomically
+from core.png import png_bytes
+from core.wording import did_you_mean
+from evolve.store.about import SCHEMA, new_about, read_about
+from evolve.store.captions import concept_told, run_told
+from evolve.store.index import Index
+from evolve.store.listing import Listing, among, drawings_in
+from evolve.store.lock import WAIT, held
+from evolve.store.names import candidates, check_free, check_name, name_for
+from evolve.store.notes import changes, courses, latest
+from evolve.store.parts import Damage, Room, RunError, suffer
+from evolve.store.rows import (
+    CONCEPTS,
+    DRAWINGS,
+    EMBED,
+    ENTRY,
+    KNOWN,
+    LATER,
+    LONGEST_COMMENT,
+    NOTES,
+    PHOTO,
+    PHOTOS,
+    PICTURE,
+    RATINGS,
+    REDO,
+    STUDIES,
+    UNDO,
+    Change,
+    Descent,
+    Drawing,
+    Entry,
+    Individual,
+    Note,
+    Photo,
+    individual_of,
+    photo_of,
+    row_of,
+    row_of_note,
+)
+
+__all__ = [
+    "CONCEPTS",
+    "DRAWINGS",
+    "LONGEST_COMMENT",
+    "NOTES",
+    "PHOTOS",
+    "PICTURE",
+    "SCHEMA",
+    "Change",
+    "Descent",
+    "Drawing",
+    "Entry",
+    "Individual",
+    "Note",
+    "Photo",
+    "Run",
+    "RunError",
+    "picture_digest",
+]
+
+SMALL = 128  # pixels, the longer side of what is kept of a photograph
+LONGEST_LABEL = 200
+TRIED = 64  # names that are looked up for each new concept before all names are
+INDEX = ".index"  # what is derived of all rooms, see `evolve.store.index`
+_ROOMS = {
+    "concepts": CONCEPTS,
+    "drawings": DRAWINGS,
+    "notes": NOTES,
+    "photos": PHOTOS,
+    "studies": STUDIES,
+    "ratings": RATINGS,
+}
+# What is asked of all parts of a room together. Vectors and requests are most of a part, and are read for one concept.
+_KEPT = {name: [schema.names] for name, schema in _ROOMS.items()} | {"concepts": [ENTRY, KNOWN, EMBED]}
+FROM_THE_START = ("concepts", "drawings")  # folders without which something is gone
+
+
+class Run:
+    """A run's folder. Parts are only ever added, by one writer at a time; readers need no lock."""
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        self.folder = folder
+        self.about = about
+        self.rooms = {
+            name: Room(folder / name, schema, LATER, _KEPT[name], Index(folder / INDEX / name))
+            for name, schema in _ROOMS.items()
+        }
+        self.listing = Listing(self.rooms["concepts"])
+
+    @classmethod
+    def create(cls, folder: str | Path, category: str, backbone: Any, kind: str = "object") -> Run:
+        """A new, empty run about a category on a stack."""
+        folder = Path(folder)
+        about = new_about(category, kind, backbone)
+        run = cls(folder, about)
+        try:
+            for name in FROM_THE_START:
+                run.rooms[name].folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"no run can be made in {str(folder)!r}: {error.strerror or error}") from error
+        with run.writing():
+            if (folder / "run.json").exists():
+                raise RunError(f"there is a run in {str(folder)!r} already: choose another name")
+            write_atomically(folder / "run.json", json.dumps(about, indent=2, ensure_ascii=False).encode())
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """An existing run."""
+        folder = Path(folder)
+        return cls(folder, read_about(folder))
+
+    def writing(self, wait: float = WAIT) -> AbstractContextManager[None]:
+        """Hold the run for writing, see `evolve.store.lock`: one writer at a time; who holds it may enter again."""
+        return held(self.folder, wait)
+
+    def add(self, concepts: Sequence[Concept], taken: Iterable[str] = ()) -> list[Individual]:
+        """Store a batch as one part. taken: words that are no names, such as those the stack knows."""
+        with self.writing():
+            damage: list[Damage] = []  # of other batches is no reason to lose this one
+            ids = {concept.id for concept in concepts}
+            parents = {parent.id for concept in concepts for parent in concept.request.parents}
+            known = self.listing.known(damage)
+            generations = among(known, "id", ids | parents)
+            if not ids.isdisjoint(generations):  # are they, or only rows of them that nobody can read?
+                ids &= {each.id for each in self.entries(damage)}
+                if ids:
+                    raise RunError(f"the concept {min(ids)} is in the run already: give the request another seed")
+            names = {*taken, *(note.name for note in self.notes(damage).values() if note.name)}
+            names |= {self.about["category"].lower(), *(concept.request.category.lower() for concept in concepts)}
+            tried = {name for concept in concepts for name in islice(candidates(concept.id), TRIED)}
+            names |= among(known, "name", tried).keys()
+            created_at = _now()
+            added: list[Individual] = []
+            for concept in concepts:
+                if concept.id in (each.id for each in added):
+                    raise RunError(f"the concept {concept.id} is in the batch twice: give the request another seed")
+                name = name_for(concept.id, names)
+                if name not in tried:  # all those are taken, and perhaps this one as well
+                    names |= {name for each in self.entries(damage) for name in (each.born, each.name)}
+                    name = name_for(concept.id, names)
+                names.add(name)
+                # A parent of another run is not known here; it counts as a founder.
+                older = [generations.get(parent.id, 0) for parent in concept.request.parents]
+                generations[concept.id] = 1 + max(older) if older else 0
+                added.append(Individual(concept, name, generations[concept.id], created_at))
+            self.rooms["concepts"].append([row_of(each) for each in added])
+            return added
+
+    def entries(self, damage: list[Damage] | None = None) -> list[Entry]:
+        """All concepts as they are listed, in the order in which they were stored."""
+        notes = self.notes(damage)
+        found: dict[str, Entry] = {}
+        for entries in self.listing.entries(damage):
+            for entry in entries:
+                found.setdefault(entry.id, entry)  # of a concept that was put back twice, the first
+        for id_ in notes.keys() & found.keys():
+            note, entry = notes[id_], found[id_]
+            found[id_] = replace(entry, note=note, name=note.name or entry.born)
+        return list(found.values())
+
+    def image_embeds(self) -> dict[str, npt.NDArray[np.float32]]:
+        """What the prior imagines of every concept, [width], by its id, as far as it can be read."""
+        return self.listing.image_embeds()
+
+    def entry(self, name_or_id: str) -> Entry:
+        """The concept of that name, that id, or that name at birth, among what is whole."""
+        damage: list[Damage] = []
+        entries = self.entries(damage)
+        for found in (
+            [each for each in entries if each.name == name_or_id],
+            [each for each in entries if name_or_id in (each.id, each.born)],
+        ):
+            if found:
+                return found[0]
+        names = [each.name if each.name.isprintable() else repr(each.name) for each in entries]
+        there = did_you_mean(name_or_id, names) or f"there are {_listed(names) or 'none yet'}"
+        lost = [each for each in damage if each.part.parent == self.rooms["concepts"].folder] or damage
+        if lost:
+            there += f"; it may be in what cannot be read ({lost[0]})"
+        raise RunError(f"there is no concept {name_or_id!r} in {str(self.folder)!r}: {there}")
+
+    def individuals(self, damage: list[Damage] | None = None) -> list[Individual]:
+        """All concepts as they were learned, in the order in which they were stored."""
+        notes = self.notes(damage)
+        found: dict[str, Individual] = {}
+        for part, number, row in self.rooms["concepts"].rows(damage=damage):
+            try:
+                each = individual_of(row, notes)
+            except RunError as error:
+                suffer(damage, Damage(part, str(error), number))
+            else:
+                found.setdefault(each.id, each)
+        return list(found.values())
+
+    def find(self, name_or_id: str) -> Individual:
+        """The concept of that name or id, see `entry`, as it was learned."""
+        entry = self.entry(name_or_id)
+        try:
+            row = self.rooms["concepts"].read(entry.part)[entry.row - 1]
+            return individual_of(row, {entry.id: entry.note})
+        except RunError as error:
+            raise Damage(entry.part, str(error), entry.row).error from error
+
+    def keep_picture(self, picture: Image.Image, told: Mapping[str, object] | None = None) -> Path:
+        """The file of a drawing, named by its content and written if it is not there. told: its text chunks."""
+        content = png_bytes(picture, told)
+        file = self.folder / "drawings" / f"{picture_digest(content)}.png"
+        if not file.exists():
+            write_atomically(file, content)
+        return file
+
+    def add_drawings(self, drawings: Sequence[tuple[str, str, int, Image.Image]]) -> list[Drawing]:
+        """Store pictures: (concept id, prompt with {}, seed, picture) each. The files say what they show."""
+        entries = {each.id: each for each in self.entries([])} if drawings else {}
+        names = {id_: each.name for id_, each in entries.items()}
+        about = run_told(self.folder.resolve().name, self.about)
+        stored = []
+        for concept, prompt, seed, picture in drawings:
+            of = concept_told(entries[concept], names) if concept in entries else {}
+            file = self.keep_picture(picture, {"prompt": prompt, "seed": seed, **of, **about})
+            stored.append(Drawing(concept, prompt, seed, file))
+        with self.writing():
+            self.rooms["drawings"].append(
+                [{"concept": d.concept, "prompt": d.prompt, "seed": d.seed, "file": d.file.name} for d in stored]
+            )
+        return stored
+
+    def drawings(
+        self, concept: str | Collection[str] | None = None, damage: list[Damage] | None = None
+    ) -> list[Drawing]:
+        """Stored pictures, of one concept (by id), of several, or of all."""
+        wanted = {concept} if isinstance(concept, str) else concept
+        found: list[Drawing] = []
+        for piece in self.rooms["drawings"].pieces(DRAWINGS.names, damage):
+            drawings, damaged = piece.once(drawings_in)
+            for each in damaged:
+                suffer(damage, each)
+            found += drawings if wanted is None else (each for each in drawings if each.concept in wanted)
+        return found
+
+    def add_photo(self, id_: str, picture: Image.Image, label: str) -> Photo:
+        """Keep a small copy of a photograph that is a parent, its pixels and nothing else, and what its file is called.
+
+        One that is there already, and whole, is left as it is. id_: see `photos.photo_parent`.
+        """
+        if not PHOTO.fullmatch(id_):
+            raise RunError(f"{id_!r} is no photograph's id: expected photo- and 16 hex digits")
+        with self.writing():
+            known = self.photos([]).get(id_)
+            if known and _is_whole(known):
+                return known
+            small = picture.convert("RGB")
+            small.thumbnail((SMALL, SMALL))
+            content = io.BytesIO()
+            Image.frombytes("RGB", small.size, small.tobytes()).save(content, format="PNG")  # without its metadata
+            write_atomically(self.folder / "photos" / f"{id_}.png", content.getvalue())
+            digest = picture_digest(content.getvalue())
+            if not known or known.digest != digest:
+                label = label.encode(errors="replace").decode()[:LONGEST_LABEL]
+                row = {"id": id_, "label": known.label if known else label, "digest": digest, "created_at": _now()}
+                self.rooms["photos"].append([row])
+            return self.photos([])[id_]
+
+    def photos(self, damage: list[Damage] | None = None) -> dict[str, Photo]:
+        """The photographs that are parents here, by id, as far as a copy was kept."""
+        found = {}
+        for part, number, row in self.rooms["photos"].rows(PHOTOS.names, damage):
+            try:
+                photo = photo_of(self.folder / "photos", row)
+            except RunError as error:
+                suffer(damage, Damage(part, str(error), number))
+            else:
+                found[photo.id] = photo
+        return found
+
+    def names(self, damage: list[Damage] | None = None) -> dict[str, str]:
+        """What concepts and photographs are called, by id."""
+        labels = {photo.id: photo.label for photo in self.photos(damage).values()}
+        return labels | {each.id: each.name for each in self.entries(damage)}
+
+    def note(self, concept: str, **values: Any) -> Note:
+        """Say something of a concept (by id): of what is not given, the last note's word counts.
+
+        favourite, hidden, locked: true or false. rating: 1 to 5, None for none. name: None for the one it was born
+        with. comment: any text. Nothing is lost by it: earlier notes stay in their parts, and `undo` goes back to them.
+        """
+        return self.note_all([concept], **values)[0]
+
+    def note_all(self, concepts: Sequence[str], **values: Any) -> list[Note]:
+        """Say the same of several concepts (by id) at once, as one batch that `undo_last` takes back as one."""
+        unknown = sorted(set(values) - {field.name for field in fields(Note)})
+        if unknown:
+            raise RunError(f"a note has no {unknown[0]!r}: it has {', '.join(field.name for field in fields(Note))}")
+        with self.writing():
+            damage: list[Damage] = []
+            entries = {each.id: each for each in self.entries(damage)}
+            for concept in concepts:
+                if concept not in entries:
+                    raise RunError(f"there is no concept with the id {concept!r} in {str(self.folder)!r}")
+            said = {concept: replace(entries[concept].note, **values) for concept in concepts}
+            if values.get("name") is not None:
+                check_name(values["name"])
+                if len(said) > 1:
+                    raise RunError(f"the name {values['name']!r} is for one concept, and {len(said)} are named")
+            self._say({concept: note for concept, note in said.items() if note != entries[concept].note}, entries)
+            return [said[concept] for concept in concepts]
+
+    def undo(self, concept: str) -> Note | None:
+        """Take back what was last said of a concept (by id); None if there is nothing left to take back.
+
+        The state before is appended as one more note. Undone twice, the change before that is taken back as well, and
+        so on to the beginning; `redo` says it again, as long as nothing new is said.
+        """
+        return self._went(UNDO, [concept])
+
+    def redo(self, concept: str) -> Note | None:
+        """Say again what was last taken back of a concept (by id); None if there is nothing."""
+        return self._went(REDO, [concept])
+
+    def undo_last(self) -> list[Change]:
+        """Take back what was said last in this run, of one concept or of several at once; the changes taken back."""
+        with self.writing():
+            done = [done[-1] for done, _ in courses(self.changes([])).values() if done]
+            newest = max((change.batch for change in done), default=0)
+            batch = [change for change in done if change.batch == newest]
+            self._went(UNDO, [change.concept for change in batch])
+            return batch
+
+    def _went(self, way: str, concepts: Sequence[str]) -> Note | None:
+        """Go back or forth by one change of each concept; the last one's note, None if it has no such change."""
+        with self.writing():
+            told = courses(self.changes([]))
+            entries = {each.id: each for each in self.entries([])}
+            said: dict[str, Note] = {}
+            for concept in concepts:
+                if concept not in entries:
+                    raise RunError(f"there is no concept with the id {concept!r} in {str(self.folder)!r}")
+                done, undone = told.get(concept, ([], []))
+                changes = done if way == UNDO else undone
+                if changes:
+                    values = {name: pair[way == REDO] for name, pair in changes[-1].changed.items()}
+                    said[concept] = replace(entries[concept].note, **values)
+            self._say(said, entries, way)
+            return said.get(concepts[-1]) if concepts else None
+
+    def _say(self, said: Mapping[str, Note], entries: Mapping[str, Entry], way: str = "") -> None:
+        """Append notes as one part, unless one of them calls a concept what another is called."""
+        for concept, note in said.items():
+            if note.name is not None and note.name != entries[concept].note.name:
+                check_free(note.name, [each for each in entries.values() if each.id != concept])
+        at = _now()
+        self.rooms["notes"].append([row_of_note(concept, note, at, way) for concept, note in said.items()])
+
+    def notes(self, damage: list[Damage] | None = None) -> dict[str, Note]:
+        """The latest note of each concept that has one, by id."""
+        return latest(self.rooms["notes"], damage)
+
+    def changes(self, damage: list[Damage] | None = None) -> list[Change]:
+        """All that notes changed, the newest last; of what cannot be read, nothing is known."""
+        return changes(self.rooms["notes"], damage)
+
+
+def _is_whole(photo: Photo) -> bool:
+    try:
+        return picture_digest(photo.file.read_bytes()) == photo.digest
+    except OSError:
+        return False
+
+
+def picture_digest(content: bytes) -> str:
+    """The 24 hex digits by which a picture's file is called."""
+    return hashlib.sha256(content).hexdigest()[:24]
+
+
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    more = f" … and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

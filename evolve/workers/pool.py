@@ -1,0 +1,335 @@
+"""Batches learned by several processes, on this machine or on a cluster: Ray's actors, one stack each.
+
+    with Workers(backbone, 2) as workers:
+        develop(requests, backbone, run, workers=workers)
+
+How requests are cut into batches is fixed by the requests (`optimizer.batches_of`); a batch is learned by one worker,
+with a fixed number of threads. So who learns it, and how many others there are, changes nothing. A worker that dies is
+replaced, and its batch goes on from its last boundary. Everything is decided here: workers tell of what happens, and
+ask; see evolve/workers/actor.py for the other end and evolve/workers/messages.py for what goes between.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from core.concept import Concept, Request
+from core.errors import StackError
+from core.optimizer import ConceptLab, Report, batches_of, total_steps
+from core.snapshot import SnapshotError, ids_of, marked
+from core.wording import counted
+from evolve.workers.actor import Actor, namer_told, stack_of
+from evolve.workers.cluster import Cluster, WorkerError
+from evolve.workers.messages import Order, Told, decision_text, proposal_of, report_of
+
+AT_ONCE = 8  # how many learn side by side in a worker, by default: fewer than in one process, so that there is enough
+MOST_TRIES = 3  # how often a batch may end its worker
+MOST_FAILURES = 3  # how many workers in succession may die before they have learned anything
+BEAT = 0.5  # seconds after which somebody looks whether to stop, whatever the workers do
+PATIENCE = 60.0  # seconds until a first worker is given a place
+CALLS = 4  # of a worker's methods at the same time: one waits for what it tells
+
+__all__ = ["AT_ONCE", "WorkerError", "Workers"]
+
+
+@dataclass
+class _Task:
+    """One batch: places of its requests, the ids that they give, the steps that it takes, and how it is.
+
+    snapshot: of its last boundary. problem: why it is given up; bug: by a mistake of ours.
+    """
+
+    batch: list[int]
+    ids: tuple[str, ...]
+    steps: int
+    snapshot: bytes = b""
+    done: int = 0
+    tries: int = 0
+    finished: bool = False
+    problem: str = ""
+    bug: bool = False
+
+    @property
+    def open(self) -> bool:
+        return not (self.finished or self.problem)
+
+
+@dataclass
+class _Worker:
+    """An actor. waits: for what it says next, None while it is idle. state: "asked" for, "loading", "ready", "learning"
+    a task, or "stopping", when what it says of it matters no more. since: it was asked for.
+    """
+
+    actor: Any
+    waits: Any
+    since: float
+    state: str = "asked"
+    where: str = ""
+    task: _Task | None = None
+
+
+class Workers:
+    """Processes that learn batches on the stack of `backbone`.
+
+    count: how many are at work at once; by default one for each GPU, or else for each processor of the cluster.
+    address: HOST:PORT of a Ray cluster that is there; by default one is started on this machine, for as long as this
+    object is open. device: "cpu" where GPUs shall not be used. threads: of each worker. at_once: how many requests make
+    a batch at most. say: is told in words when a worker is replaced.
+
+    Raises:
+        WorkerError: there is no Ray, no cluster, or no token.
+    """
+
+    def __init__(
+        self,
+        backbone: Any,
+        count: int | None = None,
+        *,
+        address: str | None = None,
+        device: str | None = None,
+        threads: int = 1,
+        at_once: int = AT_ONCE,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        for name, value in (("count", 1 if count is None else count), ("threads", threads), ("at_once", at_once)):
+            if type(value) is not int or value < 1:
+                raise WorkerError(f"{name} = {value!r}: expected a whole number of at least 1")
+        self.backbone, self.threads, self.at_once, self.say = backbone, threads, at_once, say
+        on_gpu = False if device == "cpu" else True if backbone.device.type == "cuda" else None
+        self.cluster = Cluster(address, threads, count, on_gpu)
+        self.count = self.cluster.count
+        self._stack = stack_of(backbone, threads, "cuda" if self.cluster.gpu else "cpu")
+        self._workers: list[_Worker] = []
+        self._failures = 0  # workers in succession that died before they were ready
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers, and the cluster if it was started here."""
+        self._workers = []
+        self.cluster.close()
+
+    def learn(self, lab: ConceptLab, requests: Sequence[Request], *snapshots: bytes) -> Iterator[Report]:
+        """What `ConceptLab.learn` gives, with several batches on their way at the same time: which of them is finished
+        first is by chance, what they give is not. Now and then a report has nothing new, so that whoever reads them can
+        stop.
+
+        A batch that fails does not keep the others from being learned; it is an error when they are.
+
+        Raises:
+            WorkerError: a batch ended its worker again and again, or could not be learned.
+            StackError: a worker cannot open the stack.
+        """
+        requests = [lab.prepared(request) for request in requests]
+        if not requests:
+            return
+        course = _Course(lab, requests, snapshots)
+        waiting = deque(course.tasks)
+        try:
+            while open_ := sum(task.open for task in course.tasks):
+                self._staff(min(self.count, open_))
+                for worker in self._workers:
+                    learning = sum(each.state == "learning" for each in self._workers)
+                    if worker.state == "ready" and waiting and learning < self.count:
+                        self._begin(worker, waiting.popleft(), course)
+                yield from self._heard(course, waiting)
+        finally:
+            for worker in self._workers:  # whoever left has what was told at the last boundaries
+                if worker.state == "learning":
+                    worker.state, worker.task = "stopping", None
+                    worker.actor.stop.remote()
+        course.complain()
+
+    def _staff(self, count: int) -> None:
+        """As many workers as there is work for."""
+        if self._failures >= MOST_FAILURES:
+            raise WorkerError(
+                f"{counted(self._failures, 'worker')} ended before they could begin: is there enough memory?"
+            )
+        now = time.monotonic()
+        for _ in range(count - len(self._workers)):
+            actor = self.cluster.actor(Actor, CALLS)
+            self._workers.append(_Worker(actor, actor.here.remote(), now))
+        if all(worker.state == "asked" and now - worker.since > PATIENCE for worker in self._workers):
+            raise WorkerError(f"no worker was given a place for {PATIENCE:g} s: the cluster is full, or out of memory")
+
+    def _begin(self, worker: _Worker, task: _Task, course: _Course) -> None:
+        worker.state, worker.task = "learning", task
+        worker.actor.begin.remote(course.order(task), task.snapshot)
+        worker.waits = worker.actor.told.remote()
+
+    def _heard(self, course: _Course, waiting: deque[_Task]) -> Iterator[Report]:
+        """Reports of all that workers have said by now, or after BEAT."""
+        ray = self.cluster.ray
+        says = {worker.waits: worker for worker in self._workers if worker.waits is not None}
+        done, _ = ray.wait(list(says), num_returns=1, timeout=BEAT)
+        if not done:
+            yield course.report()
+            return
+        done, _ = ray.wait(list(says), num_returns=len(says), timeout=0)
+        for worker in map(says.__getitem__, done):
+            try:
+                said, worker.waits = ray.get(worker.waits), None
+            except ray.exceptions.RayTaskError:
+                raise  # a mistake of ours
+            except ray.exceptions.RayError as error:
+                self._lost(worker, error, waiting)
+                continue
+            if worker.state in ("asked", "loading"):
+                self._comes(worker, json.loads(said))
+                continue
+            heard, task = [(json.loads(text), blobs) for text, blobs in said], worker.task
+            # Before anything is reported: whoever reads the reports may leave in the midst of them.
+            if heard[-1][0]["kind"] == "end":
+                worker.state, worker.task = "ready", None
+            else:
+                worker.waits = worker.actor.told.remote()
+            if task is not None:
+                for told, blobs in heard:
+                    yield from self._obeyed(worker, task, told, blobs, course)
+
+    def _comes(self, worker: _Worker, about: dict[str, Any]) -> None:
+        """A worker has its place, or its stack."""
+        if worker.state == "asked":
+            worker.state, worker.where = "loading", f"{about['pid']} on {about['node']}"
+            worker.waits = worker.actor.load.remote(self._stack)
+            return
+        if problem := about["problem"]:
+            raise StackError(f"the worker {worker.where} cannot open the stack: {problem}")
+        if about["fingerprint"] != self.backbone.fingerprint:
+            raise StackError(
+                f"the worker {worker.where} has another stack at {self.backbone.where!r} ({about['fingerprint']} and"
+                f" not {self.backbone.fingerprint}): give all machines the same"
+            )
+        worker.state, self._failures = "ready", 0
+
+    def _obeyed(
+        self, worker: _Worker, task: _Task, told: Mapping[str, Any], blobs: Sequence[bytes], course: _Course
+    ) -> Iterator[Report]:
+        """What follows from what a worker tells of its batch."""
+        if told["kind"] == "report":
+            yield course.report(task, report_of(told, blobs, [course.requests[i] for i in task.batch]))
+        elif told["kind"] == "proposal":
+            proposal = proposal_of(told, blobs, [course.requests[i] for i in task.batch])
+            review = course.lab.looker.review
+            decision = review(replace(proposal, index=task.batch[proposal.index])) if review else None
+            worker.actor.answer.remote(decision_text(decision))
+        elif told["kind"] != "end":
+            task.problem, task.bug = told["problem"], told["kind"] == "failed"
+
+    def _lost(self, worker: _Worker, error: Exception, waiting: deque[_Task]) -> None:
+        """A worker is dead: another one goes on with its batch."""
+        self._end(worker)
+        if worker.state in ("asked", "loading"):
+            self._failures += 1
+        if (task := worker.task) is None:
+            return
+        task.tries += 1
+        if task.tries >= MOST_TRIES:
+            task.problem = f"it ended {MOST_TRIES} workers one after the other, the last one {worker.where}"
+            return
+        since = "its last boundary" if task.snapshot else "its beginning"
+        self.say(f"The worker {worker.where} has died; another one goes on with its batch from {since}.")
+        waiting.appendleft(task)
+
+    def _end(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        self.cluster.ray.kill(worker.actor)
+
+
+class _Course:
+    """How far the batches of some requests are, as one."""
+
+    def __init__(self, lab: ConceptLab, requests: Sequence[Request], snapshots: Sequence[bytes]) -> None:
+        self.lab, self.requests = lab, requests
+        self.namer = namer_told(lab.looker.namer)
+        self.steps = total_steps(requests, lab.at_once)
+        self.losses = torch.full((len(requests),), torch.nan)
+        self.concepts: dict[int, Concept] = {}
+        self.tasks = []
+        for batch in batches_of(requests, lab.at_once):
+            ids = tuple(lab.concept_id(requests[i]) for i in batch)
+            steps = max(requests[i].chosen.steps for i in batch)
+            self.tasks.append(_Task(batch, ids, steps, _of_batch(snapshots, ids)))
+
+    def order(self, task: _Task) -> str:
+        """What a worker is told to do."""
+        looker = self.lab.looker
+        return Order(
+            requests=tuple(self.requests[i].to_json() for i in task.batch),
+            ids=task.ids,
+            namer=self.namer,
+            draw=looker.draw,
+            images=looker.images,
+            drafts=tuple(sorted(looker.drafts)),
+            asks=looker.review is not None,
+        ).to_json()
+
+    def report(self, task: _Task | None = None, told: Told | None = None) -> Report:
+        """What a worker told of its batch, as of all requests; or how far they are."""
+        if task is None or told is None:
+            return Report(self._done, self.steps, self.losses)
+        batch = tuple(task.batch)
+        task.done = max(task.done, min(told.step, task.steps))
+        self.losses = self.losses.index_copy(0, torch.tensor(batch), told.losses)
+        if told.snapshot:
+            task.snapshot = told.snapshot
+        if told.finished:
+            task.finished, task.done = True, task.steps
+            self.concepts |= dict(zip(batch, told.finished, strict=True))
+        whole = len(self.concepts) == len(self.requests)
+        return Report(
+            step=self._done,
+            steps=self.steps,
+            losses=self.losses,
+            events=tuple(replace(event, index=batch[event.index]) for event in told.events),
+            finished=told.finished,
+            concepts=tuple(self.concepts[i] for i in range(len(self.requests))) if whole else (),
+            snapshot=partial(_with_marks, told.snapshot) if told.snapshot else None,
+            batch=batch,
+        )
+
+    @property
+    def _done(self) -> int:
+        return sum(task.done for task in self.tasks)
+
+    def complain(self) -> None:
+        """Say what could not be learned, once all else is."""
+        failed = [task for task in self.tasks if task.problem]
+        for task in sorted(failed, key=lambda task: not task.bug):
+            first, last = task.batch[0] + 1, task.batch[-1] + 1
+            which = f"request {first}" if first == last else f"requests {first} to {last}"
+            of = f" of {len(self.requests)}, which are a batch," if first != last else f" of {len(self.requests)}"
+            text = f"{which}{of} could not be learned, all others are kept: {task.problem}"
+            raise RuntimeError(text) if task.bug else WorkerError(text)
+
+
+def _of_batch(snapshots: Sequence[bytes], ids: Sequence[str]) -> bytes:
+    """The snapshot of a batch; else one that cannot be read, since it may have been it; else none."""
+    unread = b""
+    for snapshot in filter(None, snapshots):
+        try:
+            if ids_of(snapshot) == list(ids):
+                return snapshot
+        except SnapshotError:
+            unread = snapshot
+    return unread
+
+
+def _with_marks(snapshot: bytes, marks: Sequence[str] = ()) -> bytes:
+    return marked(snapshot, marks) if marks else snapshot

@@ -1,0 +1,309 @@
+"""What each part of the method is worth: the whole against the same without one of its parts (§5.3, Figure 12).
+
+For each category and seed one concept by each of `VARIANTS`, all from the same word with the same templates and noise:
+
+    whole               the stack's settings: adaptive negatives, Eq. 3 with Eq. 4, clamps, through the prior
+    no prior            CLIP-ConceptLab: the constraints are on the text embedding, the prior only draws
+    fixed negatives     as many as the whole finds, members of the category by chance, from the start
+    no negatives        the category alone
+    no S_max            Eq. 3 without Eq. 4
+    no clamps           similarities count however high or low they are
+    Stable Diffusion    SD-ConceptLab (core/stack/diffusion.py), where a folder of it is given
+
+All are compared with the members of the category that are known, and not with negatives, which differ from variant to
+variant. Drawings are of four prompts with one seed, so that it also shows whether a concept stays the same in others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from core.concept import Concept, Request
+from core.metrics import consistency
+from core.settings import Settings
+from core.streams import stream, stream_seed
+from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
+from experiments.drawing import draw_concepts
+from experiments.learning import learn, run_of
+from experiments.looking import (
+    EYES,
+    IMAGINED,
+    JUDGE,
+    MEASURES,
+    STACK,
+    Eyes,
+    check_categories,
+    drawing_bytes,
+    drawing_of,
+    known_members,
+    nearest_members,
+    resemblance,
+)
+from experiments.sheets import contact_sheet
+from experiments.statistics import between, interval, signed, there, unit_means
+
+WHOLE, FIXED, NONE, SD = "whole", "fixed negatives", "no negatives", "Stable Diffusion"
+SETTINGS: dict[str, dict[str, Any]] = {
+    WHOLE: {},
+    "no prior": {"through_prior": False},
+    FIXED: {},
+    NONE: {},
+    "no S_max": {"s_max": False},
+    "no clamps": {"clamp": False},
+}
+VARIANTS = (*SETTINGS, SD)
+PROMPTS = (
+    "a photo of a {}",
+    "a photo of a {} on a blue background",
+    "a digital cartoon art of a {}",
+    "a pencil sketch of a {}",
+)
+NEAREST = 4  # members whose pictures Stable Diffusion's concepts avoid
+ALL = (*MEASURES, "consistent")
+SCHEMA = pa.schema(
+    [
+        ("category", pa.string()),
+        ("seed", pa.int32()),
+        ("variant", pa.string()),
+        ("eyes", pa.string()),
+        ("belongs", pa.float64()),  # similarity to the category's word
+        ("nearest", pa.float64()),  # to the nearest of its known members
+        ("margin", pa.float64()),
+        ("consistent", pa.float64()),  # likeness of what it is in different prompts
+        ("negatives", pa.list_(pa.string())),
+        ("drawing", pa.binary()),  # one for each of `PROMPTS`, in the stack's rows
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Protocol(ByCases):
+    """settings: instead of what is calibrated for the stack. stable_diffusion: where it is; "" leaves it out."""
+
+    choosing = ("categories", "seeds", "stable_diffusion")
+
+    categories: tuple[str, ...] = ("pet", "plant", "fruit", "furniture", "musical instrument")
+    seeds: int = 5
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    stable_diffusion: str = ""
+
+
+def cases(protocol: Protocol, bench: Bench) -> list[Any]:
+    """Every category with one seed, then with the next; of Stable Diffusion, if it is there, likewise.
+
+    Raises:
+        ConceptreeError: what `check_categories` says; or Stable Diffusion is not where it is said to be.
+    """
+    check_categories(bench, protocol.categories)
+    eyes = Eyes(bench)
+    stack = None
+    if protocol.stable_diffusion:
+        from core.stack.diffusion import StableDiffusion
+
+        stack = StableDiffusion.load(protocol.stable_diffusion, bench.backbone)
+    found: list[Any] = []
+    for seed in range(protocol.seeds):
+        for category in protocol.categories:
+            found.append(Case(protocol, bench, category, seed, eyes))
+            if stack is not None:
+                found.append(DiffusionCase(protocol, bench, category, seed, eyes, stack))
+    return found
+
+
+@dataclass(frozen=True)
+class Case(SeededCase):
+    """A category with a seed, by every variant that the stack itself can learn."""
+
+    protocol: Protocol
+    eyes: Eyes
+
+    def rows(self) -> list[dict[str, Any]]:
+        concepts = self.learn()
+        self._tell("drawing")
+        seeds = [[self._seed_of_drawings()] * len(PROMPTS)] * len(concepts)
+        drawings = draw_concepts(self.bench.backbone, list(concepts.values()), PROMPTS, seeds)
+        panels = self.eyes.panels(torch.stack([torch.from_numpy(each.vectors.copy()) for each in concepts.values()]))
+        rows = []
+        for (variant, concept), panel, images in zip(concepts.items(), panels.split(1), drawings, strict=True):
+            rows += self.seen(variant, [each.word for each in concept.negatives], images, panel)
+        return rows
+
+    def learn(self) -> dict[str, Concept]:
+        """The concept of each variant. Negatives that are fixed are as many as the whole method had in the end."""
+        run = run_of(self.bench, self.name, self.category)
+        namer, tell = self.bench.namer, self._tell
+        adaptive = {variant: self.request(variant) for variant in SETTINGS if variant not in (FIXED, NONE)}
+        found = learn(run, list(adaptive.values()), self.bench, "variants with adaptive negatives", tell, namer)
+        concepts = dict(zip(adaptive, found, strict=True))
+        fixed = self.by_chance(len(concepts[WHOLE].negatives))
+        others = {FIXED: self.request(FIXED, negatives=fixed), NONE: self.request(NONE, schedule="none")}
+        found = learn(run, list(others.values()), self.bench, "fixed negatives, and none", tell)
+        concepts |= zip(others, found, strict=True)
+        return {variant: concepts[variant] for variant in SETTINGS}
+
+    def request(self, variant: str, **request: Any) -> Request:
+        """None of them is done early, so that all learn as long."""
+        given = {"patience": 0, **self.protocol.settings, **SETTINGS[variant]}
+        settings = Settings.for_stack(self.bench.backbone, category=self.category, **given)
+        return Request(self.category, seed=self.seed, settings=settings, **request)
+
+    def by_chance(self, count: int) -> tuple[str, ...]:
+        words = known_members(self.bench, self.category)
+        order = stream(self.seed, 0, "fixed").permutation(len(words))
+        return tuple(words[place] for place in order[: max(1, count)])
+
+    def seen(
+        self, variant: str, negatives: Sequence[str], images: Sequence[Any], panel: torch.Tensor | None
+    ) -> list[dict[str, Any]]:
+        """A row for each pair of eyes, of drawings for `PROMPTS` and what is imagined [1, templates, seeds, width]."""
+        words = [self.category, *known_members(self.bench, self.category)]
+        similarities = self.eyes.drawn(images, words)
+        consistent = self.eyes.likeness(images)
+        if panel is not None:
+            similarities[IMAGINED] = self.eyes.imagined(panel, words)[0]
+            consistent[IMAGINED] = float(consistency(panel))
+        about = {"category": self.category, "seed": self.seed, "variant": variant, "negatives": list(negatives)}
+        return [
+            {
+                **about,
+                "eyes": eyes,
+                **resemblance(similarities[eyes]),
+                "consistent": consistent[eyes],
+                "drawing": drawing_bytes(images) if eyes == STACK else None,
+            }
+            for eyes in EYES
+            if eyes in similarities
+        ]
+
+    def _seed_of_drawings(self) -> int:
+        return stream_seed(self.seed, 0, "judged")
+
+
+@dataclass(frozen=True)
+class DiffusionCase(Case):
+    """SD-ConceptLab: it finds no negatives itself, and so avoids pictures of the `NEAREST` members that the category's
+    own word makes the prior imagine.
+    """
+
+    stack: Any
+
+    @property
+    def name(self) -> str:
+        return f"{super().name}-diffusion-{self.stack.fingerprint}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        from core.stack.diffusion import SDConceptLab, collect_images, image_request
+
+        words = nearest_members(self.bench, self.eyes, self.category, NEAREST)
+        self._tell(f"pictures of {', '.join(words)}")
+        images = collect_images(self.stack, words, seed=self.seed)
+        request = image_request(self.stack, self.category, images, self.seed, **self.protocol.settings)
+        concept: Concept | None = None
+        for report in SDConceptLab(self.stack).learn([request]):
+            if report.events:
+                self._tell(f"step {report.step} of {report.steps}")
+            concept = report.concepts[0] if report.concepts else None
+        assert concept is not None
+        vectors = {"<concept>": torch.from_numpy(concept.vectors.copy())}
+        prompts = [prompt.format("<concept>") for prompt in PROMPTS]
+        drawings = self.stack.draw(prompts, vectors, seeds=[self._seed_of_drawings()] * len(PROMPTS))
+        return self.seen(SD, words, drawings, None)
+
+
+def summary(table: pa.Table) -> str:
+    """Each variant's means in Markdown, and how far it is from the whole, by each pair of eyes."""
+    rows = table.to_pylist()
+    found = {measure: unit_means(rows, ("variant", "eyes"), measure) for measure in ALL}
+    units = len({(row["category"], row["seed"]) for row in rows})
+    lines = [
+        _finding(found, units),
+        "",
+        f"Means over pairs of category and seed, of which there are {units}, with 95 % bootstrap intervals; in the"
+        " lower table paired differences to the whole. belongs: similarity to the category's word; nearest: to the"
+        " nearest of its known members; margin: the difference; consistent: likeness of a concept's pictures in"
+        " different prompts.",
+    ]
+    for how, cell in (("", between), (" − whole", signed)):
+        lines += ["", f"| eyes | variant{how} | {' | '.join(ALL)} |", "|" + "---|" * (len(ALL) + 2)]
+        for eyes in EYES:
+            for variant in VARIANTS:
+                if (variant, eyes) not in found["belongs"] or (how and variant == WHOLE):
+                    continue
+                values = [found[m][variant, eyes] - (found[m][WHOLE, eyes] if how else 0) for m in ALL]
+                cells = [cell(there(each)) for each in values]
+                lines.append(f"| {eyes} | {variant} | {' | '.join(cells)} |")
+    if not any(row["variant"] == SD for row in rows):
+        lines += ["", f"{SD} (SD-ConceptLab): not measured, it needs a folder of it, --stable-diffusion FOLDER."]
+    return "\n".join([*lines, ""])
+
+
+def _finding(found: Mapping[str, Mapping[tuple[Any, ...], Any]], units: int) -> str:
+    """Whose margin and consistency differ from the whole's by the judge, so that the interval leaves zero out."""
+    if units < 2:
+        return "Of one pair of category and seed alone, no difference can be told from chance."
+    told = []
+    for measure in ("margin", "consistent"):
+        of = {variant: found[measure].get((variant, JUDGE)) for variant in VARIANTS if variant != WHOLE}
+        differ = {
+            variant: interval(there(values - found[measure][WHOLE, JUDGE]))
+            for variant, values in of.items()
+            if values is not None
+        }
+        less = ", ".join(variant for variant, (_, _, high) in differ.items() if high < 0) or "none"
+        more = ", ".join(variant for variant, (_, low, _) in differ.items() if low > 0) or "none"
+        told.append(f"{measure}, less than the whole: {less}; more: {more}")
+    return (
+        f"By the judge, as far as intervals leave zero out: {'. '.join(told).replace('consistent', 'Consistent', 1)}."
+    )
+
+
+def figures(table: pa.Table) -> dict[str, Any]:
+    """matplotlib's figures: `differences`, of each variant to the whole; `drawings`, of each category's first seed in
+    two of the prompts, as in Figure 12.
+    """
+    from matplotlib.figure import Figure
+
+    rows = table.to_pylist()
+    found = {measure: unit_means(rows, ("variant", "eyes"), measure) for measure in ALL}
+    variants = [variant for variant in VARIANTS if variant != WHOLE and (variant, STACK) in found["belongs"]]
+    figure = Figure(figsize=(11.5, 1.2 + 0.62 * len(variants)), layout="constrained")
+    colours = dict(zip(EYES, ("#6b6b6b", "#b5651d", "#1f6f5c"), strict=True))
+    for axis, measure in zip(figure.subplots(1, len(ALL), sharey=True), ALL, strict=True):
+        for row, variant in enumerate(variants):
+            for place, eyes in enumerate(EYES):
+                if (variant, eyes) in found[measure]:
+                    mean, low, high = interval(there(found[measure][variant, eyes] - found[measure][WHOLE, eyes]))
+                    at, label = row + 0.2 * (place - 1), eyes if row == 0 else None
+                    axis.plot([low, high], [at, at], color=colours[eyes], lw=1.5)
+                    axis.plot([mean], [at], "o", color=colours[eyes], markersize=4, label=label)
+        axis.axvline(0, color="grey", lw=0.6)
+        axis.set(title=measure, xlabel="difference to the whole")
+        axis.set_yticks(range(len(variants)), variants)
+    figure.axes[0].invert_yaxis()
+    figure.axes[-1].legend(frameon=False, fontsize=8)
+    return {"differences": figure, **({"drawings": _drawings(rows)} if has_pictures(table) else {})}
+
+
+def _drawings(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Rows: variants; columns: categories, each as a cartoon and as a sketch."""
+    first = min(row["seed"] for row in rows)
+    shown = {(r["variant"], r["category"]): r["drawing"] for r in rows if r["eyes"] == STACK and r["seed"] == first}
+    variants = [variant for variant in VARIANTS if any(variant == of for of, _ in shown)]
+    categories = list(dict.fromkeys(category for _, category in shown))
+
+    def pictures(variant: str, category: str) -> list[Any]:
+        row = drawing_of(shown[variant, category])
+        side = row.width // len(PROMPTS)
+        return [row.crop((side * place, 0, side * (place + 1), row.height)) for place in (2, 3)]
+
+    return contact_sheet(
+        [[each for category in categories for each in pictures(variant, category)] for variant in variants],
+        variants,
+        [f"{category}, {how}" for category in categories for how in ("cartoon", "sketch")],
+        "Each variant, as a cartoon and as a sketch",
+    )

@@ -1,0 +1,95 @@
+"""What an experiment learns lies in runs beside its tables: a killed one goes on with it as well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from core.concept import Concept, Request
+from core.negatives import Namer
+from core.optimizer import Report
+from core.settings import Settings
+from evolve.jobs.develop import develop
+from experiments.conduct import Bench
+from evolve.jobs.job import Job, jobs, new_job
+from evolve.population import founder_seed, founders, starts
+from evolve.store.run import Run
+
+RUNS = "runs"
+COMMAND = "experiment"
+
+
+def run_of(bench: Bench, name: str, category: str) -> Run:
+    """The experiment's run of this name, made if it is not there."""
+    place = bench.folder / RUNS / name
+    if not (place / "run.json").is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Run.create(place, category, bench.backbone)
+    return Run.open(place)
+
+
+def job_of(run: Run, plan: Mapping[str, Any]) -> Job:
+    """The run's job of this plan, made if it is not there."""
+    plan = json.loads(json.dumps(plan))
+    return next((job for job in jobs(run, []) if job.plan == plan), None) or new_job(run, COMMAND, plan)
+
+
+def learn(
+    run: Run,
+    requests: Sequence[Request],
+    bench: Bench,
+    what: str,
+    tell: Callable[[str], None],
+    namer: Namer | None = None,
+) -> list[Concept]:
+    """The concepts of `requests`: found in the run, or learned and stored there, from a kept boundary on if there is
+    one. what: they are, as a job's plan and people are told.
+    """
+
+    def watch(report: Report) -> None:
+        if report.events and not report.events[0].draft:
+            tell(f"{what}, step {report.step} of {report.steps}")
+
+    return develop(requests, bench.backbone, run, namer=namer, job=job_of(run, {"learns": what}), on_report=watch)
+
+
+def learn_in_waves(
+    run: Run,
+    category: str,
+    count: int,
+    arms: Mapping[str, Mapping[str, Any]],
+    bench: Bench,
+    tell: Callable[[str], None],
+    namer: Namer | None = None,
+) -> dict[str, list[Concept]]:
+    """So many founders of each arm, wave by wave, those of one number side by side. arms: by their names what
+    `population.founders` is given.
+    """
+    found: dict[str, list[Concept]] = {arm: [] for arm in arms}
+    waves = [founders(category, count, found[arm], **how) for arm, how in arms.items()]
+    for number, requests in enumerate(zip(*waves, strict=True), 1):
+        concepts = learn(run, [each for wave in requests for each in wave], bench, f"wave {number}", tell, namer)
+        for arm, wave in zip(arms, requests, strict=True):
+            found[arm] += concepts[: len(wave)]
+            concepts = concepts[len(wave) :]
+    return found
+
+
+def founders_of(
+    backbone: Any, category: str, count: int, settings: Settings, seed: int, sides: bool = True, **request: Any
+) -> list[Request]:
+    """Independent founders. sides: whether they start between the category and one of its members each
+    (`population.starts`), or all at the category's word, as in the paper. The other arguments are Request's.
+    """
+    words = starts(backbone, category, seed=seed) if sides else []
+    return [
+        Request(
+            category,
+            seed=founder_seed(seed, number),
+            initializer=words[number % len(words)] if words else None,
+            settings=settings,
+            **request,
+        )
+        for number in range(count)
+    ]

@@ -1,0 +1,317 @@
+"""Limitations (§6): negatives that are too specific to push, and the category lost as segments go on.
+
+For each seed a concept of each category, once with the namer's answers ranked as `default` has it, once with the first
+answer as the paper has it, for many times the usual number of segments. One learning serves both ways of keeping a
+checkpoint: after each segment it is said what would be kept if that were the last one, the `last` checkpoint as in the
+paper, or the `best` so far by `metrics.scores` against the negatives of that moment.
+
+What the first answer was worth is said by what the prior imagines at that moment: it `pushes` where that is more
+similar to it than the floor, below which the clamp leaves no gradient, and else is `too specific`; or it was a
+`repeat`, the `category` itself, `unknown` to the stack, or `nothing`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from core.concept import Request
+from core.errors import ConceptreeError
+from core.metrics import scores
+from core.negatives import same_thing, says_again, says_nothing, strip_article
+from core.segments import Event
+from core.settings import Settings
+from experiments.conduct import Bench, ByCases, has_pictures
+from experiments.looking import (
+    EYES,
+    IMAGINED,
+    STACK,
+    Eyes,
+    check_categories,
+    drawing_bytes,
+    drawing_of,
+    known_members,
+    learn_watched,
+    resemblance,
+)
+from experiments.sheets import contact_sheet
+from experiments.statistics import between, interval, signed, there, unit_means
+
+ANSWERS = {"ranked": "ranked answers, as default", "first": "the first answer, as the paper"}
+KEEPS = ("best", "last")
+WORTH = ("pushes", "too specific", "repeat", "category", "unknown", "nothing")
+SCHEMA = pa.schema(
+    [
+        ("category", pa.string()),
+        ("seed", pa.int32()),
+        ("answers", pa.string()),
+        ("segment", pa.int32()),  # so many were learned
+        ("usual", pa.int32()),  # how many there usually are
+        ("keep", pa.string()),
+        ("kept", pa.int32()),  # the segment after which the kept checkpoint was
+        ("eyes", pa.string()),
+        ("belongs", pa.float64()),  # similarity to the category's word
+        ("nearest", pa.float64()),  # to the nearest of its known members
+        ("margin", pa.float64()),
+        ("answer", pa.string()),  # of the namer after this segment, its first; "" where it was not asked
+        ("worth", pa.string()),
+        ("added", pa.string()),  # the negative that was added, "" where none was
+        ("pushes", pa.bool_()),  # whether that one does
+        ("replaced", pa.bool_()),  # whether it is a word of the vocabulary in place of an answer that does not
+        ("drawing", pa.binary()),  # of the checkpoint kept, in the stack's rows
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Protocol(ByCases):
+    """longer: how many times the usual number of segments."""
+
+    choosing = ("seeds",)
+
+    categories: tuple[str, ...] = ("pet", "fruit", "aircraft", "sea animal")
+    seeds: int = 5
+    longer: int = 4
+    settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
+
+
+def cases(protocol: Protocol, bench: Bench) -> list[Case]:
+    """For each seed both ways of taking an answer.
+
+    Raises:
+        ConceptreeError: what `check_categories` says; or nothing is longer than usual.
+    """
+    if protocol.longer < 2:
+        raise ConceptreeError(f"longer = {protocol.longer}: expected a whole number of at least 2")
+    check_categories(bench, protocol.categories)
+    eyes = Eyes(bench)
+    return [Case(protocol, bench, eyes, seed, answers) for seed in range(protocol.seeds) for answers in ANSWERS]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A seed and a way of taking an answer, with all categories."""
+
+    protocol: Protocol
+    bench: Bench
+    eyes: Eyes
+    seed: int
+    answers: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.answers}-{self.seed}"
+
+    def requests(self) -> list[Request]:
+        return [
+            Request(category, seed=self.seed, settings=replace(usual, steps=self.protocol.longer * usual.steps))
+            for category, usual in zip(self.protocol.categories, self._usual(), strict=True)
+        ]
+
+    def _usual(self) -> list[Settings]:
+        given = {**self.protocol.settings, "answers": self.answers}
+        return [Settings.for_stack(self.bench.backbone, category=each, **given) for each in self.protocol.categories]
+
+    def rows(self) -> list[dict[str, Any]]:
+        events, course = learn_watched(self.requests(), self.bench, self._usual()[0].segment, self._tell)
+        self._tell("measuring")
+        return [row for place, of in enumerate(events) for row in self._course(of, course, place)]
+
+    def _tell(self, text: str) -> None:
+        self.bench.tell(f"{self.name}: {text}")
+
+    def _course(self, events: Sequence[Event], course: Mapping[int, torch.Tensor], place: int) -> list[dict[str, Any]]:
+        """The rows of one concept: its boundaries, and a batch's vectors at each of them."""
+        request = events[0].request
+        panels = self.eyes.panels(torch.stack([course[event.step][place] for event in events]))
+        known = [request.category, *known_members(self.bench, request.category)]
+        images = [event.images[0] for event in events]
+        seen = {IMAGINED: self.eyes.imagined(panels, known)}
+        seen |= {eyes: found.unsqueeze(1) for eyes, found in self.eyes.drawn(images, known).items()}
+        usual = request.chosen.steps // self.protocol.longer // request.chosen.segment
+        about = {"category": request.category, "seed": self.seed, "answers": self.answers, "usual": usual}
+        rows = []
+        for segment, event in enumerate(events):
+            answered = self._answered(event, panels[segment], [each.word for each in _before(event)])
+            kept = {"best": self._best(request, panels[: segment + 1], _words(event)), "last": segment}
+            for keep in KEEPS:
+                for eyes in EYES:
+                    row = {**about, **answered, "segment": segment, "keep": keep, "kept": kept[keep], "eyes": eyes}
+                    shown = drawing_bytes([images[kept[keep]]]) if eyes == STACK else None
+                    rows.append({**row, **resemblance(seen[eyes][kept[keep]]), "drawing": shown})
+        return rows
+
+    def _best(self, request: Request, panels: torch.Tensor, negatives: Sequence[str]) -> int:
+        """Which of the checkpoints so far `keep="best"` would keep, as ConceptLab does it in the end."""
+        words = [request.category, *negatives]
+        found = [dict(zip(words, each.mean(0).tolist(), strict=True)) for each in self.eyes.imagined(panels, words)]
+        worth = [scores(request, each, negatives)["score"] for each in found]
+        last = len(worth) - 1
+        return max(range(min(1, last), last + 1), key=lambda i: (worth[i], i))
+
+    def _answered(self, event: Event, panel: torch.Tensor, taken: Sequence[str]) -> dict[str, Any]:
+        """What came of asking: the first answer and its worth, and the word that was added."""
+        added = event.negatives[0].word if event.negatives else ""
+        asked = self.bench.namer is not None and event.answers
+        answer = strip_article(event.answers[0][0]) if asked else ""
+        if not asked:
+            worth = ""
+        elif says_nothing(answer):
+            worth = "nothing"
+        elif says_again(answer, event.request.category):
+            worth = "category"
+        elif any(same_thing(answer, word) for word in taken):
+            worth = "repeat"
+        elif not self.bench.backbone.knows(answer):
+            worth = "unknown"
+        else:
+            worth = "pushes" if self._pushes(event.request, panel, answer) else "too specific"
+        return {
+            "answer": answer,
+            "worth": worth,
+            "added": added,
+            "pushes": self._pushes(event.request, panel, added) if added else None,
+            "replaced": bool(event.negatives and event.negatives[0].by == "vocabulary" and self.bench.namer),
+        }
+
+    def _pushes(self, request: Request, panel: torch.Tensor, word: str) -> bool:
+        return float(self.eyes.imagined(panel[None], [word]).mean()) > request.chosen.min_cosine
+
+
+def _words(event: Event) -> list[str]:
+    """The negatives by which a concept is judged that ends here: none is added any more."""
+    return [each.word for each in _before(event)]
+
+
+def _before(event: Event) -> list[Any]:
+    return [each for each in event.all_negatives if each not in event.negatives]
+
+
+def summary(table: pa.Table) -> str:
+    """In Markdown: similarities at the usual number of segments and at the last, by both ways to keep a checkpoint; and
+    what answers were worth.
+    """
+    rows = table.drop_columns(["drawing"]).to_pylist()
+    usual, last = rows[0]["usual"], max(row["segment"] for row in rows)
+    keys = ("answers", "keep", "eyes", "segment")
+    found = {measure: unit_means(rows, keys, measure) for measure in ("belongs", "margin")}
+    units = len({(row["category"], row["seed"]) for row in rows})
+    guards = {
+        how: found["belongs"][how, "best", IMAGINED, last] - found["belongs"][how, "last", IMAGINED, last]
+        for how in ANSWERS
+    }
+    lines = [
+        f"After {last} segments instead of {usual}, what the best checkpoint gains over the last one in imagined"
+        f" similarity to the category: {signed(guards['ranked'])} with ranked answers, {signed(guards['first'])} with"
+        f" first answers. After {_others(rows)} segments the best was another than the last.",
+        "",
+        f"Means over pairs of category and seed, of which there are {units}, with 95 % bootstrap intervals; differences"
+        " are paired."
+        " belongs: similarity to the category's word; margin: that minus the similarity to the nearest known member.",
+        "",
+        f"| answers | kept | eyes | belongs after {usual} segments | after {last} | difference | margin after {usual} |"
+        f" after {last} | difference |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for how in ANSWERS:
+        for keep in KEEPS:
+            for eyes in EYES:
+                cells = []
+                for measure in found.values():
+                    early, late = measure[how, keep, eyes, usual], measure[how, keep, eyes, last]
+                    cells += [between(early), between(late), signed(there(late - early))]
+                lines.append(f"| {how} | {keep} | {eyes} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *_of_answers(rows), ""])
+
+
+def _others(rows: Sequence[Mapping[str, Any]]) -> str:
+    """`3 of 80`: after how many segments the best checkpoint was not the last one, over all courses."""
+    after = [row for row in rows if row["keep"] == "best" and row["eyes"] == IMAGINED and row["segment"]]
+    return f"{sum(row['kept'] != row['segment'] for row in after)} of {len(after)}"
+
+
+def _of_answers(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How many first answers were worth what, by category and way of taking them."""
+    asked = _asked(rows)
+    if not asked:
+        return ["Nobody was asked: this stack has no question answerer, and negatives were words of its vocabulary."]
+    header = ["answers", "category", "asked", *WORTH, "negatives added", "of these push", "replaced"]
+    lines = ["What the question answerer's first answers were worth, and what was added:", ""]
+    lines += [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    categories = list(dict.fromkeys(row["category"] for row in asked))
+    for how in ANSWERS:
+        for category in [*categories, "all"]:
+            of = [row for row in asked if row["answers"] == how and category in (row["category"], "all")]
+            worth = Counter(row["worth"] for row in of)
+            added = [row for row in of if row["added"]]
+            counts = [len(of), *(worth[each] for each in WORTH), len(added)]
+            counts += [sum(row["pushes"] for row in added), sum(row["replaced"] for row in added)]
+            lines.append(f"| {how} | {category} | {' | '.join(map(str, counts))} |")
+    return lines
+
+
+def _asked(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One row for each question."""
+    return [row for row in rows if row["worth"] and row["eyes"] == IMAGINED and row["keep"] == "last"]
+
+
+def figures(table: pa.Table) -> dict[str, Any]:
+    """matplotlib's figures: `segments`, similarity to the category over segments by each pair of eyes, and what first
+    answers were worth; `drawings`, the first seed of each category as segments go on, the last and the kept checkpoint.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    rows = table.drop_columns(["drawing"]).to_pylist()
+    found = unit_means(rows, ("answers", "keep", "eyes", "segment"), "belongs")
+    figure = Figure(figsize=(12.0, 6.6), layout="constrained")
+    grid = figure.add_gridspec(2, 3, height_ratios=(3, 2))
+    colours = {"ranked": "#1f6f5c", "first": "#b5651d"}
+    for column, eyes in enumerate(EYES):
+        axis = figure.add_subplot(grid[0, column])
+        for how in ANSWERS:
+            for keep, style in zip(KEEPS, ("-", "--"), strict=True):
+                segments = sorted(segment for a, k, e, segment in found if (a, k, e) == (how, keep, eyes))
+                means = [interval(there(found[how, keep, eyes, segment])) for segment in segments]
+                mean, low, high = zip(*means, strict=True)
+                axis.plot(segments, mean, style, color=colours[how], label=f"{how} answers, {keep} kept")
+                axis.fill_between(segments, low, high, color=colours[how], alpha=0.08, linewidth=0)
+        axis.axvline(rows[0]["usual"], color="grey", lw=0.8)
+        axis.set(title=eyes, xlabel="segments", ylabel="similarity to the category")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    asked = _asked(rows)
+    axis = figure.add_subplot(grid[1, :])
+    labels = [(how, category) for how in ANSWERS for category in dict.fromkeys(row["category"] for row in rows)]
+    left = np.zeros(len(labels))
+    for worth in WORTH:
+        counts = [sum((r["answers"], r["category"], r["worth"]) == (*of, worth) for r in asked) for of in labels]
+        axis.barh(range(len(labels)), counts, left=left, label=worth)
+        left += counts
+    axis.set_yticks(range(len(labels)), [f"{category}, {how}" for how, category in labels], fontsize=8)
+    axis.set(title="what first answers were worth", xlabel="questions")
+    axis.invert_yaxis()
+    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return {"segments": figure, **({"drawings": _drawings(table)} if has_pictures(table) else {})}
+
+
+def _drawings(table: pa.Table) -> Any:
+    """Rows: each category with each way of taking answers, the last and the best checkpoint; columns: segments."""
+    rows = [row for row in table.to_pylist() if row["drawing"]]
+    first, last = min(row["seed"] for row in rows), max(row["segment"] for row in rows)
+    segments = sorted({round(place) for place in np.linspace(0, last, 9)})
+    keys = ("category", "answers", "keep", "segment")
+    shown = {tuple(row[key] for key in keys): row["drawing"] for row in rows if row["seed"] == first}
+    lines = list(dict.fromkeys((category, how, keep) for category, how, keep, _ in shown))
+    return contact_sheet(
+        [[drawing_of(shown[*line, segment]) for segment in segments] for line in lines],
+        [f"{category}, {how} answers, {keep} kept" for category, how, keep in lines],
+        [f"{segment} segments" for segment in segments],
+        "One concept of each category, if it ended after so many segments",
+    )

@@ -1,0 +1,180 @@
+"""What concepts resemble, to three pairs of eyes, in the midst of learning as well as at its end.
+
+    imagined   what the prior imagines on the fixed panel (core/metrics.py): where a concept learns, without a drawing
+    stack      drawings, as the stack's own CLIP sees them: the paper's measure
+    judge      the same drawings, as a model sees them that the optimizer never asks
+
+A look is one imagined embedding, or one drawing. How near the nearest of some words is, is said of each look and then
+averaged: what is another member in each of its pictures is near to members.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from core.concept import Request
+from core.constraints import normalise
+from core.errors import ConceptreeError
+from core.metrics import imagine_panel, imagine_word, word_similarity
+from core.negatives import says_again
+from core.optimizer import ConceptLab, Event
+from core.settings import Settings
+from core.state import State
+from core.step import Step
+from core.stack.wordbank import WordBank, lists, members
+from experiments.conduct import Bench
+from experiments.drawing import check_draws
+from experiments.judging import StackEyes
+from experiments.sheets import small
+
+IMAGINED, STACK, JUDGE = EYES = ("imagined", "stack", "judge")
+MEASURES = ("belongs", "nearest", "margin")
+_PANELS_AT_ONCE = 64
+
+
+class Eyes:
+    """Those of a bench. Similarities are cosines; NaN where a judge does not know a word."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.backbone = bench.backbone
+        self.bank = WordBank(bench.backbone.encode_text, bench.backbone.width)
+        self._drawn = {STACK: StackEyes(bench.backbone), JUDGE: bench.judge}
+
+    def panels(self, vectors: Tensor) -> Tensor:
+        """What the prior imagines of vectors [m, k, d], be they many: [m, templates, seeds, width]."""
+        return torch.cat([imagine_panel(self.backbone, "object", each) for each in vectors.split(_PANELS_AT_ONCE)])
+
+    def imagined(self, panels: Tensor, words: Sequence[str]) -> Tensor:
+        """[m, looks, words] of panels [m, templates, seeds, width]: each look with the words in its own template."""
+        texts = self.bank.panels("object", words)
+        return torch.einsum("mtsd,wtd->mtsw", normalise(panels), texts).flatten(1, 2).float().cpu()
+
+    def drawn(self, images: Sequence[Any], words: Sequence[str]) -> dict[str, Tensor]:
+        """[images, words] by each of the two that look at drawings."""
+        return {name: _similarity(of, images, words) for name, of in self._drawn.items()}
+
+    def likeness(self, images: Sequence[Any]) -> dict[str, float]:
+        """How alike pictures are to each of the two: their mean pairwise cosine."""
+        found = {}
+        for name, of in self._drawn.items():
+            unit = of.embed(list(images))
+            found[name] = float((unit @ unit.T).sum() - len(unit)) / (len(unit) * (len(unit) - 1))
+        return found
+
+
+def resemblance(similarities: Tensor) -> dict[str, float]:
+    """`MEASURES` of looks [looks, 1 + words], the category the first word, as means over the looks. margin: belongs
+    minus nearest, as in Fig. 11 of arXiv 2308.02669.
+    """
+    own, others = similarities[:, 0], similarities[:, 1:]
+    nearest = others.nan_to_num(nan=-torch.inf).amax(1) if others.shape[1] else torch.full_like(own, torch.nan)
+    nearest = nearest.where(nearest.isfinite(), torch.nan)
+    return {"belongs": float(own.mean()), "nearest": float(nearest.mean()), "margin": float((own - nearest).mean())}
+
+
+def _similarity(of: Any, images: Sequence[Any], words: Sequence[str]) -> Tensor:
+    try:
+        return of.similarity(list(images), list(words))
+    except ConceptreeError:
+        if len(words) == 1:
+            return torch.full((len(images), 1), torch.nan)
+        return torch.cat([_similarity(of, images, [word]) for word in words], 1)
+
+
+def check_categories(bench: Bench, categories: Sequence[str]) -> None:
+    """Raises:
+    ConceptreeError: the stack cannot draw, or a category is there twice or has no `known_members`.
+    """
+    check_draws(bench.backbone)
+    for category in categories:
+        if list(categories).count(category) > 1:
+            raise ConceptreeError(f"the category {category!r} is given twice: drop one")
+        known_members(bench, category)
+
+
+def known_members(bench: Bench, category: str) -> list[str]:
+    """Members of a category to compare with: those that the stack's vocabulary lists, or else the judge.
+
+    Raises:
+        ConceptreeError: nobody lists any, or the stack or the judge does not know the category.
+    """
+    stack, judge = bench.backbone, bench.judge
+    if not stack.knows(category):
+        raise ConceptreeError(f"the stack {stack.version} does not know the category {category!r}: choose another")
+    if judge.categories and category not in judge.categories:
+        raise ConceptreeError(f"the judge does not know the category {category!r}: choose others with --category")
+    listed = members(stack, category) if lists(stack, category) else judge.categories.get(category, ())
+    words = [word for word in listed if not says_again(word, category) and stack.knows(word)]
+    if not words:
+        raise ConceptreeError(f"nobody lists members of {category!r} to compare with: choose others with --category")
+    return words
+
+
+def nearest_members(bench: Bench, eyes: Eyes, category: str, count: int) -> list[str]:
+    """Of those the ones that the category's own word makes the prior imagine, nearest first."""
+    words = known_members(bench, category)
+    found = word_similarity(imagine_word(bench.backbone, "object", category), eyes.bank.panels("object", words))[0]
+    return [words[place] for place in found.topk(min(count, len(words))).indices.tolist()]
+
+
+class WatchedLab(ConceptLab):
+    """A ConceptLab that remembers the vectors [n, k, d] of its one batch: at the start, after every so many steps, and
+    at boundaries.
+    """
+
+    def __init__(self, *given: Any, every: int, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.every = every
+        self.course: dict[int, Tensor] = {}
+
+    def make_step(self, settings: Settings, text_space: bool) -> Step:
+        step = super().make_step(settings, text_space)
+
+        def watched(state: State) -> tuple[State, Tensor]:
+            self.course.setdefault(0, state.vectors)
+            state, losses = step(state)
+            done = max(state.step)
+            if done % self.every == 0 or done % settings.segment == 0 or done == max(state.steps):
+                self.course[done] = state.vectors
+            return state, losses
+
+        return watched
+
+
+def learn_watched(
+    requests: Sequence[Request], bench: Bench, every: int, tell: Callable[[str], None]
+) -> tuple[list[list[Event]], dict[int, Tensor]]:
+    """Each one's boundaries, and the course of all, which learn as one batch (`WatchedLab`)."""
+    lab = WatchedLab(bench.backbone, namer=bench.namer, every=every, at_once=len(requests))
+    events: list[list[Event]] = [[] for _ in requests]
+    for report in lab.learn(requests):
+        for event in report.events:
+            events[event.index].append(event)
+        if report.events:
+            tell(f"step {report.step} of {report.steps}")
+    return events, lab.course
+
+
+def drawing_bytes(images: Sequence[Any]) -> bytes:
+    """Pictures of one size in a row, as WebP with hardly a loss, a quarter of a PNG: for a table, whose figures show
+    them.
+    """
+    images = [small(image) for image in images]
+    width, height = images[0].size
+    row = Image.new("RGB", (width * len(images), height))
+    for place, image in enumerate(images):
+        row.paste(image.convert("RGB"), (width * place, 0))
+    content = io.BytesIO()
+    row.save(content, "WEBP", quality=95, method=6)
+    return content.getvalue()
+
+
+def drawing_of(content: bytes) -> Image.Image:
+    """The way back."""
+    return Image.open(io.BytesIO(content)).convert("RGB")

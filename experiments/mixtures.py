@@ -1,0 +1,281 @@
+"""What the experiment on mixing mixes: for each category and seed, families of parents by several methods.
+
+Five families, all with founders of their own or with words of the category:
+
+    pair                    two founders, whose negatives are the nearest words of the stack's vocabulary
+    triple                  three; the first one's weight goes up, the others share the rest
+    grandparents            the child of two children of two founders each; the children's weights change
+    concept and photograph  a founder, and a picture as anybody may bring one
+    words                   two members of the category, for which nothing was learned
+
+and methods of mixing them:
+
+    Eq. 5                   learned on the parents' images, from the mean of their vectors on, as by `breed
+                            --no-inherit`
+    Eq. 5, inheriting       the same, of the category and away from the parents' negatives besides, as by
+                            `conceptree breed` and `evolve`
+    paper, published        the presets: begun at the category's word; published mixes on the text embedding, as the
+                            authors' code does
+    at once                 all four grandparents as the parents of one child
+    vectors                 nothing is learned: the weighted mean of the parents' vectors
+    embeddings              nothing is learned: the weighted mean of what the prior imagines of each parent (of a
+                            photograph, of what the image encoder sees), as `interpolate` of diffusers' pipelines has it
+    positives               words as the positives of Eq. 3, with weights (§4.1)
+    "a half … half …"       words in one prompt, of which the stack knows every word; it has no weights
+
+Children are imagined here; they are drawn, and said whom they resemble, in `experiments.mixing`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from core.concept import Concept, Parent, Positive, Request
+from core.depict import imagine_concept
+from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
+from core.prompts import PORTRAIT
+from core.settings import Settings
+from core.streams import stream, stream_seed
+from experiments.conduct import ByCases, SeededCase
+from experiments.drawing import draw_many
+from experiments.learning import founders_of, learn, run_of
+from experiments.looking import known_members
+from evolve.operators import Images, mate
+from evolve.store.photos import Photograph, photo_parent
+from evolve.population import founder_seed
+
+PAIR, TRIPLE, GRAND, PHOTO, WORDS = FAMILIES = ("pair", "triple", "grandparents", "concept and photograph", "words")
+EQ5, INHERITING, PAPER, PUBLISHED, ONCE = "Eq. 5", "Eq. 5, inheriting", "paper", "published", "at once"
+VECTORS, EMBEDDINGS, POSITIVES = "vectors", "embeddings", "positives"
+COMPOSED = ("a mix of a {} and a {}", "a half {} half {}", "a {} {}", "a {} and a {}")
+_NAME = "<mixture>"
+
+
+@dataclass(frozen=True)
+class Protocol(ByCases):
+    """What is compared. shares: of the first parent; the one nearest to an equal share becomes that. pictures: of each
+    child and each parent. images, keep: of a parent, for Eq. 5; see `operators.parent_images`.
+    """
+
+    categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
+    seeds: int = 3
+    shares: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    pictures: int = 3
+    images: int = 16
+    keep: int = 4
+    settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
+
+    def shares_of(self, parents: int) -> list[float]:
+        """With the equal share in place of the nearest to it."""
+        equal = 1 / parents
+        nearest = min(self.shares, key=lambda share: abs(share - equal))
+        return [equal if share == nearest else share for share in self.shares]
+
+
+class Mixture(NamedTuple):
+    """A child that is to be compared with its parents: by their keys, with weights; embeds [pictures, width]."""
+
+    family: str
+    method: str
+    share: float
+    parents: tuple[str, ...]
+    weights: tuple[float, ...]
+    embeds: Tensor
+
+
+@dataclass(frozen=True)
+class Parents:
+    """All whom children of a case may have, by their keys: founders (ids), words, photographs of words ("photo of …").
+
+    imagined [pictures, width]: of the first two by the prior, of a photograph what the image encoder sees, repeated.
+    vectors [k, d]: of the first two. pictures: others than children learn from.
+    """
+
+    founders: dict[str, Concept]
+    photographs: dict[str, Photograph]
+    imagined: dict[str, Tensor]
+    vectors: dict[str, Tensor]
+    pictures: dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Mixer(SeededCase):
+    """All families and methods for one category and seed, imagined."""
+
+    protocol: Protocol
+
+    def _learn(self, requests: Sequence[Request], what: str) -> list[Concept]:
+        return learn(run_of(self.bench, self.name, self.category), requests, self.bench, what, self._tell)
+
+    def _settings(self, preset: str = "default", mixing: bool = True) -> Settings:
+        given = self.protocol.settings
+        return Settings.for_stack(self.bench.backbone, preset, mixing=mixing, category=self.category, **given)
+
+    def _seeds(self, what: str) -> list[int]:
+        return [stream_seed(self.seed, number, what) for number in range(self.protocol.pictures)]
+
+    def parents(self) -> Parents:
+        """Four founders and two words, with a photograph of each."""
+        backbone, settings = self.bench.backbone, self._settings(mixing=False)
+        requests = founders_of(backbone, self.category, 4, settings, self.seed, schedule="adaptive")
+        return self._shown({concept.id: concept for concept in self._learn(requests, "founders")})
+
+    @torch.no_grad()
+    def _shown(self, founders: dict[str, Concept]) -> Parents:
+        backbone, count = self.bench.backbone, self.protocol.pictures
+        words = known_members(self.bench, self.category)
+        words = [words[i] for i in stream(self.seed, 0, "words").permutation(len(words))[:2]]
+        self._tell("drawing the parents")
+        here, other = self._seeds("mixture"), self._seeds("parent")
+        imagined = {id_: imagine_concept(backbone, each, [PORTRAIT] * count, here) for id_, each in founders.items()}
+        imagined |= {word: self._imagined(PORTRAIT.format(word), here) for word in words}
+        again = [imagine_concept(backbone, each, [PORTRAIT] * count, other) for each in founders.values()]
+        again += [self._imagined(PORTRAIT.format(word), other) for word in words]
+        photographed = [
+            self._imagined(PORTRAIT.format(word), [stream_seed(self.seed, 0, "photograph")]) for word in words
+        ]
+        drawn = draw_many(backbone, torch.cat(again + photographed), other * len(again) + [0, 1])
+        pictures = {key: drawn[i * count : (i + 1) * count] for i, key in enumerate(imagined)}
+        photographs = {}
+        for word, picture in zip(words, drawn[-2:], strict=True):
+            digest = hashlib.sha256(picture.tobytes()).hexdigest()[:16]
+            photographs[f"photo of {word}"] = Photograph(f"photo-{digest}", picture, word)
+        for key, photo in photographs.items():
+            imagined[key] = backbone.encode_images([photo.picture]).expand(count, -1)
+            pictures[key] = [photo.picture]
+        vectors = {id_: torch.from_numpy(concept.vectors.copy()) for id_, concept in founders.items()}
+        vectors |= {word: backbone.word_vector(word)[None].float().cpu() for word in words}
+        return Parents(founders, photographs, imagined, vectors, pictures)
+
+    @torch.no_grad()
+    def _imagined(self, prompt: str, seeds: Sequence[int], vectors: dict[str, Tensor] | None = None) -> Tensor:
+        how = {"steps": PANEL_STEPS, "guidance_scale": PANEL_GUIDANCE}
+        return self.bench.backbone.imagine([prompt] * len(seeds), vectors, seeds=list(seeds), **how)
+
+    def mixtures(self, parents: Parents) -> list[Mixture]:
+        """Everything but the parents themselves, imagined: what is learned first, then what only takes means."""
+        a, b, c, d = parents.founders
+        one, other, *_ = photos = list(parents.photographs)
+        words = [photo.removeprefix("photo of ") for photo in photos]
+        keys = {PAIR: (a, b), TRIPLE: (a, b, c), GRAND: (a, b, c, d), PHOTO: (a, one), WORDS: tuple(words)}
+        found = self._learned(keys, (one, other), parents)
+        for family, of in keys.items():
+            for share in self._shares(family):
+                weights = weights_of(family, share)
+                embeds = torch.stack([w * parents.imagined[key] for key, w in zip(of, weights, strict=True)]).sum(0)
+                found.append(Mixture(family, EMBEDDINGS, share, of, weights, embeds))
+                if family != PHOTO:  # which has no vector
+                    means = [w * parents.vectors[key] for key, w in zip(of, weights, strict=True)]
+                    vectors = {_NAME: torch.stack(means).sum(0)}
+                    embeds = self._imagined(PORTRAIT.format(_NAME), self._seeds("mixture"), vectors)
+                    found.append(Mixture(family, VECTORS, share, of, weights, embeds))
+        for prompt in COMPOSED:
+            composed = prompt.format(*words)
+            if self.bench.backbone.knows(composed):
+                method = f'"{prompt.replace("{}", "…")}"'
+                embeds = self._imagined(f"a photo of {composed}", self._seeds("mixture"))
+                found.append(Mixture(WORDS, method, 0.5, keys[WORDS], (0.5, 0.5), embeds))
+        return found
+
+    def _shares(self, family: str) -> list[float]:
+        return self.protocol.shares_of(3 if family == TRIPLE else 2)
+
+    def _learned(self, keys: dict[str, tuple[str, ...]], photos: tuple[str, str], parents: Parents) -> list[Mixture]:
+        """All children that are learned: at first those whose parents are there, then the grandchildren."""
+        known: Images = {}
+        asked: list[tuple[str, str, float, Request]] = []
+
+        def ask(family: str, method: str, of: Sequence[str], **how: Any) -> None:
+            for share in self._shares(family):
+                request = self._child(parents, of, weights_of(family, share), known, **how)
+                asked.append((family, method, share, request))
+
+        self._tell("drawing the parents' images for Eq. 5")
+        ask(PAIR, EQ5, keys[PAIR])
+        ask(PAIR, INHERITING, keys[PAIR], inherit=True)
+        ask(PAIR, PAPER, keys[PAIR], preset="paper")
+        ask(PAIR, PUBLISHED, keys[PAIR], preset="published")
+        ask(TRIPLE, EQ5, keys[TRIPLE])
+        ask(GRAND, ONCE, keys[GRAND])
+        ask(PHOTO, EQ5, keys[PHOTO])
+        ask(WORDS, EQ5, photos)
+        for share in self._shares(WORDS):
+            asked.append((WORDS, POSITIVES, share, self._worded(keys[WORDS], share)))
+        sisters = [self._child(parents, keys[GRAND][i : i + 2], (0.5, 0.5), known) for i in (0, 2)]
+        # The first of them is among the pair's children, if these have equal shares at all.
+        there = [request for *_, request in asked]
+        new = [each for each in sisters if each not in there]
+        concepts = self._learn([*there, *new], "children")
+        by_request = dict(zip([*there, *new], concepts, strict=True))
+        first, second = (by_request[each] for each in sisters)
+        self._tell("drawing the children's images for Eq. 5")
+        grand = []
+        for share in self._shares(GRAND):
+            grand.append((GRAND, EQ5, share, self._mated([(first, share), (second, 1 - share)], known)))
+        concepts = [*concepts[: len(asked)], *self._learn([each for *_, each in grand], "grandchildren")]
+        count, seeds = self.protocol.pictures, self._seeds("mixture")
+        return [
+            Mixture(
+                family,
+                method,
+                share,
+                keys[family],
+                weights_of(family, share),
+                imagine_concept(self.bench.backbone, concept, [PORTRAIT] * count, seeds),
+            )
+            for (family, method, share, _), concept in zip([*asked, *grand], concepts, strict=True)
+        ]
+
+    def _child(
+        self, parents: Parents, of: Sequence[str], weights: Sequence[float], known: Images, **how: Any
+    ) -> Request:
+        pairs = list(zip(of, weights, strict=True))
+        concepts = [(parents.founders[key], weight) for key, weight in pairs if key in parents.founders]
+        backbone = self.bench.backbone
+        photos = [photo_parent(parents.photographs[k], w, backbone) for k, w in pairs if k in parents.photographs]
+        return self._mated(concepts, known, photos, **how)
+
+    def _mated(
+        self,
+        concepts: Sequence[tuple[Concept, float]],
+        known: Images,
+        photos: Sequence[Parent] = (),
+        preset: str = "default",
+        inherit: bool = False,
+    ) -> Request:
+        """All children of a case have one seed: only parents, weights and methods differ."""
+        return mate(
+            concepts,
+            self.bench.backbone,
+            founder_seed(self.seed, -1),
+            category=self.category,
+            settings=self._settings(preset),
+            images=self.protocol.images,
+            keep=self.protocol.keep,
+            known=known,
+            photos=photos,
+            inherit=inherit,
+        )
+
+    def _worded(self, words: Sequence[str], share: float) -> Request:
+        return Request(
+            self.category,
+            positives=(Positive(words[0], share), Positive(words[1], 1 - share)),
+            schedule="none",
+            seed=founder_seed(self.seed, -1),
+            settings=self._settings(mixing=False),
+        )
+
+
+def weights_of(family: str, share: float) -> tuple[float, ...]:
+    """Of each parent, where the first (or the first child of two) has this share."""
+    rest = round(1 - share, 9)  # so that 1 − 0.9 is the weight 0.1, as where a parent has that share itself
+    return {TRIPLE: (share, rest / 2, rest / 2), GRAND: (share / 2, share / 2, rest / 2, rest / 2)}.get(
+        family, (share, rest)
+    )

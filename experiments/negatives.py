@@ -1,0 +1,317 @@
+"""Adaptive negatives (§4.2): how many members they name, and how far from all members a concept ends that has them.
+
+For each category and seed, arms of as many founders each, all learned with the same settings:
+
+    none             only the category's word pulls
+    list             as many known members as adaptive ones may name, by chance, all from the start
+    adaptive         named on the way, by the bench's namer or the stack's vocabulary; all start at the category's word,
+                     as in the paper
+    sides            the same, but each starts between the category and one of its members (`population.starts`)
+    waves            as adaptive, and each wave keeps away from what the earlier ones imagine (`population.founders`)
+    waves and sides  both, as `conceptree seed` has it
+
+What is measured is drawn ("a photo of a …"), and seen by the stack's own image encoder and by a judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from core.concept import Concept, Request
+from core.errors import ConceptreeError
+from core.negatives import same_thing, says_again
+from core.prompts import PORTRAIT
+from core.settings import Settings
+from core.streams import stream, stream_seed
+from core.stack.wordbank import lists
+from core.wording import counted
+from experiments.conduct import Bench, ByCases, SeededCase
+from experiments.drawing import check_draws, draw_concepts
+from experiments.judging import Judge, StackEyes, diversity
+from experiments.learning import founders_of, learn, learn_in_waves, run_of
+from experiments.statistics import between, cell, interval, signed, unit_means
+from evolve.population import starts
+from evolve.store.run import Run
+
+NONE, LIST, ADAPTIVE, SIDES, WAVES, BOTH = ARMS = ("none", "list", "adaptive", "sides", "waves", "waves and sides")
+SCHEMA = pa.schema(
+    [
+        ("category", pa.string()),
+        ("seed", pa.int32()),
+        ("arm", pa.string()),
+        ("founder", pa.int32()),
+        ("concept", pa.string()),
+        ("eyes", pa.string()),  # who sees: the stack or the judge
+        ("negatives", pa.list_(pa.string())),
+        ("named", pa.int32()),  # how many members of the category are among them
+        ("named_by_all", pa.int32()),  # and among those of all founders of the arm
+        ("known", pa.int32()),  # how many members these eyes know
+        ("belongs", pa.float64()),  # similarity of the drawings to the category's word
+        ("nearest_own", pa.float64()),  # to the nearest of its own negatives; NaN without any
+        ("nearest_found", pa.float64()),  # of those that the founder of the arm `adaptive` found that has this seed
+        ("nearest_known", pa.float64()),  # of all members that these eyes know
+        ("nearest_word", pa.string()),  # which one that is
+        ("diversity", pa.float64()),  # of the arm's founders
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Protocol(ByCases):
+    """What is compared. founders: of each arm; wave: how many of them learn side by side in the arms with waves;
+    pictures: of each concept.
+    """
+
+    categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
+    seeds: int = 3
+    founders: int = 6
+    wave: int = 3
+    pictures: int = 4
+    settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
+
+
+def cases(protocol: Protocol, bench: Bench) -> list[Case]:
+    """Every category with one seed, then with the next.
+
+    Raises:
+        ConceptreeError: the stack cannot draw, nobody knows the members of a category, or there is nothing to compare.
+    """
+    check_draws(bench.backbone)
+    if protocol.founders < 2 or not 1 <= protocol.wave < protocol.founders:
+        raise ConceptreeError(
+            f"{protocol.founders} founders in waves of {protocol.wave}: give at least 2, in waves of fewer"
+        )
+    for category in protocol.categories:
+        if category not in bench.judge.categories:
+            raise ConceptreeError(f"the judge does not know the category {category!r}: choose others with --category")
+        if not lists(bench.backbone, category) or not _known(StackEyes(bench.backbone), category):
+            raise ConceptreeError(f"the stack lists no members of {category!r}: choose others with --category")
+    return [Case(protocol, bench, category, seed) for seed in range(protocol.seeds) for category in protocol.categories]
+
+
+@dataclass(frozen=True)
+class Case(SeededCase):
+    """All arms for one category and seed: what one of them found is asked of the others."""
+
+    protocol: Protocol
+
+    def rows(self) -> list[dict[str, Any]]:
+        return self.seen(self.learned())
+
+    def learned(self) -> dict[str, list[Concept]]:
+        """The founders of each arm."""
+        run, size = run_of(self.bench, self.name, self.category), self.protocol.founders
+        alone = {arm: self._independent(arm) for arm in (NONE, LIST, ADAPTIVE, SIDES)}
+        requests = [request for of in alone.values() for request in of]
+        concepts = learn(run, requests, self.bench, "independent founders", self._tell, self.bench.namer)
+        found = {arm: concepts[number * size : (number + 1) * size] for number, arm in enumerate(alone)}
+        return found | self._in_waves(run)
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings.for_stack(self.bench.backbone, category=self.category, **self.protocol.settings)
+
+    def _independent(self, arm: str) -> list[Request]:
+        backbone, settings = self.bench.backbone, self._settings
+        how: dict[str, Any] = {"schedule": "none" if arm == NONE else "adaptive", "sides": arm == SIDES}
+        requests = founders_of(backbone, self.category, self.protocol.founders, settings, self.seed, **how)
+        return [self._listed(each) for each in requests] if arm == LIST else requests
+
+    def _listed(self, request: Request) -> Request:
+        """The same with as many members for negatives as adaptive ones may name, by its seed."""
+        words = _known(StackEyes(self.bench.backbone), self.category)
+        most = ceil(request.chosen.steps / request.chosen.segment)
+        order = stream(request.seed, 0, "list").permutation(len(words))[:most]
+        return Request(
+            self.category, negatives=tuple(words[i] for i in order), seed=request.seed, settings=request.settings
+        )
+
+    def _in_waves(self, run: Run) -> dict[str, list[Concept]]:
+        protocol, bench = self.protocol, self.bench
+        how = {"wave": protocol.wave, "seed": self.seed, "settings": self._settings, "schedule": "adaptive"}
+        sides = starts(bench.backbone, self.category, seed=self.seed)
+        arms = {WAVES: how, BOTH: {**how, "initializers": sides}}
+        return learn_in_waves(run, self.category, protocol.founders, arms, bench, self._tell, bench.namer)
+
+    @torch.no_grad()
+    def seen(self, arms: dict[str, list[Concept]]) -> list[dict[str, Any]]:
+        """A row for each concept and pair of eyes, as in `SCHEMA`."""
+        concepts = [concept for of in arms.values() for concept in of]
+        count = self.protocol.pictures
+        self._tell(f"drawing {count} pictures of each of {len(concepts)} concepts")
+        seeds = [[stream_seed(each.request.seed, number, "judged") for number in range(count)] for each in concepts]
+        drawn = draw_concepts(self.bench.backbone, concepts, [PORTRAIT] * count, seeds)
+        eyes: dict[str, Judge] = {"stack": StackEyes(self.bench.backbone), "judge": self.bench.judge}
+        everybody = [word for sees in eyes.values() for word in _known(sees, self.category)]
+        rows = []
+        for name, sees in eyes.items():
+            seen = _Seen(sees, self.category, [image for images in drawn for image in images], _named(concepts))
+            place = 0
+            for arm, of in arms.items():
+                mine = range(place, place + len(of))
+                place += len(of)
+                spread = diversity([seen.mean(i, count) for i in mine])
+                by_all = len(distinct_members(_named(of), everybody))
+                for number, (i, concept) in enumerate(zip(mine, of, strict=True)):
+                    own = [negative.word for negative in concept.negatives]
+                    found = [negative.word for negative in arms[ADAPTIVE][number].negatives]
+                    rows.append(
+                        {
+                            "category": self.category,
+                            "seed": self.seed,
+                            "arm": arm,
+                            "founder": number,
+                            "concept": concept.id,
+                            "eyes": name,
+                            "negatives": own,
+                            "named": len(distinct_members(own, everybody)),
+                            "named_by_all": by_all,
+                            "known": len(seen.known),
+                            "belongs": seen.belongs(i, count),
+                            "nearest_own": seen.nearest(i, count, own),
+                            "nearest_found": seen.nearest(i, count, found),
+                            "nearest_known": seen.nearest(i, count, seen.known),
+                            "nearest_word": seen.nearest_word(i, count),
+                            "diversity": spread,
+                        }
+                    )
+        return rows
+
+
+class _Seen:
+    """What one pair of eyes sees in pictures, as many of each concept: similarities to all words, and embeddings."""
+
+    def __init__(self, eyes: Judge, category: str, pictures: Sequence[Any], named: Sequence[str]) -> None:
+        self.known = _known(eyes, category)
+        words = [category, *self.known, *(word for word in named if _measures(eyes, word))]
+        self.words = list(dict.fromkeys(words))
+        self.similarity = eyes.similarity(pictures, self.words).numpy()
+        self.embeds = eyes.embed(pictures).numpy()
+
+    def mean(self, concept: int, count: int) -> Any:
+        """The mean unit embedding [width] of the concept of this number."""
+        mean = self.embeds[concept * count : (concept + 1) * count].mean(0)
+        return mean / np.linalg.norm(mean)
+
+    def _of(self, concept: int, count: int, words: Sequence[str]) -> Any:
+        """[pictures, words] of the concept of this number, for the words that these eyes know."""
+        places = [self.words.index(word) for word in words if word in self.words]
+        return self.similarity[concept * count : (concept + 1) * count, places]
+
+    def belongs(self, concept: int, count: int) -> float:
+        return float(self._of(concept, count, self.words[:1]).mean())
+
+    def nearest_word(self, concept: int, count: int) -> str:
+        """The known member that all pictures together are nearest to."""
+        return self.known[int(self._of(concept, count, self.known).mean(0).argmax())]
+
+    def nearest(self, concept: int, count: int, words: Sequence[str]) -> float:
+        """Similarity of each picture to the nearest of some words, the mean; NaN where these eyes know none of them."""
+        found = self._of(concept, count, words)
+        return float(found.max(1).mean()) if found.size else float("nan")
+
+
+def distinct_members(words: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The members among some words, each once, whatever their number and case."""
+    found: list[str] = []
+    for word in words:
+        is_member = any(same_thing(word, member) for member in known)
+        if is_member and not any(same_thing(word, other) for other in found):
+            found.append(word)
+    return found
+
+
+def _known(eyes: Judge, category: str) -> list[str]:
+    """The members of a category that these eyes know."""
+    return [word for word in eyes.categories.get(category, ()) if not says_again(word, category)]
+
+
+def _named(concepts: Sequence[Concept]) -> list[str]:
+    return list(dict.fromkeys(negative.word for concept in concepts for negative in concept.negatives))
+
+
+def _measures(eyes: Judge, word: str) -> bool:
+    """The stack reads any word; a judge may know only those that it lists."""
+    return isinstance(eyes, StackEyes) or any(word in of for of in eyes.categories.values())
+
+
+def summary(table: pa.Table) -> str:
+    """In Markdown: what came of it, then a table for each pair of eyes, with differences over category and seed."""
+    rows = _with_margins(table)
+    judge = [row for row in rows if row["eyes"] == "judge"]
+    named = unit_means(judge, ["arm"], "named")
+    all_named, known = unit_means(judge, ["arm"], "named_by_all"), unit_means(judge, ["arm"], "known")
+    differs = unit_means(judge, ["arm"], "differs")
+    spread, belongs = unit_means(judge, ["arm"], "diversity"), unit_means(judge, ["arm"], "belongs")
+    lines = [
+        f"An adaptive founder names {cell(named[ADAPTIVE,], 1)} members of its category, all founders of a population"
+        f" together {cell(all_named[ADAPTIVE,], 1)}, of {cell(known[ADAPTIVE,], 0)} that the judge knows.",
+        f"By the judge it differs from all known members by {signed(differs[ADAPTIVE,] - differs[NONE,])} more than"
+        f" without negatives, and by {signed(differs[ADAPTIVE,] - differs[LIST,])} more than with a list by chance.",
+        *(
+            f"{how} make a population more diverse by {signed(spread[arm,] - spread[ADAPTIVE,])}, and change how"
+            f" much it belongs by {signed(belongs[arm,] - belongs[ADAPTIVE,])}."
+            for arm, how in ((WAVES, "Waves"), (SIDES, "Starts beside different members"), (BOTH, "Both"))
+        ),
+        "",
+        f"Means over {counted(len(differs[NONE,]), 'pair')} of category and seed, of drawings; with 95 % bootstrap"
+        " intervals where there are several. belongs: similarity"
+        " to the category's word. The others are that, minus the similarity to"
+        " the nearest of the concept's own negatives, of those that the adaptive founder of the same seed found, and"
+        " of all known members.",
+    ]
+    header = ["arm", "named", "by all", "belongs", "− own negatives", "− adaptive's", "− all known", "diversity"]
+    measures = ("belongs", "from_own", "from_found", "differs", "diversity")
+    for eyes in dict.fromkeys(row["eyes"] for row in rows):
+        of = [row for row in rows if row["eyes"] == eyes]
+        columns = [unit_means(of, ["arm"], name) for name in measures]
+        lines += ["", f"By the {eyes}:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+        for arm in ARMS:
+            cells = [cell(named[arm,], 1), cell(all_named[arm,], 1), *(between(each[arm,]) for each in columns)]
+            lines.append(f"| {arm} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def figures(table: pa.Table) -> dict[str, Any]:
+    """matplotlib's figure `arms`: belonging against distance from all members, and against diversity, with intervals,
+    by both pairs of eyes.
+    """
+    from matplotlib.figure import Figure
+
+    rows = _with_margins(table)
+    figure = Figure(figsize=(11.0, 8.0), layout="constrained")
+    axes = figure.subplots(2, 2, squeeze=False)
+    labels = {
+        "differs": "belongs − similarity to the nearest known member",
+        "diversity": "1 − mean pairwise similarity",
+    }
+    colours = dict(zip(ARMS, ("#8a8a8a", "#b5651d", "#1f6f5c", "#4878a8", "#8b3a62", "#d0a020"), strict=True))
+    for line, eyes in zip(axes, ("stack", "judge"), strict=True):
+        of = [row for row in rows if row["eyes"] == eyes]
+        across = unit_means(of, ["arm"], "belongs")
+        for axis, measure in zip(line, labels, strict=True):
+            up = unit_means(of, ["arm"], measure)
+            for arm in ARMS:
+                (x, *x_ends), (y, *y_ends) = interval(across[arm,]), interval(up[arm,])
+                axis.plot(x_ends, [y, y], color=colours[arm], linewidth=1)
+                axis.plot([x, x], y_ends, color=colours[arm], linewidth=1)
+                axis.plot([x], [y], "o", color=colours[arm], label=arm)
+            axis.set_title(f"seen by the {eyes}")
+            axis.set_xlabel("belongs: similarity to the category's word")
+            axis.set_ylabel(labels[measure])
+    axes[0][0].legend(frameon=False)
+    return {"arms": figure}
+
+
+def _with_margins(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows with what is reported: belonging minus the similarity to the nearest of some words."""
+    margins = {"from_own": "nearest_own", "from_found": "nearest_found", "differs": "nearest_known"}
+    rows = table.to_pylist()
+    return [{**row, **{name: row["belongs"] - row[of] for name, of in margins.items()}} for row in rows]

@@ -1,0 +1,317 @@
+"""Figure 12 and further prompts: does a concept stay itself, and does the prompt have its effect?
+
+For each category and seed, three arms of as many concepts each, all drawn in the same prompts with the same seeds:
+
+    ConceptLab         founders in waves and from different sides, as by `conceptree seed`, whose negatives are the
+                       nearest words of the stack's vocabulary
+    without the prior  the same with their constraints on the text embedding (CLIP-ConceptLab of Fig. 12)
+    words              known members of the category, which nothing was learned for: how consistent the stack is itself
+
+A drawing is compared with those of the same concept in other prompts, with those of other concepts in the same prompt,
+and with those of other concepts in other prompts, as the stack's image encoder and as a judge see them. A concept that
+stays itself is nearer to the first than to the second; a prompt that has an effect makes the second nearer than the
+third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from core.concept import Concept
+from core.depict import imagine_concept
+from core.errors import ConceptreeError
+from core.prompts import TEMPLATES
+from core.settings import Settings
+from core.streams import stream, stream_seed
+from core.wording import counted
+from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
+from experiments.drawing import check_draws, draw_many
+from experiments.judging import Judge, StackEyes
+from experiments.learning import learn_in_waves, run_of
+from experiments.looking import drawing_bytes, drawing_of, known_members
+from experiments.sheets import contact_sheet, small
+from experiments.statistics import between, cell, interval, signed, there, unit_means
+from evolve.population import starts
+
+LEARNED, TEXT, WORDS = ARMS = ("ConceptLab", "without the prior", "words")
+PROMPTS = (
+    "a photo of a {}",
+    "a digital cartoon art of a {}",
+    "a pencil sketch of a {}",
+    "an oil painting of a {}",
+    "a watercolor painting of a {}",
+    "pixel art of a {}",
+    "a black and white photo of a {}",
+    "a silhouette of a {}",
+    "a neon sign of a {}",
+    "a photo of a {} on a yellow background",
+    "a photo of a {} on a purple background",
+    "a photo of a {} in the snow",
+    "a gold statue of a {}",
+    "a stone statue of a {}",
+)
+MEASURES = ("same", "others", "strangers")
+Array = npt.NDArray[np.float32]
+SCHEMA = pa.schema(
+    [
+        ("category", pa.string()),
+        ("seed", pa.int32()),
+        ("arm", pa.string()),
+        ("number", pa.int32()),  # of the concept in its arm
+        ("concept", pa.string()),  # its id, or the word
+        ("prompt", pa.string()),
+        ("learned_in", pa.bool_()),  # whether concepts learn in this prompt
+        ("drawing", pa.int32()),  # of the concept in this prompt
+        ("eyes", pa.string()),  # who sees: the stack or the judge
+        ("same", pa.float64()),  # mean cosine with the same concept's drawings in other prompts
+        ("others", pa.float64()),  # with other concepts' drawings in the same prompt
+        ("strangers", pa.float64()),  # with other concepts' drawings in other prompts
+        ("recognised", pa.float64()),  # 1 where the nearest of the concepts, by their other prompts, is its own; else 0
+        ("belongs", pa.float64()),  # similarity to the category's word
+        ("picture", pa.binary()),  # WebP, small: of the first drawings of seed 0, once
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Protocol(ByCases):
+    """What is compared. concepts: of each arm, so many in a `wave`; pictures: of each concept in each prompt, which has
+    `{}` where the concept stands. Prompts with words that the stack does not know are left out.
+    """
+
+    categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
+    seeds: int = 3
+    concepts: int = 6
+    wave: int = 2
+    pictures: int = 2
+    prompts: tuple[str, ...] = PROMPTS
+    settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
+
+
+def cases(protocol: Protocol, bench: Bench) -> list[Case]:
+    """Every category with one seed, then with the next.
+
+    Raises:
+        ConceptreeError: the stack cannot draw, nobody knows a category, or there are too few concepts or prompts.
+    """
+    check_draws(bench.backbone)
+    for prompt in protocol.prompts:
+        if prompt.count("{}") != 1 or any(sign in prompt.replace("{}", "") for sign in "{}<>|"):
+            raise ConceptreeError(f"prompt = {prompt!r}: write {{}} where the concept stands, once")
+    known = tuple(prompt for prompt in protocol.prompts if bench.backbone.knows(prompt.replace("{}", " ")))
+    if len(known) < 2 or len(set(known)) < len(known):
+        whose = f"that the stack {bench.backbone.version} knows"
+        raise ConceptreeError(f"{len(set(known))} different prompts {whose}: give at least 2, each once")
+    for category in protocol.categories:
+        words = known_members(bench, category)
+        if not 2 <= protocol.concepts <= len(words):
+            raise ConceptreeError(
+                f"concepts = {protocol.concepts}: give from 2 to {len(words)}, as many as {category!r} has"
+            )
+    return [
+        Case(protocol, bench, category, seed, known)
+        for seed in range(protocol.seeds)
+        for category in protocol.categories
+    ]
+
+
+@dataclass(frozen=True)
+class Case(SeededCase):
+    """All arms for one category and seed. prompts: those that the stack knows."""
+
+    protocol: Protocol
+    prompts: tuple[str, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return self.seen(self.learned())
+
+    def learned(self) -> dict[str, Sequence[Concept | str]]:
+        """What each arm draws: concepts, or words."""
+        protocol, backbone = self.protocol, self.bench.backbone
+        run, count = run_of(self.bench, self.name, self.category), protocol.concepts
+        arms = {}
+        for arm, through_prior in ((LEARNED, True), (TEXT, False)):
+            given = {**protocol.settings, "through_prior": through_prior}
+            settings = Settings.for_stack(backbone, category=self.category, **given)
+            arms[arm] = {"wave": protocol.wave, "seed": self.seed, "settings": settings, "schedule": "adaptive"}
+            arms[arm]["initializers"] = starts(backbone, self.category, seed=self.seed)
+        found: dict[str, Sequence[Concept | str]] = {}
+        found |= learn_in_waves(run, self.category, count, arms, self.bench, self._tell)
+        words = known_members(self.bench, self.category)
+        order = stream(self.seed, 0, "words").permutation(len(words))[:count]
+        return found | {WORDS: [words[i] for i in order]}
+
+    @torch.no_grad()
+    def seen(self, arms: dict[str, Sequence[Concept | str]]) -> list[dict[str, Any]]:
+        """A row for each drawing and pair of eyes, as in `SCHEMA`."""
+        eyes: dict[str, Judge] = {"stack": StackEyes(self.bench.backbone), "judge": self.bench.judge}
+        rows = []
+        for arm, of in arms.items():
+            self._tell(f"drawing {arm}, {len(of)} in {len(self.prompts)} prompts")
+            pictures = self._drawn(of)
+            for name, sees in eyes.items():
+                shape = (len(of), len(self.prompts), self.protocol.pictures)
+                found = compared(sees.embed(pictures).numpy().reshape(*shape, -1))
+                belongs = sees.similarity(pictures, [self.category])[:, 0].tolist()
+                for place, (number, prompt, drawing) in enumerate(np.ndindex(shape)):
+                    one = of[number]
+                    shown = name == "stack" and self.seed == drawing == 0
+                    rows.append(
+                        {
+                            "category": self.category,
+                            "seed": self.seed,
+                            "arm": arm,
+                            "number": number,
+                            "concept": one if isinstance(one, str) else one.id,
+                            "prompt": self.prompts[prompt],
+                            "learned_in": self.prompts[prompt] in TEMPLATES["object"],
+                            "drawing": drawing,
+                            "eyes": name,
+                            **{each: float(values[number, prompt, drawing]) for each, values in found.items()},
+                            "belongs": belongs[place],
+                            "picture": drawing_bytes([small(pictures[place])]) if shown else None,
+                        }
+                    )
+        return rows
+
+    def _drawn(self, of: Sequence[Concept | str]) -> list[Any]:
+        """Pictures [concepts × prompts × pictures], the same seeds for every concept."""
+        prompts = [prompt for prompt in self.prompts for _ in range(self.protocol.pictures)]
+        seeds = [stream_seed(self.seed, number, "prompts") for number in range(len(prompts))]
+        return draw_many(
+            self.bench.backbone, torch.cat([self._imagined(each, prompts, seeds) for each in of]), seeds * len(of)
+        )
+
+    def _imagined(self, one: Concept | str, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
+        if not isinstance(one, str):
+            return imagine_concept(self.bench.backbone, one, prompts, seeds)
+        settings = Settings.for_stack(self.bench.backbone, category=self.category, **self.protocol.settings)
+        how = {"steps": settings.prior_steps, "guidance_scale": settings.guidance_scale}
+        return self.bench.backbone.imagine([prompt.format(one) for prompt in prompts], seeds=list(seeds), **how)
+
+
+def compared(unit: Array) -> dict[str, Array]:
+    """`MEASURES` and `recognised` [concepts, prompts, drawings] of unit embeddings [concepts, prompts, drawings,
+    width].
+
+    recognised: the concepts' centroids are of the prompts that the drawing is not in.
+    """
+    concepts, prompts, drawings, _ = unit.shape
+    here = unit.sum(2)  # [c, p, d]
+    own, same_prompt, everything = here.sum(1), here.sum(0), here.sum((0, 1))
+    sums = {
+        "same": (own[:, None] - here, (prompts - 1) * drawings),
+        "others": (same_prompt[None] - here, (concepts - 1) * drawings),
+        "strangers": (
+            everything - own[:, None] - same_prompt[None] + here,
+            (concepts - 1) * (prompts - 1) * drawings,
+        ),
+    }
+    found = {name: np.einsum("cpsd,cpd->cps", unit, total) / count for name, (total, count) in sums.items()}
+    centroids = own[:, None] - here
+    centroids /= np.linalg.norm(centroids, axis=-1, keepdims=True)
+    nearest = np.einsum("cpsd,kpd->cpsk", unit, centroids).argmax(-1)
+    return found | {"recognised": (nearest == np.arange(concepts)[:, None, None]).astype(np.float32)}
+
+
+def summary(table: pa.Table) -> str:
+    """In Markdown: what came of it, a table for each pair of eyes, and one of the prompts."""
+    rows = _with_differences(table)
+    units = {eyes: [row for row in rows if row["eyes"] == eyes] for eyes in dict.fromkeys(r["eyes"] for r in rows)}
+    judge = units["judge"]
+    same, known = unit_means(judge, ["arm"], "same"), unit_means(judge, ["arm"], "recognised")
+    chance = 1 / (1 + max(row["number"] for row in rows))
+    lines = [
+        "By the judge a concept's drawings in different prompts have a similarity of"
+        f" {between(same[LEARNED,])}, which is {signed(same[LEARNED,] - same[TEXT,])} more than without the prior; for"
+        f" words it is {between(same[WORDS,])}.",
+        f"{_share(known[LEARNED,])} of its drawings are nearest to their own concept, {_share(known[TEXT,])} without"
+        f" the prior, {_share(known[WORDS,])} of words; by chance {chance:.0%}.",
+        "",
+        f"Means over {counted(len(same[LEARNED,]), 'pair')} of category and seed, of drawings, 95 % bootstrap"
+        " intervals where there are several. stays: same concept,"
+        " other prompts − other concepts, same prompt. effect of the prompt:"
+        " other concepts, same prompt − other concepts, other prompts.",
+    ]
+    header = ["arm", "same concept", "same prompt", "neither", "stays", "effect of the prompt", "recognised", "belongs"]
+    for eyes, of in units.items():
+        names = (*MEASURES, "stays", "effect", "recognised", "belongs")
+        found = {name: unit_means(of, ["arm"], name) for name in names}
+        lines += ["", f"By the {eyes}:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+        for arm in ARMS:
+            cells = [cell(found[name][arm,]) for name in MEASURES]
+            cells += [signed(found[name][arm,]) for name in ("stays", "effect")]
+            cells += [_share(found["recognised"][arm,]), cell(found["belongs"][arm,])]
+            lines.append(f"| {arm} | {' | '.join(cells)} |")
+    header = ["prompt", "learned in", *(f"{name}, by the {eyes}" for eyes in units for name in ("stays", "recognised"))]
+    lines += ["", "Concepts in each prompt:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    by_prompt = {
+        (eyes, name): unit_means([row for row in of if row["arm"] == LEARNED], ["prompt"], name)
+        for eyes, of in units.items()
+        for name in ("stays", "recognised")
+    }
+    for prompt, learned_in in dict.fromkeys((row["prompt"], row["learned_in"]) for row in rows):
+        cells = [
+            _share(values[prompt,]) if name == "recognised" else cell(values[prompt,])
+            for (_, name), values in by_prompt.items()
+        ]
+        lines.append(f"| {prompt.replace('{}', '…')} | {'yes' if learned_in else 'no'} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def figures(table: pa.Table) -> dict[str, Any]:
+    """matplotlib's figures: `prompts`, what stays the same in each prompt; `sheet`, the first category's concepts in
+    all prompts, first drawings of seed 0.
+    """
+    from matplotlib.figure import Figure
+
+    rows = [row for row in table.to_pylist() if row["arm"] == LEARNED]
+    prompts = list(dict.fromkeys(row["prompt"] for row in rows))
+    figure = Figure(figsize=(11.5, 1.6 + 0.33 * len(prompts)), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    looks = {
+        "same": ("#1f6f5c", "same concept, other prompts"),
+        "others": ("#b5651d", "other concepts, same prompt"),
+        "strangers": ("#8a8a8a", "other concepts, other prompts"),
+    }
+    for axis, eyes in zip(axes, ("stack", "judge"), strict=True):
+        of = [row for row in rows if row["eyes"] == eyes]
+        for measure, (colour, label) in looks.items():
+            found = unit_means(of, ["prompt"], measure)
+            for place, prompt in enumerate(prompts):
+                mean, *ends = interval(found[prompt,])
+                axis.plot(ends, [place, place], color=colour, linewidth=1)
+                axis.plot([mean], [place], "o", color=colour, label=None if place else label)
+        axis.set_title(f"seen by the {eyes}")
+        axis.set_xlabel("mean cosine of drawings")
+    axes[0].set_yticks(range(len(prompts)), [prompt.replace("{}", "…") for prompt in prompts])
+    axes[0].invert_yaxis()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return {"prompts": figure, **({"sheet": _sheet(rows, prompts)} if has_pictures(table) else {})}
+
+
+def _sheet(rows: Sequence[dict[str, Any]], prompts: Sequence[str]) -> Any:
+    shown = [row for row in rows if row["picture"] and row["category"] == rows[0]["category"]]
+    numbers = sorted({row["number"] for row in shown})
+    found = {(row["number"], row["prompt"]): drawing_of(row["picture"]) for row in shown}
+    pictures = [[found.get((number, prompt)) for prompt in prompts] for number in numbers]
+    title = f"Each row is one concept, a {rows[0]['category']} that was learned; each column a prompt"
+    columns = [prompt.replace("{}", "…") for prompt in prompts]
+    return contact_sheet(pictures, [f"concept {number + 1}" for number in numbers], columns, title)
+
+
+def _with_differences(table: pa.Table) -> list[dict[str, Any]]:
+    rows = table.drop_columns(["picture"]).to_pylist()
+    return [{**row, "stays": row["same"] - row["others"], "effect": row["others"] - row["strangers"]} for row in rows]
+
+
+def _share(values: Any) -> str:
+    return f"{np.mean(there(values)):.0%}"

@@ -1,0 +1,241 @@
+"""Generations: the same seed gives the same family, a kill changes nothing, and what people mark is respected."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from core import Request, Settings
+from evolve import Run, develop
+from evolve.jobs.evolution import (
+    Evolution,
+    EvolutionError,
+    NobodyChosenError,
+    awaits_choice,
+    choose,
+    evolve,
+    generations,
+    logbook,
+    write_down,
+)
+from evolve.jobs.job import Stopped, job_named, new_job
+from evolve.store.parts import RunError
+
+QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
+SMALL = Evolution(generations=2, population=4, children=3, settings=QUICK, images=1, keep=1, drawn=False, mutation=0.4)
+
+
+class Killed(BaseException):
+    """As a signal would."""
+
+
+def founded(folder, backbone, count=5):
+    run = Run.create(folder, "pet", backbone)
+    develop([Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in range(count)], backbone, run)
+    return run
+
+
+@pytest.fixture
+def run(tmp_path, backbone):
+    return founded(tmp_path / "run", backbone)
+
+
+def evolved(run, backbone, asked=SMALL, **how):
+    job = new_job(run, "evolve", asked.to_json())
+    return job, list(evolve(asked, run, backbone, job, **how))
+
+
+def like(asked, **values):
+    return Evolution.from_json({**asked.to_json(), **values})
+
+
+def test_generations_follow_on_each_other(run, backbone):
+    job, done = evolved(run, backbone)
+    assert [each.number for each in done] == [1, 2]
+    assert done[1].population == done[0].survivors
+    everybody = [each.id for each in run.entries()]
+    for generation in done:
+        assert len(generation.children) == SMALL.children and len(generation.survivors) == SMALL.population
+        assert set(generation.survivors) <= {*generation.population, *generation.children} <= set(everybody)
+    parents = {parent.id for each in run.entries() if each.id in done[1].children for parent in each.parents}
+    assert parents and parents <= set(done[1].population)
+    assert generations(job) == done
+
+
+def test_equal_seeds_give_equal_families_and_others_do_not(tmp_path, backbone):
+    found = {}
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        _, done = evolved(founded(tmp_path / name, backbone), backbone, like(SMALL, seed=seed))
+        found[name] = [generation.children for generation in done]
+    assert found["one"] == found["again"] != found["other"]
+
+
+@pytest.mark.parametrize(("generation", "step"), [(1, 0), (1, 1), (2, 1), (2, 2)])
+def test_a_killed_evolution_goes_on_to_the_family_it_would_have_had(tmp_path, backbone, generation, step):
+    _, undisturbed = evolved(founded(tmp_path / "whole", backbone), backbone)
+    run = founded(tmp_path / "run", backbone)
+    job = new_job(run, "evolve", SMALL.to_json())
+
+    def kill(number, report):
+        if (number, report.step) == (generation, step):
+            raise Killed
+
+    with pytest.raises(Killed):
+        list(evolve(SMALL, run, backbone, job, on_report=kill))
+    run.note(run.entries()[0].id, favourite=True)  # comes too late for the generation that has begun
+    again = job_named(run, job.name)
+    rest = list(evolve(SMALL, run, backbone, again))
+    first = generations(again)[generation - 1]
+    assert first.children == undisturbed[generation - 1].children
+    assert [each.number for each in rest] == list(range(generation, 3))
+
+
+def test_a_stop_is_obeyed_between_generations(run, backbone):
+    job = new_job(run, "evolve", SMALL.to_json())
+    with pytest.raises(Stopped):
+        for _ in evolve(SMALL, run, backbone, job):
+            job.request_stop()
+    assert len(generations(job)) == 1
+
+
+def test_favourites_and_locked_stay_and_hidden_are_retired(run, backbone):
+    a, b, c, *_ = (each.id for each in run.entries())
+    run.note(a, favourite=True)
+    run.note(b, locked=True)
+    run.note(c, hidden=True)
+    _, done = evolved(run, backbone, like(SMALL, population=2))
+    for generation in done:
+        assert {a, b} == set(generation.survivors) and c not in generation.population
+    born = [each for each in run.entries() if each.id in done[-1].children]
+    assert c not in {parent.id for each in born for parent in each.parents}
+
+
+def test_one_that_is_marked_later_comes_back(run, backbone):
+    job = new_job(run, "evolve", SMALL.to_json())
+    course = evolve(SMALL, run, backbone, job)
+    first = next(course)
+    gone = next(each.id for each in run.entries() if each.id not in first.survivors)
+    run.note(gone, favourite=True)
+    second = next(course)
+    assert gone in second.population and gone in second.survivors
+
+
+def test_ratings_count_from_the_first(run, backbone):
+    ids = [each.id for each in run.entries()]
+    run.note_all(ids[:2], rating=5)
+    _, (first, *_) = evolved(run, backbone, like(SMALL, generations=1))
+    assert set(ids[:2]) & set(first.front)  # one of them may be better than the other in all respects
+    assert first.record["rated"]["best"] == 5
+
+
+def test_mutation_and_weights_are_as_asked(run, backbone):
+    _, done = evolved(run, backbone, like(SMALL, generations=1, mutation=1.0))
+    born = [each for each in run.entries() if each.id in done[0].children]
+    assert {each.birth for each in born} == {"mutate"}
+    _, done = evolved(run, backbone, like(SMALL, generations=1, mutation=0.0, weights=(0.9, 0.1), seed=4))
+    born = [each for each in run.entries() if each.id in done[0].children]
+    assert all(sorted(parent.weight for parent in each.parents) == [0.1, 0.9] for each in born)
+
+
+def test_where_a_person_selects_it_waits_after_each_generation(run, backbone):
+    ids = [each.id for each in run.entries()]
+    asked = like(SMALL, select="user", chosen=ids[:2])
+    job, done = evolved(run, backbone, asked)
+    assert len(done) == 1 and set(done[0].population) == set(ids[:2])
+    assert awaits_choice(job, asked) == 2
+    with pytest.raises(NobodyChosenError, match="nobody is chosen"):
+        list(evolve(asked, run, backbone, job))
+    choose(job, 2, ids[3:])
+    assert awaits_choice(job, asked) == 0
+    (second,) = evolve(asked, run, backbone, job)
+    assert set(second.population) == set(ids[3:])
+    assert list(evolve(asked, run, backbone, job)) == []
+
+
+def test_a_person_may_mark_instead_of_naming(run, backbone):
+    ids = [each.id for each in run.entries()]
+    run.note(ids[0], favourite=True)
+    run.note(ids[1], rating=4)
+    run.note(ids[2], rating=3)
+    _, (first,) = evolved(run, backbone, like(SMALL, select="user"))
+    assert set(first.population) == set(ids[:2])
+
+
+def test_one_chosen_alone_has_variations(run, backbone):
+    (only, *_) = (each.id for each in run.entries())
+    _, (first,) = evolved(run, backbone, like(SMALL, select="user", chosen=[only], mutation=0.0))
+    born = [each for each in run.entries() if each.id in first.children]
+    assert {(each.birth, each.parents[0].id) for each in born} == {("mutate", only)}
+
+
+def test_the_logbook_tells_mean_and_best_of_those_that_stay(run, backbone):
+    _, done = evolved(run, backbone)
+    book = logbook(done)
+    assert book.select("generation") == [1, 2]
+    scores = {each.id: each.scores["category"] for each in run.entries()}
+    for generation, mean, best in zip(done, *book.chapters["belongs"].select("mean", "best"), strict=True):
+        values = [scores[id_] for id_ in generation.survivors]
+        assert mean == pytest.approx(sum(values) / len(values), abs=1e-4) and best == pytest.approx(
+            max(values), abs=1e-4
+        )
+    assert "belongs" in str(book)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"number": 1, "colour": 2}', "[" * 100_000])
+def test_a_torn_generation_is_named(run, backbone, content):
+    job, _ = evolved(run, backbone, like(SMALL, generations=1))
+    (job.folder / "generations" / "0001.json").write_text(content)
+    with pytest.raises(RunError, match=r"0001\.json' cannot be read .*: remove it to learn it anew"):
+        generations(job)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"generations": 0}, "generations = 0: expected a whole number from 1"),
+        ({"population": 1}, "population = 1: expected a whole number from 2"),
+        ({"children": True}, "children = True"),
+        ({"select": "best"}, "select = 'best': choose nsga2, tournament, novelty, random, user"),
+        ({"mutation": float("nan")}, "mutation = nan"),
+        ({"strength": float("nan")}, "strength = nan: expected a number above 0, up to 1"),
+        ({"weights": (1.0,)}, "weights = 1: expected 2 numbers above 0"),
+        ({"weights": (1.0, float("inf"))}, "weights = 1, inf: expected 2 numbers"),
+    ],
+)
+def test_what_cannot_be_asked(values, said):
+    with pytest.raises(EvolutionError, match=said):
+        Evolution(**values)
+
+
+def test_nobody_left_is_an_error(run, backbone):
+    run.note_all([each.id for each in run.entries()], hidden=True)
+    with pytest.raises(EvolutionError, match="nobody in 'run' can be a parent"):
+        evolved(run, backbone)
+
+
+def test_a_generation_of_whom_nobody_is_left_is_done_all_the_same(run, backbone):
+    job = new_job(run, "evolve", SMALL.to_json())
+    alone = like(SMALL, children=1, mutation=1.0)
+    generation = next(evolve(alone, run, backbone, job))
+    run.note_all([each.id for each in run.entries()], hidden=True)
+    write_down(job, replace(generation, survivors=(), front=()))
+    assert [each.children for each in generations(job)] == [generation.children]
+    with pytest.raises(EvolutionError, match="nobody in 'run' can be a parent"):
+        list(evolve(alone, run, backbone, job))
+    assert len(run.entries()) == 6
+
+
+def test_variations_take_no_more_steps_than_mixed_children(run, backbone):
+    quick = replace(QUICK, steps=1)
+    _, done = evolved(run, backbone, like(SMALL, generations=1, mutation=1.0, settings=quick.to_dict(), strength=1.0))
+    steps = {run.find(id_).concept.request.chosen.steps for id_ in done[0].children}
+    assert steps == {1} and QUICK.steps == 2
+
+
+def test_a_plan_comes_back_as_it_was():
+    asked = Evolution(weights=(0.7, 0.3), words=("blue",), chosen=("a",), settings=QUICK)
+    assert Evolution.from_json(json.loads(json.dumps(asked.to_json()))) == asked
+    before = {name: value for name, value in asked.to_json().items() if name != "inherit"}
+    assert asked.inherit and not Evolution.from_json(before).inherit  # what was asked for before there was this

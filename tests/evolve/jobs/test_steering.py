@@ -1,0 +1,238 @@
+"""Decisions from elsewhere: followed at the next boundary, once, whatever kills the process, and said why not."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from core import Request, Settings
+from core.namers import canned_namer
+from core.review import Decision
+from evolve import Run, develop
+from evolve.jobs.job import Stopped, new_job, unfinished
+from evolve.jobs.steering import Steering, queued
+from evolve.store.parts import RunError
+
+SETTINGS = Settings(steps=8, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
+PAIR = [Request("pet", seed=seed, settings=SETTINGS) for seed in (1, 2)]
+
+
+class Killed(BaseException):
+    """As a signal would."""
+
+
+@pytest.fixture
+def job(tmp_path, backbone):
+    return new_job(Run.create(tmp_path / "run", "pet", backbone), "seed", {})
+
+
+def run_of(job):
+    return Run.open(job.folder.parent.parent)
+
+
+def learn(job, backbone, requests=PAIR, **how):
+    namer = canned_namer(["dog"], ["cat"], ["turtle"], ["horse"], ["parrot"], ["hamster"], ["rabbit"], ["goldfish"])
+    return develop(requests, backbone, run_of(job), namer=namer, job=job, **how)
+
+
+def negatives(concept):
+    return [(negative.word, negative.step, negative.by) for negative in concept.negatives]
+
+
+def at(step, *acts):
+    """Act once a report says that so many steps are done."""
+    left = list(acts)
+
+    def watch(report):
+        if report.step == step and left:
+            left.pop(0)()
+
+    return watch
+
+
+def test_a_decision_is_followed_at_that_concepts_next_boundary(job, backbone):
+    one, other = learn(job, backbone, on_report=at(3, lambda: job.steer(1, Decision(("The Banana",), ("cat",)))))
+    untouched = {step for _, step, _ in negatives(one)}
+    assert untouched == {0, 2, 4, 6}
+    words = [word for word, _, _ in negatives(other)]
+    assert ("banana", 4, "user") in negatives(other) and "cat" not in words and len(words) == 4
+    (look,) = [look for look in job.looks() if (look.number, look.step) == (1, 4)]
+    assert ("banana", "user") in look.negatives and "banana" in look.all_negatives and "'cat' dropped" in look.note
+    assert job.pending() == []
+
+
+def test_what_is_proposed_there_stays_unless_it_is_dropped(job, backbone):
+    decisions = lambda: (job.steer(0, Decision(drop=("turtle",))), job.steer(0, Decision(("lemon",))))  # noqa: E731
+    (one,) = learn(job, backbone, PAIR[:1], on_report=at(3, decisions))
+    assert negatives(one)[2:] == [("lemon", 4, "user"), ("horse", 6, "canned")]
+
+
+def test_one_goes_back_and_decides_anew(job, backbone):
+    act = at(5, lambda: job.steer(0, Decision(("lemon",), back_to=2)))
+    (one,) = learn(job, backbone, PAIR[:1], on_report=act)
+    assert [word for word, step, _ in negatives(one) if step <= 2] == ["dog", "lemon"]
+    assert [(look.step, look.name != "") for look in job.looks()] == [
+        (0, True),
+        (2, True),
+        (4, True),
+        (6, True),
+        (8, True),
+    ]
+    assert "back to step 2" in job.looks()[1].note
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"),
+    [
+        (Decision(("dragon",)), "does not know the word 'dragon'"),
+        (Decision(drop=("lemon",)), "'lemon' is no negative"),
+        (Decision(back_to=3), "no checkpoint to go back to at step 3"),
+        (Decision(("pet",)), "'pet' is what the concept shall be"),
+    ],
+)
+def test_what_cannot_be_followed_is_said_and_forgotten_and_the_rest_followed(job, backbone, decision, told):
+    act = at(3, lambda: (job.steer(0, decision), job.steer(0, Decision(("lemon",)))))
+    (one,) = learn(job, backbone, PAIR[:1], on_report=act)
+    assert ("lemon", 4, "user") in negatives(one)
+    assert told in next(look.note for look in job.looks() if look.step == 4)
+    assert job.pending() == []
+
+
+def test_what_comes_too_late_is_said_and_forgotten(job, backbone):
+    (one,) = learn(job, backbone, PAIR[:1], on_report=at(7, lambda: job.steer(0, Decision(("lemon",)))))
+    assert "lemon" not in [word for word, _, _ in negatives(one)]
+    assert "came too late" in job.looks()[-1].note and job.pending() == []
+    job.finish()
+    with pytest.raises(RunError, match="is finished: nothing can be decided"):
+        job.steer(0, Decision(("lemon",)))
+
+
+def test_founders_in_waves_of_one_are_steered_by_their_place(job, backbone):
+    for number in (0, 1):
+        job.steer(number, Decision((("lemon", "melon")[number],)))
+    found = [learn(job, backbone, [PAIR[number]], first=number)[0] for number in (0, 1)]
+    assert [next(word for word, _, by in negatives(each) if by == "user") for each in found] == ["lemon", "melon"]
+    assert job.pending() == []
+
+
+@pytest.mark.parametrize("moment", ["before the snapshot", "after the snapshot", "a step later"])
+def test_a_kill_neither_loses_a_decision_nor_follows_it_twice(tmp_path, backbone, monkeypatch, moment):
+    """Twice would be a refusal: the word is a negative already."""
+
+    def once(name, kill=None):
+        job = new_job(Run.create(tmp_path / name, "pet", backbone), "seed", {})
+        job.steer(0, Decision(("lemon",)))
+        if kill:
+            with monkeypatch.context() as patch:
+                kill(patch, job)
+                with pytest.raises(Killed):
+                    learn(job, backbone, PAIR[:1], on_report=at(1, killed) if moment == "a step later" else None)
+            assert len(job.pending()) == (moment != "a step later")
+            (job,) = unfinished(run_of(job))
+        (concept,) = learn(job, backbone, PAIR[:1])
+        assert job.pending() == []
+        assert not any("left out" in look.note for look in job.looks())
+        return replace(concept, seconds=0.0)
+
+    def killed(*_):
+        raise Killed
+
+    def kill(patch, job):
+        if moment == "before the snapshot":
+            patch.setattr(type(job), "keep", killed)
+        elif moment == "after the snapshot":
+            patch.setattr("evolve.jobs.steering.Steering.kept", killed)
+
+    # The namer's answers are counted, so that a boundary that is looked at again would have another: ask none.
+    monkeypatch.setattr(f"{__name__}.canned_namer", lambda *answers: None)
+    assert once("killed", kill) == once("undisturbed")
+
+
+def test_a_page_is_asked_and_its_answer_stands_in_place_of_the_proposal(job, backbone):
+    asked, answers = (
+        [],
+        [
+            Decision(("The Lemon",)),
+            Decision(("cat",)),
+            Decision(("dragon",)),
+            Decision(),
+            Decision(("banana",), ("cat",)),
+        ],
+    )
+
+    def person():
+        while answers:
+            question = job.question()
+            if question and (question.step, question.problem) not in [(q.step, q.problem) for q in asked]:
+                asked.append(question)
+                job.steer(question.number, answers.pop(0))
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=person)
+    with job.working():
+        thread.start()
+        (one,) = learn(job, backbone, PAIR[:1], asks=True)
+        thread.join()
+    assert [(q.step, q.words) for q in asked] == [
+        (0, ("dog",)), (2, ("cat",)), (4, ("turtle",)), (4, ("turtle",)), (6, ("horse",)),
+    ]  # fmt: skip
+    assert "does not know the word 'dragon'" in asked[3].problem and asked[0].image.is_file()
+    assert asked[1].negatives == (("lemon", "user"),) and asked[4].earlier == (0, 2, 4)
+    assert negatives(one) == [("lemon", 0, "user"), ("banana", 6, "user")]
+    assert job.question() is None and job.pending() == []
+
+
+def test_who_waits_for_an_answer_is_alive_and_stops_when_told(job, backbone):
+    threading.Timer(1.5, job.request_stop).start()
+    with pytest.raises(Stopped), job.working():
+        learn(job, backbone, PAIR[:1], asks=True)
+    assert job.status().state == "stopped" and job.question() is None
+    assert json.loads((job.folder / "progress.json").read_text())["at"]
+
+
+def test_an_answer_outlives_a_kill_and_is_not_asked_for_again(job, backbone, monkeypatch):
+    monkeypatch.setattr("evolve.jobs.steering.BETWEEN", 0.01)
+
+    def answer_and_kill():
+        job.steer(0, Decision(("lemon",)))
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "wait", answer_and_kill)
+        with pytest.raises(Killed):
+            learn(job, backbone, PAIR[:1], asks=True)
+    assert [number for number, _ in job.pending()] == [0]
+    monkeypatch.setattr(job, "wait", lambda: job.steer(job_question(job).number, Decision(job_question(job).words)))
+    (one,) = learn(job, backbone, PAIR[:1], asks=True)
+    assert negatives(one)[0] == ("lemon", 0, "user")
+
+
+def job_question(job):
+    from evolve.jobs.steering import question_in
+
+    return question_in(job.folder)
+
+
+def test_a_strangers_decision_is_passed_over(job, backbone):
+    job.steer(0, Decision(("lemon",)))
+    folder = job.folder / "steer"
+    for name, content in (("x.json", "{}"), (f"{1:020d}-{'a' * 8}.json", "[1"), (f"{2:020d}-{'a' * 8}.json", "{}")):
+        (folder / name).write_text(content)
+    assert job.pending() == [(0, Decision(("lemon",)))]
+    learn(job, backbone, PAIR[:1])
+
+
+def test_a_snapshot_of_one_batch_holds_no_decision_about_another(job, backbone):
+    """With workers several are on their way at once, and each is kept by itself."""
+    job.steer(0, Decision(("lemon",)))
+    job.steer(5, Decision(("melon",)))
+    one, other = (each.mark for each in queued(job.folder))
+    steering = Steering(job.folder, backbone, lambda index: index)
+    steering.too_late([0, 5])
+    assert steering.marks({0, 1}) == [one] and steering.marks({4, 5}) == [other]
+    steering.kept({0, 1})
+    assert [each.mark for each in queued(job.folder)] == [other] == steering.marks({4, 5})

@@ -1,0 +1,224 @@
+"""Figure 11 in little: its table says what was drawn and seen, and it can be stopped anywhere."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+
+from core.baselines import imagine_apart, imagine_with_negation, stable_diffusion_negation
+from core.emoji.judge import Judge
+from core.errors import ConceptreeError
+from core.stack.backbone import Backbone
+from core.stack.diffusion import StableDiffusion
+from core.streams import stream_seed
+from evolve import Run
+from experiments import figure11
+from experiments.conduct import Bench, conduct
+from experiments.drawing import draw_concepts, draw_many
+from experiments.figure11 import METHODS, PAIRS, SCHEMA, Protocol, cases, figures, summary
+from tests.diffusion import save_sd
+from tests.protocols import Killed, TinyJudge
+from tests.stacks import save_stack
+
+QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
+TWO, ONE = ("cat", "dog"), ("dog",)
+LITTLE = Protocol(categories=("pet",), seeds=2, pairs={"pet": (TWO, ONE)}, pictures=3, settings=QUICK)
+DRAWN = [method for method in METHODS if method != "Stable Diffusion"]
+SEEDS = [stream_seed(1, number, "figure 11") for number in range(3)]  # of the protocol's second seed
+
+
+def conducted(protocol, backbone, folder, tell=lambda _: None, judge=None):
+    bench = Bench(backbone, judge or TinyJudge(), folder, tell)
+    return conduct(cases(protocol, bench), SCHEMA, folder, bench.about("figure11", **protocol.of_each()))
+
+
+@pytest.fixture(scope="module")
+def whole(backbone, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return conducted(LITTLE, backbone, folder), folder
+
+
+def of(table, seed=1, **wanted):
+    """The rows of one method, pair and pair of eyes, in the order of their drawings."""
+    wanted["seed"] = seed
+    return [row for row in table.to_pylist() if all(row[name] == value for name, value in wanted.items())]
+
+
+def test_both_see_every_drawing_of_every_method_pair_and_seed(whole):
+    table, _ = whole
+    assert table.schema == SCHEMA
+    for method in DRAWN:
+        for negatives in ("cat, dog", "dog"):
+            for seed in range(2):
+                for eyes in ("stack", "judge"):
+                    rows = of(table, seed, method=method, negatives=negatives, eyes=eyes)
+                    assert [row["drawing"] for row in rows] == [0, 1, 2]
+                    assert all(row["margin"] == row["belongs"] - row["nearest"] for row in rows)
+                    assert {row["nearest_word"] for row in rows} <= set(negatives.split(", "))
+                    assert len({row["concept"] for row in rows}) == 1 and bool(rows[0]["concept"]) == ("ours" in method)
+    assert table.num_rows == len(DRAWN) * 2 * 2 * 2 * 3
+
+
+@pytest.mark.parametrize("method", DRAWN)
+def test_a_row_is_what_its_eyes_see_in_its_drawing(whole, backbone, method):
+    table, folder = whole
+    rows = {eyes: of(table, method=method, negatives="cat, dog", eyes=eyes) for eyes in ("stack", "judge")}
+    prompt = ["A photo of a {}"] * 3
+    if "ours" in method:
+        concept = Run.open(folder / "runs" / "pet").find(rows["stack"][0]["concept"]).concept
+        assert concept.request.negatives == (TWO if method == "ours" else ())
+        pictures = draw_concepts(backbone, [concept], prompt, [SEEDS])[0]
+    elif method == "prior negation":
+        pictures = draw_many(backbone, imagine_with_negation(backbone, "pet", TWO, SEEDS), SEEDS)
+    elif method == "decoder negation":
+        embeds, unlike = imagine_apart(backbone, "pet", TWO, SEEDS)
+        pictures = draw_many(backbone, embeds, SEEDS, unlike)
+    else:
+        pictures = draw_many(backbone, backbone.imagine("A photo of a pet", seeds=SEEDS), SEEDS)
+    unit = torch.nn.functional.normalize
+    texts = unit(backbone.encode_text([f"a photo of a {word}" for word in ("pet", *TWO)]), dim=1)
+    seen = {"stack": unit(backbone.encode_images(pictures), dim=1) @ texts.T}
+    seen["judge"] = TinyJudge().similarity(pictures, ["pet", *TWO])
+    for eyes, similarities in seen.items():
+        assert [row["belongs"] for row in rows[eyes]] == pytest.approx(similarities[:, 0].tolist(), abs=1e-4)
+        highest = similarities[:, 1:].amax(1).tolist()
+        assert [row["nearest"] for row in rows[eyes]] == pytest.approx(highest, abs=1e-4)
+        assert [row["nearest_word"] for row in rows[eyes]] == [TWO[i] for i in similarities[:, 1:].argmax(1)]
+
+
+def test_what_knows_of_no_negatives_is_drawn_once_for_all_pairs(whole):
+    for method in ("plain prompt", "ours, no negatives"):
+        first, other = (of(whole[0], method=method, negatives=each, eyes="judge") for each in ("cat, dog", "dog"))
+        assert [row["belongs"] for row in first] == [row["belongs"] for row in other]
+        assert [row["concept"] for row in first] == [row["concept"] for row in other]
+    ours = {row["concept"] for row in whole[0].to_pylist() if row["method"] == "ours"}
+    assert len(ours) == 2 * 2, "one for each pair and seed"
+
+
+@pytest.mark.parametrize("after", [1, 2, 4, 6, 8])
+def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
+    told = []
+
+    def kill(text):
+        told.append(text)
+        if len(told) == after:
+            raise Killed
+
+    with pytest.raises(Killed):
+        conducted(LITTLE, backbone, tmp_path, kill)
+    assert conducted(LITTLE, backbone, tmp_path).equals(whole[0])
+
+
+def test_another_seed_leaves_the_first_as_it_was(whole, backbone, tmp_path):
+    def without(table):
+        return table.filter([row["seed"] == 0 for row in table.to_pylist()]).to_pylist()
+
+    one = conducted(Protocol(**{**vars(LITTLE), "seeds": 1}), backbone, tmp_path)
+    assert without(conducted(LITTLE, backbone, tmp_path)) == one.to_pylist()
+    assert {row["concept"] for row in one.to_pylist()} == {row["concept"] for row in without(whole[0])}
+
+
+def test_the_real_stable_diffusion_is_one_more_method(whole, backbone, tmp_path):
+    folder = save_sd(tmp_path / "sd")
+    protocol = Protocol(**{**vars(LITTLE), "stable_diffusion": str(folder), "pictures": 1, "pairs": {"pet": (TWO,)}})
+    table = conducted(protocol, backbone, tmp_path / "to")
+    [row] = of(table, method="Stable Diffusion", eyes="judge")
+    pictures = stable_diffusion_negation(StableDiffusion.load(folder, backbone), "pet", TWO, SEEDS[:1])
+    assert row["belongs"] == pytest.approx(float(TinyJudge().similarity(pictures, ["pet"])), abs=1e-5)
+    assert "| Stable Diffusion |" in summary(table)
+
+
+@pytest.mark.parametrize(
+    ("category", "pair", "said"),
+    [
+        ("fruit", ("cat",), "there are no negatives for 'fruit': give some, --pair 'fruit:ONE,TWO'"),
+        ("pet", ("cat", "unicorn"), "the stack tiny-1 does not know the word 'unicorn'"),
+        ("pet", ("goldfish",), "the judge does not know the word 'goldfish'"),
+        ("pet", ("cat", "pet"), "'pet' is a negative and what the concept shall be"),
+        ("pet", ("cat",) * 20, "of which 20 fit"),
+    ],
+)
+def test_a_wrong_value_is_said_before_anything_is_learned(backbone, tmp_path, category, pair, said):
+    protocol = Protocol(categories=(category,), pairs={"pet": (pair,)})
+    with pytest.raises(ConceptreeError) as error:
+        conducted(protocol, backbone, tmp_path, judge=Judge.load())
+    assert said in str(error.value) and "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stack_that_cannot_draw_says_so(tmp_path):
+    folder = save_stack(tmp_path / "stack")
+    alone = Backbone.load(folder / "prior", device="cpu")
+    with pytest.raises(ConceptreeError, match="cannot draw: choose another with --model"):
+        conducted(LITTLE, alone, tmp_path / "to")
+
+
+def test_the_pairs_are_five_times_three_that_stack_and_judge_know():
+    judge, stack = Judge.load(), Backbone.load("emoji", device="cpu")
+    assert list(PAIRS) == ["pet", "plant", "fruit", "furniture", "musical instrument"]
+    for category, pairs in PAIRS.items():
+        words = [word for pair in pairs for word in pair]
+        assert len(pairs) == 3 and len(set(words)) == 6
+        assert set(words) <= set(judge.categories[category]) and set(words) <= set(
+            stack.vocabulary["categories"][category]
+        )
+    bench = Bench(stack, judge, None, print)
+    assert len(cases(Protocol(), bench)) == 25
+
+
+def told(values):
+    """A table of two pairs, in which every drawing of a method has these (belongs, nearest)."""
+    rows = []
+    for negatives in ("cat, dog", "dog"):
+        for method, (belongs, nearest) in values.items():
+            for eyes in ("stack", "judge"):
+                for seed in range(2):
+                    own = belongs + (0.1 if negatives == "dog" else 0) - (0.5 if eyes == "judge" else 0)
+                    row = dict.fromkeys(SCHEMA.names) | {"category": "pet", "negatives": negatives, "seed": seed}
+                    row |= {"method": method, "eyes": eyes, "drawing": 0, "belongs": own, "nearest": nearest}
+                    rows.append(row | {"margin": own - nearest})
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def test_the_summary_says_first_where_ours_is_ahead_and_then_by_how_much():
+    values = {"ours": (0.5, 0.2), "prior negation": (0.4, 0.05), "decoder negation": (0.45, 0.3)}
+    text = summary(told(values | {"plain prompt": (0.6, 0.5), "ours, no negatives": (0.55, 0.3)}))
+    yes, no = "in 1 of 1 categories", "in 0 of 1 categories"
+    assert text.index(f"| prior negation | {yes} | {no} | {yes} | {no} |") < text.index("By the stack's own CLIP")
+    assert f"| decoder negation | {yes} | {yes} | {yes} | {yes} |" in text
+    assert "| ours | 0.550 (0.500 … 0.600) | 0.200 (0.200 … 0.200) | 0.350 (0.300 … 0.400) |" in text
+    apart = "+0.100 (+0.100 … +0.100) | -0.050 (-0.050 … -0.050) |"
+    assert "| prior negation | 0.450 (0.400 … 0.500) | 0.050 (0.050 … 0.050) | 0.400 (0.350 … 0.450) | " + apart in text
+    assert f"| pet | {apart} +0.050 (+0.050 … +0.050) | +0.150 (+0.150 … +0.150) |" in text
+    assert "| ours | 0.050 (0.000 … 0.100) |" in text, "by the judge"
+
+
+def test_the_scatter_has_a_point_for_each_pair_and_for_each_category(whole):
+    figure = figures(whole[0])["scatter"]
+    for axis, eyes in zip(figure.axes, ("stack", "judge"), strict=True):
+        points = [line for line in axis.lines if line.get_marker() not in ("None", None)]
+        assert len(points) == len(DRAWN) * (2 + 1)
+        found = {(round(float(line.get_xdata()[0]), 6), round(float(line.get_ydata()[0]), 6)) for line in points}
+        rows = [row for seed in range(2) for row in of(whole[0], seed, method="ours", negatives="dog", eyes=eyes)]
+        mean = tuple(round(float(np.mean([row[name] for row in rows])), 6) for name in ("belongs", "margin"))
+        assert mean in found
+    assert figure.get_size_inches()[0] * 110 <= 1400
+
+
+def test_the_examples_are_the_first_drawings(whole, backbone):
+    figure = figures(whole[0])["examples"]
+    shown = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_title() for axis in shown] == DRAWN and shown[0].get_ylabel() == "pet,\nnot cat, dog"
+    seeds = [stream_seed(0, number, "figure 11") for number in range(3)]
+    drawn = draw_many(backbone, backbone.imagine("A photo of a pet", seeds=seeds), seeds)
+    expected = np.concatenate([np.asarray(each) for each in drawn], axis=1)
+    assert np.abs(shown[DRAWN.index("plain prompt")].images[0].get_array().astype(int) - expected).max() <= 1
+    kept = [row["picture"] for row in whole[0].to_pylist()]
+    assert sum(each is not None for each in kept) == len(DRAWN) * 2 * figure11.SHOWN, "of the first seed alone"
+    with Image.open(io.BytesIO(next(filter(None, kept)))) as picture:
+        assert picture.size == (16, 16)

@@ -1,0 +1,149 @@
+"""The card's figures, by hand on tiny pictures, and its tables on made-up figures."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from training import card
+from training.figures import as_images, both_found, crispness, found, laplacian_energy, psnr
+from training.pictures import PictureSource, held_out_pair
+from training.render import SIZE, Drawings
+from training.sources import Thing
+
+
+def grey(values: list[list[int]]) -> Image.Image:
+    return Image.fromarray(np.array(values, dtype=np.uint8)).convert("RGB")
+
+
+def test_laplacian_energy_by_hand() -> None:
+    dot = np.zeros((5, 5), dtype=int)
+    dot[2, 2] = 255
+    # The inner 3 × 3 has 4 in the middle and -1 beside it: (16 + 4) / 9.
+    assert laplacian_energy(grey(dot.tolist())) == pytest.approx(20 / 9)
+    assert laplacian_energy(grey([[77] * 4] * 4)) == 0
+    ramp = grey([[0, 10, 20, 30]] * 4)
+    assert laplacian_energy(ramp) == pytest.approx(0, abs=1e-12)
+
+
+def test_crispness_is_a_ratio_of_mean_energies_at_the_size_of_the_drawn() -> None:
+    stripes = np.tile([0, 200], (8, 4)).astype(np.uint8)
+    full, half = (grey((stripes // n).tolist()) for n in (1, 2))
+    assert crispness([full], [full]) == pytest.approx(1)
+    assert crispness([half], [full]) == pytest.approx(0.25)
+    assert crispness([full, half], [full]) == pytest.approx((1 + 0.25) / 2)
+    twice = full.resize((16, 16), Image.Resampling.NEAREST)
+    assert crispness([full], [twice]) == pytest.approx(1)
+
+
+def test_found_and_both_found_by_hand() -> None:
+    scores = torch.tensor([[0.5, 0.3, 0.2, 0.0], [0.1, 0.2, 0.3, 0.4]])
+    assert found(scores, torch.tensor([0, 0]), 1) == 0.5
+    assert found(scores, torch.tensor([1, 2]), 2) == 1
+    first, second = torch.tensor([0, 3]), torch.tensor([1, 0])
+    assert both_found(scores, first, second, 2) == 0.5
+    assert both_found(scores, first, second, 1) == 0
+    assert both_found(scores, first, second, 4) == 1
+
+
+def test_psnr_by_hand() -> None:
+    black, white = grey([[0, 0]]), grey([[255, 255]])
+    assert psnr([black], [white]) == pytest.approx(0)
+    assert psnr([black, black], [white, grey([[0, 255]])]) == pytest.approx(10 * np.log10(2) / 2)
+
+
+def test_pixels_become_pictures() -> None:
+    (picture,) = as_images(torch.tensor([[[[0.0, 1.0]], [[0.5, 0.5]], [[1.0, 0.0]]]]))
+    assert picture.size == (2, 1)
+    assert np.asarray(picture).tolist() == [[[0, 128, 255], [255, 128, 0]]]
+
+
+@pytest.fixture(scope="module")
+def source() -> PictureSource:
+    """Thirty-two squares in two sets: the first sixteen things are animals, the others fruits."""
+    things = tuple(Thing(f"thing {i}", ("animal" if i < 16 else "fruit",), (str(i),)) for i in range(32))
+    rgba = np.zeros((64, SIZE, SIZE, 4), dtype=np.uint8)
+    rgba[:, 20:-20, 24:-24] = (200, 60, 30, 255)
+    held_out = np.zeros(64, dtype=bool)
+    drawings = Drawings(rgba, np.arange(64) % 32, np.arange(64) // 32, held_out, things)
+    return PictureSource(drawings, np.arange(64), side=32)
+
+
+def test_true_hybrids_are_of_chosen_pairs_each_once(source: PictureSource) -> None:
+    true = card.true_hybrids(source, 5, held_out_pair)
+    assert held_out_pair(true.first, true.second).all()
+    assert ((true.first < 16) == (true.second < 16)).all(), "both share a category"
+    pairs = {frozenset(pair) for pair in zip(true.first.tolist(), true.second.tolist(), strict=True)}
+    assert len(pairs) == len(true.images) == 5
+    assert all(image.size == (32, 32) for image in true.images)
+
+
+def test_unrelated_things_share_no_category(source: PictureSource) -> None:
+    true = card.true_hybrids(source, 4, lambda one, two: one != two, related=False)
+    assert len(true.images) == 4
+    assert ((true.first < 16) != (true.second < 16)).all()
+
+
+def inventions(**changes) -> dict:
+    """Two categories of two founders and a child each, as `make inventions` stores them."""
+
+    def concept(category: float, known: float) -> dict:
+        return {"seed": 5, "category": category, "broad": 0.9, "known": known, "word": 0.6, "other_word": 0.2}
+
+    of = {
+        "similarity": 0.5,
+        "crispness": 0.9,
+        "seconds": 20.0,
+        "children_seconds": 9.0,
+        "founders": [concept(0.8, 0.3), concept(0.6, 0.5)],
+        "children": [concept(0.4, 0.2)],
+    }
+    poor = {**of, "founders": [concept(0.3, 0.4), concept(0.5, 0.4)], "similarity": 0.7}
+    return {"stack": ["learns", "draws"], "categories": {"pet": of, "fruit": poor}, **changes}
+
+
+def test_figures_of_inventions_are_means_over_categories() -> None:
+    figures = card.inventions_figures(inventions(), ["pet", "fruit"])
+    assert figures[card.OF_CATEGORY] == pytest.approx((0.7 + 0.4) / 2)
+    assert figures[card.LEAST] == pytest.approx(0.4)
+    assert figures[card.ALIKE] == pytest.approx(0.6)
+    assert figures[card.NEW] == 0.75
+    assert figures[card.CHILDREN] == pytest.approx(0.4)
+    table = card.inventions_table(inventions(), ["pet", "fruit"]).splitlines()
+    assert table[2].startswith("| pet | 5, 5 | 0.70 | 0.90 | 0.50 | 1 of 2 | 0.60 / 0.20 |")
+    assert len({line.count("|") for line in table}) == 1
+
+
+def test_the_aims_say_what_is_met_and_by_how_much_the_others_are_missed() -> None:
+    figures = {card.OF_CATEGORY: 0.7, card.ALIKE: 0.75, card.KIND: 0.88, card.REBUILT: 30.4}
+    rows = {line.split(" | ")[0].strip("| "): line for line in card.aims_table(figures, "emoji-9").splitlines()}
+    assert "emoji-9" in rows["figure"]
+    assert rows["judge's belief: a founder is of its category"].endswith("| 0.70 | ≥ 0.65 | met |")
+    assert rows["similarity of six founders to each other"].endswith("| 0.75 | ≤ 0.70 | missed by 0.05 |")
+    assert rows["question answerer: kinds"].endswith("| 85.6 % | 88.0 % | ≥ 90.0 % | missed by 2.0 % |")
+    assert rows["MoVQ on held-out drawings (dB)"].endswith("| 30.4 | ≥ 30.0 | met |")
+    assert "| not measured | ≥ 75.0 % | |" in rows["question answerer: styles"]
+
+
+def test_inventions_of_another_stack_are_not_taken(tmp_path) -> None:
+    class Stack:
+        fingerprint, drawing_fingerprint = "learns", "draws"
+
+    file = tmp_path / "inventions.json"
+    assert card.read_inventions(file, Stack()) is None
+    file.write_text(json.dumps(inventions()))
+    assert card.read_inventions(file, Stack())["categories"]["pet"]["similarity"] == 0.5
+    file.write_text(json.dumps(inventions(stack=["learns", "draws otherwise"])))
+    assert card.read_inventions(file, Stack()) is None
+
+
+def test_every_figure_of_the_template_is_filled_in() -> None:
+    template = (card.HERE / "card.template.md").read_text(encoding="utf-8")
+    source = (card.HERE / "card.py").read_text(encoding="utf-8")
+    fields = set(card.FIELD.findall(template))
+    assert {"version", "aims", "inventions", "figures", "sets"} <= fields
+    assert all(f'"{field}":' in source for field in fields)

@@ -1,0 +1,114 @@
+"""Puts the trained parts together as a stack: the folders that the Kandinsky 2.2 pipelines save and load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline
+from transformers import ViltImageProcessorPil, ViltProcessor
+
+from core.emoji.judge import Judge
+from training import models
+from training.pictures import LOOKS
+from training.render import SIZE
+from training.sources import SETS
+from training.stages import BEFORE, JUDGE_CHANNELS, Workshop
+from training.teacher import Words
+
+VERSION = "emoji-3"
+DRAWING = {"steps": 16, "guidance_scale": 2.5, "size": SIZE}
+
+
+def _edit_json(path: Path, **changes: Any) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, **changes}, indent=2) + "\n", encoding="utf-8")
+
+
+def vocabulary_of(words: Words) -> dict[str, Any]:
+    """Names of things, and the members of each category; the looks and sets are the members of "style"."""
+    members = {
+        category: [name for name, row in zip(words.things, words.belongs.tolist(), strict=True) if row[column]]
+        for column, category in enumerate(words.categories)
+    }
+    members["style"] = [*LOOKS[1:], *(art.style for art in SETS)]
+    return {"words": list(words.things), "categories": members}
+
+
+def training_of(checkpoints: Path, before: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Steps, minutes and last figures of each stage, from its log, added to what the weights were trained for that
+    it went on from.
+
+    before: what the committed weights were trained for; it stands for the stages that have no log here.
+    """
+    told = dict(before)
+    for log in sorted(checkpoints.glob("*.jsonl"), key=lambda path: path.stat().st_mtime):
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        begun = max((place for place, line in enumerate(lines) if BEFORE in line), default=None)
+        went_on = lines[begun][BEFORE] if begun is not None else {"steps": 0, "minutes": 0}
+        lines = lines[0 if begun is None else begun + 1 :]  # what is above is told by the weights it went on from
+        if not lines:
+            continue
+        seconds = lines[-1]["seconds"]  # a resumed stage goes on counting
+        figures = {k: v for k, v in lines[-1].items() if k not in ("step", "seconds")}
+        shown = ", ".join(f"{k} {v:g}" for k, v in figures.items())
+        steps, minutes = went_on["steps"] + lines[-1]["step"], went_on["minutes"] + seconds / 60
+        told[log.stem] = {"steps": steps, "minutes": round(minutes, 1), "figures": shown}
+    return told
+
+
+def assemble(shop: Workshop, target: Path) -> None:
+    """Writes the whole stack beside ``target`` and swaps it in, calibration kept; weights in half precision."""
+    trained = shop.trained()
+    fresh = target.with_name(target.name + ".partial")
+    shutil.rmtree(fresh, ignore_errors=True)
+    prior = KandinskyV22PriorPipeline(
+        prior=trained["prior"].half(),
+        image_encoder=trained["tower"].half(),
+        text_encoder=trained["text"].half(),
+        tokenizer=shop.tokenizer,
+        scheduler=models.prior_scheduler(),
+        image_processor=models.image_processor(),
+    )
+    prior.save_pretrained(fresh / "prior")
+    # Both would be recorded under names that depend on the machine (torchvision or not) and on transformers' version.
+    _edit_json(
+        fresh / "prior" / "model_index.json",
+        image_processor=["transformers", "CLIPImageProcessor"],
+        tokenizer=["transformers", "PreTrainedTokenizerFast"],
+    )
+    for part in ("text_encoder", "image_encoder"):
+        # They would come back in half precision beside a prior in single, and not run as one pipeline.
+        _edit_json(fresh / "prior" / part / "config.json", dtype="float32")
+    decoder = KandinskyV22Pipeline(
+        unet=trained["decoder"].half(), movq=trained["autoencoder"].half(), scheduler=models.decoder_scheduler()
+    )
+    decoder.save_pretrained(fresh / "decoder")
+    vqa = trained["vqa"].half()
+    vqa.save_pretrained(fresh / "vqa")
+    _edit_json(fresh / "vqa" / "config.json", dtype="float32")
+    size = {"shortest_edge": models.SEEN_SIZE}
+    ViltProcessor(ViltImageProcessorPil(size=size, size_divisor=8), shop.tokenizer).save_pretrained(fresh / "vqa")
+    for tokenizer in (fresh / "prior" / "tokenizer", fresh / "vqa"):
+        _edit_json(tokenizer / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    words = shop.words
+    vocabulary = vocabulary_of(words)
+    judged = {c: m for c, m in vocabulary["categories"].items() if c != "style"}
+    Judge(trained["judge"], words.things, judged).save(fresh / "judge", JUDGE_CHANNELS)
+    (fresh / "vocabulary.json").write_text(json.dumps(vocabulary, indent=1) + "\n", encoding="utf-8")
+    about = {"version": VERSION, "drawing": DRAWING}
+    (fresh / "stack.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    stored = target / "training.json"
+    before = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
+    training = training_of(shop.checkpoints, before)
+    (fresh / "training.json").write_text(json.dumps(training, indent=1) + "\n", encoding="utf-8")
+    if (target / "calibration.json").is_file():
+        shutil.copy2(target / "calibration.json", fresh)
+    previous = target.with_name(target.name + ".previous")
+    shutil.rmtree(previous, ignore_errors=True)
+    if target.exists():
+        target.rename(previous)
+    fresh.rename(target)
+    shutil.rmtree(previous, ignore_errors=True)
