@@ -13,9 +13,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from core.stack import hub
 from core.constraints import normalise
 from core.errors import ConceptreeError
+from core.stack import hub
 from core.stack.fingerprint import content_hash
 from core.stack.loading import load_failure, quietly
 from experiments.judging import PROMPTS

@@ -44,8 +44,8 @@ def folder_option(name: str) -> Callable[[Any], Any]:
 
 
 def _conduct(name: str, **given: Any) -> None:
-    from ui.console import new_console
     from experiments.run import conduct_experiment
+    from ui.console import new_console
 
     conduct_experiment(name, out=new_console(), **given)
 
@@ -119,8 +119,8 @@ def figure11(**given: Any) -> None:
     \b
     Example: python -m experiments figure11 --category pet --seeds 1
     """
-    from ui.console import new_console
     from experiments.run import figure11
+    from ui.console import new_console
 
     figure11(out=new_console(), **given)
 
@@ -338,8 +338,8 @@ def table1(**given: Any) -> None:
     \b
     Example: python -m experiments table1 --rater ann --rater ben
     """
-    from ui.console import new_console
     from experiments.run import table1
+    from ui.console import new_console
 
     table1(out=new_console(), **given)
 

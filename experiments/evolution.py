@@ -26,17 +26,17 @@ from core.errors import ConceptreeError
 from core.optimizer import Report
 from core.settings import Settings
 from core.wording import counted
+from evolve.fitness import OBJECTIVES, measured, novelties
 from evolve.jobs.develop import develop
 from evolve.jobs.evolution import Evolution, evolve, generations
+from evolve.population import founder_seed, starts
+from evolve.selection import METHODS, mean_ranks, members, survivors
+from evolve.store.run import Run
+from evolve.toolbox import seeded
 from experiments.conduct import Bench, ByCases, SeededCase
 from experiments.judging import Array, diversity, judged
 from experiments.learning import RUNS, job_of, run_of
 from experiments.statistics import by_unit, interval, signed
-from evolve.fitness import OBJECTIVES, measured, novelties
-from evolve.population import founder_seed, starts
-from evolve.store.run import Run
-from evolve.selection import METHODS, mean_ranks, members, survivors
-from evolve.toolbox import seeded
 
 CHANCE, FOUNDERS = "random", "founders"
 MEASURES = (*OBJECTIVES, "overall", "diversity")

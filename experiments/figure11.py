@@ -28,16 +28,16 @@ from PIL import Image
 
 from core.baselines import PROMPT, imagine_apart, imagine_with_negation, negation, stable_diffusion_negation
 from core.concept import Concept, Request
-from core.stack.diffusion import StableDiffusion
 from core.errors import ConceptreeError
 from core.settings import Settings
+from core.stack.diffusion import StableDiffusion
 from core.streams import stream_seed
+from evolve.population import founder_seed
 from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from experiments.drawing import draw_concepts, draw_many
 from experiments.judging import StackEyes
 from experiments.learning import learn, run_of
 from experiments.statistics import between, signed, unit_means
-from evolve.population import founder_seed
 
 OURS, PRIOR, DECODER, DIFFUSION = "ours", "prior negation", "decoder negation", "Stable Diffusion"
 PLAIN, ALONE = "plain prompt", "ours, no negatives"

@@ -35,6 +35,7 @@ from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
 from core.wording import counted
+from evolve.population import starts
 from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from experiments.describing import Describer
 from experiments.drawing import draw_many
@@ -43,7 +44,6 @@ from experiments.learning import learn_in_waves, run_of
 from experiments.looking import check_categories, drawing_bytes, drawing_of, known_members
 from experiments.sheets import contact_sheet, small
 from experiments.statistics import cell, signed, unit_means
-from evolve.population import starts
 
 CONCEPT, MEMBER = SUBJECTS = ("concept", "member")
 WORD, READ, IMAGINED = WAYS = ("nearest word", "description", "imagined description")

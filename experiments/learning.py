@@ -11,10 +11,10 @@ from core.negatives import Namer
 from core.optimizer import Report
 from core.settings import Settings
 from evolve.jobs.develop import develop
-from experiments.conduct import Bench
 from evolve.jobs.job import Job, jobs, new_job
 from evolve.population import founder_seed, founders, starts
 from evolve.store.run import Run
+from experiments.conduct import Bench
 
 RUNS = "runs"
 COMMAND = "experiment"

@@ -25,9 +25,9 @@ from core.metrics import imagine_panel, imagine_word, word_similarity
 from core.negatives import says_again
 from core.optimizer import ConceptLab, Event
 from core.settings import Settings
+from core.stack.wordbank import WordBank, lists, members
 from core.state import State
 from core.step import Step
-from core.stack.wordbank import WordBank, lists, members
 from experiments.conduct import Bench
 from experiments.drawing import check_draws
 from experiments.judging import StackEyes

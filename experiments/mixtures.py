@@ -42,13 +42,13 @@ from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from core.streams import stream, stream_seed
+from evolve.operators import Images, mate
+from evolve.population import founder_seed
+from evolve.store.photos import Photograph, photo_parent
 from experiments.conduct import ByCases, SeededCase
 from experiments.drawing import draw_many
 from experiments.learning import founders_of, learn, run_of
 from experiments.looking import known_members
-from evolve.operators import Images, mate
-from evolve.store.photos import Photograph, photo_parent
-from evolve.population import founder_seed
 
 PAIR, TRIPLE, GRAND, PHOTO, WORDS = FAMILIES = ("pair", "triple", "grandparents", "concept and photograph", "words")
 EQ5, INHERITING, PAPER, PUBLISHED, ONCE = "Eq. 5", "Eq. 5, inheriting", "paper", "published", "at once"

@@ -29,16 +29,16 @@ from core.errors import ConceptreeError
 from core.negatives import same_thing, says_again
 from core.prompts import PORTRAIT
 from core.settings import Settings
-from core.streams import stream, stream_seed
 from core.stack.wordbank import lists
+from core.streams import stream, stream_seed
 from core.wording import counted
+from evolve.population import starts
+from evolve.store.run import Run
 from experiments.conduct import Bench, ByCases, SeededCase
 from experiments.drawing import check_draws, draw_concepts
 from experiments.judging import Judge, StackEyes, diversity
 from experiments.learning import founders_of, learn, learn_in_waves, run_of
 from experiments.statistics import between, cell, interval, signed, unit_means
-from evolve.population import starts
-from evolve.store.run import Run
 
 NONE, LIST, ADAPTIVE, SIDES, WAVES, BOTH = ARMS = ("none", "list", "adaptive", "sides", "waves", "waves and sides")
 SCHEMA = pa.schema(

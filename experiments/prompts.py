@@ -32,6 +32,7 @@ from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.streams import stream, stream_seed
 from core.wording import counted
+from evolve.population import starts
 from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
 from experiments.drawing import check_draws, draw_many
 from experiments.judging import Judge, StackEyes
@@ -39,7 +40,6 @@ from experiments.learning import learn_in_waves, run_of
 from experiments.looking import drawing_bytes, drawing_of, known_members
 from experiments.sheets import contact_sheet, small
 from experiments.statistics import between, cell, interval, signed, there, unit_means
-from evolve.population import starts
 
 LEARNED, TEXT, WORDS = ARMS = ("ConceptLab", "without the prior", "words")
 PROMPTS = (

@@ -11,10 +11,10 @@ from typing import Any
 
 from rich.console import Console
 
-from core.stack.backbone import Backbone
 from core.emoji.judge import Judge as EmbeddedJudge
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from core.stack.backbone import Backbone
 from core.stack.hub import find_model
 from experiments.judging import Judge
 from ui.console import duration, say, to_type

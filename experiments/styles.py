@@ -32,9 +32,11 @@ from core.metrics import imagine_panel, imagine_word, word_similarity
 from core.negatives import says_again
 from core.prompts import TEMPLATES, fill
 from core.settings import Settings
-from core.streams import stream_seed
 from core.stack.wordbank import WordBank, lists, members
+from core.streams import stream_seed
 from core.wording import counted
+from evolve.population import starts
+from evolve.store.run import Run
 from experiments.conduct import Bench, ByCases, has_pictures
 from experiments.drawing import check_draws, draw_many
 from experiments.judging import Judge, StackEyes
@@ -43,8 +45,6 @@ from experiments.looking import drawing_bytes, drawing_of
 from experiments.prompts import compared
 from experiments.sheets import contact_sheet, small
 from experiments.statistics import cell, signed, unit_means
-from evolve.population import starts
-from evolve.store.run import Run
 
 LEARNED, PLAIN, NAMED = ARMS = ("ConceptLab", "no style", "named")
 TEMPLATE = "a painting of {} in the style of {{}}"

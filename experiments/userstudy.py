@@ -27,10 +27,13 @@ from PIL import Image
 
 from core.baselines import PROMPT, imagine_apart, imagine_with_negation, stable_diffusion_negation
 from core.concept import Request
-from core.stack.diffusion import StableDiffusion
 from core.errors import ConceptreeError
 from core.settings import Settings
+from core.stack.diffusion import StableDiffusion
 from core.streams import stream_seed
+from evolve.population import founder_seed
+from evolve.store.ratings import SCALE, Session, answers, new_session, sessions
+from evolve.store.run import Run
 from experiments import figure11
 from experiments.agreement import krippendorff
 from experiments.conduct import Bench, ByCases, has_pictures
@@ -41,9 +44,6 @@ from experiments.learning import learn, run_of
 from experiments.looking import drawing_bytes, drawing_of
 from experiments.sheets import contact_sheet, small
 from experiments.statistics import between, cell, signed, unit_means
-from evolve.population import founder_seed
-from evolve.store.ratings import SCALE, Session, answers, new_session, sessions
-from evolve.store.run import Run
 
 METHODS = (OURS, PRIOR, DECODER, DIFFUSION)
 PAPER = {OURS: "3.77 ± 1.35", PRIOR: "1.79 ± 1.16", DECODER: "", DIFFUSION: "1.90 ± 1.11"}
