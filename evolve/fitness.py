@@ -77,7 +77,7 @@ def of_run(run: Run, concepts: Collection[str] | None = None) -> dict[str, dict[
     concepts: ids of those that are asked about, by default everyone; they are novel against all in any case.
     """
     novel = novelties(run.image_embeds(), concepts)
-    asked = [each for each in run.entries([]) if concepts is None or each.id in concepts]
+    asked = [each for each in run.entries() if concepts is None or each.id in concepts]
     return {each.id: {**measured(each), "novel": novel.get(each.id)} for each in asked}
 
 

@@ -163,7 +163,7 @@ class Case(SeededCase):
         run = run_of(self.bench, self.name, self.category)
         if self.arm == self.protocol.select:
             self._learn_founders(run, 0, self.protocol.population)
-        elif not run.entries([]):
+        elif not run.entries():
             first = self.bred._run()  # which may not have begun, where several processes share the cases
             run.add([first.find(id_).concept for id_ in self._first(first)])
         return run
@@ -184,7 +184,7 @@ class Case(SeededCase):
         return develop(requests, self.bench.backbone, run, job=job_of(run, {"founders": before}), on_report=watch)
 
     def _first(self, run: Run) -> list[str]:
-        return [each.id for each in run.entries([])[: self.protocol.population]]
+        return [each.id for each in run.entries()[: self.protocol.population]]
 
     def _more_founders(self, run: Run) -> list[Stage]:
         """At each generation the fittest of as many founders as could be learned in the selecting arm's steps."""
@@ -195,7 +195,7 @@ class Case(SeededCase):
         more = budget[-1] // of_one - self.protocol.population
         if more > 0:
             self._learn_founders(run, self.protocol.population, more)
-        entries, embeds = run.entries([]), run.image_embeds()
+        entries, embeds = run.entries(), run.image_embeds()
         stages = []
         for number, allowed in enumerate(budget):
             there = entries[: allowed // of_one]
@@ -210,7 +210,7 @@ class Case(SeededCase):
     def steps(self, stages: Sequence[Stage]) -> list[int]:
         """Steps learned up to each stage, over all concepts."""
         run = self.run_there()
-        ids = [each.id for each in run.entries([])]
+        ids = [each.id for each in run.entries()]
         return [self._steps(run, ids[: stage.learned]) for stage in stages]
 
     def _steps(self, run: Run, ids: Sequence[str]) -> int:
@@ -220,8 +220,8 @@ class Case(SeededCase):
     def judge_all(self, stages: Sequence[Stage]) -> list[dict[str, Any]]:
         """A row for each member of each generation's population, as in `SCHEMA`."""
         run = self.run_there()
-        everybody = [each.id for each in run.entries([])]
-        stack, imagined = {each.id: measured(each) for each in run.entries([])}, run.image_embeds()
+        everybody = [each.id for each in run.entries()]
+        stack, imagined = {each.id: measured(each) for each in run.entries()}, run.image_embeds()
         found: dict[str, dict[str, float]] = {}
         embeds: dict[str, Array] = {}
         for start in range(0, len(everybody), AT_ONCE):

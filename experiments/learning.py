@@ -32,7 +32,7 @@ def run_of(bench: Bench, name: str, category: str) -> Run:
 def job_of(run: Run, plan: Mapping[str, Any]) -> Job:
     """The run's job of this plan, made if it is not there."""
     plan = json.loads(json.dumps(plan))
-    return next((job for job in jobs(run, []) if job.plan == plan), None) or new_job(run, COMMAND, plan)
+    return next((job for job in jobs(run) if job.plan == plan), None) or new_job(run, COMMAND, plan)
 
 
 def learn(

@@ -205,7 +205,7 @@ def invite(table: pa.Table, bench: Bench, raters: Sequence[str]) -> list[Session
         for category, rows in by_category.items():
             run = _run_of(bench, category)
             sets = {row["concept"]: row["files"] for row in rows}
-            known = [each for each in sessions(run, []) if each.rater == rater and set(each.concepts) == set(sets)]
+            known = [each for each in sessions(run) if each.rater == rater and set(each.concepts) == set(sets)]
             unlike = rows[0]["negatives"].split(", ")
             seed = stream_seed(0, 0, f"table 1/{category}/{rater}")
             found.append(
@@ -218,7 +218,7 @@ def rated(table: pa.Table, bench: Bench) -> pa.Table:
     """The sets with all that was said of them: a row for each rater's last answer, one of nulls where there is none."""
     given: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
     for category in dict.fromkeys(table.column("category").to_pylist()):
-        for each in sorted(answers(_run_of(bench, category), []), key=lambda each: each.at):
+        for each in sorted(answers(_run_of(bench, category)), key=lambda each: each.at):
             if each.mode == "scale":
                 said = {"session": each.session, "rater": each.rater, "value": each.value}
                 given.setdefault(each.concepts[0], {})[each.rater, category] = said

@@ -192,7 +192,7 @@ def plan_children(
         "images": images,
         "keep": keep,
         "spread": spread,
-        "seed": len(run.entries([])) if seed is None else seed,
+        "seed": len(run.entries()) if seed is None else seed,
         "dtype": precision_of(backbone),
         "warm": settings.preset == "default",
         "settings": settings.to_dict(),
@@ -236,7 +236,7 @@ def plan_variations(
         "words": _distinct_words(backbone, words),
         "children": _count(children),
         "strength": strength,
-        "seed": len(run.entries([])) if seed is None else seed,
+        "seed": len(run.entries()) if seed is None else seed,
         "dtype": precision_of(backbone),
         "drafts": drafts,
     }
@@ -386,7 +386,7 @@ def learn_children(
     job: Job, run: Run, backbone: Backbone, requests: Sequence[Request], out: Console
 ) -> list[Individual]:
     """Learn them as one batch, store and draw them; say of each how much it resembles its parents."""
-    before = {each.id for each in run.entries([])}
+    before = {each.id for each in run.entries()}
     shown = _drafts(requests) if job.plan.get("drafts") and can_draw(backbone) else []
     try:
         with (

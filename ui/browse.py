@@ -178,7 +178,7 @@ def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, 
     torn = 0
     if len(graph) <= MOST:  # scene() says what is wrong with more
         shown = [(each.concept, each.file) for each in run.drawings(graph.nodes, damage)]
-        shown += [(each.id, each.file) for each in run.photos([]).values()]
+        shown += [(each.id, each.file) for each in run.photos().values()]
         for id_, file in shown:
             if id_ in graph and id_ not in pictures:
                 try:
@@ -367,7 +367,7 @@ def told_missing(missing: Sequence[tuple[str, str]], run: Run | None = None) -> 
 
     missing: (id, the run where it should be, "" for this one) each. run: whose notes know what people called them.
     """
-    notes = run.notes([]) if run and missing else {}
+    notes = run.notes() if run and missing else {}
     here = ("", run.folder.name) if run else ("",)
     told = []
     for id_, home in missing[:MOST_MISSING]:

@@ -91,9 +91,9 @@ def plan_evolution(
     first = [run.entry(called).id for called in chosen]
     if first and numbers.get("select") != USER:
         raise EvolutionError(f"--parent {chosen[0]}: who selects is {numbers.get('select')}; add --select {USER}")
-    if numbers.get("select") == USER and not first and not any(map(makes_parent, run.entries([]))):
+    if numbers.get("select") == USER and not first and not any(map(makes_parent, run.entries())):
         raise NobodyChosenError()
-    if sum(not each.note.hidden for each in run.entries([])) < 2:
+    if sum(not each.note.hidden for each in run.entries()) < 2:
         raise EvolutionError(
             f"{run.folder.name!r} has fewer than 2 concepts that are not hidden: seed or breed more first"
         )
@@ -101,7 +101,7 @@ def plan_evolution(
         weights=_numbers(weights),
         words=tuple(words),
         chosen=tuple(dict.fromkeys(first)),
-        seed=len(run.entries([])) if seed is None else seed,
+        seed=len(run.entries()) if seed is None else seed,
         settings=chosen_settings(
             backbone, kind=run.about["kind"], mixing=True, category=run.about["category"], steps=steps
         ),
@@ -145,7 +145,7 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
         raise
     if done:
         say(out, f"\n{str(logbook(done)).expandtabs(2)}")
-        names = {each.id: each.name for each in run.entries([])}
+        names = {each.id: each.name for each in run.entries()}
         best = [names.get(id_, id_) for id_ in done[-1].front]
         say(out, f"Better than whom nobody is in all respects: {', '.join(best)}")
 

@@ -80,7 +80,7 @@ def export(
             if not force and os.path.exists(path):
                 raise ExchangeError(f"{str(path)!r} is there already: --force replaces it, --to names another folder")
     pictures, lacking = _pictures(run, wanted, model, Console(quiet=True) if as_json else out)
-    names = run.names([])
+    names = run.names()
     told: dict[str, None] = {}
     for each, file in zip(wanted, files, strict=True):
         token = token_of(each.name, form)
@@ -125,7 +125,7 @@ def provenance_of(run: Run, each: Individual, names: Mapping[str, str]) -> dict[
         ],
         "positives": [vars(positive) for positive in request.positives],
         "negatives": [vars(negative) for negative in concept.negatives],
-        "drawings": [{"prompt": d.prompt, "seed": d.seed} for d in run.drawings(each.id, [])[:MOST_DRAWINGS]],
+        "drawings": [{"prompt": d.prompt, "seed": d.seed} for d in run.drawings(each.id)[:MOST_DRAWINGS]],
         "seed": request.seed,
         "initializer": request.initializer,
         "steps": concept.steps,
@@ -162,14 +162,14 @@ def _pictures(run: Run, wanted: Sequence[Individual], model: str | None, out: Co
 
 def _drawn(run: Run, each: Individual) -> list[Path]:
     """The pictures for a concept's sheet that the run has."""
-    return [drawing.file for drawing in usual_in(run.drawings(each.id, []), each.concept.request.kind)]
+    return [drawing.file for drawing in usual_in(run.drawings(each.id), each.concept.request.kind)]
 
 
 def _save_sheet(run: Run, each: Individual, names: Mapping[str, str], pictures: Pictures, path: Path) -> Path:
     card = Card(each.name, card_lines(each, names), pictures[each.id])
     captions = [prompt.replace("{}", "…") for prompt in PROMPTS[each.concept.request.kind]]
     title = f"{each.concept.request.category} · run {run.folder.name} · {each.concept.version}"
-    drawn = usual_in(run.drawings(each.id, []), each.concept.request.kind)
+    drawn = usual_in(run.drawings(each.id), each.concept.request.kind)
     told: dict[str, object] = {
         "prompt": "; ".join(drawing.prompt for drawing in drawn),
         "seed": ", ".join(str(drawing.seed) for drawing in drawn),
@@ -239,7 +239,7 @@ def bring(
     if run is None:
         about = arrivals[0].request.category
         run = new_run(runs, run_name, about, lambda folder: Run.create(folder, about, backbone, kind))
-    before = {each.id for each in run.entries([])}
+    before = {each.id for each in run.entries()}
     try:
         concepts = develop([each.request for each in arrivals], backbone, run)
     except BaseException:
@@ -330,7 +330,7 @@ def _check_widths(read: Sequence[tuple[Path, Embedding]], run: Run, anew: str, m
     """Refuse files that are not as wide as the concepts that the run has."""
     width = None
     with suppress(IndexError, RunError):  # a run without concepts, or a damaged one
-        width = run.find(run.entries([])[0].id).concept.vectors.shape[1]
+        width = run.find(run.entries()[0].id).concept.vectors.shape[1]
     for path, each in read:
         if width not in (None, each.width):
             ours = f"the run {run.folder.name!r} {width}, on the stack {run.about['stack']['version']}"

@@ -53,7 +53,7 @@ def kin(name: str, concepts: Sequence[str], runs: Path, as_json: bool, out: Cons
 
 def of_run(run: Run, graph: nx.DiGraph) -> dict[str, Any]:
     """Generations in figures, founders by how many descend from them, lines that ended."""
-    entries = run.entries([])
+    entries = run.entries()
     hidden = {each.id for each in entries if each.note.hidden}
     return {
         "generations": [vars(each) for each in generations(graph, entries, run.image_embeds())],

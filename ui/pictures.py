@@ -109,7 +109,7 @@ def candidates_on(backbone: Backbone) -> int:
 def undrawn(run: Run, individuals: Sequence[Individual]) -> list[Individual]:
     """Those of which a picture in the prompts of their kind is missing."""
     drawings: dict[str, list[Drawing]] = {}
-    for drawing in run.drawings(damage=[]):
+    for drawing in run.drawings():
         drawings.setdefault(drawing.concept, []).append(drawing)
 
     def lacks(each: Individual) -> bool:
@@ -147,7 +147,7 @@ def opened(file: Path) -> Image.Image:
 
 def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) -> Path:
     """Write the run's sheet.png, its concepts in the order in which they came to be."""
-    names = run.names([])
+    names = run.names()
     cards = [Card(each.name, card_lines(each, names), pictures.get(each.id, ())) for each in individuals]
     kind, stack = run.about["kind"], run.about["stack"]["version"]
     title = f"{run.about['category']} · run {run.folder.name} · {stack}"

@@ -98,8 +98,8 @@ def all_runs(runs: Path) -> Iterator[tuple[str, Run | ConceptreeError]]:
 
 def names_beside(run: Run) -> dict[str, str]:
     """What a run's concepts and photographs are called, and parents from the runs beside it, by id."""
-    names = run.names([])
-    guests = {p.id: p.run for each in run.entries([]) for p in each.parents if p.run and p.id not in names}
+    names = run.names()
+    guests = {p.id: p.run for each in run.entries() for p in each.parents if p.run and p.id not in names}
     return names | _names_there(run, guests)
 
 
@@ -117,7 +117,7 @@ def _names_there(run: Run, guests: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for other in sorted(set(guests.values())):
         with suppress(ConceptreeError):  # it is not here, or not whole: then the first digits of the id do
-            names = {each.id: each.name for each in open_run(run.folder.parent, other).entries([])}
+            names = {each.id: each.name for each in open_run(run.folder.parent, other).entries()}
             found |= {id_: names[id_] for id_ in guests.keys() & names.keys()}
     return found
 
@@ -153,7 +153,7 @@ def forgotten_if_empty(run: Run) -> Iterator[None]:
 def forget_if_empty(run: Run) -> bool:
     """Remove the folder of a run that has nothing, and no job that has begun to learn; whether it is gone."""
     with suppress(ConceptreeError), run.writing(wait=0):  # where somebody writes, or nobody can, it stays
-        idle = [job.folder for job in jobs(run, []) if not job.begun]
+        idle = [job.folder for job in jobs(run) if not job.begun]
         files = (file for file in run.folder.rglob("*") if file.is_file())
         if all(_own(file) or any(map(file.is_relative_to, idle)) for file in files):
             shutil.rmtree(run.folder, ignore_errors=True)

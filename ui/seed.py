@@ -236,7 +236,7 @@ def say_stopped(job: Job, run: Run, backbone: Backbone, out: Console) -> None:
 
 def show_founders(run: Run, backbone: Backbone, out: Console) -> Pictures:
     """Draw those of a run's concepts that are not drawn yet, and write its sheet; a stack that cannot draw says so."""
-    individuals = run.individuals([])
+    individuals = run.individuals()
     if not can_draw(backbone):
         say(out, f"\nThe stack {backbone.version} has no decoder, so nothing is drawn.")
         return {}
@@ -263,7 +263,7 @@ def summary(each: Individual) -> str:
 
 def say_next(run: Run, backbone: Backbone, runs: Path, out: Console) -> None:
     """Commands that go on from here, to be pasted; only such as the stack can do."""
-    if not (names := [each.name for each in run.entries([])]):
+    if not (names := [each.name for each in run.entries()]):
         return
     name, options = run.folder.name, options_for(run, backbone)
     calls = []

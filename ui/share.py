@@ -70,7 +70,7 @@ def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, mod
     except FamilyError as error:
         named = str(file) in str(error)
         raise error if named else FamilyError(f"{str(file)!r}: {error}") from error
-    names = {each.id: each.name for each in run.entries([])}
+    names = {each.id: each.name for each in run.entries()}
     if as_json:
         added = [{"id": id_, "name": names[id_]} for id_ in done.added]
         renamed = {id_: list(pair) for id_, pair in done.renamed.items()}

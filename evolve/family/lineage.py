@@ -17,7 +17,7 @@ from typing import Any
 
 import networkx as nx
 
-from evolve.store.parts import Damage, RunError, suffer
+from evolve.store.parts import Damage, RunError, report
 from evolve.store.run import Descent, Entry, Photo, Run
 
 ABSENT = ("photo", "unknown")  # births of those who are no concepts of the run
@@ -41,15 +41,19 @@ class Family(nx.DiGraph):
         self.elders = tuple(tuple(map(self.place.__getitem__, self.pred[node])) for node in self.order)
 
 
-def lineage(run: Run, damage: list[Damage] | None = None) -> Family:
-    """The family of all concepts of a run; see `Run` for what `damage` does."""
-    graph = pedigree(run.entries(damage), damage, run.photos(damage))
+def lineage(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> Family:
+    """The family of all concepts of a run; see `Run` for `damage` and `strict`."""
+    graph = pedigree(run.entries(damage, strict=strict), damage, run.photos(damage, strict=strict), strict=strict)
     graph.graph.update(run=run.folder.resolve().name, category=run.about["category"])
     return graph
 
 
 def pedigree(
-    entries: Sequence[Entry], damage: list[Damage] | None = None, photos: Mapping[str, Photo] | None = None
+    entries: Sequence[Entry],
+    damage: list[Damage] | None = None,
+    photos: Mapping[str, Photo] | None = None,
+    *,
+    strict: bool = False,
 ) -> Family:
     """The graph of these concepts and their parents. photos: those of which more is known than the id, by id.
 
@@ -69,7 +73,7 @@ def pedigree(
             oldest = known[parent.id].generation if parent.id in known else 0
             if oldest >= each.generation:
                 reason = f"it is of generation {each.generation}, and its parent {parent.id!r} of {oldest}"
-                suffer(damage, Damage(each.part, reason, each.row))
+                report(Damage(each.part, reason, each.row), damage, strict)
                 continue
             if parent.id not in known:
                 _add_absent(graph, parent, each, photos or {})

@@ -110,10 +110,10 @@ class _Home:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.entries = {each.id: each for each in run.entries([])}
-        self.photos = run.photos([])
+        self.entries = {each.id: each for each in run.entries()}
+        self.photos = run.photos()
         self.drawings: dict[str, list[Drawing]] = {}
-        for drawing in run.drawings(damage=[]):
+        for drawing in run.drawings():
             self.drawings.setdefault(drawing.concept, []).append(drawing)
 
     def find(self, entry: Entry) -> Individual:
@@ -169,7 +169,7 @@ def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
         kinds = f"is of kind {family.kind}, and the run {run.folder.name!r} of kind {run.about['kind']}"
         raise OtherRunError(f"the family {kinds}: open it as a run of its own")
     with run.writing(wait=WAIT):
-        entries = run.entries([])
+        entries = run.entries()
         embeds = run.image_embeds()
         expected = width or next((len(embed) for embed in embeds.values()), family.width)
         if family.width != expected:
@@ -222,7 +222,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _keep_pictures(family: Family, run: Run) -> None:
-    there = {(each.concept, each.prompt, each.seed) for each in run.drawings(damage=[]) if each.file.is_file()}
+    there = {(each.concept, each.prompt, each.seed) for each in run.drawings() if each.file.is_file()}
     new = [each for each in family.drawings if (each.of, each.prompt, each.seed) not in there]
     run.add_drawings([(each.of, each.prompt, each.seed, decoded(each.content)) for each in new])
     for photo in family.photos:

@@ -82,7 +82,7 @@ def develop(
         _check_stack(run, backbone)
     if job:
         ids = [job.became(id_) for id_ in ids]
-    there = {each.id for each in run.entries([])} & set(ids) if run else set()
+    there = {each.id for each in run.entries()} & set(ids) if run else set()
     found = {id_: run.find(id_).concept for id_ in there} if run else {}
     if job and steering:
         steering.begin(job.kept())
@@ -138,14 +138,14 @@ def _noted(event: Event, note: str) -> Event:
 
 def _tell_names(job: Job, run: Run | None, first: int, concepts: Mapping[int, str]) -> None:
     """Tell which concepts are finished: ids by place."""
-    names = {each.id: each.name for each in run.entries([])} if run and concepts else {}
+    names = {each.id: each.name for each in run.entries()} if run and concepts else {}
     add_names(job.folder, {first + number: (id_, names.get(id_, "")) for number, id_ in concepts.items()})
 
 
 def _store(run: Run, concepts: Sequence[Concept], taken: Sequence[str]) -> dict[str, Concept]:
     """Store a batch; those that the run has by now are left as they are there, and given back."""
     with run.writing():
-        known = {each.id for each in run.entries([])}
+        known = {each.id for each in run.entries()}
         new = [concept for concept in concepts if concept.id not in known]
         if new:
             run.add(new, taken)

@@ -242,7 +242,7 @@ def _beginning(
 ) -> Generation:
     """A generation's population, and the requests for its children."""
     number = len(done) + 1
-    entries = {each.id: each for each in run.entries([]) if not each.note.hidden}
+    entries = {each.id: each for each in run.entries() if not each.note.hidden}
     if asked.select == USER:
         population = _by_person(asked, job, number, list(entries.values()))
         families = [_turned(population, place)[: asked.parents] for place in range(asked.children)]
@@ -294,7 +294,7 @@ def _alike(run: Run, entries: Sequence[Entry]) -> list[str]:
 
 def _members(run: Run, box: base.Toolbox, ids: Sequence[str]) -> list[Member]:
     """Measured, with what people say of them; what was not measured when it was learned is measured now."""
-    ratings = {each.id: each.note.rating for each in run.entries([])}
+    ratings = {each.id: each.note.rating for each in run.entries()}
     values: dict[str, dict[str, float]] = {}
     for id_, found in of_run(run, ids).items():
         known = {name: value for name, value in found.items() if value is not None}
@@ -351,7 +351,7 @@ def _selected(
     asked: Evolution, run: Run, box: base.Toolbox, generation: Generation, children: Sequence[str]
 ) -> Generation:
     """The generation when its children are there: who stays, and how those are."""
-    entries = {each.id: each for each in run.entries([])}
+    entries = {each.id: each for each in run.entries()}
     born = [id_ for id_ in dict.fromkeys(children) if id_ not in generation.population]
     candidates = _members(
         run, box, [id_ for id_ in (*generation.population, *born) if id_ in entries and not entries[id_].note.hidden]

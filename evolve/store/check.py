@@ -126,7 +126,7 @@ def _of_pictures(run: Run, shown: set[str]) -> Iterator[Finding]:
 
 def _of_photos(run: Run) -> Iterator[Finding]:
     """Copies of photographs that are gone or changed, and copies of which nothing is known."""
-    photos = run.photos([])
+    photos = run.photos()
     for photo in photos.values():
         where = f"photos/{photo.file.name}"
         again = "using the photograph once more puts it back"
@@ -162,7 +162,7 @@ def _is_picture(room: str, name: str) -> bool:
 def _of_doubles(run: Run, names: Counter[str]) -> Iterator[Finding]:
     """What stands there twice: harmless, since the first counts, and confusing."""
     room = run.rooms["concepts"]
-    ids = Counter(row["id"] for _, _, row in room.rows(("id",), damage=[]))
+    ids = Counter(row["id"] for _, _, row in room.rows(("id",)))
     for id_ in [id_ for id_, count in ids.items() if count > 1]:
         yield Finding("", f"the concept {id_} stands in several parts: the first one counts", False)
     for name in [name for name, count in names.items() if count > 1]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.concept import PARENT_KINDS
-from evolve.store.parts import Damage, Piece, Room, RunError, rows_in, suffer
+from evolve.store.parts import Damage, Piece, Room, RunError, report, rows_in
 from evolve.store.rows import (
     DRAWINGS,
     EMBED,
@@ -42,25 +42,25 @@ class Listing:
     def __init__(self, room: Room) -> None:
         self.room = room
 
-    def entries(self, damage: list[Damage] | None = None) -> Iterator[Sequence[Entry]]:
+    def entries(self, damage: list[Damage] | None = None, *, strict: bool = False) -> Iterator[Sequence[Entry]]:
         """Every row as it was stored, without what is noted since, some at a time."""
-        for piece in self.room.pieces(ENTRY, damage):
+        for piece in self.room.pieces(ENTRY, damage, strict=strict):
             entries, damaged = piece.once(_listed)
             for each in damaged:
-                suffer(damage, each)
+                report(each, damage, strict)
             yield entries
 
     def image_embeds(self) -> dict[str, npt.NDArray[np.float32]]:
         """What the prior imagines of every concept, [width], by its id; without those that cannot be read."""
         found: dict[str, npt.NDArray[np.float32]] = {}
-        for piece in self.room.pieces(EMBED, []):
+        for piece in self.room.pieces(EMBED):
             for id_, embed in piece.once(_embeds).items():
                 found.setdefault(id_, embed)  # of a concept that was put back twice, the first
         return found
 
-    def known(self, damage: list[Damage] | None = None) -> pa.Table:
+    def known(self) -> pa.Table:
         """`id`, `name` at birth and `generation` of every concept, as a table, in which `among` finds some."""
-        tables = [piece.table for piece in self.room.pieces(KNOWN, damage)]
+        tables = [piece.table for piece in self.room.pieces(KNOWN)]
         return pa.concat_tables(tables) if tables else self.room.kept[KNOWN].empty_table()
 
 

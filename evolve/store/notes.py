@@ -7,20 +7,20 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from evolve.store.parts import Damage, Room, RunError, number_of, suffer
+from evolve.store.parts import Damage, Room, RunError, number_of, report
 from evolve.store.rows import NOTES, REDO, UNDO, Change, Note, note_of
 
 
-def latest(room: Room, damage: list[Damage] | None = None) -> dict[str, Note]:
+def latest(room: Room, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, Note]:
     """The latest note of each concept that has one, by id."""
-    return {concept: note for _, _, concept, note in _noted(room, damage)}
+    return {concept: note for _, _, concept, note in _noted(room, damage, strict)}
 
 
-def changes(room: Room, damage: list[Damage] | None = None) -> list[Change]:
+def changes(room: Room, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Change]:
     """All that notes changed, the newest last; of what cannot be read, nothing is known."""
     found = []
     notes: dict[str, Note] = {}
-    for part, row, concept, note in _noted(room, damage):
+    for part, row, concept, note in _noted(room, damage, strict):
         before = notes.get(concept, Note())
         names = [field.name for field in fields(Note) if getattr(before, field.name) != getattr(note, field.name)]
         changed = {name: (getattr(before, name), getattr(note, name)) for name in names}
@@ -46,11 +46,11 @@ def courses(changes: Iterable[Change]) -> dict[str, tuple[list[Change], list[Cha
     return found
 
 
-def _noted(room: Room, damage: list[Damage] | None) -> Iterator[tuple[Path, dict[str, Any], str, Note]]:
-    for part, number, row in room.rows(NOTES.names, damage):
+def _noted(room: Room, damage: list[Damage] | None, strict: bool) -> Iterator[tuple[Path, dict[str, Any], str, Note]]:
+    for part, number, row in room.rows(NOTES.names, damage, strict=strict):
         try:
             concept, note = note_of(row)
         except RunError as error:
-            suffer(damage, Damage(part, str(error), number))
+            report(Damage(part, str(error), number), damage, strict)
         else:
             yield part, row, concept, note

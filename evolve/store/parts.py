@@ -49,15 +49,16 @@ class Damage:
         return RunError(f"{self}; put back a copy of that file, or move it away to go on without it")
 
 
-def suffer(damage: list[Damage] | None, found: Damage) -> None:
-    """Take note of damage and go on, or, for who keeps no list of it, stop there.
+def report(found: Damage, damage: list[Damage] | None, strict: bool) -> None:
+    """Append to `damage`, if there is a list.
 
     Raises:
-        RunError: there is no list.
+        RunError: strict.
     """
-    if damage is None:
+    if strict:
         raise found.error
-    damage.append(found)
+    if damage is not None:
+        damage.append(found)
 
 
 @dataclass(frozen=True)
@@ -146,14 +147,14 @@ class Room:
         return [part.path for part in self._listed()]
 
     def rows(
-        self, columns: Sequence[str] | None = None, damage: list[Damage] | None = None
+        self, columns: Sequence[str] | None = None, damage: list[Damage] | None = None, *, strict: bool = False
     ) -> Iterator[tuple[Path, int, dict[str, Any]]]:
         """Every row, with its part and its number there (from 1), with all columns or some; see `kept`."""
         if columns is not None and tuple(columns) in self.kept:
-            for piece in self.pieces(columns, damage):
+            for piece in self.pieces(columns, damage, strict=strict):
                 for found in piece.once(_rows_of):
                     if isinstance(found, Damage):
-                        suffer(damage, found)
+                        report(found, damage, strict)
                     else:
                         yield found
             return
@@ -161,12 +162,14 @@ class Room:
             try:
                 rows = self.read(part, columns)
             except RunError as error:
-                suffer(damage, Damage(part, str(error)))
+                report(Damage(part, str(error)), damage, strict)
                 continue
             for number, row in enumerate(rows, 1):
                 yield part, number, row
 
-    def pieces(self, columns: Sequence[str], damage: list[Damage] | None = None) -> list[Piece]:
+    def pieces(
+        self, columns: Sequence[str], damage: list[Damage] | None = None, *, strict: bool = False
+    ) -> list[Piece]:
         """All rows, in their order, as few tables: what was read before is remembered, for a part never changes.
 
         columns: some that are `kept`. A part that cannot be read is read anew each time: somebody may put it back.
@@ -196,7 +199,7 @@ class Room:
                 try:
                     table = tables[key] if key in tables else self.table(part.path, wanted)
                 except RunError as error:
-                    suffer(damage, Damage(part.path, str(error)))
+                    report(Damage(part.path, str(error)), damage, strict)
                     continue
                 if self.index and kept and key not in tables:
                     self.index.mark(span, schema)

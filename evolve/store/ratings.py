@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from core.wording import counted
-from evolve.store.parts import Damage, RunError, suffer
+from evolve.store.parts import Damage, RunError, report
 from evolve.store.rows import PICTURE, RATINGS, STUDIES
 from evolve.store.run import Run
 
@@ -207,27 +207,27 @@ def answer(run: Run, session: Session, question: Question, value: int) -> Answer
     return given
 
 
-def sessions(run: Run, damage: list[Damage] | None = None) -> list[Session]:
+def sessions(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Session]:
     """All that were begun, oldest first."""
     found = {}
-    for part, number, row in run.rooms["studies"].rows(STUDIES.names, damage):
+    for part, number, row in run.rooms["studies"].rows(STUDIES.names, damage, strict=strict):
         try:
             each = _session(row)
         except RunError as error:
-            suffer(damage, Damage(part, str(error), number))
+            report(Damage(part, str(error), number), damage, strict)
         else:
             found[each.id] = each
     return list(found.values())
 
 
-def answers(run: Run, damage: list[Damage] | None = None) -> list[Answer]:
+def answers(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Answer]:
     """Of every question that was answered, the last answer, in the order of the first ones."""
     found: dict[tuple[str, int], Answer] = {}
-    for part, number, row in run.rooms["ratings"].rows(RATINGS.names, damage):
+    for part, number, row in run.rooms["ratings"].rows(RATINGS.names, damage, strict=strict):
         try:
             each = _answer(row)
         except RunError as error:
-            suffer(damage, Damage(part, str(error), number))
+            report(Damage(part, str(error), number), damage, strict)
         else:
             found[each.session, each.number] = each
     return list(found.values())
@@ -292,12 +292,12 @@ def t_quantile(freedom: int) -> float:
 
 def as_csv(run: Run) -> str:
     """All answers as a table for other programs, with the concepts' names beside their ids."""
-    names = {each.id: each.name for each in run.entries([])}
-    asked = {each.id: each for each in sessions(run, [])}
+    names = {each.id: each.name for each in run.entries()}
+    asked = {each.id: each for each in sessions(run)}
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(["session", "rater", "mode", "question", "number", "concepts", "names", "value", "preferred", "at"])
-    for each in answers(run, []):
+    for each in answers(run):
         preferred = each.concepts[each.value - 1] if each.mode == "pairs" else ""
         question = asked[each.session].question if each.session in asked else ""
         told = [names.get(concept, concept) for concept in each.concepts]

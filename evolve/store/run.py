@@ -8,8 +8,8 @@ notes/*.parquet        what people say of concepts: name, rating, comment …; t
 photos/*.png, *.parquet  small copies of photographs that are parents, by their ids; what their files were called
 studies/, ratings/     blind ratings: what was asked, and the answers (`evolve.store.ratings`)
 
-Reading stops at damage with a RunError that names the part, and its row. Methods that take a list `damage` note it
-there instead, and give what is whole.
+Reading skips what is damaged, and gives the rest. Give a list `damage` to learn what was skipped, or `strict=True` to
+stop with a RunError that names the part and its row. `evolve.store.check` reports all damage of a run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from evolve.store.listing import Listing, among, drawings_in
 from evolve.store.lock import WAIT, held
 from evolve.store.names import candidates, check_free, check_name, name_for
 from evolve.store.notes import changes, courses, latest
-from evolve.store.parts import Damage, Room, RunError, suffer
+from evolve.store.parts import Damage, Room, RunError, report
 from evolve.store.rows import (
     CONCEPTS,
     DRAWINGS,
@@ -149,16 +149,15 @@ class Run:
     def add(self, concepts: Sequence[Concept], taken: Iterable[str] = ()) -> list[Individual]:
         """Store a batch as one part. taken: words that are no names, such as those the stack knows."""
         with self.writing():
-            damage: list[Damage] = []  # of other batches is no reason to lose this one
             ids = {concept.id for concept in concepts}
             parents = {parent.id for concept in concepts for parent in concept.request.parents}
-            known = self.listing.known(damage)
+            known = self.listing.known()
             generations = among(known, "id", ids | parents)
             if not ids.isdisjoint(generations):  # are they, or only rows of them that nobody can read?
-                ids &= {each.id for each in self.entries(damage)}
+                ids &= {each.id for each in self.entries()}
                 if ids:
                     raise RunError(f"the concept {min(ids)} is in the run already: give the request another seed")
-            names = {*taken, *(note.name for note in self.notes(damage).values() if note.name)}
+            names = {*taken, *(note.name for note in self.notes().values() if note.name)}
             names |= {self.about["category"].lower(), *(concept.request.category.lower() for concept in concepts)}
             tried = {name for concept in concepts for name in islice(candidates(concept.id), TRIED)}
             names |= among(known, "name", tried).keys()
@@ -169,7 +168,7 @@ class Run:
                     raise RunError(f"the concept {concept.id} is in the batch twice: give the request another seed")
                 name = name_for(concept.id, names)
                 if name not in tried:  # all those are taken, and perhaps this one as well
-                    names |= {name for each in self.entries(damage) for name in (each.born, each.name)}
+                    names |= {name for each in self.entries() for name in (each.born, each.name)}
                     name = name_for(concept.id, names)
                 names.add(name)
                 # A parent of another run is not known here; it counts as a founder.
@@ -179,11 +178,11 @@ class Run:
             self.rooms["concepts"].append([row_of(each) for each in added])
             return added
 
-    def entries(self, damage: list[Damage] | None = None) -> list[Entry]:
+    def entries(self, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Entry]:
         """All concepts as they are listed, in the order in which they were stored."""
-        notes = self.notes(damage)
+        notes = self.notes(damage, strict=strict)
         found: dict[str, Entry] = {}
-        for entries in self.listing.entries(damage):
+        for entries in self.listing.entries(damage, strict=strict):
             for entry in entries:
                 found.setdefault(entry.id, entry)  # of a concept that was put back twice, the first
         for id_ in notes.keys() & found.keys():
@@ -212,15 +211,15 @@ class Run:
             there += f"; it may be in what cannot be read ({lost[0]})"
         raise RunError(f"there is no concept {name_or_id!r} in {str(self.folder)!r}: {there}")
 
-    def individuals(self, damage: list[Damage] | None = None) -> list[Individual]:
+    def individuals(self, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Individual]:
         """All concepts as they were learned, in the order in which they were stored."""
-        notes = self.notes(damage)
+        notes = self.notes(damage, strict=strict)
         found: dict[str, Individual] = {}
-        for part, number, row in self.rooms["concepts"].rows(damage=damage):
+        for part, number, row in self.rooms["concepts"].rows(damage=damage, strict=strict):
             try:
                 each = individual_of(row, notes)
             except RunError as error:
-                suffer(damage, Damage(part, str(error), number))
+                report(Damage(part, str(error), number), damage, strict)
             else:
                 found.setdefault(each.id, each)
         return list(found.values())
@@ -244,7 +243,7 @@ class Run:
 
     def add_drawings(self, drawings: Sequence[tuple[str, str, int, Image.Image]]) -> list[Drawing]:
         """Store pictures: (concept id, prompt with {}, seed, picture) each. The files say what they show."""
-        entries = {each.id: each for each in self.entries([])} if drawings else {}
+        entries = {each.id: each for each in self.entries()} if drawings else {}
         names = {id_: each.name for id_, each in entries.items()}
         about = run_told(self.folder.resolve().name, self.about)
         stored = []
@@ -259,15 +258,19 @@ class Run:
         return stored
 
     def drawings(
-        self, concept: str | Collection[str] | None = None, damage: list[Damage] | None = None
+        self,
+        concept: str | Collection[str] | None = None,
+        damage: list[Damage] | None = None,
+        *,
+        strict: bool = False,
     ) -> list[Drawing]:
         """Stored pictures, of one concept (by id), of several, or of all."""
         wanted = {concept} if isinstance(concept, str) else concept
         found: list[Drawing] = []
-        for piece in self.rooms["drawings"].pieces(DRAWINGS.names, damage):
+        for piece in self.rooms["drawings"].pieces(DRAWINGS.names, damage, strict=strict):
             drawings, damaged = piece.once(drawings_in)
             for each in damaged:
-                suffer(damage, each)
+                report(each, damage, strict)
             found += drawings if wanted is None else (each for each in drawings if each.concept in wanted)
         return found
 
@@ -279,7 +282,7 @@ class Run:
         if not PHOTO.fullmatch(id_):
             raise RunError(f"{id_!r} is no photograph's id: expected photo- and 16 hex digits")
         with self.writing():
-            known = self.photos([]).get(id_)
+            known = self.photos().get(id_)
             if known and _is_whole(known):
                 return known
             small = picture.convert("RGB")
@@ -292,24 +295,24 @@ class Run:
                 label = label.encode(errors="replace").decode()[:LONGEST_LABEL]
                 row = {"id": id_, "label": known.label if known else label, "digest": digest, "created_at": _now()}
                 self.rooms["photos"].append([row])
-            return self.photos([])[id_]
+            return self.photos()[id_]
 
-    def photos(self, damage: list[Damage] | None = None) -> dict[str, Photo]:
+    def photos(self, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, Photo]:
         """The photographs that are parents here, by id, as far as a copy was kept."""
         found = {}
-        for part, number, row in self.rooms["photos"].rows(PHOTOS.names, damage):
+        for part, number, row in self.rooms["photos"].rows(PHOTOS.names, damage, strict=strict):
             try:
                 photo = photo_of(self.folder / "photos", row)
             except RunError as error:
-                suffer(damage, Damage(part, str(error), number))
+                report(Damage(part, str(error), number), damage, strict)
             else:
                 found[photo.id] = photo
         return found
 
-    def names(self, damage: list[Damage] | None = None) -> dict[str, str]:
+    def names(self, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, str]:
         """What concepts and photographs are called, by id."""
-        labels = {photo.id: photo.label for photo in self.photos(damage).values()}
-        return labels | {each.id: each.name for each in self.entries(damage)}
+        labels = {photo.id: photo.label for photo in self.photos(damage, strict=strict).values()}
+        return labels | {each.id: each.name for each in self.entries(damage, strict=strict)}
 
     def note(self, concept: str, **values: Any) -> Note:
         """Say something of a concept (by id): of what is not given, the last note's word counts.
@@ -325,8 +328,7 @@ class Run:
         if unknown:
             raise RunError(f"a note has no {unknown[0]!r}: it has {', '.join(field.name for field in fields(Note))}")
         with self.writing():
-            damage: list[Damage] = []
-            entries = {each.id: each for each in self.entries(damage)}
+            entries = {each.id: each for each in self.entries()}
             for concept in concepts:
                 if concept not in entries:
                     raise RunError(f"there is no concept with the id {concept!r} in {str(self.folder)!r}")
@@ -353,7 +355,7 @@ class Run:
     def undo_last(self) -> list[Change]:
         """Take back what was said last in this run, of one concept or of several at once; the changes taken back."""
         with self.writing():
-            done = [done[-1] for done, _ in courses(self.changes([])).values() if done]
+            done = [done[-1] for done, _ in courses(self.changes()).values() if done]
             newest = max((change.batch for change in done), default=0)
             batch = [change for change in done if change.batch == newest]
             self._went(UNDO, [change.concept for change in batch])
@@ -362,8 +364,8 @@ class Run:
     def _went(self, way: str, concepts: Sequence[str]) -> Note | None:
         """Go back or forth by one change of each concept; the last one's note, None if it has no such change."""
         with self.writing():
-            told = courses(self.changes([]))
-            entries = {each.id: each for each in self.entries([])}
+            told = courses(self.changes())
+            entries = {each.id: each for each in self.entries()}
             said: dict[str, Note] = {}
             for concept in concepts:
                 if concept not in entries:
@@ -384,13 +386,13 @@ class Run:
         at = _now()
         self.rooms["notes"].append([row_of_note(concept, note, at, way) for concept, note in said.items()])
 
-    def notes(self, damage: list[Damage] | None = None) -> dict[str, Note]:
+    def notes(self, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, Note]:
         """The latest note of each concept that has one, by id."""
-        return latest(self.rooms["notes"], damage)
+        return latest(self.rooms["notes"], damage, strict=strict)
 
-    def changes(self, damage: list[Damage] | None = None) -> list[Change]:
+    def changes(self, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Change]:
         """All that notes changed, the newest last; of what cannot be read, nothing is known."""
-        return changes(self.rooms["notes"], damage)
+        return changes(self.rooms["notes"], damage, strict=strict)
 
 
 def _is_whole(photo: Photo) -> bool:

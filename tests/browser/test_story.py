@@ -146,9 +146,9 @@ def test_two_parents_selected_with_clicks_have_a_child_that_appears(workbench, p
     page.wait_for_timeout(1000)
     page.get_by_role("button", name="Breed", exact=True).click()
     run = Run.open(workbench.runs / "story")
-    wait_for(lambda: len(run.entries([])) == 3, 240, "child in the run")
-    child = run.entries([])[-1]
-    assert {parent.id for parent in child.parents} == {each.id for each in run.entries([])[:2]}
+    wait_for(lambda: len(run.entries()) == 3, 240, "child in the run")
+    child = run.entries()[-1]
+    assert {parent.id for parent in child.parents} == {each.id for each in run.entries()[:2]}
     wait_for(lambda: child.name in shown(page), 60, "child in the tree")
     wait_for(lambda: jobs(run)[-1].status().state == "finished", 120, "end of the job")
     page.wait_for_timeout(3000)

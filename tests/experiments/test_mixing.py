@@ -81,7 +81,7 @@ def test_every_family_is_mixed_by_its_methods_over_all_shares(whole):
 
 def test_children_have_the_parents_and_settings_that_they_are_said_to_have(whole):
     table, folder = whole
-    individuals = {each.id: each.concept for each in Run.open(folder / "runs" / "pet-0").individuals([])}
+    individuals = {each.id: each.concept for each in Run.open(folder / "runs" / "pet-0").individuals()}
     requests = [concept.request for concept in individuals.values()]
     children = [request for request in requests if request.mixed]
     presets = [request.chosen.preset for request in children]

@@ -34,9 +34,9 @@ def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:
     taken: set[str] = set()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for run, ids in chosen:
-            names = {each.id: each.name for each in run.entries([])}
+            names = {each.id: each.name for each in run.entries()}
             drawings: dict[str, list[Drawing]] = {}
-            for drawing in run.drawings(damage=[]):
+            for drawing in run.drawings():
                 drawings.setdefault(drawing.concept, []).append(drawing)
             folder = "" if len(chosen) == 1 else f"{run.folder.name}/"
             for id_ in ids:

@@ -69,7 +69,7 @@ def scene(found: Opened, only: Filter, selected: Sequence[str], opened: Sequence
         tops.append(tops[-1] + (WITHIN if one == other else ROW))
     at = {node: (round(x * STEP), tops[row]) for node, (x, row) in places.places.items()}
     lanes = {edge: [(round(x * STEP), tops[row]) for x, row in lane] for edge, lane in places.lanes.items()}
-    photos = found.run.photos([]) if any(birth == "photo" for _, birth in cut.nodes(data="birth")) else {}
+    photos = found.run.photos() if any(birth == "photo" for _, birth in cut.nodes(data="birth")) else {}
     by_id = found.by_id
     return Scene(
         view,

@@ -147,12 +147,12 @@ def _parts(folder: Path) -> list[Path]:
 def _read(folder: str, state: str, _run: Run) -> Opened:
     damage: list[Damage] = []
     entries = tuple(_run.entries(damage))
-    graph = family(_run, [])
+    graph = family(_run)
     drawings: dict[str, list[Drawing]] = {}
     try:
         for drawing in _run.drawings(damage=damage):
             drawings.setdefault(drawing.concept, []).append(drawing)
     except ConceptreeError as error:
         damage.append(Damage(_run.folder / "drawings", str(error)))
-    told = [each.created_at for each in entries] + [change.at for change in _run.changes([])]
+    told = [each.created_at for each in entries] + [change.at for change in _run.changes()]
     return Opened(_run, entries, graph, drawings, damage, max(filter(None, told), default=None))

@@ -118,7 +118,7 @@ def _told(name: str, before: Any, after: Any) -> str:
 def _list(run: Run) -> None:
     damage: list = []
     changes = holding(run.changes(damage))
-    names = {each.id: each.name for each in run.entries([])}
+    names = {each.id: each.name for each in run.entries()}
     if damage:
         st.warning(plain(f"Some of what was said cannot be read: {damage[0]}"), icon=":material/healing:")
     if not changes:
@@ -159,7 +159,7 @@ def _set_back(run: Run, change: Change, who: str, is_newest: bool) -> None:
 
 def _back(run: Run, said: Said) -> None:
     def say() -> None:
-        changes = holding(run.changes([]))
+        changes = holding(run.changes())
         if changes and changes[-1].batch == said.number:  # nobody has said anything since
             run.undo_last()
             return
@@ -204,7 +204,7 @@ def _done(
 
 
 def _last(run: Run) -> int:
-    return max((change.batch for change in run.changes([])[-1:]), default=0)
+    return max((change.batch for change in run.changes()[-1:]), default=0)
 
 
 def _ago(at: datetime) -> str:

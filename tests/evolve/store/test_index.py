@@ -163,7 +163,7 @@ def test_a_concept_that_was_lost_with_its_part_may_be_learned_again(pets):
     part = pets.rooms["concepts"].parts()[0]
     part.write_bytes(part.read_bytes()[:99])
     (again,) = Run.open(pets.folder).add([a])
-    assert again.id == a.id and again.id in {each.id for each in pets.entries([])}
+    assert again.id == a.id and again.id in {each.id for each in pets.entries()}
 
 
 def test_rows_that_cannot_be_listed_are_named_from_there_as_well(pets):

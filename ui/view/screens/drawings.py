@@ -115,6 +115,6 @@ def _draw(run: Run, entry: Entry, text: str, seed: int, key: str) -> None:
     # Until the next drawing: the cards, in which the new one is chosen, make the page anew once more.
     st.session_state["concept.unknown"] = (entry.id, unknown) if unknown else ("", [])
     if is_there:
-        made = [d for d in run.drawings(entry.id, []) if (d.prompt, d.seed) == (prompt, seed)]
+        made = [d for d in run.drawings(entry.id) if (d.prompt, d.seed) == (prompt, seed)]
         choose(key, [d.file.stem for d in made[:1]])
         st.rerun(scope="app")

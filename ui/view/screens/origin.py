@@ -123,7 +123,7 @@ def _parent(found: Opened, parent: Descent, share: float) -> None:
         with suppress(ConceptreeError):  # or else it goes by its id
             there, where = store.opened(parent.run), parent.run
     if parent.is_photo:
-        photo = found.run.photos([]).get(parent.id)
+        photo = found.run.photos().get(parent.id)
         if photo:
             st.image(links.photo(name, parent.id, 128), width=SMALL, alt=f"photograph {photo.label}")
         st.caption(plain(f"{shortened(photo.label if photo else parent.brief, 24)}, a photograph"))
@@ -140,7 +140,7 @@ def _parent(found: Opened, parent: Descent, share: float) -> None:
 def _names(found: Opened, each: Individual) -> dict[str, str]:
     """What the constraints of a concept are called that are no words."""
     names = {other.id: other.name for other in found.entries}
-    names |= {photo.id: photo.label for photo in found.run.photos([]).values()}
+    names |= {photo.id: photo.label for photo in found.run.photos().values()}
     request = each.concept.request
     told = {f"avoid:{avoid.id}": f"not like {names.get(avoid.id, avoid.id[:8])}" for avoid in request.avoid}
     return told | {f"parent:{p.id}": f"like {names.get(p.id, p.id[:14])}" for p in request.parents}

@@ -181,7 +181,7 @@ def _diversity(run: Run, looks: Sequence[Look]) -> None:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _likeness(folder: str, finished: tuple[str, ...], _run: Run) -> list[float]:
     """Of the first two, three … of these concepts, as far as the run still has them."""
-    by_id = {each.id: each.concept for each in _run.individuals([])}
+    by_id = {each.id: each.concept for each in _run.individuals()}
     concepts = [by_id[id_] for id_ in finished if id_ in by_id]
     return [likeness(concepts[:number]) for number in range(2, len(concepts) + 1)]
 
@@ -242,7 +242,7 @@ def who(by: str) -> str:
 
 def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
     """Fig. 14 as it grows: what it resembles, over the steps."""
-    names = run.names([]) if any(":" in word for look in looks for word in look.similarities) else {}
+    names = run.names() if any(":" in word for look in looks for word in look.similarities) else {}
     rows = [
         {"step": look.step, "word": constraint(word, names), "similarity": value}
         for look in looks

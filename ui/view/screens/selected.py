@@ -92,7 +92,7 @@ def _parents(found: Opened, each: Entry) -> None:
 def stranger(found: Opened, id_: str) -> None:
     """A photograph, or a guest of another run."""
     about, run = found.graph.nodes[id_], found.run.folder.name
-    photo = found.run.photos([]).get(id_)
+    photo = found.run.photos().get(id_)
     if photo:
         st.image(links.photo(run, id_, 128), width=128, alt=f"the photograph {photo.label}")
     st.markdown(f"**{plain(about['name'])}**  \n{SAID[about['birth']].capitalize()}")
