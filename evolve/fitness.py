@@ -1,80 +1,148 @@
-"""How good a concept is, by several objectives at once, all measured on the fixed panel (`core.metrics`).
+"""Fitness of a concept: several objectives, all measured on the fixed panel (`core.metrics`), all maximised.
 
-With v the concept's vectors, y a template of the panel and s a seed, P_s(E_y(v)) what the prior imagines for them,
-E_y(c) the text embedding of a word c in that template, ⟨·,·⟩ the cosine, and x the mean of what is imagined over the
-panel (`Concept.image_embed`):
+With v the concept's vectors, y a template of the panel and s a seed, P_s(E_y(v)) the image embedding that the prior
+imagines, E_y(c) the text embedding of a word c in that template, ⟨·,·⟩ the cosine, and x the mean of the imagined
+embeddings over the panel (`Concept.image_embed`):
 
-    belongs      S(c) = mean over y, s of ⟨E_y(c), P_s(E_y(v))⟩, for the category's word c
-    differs      S(c) − max of S(m) over the known members m of the category: the margin of Fig. 11, by members
-    novel        mean of 1 − ⟨x, x'⟩ over the k = 5 concepts x' of the run that are nearest; it is none of them itself
-    consistent   mean over s and over pairs of templates y ≠ y' of ⟨P_s(E_y(v)), P_s(E_y'(v))⟩
+    belongs      S(c) = mean over y, s of ⟨E_y(c), P_s(E_y(v))⟩, for the category's word c; from −1 to 1
+    differs      S(c) − max of S(m) over the known members m of the category, the margin of Fig. 11; from −2 to 2
+    novel        mean of 1 − ⟨x, x'⟩ over the k = 5 nearest other concepts x' of the run; from 0 to 2
+    consistent   mean over s and over pairs of templates y ≠ y' of ⟨P_s(E_y(v)), P_s(E_y'(v))⟩; from −1 to 1
 
-All are to be maximised: the first and the last lie from −1 to 1, the others from −2 to 2 and from 0 to 2. The stack's
-own words are the known members; a stack that lists none is asked about the concept's negatives instead, and where there
-are none of those either, differs is belongs.
+The known members are the stack's own words. For a stack without a vocabulary they are the concept's negatives; if there
+are none either, differs equals belongs. People's ratings are one more objective, see `evolve.selection.members`.
 
-What people say is a fifth, which no panel can measure: see `evolve.selection.RATED`.
-
-`evaluate` measures them, which takes the stack. `of_run` reads them: all but novelty were measured when a concept was
-learned, and novelty, which changes with everyone who joins the run, is reckoned from what is stored: relatives and
-archive are one, since a run keeps everybody.
+`register` adds an objective. `evaluate` measures all of them, which takes the stack. `of_run` reads what a run has
+stored: everything but novelty, which changes with each new concept and is computed from the stored embeddings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from deap import base
 
 from core.concept import Concept
-from core.constraints import normalise
-from core.metrics import consistency, imagine_panel, membership
-from core.stack.wordbank import WordBank, members
-from evolve.store.rows import Entry
-from evolve.store.run import Run
+from core.errors import ConceptreeError
 
-OBJECTIVES = ("belongs", "differs", "novel", "consistent")
+if TYPE_CHECKING:  # reading a run needs no torch
+    from torch import Tensor
+
+    from core.stack.wordbank import WordBank
+    from evolve.store.rows import Entry
+    from evolve.store.run import Run
+
 NEIGHBOURS = 5
 _AT_ONCE = 1024  # rows of distances in memory
 
 
-class Fitness(base.Fitness):
-    """DEAP's fitness over `OBJECTIVES`, each to be maximised."""
+@dataclass(frozen=True)
+class Subject:
+    """A concept under measurement. imagined: image embeddings [1, templates, seeds, width] on the fixed panel. others:
+    concepts that novelty compares with. bank: the stack's text embeddings of words.
+    """
 
-    weights = (1.0,) * len(OBJECTIVES)
+    concept: Concept
+    stack: Any
+    imagined: Tensor
+    bank: WordBank
+    others: Sequence[Concept] = ()
+    neighbours: int = NEIGHBOURS
+
+    @cached_property
+    def membership(self) -> dict[str, float]:
+        """Similarity to the category and margin to its known members, see `core.metrics.membership`."""
+        from core.metrics import membership
+        from core.stack.wordbank import members
+
+        request = self.concept.request
+        known = members(self.stack, request.category, request.kind)
+        return membership(
+            request, self.imagined, self.bank, known, [negative.word for negative in self.concept.negatives]
+        )
 
 
-@torch.no_grad()
+Objective = Callable[[Subject], float]
+
+
+def _belongs(subject: Subject) -> float:
+    return subject.membership["category"]
+
+
+def _differs(subject: Subject) -> float:
+    return subject.membership.get("differs", _belongs(subject))
+
+
+def _novel(subject: Subject) -> float:
+    return novelty([subject.concept], subject.others, subject.neighbours)[0]
+
+
+def _consistent(subject: Subject) -> float:
+    from core.metrics import consistency
+
+    return float(consistency(subject.imagined))
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "belongs": _belongs,
+    "differs": _differs,
+    "novel": _novel,
+    "consistent": _consistent,
+}
+
+
+def register(name: str, objective: Objective) -> None:
+    """Add an objective, to be maximised, before populations are measured:
+
+        register("short", lambda subject: -float(np.linalg.norm(subject.concept.vectors)))
+
+    Runs do not store its values: an evolution measures it when it starts and when it resumes. To remove it, delete
+    `OBJECTIVES[name]`.
+
+    Raises:
+        ConceptreeError: the name is in use.
+    """
+    if name in OBJECTIVES or name == "rated":
+        raise ConceptreeError(f"the objective {name!r} is registered already: choose another name")
+    OBJECTIVES[name] = objective
+
+
 def evaluate(
     concepts: Sequence[Concept], backbone: Any, archive: Sequence[Concept] = (), neighbours: int = NEIGHBOURS
 ) -> list[tuple[float, ...]]:
     """One value for each of `OBJECTIVES`, for each concept.
 
-    archive: other concepts to be novel against (a run's earlier ones); the concepts themselves count as well. A
-    concept has no distance to itself. With nobody else around, novel is 1.
+    archive: further concepts that novelty compares with, such as a run's earlier ones; `concepts` count too. A concept
+    is not compared with itself. Without any other concept, novel is 1.
     """
+    import torch
+
+    from core.metrics import imagine_panel
+    from core.stack.wordbank import WordBank
+
     bank = WordBank(backbone.encode_text, backbone.width)
-    everybody = {concept.id: concept for concept in (*archive, *concepts)}
-    distances = novelty(concepts, list(everybody.values()), neighbours)
-    values: list[tuple[float, ...]] = []
-    for concept, novel in zip(concepts, distances, strict=True):
-        imagined = imagine_panel(backbone, concept.request.kind, torch.from_numpy(concept.vectors.copy())[None])
-        known = members(backbone, concept.request.category, concept.request.kind)
-        negatives = [negative.word for negative in concept.negatives]
-        found = membership(concept.request, imagined, bank, known, negatives)
-        belongs = found["category"]
-        values.append((belongs, found.get("differs", belongs), novel, float(consistency(imagined))))
+    others = list({concept.id: concept for concept in (*archive, *concepts)}.values())
+    values = []
+    with torch.no_grad():
+        for concept in concepts:
+            imagined = imagine_panel(backbone, concept.request.kind, torch.from_numpy(concept.vectors.copy())[None])
+            values.append(measure(Subject(concept, backbone, imagined, bank, others, neighbours)))
     return values
 
 
-def of_run(run: Run, concepts: Collection[str] | None = None) -> dict[str, dict[str, float | None]]:
-    """Each of `OBJECTIVES` of a run's concepts, by id; None for what was not measured when it was learned.
+def measure(subject: Subject) -> tuple[float, ...]:
+    """One value for each of `OBJECTIVES`."""
+    return tuple(float(objective(subject)) for objective in OBJECTIVES.values())
 
-    concepts: ids of those that are asked about, by default everyone; they are novel against all in any case.
+
+def of_run(run: Run, concepts: Collection[str] | None = None) -> dict[str, dict[str, float | None]]:
+    """Each of `OBJECTIVES` for a run's concepts, by id; None for values that the run has not stored.
+
+    concepts: ids to read, by default all. Novelty compares with all concepts of the run in any case.
     """
     novel = novelties(run.image_embeds(), concepts)
     asked = [each for each in run.entries() if concepts is None or each.id in concepts]
@@ -82,12 +150,12 @@ def of_run(run: Run, concepts: Collection[str] | None = None) -> dict[str, dict[
 
 
 def measured(entry: Entry) -> dict[str, float | None]:
-    """Those of the objectives that stand in a concept's own scores, and None for novelty, which does not."""
+    """The objectives that a concept's stored scores contain, None for the others; novelty is always None."""
     scores = entry.scores
-    # Before the category was measured apart, what a concept belonged to was the category, unless it was a child.
+    # Older versions measured no category apart; there, a concept that was no child belonged to the category.
     belongs = scores.get("category", scores.get("belongs"))
-    differs, consistent = scores.get("differs"), scores.get("consistency")
-    return {"belongs": belongs, "differs": differs, "novel": None, "consistent": consistent}
+    stored = {"belongs": belongs, "differs": scores.get("differs"), "consistent": scores.get("consistency")}
+    return {name: stored.get(name) for name in OBJECTIVES}
 
 
 def novelties(
@@ -95,9 +163,9 @@ def novelties(
     concepts: Collection[str] | None = None,
     neighbours: int = NEIGHBOURS,
 ) -> dict[str, float]:
-    """`novelty` against all the others, by id, from what the prior imagines of them [width]; of some or of all."""
+    """`novelty` by id, each against all others, from the mean imagined embeddings [width]; for `concepts`, or all."""
     found: dict[str, float] = {}
-    for width in {len(embed) for embed in image_embeds.values()}:  # of one stack, they are all alike
+    for width in {len(embed) for embed in image_embeds.values()}:  # equal on one stack
         ids = [id_ for id_, embed in image_embeds.items() if len(embed) == width]
         unit = np.stack([image_embeds[id_] for id_ in ids])
         unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
@@ -113,7 +181,11 @@ def novelties(
 
 
 def novelty(concepts: Sequence[Concept], others: Sequence[Concept], neighbours: int = NEIGHBOURS) -> list[float]:
-    """Mean distance of each concept to the nearest `neighbours` of `others`, itself left out; 1 if there are none."""
+    """Mean distance of each concept to the `neighbours` nearest of `others` except itself; 1 if there are none."""
+    import torch
+
+    from core.constraints import normalise
+
     found = []
     for concept in concepts:
         rest = [torch.from_numpy(each.image_embed.copy()) for each in others if each.id != concept.id]

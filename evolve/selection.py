@@ -1,76 +1,135 @@
-"""Who has children and who stays, by fitness (`evolve.fitness`): DEAP's selections on members of a population.
+"""Selection by fitness (`evolve.fitness`): DEAP's selections choose the parents and the survivors of a population.
 
-    nsga2        Pareto rank, then crowding distance (Deb et al. 2002): parents by binary tournaments on both
-    tournament   the best of three by `overall`, the mean rank over all objectives; who stays is the best by it
-    novelty      the same by novelty alone, among those that belong: novelty search with a minimal criterion (Lehman and
-                 Stanley 2010). Who belongs less than three quarters of the candidates do is no candidate
-    random       by chance: what selection has to be better than
+    nsga2        Pareto rank, then crowding distance (Deb et al. 2002); parents by binary tournaments on both
+    tournament   the best by `Member.overall`, the mean rank over all objectives; parents by tournaments of three
+    novelty      the best by novelty, without the quarter that belongs least (novelty search with a minimal criterion,
+                 Lehman and Stanley 2010); parents by tournaments of three
+    random       uniformly at random: the baseline
 
-DEAP draws from Python's global generator: call these inside `toolbox.seeded`.
+`register` adds a method. Any selection of `deap.tools` also works by its own name ("selSPEA2", "selNSGA3",
+"selLexicase").
+
+DEAP draws from Python's global generator: call these functions inside `toolbox.seeded`.
 """
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import ceil
+from typing import Any
 
 import numpy as np
 from deap import base, tools
 
-from evolve.fitness import OBJECTIVES, Fitness
+from core.concept import Concept, Request
+from core.errors import ConceptreeError
+from evolve.fitness import OBJECTIVES
 
-METHODS = ("nsga2", "tournament", "novelty", "random")
-RATED = (*OBJECTIVES, "rated")
-UNRATED = 3.0  # the middle of 1 to 5: nobody has said that it is good, or that it is not
+RATINGS = "rated"  # the objective that people's ratings are
+UNRATED = 3.0  # the middle of 1 to 5: neither good nor bad
 TOURNAMENT = 3
 QUARTER = 0.25
 
 
-class RatedFitness(base.Fitness):
-    """DEAP's fitness over `RATED`, each to be maximised."""
+class SelectionError(ConceptreeError):
+    """A selection that does not exist."""
 
-    weights = (1.0,) * len(RATED)
+
+class Fitness(base.Fitness):
+    """DEAP's fitness: any number of objectives, each maximised. In the order of `OBJECTIVES`, then ratings if any."""
+
+    weights: tuple[float, ...] = ()
+
+    def __init__(self, values: Sequence[float] = ()) -> None:
+        super().__init__()
+        if len(values):
+            self.values = values
+
+    def setValues(self, values: Sequence[float]) -> None:  # DEAP's name
+        self.weights = (1.0,) * len(values)
+        super().setValues(values)
+
+    values = property(base.Fitness.getValues, setValues, base.Fitness.delValues)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Fitness:
+        return Fitness(self.wvalues)
 
 
 @dataclass(eq=False)
 class Member:
-    """A concept as DEAP selects it. overall: its mean rank among those that it was made with, from 0 up to 1."""
+    """An individual for DEAP: a concept, or a request that is not learned yet. Equal if the concept's id is equal.
+
+    overall: mean rank among the members that it was measured with, from 0 up to 1. request, concept: as far as they are
+    known; both are immutable, so that copies share them.
+    """
 
     id: str
-    fitness: base.Fitness
+    fitness: Fitness
     overall: float = 0.0
+    request: Request | None = None
+    concept: Concept | None = None
 
     @property
     def values(self) -> dict[str, float]:
-        """By objective; `rated` is among them where somebody has rated."""
-        return dict(zip(RATED, self.fitness.values, strict=False))
+        """Fitness by objective; with `rated` if a member of the population is rated."""
+        return dict(zip((*OBJECTIVES, RATINGS), self.fitness.values, strict=False))
 
     @property
     def novelty(self) -> float:
         return self.values["novel"]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Member) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Member:
+        twin = copy.copy(self)
+        twin.fitness = copy.deepcopy(self.fitness)
+        return twin
+
+
+Select = Callable[[Sequence[Member], int], list[Member]]  # DEAP's signature: (individuals, k)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to select. survivors: the best k, each at most once if it can. parents: k draws, repeats allowed."""
+
+    survivors: Select
+    parents: Select
+
 
 def members(values: Mapping[str, Mapping[str, float]], ratings: Mapping[str, int | None]) -> list[Member]:
-    """Members by id. values: of each of `OBJECTIVES`. ratings: 1 to 5, as far as there are any: where one of the
-    members is rated, ratings are one more objective, in which the others count as `UNRATED`.
+    """Members by id.
+
+    values: one for each of `OBJECTIVES`. ratings: 1 to 5, or None. If any member is rated, ratings are one more
+    objective, in which unrated members count as `UNRATED`.
     """
     rated = any(ratings.get(id_) for id_ in values)
     found = []
     for id_, own in values.items():
-        measured = tuple(own[name] for name in OBJECTIVES)
-        asked = (float(ratings.get(id_) or UNRATED),)
-        found.append(Member(id_, RatedFitness(measured + asked) if rated else Fitness(measured)))
-    for member, rank in zip(found, mean_ranks([each.fitness.values for each in found]), strict=True):
+        asked = (float(ratings.get(id_) or UNRATED),) if rated else ()
+        found.append(Member(id_, Fitness((*(own[name] for name in OBJECTIVES), *asked))))
+    return ranked(found)
+
+
+def ranked(population: Sequence[Member]) -> list[Member]:
+    """The members with their `overall` rank in this population."""
+    for member, rank in zip(population, mean_ranks([each.fitness.values for each in population]), strict=True):
         member.overall = rank
-    return found
+    return list(population)
 
 
 def mean_ranks(values: Sequence[Sequence[float]]) -> list[float]:
-    """For each row of [n, objectives] its rank in each objective, as the share of the others that it is better than
-    (an equal one counts half), as a mean over the objectives.
+    """For each row of [n, objectives] the share of the other rows that it beats, as a mean over the objectives.
 
-    Objectives have scales of their own: a sum of their values would be the one with the widest.
+    A tie counts half. Ranks, because a sum of values would follow the objective with the widest scale.
     """
     table = np.asarray(values, dtype=np.float64)
     if len(table) < 2:
@@ -80,7 +139,12 @@ def mean_ranks(values: Sequence[Sequence[float]]) -> list[float]:
 
 
 def parents(method: str, population: Sequence[Member], families: int, size: int) -> list[list[Member]]:
-    """`families` groups of `size` different members, fewer where the population is smaller."""
+    """`families` groups of `size` different members; smaller groups if the population is smaller."""
+    return grouped(method_of(method).parents, population, families, size)
+
+
+def grouped(draw: Select, population: Sequence[Member], families: int, size: int) -> list[list[Member]]:
+    """`families` groups of `size` different members, from rounds of as many draws as the population has members."""
     size = min(size, len(population))
     pool: list[Member] = []
     found = []
@@ -89,7 +153,7 @@ def parents(method: str, population: Sequence[Member], families: int, size: int)
         for _ in range(3 * size):
             if len(family) == size:
                 break
-            pool = pool or _drawn(method, population)
+            pool = pool or list(draw(population, len(population)))
             family += [each for each in [pool.pop(0)] if each not in family]
         rest = [each for each in population if each not in family]
         found.append([*family, *random.sample(rest, size - len(family))])
@@ -97,48 +161,110 @@ def parents(method: str, population: Sequence[Member], families: int, size: int)
 
 
 def survivors(method: str, candidates: Sequence[Member], count: int, kept: Sequence[str] = ()) -> list[Member]:
-    """The `count` that stay. kept: ids of those that stay in any case, even if they alone are more."""
-    certain = [each for each in candidates if each.id in kept]
-    rest = [each for each in candidates if each.id not in kept]
-    return [*certain, *_SURVIVORS[method](rest, min(len(rest), max(0, count - len(certain))))]
+    """The `count` members that stay. kept: ids of members that stay in any case, even if they are more than that."""
+    return surviving(method_of(method).survivors, candidates, count, kept)
+
+
+def surviving(select: Select, candidates: Sequence[Member], count: int, kept: Sequence[str] = ()) -> list[Member]:
+    """The same with a selection that has DEAP's signature, each member at most once."""
+    stay = [each for each in candidates if each.id in kept]
+    count = min(len(candidates), max(count, len(stay)))
+    while len(stay) < count:  # a selection may choose a member several times
+        rest = [each for each in candidates if each not in stay]
+        stay += dict.fromkeys(select(rest, count - len(stay)))
+    return stay
 
 
 def front(candidates: Sequence[Member]) -> list[Member]:
-    """Those that no other is better than in one objective and as good as in all others."""
-    best = tools.ParetoFront(similar=lambda one, other: one.id == other.id)
+    """Pareto front: members that no other member dominates."""
+    best = tools.ParetoFront()
     best.update(candidates)
-    ids = {each.id for each in best}  # it keeps copies
-    return [each for each in candidates if each.id in ids]
+    return [each for each in candidates if each in best.items]  # it keeps copies
 
 
-def _drawn(method: str, population: Sequence[Member]) -> list[Member]:
-    """A round of parents, as many as the population has members, in the order of their choice."""
+def method_of(name: str) -> Method:
+    """A registered method, or a selection of `deap.tools` by its name.
+
+    Raises:
+        SelectionError: there is none of that name.
+    """
+    if not is_known(name):
+        raise SelectionError(f"select = {name!r}: choose {', '.join(METHODS)} or a selection of deap.tools")
+    return METHODS[name] if name in METHODS else method_with(_NEEDING.get(name) or getattr(tools, name))
+
+
+def is_known(name: str) -> bool:
+    """Whether `method_of` finds it."""
+    return name in METHODS or (name.startswith("sel") and hasattr(tools, name))
+
+
+def method_with(select: Select, parents: Select | None = None) -> Method:
+    """A method from a selection with DEAP's signature. parents: by default the better half, in random order."""
+    return Method(select, parents or partial(_better_half, select))
+
+
+def register(name: str, select: Select, parents: Select | None = None) -> None:
+    """Add a method for `Evolution(select=name)`, before the evolution is made:
+
+        register("spea2", tools.selSPEA2)
+
+    select: (individuals, k) → k individuals that stay. parents: the same for parents; by default the better half by
+    `select`, in random order. To remove it, delete `METHODS[name]`.
+
+    Raises:
+        SelectionError: the name is in use.
+    """
+    if name in METHODS:
+        raise SelectionError(f"the selection {name!r} is registered already: choose another name")
+    METHODS[name] = method_with(select, parents)
+
+
+def _better_half(select: Select, population: Sequence[Member], count: int) -> list[Member]:
+    found = select(list(population), ceil(len(population) / 2))
+    return random.sample(found, len(found))
+
+
+def _by_rank_and_crowding(population: Sequence[Member], count: int) -> list[Member]:
     population = list(population)
-    if method == "nsga2":
-        tools.selNSGA2(population, len(population))  # tells everyone its crowding distance within its front
-        fours = len(population) - len(population) % 4
-        return tools.selTournamentDCD(population, fours) if fours else random.sample(population, len(population))
-    if method == "tournament":
-        return tools.selTournament(population, len(population), TOURNAMENT, fit_attr="overall")
-    if method == "novelty":
-        population = _belonging(population)
-        return tools.selTournament(population, len(population), TOURNAMENT, fit_attr="novelty")
-    return random.sample(population, len(population))
+    tools.selNSGA2(population, len(population))  # sets each member's crowding distance within its front
+    fours = len(population) - len(population) % 4
+    return tools.selTournamentDCD(population, fours) if fours else random.sample(population, len(population))
+
+
+def _tournaments(population: Sequence[Member], count: int, by: str) -> list[Member]:
+    return tools.selTournament(population, count, TOURNAMENT, fit_attr=by)
+
+
+def _best(candidates: Sequence[Member], count: int, by: str) -> list[Member]:
+    return tools.selBest(candidates, count, fit_attr=by)
 
 
 def _belonging(candidates: Sequence[Member], least: int = 2) -> list[Member]:
-    """All but the quarter that belongs least; at least so many."""
+    """All but the quarter that belongs least; at least `least`."""
     ordered = sorted(candidates, key=lambda each: -each.values["belongs"])
     return ordered[: max(least, len(ordered) - int(len(ordered) * QUARTER))]
 
 
-def _most_novel(candidates: list[Member], count: int) -> list[Member]:
-    return tools.selBest(_belonging(candidates, count), count, fit_attr="novelty")
+def _novel_parents(population: Sequence[Member]) -> list[Member]:
+    return _tournaments(population, len(population), by="novelty")
 
 
-_SURVIVORS: dict[str, Callable[[list[Member], int], list[Member]]] = {
-    "nsga2": tools.selNSGA2,
-    "tournament": lambda candidates, count: tools.selBest(candidates, count, fit_attr="overall"),
-    "novelty": _most_novel,
-    "random": lambda candidates, count: random.sample(candidates, count),
+def _by_reference_points(candidates: Sequence[Member], count: int) -> list[Member]:
+    """NSGA-III with points evenly spread over the objectives; p = 4 as in Deb and Jain 2014 for many objectives."""
+    return tools.selNSGA3(candidates, count, tools.uniform_reference_points(len(candidates[0].fitness.values), p=4))
+
+
+_NEEDING: dict[str, Select] = {  # selections of DEAP that need more than (individuals, k)
+    "selNSGA3": _by_reference_points,
+    "selTournament": partial(_tournaments, by="overall"),
+}
+
+METHODS: dict[str, Method] = {
+    "nsga2": Method(tools.selNSGA2, _by_rank_and_crowding),
+    "tournament": Method(partial(_best, by="overall"), partial(_tournaments, by="overall")),
+    "novelty": Method(
+        lambda candidates, count: _best(_belonging(candidates, count), count, by="novelty"),
+        lambda population, count: _novel_parents(_belonging(population)),
+    ),
+    "random": Method(lambda each, count: random.sample(each, count), lambda each, count: random.sample(each, count)),
 }

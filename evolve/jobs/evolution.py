@@ -36,7 +36,7 @@ from evolve.fitness import OBJECTIVES, of_run
 from evolve.jobs.job import Job
 from evolve.jobs.portraits import portraits
 from evolve.operators import LEAST_SHARE, one_of
-from evolve.selection import METHODS, RATED, Member, front, members
+from evolve.selection import METHODS, RATINGS, Member, front, is_known, members
 from evolve.store.parts import RunError
 from evolve.store.rows import Entry
 from evolve.store.run import Run
@@ -100,7 +100,7 @@ class Evolution:
             value, least = getattr(self, name), 2 if name in ("population", "parents") else 1
             if type(value) is not int or not least <= value <= most:
                 raise EvolutionError(f"{name} = {value!r}: expected a whole number from {least} to {most}")
-        if self.select not in (*METHODS, USER):
+        if self.select != USER and not is_known(self.select):
             raise EvolutionError(f"select = {self.select!r}: choose {', '.join((*METHODS, USER))}")
         if not 0 <= self.mutation <= 1:  # NaN is neither
             raise EvolutionError(f"mutation = {self.mutation!r}: expected a probability from 0 to 1")
@@ -230,7 +230,7 @@ def logbook(done: Sequence[Generation]) -> tools.Logbook:
     book = tools.Logbook()
     for generation in done:
         book.record(generation=generation.number, **generation.record)
-    objectives = [name for name in RATED if name in book.chapters]
+    objectives = [name for name in (*OBJECTIVES, RATINGS) if name in book.chapters]
     book.header = ["generation", "born", "stay", "likeness", *objectives]
     for name in objectives:
         book.chapters[name].header = ["mean", "best"]

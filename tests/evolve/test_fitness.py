@@ -10,10 +10,13 @@ import torch
 
 from core import Request, Settings
 from core.constraints import normalise
+from core.errors import ConceptreeError
 from core.metrics import imagine_word
 from core.prompts import PANEL
+from core.stack.wordbank import WordBank
 from evolve import Run, develop, fitness, mate
-from evolve.fitness import OBJECTIVES, Fitness, evaluate, novelties, novelty, of_run
+from evolve.fitness import OBJECTIVES, Subject, evaluate, measure, novelties, novelty, of_run, register
+from evolve.selection import Fitness
 from tests.families import family
 from tests.stacks import MEMBERS
 
@@ -94,25 +97,24 @@ def test_who_was_learned_before_it_was_measured_lacks_it(tmp_path):
 def test_one_far_from_the_archive_is_more_novel(backbone, pet):
     near = replace(pet, id="near", image_embed=pet.image_embed * 1.001)
     far = replace(pet, id="far", image_embed=-pet.image_embed)
-    place = OBJECTIVES.index("novel")
+    place = list(OBJECTIVES).index("novel")
     close, distant = (evaluate([each], backbone, archive=[pet])[0][place] for each in (near, far))
     assert close == pytest.approx(0, abs=1e-5) and distant == pytest.approx(2, abs=1e-5)
 
 
 @pytest.fixture
-def made_up(backbone, pet, monkeypatch):
-    """Measures what the prior is said to imagine: unit embeddings [templates, seeds, width] by hand, in this order."""
+def made_up(backbone, pet):
+    """Measure given unit embeddings [templates, seeds, width] in place of the prior's, in this order."""
 
-    def measure(*imagined):
-        concepts = [
-            placed(replace(pet, vectors=np.full_like(pet.vectors, number)), str(number), *each.mean((0, 1)).tolist())
-            for number, each in enumerate(imagined)
+    def values(*imagined):
+        concepts = [placed(pet, str(n), *each.mean((0, 1)).tolist()) for n, each in enumerate(imagined)]
+        bank = WordBank(backbone.encode_text, backbone.width)
+        return [
+            dict(zip(OBJECTIVES, measure(Subject(concept, backbone, each[None], bank, concepts)), strict=True))
+            for concept, each in zip(concepts, imagined, strict=True)
         ]
-        looks = lambda _, kind, vectors: imagined[int(vectors[0, 0, 0])][None]  # noqa: E731
-        monkeypatch.setattr(fitness, "imagine_panel", looks)
-        return [dict(zip(OBJECTIVES, values, strict=True)) for values in evaluate(concepts, backbone)]
 
-    return measure
+    return values
 
 
 def texts(backbone, word):
@@ -174,6 +176,18 @@ def test_what_looks_the_same_in_all_prompts_is_more_consistent(made_up):
 def test_fitness_is_deaps_and_maximises():
     better, worse = Fitness((0.5, 0.2, 0.3, 0.9)), Fitness((0.4, 0.2, 0.3, 0.9))
     assert better.dominates(worse) and not worse.dominates(better)
+
+
+def test_a_registered_objective_is_one_more_value(backbone, pet, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitness, "OBJECTIVES", objectives := dict(OBJECTIVES))
+    plain = evaluate([pet], backbone)[0]
+    register("short", lambda subject: -float(np.linalg.norm(subject.concept.vectors)))
+    assert list(objectives) == ["belongs", "differs", "novel", "consistent", "short"]
+    assert evaluate([pet], backbone)[0] == (*plain, pytest.approx(-float(np.linalg.norm(pet.vectors))))
+    assert {each["short"] for each in of_run(family(tmp_path / "pets")).values()} == {None}, "no run stores it"
+    for name in ("short", "rated"):
+        with pytest.raises(ConceptreeError, match=f"the objective '{name}' is registered already"):
+            register(name, lambda subject: 0.0)
 
 
 def test_what_is_measured_does_not_depend_on_the_neighbours(backbone, pet):

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 
 import numpy as np
 import pytest
+from deap import tools
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from evolve.fitness import OBJECTIVES
-from evolve.selection import METHODS, UNRATED, front, mean_ranks, members, parents, survivors
+from evolve.selection import (
+    METHODS,
+    UNRATED,
+    Fitness,
+    Member,
+    SelectionError,
+    front,
+    mean_ranks,
+    members,
+    parents,
+    register,
+    survivors,
+)
 from evolve.toolbox import seeded
 
 SOME = st.integers(1, 13)
-METHOD = st.sampled_from(METHODS)
+METHOD = st.sampled_from([*METHODS, "selSPEA2", "selNSGA3", "selLexicase", "selTournament", "selRandom"])
 
 
 def population(*values, ratings=()):
@@ -107,3 +122,29 @@ def test_deap_draws_by_the_seed_and_leaves_pythons_generator_alone():
     with seeded(1, 3, "parents"):
         other = parents("random", made_up(8, 0), 4, 2)
     assert [ids(family) for family in first] == [ids(family) for family in again] != [ids(family) for family in other]
+
+
+def test_a_registered_method_selects_by_its_name(monkeypatch):
+    everybody = population(0.1, 0.2, 0.3, 0.4, 0.5)
+    register("belongs", lambda individuals, k: sorted(individuals, key=lambda each: -each.values["belongs"])[:k])
+    try:
+        assert ids(survivors("belongs", everybody, 2)) == "ed"
+        chosen = {each.id for family in parents("belongs", everybody, 9, 2) for each in family}
+        assert chosen == set("cde"), "parents are the better half"
+        with pytest.raises(SelectionError, match="'belongs' is registered already"):
+            register("belongs", tools.selBest)
+    finally:
+        del METHODS["belongs"]
+    for unknown in ("belongs", "selNothing", "Logbook"):
+        with pytest.raises(SelectionError, match=f"select = '{unknown}': choose nsga2, tournament, novelty, random or"):
+            survivors(unknown, everybody, 2)
+
+
+def test_members_are_equal_by_id_and_copies_share_all_but_their_fitness():
+    one, other = Member("a", Fitness((0.1, 0.2, 0.3, 0.4, 5.0))), Member("a", Fitness())
+    assert one == other and len({one, other}) == 1 and one != Member("b", one.fitness)
+    twin = copy.deepcopy(one)
+    del twin.fitness.values
+    assert twin == one and one.values["rated"] == 5.0 and not twin.fitness.valid
+    twin.fitness.values = (1.0, 2.0, 3.0, 4.0)
+    assert copy.deepcopy(twin).fitness.values == pickle.loads(pickle.dumps(twin)).fitness.values == (1, 2, 3, 4)

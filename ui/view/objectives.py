@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from evolve.fitness import OBJECTIVES
 from evolve.jobs.evolution import Generation
-from evolve.selection import RATED
+from evolve.selection import RATINGS
 
 COLUMNS = ["generation", "objective", "which", "value"]
 WIDTH, HEIGHT = 150, 130  # of one objective's plot, in pixels
@@ -20,7 +21,7 @@ def table(done: Sequence[Generation]) -> pd.DataFrame:
     """A row for each generation, objective and which: mean or best; of likeness, to be small, the mean alone."""
     rows = []
     for each in done:
-        for name in RATED:
+        for name in (*OBJECTIVES, RATINGS):
             for which, value in each.record.get(name, {}).items():
                 rows.append([each.number, name, which, value])
         if each.record.get("likeness") is not None:
