@@ -21,6 +21,7 @@ from core.wording import counted
 from evolve.family.layout import Layout, layout
 from evolve.store.parts import RunError
 from ui.console import printable
+from ui.labels import BIRTH_COLOURS, BIRTHS
 from ui.sheet import (
     CARD,
     FRAME,
@@ -37,25 +38,6 @@ from ui.sheet import (
     text_length,
 )
 
-# Told apart by those who do not see red or green, too (after Okabe and Ito).
-BIRTHS = {
-    "founder": "#b8860b",
-    "imported": "#c2709b",
-    "mix": "#2f6fa8",
-    "mutate": "#c4561b",
-    "image": "#2a8a6c",
-    "photo": "#7d5ba6",
-    "unknown": "#8f8f8f",
-}
-SAID = {
-    "founder": "founder",
-    "imported": "imported",
-    "mix": "mixed from parents",
-    "mutate": "mutated",
-    "image": "from a picture",
-    "photo": "photograph",
-    "unknown": "not of this run",
-}
 BAND = "#ecebe4"  # behind every other generation
 MOST = 400  # concepts in one picture
 NARROWEST = 10  # concepts in a row before it is broken
@@ -141,7 +123,7 @@ def scene(title: str, graph: nx.DiGraph, pictures: Mapping[str, Image.Image]) ->
     places = layout(graph, columns=max(NARROWEST, isqrt(2 * len(graph))))  # so that a page is about as high as wide
     tops = _tops(places.generations)
     births = [birth for birth in BIRTHS if birth in set(nx.get_node_attributes(graph, "birth").values())]
-    legend = sum(text_length(SAID[birth], SMALL) + 44 for birth in births)
+    legend = sum(text_length(BIRTHS[birth], SMALL) + 44 for birth in births)
     inner = max(places.width * STEP, legend - GUTTER, 3 * STEP)
     page = Scene(round(2 * MARGIN + GUTTER + inner), tops[-1] + HIGH + 2 * MARGIN, title)
     _add_frame(page, graph, places, tops, births)
@@ -170,9 +152,9 @@ def _add_frame(page: Scene, graph: nx.DiGraph, places: Layout, tops: Sequence[in
     page.shapes.append(Text(MARGIN, MARGIN + TITLE / 2, cut(page.title, room, TITLE), TITLE))
     x, y = float(MARGIN), MARGIN + TITLE + 24
     for birth in births:
-        page.shapes.append(Box(x, y - 7, 14, 14, CARD, BIRTHS[birth], 4, 3))
-        page.shapes.append(Text(x + 22, y, SAID[birth], SMALL, GREY))
-        x += 44 + text_length(SAID[birth], SMALL)
+        page.shapes.append(Box(x, y - 7, 14, 14, CARD, BIRTH_COLOURS[birth], 4, 3))
+        page.shapes.append(Text(x + 22, y, BIRTHS[birth], SMALL, GREY))
+        x += 44 + text_length(BIRTHS[birth], SMALL)
     for number, generation in enumerate(dict.fromkeys(places.generations)):
         rows = [row for row, each in enumerate(places.generations) if each == generation]
         top, bottom = tops[rows[0]] - 22, tops[rows[-1]] + HIGH + 22
@@ -238,14 +220,14 @@ def _curve(start: Point, stops: Sequence[Point], data: Mapping[str, Any]) -> Cur
         half = (y + to_y) / 2
         beziers.append(((x, half), (to_x, half), (to_x, to_y)))
         x, y = to_x, to_y
-    return Curve(start, beziers, _pale(BIRTHS[data["kind"]]), THIN + (THICK - THIN) * data["weight"])
+    return Curve(start, beziers, _pale(BIRTH_COLOURS[data["kind"]]), THIN + (THICK - THIN) * data["weight"])
 
 
 def _add_card(page: Scene, x: float, y: float, data: Mapping[str, str], picture: Image.Image | None) -> None:
-    colour = BIRTHS[data["birth"]]
+    colour = BIRTH_COLOURS[data["birth"]]
     page.shapes.append(Box(x, y, WIDE, HIGH, CARD, colour, 8, 3))
     if picture is not None:
-        page.shapes.append(Framed(x + PAD, y + PAD, picture, f"{data['name']}, {SAID[data['birth']]}"))
+        page.shapes.append(Framed(x + PAD, y + PAD, picture, f"{data['name']}, {BIRTHS[data['birth']]}"))
     else:
         page.shapes.append(Box(x + PAD, y + PAD, PICTURE, PICTURE, PAPER, FRAME, 4))
         said = (

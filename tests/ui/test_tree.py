@@ -13,12 +13,11 @@ import pytest
 from PIL import Image
 
 from core.errors import ConceptreeError
+from ui.labels import BIRTH_COLOURS, BIRTHS
 from ui.tree import (
-    BIRTHS,
     HIGH,
     MOST,
     PICTURE,
-    SAID,
     STEP,
     THICK,
     THIN,
@@ -140,12 +139,12 @@ def test_weights_are_short(weight, said):
 
 def test_the_legend_names_the_births_that_there_are():
     texts = {text.text for text in of_kind(scene("pet", small(), {}), Text)}
-    assert set(SAID.values()) - texts == {SAID["photo"], SAID["imported"]}
+    assert set(BIRTHS.values()) - texts == {BIRTHS["photo"], BIRTHS["imported"]}
     graph = nx.DiGraph()
     add(graph, "a", 0)
     texts = {text.text for text in of_kind(scene("pet", graph, {}), Text)}
-    assert SAID["founder"] in texts and SAID["mix"] not in texts and "1 concept" in texts
-    assert len(set(BIRTHS.values())) == len(BIRTHS)
+    assert BIRTHS["founder"] in texts and BIRTHS["mix"] not in texts and "1 concept" in texts
+    assert len(set(BIRTH_COLOURS.values())) == len(BIRTH_COLOURS)
 
 
 @pytest.mark.parametrize("seed", range(4))

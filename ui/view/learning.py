@@ -7,20 +7,14 @@ import streamlit as st
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.job import Job, Status
+from ui.labels import RESULTS
 from ui.view import links
 from ui.view.text import left, plain, shortened
-
-WHAT = {
-    "seed": ("founder", "founders"),
-    "breed": ("child", "children"),
-    "vary": ("variation", "variations"),
-    "evolve": ("generation", "generations"),
-}
 
 
 def what(job: Job) -> str:
     """`6 founders`, `2 children`, as far as the plan can be read."""
-    one, several = WHAT.get(job.command, ("concept", "concepts"))
+    one, several = RESULTS.get(job.command, ("concept", "concepts"))
     requests = job.plan.get("requests")
     numbers = [
         job.plan.get("count"),
@@ -48,7 +42,7 @@ def one(job: Job, number: int) -> str:
 
 
 def _one(job: Job) -> str:
-    return WHAT.get(job.command, ("concept", ""))[0]
+    return RESULTS.get(job.command, ("concept", ""))[0]
 
 
 def told(job: Job, status: Status) -> str:

@@ -15,7 +15,7 @@ from evolve.family.focus import Focus, focus, folded
 from evolve.family.layout import layout
 from evolve.family.lineage import ABSENT, members
 from evolve.store.run import Entry, Photo
-from ui.tree import SAID
+from ui.labels import BIRTHS
 from ui.view import links
 from ui.view.store import Opened
 
@@ -102,10 +102,10 @@ def _node(
             "says": f"{counted(data['count'], 'more concept')} {whose}: click to see them",
         }
     parents = sorted(found.graph.in_edges(node, data=True), key=lambda edge: -edge[2]["weight"])
-    lines = [data["name"], SAID[data["birth"]]]
+    lines = [data["name"], BIRTHS[data["birth"]]]
     shares = [f"{d['weight']:.0%} {found.graph.nodes[parent]['name']}" for parent, _, d in parents]
     if entry:
-        lines[1] = f"generation {entry.generation}, {SAID[entry.birth]}"
+        lines[1] = f"generation {entry.generation}, {BIRTHS[entry.birth]}"
         pictures = found.drawings.get(node)
         about["picture"] = links.picture(found.run.folder.name, pictures[0], SIDE) if pictures else ""
         about |= {"favourite": entry.note.favourite, "rating": entry.note.rating, "hidden": entry.note.hidden}

@@ -97,7 +97,7 @@ def test_parents_stand_there_with_their_shares(run, ids):
 def test_negatives_stand_there_with_their_steps_and_who_named_them(run, ids):
     (table,) = tables(shown(ids["a"], CAME))
     assert table["word"] == ["cat", "dog"] and table["since step"] == [0, 5]
-    assert table["named by"] == ["asked for", "question answerer"]
+    assert table["named by"] == ["given at the start", "question answerer"]
     assert table["note"] == ["", "'boeing' does not push"]
 
 

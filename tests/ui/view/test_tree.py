@@ -99,7 +99,7 @@ def test_a_photograph_stands_in_the_tree_with_its_picture(run, ids):
 
 def test_who_selects_one_concept_sees_what_it_is(run, ids, names):
     app = select(tree(), ids["e"])
-    assert names["e"] in text(app) and "Mixed from parents, generation 1" in text(app)
+    assert names["e"] in text(app) and "Child, generation 1" in text(app)
     labels = [button.label for button in app.button]
     assert f"75% {names['a']}" in labels and f"25% {names['b']}" in labels
     assert "not cat, dog" in text(app)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve.store.run import Entry
+from ui.labels import BIRTHS
 from ui.view import damage, links, store, undo
 from ui.view.screens import drawings, opinion, origin
 from ui.view.store import Opened
@@ -49,7 +50,7 @@ def _head(found: Opened, entry: Entry) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="concept.head"):
         st.title(plain(entry.name), anchor=False, width="content")
         of = f"style of {entry.category}" if entry.kind == "style" else entry.category
-        told = [of, origin.BIRTHS[entry.birth], f"generation {entry.generation}"]
+        told = [of, BIRTHS[entry.birth], f"generation {entry.generation}"]
         if entry.born != entry.name:
             told.append(f"born as {entry.born}")
         if entry.note.hidden:

@@ -13,6 +13,7 @@ from evolve.jobs.evolution import USER, Generation, asked_of, awaits_choice, cho
 from evolve.jobs.job import Job, Status, job_named, new_job
 from evolve.store.rows import Entry
 from ui.evolve import COMMAND, plan_evolution
+from ui.labels import METHODS
 from ui.view import damage, learning, links, model, objectives, processes, store, undo
 from ui.view.cards import Card, cards
 from ui.view.described import described
@@ -23,14 +24,6 @@ from ui.view.text import plain
 EVERY = 2.0  # seconds between two looks at an evolution that is learned
 SIDE, HEIGHT = 104, 300  # of a card and of a grid of them, in pixels
 MOST = 200  # cards that parents are chosen among: the newest
-SELECT = {"tournament": "Fitness", "nsga2": "Trade-offs", "novelty": "Novelty", USER: "I choose", "random": "Chance"}
-EXPLAINED = {
-    "nsga2": "Whoever is better in one respect and not worse in the others has children and stays (NSGA-II).",
-    "novelty": "Whoever is unlike all others, as long as it belongs to the category.",
-    "tournament": "Whoever is best by its mean rank over all objectives.",
-    USER: "You choose the parents of each generation; it waits for you in between.",
-    "random": "By chance: what all other ways have to be better than.",
-}
 
 
 def show() -> None:
@@ -75,20 +68,20 @@ def _called(job: Job) -> str:
         asked = asked_of(job)
     except ConceptreeError:
         return job.name
-    return f"{job.name}: {SELECT[asked.select]}, {counted(asked.generations, 'generation')}"
+    return f"{job.name}: {METHODS[asked.select][0]}, {counted(asked.generations, 'generation')}"
 
 
 def _ask(found: Opened) -> None:
     """What shall evolve and how; what is wrong with it is said beside the button."""
     select = st.segmented_control(
         "Who has children, and who stays",
-        list(SELECT),
-        format_func=SELECT.get,
+        list(METHODS),
+        format_func=lambda method: METHODS[method][0],
         default="tournament",
         required=True,
         key="evolve.select",
     )
-    st.caption(EXPLAINED[select])
+    st.caption(METHODS[select][1])
     left, middle, right = st.columns(3)
     numbers = {
         "generations": left.number_input("Generations", 1, 10_000, 5, key="evolve.generations"),

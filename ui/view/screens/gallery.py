@@ -13,6 +13,7 @@ from core.wording import counted
 from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.store.run import Drawing, Entry
+from ui.labels import BIRTHS
 from ui.view import damage, links, store, undo
 from ui.view.cards import Card, cards, choose
 from ui.view.described import described
@@ -28,13 +29,6 @@ MOST = 1000  # cards; more are no longer fluid
 SORTS = ("newest", "oldest", "name", "generation", "rating")
 SHOWN = {"concepts": "Concepts", "drawings": "Drawings"}
 FLAGS = {"favourites": "Favourites", "rated": "Rated", "hidden": "Hidden too"}
-BIRTHS = {
-    "founder": "Founders",
-    "imported": "Imported",
-    "mix": "Children",
-    "mutate": "Variations",
-    "image": "Children of pictures",
-}
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,9 @@ def _filters(runs: Sequence[Opened]) -> dict[str, Any]:
         )
         with st.popover("More", icon=":material/filter_list:", key="gallery.more"):
             wanted = st.pills("Generations", generations, selection_mode="multi", key="gallery.generations")
-            born = st.pills("Born as", births, format_func=BIRTHS.get, selection_mode="multi", key="gallery.births")
+            born = st.pills(
+                "Birth", births, format_func=BIRTHS.__getitem__, selection_mode="multi", key="gallery.births"
+            )
             prompt = st.selectbox(
                 "Prompt",
                 ["", *prompts],

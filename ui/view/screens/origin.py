@@ -10,9 +10,9 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from evolve import Individual, Run
-from evolve.fitness import of_run
+from evolve import Individual, Run, fitness
 from evolve.store.run import Descent, Entry
+from ui.labels import NAMED_BY, OBJECTIVES
 from ui.pictures import is_whole
 from ui.view import curves, kin, links, model, nearness, store
 from ui.view.described import described
@@ -22,21 +22,7 @@ from ui.view.text import plain, shortened
 
 SMALL = 96  # pixels
 RELATIVES, LINKS = 6, 24  # at most
-BY = {"vqa": "question answerer", "user": "a person", "request": "asked for", "vocabulary": "the vocabulary"}
-BIRTHS = {
-    "founder": "founder",
-    "imported": "imported",
-    "mix": "child",
-    "mutate": "variation",
-    "image": "child of pictures",
-}
 TABS = ("How it came to be", "Curves", "Nearest", "Scores and settings")
-OBJECTIVES = {
-    "belongs": "how much it is of its category",
-    "differs": "that, minus its likeness to the nearest known member",
-    "novel": "its distance to the nearest other concepts",
-    "consistent": "whether it looks the same in different prompts",
-}
 
 
 def show(found: Opened, entry: Entry) -> None:
@@ -80,7 +66,7 @@ def _came(found: Opened, entry: Entry, each: Individual) -> None:
         rows = {
             "word": [n.word for n in negatives],
             "since step": [n.step for n in negatives],
-            "named by": [BY.get(n.by, n.by) for n in negatives],
+            "named by": [NAMED_BY.get(n.by, n.by) for n in negatives],
             "note": [n.note for n in negatives],
         }
         st.dataframe(pd.DataFrame(rows), hide_index=True, height="content" if len(negatives) < 8 else 290)
@@ -203,7 +189,7 @@ def _scores(found: Opened, entry: Entry, each: Individual) -> None:
             with st.spinner("Measuring …"):
                 values = _fitness(found.run, each)
             _pairs([(name, f"{value:.3f}") for name, value in values.items()])
-            st.caption("; ".join(f"{name}: {what}" for name, what in OBJECTIVES.items()) + ".")
+            st.caption("; ".join(f"{name}: {OBJECTIVES[name]}" for name in values) + ".")
         except ConceptreeError as error:
             st.error(plain(str(error)), icon=":material/error:")
     with right:
@@ -225,9 +211,13 @@ def _scores(found: Opened, entry: Entry, each: Individual) -> None:
 
 def _fitness(run: Run, each: Individual) -> dict[str, float]:
     """As it is stored, or measured now if the concept was learned by a version that did not measure all of it."""
-    stored = of_run(run, {each.id}).get(each.id, {})
+    stored = fitness.of_run(run, {each.id}).get(each.id, {})
     known = {name: value for name, value in stored.items() if value is not None}
-    return known if len(known) == len(OBJECTIVES) else nearness.fitness(model.backbone(run), each, run.image_embeds())
+    return (
+        known
+        if len(known) == len(fitness.OBJECTIVES)
+        else nearness.fitness(model.backbone(run), each, run.image_embeds())
+    )
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve.store.run import Entry
-from ui.tree import SAID
+from ui.labels import BIRTHS
 from ui.view import links, store, undo
 from ui.view.parents import choose, parents_of
 from ui.view.screens import breed
@@ -28,7 +28,7 @@ def concept(found: Opened, each: Entry) -> None:
         else:
             st.caption("There is no drawing of it.")
     with right:
-        st.markdown(f"**{name}**  \n{SAID[each.birth].capitalize()}, generation {each.generation}")
+        st.markdown(f"**{name}**  \n{BIRTHS[each.birth].capitalize()}, generation {each.generation}")
         links.to("concept", "Open", icon=":material/open_in_full:", run=run, concept=id_)
     with st.container(horizontal=True, vertical_alignment="center"):
         key = f"tree.stars.{run}.{id_}"
@@ -95,7 +95,7 @@ def stranger(found: Opened, id_: str) -> None:
     photo = found.run.photos().get(id_)
     if photo:
         st.image(links.photo(run, id_, 128), width=128, alt=f"the photograph {photo.label}")
-    st.markdown(f"**{plain(about['name'])}**  \n{SAID[about['birth']].capitalize()}")
+    st.markdown(f"**{plain(about['name'])}**  \n{BIRTHS[about['birth']].capitalize()}")
     if about.get("run"):
         links.to("tree", f"It lives in the run {plain(about['run'])}", icon=":material/account_tree:", run=about["run"])
     children = [found.graph.nodes[child]["name"] for child in found.graph.succ[id_]]

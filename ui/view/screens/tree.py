@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.wording import counted
 from evolve.family.focus import MOST
-from ui.tree import BIRTHS, SAID
+from ui.labels import BIRTH_COLOURS, BIRTHS
 from ui.view import kin, links, store, undo
 from ui.view.family import family
 from ui.view.parents import follow, parents_of, photos_of
@@ -126,7 +126,9 @@ def told(drawn: Scene, found: Opened, state: State) -> dict[str, Any]:
         "edges": drawn.edges,
         "rows": drawn.rows,
         "places": {each["id"]: (each["x"], each["y"]) for each in drawn.nodes},
-        "births": [{"birth": b, "colour": colour, "label": SAID[b]} for b, colour in BIRTHS.items() if b in there],
+        "births": [
+            {"birth": b, "colour": colour, "label": BIRTHS[b]} for b, colour in BIRTH_COLOURS.items() if b in there
+        ],
         "born": [each.id for each in found.entries if each.id not in (state.known or ())],
         "selected": state.selected,
         "turn": state.turn,
@@ -195,7 +197,7 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
         {
             "Name": each.name,
             "Generation": each.generation,
-            "Born": SAID[each.birth],
+            "Born": BIRTHS[each.birth],
             "Parents": ", ".join(names.get(parent.id, parent.brief) for parent in each.parents),
             "Rating": each.note.rating,
             "Favourite": each.note.favourite,

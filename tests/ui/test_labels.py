@@ -1,0 +1,17 @@
+"""Whatever a page or a command names has its words."""
+
+from __future__ import annotations
+
+from evolve.jobs.evolution import USER
+from evolve.selection import METHODS, RATED
+from ui import labels
+
+
+def test_every_method_and_every_objective_has_a_label():
+    assert set(labels.METHODS) == {*METHODS, USER} and set(labels.OBJECTIVES) == set(RATED)
+
+
+def test_every_birth_has_a_label_and_a_colour_of_its_own():
+    assert labels.BIRTHS.keys() == labels.BIRTH_COLOURS.keys()
+    for table in (labels.BIRTHS, labels.BIRTH_COLOURS):
+        assert len(set(table.values())) == len(table)

@@ -1,0 +1,68 @@
+"""What people read for the short names in the code: one table each for commands, pictures and pages."""
+
+from __future__ import annotations
+
+# How a concept came to be, see `Entry.birth`; the last two are parents that are no concepts of the run.
+BIRTHS = {
+    "founder": "founder",
+    "imported": "imported",
+    "mix": "child",
+    "mutate": "variation",
+    "image": "child of pictures",
+    "photo": "photograph",
+    "unknown": "outside this run",
+}
+# Okabe and Ito's colours, darkened: people who do not see red or green can tell them apart.
+BIRTH_COLOURS = {
+    "founder": "#b8860b",
+    "imported": "#c2709b",
+    "mix": "#2f6fa8",
+    "mutate": "#c4561b",
+    "image": "#2a8a6c",
+    "photo": "#7d5ba6",
+    "unknown": "#8f8f8f",
+}
+
+# What each kind of job makes: one, and several.
+RESULTS = {
+    "seed": ("founder", "founders"),
+    "breed": ("child", "children"),
+    "vary": ("variation", "variations"),
+    "evolve": ("generation", "generations"),
+}
+# States of a job, see `evolve.jobs.job.Status`; "starting" is a process that has not reached its job yet.
+STATES = {
+    "waiting": "not started",
+    "starting": "starting",
+    "working": "learning",
+    "paused": "waits for your choice",
+    "stopped": "stopped",
+    "failed": "failed",
+    "killed": "interrupted",
+    "finished": "finished",
+}
+
+# Selection methods of an evolution: name, explanation.
+METHODS = {
+    "tournament": ("Fitness", "The best mean rank over all objectives wins."),
+    "nsga2": ("Trade-offs", "Pareto selection (NSGA-II): better in one objective and not worse in the others wins."),
+    "novelty": ("Novelty", "The concept least like all others wins, if it belongs to the category."),
+    "user": ("I choose", "You choose the parents of each generation; the job waits for you in between."),
+    "random": ("Random", "Parents are drawn at random: a baseline for the other methods."),
+}
+# Objectives of fitness, each to be maximised.
+OBJECTIVES = {
+    "belongs": "similarity to the category",
+    "differs": "that, minus the similarity to the nearest known member",
+    "novel": "mean distance to the nearest concepts of the run",
+    "consistent": "similarity of its images in different prompts",
+    "rated": "your rating",
+}
+
+# Sources of a negative; any other is the name of the model that proposed it.
+NAMED_BY = {
+    "request": "given at the start",
+    "user": "you",
+    "vqa": "question answerer",
+    "vocabulary": "nearest known word",
+}
