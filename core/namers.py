@@ -1,9 +1,13 @@
 """Models that look at a drawing and name what it shows: namers for `core.negatives`.
 
-A namer is a plain function, with attributes if it likes: `name`, which negatives bear as their `by`, and
-`identity`, a text that differs where its answers would (else the name stands for it). A concept whose negatives it
-names has that in its id. A third, `where`, finds the same model again; it is asked a person's own `question` where it
-has one.
+A namer is an object with `name`, `identity` and a call (see `core.negatives.Namer`). `from_function` makes one of a
+plain function, which is all that a new kind of namer needs:
+
+    @from_function
+    def colours(images, question):
+        return [[("red", 0.9), ("blue", 0.1)] for image in images]
+
+    ConceptLab(stack, namer=colours).run([Request("pet", schedule="adaptive")])
 """
 
 from __future__ import annotations
@@ -12,27 +16,133 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL.Image import Image
 from safetensors import SafetensorError
 
 from core.constraints import normalise
-from core.errors import ConceptreeError
+from core.errors import ConceptreeError, StackError
 from core.negatives import Answer, Namer
 from core.prompts import PORTRAIT
 from core.stack import hub
 from core.stack.fingerprint import content_hash
+from core.stack.hub import BLIP2
 from core.stack.loading import load_failure, quietly
 from core.stack.offload import Turns
+from core.stack.protocols import Draws
 
-BLIP2 = "Salesforce/blip2-flan-t5-xl"  # what the authors asked
+__all__ = [
+    "BLIP2",
+    "FunctionNamer",
+    "NamerError",
+    "asking",
+    "canned_namer",
+    "from_function",
+    "namer_of",
+    "naming",
+    "nearest_namer",
+    "to_remember",
+    "vqa_namer",
+    "vqa_namer_for",
+    "where_of",
+]
+
 _IMAGES_AT_ONCE = 8
+Answers = list[list[Answer]]
 
 
 class NamerError(ConceptreeError):
-    """A visual question answering model cannot be used."""
+    """A visual question answering (VQA) model cannot be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionNamer:
+    """A namer made of a function `(images, question) -> answers to each image, best first`.
+
+    where: the folder or id that finds the same model again; "" for a namer that only this process has.
+    question: a person's own, which it asks instead of the published one; "" for none.
+    """
+
+    function: Callable[[Sequence[Image], str], Answers]
+    name: str
+    identity: str
+    where: str = ""
+    question: str = ""
+
+    def __call__(self, images: Sequence[Image], question: str) -> Answers:
+        return self.function(images, self.question or question)
+
+
+def from_function(
+    function: Callable[[Sequence[Image], str], Answers], name: str = "", identity: str = ""
+) -> FunctionNamer:
+    """A namer of a plain function; also a decorator.
+
+    name: by default the function's. identity: by default the name. Give one that changes with the answers, such as
+    the version of the model that the function calls.
+    """
+    name = name or function.__name__
+    return FunctionNamer(function, name, identity or name)
+
+
+def where_of(namer: Namer | None) -> str:
+    """The folder or id that finds the namer's model again; "" if there is none."""
+    return namer.where if isinstance(namer, FunctionNamer) else ""
+
+
+def namer_of(stack: Draws, vlm: str | None = None, question: str | None = None) -> FunctionNamer | None:
+    """The VQA model that proposes negatives: `vlm`, a folder or an id, or by default the stack's own.
+
+    A stack's own is the one in its folder `vqa/` or, for a stack from the hub, BLIP-2. None if there is none, if the
+    stack cannot draw, or if vlm is "none": then the stack's vocabulary proposes negatives. question: a person's own
+    instead of the published one.
+
+    Raises:
+        NamerError: the model cannot be used, or there is a question but no model to ask.
+        StackError: vlm is given, but the stack cannot draw what it should look at.
+    """
+    if vlm is None and stack.draws:
+        vlm = stack.question_answerer or None
+    if vlm in (None, "none"):
+        if question:
+            raise NamerError(f"question = {question!r}: no VQA model is configured; choose one with --vlm")
+        return None
+    if not stack.draws:
+        raise StackError(f"the stack {stack.version} cannot draw, so {vlm!r} has no pictures to look at: --vlm none")
+    folder = Path(vlm).expanduser()
+    changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
+    try:
+        namer = _kept(vlm, changed, stack)
+    except NamerError as error:
+        raise NamerError(f"{error}; or --vlm none, for words of the stack's vocabulary") from error
+    return asking(namer, question) if question else namer
+
+
+def to_remember(stack: Draws, namer: Namer | None, asked: dict[str, str]) -> dict[str, str]:
+    """The arguments of `namer_of` that find the same namer again; the stack's own needs none."""
+    where, own = where_of(namer), stack.question_answerer
+    if not where or (Path(own).is_dir() and Path(where) == Path(own).resolve()):
+        return asked
+    return {**asked, "vlm": where}
+
+
+def vqa_namer_for(stack: Draws, where: str) -> FunctionNamer:
+    """`vqa_namer` on the stack's device and in its precision; where the stack's parts take turns on the device, so
+    does the namer.
+    """
+    make_room = stack.rest if stack.offloads else None
+    return vqa_namer(where, stack.device, dtype=stack.dtype, make_room=make_room)
+
+
+@lru_cache(maxsize=2)
+def _kept(where: str, changed: int, stack: Draws) -> FunctionNamer:
+    """`vqa_namer_for`, loaded once. changed: when the folder changed."""
+    return vqa_namer_for(stack, where)
 
 
 def vqa_namer(
@@ -44,15 +154,15 @@ def vqa_namer(
     dtype: torch.dtype = torch.float32,
     sampling: bool = False,
     make_room: Callable[[], None] | None = None,
-) -> Namer:
+) -> FunctionNamer:
     """A model of transformers that answers questions about pictures, by folder or as ORG/NAME[@REVISION].
 
-    Understood: classifiers (ViLT), BLIP and BLIP-2, and whatever transformers calls image-text-to-text. Several answers
-    come from class scores or beams, with their probability, or with `sampling` from so many tries, with their share of
-    them. make_room: what to do before each question, for a model that shall be on the device only while it answers.
+    Supported: classifiers (ViLT), BLIP, BLIP-2, and models that transformers calls image-text-to-text. Several answers
+    come from class scores or beams, with their probability; with `sampling` from that many samples, with their share.
+    make_room: called before each question; the model is then on the device only while it answers.
 
     Raises:
-        NamerError: it is not there, not whole, damaged, or no such model; or it wants to run code of its own.
+        NamerError: the model is missing, incomplete or damaged, is of another kind, or needs code of its own.
     """
     device = torch.device(device)
     try:
@@ -71,7 +181,7 @@ def vqa_namer(
         model.to(device)
     ask = _classified if not hasattr(model, "generate") else _sampled if sampling else _generated
 
-    def namer(images: list[Any], question: str) -> list[list[Answer]]:
+    def answered(images: Sequence[Image], question: str) -> Answers:
         if not images:
             return []
         if make_room and turns:
@@ -86,83 +196,59 @@ def vqa_namer(
                 turns.clear()
 
     how = "sampled answers" if ask is _sampled else "answers"
-    namer.name = folder.name if Path(where).is_dir() else str(where).split("@")[0].split("/")[-1]  # type: ignore[attr-defined]
-    namer.identity = f"{content_hash({'vqa': folder})}, {answers} {how}"  # type: ignore[attr-defined]
-    namer.where = place.where  # type: ignore[attr-defined]
-    return namer
+    name = folder.name if Path(where).is_dir() else str(where).split("@")[0].split("/")[-1]
+    return FunctionNamer(answered, name, f"{content_hash({'vqa': folder})}, {answers} {how}", place.where)
 
 
-def asking(namer: Namer, question: str) -> Namer:
-    """A namer that asks a person's own question instead of the published one."""
+def asking(namer: Namer, question: str) -> FunctionNamer:
+    """The namer with a person's own question instead of the published one."""
     if not question.strip():
         raise NamerError("the question is empty: ask something, such as 'What animal is this?'")
-
-    def asked(images: list[Any], published: str) -> list[list[Answer]]:
-        return namer(images, question)
-
-    asked.name = name_of(namer)  # type: ignore[attr-defined]
-    asked.where = getattr(namer, "where", None)  # type: ignore[attr-defined]
-    asked.question = question  # type: ignore[attr-defined]
-    asked.identity = f"{getattr(namer, 'identity', None) or name_of(namer)}, asked {question!r}"  # type: ignore[attr-defined]
-    return asked
+    return FunctionNamer(namer, namer.name, f"{namer.identity}, asked {question!r}", where_of(namer), question)
 
 
-def nearest_namer(backbone: Any, words: Sequence[str], answers: int = 5) -> Namer:
-    """Instead of such a model: the words whose text embedding is nearest to the drawing in the stack's own
-    CLIP.
-    """
+def nearest_namer(stack: Draws, words: Sequence[str], answers: int = 5) -> FunctionNamer:
+    """The words whose text embedding is nearest to the drawing in the stack's own CLIP, instead of a VQA model."""
     with torch.no_grad():
-        texts = normalise(backbone.encode_text([PORTRAIT.format(word) for word in words]))
+        texts = normalise(stack.encode_text([PORTRAIT.format(word) for word in words]))
 
-    def namer(images: list[Any], question: str) -> list[list[Answer]]:
+    def answered(images: Sequence[Image], question: str) -> Answers:
         if not images:
             return []
         with torch.no_grad():
-            similarity = normalise(backbone.encode_images(images)) @ texts.T
+            similarity = normalise(stack.encode_images(images)) @ texts.T
         values, places = similarity.topk(min(answers, len(words)), dim=-1)
         return [
             [(words[place], value) for place, value in zip(*row, strict=True)]
             for row in zip(places.tolist(), values.tolist(), strict=True)
         ]
 
-    namer.name = "nearest word"  # type: ignore[attr-defined]
-    namer.identity = _text_hash(["nearest word", answers, *words])  # type: ignore[attr-defined]
-    return namer
+    return FunctionNamer(answered, "nearest word", _text_hash(["nearest word", answers, *words]))
 
 
-def canned_namer(*answers: Sequence[str]) -> Namer:
-    """Answers given beforehand, one list for each image asked about; the last one repeats. For tests and for
-    people.
-    """
+def canned_namer(*answers: Sequence[str]) -> FunctionNamer:
+    """Fixed answers, one list for each image asked about; the last list repeats. For tests and for people."""
     queue = [list(each) for each in answers]
 
-    def namer(images: list[Any], question: str) -> list[list[Answer]]:
+    def answered(images: Sequence[Image], question: str) -> Answers:
         given = [queue.pop(0) if len(queue) > 1 else queue[0] for _ in images]
         return [[(word, 1.0 / (rank + 1)) for rank, word in enumerate(words)] for words in given]
 
-    namer.name = "canned"  # type: ignore[attr-defined]
-    namer.identity = _text_hash(["canned", *queue])  # type: ignore[attr-defined]
-    return namer
+    return FunctionNamer(answered, "canned", _text_hash(["canned", *queue]))
 
 
-def name_of(namer: Namer) -> str:
-    """What a negative's `by` says of a namer."""
-    return str(getattr(namer, "name", None) or getattr(namer, "__name__", "namer"))
+def naming(stack: Draws, namer: Namer | None, images: int, words: Sequence[str]) -> str:
+    """Twelve hex digits: what adaptive negatives depend on, apart from the request and the parts that learn.
 
-
-def naming(backbone: Any, namer: Namer | None, images: int, words: Sequence[str]) -> str:
-    """Twelve hex digits that tell what adaptive negatives depend on beside the request and what learns on the stack.
-
-    That is: the namer and what draws the `images` pictures of each question for it, and the `words` of the vocabulary,
-    which name where there is no namer or where its answers do not push.
+    These are the namer, the parts that draw the `images` pictures of each question, and the `words` of the
+    vocabulary, which are proposed if there is no namer or if its answers do not push.
     """
     if namer is None:
         return _text_hash(["vocabulary", *words])
-    identity = getattr(namer, "identity", None) or name_of(namer)
-    return _text_hash([identity, images, backbone.drawing_fingerprint, *words])
+    return _text_hash([namer.identity, images, stack.drawing_fingerprint, *words])
 
 
-def _text_hash(parts: Sequence[Any]) -> str:
+def _text_hash(parts: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
@@ -198,7 +284,7 @@ def _loaded(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     return model.eval().requires_grad_(False), processor
 
 
-def _classified(model: Any, processor: Any, images: list[Any], question: str, answers: int) -> list[list[Answer]]:
+def _classified(model: Any, processor: Any, images: Sequence[Image], question: str, answers: int) -> Answers:
     inputs = processor(images=images, text=[question] * len(images), return_tensors="pt", padding=True)
     scores = model(**inputs.to(model.device, model.dtype)).logits.float().softmax(-1)
     values, places = scores.topk(min(answers, scores.shape[-1]), dim=-1)
@@ -209,7 +295,7 @@ def _classified(model: Any, processor: Any, images: list[Any], question: str, an
     ]
 
 
-def _generated(model: Any, processor: Any, images: list[Any], question: str, answers: int) -> list[list[Answer]]:
+def _generated(model: Any, processor: Any, images: Sequence[Image], question: str, answers: int) -> Answers:
     beams = {"num_beams": answers, "num_return_sequences": answers} if answers > 1 else {}
     texts, scores = _written(model, processor, images, question, do_sample=False, **beams)
     ranks = scores.exp().tolist() if scores is not None else [1.0] * len(texts)
@@ -218,7 +304,7 @@ def _generated(model: Any, processor: Any, images: list[Any], question: str, ans
     return [_distinct(pairs[i * each : (i + 1) * each]) for i in range(len(images))]
 
 
-def _sampled(model: Any, processor: Any, images: list[Any], question: str, answers: int) -> list[list[Answer]]:
+def _sampled(model: Any, processor: Any, images: Sequence[Image], question: str, answers: int) -> Answers:
     """Each picture by itself and from the same seed, so that its answers do not depend on what else is asked about."""
     found = []
     for image in images:
@@ -231,7 +317,7 @@ def _sampled(model: Any, processor: Any, images: list[Any], question: str, answe
 
 
 def _written(
-    model: Any, processor: Any, images: list[Any], question: str, **how: Any
+    model: Any, processor: Any, images: Sequence[Image], question: str, **how: Any
 ) -> tuple[list[str], torch.Tensor | None]:
     """(answers to the images in their order, several to each, and the scores of beams)"""
     inputs = _read(processor, images, question).to(model.device, model.dtype)
@@ -244,7 +330,7 @@ def _written(
     return [text.strip() for text in texts], getattr(out, "sequences_scores", None)
 
 
-def _read(processor: Any, images: list[Any], question: str) -> Any:
+def _read(processor: Any, images: Sequence[Image], question: str) -> Any:
     """Pictures and the question as a model reads them: as a chat, for those that are used to chats, or else the bare
     question, as the authors asked BLIP-2.
     """

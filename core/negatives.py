@@ -1,12 +1,8 @@
 """Which word becomes the next negative constraint (arXiv 2308.02669 §4.2 and its limitation in §6).
 
-A namer looks at drawings and answers a question about them; it is a plain function:
-
-    namer(images: list[PIL.Image], question: str) -> list[list[tuple[answer, score]]]
-
-one list for each image, best first. Models that answer are in core/namers.py. What is done with the answers
-is here: the paper's way (`first_answer`), and a way that copes with the answers that do not serve — repeats,
-the category's own name, and words too special to push ("boeing 747").
+A namer looks at drawings and answers a question about them (`Namer`; models are in core/namers.py). This file chooses
+among the answers: the paper's way (`first_answer`), or a way that copes with useless answers (`ranked_answer`):
+repeats, the category's own name, and words too specific to push ("boeing 747").
 """
 
 from __future__ import annotations
@@ -14,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from core.concept import LONGEST_WORD
 
-Answer = tuple[str, float]
-Namer = Callable[[list[Any], str], list[list[Answer]]]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Answer = tuple[str, float]  # with its score
 Measure = Callable[[Sequence[str]], list[float]]
 
 _LEAD = re.compile(
@@ -47,6 +45,20 @@ _SYNONYMS = {
     "painting": ("art", "picture", "style", "art style"),
     "art": ("painting", "picture", "style", "art style"),
 }  # fmt: skip
+
+
+class Namer(Protocol):
+    """Looks at drawings and answers a question about them: answers to each image, best first."""
+
+    @property
+    def name(self) -> str:
+        """The `by` of the negatives that it proposes."""
+
+    @property
+    def identity(self) -> str:
+        """A text that differs if the answers would; part of the ids of concepts whose negatives it proposes."""
+
+    def __call__(self, images: Sequence[Image], question: str, /) -> list[list[Answer]]: ...
 
 
 @dataclass(frozen=True)

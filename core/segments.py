@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.concept import Measurement, Negative, Request
 from core.metrics import imagine_panel, nearest_words, similarities, word_similarity
-from core.namers import name_of, naming
+from core.namers import naming
 from core.negatives import Answer, Choice, Namer, first_answer, ranked_answer
 from core.prompts import drawn_for_question, question
 from core.review import Decision, Proposal, Review, ask
@@ -256,7 +256,7 @@ class Looker:
             return Choice(learner.pool[0]), "request"
         if answers is None:
             return Choice(None), ""
-        by = name_of(self.namer) if self.namer else "vocabulary"
+        by = self.namer.name if self.namer else "vocabulary"
         if settings.answers == "first":
             # A set of constraints has no repeats (§4.1); the authors' list does.
             return first_answer(answers, learner.words, repeat=settings.preset == "published"), by

@@ -22,7 +22,6 @@ from filelock import FileLock, Timeout
 
 from core.errors import ConceptreeError
 from core.files import write_atomically
-from core.namers import name_of
 from core.negatives import Namer
 from experiments.judging import Judge
 
@@ -51,7 +50,7 @@ class Bench:
         drawn = stack.drawing_fingerprint if stack.draws else ""
         by = {"stack": stack.version, "fingerprint": stack.fingerprint, "drawing": drawn, "judge": self.judge.version}
         if self.namer is not None:
-            by["namer"] = getattr(self.namer, "identity", None) or name_of(self.namer)
+            by["namer"] = self.namer.identity
         return json.loads(json.dumps({"experiment": experiment, **by, "protocol": protocol}))
 
 

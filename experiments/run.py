@@ -14,11 +14,12 @@ from rich.console import Console
 from core.emoji.judge import Judge as EmbeddedJudge
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from core.namers import namer_of
 from core.stack.backbone import Backbone
 from core.stack.hub import find_model
 from experiments.judging import Judge
 from ui.console import duration, say, to_type
-from ui.stack import asked, namer_of, open_stack
+from ui.stack import asked, open_stack
 from ui.webp import figure_bytes
 
 ASKING = ("figure14", "ablations", "limitations", "negatives")  # negatives are named by the stack's question answerer
@@ -160,7 +161,7 @@ def run_experiment(
     complete: Callable[[Any, Any], Any] = lambda table, bench: table,
 ) -> bool:
     """Conduct an experiment of `experiments`: a module with SCHEMA, `cases`, `summary` and `figures`. protocol:
-    its Protocol. asks: whether negatives are named by the stack's question answerer (`ui.stack.namer_of`). complete:
+    its Protocol. asks: whether negatives are named by the stack's question answerer (`core.namers.namer_of`). complete:
     adds to the cases' table what is not kept with them, such as what people have said since.
 
     Return False where the folder has the results without their cases: nothing is conducted, and summary and charts are

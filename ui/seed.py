@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from core.concept import Concept, Request
-from core.namers import name_of
+from core.namers import namer_of, to_remember
 from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab, Report, total_steps
 from core.review import Decision, Proposal, ReviewError
@@ -33,12 +33,10 @@ from ui.stack import (
     check_precision,
     check_words,
     chosen_settings,
-    namer_of,
     negatives_from,
     open_stack,
     options_for,
     precision_of,
-    to_remember,
 )
 from ui.workers import learning
 
@@ -173,7 +171,7 @@ def learn_founders(
     goes on with `conceptree resume`. since: see `Job.working`.
     """
     if plan.request["schedule"] == "adaptive":
-        by = f"the stack's {name_of(plan.namer)} model" if plan.namer else "the stack's vocabulary"
+        by = f"the stack's {plan.namer.name} model" if plan.namer else "the stack's vocabulary"
         say(out, f"Negatives are named by {by}, after each {counted(plan.settings.segment, 'step')}.")
     concepts: list[Concept] = []
     found: list[Individual] = []

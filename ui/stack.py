@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,9 @@ from rich.console import Console
 from core.calibration import reservation
 from core.concept import checked_word
 from core.errors import ConceptreeError, StackError
-from core.namers import BLIP2, NamerError, asking, vqa_namer
-from core.negatives import Namer, says_again
+from core.negatives import says_again
 from core.settings import Settings, SettingsError
 from core.stack.backbone import EMOJI, Backbone
-from core.stack.hub import is_id
 from core.stack.wordbank import members
 from core.wording import did_you_mean
 from evolve import Run
@@ -139,47 +136,6 @@ def is_quick(backbone: Backbone) -> bool:
     """Whether a stack draws a picture in about a second."""
     parts = (backbone.prior, backbone.decoder.unet)
     return sum(parameter.numel() for part in parts for parameter in part.parameters()) <= QUICK
-
-
-def namer_of(backbone: Backbone, vlm: str | None = None, question: str | None = None) -> Namer | None:
-    """Who names negatives: the model `vlm`, by folder or id, or else the stack's own question answerer or, for a stack
-    from the hub, the one that the authors asked. None, for its vocabulary, where there is none, where there are no
-    drawings to ask about, or where vlm is "none". question: a person's own instead of the published one.
-    """
-    own = backbone.beside / "vqa"
-    if vlm is None and own.is_dir() and can_draw(backbone):
-        vlm = str(own)
-    if vlm is None and can_draw(backbone) and is_id(backbone.where.split("+")[0]):
-        vlm = BLIP2
-    if vlm in (None, "none"):
-        if question:
-            raise WordError(f"question = {question!r}: nobody is there to ask; name a model with --vlm")
-        return None
-    if not can_draw(backbone):
-        raise StackError(
-            f"the stack {backbone.version} cannot draw, so that {vlm!r} has nothing to look at: --vlm none"
-        )
-    folder = Path(vlm).expanduser()
-    changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
-    try:
-        namer = _vqa_namer(vlm, changed, backbone)
-    except NamerError as error:
-        raise NamerError(f"{error}; or --vlm none, for words of the stack's vocabulary") from error
-    return asking(namer, question) if question else namer
-
-
-def to_remember(backbone: Backbone, namer: Namer | None, asked: dict[str, str]) -> dict[str, str]:
-    """What was asked of `namer_of`, so that the same namer is found again; the stack's own is found anyway."""
-    where = getattr(namer, "where", None)
-    own = where is None or Path(where) == (backbone.beside / "vqa").resolve()
-    return asked if own else {**asked, "vlm": where}
-
-
-@lru_cache(maxsize=2)
-def _vqa_namer(where: str, changed: int, backbone: Backbone) -> Namer:
-    """Loaded once, however often a plan is checked. changed: of the folder."""
-    make_room = backbone.rest if backbone.turns else None
-    return vqa_namer(where, backbone.device, dtype=backbone.dtype, make_room=make_room)
 
 
 def check_words(backbone: Backbone, words: Iterable[str], what: str, known: Sequence[str] = ()) -> None:

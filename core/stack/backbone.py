@@ -108,6 +108,19 @@ class Backbone:
         folder = self.decoder_folder
         return self.draws and folder is not None and "text_encoder" in hub.parts_of(folder)
 
+    @property
+    def offloads(self) -> bool:
+        """Whether its parts take turns on the device."""
+        return self.turns is not None
+
+    @property
+    def question_answerer(self) -> str:
+        """The VQA model to ask about its drawings: its own in `vqa/`, BLIP-2 for a stack from the hub, else ""."""
+        own = self.beside / "vqa"
+        if own.is_dir():
+            return str(own)
+        return hub.BLIP2 if hub.is_id(self.where.split("+")[0]) else ""
+
     @cached_property
     def vocabulary(self) -> dict[str, Any]:
         """Words and categories (vocabulary.json): the stack's own or, for one that lists none and knows any word, those

@@ -35,6 +35,7 @@ ALIASES = {
     "kandinsky-2.1": ("kandinsky-community/kandinsky-2-1-prior", "kandinsky-community/kandinsky-2-1"),
     "kandinsky-2.2": ("kandinsky-community/kandinsky-2-2-prior", "kandinsky-community/kandinsky-2-2-decoder"),
 }
+BLIP2 = "Salesforce/blip2-flan-t5-xl"  # the VQA model that the authors asked
 # What is read of a repository. Pickled weights are not, and those in half precision are converted on loading.
 FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
 IGNORED = ("*.fp16.*", "*.non_ema.*", "*.bin.index.json", "onnx/*", "openvino/*", "original/*")

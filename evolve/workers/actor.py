@@ -21,7 +21,7 @@ import torch
 
 from core.concept import Request
 from core.errors import ConceptreeError
-from core.namers import asking, vqa_namer
+from core.namers import FunctionNamer, asking, vqa_namer_for, where_of
 from core.negatives import Namer
 from core.optimizer import ConceptLab, Report
 from core.review import Decision, Proposal
@@ -157,17 +157,16 @@ def namer_told(namer: Namer | None) -> dict[str, Any] | None:
     """
     if namer is None:
         return None
-    where = getattr(namer, "where", None)
-    if where is None:
+    where = where_of(namer)
+    if not where or not isinstance(namer, FunctionNamer):
         raise ConceptreeError(
-            f"the namer {getattr(namer, 'name', namer)!r} is in this process alone, and workers cannot make one like"
+            f"the namer {namer.name!r} is in this process alone, and workers cannot make one like"
             " it: take a question answering model by its folder or id, or none"
         )
-    return {"where": where, "question": getattr(namer, "question", None)}
+    return {"where": where, "question": namer.question or None}
 
 
 def build_namer(told: Mapping[str, Any], backbone: Any) -> Namer:
     """A namer as `namer_told` said it, on a backbone's device."""
-    make_room = backbone.rest if backbone.turns else None
-    namer = vqa_namer(told["where"], backbone.device, dtype=backbone.dtype, make_room=make_room)
+    namer = vqa_namer_for(backbone, told["where"])
     return asking(namer, told["question"]) if told["question"] else namer

@@ -31,7 +31,7 @@ from transformers.utils import logging
 
 import core.namers
 import core.stack.offload
-from core.namers import BLIP2, NamerError, asking, canned_namer, name_of, vqa_namer
+from core.namers import BLIP2, NamerError, asking, canned_namer, from_function, vqa_namer, where_of
 from tests.stacks import MEMBERS, SEEN, WORDS, cache_as_hub, liven, save_blip2
 from training.tokenizer import word_tokenizer
 
@@ -71,7 +71,7 @@ def test_a_classifier_answers_with_its_labels_surest_first(classifier):
     scores = [score for _, score in answers[0]]
     assert scores == sorted(scores, reverse=True) and 0 < sum(scores) <= 1
     assert namer(PICTURES[1:], QUESTION)[0][0][1] == pytest.approx(answers[1][0][1], abs=1e-5)
-    assert name_of(namer) == classifier.name and namer([], QUESTION) == []
+    assert namer.name == classifier.name and namer([], QUESTION) == []
 
 
 def test_a_generator_gives_several_answers_by_beams(generator):
@@ -214,7 +214,7 @@ def test_a_repository_in_the_cache_answers_under_its_name(blip2, tmp_path, monke
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     cache_as_hub(tmp_path, BLIP2, blip2)
     namer = vqa_namer(BLIP2, answers=2)
-    assert name_of(namer) == "blip2-flan-t5-xl" and namer.identity == vqa_namer(blip2, answers=2).identity
+    assert namer.name == "blip2-flan-t5-xl" and namer.identity == vqa_namer(blip2, answers=2).identity
     assert namer(PICTURES, QUESTION) == vqa_namer(blip2, answers=2)(PICTURES, QUESTION)
     with pytest.raises(NamerError, match=r"no other/vlm in the hub's cache.*hf download other/vlm") as error:
         vqa_namer("other/vlm")
@@ -241,6 +241,7 @@ def test_a_model_that_answers_no_questions_says_so(classifier):
 def test_a_person_may_ask_a_question_of_their_own():
     asked = []
 
+    @from_function
     def namer(images, question):
         asked.append(question)
         return [[("dog", 1.0)] for _ in images]
@@ -255,4 +256,9 @@ def test_a_person_may_ask_a_question_of_their_own():
 def test_canned_answers_come_in_order_and_the_last_repeats():
     namer = canned_namer(["dog"], ["cat", "lion"])
     assert namer([1, 2, 3], "?") == [[("dog", 1.0)], [("cat", 1.0), ("lion", 0.5)], [("cat", 1.0), ("lion", 0.5)]]
-    assert name_of(lambda images, question: []) == "<lambda>"
+
+
+def test_a_plain_function_is_a_namer_by_one_line():
+    named = from_function(lambda images, question: [[("dog", 1.0)]], "mine", "mine 2")
+    assert named.name == "mine" and named.identity == "mine 2" and named([1], "?") == [[("dog", 1.0)]]
+    assert from_function(len).name == from_function(len).identity == "len" and where_of(named) == ""

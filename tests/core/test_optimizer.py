@@ -12,7 +12,7 @@ import torch
 
 from core import Backbone, ConceptLab, Request, Settings, optimizer
 from core.concept import Avoid, Parent, RequestError, concept_id
-from core.namers import canned_namer, nearest_namer
+from core.namers import canned_namer, from_function, nearest_namer
 from core.optimizer import total_steps
 from core.review import MOST_TRIES, Decision
 from tests.stacks import CATEGORIES, MEMBERS, save_prior
@@ -61,6 +61,7 @@ def test_gradual_stops_when_the_pool_is_empty(backbone):
 def test_adaptive_asks_at_the_start_and_after_each_segment_but_the_last(backbone):
     asked = []
 
+    @from_function
     def namer(images, question):
         asked.append((len(images), question))
         return canned_namer(*([[["a dog", "pet"], ["the cats"], ["lizard", "goldfish"]][len(asked) - 1]] * 2))(
@@ -88,6 +89,7 @@ def test_adaptive_with_negatives_given_asks_first_after_a_segment(backbone):
 def test_questions_about_different_categories_are_asked_apart(backbone):
     asked = []
 
+    @from_function
     def namer(images, question):
         asked.append(question)
         return [[("dog", 1.0)] for _ in images]
@@ -274,6 +276,7 @@ def test_an_adaptive_concepts_id_depends_on_who_names_its_negatives(backbone, tm
         lab = ConceptLab(stack, QUICK, namer, **options)
         return lab.concept_id(lab.prepared(request))
 
+    @from_function
     def mine(images, question):
         return [[("dog", 1.0)] for _ in images]
 
@@ -314,6 +317,7 @@ def test_several_drawings_may_be_asked_about(backbone):
     """Their answers are taken together, the surest first."""
     asked = []
 
+    @from_function
     def namer(images, question):
         asked.append(len(images))
         return [[("a cat", 0.4), ("a dog", 0.3)], [("a horse", 0.9)], [("a cat", 0.4)]] * (len(images) // 3)

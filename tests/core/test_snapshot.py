@@ -9,7 +9,7 @@ import pytest
 
 from core import ConceptLab, Request, Settings
 from core.concept import Parent
-from core.namers import canned_namer
+from core.namers import canned_namer, from_function
 from core.snapshot import SnapshotError, ids_of, marked, marks_of, unpack
 
 SETTINGS = Settings(steps=6, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
@@ -61,6 +61,7 @@ def test_what_goes_on_gives_the_same_concepts(backbone, course, place):
 
 
 def test_a_namers_answers_are_not_asked_for_again(backbone):
+    @from_function
     def namer(images, question):
         asked.append(question)
         return canned_namer(["cat"])(images, question)

@@ -9,6 +9,7 @@ import torch
 import core.stack.diffusion
 from core.errors import ConceptreeError
 from core.metrics import consistency, imagine_panel
+from core.namers import from_function
 from evolve import Run
 from experiments.ablations import (
     ALL,
@@ -42,6 +43,7 @@ QUICK = {"steps": 4, "segment": 2, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet",), seeds=1, settings=QUICK)
 
 
+@from_function
 def cats(images, question):
     return [[("cat", 0.9), ("dog", 0.1)] for _ in images]
 

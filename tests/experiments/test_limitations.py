@@ -8,7 +8,7 @@ import pytest
 
 from core.concept import Negative, Request
 from core.errors import ConceptreeError
-from core.namers import canned_namer
+from core.namers import canned_namer, from_function
 from core.optimizer import ConceptLab
 from core.segments import Event
 from experiments.conduct import Bench, conduct
@@ -20,6 +20,7 @@ QUICK = {"steps": 2, "segment": 1, "learning_rate": 0.5}
 LITTLE = Protocol(categories=("pet", "fruit"), seeds=1, longer=3, settings=QUICK)
 
 
+@from_function
 def named(images, question):
     """Something else for each drawing, and the same for the same one."""
     words = ["dog", "cat", "apple", "pear", "rabbit"]

@@ -375,7 +375,7 @@ def test_a_strangers_plan_is_one_line_and_so_it_stands_in_the_job(pets, command,
 
 
 def test_breeding_loads_no_question_answerer(pets, monkeypatch):
-    for of in ("ui.stack._vqa_namer", "ui.seed.namer_of"):
+    for of in ("core.namers._kept", "ui.seed.namer_of"):
         monkeypatch.setattr(of, lambda *_, **__: pytest.fail("loaded"))
     one, other, _ = names(pets)
     parents = ("--parent", one, "--parent", other, "--images", 4, "--steps", 2)

@@ -11,7 +11,7 @@ from huggingface_hub import constants
 
 import ui.stack
 from core import Backbone, ConceptreeError, Settings
-from core.namers import BLIP2, canned_namer, name_of
+from core.namers import BLIP2, canned_namer, namer_of, to_remember
 from core.stack.hub import ALIASES, download_command
 from evolve import Run
 from evolve.jobs.job import new_job
@@ -20,7 +20,7 @@ from tests.stacks import cache_as_hub, save_blip2, save_stack
 from tests.typed import good, one_line
 from ui.breed import plan_children, plan_variations
 from ui.seed import Plan, plan_founders
-from ui.stack import can_draw, folder_of, is_small, namer_of, open_stack, to_remember
+from ui.stack import can_draw, folder_of, is_small, open_stack
 
 PRIOR, DECODER = ALIASES["kandinsky-2.1"]
 COMMIT, OTHER = "c0ffee" + "0" * 34, "decade" + "0" * 34
@@ -89,7 +89,7 @@ def test_without_a_network_each_missing_piece_is_told_with_its_command(cached, t
         (("--device", "cuda:99"), "there is no device 'cuda:99' here"),
         (("--revision", "v1"), "is a folder, which has no revision 'v1': leave it out"),
         (("--vlm", "nowhere"), "no question answering model in 'nowhere': there is no folder 'nowhere'"),
-        (("--question", "what?"), "nobody is there to ask; name a model with --vlm"),
+        (("--question", "what?"), "no VQA model is configured; choose one with --vlm"),
     ],
 )
 def test_what_cannot_be_is_one_line(stack_folder, tmp_path, options, said):
@@ -102,7 +102,7 @@ def test_a_stack_s_own_answerer_comes_before_others_and_is_not_remembered(paper,
     shutil.move(folder / "blip2", folder / "vqa")
     backbone = Backbone.load(folder, device="cpu")
     own = namer_of(backbone)
-    assert name_of(own) == "vqa" and to_remember(backbone, own, {}) == {}
+    assert own.name == "vqa" and to_remember(backbone, own, {}) == {}
     other = namer_of(backbone, str(paper / "blip2"), "what is it")
     assert to_remember(backbone, other, {"question": "what is it"}) == {
         "question": "what is it",
@@ -115,7 +115,7 @@ def test_a_stack_s_own_answerer_comes_before_others_and_is_not_remembered(paper,
 def test_a_prior_alone_has_nobody_to_ask(paper, stack_folder):
     backbone = Backbone.load(paper / "prior", device="cpu")
     assert not can_draw(backbone) and namer_of(backbone) is None
-    with pytest.raises(ConceptreeError, match=r"cannot draw, so that .* has nothing to look at: --vlm none"):
+    with pytest.raises(ConceptreeError, match=r"cannot draw, so .* has no pictures to look at: --vlm none"):
         namer_of(backbone, str(paper / "blip2"))
 
 

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.concept import Request
 from core.errors import ConceptreeError
+from core.namers import where_of
 from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab
 from core.stack.backbone import Backbone
@@ -53,7 +54,7 @@ def pace(backbone: Backbone, namer: Namer | None) -> Pace | None:
     """How fast this machine learns; None for a stack, or a question answerer, too large to try out."""
     if sum(parameter.numel() for parameter in backbone.prior.parameters()) > LARGEST:
         return None
-    where = str(getattr(namer, "where", None) or "")
+    where = where_of(namer)
     if where and _weights(Path(where)) > BYTES * LARGEST:
         return None
     return _measured(backbone.fingerprint, where if namer else None, backbone, namer)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.namers import FunctionNamer
 from evolve import Run
 from evolve.jobs.job import jobs
 from tests.families import new_run
@@ -129,11 +130,8 @@ def test_start_makes_a_run_and_a_job_and_leads_to_it(form, runs, stack_folder, b
 def test_another_question_answerer_and_question_are_what_the_job_is_told(form, runs, stack_folder, begun, monkeypatch):
     where = str(stack_folder.parent / "looks")
 
-    def answers(images, question):
-        return [[("cat", 1.0)] for _ in images]
-
-    answers.name, answers.where = "looks", where
-    monkeypatch.setattr("ui.stack._vqa_namer", lambda folder, changed, backbone: answers)
+    answers = FunctionNamer(lambda images, question: [[("cat", 1.0)] for _ in images], "looks", "looks", where)
+    monkeypatch.setattr("core.namers._kept", lambda folder, changed, stack: answers)
     chosen(form, vlm=f" {where} ", question="Which {} is it?", count=1)
     said = text(form)
     assert "named by the question answerer looks" in said and "It is asked: “Which pet is it?”" in said

@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ConceptreeError
-from core.namers import name_of
 from core.prompts import question
 from core.stack.backbone import Backbone
 from core.stack.wordbank import members
@@ -296,7 +295,7 @@ def _told(plan: Plan, backbone: Backbone) -> list[str]:
         by = "the nearest word of the model's vocabulary"
         if plan.namer:
             own = "vlm" not in plan.asked
-            by = "the model's own question answerer" if own else f"the question answerer {name_of(plan.namer)}"
+            by = "the model's own question answerer" if own else f"the question answerer {plan.namer.name}"
         lines.append(f"What each looks like is named by {by}{', and you decide' if plan.ask else ''}.")
         if plan.asked.get("question"):
             lines.append(f"It is asked: “{plan.asked['question']}”")
