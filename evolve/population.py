@@ -1,8 +1,8 @@
-"""Founders of a category, which differ by where they start or by waves.
+"""Founders of a category: where they start, and the waves that they are learned in.
 
 Founders that start at one place converge on each other. By default each starts between two members of the category, so
-all of them can learn side by side. Waves are the other way: each wave keeps away from what earlier waves imagined,
-which stands in its Requests, so that a concept still depends on nothing but its Request.
+all of them can be learned side by side. Waves are the alternative: each wave avoids the embeddings of the waves before
+it. These stand in its Requests, so a concept still depends on its Request alone.
 """
 
 from __future__ import annotations
@@ -20,59 +20,98 @@ from core.stack.wordbank import lists, members
 from core.streams import stream, stream_seed
 from core.wording import counted
 from evolve.jobs.develop import develop
+from evolve.store.run import Run
+
+
+class Founders:
+    """Waves of Requests for founders. Iterate over them, and `tell` the concepts before the next wave:
+
+        waves = founders("pet", 6)
+        for requests in waves:
+            waves.tell(develop(requests, stack))
+
+    told: the concepts so far. A single wave (`wave` = the number of founders) needs no `tell`.
+    """
+
+    def __init__(
+        self,
+        category: str,
+        count: int,
+        wave: int,
+        seed: int,
+        initializers: Sequence[str],
+        told: list[Concept],
+        request: dict[str, Any],
+    ) -> None:
+        if count < 1 or wave < 1:
+            raise RequestError(f"founders = {count} in waves of {wave}: give whole numbers above 0")
+        self.category, self.count, self.wave, self.seed = category, count, wave, seed
+        self.initializers, self.request = initializers, request
+        self.told, self._before, self._asked = told, len(told), 0
+
+    def __iter__(self) -> Iterator[list[Request]]:
+        return self
+
+    def __next__(self) -> list[Request]:
+        """The next wave.
+
+        Raises:
+            RequestError: the concepts of the wave before it are missing.
+        """
+        first = self._asked
+        if first >= self.count:
+            raise StopIteration
+        if (told := len(self.told) - self._before) != first:
+            raise RequestError(
+                f"{counted(told, 'concept was', 'concepts were')} told before the next wave: expected {first}"
+            )
+        self._asked = min(first + self.wave, self.count)
+        avoid = tuple(Avoid(concept.id, concept.image_embed) for concept in self.told)
+        return [
+            Request(
+                self.category,
+                avoid=avoid,
+                seed=founder_seed(self.seed, number),
+                initializer=self.initializers[number % len(self.initializers)] if self.initializers else None,
+                **self.request,
+            )
+            for number in range(first, self._asked)
+        ]
+
+    def tell(self, concepts: Sequence[Concept]) -> None:
+        """Give the concepts of the last wave, which later waves avoid."""
+        self.told += concepts
 
 
 def founders(
     category: str,
     n: int,
-    learned: Sequence[Concept],
+    learned: list[Concept] | None = None,
     *,
     wave: int | None = None,
     seed: int = 0,
     initializers: Sequence[str] = (),
     **request: Any,
-) -> Iterator[list[Request]]:
-    """Waves of Requests, `wave` at a time, n in all. By default one wave where `initializers` are given, else n waves.
+) -> Founders:
+    """Requests for n founders, in waves of `wave`; see `Founders`.
 
-    learned: the caller's list, to which it adds each wave's concepts before it asks for the next wave:
+    wave: by default all n if there are `initializers`, else 1. initializers: the words where founders start, in turn,
+    see `starts`; by default the category's word. Without them, wave = n gives independent founders as in the paper.
+    learned: earlier concepts to avoid. request: further arguments of Request.
 
-        concepts = []
-        for requests in founders("pet", 6, concepts):
-            concepts += develop(requests, backbone)
-
-    initializers: where they start, one after the other, see `starts`; by default all at the category's word.
-    wave = n without them gives independent founders, as in the paper. The other arguments are Request's.
+    Raises:
+        RequestError: n or wave is below 1.
     """
     wave = wave if wave is not None else n if initializers else 1
-    if n < 1 or wave < 1:
-        raise RequestError(f"founders = {n} in waves of {wave}: give whole numbers above 0")
-    before = len(learned)
-    for first in range(0, n, wave):
-        if len(learned) - before != first:
-            raise RequestError(
-                f"{counted(len(learned) - before, 'concept was', 'concepts were')} added before the next wave:"
-                f" expected {first}"
-            )
-        avoid = tuple(Avoid(concept.id, concept.image_embed) for concept in learned)
-        numbers = range(first, min(first + wave, n))
-        yield [
-            Request(
-                category,
-                avoid=avoid,
-                seed=founder_seed(seed, number),
-                initializer=initializers[number % len(initializers)] if initializers else None,
-                **request,
-            )
-            for number in numbers
-        ]
+    return Founders(category, n, wave, seed, initializers, [] if learned is None else learned, request)
 
 
 def starts(backbone: Any, category: str, kind: str = "object", seed: int = 0) -> list[str]:
-    """Initialisers between two members of the category each ("cat turtle": the mean of the words' token vectors).
+    """Initializers between two members of the category: "cat turtle" is the mean of both words' token vectors.
 
-    Neighbours in an order of the members that follows from the seed: no two of them alike, and no member twice in the
-    first half. Where the stack does not list the category's members, between the category and one word of the
-    vocabulary ("dragon turtle"); empty for a stack that lists no words.
+    The pairs are neighbours in an order that depends on the seed: all pairs differ, and no member is twice in the first
+    half. If the stack does not list the category's members, an initializer is the category and one word of the
+    vocabulary ("dragon turtle"); without a vocabulary there are none.
     """
     words = [word for word in members(backbone, category, kind) if not says_again(word, category)]
     order = [words[i] for i in stream(seed, 0, "starts").permutation(len(words))]
@@ -86,7 +125,7 @@ def starts(backbone: Any, category: str, kind: str = "object", seed: int = 0) ->
 
 
 def start_apart(backbone: Any, category: str, kind: str = "object") -> bool:
-    """Whether `starts` are between two members, far enough from each other to do without waves."""
+    """Whether `starts` lie between two members, so far apart that founders need no waves."""
     words = [word for word in members(backbone, category, kind) if not says_again(word, category)]
     return lists(backbone, category, kind) and len(words) > 1
 
@@ -95,28 +134,38 @@ def populate(
     category: str,
     n: int,
     backbone: Any,
+    run: Run | None = None,
     *,
     wave: int | None = None,
     seed: int = 0,
-    initializers: Sequence[str] = (),
+    initializers: Sequence[str] | None = None,
     request: dict[str, Any] | None = None,
     **how: Any,
 ) -> list[Concept]:
-    """n founders of a category, see `founders`. request: further arguments of Request; how: those of `develop`."""
-    concepts: list[Concept] = []
-    options = {"wave": wave, "seed": seed, "initializers": initializers, **(request or {})}
-    for requests in founders(category, n, concepts, **options):
-        concepts += develop(requests, backbone, **how)
-    return concepts
+    """n founders of a category, learned and, with a run, stored there; as `conceptree seed` does:
+
+        pets = populate("pet", 6, stack, run)
+
+    initializers: by default `starts`; () for all at the category's word. wave: by default all n if they start between
+    members, else 1. request: further arguments of Request. how: arguments of `develop`.
+    """
+    kind = (request or {}).get("kind", "object")
+    settings = (request or {}).get("settings") or how.get("settings")
+    if initializers is None:  # the presets of the paper start all founders at the category's word
+        initializers = starts(backbone, category, kind, seed) if not settings or settings.preset == "default" else ()
+    if wave is None:
+        wave = n if initializers and start_apart(backbone, category, kind) else 1
+    waves = founders(category, n, wave=wave, seed=seed, initializers=initializers, **(request or {}))
+    for requests in waves:
+        waves.tell(develop(requests, backbone, run, **how))
+    return waves.told
 
 
 def founder_seed(seed: int, number: int) -> int:
-    """The seed of a population's founder, small enough to be typed."""
+    """The seed of a population's founder, short enough to type."""
     return stream_seed(seed, number, "founder") % 10**9
 
 
 def likeness(concepts: Sequence[Concept]) -> float:
-    """Mean pairwise similarity of what is imagined for them, 1 where all are the same; NaN for fewer than
-    two.
-    """
+    """Mean pairwise similarity of imagined embeddings: 1 if all are equal, NaN for fewer than two concepts."""
     return mean_pairwise_similarity(torch.from_numpy(np.stack([concept.image_embed for concept in concepts])))

@@ -138,10 +138,12 @@ def test_nothing_is_stored_when_learning_fails(backbone, run):
 
 
 def test_founders_of_later_waves_avoid_what_earlier_ones_imagined(backbone):
-    concepts, waves = [], []
-    for requests in founders("pet", 5, concepts, wave=2, seed=7, settings=QUICK, negatives=("cat",)):
+    waves = []
+    asked = founders("pet", 5, wave=2, seed=7, settings=QUICK, negatives=("cat",))
+    for requests in asked:
         waves.append(requests)
-        concepts += develop(requests, backbone)
+        asked.tell(develop(requests, backbone))
+    concepts = asked.told
     assert [len(wave) for wave in waves] == [2, 2, 1]
     assert [[avoid.id for avoid in wave[0].avoid] for wave in waves] == [
         [], [c.id for c in concepts[:2]], [c.id for c in concepts[:4]]
@@ -151,19 +153,22 @@ def test_founders_of_later_waves_avoid_what_earlier_ones_imagined(backbone):
 
 
 def test_a_wave_needs_the_one_before(backbone):
-    waves = founders("pet", 4, [], wave=2)
+    waves = founders("pet", 4, wave=2)
     next(waves)
-    with pytest.raises(RequestError, match="0 concepts were added before the next wave: expected 2"):
+    with pytest.raises(RequestError, match="0 concepts were told before the next wave: expected 2"):
         next(waves)
     with pytest.raises(RequestError, match="founders = 0"):
-        next(founders("pet", 0, []))
+        founders("pet", 0)
 
 
 def test_populate_is_founders_and_develop(backbone, run):
-    how = {"settings": QUICK, "run": run}
-    concepts = populate("pet", 3, backbone, wave=2, seed=1, request={"negatives": ("cat",)}, **how)
+    how = {"settings": QUICK, "request": {"negatives": ("cat",)}, "seed": 1}
+    concepts = populate("pet", 3, backbone, run, wave=2, initializers=(), **how)
     assert [each.concept for each in run.individuals()] == concepts
     assert [len(concept.request.avoid) for concept in concepts] == [0, 0, 2]
+    apart = populate("pet", 2, backbone, **how)
+    assert [concept.request.initializer for concept in apart] == starts(backbone, "pet", seed=1)[:2]
+    assert not any(concept.request.avoid for concept in apart), "as the command does: all in one wave"
     assert -1 <= likeness(concepts) <= 1 and math.isnan(likeness(concepts[:1]))
 
 
@@ -304,7 +309,7 @@ def test_founders_start_between_two_members_of_their_category(backbone):
     assert len(set(pairs)) == len(pairs) == len(pets) and all(len(pair) == 2 and pair <= set(pets) for pair in pairs)
     first = [member for pair in pairs[: len(pets) // 2] for member in pair]
     assert len(set(first)) == len(first), "no member is in two of the first half"
-    (requests,) = founders("pet", 3, [], initializers=sides, settings=QUICK, negatives=("ant",))
+    (requests,) = founders("pet", 3, initializers=sides, settings=QUICK, negatives=("ant",))
     assert [request.initializer for request in requests] == sides[:3]
     assert not any(request.avoid for request in requests), "all in one wave"
     one, other = (backbone.word_vector(word) for word in sides[0].split())
@@ -329,7 +334,7 @@ def test_without_a_list_of_members_founders_start_between_the_category_and_a_wor
 def test_a_founder_does_not_depend_on_those_beside_it(backbone64):
     sides = starts(backbone64, "pet", seed=3)
     how = {"initializers": sides, "settings": QUICK, "schedule": "adaptive"}
-    (requests,) = founders("pet", 3, [], **how)
+    (requests,) = founders("pet", 3, **how)
     beside, alone = develop(requests, backbone64), [develop([each], backbone64)[0] for each in requests]
     for one, other in zip(beside, alone, strict=True):
         assert one.id == other.id and one.negatives == other.negatives
