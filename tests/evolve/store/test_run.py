@@ -834,8 +834,8 @@ def test_the_documents_examples_run(tmp_path, monkeypatch, library):
         assert np.shape(found["vectors"]) == (9, 2, 4)
 
 
-def test_the_readmes_query_asks_for_columns_that_are_there_and_says_what_pyarrow_says(tmp_path, monkeypatch):
-    (query,) = re.findall(r"```sql\n(.+?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+def test_the_documents_query_names_existing_columns_and_agrees_with_pyarrow(tmp_path, monkeypatch):
+    (query,) = re.findall(r"```sql\n(.+?)```", section(), re.DOTALL)
     structs = {"parent": CONCEPTS.field("parents").type.value_type, "score": CONCEPTS.field("scores").type.value_type}
     asked = re.findall(r"\b(?:child|elder)\.(\w+)", query)
     assert {"name", "id", "parents", "scores"} == set(asked) <= set(CONCEPTS.names)
