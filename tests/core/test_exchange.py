@@ -141,7 +141,7 @@ def test_what_was_there_is_kept_when_the_disk_is_full(tmp_path, monkeypatch):
 
 
 def test_a_form_has_its_ending(tmp_path):
-    with pytest.raises(ExchangeError, match=r"let it end with \.bin"):
+    with pytest.raises(ExchangeError, match=r"choose a name that ends with \.bin"):
         write_embedding(tmp_path / "moku.pt", embedding(), "diffusers")
     with pytest.raises(ExchangeError, match="unknown form 'onnx': choose safetensors, diffusers"):
         write_embedding(tmp_path / "moku.pt", embedding(), "onnx")
@@ -150,9 +150,9 @@ def test_a_form_has_its_ending(tmp_path):
 @pytest.mark.parametrize(
     ("token", "vectors", "said"),
     [
-        ("", np.ones((1, 4)), "a token that is no text"),
+        ("", np.ones((1, 4)), "a token that is not text"),
         ("x" * 201, np.ones((1, 4)), "a token of 201 characters"),
-        ("\ud800", np.ones((1, 4)), "no text in UTF-8"),
+        ("\ud800", np.ones((1, 4)), "not valid UTF-8"),
         ("clip_g", np.ones((1, 4)), "means something else"),
         ("__metadata__", np.ones((1, 4)), "means something else"),
         ("<a>", np.ones(4), r"has shape \[4\]"),
@@ -282,7 +282,7 @@ WRONG = {
     "is 16385 wide": {"<a>": torch.ones(1, 16385)},
     "numbers of type": {"<a>": torch.ones(1, 8, dtype=torch.int64)},
     "has 2 keys ('<a>', '<b>'): expected one token": {"<a>": GOOD, "<b>": GOOD.clone()},
-    "entries, and an embedding one token": {f"<{n}>": GOOD.clone() for n in range(65)},
+    "entries, but an embedding has one token": {f"<{n}>": GOOD.clone() for n in range(65)},
     "has an unknown key 'clip_h' beside clip_g, clip_l": {key: GOOD.clone() for key in ("clip_g", "clip_l", "clip_h")},
     "has a token of 201 characters": {"x" * 201: GOOD},
     "has 0 keys": {},
@@ -292,13 +292,13 @@ WRONG_PICKLES = {
     "has 2 keys under string_to_param": {"string_to_param": {"*": GOOD, "+": GOOD}},
     "has 0 keys under t2": {"t2": {}},
     "has an unknown key 't1' beside t2": {"t2": {"<a>": GOOD}, "t1": {"<a>": GOOD}},
-    "holds a list and no tensors by name": [GOOD],
-    "holds a Tensor and no tensors by name": GOOD,
-    "holds a dict and no tensors by name": {1: GOOD},
+    "holds a list, not tensors by name": [GOOD],
+    "holds a Tensor, not tensors by name": GOOD,
+    "holds a dict, not tensors by name": {1: GOOD},
     "holds a str for its token": {"<a>": "vector"},
     "holds a dict for its token": {"<a>": {"<b>": GOOD}},
-    "has a token that is no text": {"string_to_param": {"*": GOOD}, "name": 7},
-    "has a token that is no text in UTF-8": {"\ud800": GOOD},
+    "has a token that is not text": {"string_to_param": {"*": GOOD}, "name": 7},
+    "has a token that is not valid UTF-8": {"\ud800": GOOD},
     "numbers of type bool": {"<a>": torch.ones(1, 8, dtype=torch.bool)},
 }
 
@@ -344,19 +344,19 @@ def test_a_bit_that_flipped_is_never_more_than_a_line(data):
 
 
 def test_files_that_are_none(tmp_path):
-    assert "is not there" in refused(tmp_path / "nothing.pt")
+    assert "does not exist" in refused(tmp_path / "nothing.pt")
     (tmp_path / "folder.safetensors").mkdir()
-    assert "is a folder: name the file in it" in refused(tmp_path / "folder.safetensors")
-    assert "is not there" in refused(tmp_path / "x.txt" / "y.pt")
+    assert "is a folder: name a file in it" in refused(tmp_path / "folder.safetensors")
+    assert "does not exist" in refused(tmp_path / "x.txt" / "y.pt")
     for name in ("x.safetensors", "x.pt", "x.bin", "x.npz"):
         (tmp_path / name).write_text("these are words, and no numbers at all\n" * 9)
         assert "fetch it again" in refused(tmp_path / name)
         (tmp_path / name).write_bytes(b"")
         assert "is empty (0 bytes)" in refused(tmp_path / name)
     (tmp_path / "x.onnx").write_text("x")
-    assert "one ends with .safetensors, .npz, .pt, .bin" in refused(tmp_path / "x.onnx")
+    assert "expected a name that ends with .safetensors, .npz, .pt, .bin" in refused(tmp_path / "x.onnx")
     os.mkfifo(tmp_path / "pipe.pt")
-    assert "is no ordinary file" in refused(tmp_path / "pipe.pt")
+    assert "is not an ordinary file" in refused(tmp_path / "pipe.pt")
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".npz", ".pt", ".bin"])
@@ -365,7 +365,7 @@ def test_a_large_file_is_not_even_opened(tmp_path, monkeypatch, ending):
     with path.open("wb") as file:
         file.truncate(2**31)
     monkeypatch.setattr("builtins.open", lambda *_: pytest.fail("opened"))
-    assert f"has 2147483648 bytes, and at most {LARGEST_FILE} are read" in refused(path)
+    assert f"has 2147483648 bytes, but at most {LARGEST_FILE} are read" in refused(path)
 
 
 def header(tensors: dict, data: bytes = b"") -> bytes:
@@ -386,7 +386,7 @@ def header(tensors: dict, data: bytes = b"") -> bytes:
 )
 def test_a_header_that_lies(tmp_path, content):
     (tmp_path / "x.safetensors").write_bytes(content)
-    assert "is torn or no .safetensors file" in refused(tmp_path / "x.safetensors")
+    assert "is damaged or not a .safetensors file" in refused(tmp_path / "x.safetensors")
 
 
 # Pickles
@@ -421,10 +421,13 @@ def plain_pickle() -> bytes:
 def test_a_pickle_that_would_run_something_is_not_opened(tmp_path, monkeypatch, protocol):
     monkeypatch.chdir(tmp_path)
     path = torch_zip(tmp_path / "x.pt", pickle.dumps({"<a>": Harmful()}, protocol))
-    said = {2: "holds more than tensors and texts ('posix.system') and is not opened", 4: "is pickled by protocol 4"}
+    said = {
+        2: "holds more than tensors and texts ('posix.system'), so it is not opened",
+        4: "is pickled with protocol 4",
+    }
     assert said[protocol] in refused(path)
     (tmp_path / "y.pt").write_bytes(pickle.dumps({"<a>": Harmful()}, protocol))
-    assert "is torn, or older than PyTorch 1.6" in refused(tmp_path / "y.pt")
+    assert "is damaged, or older than PyTorch 1.6" in refused(tmp_path / "y.pt")
     assert not (tmp_path / "harmed").exists()
 
 
@@ -458,13 +461,13 @@ def test_a_tensor_that_claims_more_than_there_is(tmp_path):
 def test_zips_that_torch_does_not_write(tmp_path):
     plain = plain_pickle()
     read_embedding(torch_zip(tmp_path / "x.pt", plain))
-    said = "is no embedding as torch.save writes it"
+    said = "is not an embedding as torch.save writes it"
     assert said in refused(torch_zip(tmp_path / "x.pt", plain, zipfile.ZIP_DEFLATED))
     assert said in refused(torch_zip(tmp_path / "x.pt", plain, **{"DATA.PKL": pickle.dumps(Harmful())}))
     assert said in refused(torch_zip(tmp_path / "x.pt", plain, **{"more/data.pkl": plain}))
     assert said in refused(torch_zip(tmp_path / "x.pt", plain[:-1] + b"0" * 70000 + b"."))
     many = {f"data/{n}": b"x" for n in range(1, 100)}
-    assert "entries, and an embedding one token" in refused(torch_zip(tmp_path / "x.pt", plain, **many))
+    assert "entries, but an embedding has one token" in refused(torch_zip(tmp_path / "x.pt", plain, **many))
     bomb = torch_zip(tmp_path / "x.pt", plain, zipfile.ZIP_DEFLATED, bomb=bytes(2 * LARGEST_FILE))
     assert bomb.stat().st_size < LARGEST_FILE / 10 and "unpacks to" in refused(bomb)
 
@@ -491,7 +494,7 @@ def test_npz_that_claims_more_than_there_is(tmp_path):
     np.lib.format.write_array_header_1_0(array, {"descr": "<f4", "fortran_order": False, "shape": (1, 2**40)})
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("<a>.npy", array.getvalue() + bytes(64))
-    assert "is torn or no .npz file" in refused(tmp_path / "x.npz")
+    assert "is damaged or not a .npz file" in refused(tmp_path / "x.npz")
 
 
 def test_names_inside_an_archive_are_no_paths(tmp_path):
@@ -519,11 +522,11 @@ def test_sidecars_that_are_none(tmp_path):
         path.write_text(strange)
         assert read_sidecar(path) == {}
     for content, said in (
-        (b'{"conceptree": 1, "cat', "has provenance that is no JSON"),
-        (b"\xff\xfe", "has provenance that is no JSON"),
-        (b"[" * 100000, "has provenance that is no JSON"),
-        (b'{"conceptree": 1, "scores": {"margin": NaN}}', "has provenance that is no JSON"),
-        (b'{"conceptree": 1, "seed": 1e999}', "has provenance that is no JSON"),
+        (b'{"conceptree": 1, "cat', "has provenance that is not JSON"),
+        (b"\xff\xfe", "has provenance that is not JSON"),
+        (b"[" * 100000, "has provenance that is not JSON"),
+        (b'{"conceptree": 1, "scores": {"margin": NaN}}', "has provenance that is not JSON"),
+        (b'{"conceptree": 1, "seed": 1e999}', "has provenance that is not JSON"),
         (b"", "is empty"),
         (b'{"conceptree": 2}', "has provenance of schema '2': this version reads 1"),
         (b" " * (LARGEST_PROVENANCE + 1), f"at most {LARGEST_PROVENANCE} are read"),
@@ -553,7 +556,7 @@ def test_numbers_that_were_halved_on_the_way_are_no_damage(tmp_path):
 
 
 def test_metadata_that_is_torn_or_newer_is_said(tmp_path):
-    for about, said in (("{", "no JSON"), ('{"conceptree": 9}', "schema '9'")):
+    for about, said in (("{", "not JSON"), ('{"conceptree": 9}', "schema '9'")):
         save_file({"<a>": GOOD}, tmp_path / "x.safetensors", {"conceptree": about})
         assert said in refused(tmp_path / "x.safetensors")
     save_file({"<a>": GOOD}, tmp_path / "x.safetensors", {"conceptree": "[]", "author": "me"})
@@ -571,5 +574,5 @@ def test_a_number_that_was_changed_since_is_noticed(tmp_path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1  # a bit of the last float32
     path.write_bytes(content)
-    with pytest.raises(ExchangeError, match="has other numbers than were written into it, by their SHA-256"):
+    with pytest.raises(ExchangeError, match="has other numbers than were written, by their SHA-256"):
         read_embedding(path)

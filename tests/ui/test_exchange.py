@@ -352,7 +352,7 @@ def test_import_refuses_in_one_line_and_leaves_nothing(file, stack_folder):
     assert "is for one file, and 2 are named" in refused(file, stack_folder, file, "--name", "a")
     assert "are one concept: name one of them" in refused(file, stack_folder, file, "--category", "pet")
     file.write_bytes(file.read_bytes()[:-1])
-    assert "is torn or no .safetensors file" in refused(file, stack_folder, "--category", "pet")
+    assert "is damaged or not a .safetensors file" in refused(file, stack_folder, "--category", "pet")
 
 
 def test_nan_and_other_harm_leave_a_run_as_it_was(runs, tmp_path):
