@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ from core.errors import ConceptreeError
 if TYPE_CHECKING:  # reading a run needs no torch
     from torch import Tensor
 
+    from core.stack.protocols import Learns
     from core.stack.wordbank import WordBank
     from evolve.store.rows import Entry
     from evolve.store.run import Run
@@ -47,7 +48,7 @@ class Subject:
     """
 
     concept: Concept
-    stack: Any
+    stack: Learns
     imagined: Tensor
     bank: WordBank
     others: Sequence[Concept] = ()
@@ -112,7 +113,7 @@ def register(name: str, objective: Objective) -> None:
 
 
 def evaluate(
-    concepts: Sequence[Concept], backbone: Any, archive: Sequence[Concept] = (), neighbours: int = NEIGHBOURS
+    concepts: Sequence[Concept], stack: Learns, archive: Sequence[Concept] = (), neighbours: int = NEIGHBOURS
 ) -> list[tuple[float, ...]]:
     """One value for each of `OBJECTIVES`, for each concept.
 
@@ -124,13 +125,13 @@ def evaluate(
     from core.metrics import imagine_panel
     from core.stack.wordbank import WordBank
 
-    bank = WordBank(backbone.encode_text, backbone.width)
+    bank = WordBank(stack.encode_text, stack.width)
     others = list({concept.id: concept for concept in (*archive, *concepts)}.values())
     values = []
     with torch.no_grad():
         for concept in concepts:
-            imagined = imagine_panel(backbone, concept.request.kind, torch.from_numpy(concept.vectors.copy())[None])
-            values.append(measure(Subject(concept, backbone, imagined, bank, others, neighbours)))
+            imagined = imagine_panel(stack, concept.request.kind, torch.from_numpy(concept.vectors.copy())[None])
+            values.append(measure(Subject(concept, stack, imagined, bank, others, neighbours)))
     return values
 
 
@@ -150,12 +151,16 @@ def of_run(run: Run, concepts: Collection[str] | None = None) -> dict[str, dict[
 
 
 def measured(entry: Entry) -> dict[str, float | None]:
-    """The objectives that a concept's stored scores contain, None for the others; novelty is always None."""
-    scores = entry.scores
+    """`stored` for a concept as a run lists it."""
+    return stored(entry.scores)
+
+
+def stored(scores: Mapping[str, float]) -> dict[str, float | None]:
+    """The objectives that a concept's scores contain, None for the others; novelty is always None."""
     # Older versions measured no category apart; there, a concept that was no child belonged to the category.
     belongs = scores.get("category", scores.get("belongs"))
-    stored = {"belongs": belongs, "differs": scores.get("differs"), "consistent": scores.get("consistency")}
-    return {name: stored.get(name) for name in OBJECTIVES}
+    found = {"belongs": belongs, "differs": scores.get("differs"), "consistent": scores.get("consistency")}
+    return {name: found.get(name) for name in OBJECTIVES}
 
 
 def novelties(

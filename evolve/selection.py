@@ -200,7 +200,7 @@ def is_known(name: str) -> bool:
 
 def method_with(select: Select, parents: Select | None = None) -> Method:
     """A method from a selection with DEAP's signature. parents: by default the better half, in random order."""
-    return Method(select, parents or partial(_better_half, select))
+    return Method(select, parents or partial(better_half, select))
 
 
 def register(name: str, select: Select, parents: Select | None = None) -> None:
@@ -219,7 +219,8 @@ def register(name: str, select: Select, parents: Select | None = None) -> None:
     METHODS[name] = method_with(select, parents)
 
 
-def _better_half(select: Select, population: Sequence[Member], count: int) -> list[Member]:
+def better_half(select: Select, population: Sequence[Member], count: int) -> list[Member]:
+    """Parents by a selection that was made for survivors: the better half, in random order."""
     found = select(list(population), ceil(len(population) / 2))
     return random.sample(found, len(found))
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from deap import base, tools
+from deap import tools
 
 from core.concept import Request, RequestError
 from core.errors import ConceptreeError
@@ -34,19 +34,15 @@ from core.settings import Settings
 from core.streams import stream, stream_seed
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.jobs.job import Job
-from evolve.jobs.portraits import portraits
-from evolve.operators import LEAST_SHARE, one_of
 from evolve.selection import METHODS, RATINGS, Member, front, is_known, members
 from evolve.store.parts import RunError
 from evolve.store.rows import Entry
 from evolve.store.run import Run
-from evolve.toolbox import seeded, toolbox
+from evolve.toolbox import JITTER, Toolbox, draw_weights, seeded
 
 USER = "user"
 GENERATIONS = "generations"
 GOOD = 4  # a rating that makes a parent, where a person selects
-CONCENTRATION = 2.0  # of the Dirichlet distribution that weights are drawn from: rarely a parent alone
-JITTER = 0.3  # of a variation's start, times its strength
 _CHOICE = "choice.json"
 _MOST = {"generations": 10_000, "population": 10_000, "children": 1_000, "parents": 16}
 
@@ -149,11 +145,16 @@ def evolve(
     backbone: Any,
     job: Job,
     *,
+    toolbox: Toolbox | None = None,
     on_report: Callable[[int, Report], None] | None = None,
     **how: Any,
 ) -> Iterator[Generation]:
     """The generations that are not done yet, each when it is. how: further arguments of `develop`.
 
+    toolbox: operators of your own, by default those of `Toolbox(stack, run, asked.select)`. A registered `select` takes
+    (individuals, k); a registered `mate` or `mutate` takes individuals and those it wants of the arguments that are
+    offered: seed, and weights, settings, images, keep, drawn, inherit, or strength, jitter, words. Whatever they draw
+    from `random` depends on the seed, the generation and the child alone. To resume, pass the same toolbox again.
     on_report: sees the number of the generation and each report of what is learned. Where a person selects there is one
     generation at a time: the parents are those of `choose`, or else the favourites and those rated `GOOD` or better.
 
@@ -161,18 +162,20 @@ def evolve(
         EvolutionError: there are no parents, or nobody is chosen.
     """
     done = generations(job)
-    box = toolbox(backbone, run, asked.select if asked.select != USER else "nsga2", job=job, **how)
+    box = toolbox or Toolbox(backbone, run, asked.select if asked.select != USER else "nsga2")
     for number in range(len(done) + 1, asked.generations + 1):
         generation = _begun(job, number)
         if generation is None:
             job.does("choosing the parents")
-            generation = _beginning(asked, run, backbone, box, job, done)
+            generation = _beginning(asked, run, box, job, done)
             write_down(job, generation)
         requests = [Request.from_json(text) for text in generation.requests]
         children = box.develop(
             requests,
             first=sum(len(each.children) for each in done),
             on_report=_numbered(on_report, number),
+            job=job,
+            **how,
         )
         generation = _selected(asked, run, box, generation, [child.id for child in children])
         write_down(job, generation)
@@ -237,9 +240,7 @@ def logbook(done: Sequence[Generation]) -> tools.Logbook:
     return book
 
 
-def _beginning(
-    asked: Evolution, run: Run, backbone: Any, box: base.Toolbox, job: Job, done: Sequence[Generation]
-) -> Generation:
+def _beginning(asked: Evolution, run: Run, box: Toolbox, job: Job, done: Sequence[Generation]) -> Generation:
     """A generation's population, and the requests for its children."""
     number = len(done) + 1
     entries = {each.id: each for each in run.entries() if not each.note.hidden}
@@ -251,13 +252,13 @@ def _beginning(
         there = dict.fromkeys([*done[-1].survivors, *kept] if done else entries)
         candidates = _members(run, box, _alike(run, [entries[id_] for id_ in there if id_ in entries]))
         with seeded(asked.seed, number, "parents"):
-            members = candidates if done else box.select(candidates, asked.population, kept)
+            members = candidates if done else box.survivors(candidates, asked.population, kept)
             chosen = box.parents(members, asked.children, asked.parents)
         population = [each.id for each in members]
         families = [[each.id for each in family] for family in chosen]
     if not population:
         raise EvolutionError(f"nobody in {run.folder.name!r} can be a parent: unhide some concepts, or seed more")
-    requests = _varied(asked, run, backbone, box, number, families)
+    requests = _varied(asked, run, box, number, families)
     return Generation(number, tuple(population), tuple(request.to_json() for request in requests))
 
 
@@ -292,44 +293,36 @@ def _alike(run: Run, entries: Sequence[Entry]) -> list[str]:
     return [id_ for id_, count in vectors.items() if count == usual]
 
 
-def _members(run: Run, box: base.Toolbox, ids: Sequence[str]) -> list[Member]:
+def _members(run: Run, box: Toolbox, ids: Sequence[str]) -> list[Member]:
     """Measured, with what people say of them; what was not measured when it was learned is measured now."""
     ratings = {each.id: each.note.rating for each in run.entries()}
-    values: dict[str, dict[str, float]] = {}
+    values: dict[str, Mapping[str, Any]] = {}
     for id_, found in of_run(run, ids).items():
-        known = {name: value for name, value in found.items() if value is not None}
-        if len(known) < len(OBJECTIVES):
-            (measured,) = box.evaluate([run.find(id_).concept])
-            known = {**dict(zip(OBJECTIVES, measured, strict=True)), **known}
-        values[id_] = known
+        missing = any(value is None for value in found.values())
+        values[id_] = box.measured(run.find(id_).concept, found) if missing else found
     return members({id_: values[id_] for id_ in ids if id_ in values}, ratings)
 
 
-def _varied(
-    asked: Evolution, run: Run, backbone: Any, box: base.Toolbox, number: int, families: Sequence[Sequence[str]]
-) -> list[Request]:
+def _varied(asked: Evolution, run: Run, box: Toolbox, number: int, families: Sequence[Sequence[str]]) -> list[Request]:
     """A request for a child of each family (ids): mixed, or a variation of its first."""
-    concepts = {id_: run.find(id_).concept for family in families for id_ in family}
+    members = {id_: box.individual(run.find(id_).concept) for family in families for id_ in family}
     chance = stream(asked.seed, number, "variation")
     requests = []
     for place, family in enumerate(families):
         seed = stream_seed(asked.seed, number, f"child {place}") % 10**9
         varied, weights = chance.random() < asked.mutation, _weights(asked, len(family), chance)
         word = (asked.words[chance.integers(len(asked.words))],) if asked.words and chance.random() < 0.5 else ()
-        if varied or len(family) == 1:
-            request = box.mutate(
-                concepts[family[0]], seed, strength=asked.strength, jitter=JITTER * asked.strength, words=word
-            )
-            requests.append(_no_longer(request, asked.settings))
-            continue
-        parents = [concepts[id_] for id_ in family]
-        # One portrait of each parent for each child: children of the same parents see them differently.
-        known = {}
-        for each in parents:
-            seen = portraits(run, each, backbone, asked.images, asked.keep, asked.drawn)
-            known[each.id] = one_of(seen, seed, each.id)
-        pairs = list(zip(parents, weights, strict=True))
-        requests.append(box.mate(pairs, seed=seed, settings=asked.settings, known=known, inherit=asked.inherit))
+        parents = [members[id_] for id_ in family]
+        with seeded(asked.seed, number, f"child {place}"):
+            if varied or len(family) == 1:
+                how = {"strength": asked.strength, "jitter": JITTER * asked.strength, "words": word}
+                child, *_ = box.offer("mutate", parents[0], seed=seed, **how)
+            else:
+                looks = {"images": asked.images, "keep": asked.keep, "drawn": asked.drawn}
+                how = {"weights": weights, "settings": asked.settings, "inherit": asked.inherit, **looks}
+                child, *_ = box.offer("mate", *parents, seed=seed, **how)
+        assert child.request is not None
+        requests.append(_no_longer(child.request, asked.settings))
     return requests
 
 
@@ -343,13 +336,11 @@ def _no_longer(request: Request, settings: Settings | None) -> Request:
 
 def _weights(asked: Evolution, size: int, chance: np.random.Generator) -> list[float]:
     """Those given, or drawn; in any case as many numbers are taken from the generator."""
-    drawn = np.maximum(chance.dirichlet([CONCENTRATION] * size), LEAST_SHARE)
-    return list(asked.weights[:size]) or [round(float(share), 3) for share in drawn / drawn.sum()]
+    drawn = draw_weights(size, chance)
+    return list(asked.weights[:size]) or drawn
 
 
-def _selected(
-    asked: Evolution, run: Run, box: base.Toolbox, generation: Generation, children: Sequence[str]
-) -> Generation:
+def _selected(asked: Evolution, run: Run, box: Toolbox, generation: Generation, children: Sequence[str]) -> Generation:
     """The generation when its children are there: who stays, and how those are."""
     entries = {each.id: each for each in run.entries()}
     born = [id_ for id_ in dict.fromkeys(children) if id_ not in generation.population]
@@ -360,7 +351,7 @@ def _selected(
         stay = candidates
     else:
         with seeded(asked.seed, generation.number, "survivors"):
-            stay = box.select(candidates, asked.population, _kept(entries))
+            stay = box.survivors(candidates, asked.population, _kept(entries))
     ids = [each.id for each in stay]
     return replace(
         generation,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
+from deap import tools
 
 from core import Request, Settings
-from evolve import Run, develop
+from evolve import Run, develop, mutate
 from evolve.jobs.evolution import (
     Evolution,
     EvolutionError,
@@ -22,6 +24,7 @@ from evolve.jobs.evolution import (
 )
 from evolve.jobs.job import Stopped, job_named, new_job
 from evolve.store.parts import RunError
+from evolve.toolbox import Toolbox
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
 SMALL = Evolution(generations=2, population=4, children=3, settings=QUICK, images=1, keep=1, drawn=False, mutation=0.4)
@@ -90,6 +93,42 @@ def test_a_killed_evolution_goes_on_to_the_family_it_would_have_had(tmp_path, ba
     first = generations(again)[generation - 1]
     assert first.children == undisturbed[generation - 1].children
     assert [each.number for each in rest] == list(range(generation, 3))
+
+
+def own_operators(run, backbone):
+    """Another selection of DEAP and a mutation of one's own, which draws from Python's generator."""
+    box = Toolbox(backbone, run)
+    box.register("select", tools.selSPEA2)
+    box.register("mutate", lambda parent: [box.individual(mutate(parent.concept, random.randrange(99), jitter=0.9))])
+    return box
+
+
+def test_with_operators_of_ones_own_it_keeps_favourites_and_resumes(tmp_path, backbone):
+    found, asked = [], like(SMALL, mutation=1.0, population=2)
+    for name, stop in (("whole", None), ("run", 1)):
+        run = founded(tmp_path / name, backbone)
+        run.note(run.entries()[0].id, favourite=True)
+        job, toolbox = new_job(run, "evolve", asked.to_json()), own_operators(run, backbone)
+        course = evolve(asked, run, backbone, job, toolbox=toolbox)
+        for _ in zip(range(1 if stop else 2), course, strict=False):
+            pass
+        if stop:
+            list(evolve(asked, run, backbone, job, toolbox=own_operators(run, backbone)))
+        done = generations(job)
+        assert all(run.entries()[0].id in each.survivors for each in done) and len(logbook(done)) == 2
+        parents = [run.find(id_).concept.request for each in done for id_ in each.children]
+        assert {request.parents[0].kind for request in parents} == {"mutate"} and {r.seed < 99 for r in parents} == {
+            True
+        }
+        found.append([generation.children for generation in done])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("select", ["selSPEA2", "selNSGA3", "selLexicase"])
+def test_any_selection_of_deap_is_asked_for_by_its_name(run, backbone, select):
+    job, (done,) = evolved(run, backbone, like(SMALL, generations=1, select=select))
+    assert len(done.survivors) == SMALL.population == len(set(done.survivors))
+    assert Evolution.from_json(job.plan).select == select
 
 
 def test_a_stop_is_obeyed_between_generations(run, backbone):
