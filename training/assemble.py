@@ -8,15 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline
+from torch import nn
 from transformers import ViltImageProcessorPil, ViltProcessor
 
 from core.emoji.judge import Judge
+from core.errors import ConceptreeError
 from training import models
+from training.fit import load_average
 from training.pictures import LOOKS
+from training.questions import answers
 from training.render import SIZE
 from training.sources import SETS
-from training.stages import BEFORE, JUDGE_CHANNELS, Workshop
+from training.stages.answering import Answerer
+from training.stages.imagining import TextAndScale
+from training.stages.pixels import train_autoencoder
+from training.stages.seeing import JUDGE_CHANNELS, new_judge
 from training.teacher import Words
+from training.workshop import BEFORE, Workshop, inner
 
 VERSION = "emoji-3"
 DRAWING = {"steps": 16, "guidance_scale": 2.5, "size": SIZE}
@@ -59,9 +67,38 @@ def training_of(checkpoints: Path, before: dict[str, dict[str, Any]]) -> dict[st
     return told
 
 
+def trained_parts(shop: Workshop) -> dict[str, Any]:
+    """The parts of the stack as their last checkpoints have them, whether their stages are finished or not.
+
+    A part without a checkpoint is the committed one.
+
+    Raises:
+        ConceptreeError: a part has neither a checkpoint nor committed weights of its shape.
+    """
+    tokenizer, words = shop.tokenizer, shop.words
+    parts: dict[str, nn.Module] = {
+        "tower": models.image_tower(),
+        "text": TextAndScale(models.text_tower(tokenizer)),
+        "prior": models.prior_transformer(),
+        "decoder": models.unet(),
+        "vqa": Answerer(models.question_answerer(tokenizer, answers(words))),
+        "judge": new_judge(shop),
+    }
+    for name, model in parts.items():
+        if (shop.checkpoints / f"{name}.safetensors").is_file():
+            load_average(shop.checkpoints, name, model)
+        elif shop.begin(name, inner(name, model)) < 1:
+            raise ConceptreeError(f"stage {name} has neither a checkpoint nor weights that fit: train it first")
+    # Not from its checkpoint alone: the stage ends with `standardise`.
+    parts["autoencoder"] = shop.once(train_autoencoder)
+    if (shop.checkpoints / "polish.safetensors").is_file():
+        load_average(shop.checkpoints, "polish", parts["autoencoder"])
+    return {name: inner(name, model) for name, model in parts.items()}
+
+
 def assemble(shop: Workshop, target: Path) -> None:
     """Writes the whole stack beside ``target`` and swaps it in, calibration kept; weights in half precision."""
-    trained = shop.trained()
+    trained = trained_parts(shop)
     fresh = target.with_name(target.name + ".partial")
     shutil.rmtree(fresh, ignore_errors=True)
     prior = KandinskyV22PriorPipeline(

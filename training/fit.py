@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import safe_open
@@ -21,6 +22,7 @@ from training.muon import Muon
 
 LEAST = 3  # steps, however short the time
 
+Net = TypeVar("Net", bound=nn.Module)
 LossOfStep = Callable[[torch.Generator, float], tuple[Tensor, dict[str, Tensor]]]
 
 
@@ -39,7 +41,7 @@ def half_precision(device: str | torch.device = "cpu") -> Iterator[None]:
             yield
 
 
-def on_device(model: nn.Module, device: torch.device) -> nn.Module:
+def on_device(model: Net, device: torch.device) -> Net:
     """The model on the device, with convolutions in the channels-last layout that both kinds of hardware prefer."""
     model.to(device)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -36,9 +36,8 @@ def inherit(model: nn.Module, earlier: Mapping[str, Tensor], rows: Rows | None =
         if rows and name in rows:
             before, now = rows[name]
             place = {word: i for i, word in enumerate(before)}
-            pairs = [(i, place[word]) for i, word in enumerate(now) if word in place]
-            to, of = (list(each) for each in zip(*pairs, strict=True))
-            tensor[to] = old[of]
+            to = [i for i, word in enumerate(now) if word in place]
+            tensor[to] = old[[place[now[i]] for i in to]]
             copied += tensor[to].numel()
         elif old.shape == tensor.shape:
             tensor.copy_(old)

@@ -51,10 +51,11 @@ def main() -> int:
         torch.set_float32_matmul_precision("high")
     from core import calibration
     from core.stack.backbone import EMOJI
-    from training import stages
     from training.assemble import assemble
+    from training.stages import TRAIN
+    from training.workshop import Workshop
 
-    shop = stages.Workshop(
+    shop = Workshop(
         cache_folder(),
         effort=arguments.effort,
         from_scratch=arguments.from_scratch,
@@ -72,10 +73,8 @@ def main() -> int:
                 print(f"the stack is in {target}; make regenerate calibrates, measures and draws everything again")
             elif name == "calibrate":
                 calibration.main(["emoji" if target == EMOJI else str(target)])
-            elif hasattr(stages.Workshop, name):
-                getattr(shop, name)  # what other stages build on is trained once and kept
             else:
-                getattr(stages, f"train_{name}")(shop)
+                shop.once(TRAIN[name])
     except ConceptreeError as error:
         print(error, file=sys.stderr)
         return 2

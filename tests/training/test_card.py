@@ -1,15 +1,17 @@
-"""The card's figures, by hand on tiny pictures, and its tables on made-up figures."""
+"""Figures of the card on tiny pictures, checked by hand, and its tables on made-up figures."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from training import card
+from training import report
+from training.exam import KIND, REBUILT, true_hybrids
 from training.figures import as_images, both_found, crispness, found, laplacian_energy, psnr
 from training.pictures import PictureSource, held_out_pair
 from training.render import SIZE, Drawings
@@ -74,7 +76,7 @@ def source() -> PictureSource:
 
 
 def test_true_hybrids_are_of_chosen_pairs_each_once(source: PictureSource) -> None:
-    true = card.true_hybrids(source, 5, held_out_pair)
+    true = true_hybrids(source, 5, held_out_pair)
     assert held_out_pair(true.first, true.second).all()
     assert ((true.first < 16) == (true.second < 16)).all(), "both share a category"
     pairs = {frozenset(pair) for pair in zip(true.first.tolist(), true.second.tolist(), strict=True)}
@@ -83,7 +85,7 @@ def test_true_hybrids_are_of_chosen_pairs_each_once(source: PictureSource) -> No
 
 
 def test_unrelated_things_share_no_category(source: PictureSource) -> None:
-    true = card.true_hybrids(source, 4, lambda one, two: one != two, related=False)
+    true = true_hybrids(source, 4, lambda one, two: one != two, related=False)
     assert len(true.images) == 4
     assert ((true.first < 16) != (true.second < 16)).all()
 
@@ -107,20 +109,20 @@ def inventions(**changes) -> dict:
 
 
 def test_figures_of_inventions_are_means_over_categories() -> None:
-    figures = card.inventions_figures(inventions(), ["pet", "fruit"])
-    assert figures[card.OF_CATEGORY] == pytest.approx((0.7 + 0.4) / 2)
-    assert figures[card.LEAST] == pytest.approx(0.4)
-    assert figures[card.ALIKE] == pytest.approx(0.6)
-    assert figures[card.NEW] == 0.75
-    assert figures[card.CHILDREN] == pytest.approx(0.4)
-    table = card.inventions_table(inventions(), ["pet", "fruit"]).splitlines()
+    figures = report.inventions_figures(inventions(), ["pet", "fruit"])
+    assert figures[report.OF_CATEGORY] == pytest.approx((0.7 + 0.4) / 2)
+    assert figures[report.LEAST] == pytest.approx(0.4)
+    assert figures[report.ALIKE] == pytest.approx(0.6)
+    assert figures[report.NEW] == 0.75
+    assert figures[report.CHILDREN] == pytest.approx(0.4)
+    table = report.inventions_table(inventions(), ["pet", "fruit"]).splitlines()
     assert table[2].startswith("| pet | 5, 5 | 0.70 | 0.90 | 0.50 | 1 of 2 | 0.60 / 0.20 |")
     assert len({line.count("|") for line in table}) == 1
 
 
 def test_the_aims_say_what_is_met_and_by_how_much_the_others_are_missed() -> None:
-    figures = {card.OF_CATEGORY: 0.7, card.ALIKE: 0.75, card.KIND: 0.88, card.REBUILT: 30.4}
-    rows = {line.split(" | ")[0].strip("| "): line for line in card.aims_table(figures, "emoji-9").splitlines()}
+    figures = {report.OF_CATEGORY: 0.7, report.ALIKE: 0.75, KIND: 0.88, REBUILT: 30.4}
+    rows = {line.split(" | ")[0].strip("| "): line for line in report.aims_table(figures, "emoji-9").splitlines()}
     assert "emoji-9" in rows["figure"]
     assert rows["judge's belief: a founder is of its category"].endswith("| 0.70 | ≥ 0.65 | met |")
     assert rows["similarity of six founders to each other"].endswith("| 0.75 | ≤ 0.70 | missed by 0.05 |")
@@ -134,16 +136,16 @@ def test_inventions_of_another_stack_are_not_taken(tmp_path) -> None:
         fingerprint, drawing_fingerprint = "learns", "draws"
 
     file = tmp_path / "inventions.json"
-    assert card.read_inventions(file, Stack()) is None
+    assert report.read_inventions(file, Stack()) is None
     file.write_text(json.dumps(inventions()))
-    assert card.read_inventions(file, Stack())["categories"]["pet"]["similarity"] == 0.5
+    assert report.read_inventions(file, Stack())["categories"]["pet"]["similarity"] == 0.5
     file.write_text(json.dumps(inventions(stack=["learns", "draws otherwise"])))
-    assert card.read_inventions(file, Stack()) is None
+    assert report.read_inventions(file, Stack()) is None
 
 
 def test_every_figure_of_the_template_is_filled_in() -> None:
-    template = (card.HERE / "card.template.md").read_text(encoding="utf-8")
-    source = (card.HERE / "card.py").read_text(encoding="utf-8")
-    fields = set(card.FIELD.findall(template))
+    template = report.TEMPLATE.read_text(encoding="utf-8")
+    source = Path(report.__file__).read_text(encoding="utf-8")
+    fields = set(report.FIELD.findall(template))
     assert {"version", "aims", "inventions", "figures", "sets"} <= fields
     assert all(f'"{field}":' in source for field in fields)

@@ -50,10 +50,12 @@ from training.pictures import (
 from training.questions import KINDS, QuestionWriter, answers
 from training.render import SIZE, Drawings, held_out_pairs, pack, unpack
 from training.sources import SETS, Thing
-from training.stages import SHARES, Workshop, train_tower
+from training.stages import TRAIN
+from training.stages.seeing import train_tower
 from training.teacher import Words, word_loss
 from training.tokenizer import UNKNOWN, word_tokenizer
 from training.train import STAGES
+from training.workshop import SHARES, Workshop
 
 CAT, DOG, APPLE = range(3)
 SIDE = 32  # of the pictures here, where the size does not matter
@@ -523,7 +525,7 @@ def test_a_stage_takes_some_steps_however_short_the_time(tmp_path) -> None:
 
 
 def test_limited_minutes_are_enough_for_all_stages(tmp_path) -> None:
-    assert tuple(name for name in SHARES if name != "bank") == STAGES and 0.9 < sum(SHARES.values()) < 1
+    assert tuple(name for name in SHARES if name != "bank") == STAGES == tuple(TRAIN) and 0.9 < sum(SHARES.values()) < 1
     shop = Workshop(tmp_path, minutes=10)
     total = 0.0
     for name in SHARES:
@@ -536,6 +538,18 @@ def test_limited_minutes_are_enough_for_all_stages(tmp_path) -> None:
     alone = Workshop(tmp_path, minutes=10, only=frozenset({"decoder"}))
     assert alone.seconds("decoder") > 2 * 600 * SHARES["decoder"]
     assert Workshop(tmp_path).seconds("decoder") == 0
+
+
+def test_a_stage_that_several_build_on_is_trained_once(tmp_path) -> None:
+    made = []
+
+    def train(shop: Workshop) -> nn.Module:
+        made.append(nn.Linear(1, 1))
+        return made[-1]
+
+    shop = Workshop(tmp_path)
+    assert shop.once(train) is shop.once(train) and len(made) == 1
+    assert Workshop(tmp_path).once(train) is made[1]
 
 
 def test_stages_that_were_not_asked_for_stand_as_their_checkpoints_have_them(tmp_path) -> None:
@@ -616,6 +630,14 @@ def test_inherited_weights_fit_where_they_can() -> None:
     assert share == pytest.approx((2 * 4 + 17 * 4 + 4 * 4 + 4) / total)
     twin = Shapes(4, 16, 3)
     assert inherit(twin, now.state_dict()) == 1 and torch.equal(twin.table.weight, now.table.weight)
+
+
+def test_tables_of_words_without_a_common_one_inherit_no_row() -> None:
+    earlier, now = Shapes(2, 4, 2), Shapes(3, 4, 2)
+    own = now.table.weight.clone()
+    rows = {"table.weight": (["a", "b"], ["c", "d", "e"])}
+    assert 0 < inherit(now, earlier.state_dict(), rows) < 1
+    assert torch.equal(now.table.weight, own) and torch.equal(now.same.weight, earlier.same.weight)
 
 
 def test_interpolated_positions_keep_their_place() -> None:

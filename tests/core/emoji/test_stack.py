@@ -13,7 +13,8 @@ from core.emoji.judge import Judge
 from core.emoji.networks import JudgeNet
 from core.namers import vqa_namer
 from core.stack.backbone import EMOJI, Backbone
-from training.stages import JUDGE_CHANNELS, JUDGE_WIDTH, Workshop
+from training.stages.seeing import JUDGE_CHANNELS, JUDGE_WIDTH
+from training.workshop import Workshop
 
 PROMPTS = ["a photo of a cat", "a pencil sketch of a guitar on a blue background"]
 SEEDS = [3, 5]

@@ -1,0 +1,71 @@
+"""Stages `autoencoder` and `polish`: from pixels to latents and back."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from diffusers import VQModel
+from torch import Tensor
+
+from training import models
+from training.autoencoder import Rebuild, new_autoencoder, rebuild_loss, standardise
+from training.fit import half_precision
+from training.pictures import REAL
+from training.workshop import PARTS, Workshop
+
+
+def train_autoencoder(shop: Workshop) -> Rebuild:
+    """The autoencoder. If the committed one has fewer latent channels, the first channels learn to equal those.
+
+    A decoder that begins with its earlier weights then has only the other channels to learn.
+    """
+    torch.manual_seed(shop.seed)
+    module = shop.place(Rebuild(new_autoencoder()))
+    if shop.stands("autoencoder", module):
+        return module
+    earlier = _earlier_autoencoder(shop)
+
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        pixels = shop.source.sample(shop.batch(8), generator, REAL).pixels
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        loss, figures = rebuild_loss(module, pixels, generator)
+        if earlier is not None:
+            with half_precision(shop.device):
+                reached = module.encode(pixels).float()
+            with torch.no_grad(), half_precision(shop.device):
+                known = earlier.encode(F.interpolate(pixels, scale_factor=0.5, mode="area") * 2 - 1).latents.float()
+            apart = F.mse_loss(reached[:, : known.shape[1]], known)
+            loss, figures["apart"] = loss + apart, apart.detach()
+        return loss, figures
+
+    shop.fit("autoencoder", module, loss_of_step, steps=3000, peak=2e-3, average_over=150)
+    with torch.no_grad():
+        generator = torch.Generator(shop.device).manual_seed(shop.seed)
+        latents = torch.cat([module.encode(shop.source.sample(32, generator).pixels) for _ in range(8)])
+    standardise(module.model, latents)
+    return module
+
+
+def _earlier_autoencoder(shop: Workshop) -> VQModel | None:
+    """The committed autoencoder if it has fewer latent channels and pictures of half the side, else None."""
+    folder = shop.weights / PARTS["autoencoder"]
+    if shop.from_scratch or not folder.is_dir():
+        return None
+    earlier = VQModel.from_pretrained(folder).float().eval().requires_grad_(False)
+    fewer = earlier.config.latent_channels < models.LATENT_CHANNELS
+    return shop.place(earlier) if fewer and len(earlier.config.block_out_channels) == 3 else None
+
+
+def train_polish(shop: Workshop) -> Rebuild:
+    """The autoencoder's decoder alone learns fine detail; latents stay, and with them all parts that depend on them."""
+    module = train_autoencoder(shop)
+    module.model.encoder.requires_grad_(False)
+    module.model.quant_conv.requires_grad_(False)
+
+    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = shop.source.sample(shop.batch(8), generator, REAL)
+        pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
+        return rebuild_loss(module, pixels, generator, fine=2.0)
+
+    shop.fit("polish", module, loss_of_step, steps=2400, peak=1e-3, seed=11, average_over=300)
+    return module
