@@ -29,7 +29,7 @@ def folder_option(name: str) -> Callable[[Any], Any]:
         "--to",
         "folder",
         type=click.Path(path_type=Path, file_okay=False),
-        default=Path("experiments") / name,
+        default=Path("results") / name,
         show_default=True,
         help="The folder for tables, summary and figures.",
     )

@@ -141,9 +141,7 @@ def check_extra() -> None:
         import matplotlib  # noqa: F401
         import scipy  # noqa: F401
     except ImportError as missing:
-        raise ConceptreeError(
-            f"{missing.name} is missing, which the experiments need: pip install 'conceptree[experiments]'"
-        ) from missing
+        raise ConceptreeError(f"{missing.name} is missing: install it with pip install '.[experiments]'") from missing
 
 
 def shortened(steps: int | None) -> dict[str, int]:

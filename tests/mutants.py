@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 LIST = Path(__file__).with_suffix(".toml")
 LOG = "pytest.log"
 TIMEOUT = 300  # seconds of computing, not of waiting, for the tests of one fault
-ROOMS = ("core", "evolve", "ui", "tests", "pyproject.toml")
+ROOMS = ("core", "evolve", "ui", "training", "experiments", "tests", "pyproject.toml")
 FAILED, BROKEN = 1, 70  # pytest's exit code for tests that ran and failed; a file that does not import gives another
 
 

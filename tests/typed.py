@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import click
 from click.testing import CliRunner, Result
 
 from ui.cli import main
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+def run(*arguments: object, command: click.Command = main) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
 
-def good(*arguments: object) -> str:
+def good(*arguments: object, command: click.Command = main) -> str:
     """What it prints where all goes well, on one line."""
-    result = run(*arguments)
+    result = run(*arguments, command=command)
     assert result.exit_code == 0, result.output
     return " ".join(result.stdout.split())
 
 
-def one_line(*arguments: object) -> str:
+def one_line(*arguments: object, command: click.Command = main) -> str:
     """What is said of a mistake: exit code 2, one line, no traceback."""
-    result = run(*arguments)
+    result = run(*arguments, command=command)
     assert result.exit_code == 2, result.output
     (line,) = result.stderr.splitlines()
     return line
