@@ -1,10 +1,9 @@
-"""Breeding: parents in, a Request out. Nothing is learned here; `develop` does that."""
+"""Variation: parents in, a Request out. `develop` learns it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,16 +13,17 @@ from core.constraints import normalise
 from core.depict import check_stack, draw_concept, imagine_concept
 from core.prompts import portrait
 from core.settings import Settings
+from core.stack.protocols import Draws, Learns
 from core.streams import stream, stream_seed
 
 Images = MutableMapping[str, Array]
-LEAST_SHARE = 0.02  # of a parent whose weight is drawn
-NO_SPREAD = 1e-3  # below this the drawn weights are those given, to the digits that are kept of them
+LEAST_SHARE = 0.02  # the least weight that is drawn for a parent
+NO_SPREAD = 1e-3  # below this, rounded drawn weights equal the given ones
 
 
 def mate(
     parents: Sequence[tuple[Concept, float]],
-    backbone: Any,
+    stack: Draws,
     seed: int,
     *,
     category: str | None = None,
@@ -38,29 +38,35 @@ def mate(
     words: Sequence[str | Positive] = (),
     inherit: bool = False,
 ) -> Request:
-    """A child of any number of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
+    """A request for a child of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
 
-    Of each parent `images` pictures are drawn and the `keep` best kept, see `parent_images`; `known` remembers them by
-    concept id, for the next child. warm: start from the weighted mean of the parents' vectors, in which the category's
-    word stands for photographs, which have none; else from that word, as in the paper. By default warm, unless the
-    settings are of another preset than `default`. category: by default that of the heaviest parent; photographs alone
-    have none. photos: parents from outside, see `photos.photo_parent`. homes: for parents of other runs, by concept id,
-    the names of those runs. words: what it shall be besides ("blue"), with weights where they are positives, by the
-    positive part of Eq. 3, whose λ stands in the settings: the loss is then λ (1 − S(words)) plus that of Eq. 5.
-    inherit: it shall also be of the category (weight 1 among the words), and keep away from what its parents keep away
-    from (Eq. 3); what lies between two members is less of the category.
+    category: by default that of the heaviest parent; required if there are only photos.
+    settings: by default those that are calibrated for the stack.
+    warm: start from the weighted mean of the parents' vectors (for photos, the category's word). Otherwise start from
+        that word, as in the paper. By default warm with the preset `default`, and not with others.
+    images, keep, drawn: the parents' portraits, see `parent_images`.
+    known: portraits by concept id. Missing ones are added, so that the next child reuses them.
+    photos: parents that are pictures, see `photos.photo_parent`.
+    homes: run names by concept id, for parents from other runs.
+    words: positive words beside the parents. The loss is then λ (1 − S(words)), as in Eq. 3, plus that of Eq. 5.
+    inherit: add the category to the positives, and the parents' negatives (Eq. 3). A mixture without them belongs less
+        to the category than its parents do.
+
+    Raises:
+        RequestError: no parents, or parents that do not fit together, see `check_parents`.
+        StackError: a parent was learned on another stack.
     """
     if not parents and not photos:
         raise RequestError("a child needs at least one parent")
     if not parents and category is None:
-        raise RequestError("a child of photographs alone needs a category: say what it shall be")
+        raise RequestError("a child of photographs alone needs a category: give one")
     concepts = [concept for concept, _ in parents]
     check_parents(concepts)
     known = {} if known is None else known
     for concept in concepts:
-        check_stack(backbone, concept)
+        check_stack(stack, concept)
         if concept.id not in known:
-            known[concept.id] = parent_images(concept, backbone, images, keep, drawn)
+            known[concept.id] = parent_images(concept, stack, images, keep, drawn)
     heaviest = max(parents, key=lambda pair: pair[1])[0] if parents else None
     homes = homes or {}
     mixed = [Parent(c.id, weight, known[c.id], "mix", homes.get(c.id, "")) for c, weight in parents]
@@ -80,19 +86,19 @@ def mate(
         seed=seed,
         tokens=len(heaviest.vectors) if heaviest else 1,
         settings=settings,
-        fingerprint=backbone.fingerprint,
+        fingerprint=stack.fingerprint,
     )
     warm = (settings is None or settings.preset == "default") if warm is None else warm
     if not warm or not parents:
         return request
-    return replace(request, start=_mean_vectors(parents, sum(p.weight for p in photos), request, backbone))
+    return replace(request, start=_mean_vectors(parents, sum(p.weight for p in photos), request, stack))
 
 
 def check_parents(concepts: Sequence[Concept]) -> None:
-    """Refuse parents that cannot have a child together.
+    """Check that parents can be mixed.
 
     Raises:
-        RequestError: they are of different kinds, sizes or stacks, or one is given twice.
+        RequestError: they differ in kind, number of vectors or stack, or one is given twice.
     """
     for name, values in (
         ("kinds", {concept.request.kind for concept in concepts}),
@@ -101,7 +107,7 @@ def check_parents(concepts: Sequence[Concept]) -> None:
     ):
         if len(values) > 1:
             raise RequestError(
-                f"the parents have different {name} ({', '.join(map(str, sorted(values)))}): choose alike"
+                f"the parents have different {name} ({', '.join(map(str, sorted(values)))}): choose others"
             )
     if len({concept.id for concept in concepts}) < len(concepts):
         raise RequestError("a parent is given twice: give it once, with the sum of the weights")
@@ -118,14 +124,22 @@ def mutate(
     strength: float = 1.0,
     jitter: float = 0.0,
 ) -> Request:
-    """A variation: learning goes on from the parent's vectors with the parent itself as something to avoid.
+    """A request for a variation: it starts from the parent's vectors and avoids the parent.
 
-    It keeps the parent's negatives, each once; the presets of the paper may also have added the category's own name,
-    which is left out. word: a further negative, in place of the parent. words: further positives, what it shall be
-    besides. strength: above 0, up to 1; how far it goes: as a share of the parent's steps, and of the way from 1 to the
-    similarity at which what is avoided pushes no more, the `avoid_floor`. steps: their number, whatever the strength.
-    jitter: how far from the parent's vectors it starts, times their root mean square; by the seed. Without it all
-    variations of a parent go the same way.
+    It keeps the parent's negatives without repeats and without the category's own name, which presets of the paper may
+    have added.
+
+    word: one more negative, which is then avoided instead of the parent.
+    steps: by default the parent's steps × strength.
+    run: name of the parent's run, if it is another one.
+    words: further positives.
+    strength: above 0, up to 1. Scales the steps, and the distance to the parent: the `avoid_floor` moves from 1 towards
+        its value in the settings.
+    jitter: standard deviation of the noise on the start, times the root mean square of the parent's vectors. Without
+        it, all variations of a parent with equal arguments come out alike.
+
+    Raises:
+        RequestError: strength is out of range, or a word contradicts the request.
     """
     if not 0 < strength <= 1:  # NaN is neither
         raise RequestError(f"strength = {strength!r}: expected a number above 0, up to 1")
@@ -156,10 +170,13 @@ def mutate(
 
 
 def spread_weights(weights: Sequence[float], spread: float, seed: int) -> list[float]:
-    """Weights around the given ones, with the same sum: Dirichlet with a standard deviation of `spread` times the most
-    that is possible, √(w (1 − w)); that is a concentration of 1 / spread² − 1. Equal seeds give equal weights.
+    """Weights drawn around the given ones, with the same sum; equal seeds give equal weights.
 
-    Eq. 5 has one optimum: children of the same parents with the same weights come out alike.
+    From a Dirichlet distribution of concentration 1 / spread² − 1, so that a share w has the standard deviation
+    spread × √(w (1 − w)). Eq. 5 has one optimum: without spread, children of the same parents come out alike.
+
+    Raises:
+        RequestError: spread is not in [0, 1).
     """
     if not 0 <= spread < 1:
         raise RequestError(f"spread = {spread!r}: expected a number from 0 up to, not including, 1")
@@ -167,25 +184,27 @@ def spread_weights(weights: Sequence[float], spread: float, seed: int) -> list[f
         return list(weights)
     shares = np.array(weights, dtype=np.float64) / sum(weights)
     drawn = stream(seed, 0, "weights").dirichlet(shares * (1 / spread**2 - 1))
-    drawn = np.maximum(drawn, LEAST_SHARE)  # a parent is there, however little
+    drawn = np.maximum(drawn, LEAST_SHARE)
     return [round(float(share), 3) * sum(weights) for share in drawn / drawn.sum()]
 
 
-def parent_images(concept: Concept, backbone: Any, images: int = 32, keep: int = 4, drawn: bool = True) -> Array:
-    """Image embeddings [keep, width] of a parent: drawn, seen again by the image encoder, the truest ones
-    kept.
+def parent_images(concept: Concept, stack: Draws, images: int = 32, keep: int = 4, drawn: bool = True) -> Array:
+    """Image embeddings [keep, width] of a parent's portraits: the `keep` of `images` nearest to its `image_embed`.
 
-    A person would keep those that look most like the concept; here those nearest to what the prior imagines
-    of it. drawn: False takes the imagined embeddings themselves, for a stack that cannot draw.
+    drawn: draw the portraits and encode the pictures. If False, take the prior's embeddings, for a stack that cannot
+    draw.
+
+    Raises:
+        RequestError: keep is not from 1 to images.
     """
     if not 1 <= keep <= images:
-        raise RequestError(f"keep = {keep} of images = {images}: keep at least 1, and no more than are drawn")
+        raise RequestError(f"keep = {keep} of images = {images}: keep from 1 to that many")
     prompts = [portrait(concept.request.kind)] * images
     seeds = [stream_seed(concept.request.seed, number, "portrait") for number in range(images)]
     if drawn:
-        embeds = backbone.encode_images(draw_concept(backbone, concept, prompts, seeds))
+        embeds = stack.encode_images(draw_concept(stack, concept, prompts, seeds))
     else:
-        embeds = imagine_concept(backbone, concept, prompts, seeds)
+        embeds = imagine_concept(stack, concept, prompts, seeds)
     mean = torch.from_numpy(concept.image_embed.copy()).to(embeds)
     similarity = normalise(embeds) @ normalise(mean)
     best = similarity.topk(keep).indices
@@ -193,7 +212,7 @@ def parent_images(concept: Concept, backbone: Any, images: int = 32, keep: int =
 
 
 def one_of(images: Array, seed: int, of: str) -> Array:
-    """One [1, width] of a parent's images [m, width], by a child's seed."""
+    """One [1, width] of a parent's images [m, width], by a child's seed. of: the parent's id."""
     place = int(stream(seed, 0, f"portrait of {of}").integers(len(images)))
     return images[place : place + 1]
 
@@ -206,16 +225,16 @@ def _shaken(vectors: Array, jitter: float, seed: int) -> Array:
 
 
 def _distinct(words: Sequence[str], but: Sequence[str] = ()) -> tuple[str, ...]:
-    """The words in their order, without those in `but` and without repeats, whatever their case."""
+    """The words in order, without repeats and without those in `but`; case does not count."""
     without = {word.lower() for word in but}
     first = {word.lower(): word for word in reversed(words)}
     return tuple(first[word] for word in dict.fromkeys(map(str.lower, words)) if word not in without)
 
 
-def _mean_vectors(parents: Sequence[tuple[Concept, float]], photos: float, request: Request, backbone: Any) -> Array:
-    """The weighted mean [k, d] of the parents' vectors and, by the weight of the photographs, the category's word."""
+def _mean_vectors(parents: Sequence[tuple[Concept, float]], photos: float, request: Request, stack: Learns) -> Array:
+    """Weighted mean [k, d] of the parents' vectors; the category's word stands for photos of weight `photos`."""
     weights = np.array([*(weight for _, weight in parents), photos], dtype=np.float64)
     vectors = [concept.vectors for concept, _ in parents]
-    word = backbone.word_vector(request.category).float().cpu().numpy() if photos else np.zeros_like(vectors[0])
-    stack = np.stack([*vectors, np.broadcast_to(word, vectors[0].shape)])
-    return np.tensordot(weights / weights.sum(), stack, axes=1).astype(np.float32)
+    word = stack.word_vector(request.category).float().cpu().numpy() if photos else np.zeros_like(vectors[0])
+    rows = np.stack([*vectors, np.broadcast_to(word, vectors[0].shape)])
+    return np.tensordot(weights / weights.sum(), rows, axes=1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Founders of a category: where they start, and the waves that they are learned in.
+"""Founders of a category: where they start, and in which waves they are learned.
 
 Founders that start at one place converge on each other. By default each starts between two members of the category, so
 all of them can be learned side by side. Waves are the alternative: each wave avoids the embeddings of the waves before
@@ -16,6 +16,7 @@ import torch
 from core.concept import Avoid, Concept, Request, RequestError
 from core.metrics import mean_pairwise_similarity
 from core.negatives import says_again
+from core.stack.protocols import Draws, Learns
 from core.stack.wordbank import lists, members
 from core.streams import stream, stream_seed
 from core.wording import counted
@@ -106,16 +107,16 @@ def founders(
     return Founders(category, n, wave, seed, initializers, [] if learned is None else learned, request)
 
 
-def starts(backbone: Any, category: str, kind: str = "object", seed: int = 0) -> list[str]:
+def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) -> list[str]:
     """Initializers between two members of the category: "cat turtle" is the mean of both words' token vectors.
 
     The pairs are neighbours in an order that depends on the seed: all pairs differ, and no member is twice in the first
     half. If the stack does not list the category's members, an initializer is the category and one word of the
     vocabulary ("dragon turtle"); without a vocabulary there are none.
     """
-    words = [word for word in members(backbone, category, kind) if not says_again(word, category)]
+    words = [word for word in members(stack, category, kind) if not says_again(word, category)]
     order = [words[i] for i in stream(seed, 0, "starts").permutation(len(words))]
-    if not start_apart(backbone, category, kind):
+    if not start_apart(stack, category, kind):
         return [f"{category} {word}" for word in order]
     around = [*range(0, len(order) - 1, 2), *range(1, len(order) - 1, 2)]
     pairs = [(order[i], order[i + 1]) for i in around]
@@ -124,16 +125,16 @@ def starts(backbone: Any, category: str, kind: str = "object", seed: int = 0) ->
     return [f"{one} {other}" for one, other in pairs]
 
 
-def start_apart(backbone: Any, category: str, kind: str = "object") -> bool:
+def start_apart(stack: Learns, category: str, kind: str = "object") -> bool:
     """Whether `starts` lie between two members, so far apart that founders need no waves."""
-    words = [word for word in members(backbone, category, kind) if not says_again(word, category)]
-    return lists(backbone, category, kind) and len(words) > 1
+    words = [word for word in members(stack, category, kind) if not says_again(word, category)]
+    return lists(stack, category, kind) and len(words) > 1
 
 
 def populate(
     category: str,
     n: int,
-    backbone: Any,
+    stack: Draws,
     run: Run | None = None,
     *,
     wave: int | None = None,
@@ -152,12 +153,12 @@ def populate(
     kind = (request or {}).get("kind", "object")
     settings = (request or {}).get("settings") or how.get("settings")
     if initializers is None:  # the presets of the paper start all founders at the category's word
-        initializers = starts(backbone, category, kind, seed) if not settings or settings.preset == "default" else ()
+        initializers = starts(stack, category, kind, seed) if not settings or settings.preset == "default" else ()
     if wave is None:
-        wave = n if initializers and start_apart(backbone, category, kind) else 1
+        wave = n if initializers and start_apart(stack, category, kind) else 1
     waves = founders(category, n, wave=wave, seed=seed, initializers=initializers, **(request or {}))
     for requests in waves:
-        waves.tell(develop(requests, backbone, run, **how))
+        waves.tell(develop(requests, stack, run, **how))
     return waves.told
 
 

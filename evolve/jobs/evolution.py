@@ -315,12 +315,26 @@ def _varied(asked: Evolution, run: Run, box: Toolbox, number: int, families: Seq
         parents = [members[id_] for id_ in family]
         with seeded(asked.seed, number, f"child {place}"):
             if varied or len(family) == 1:
-                how = {"strength": asked.strength, "jitter": JITTER * asked.strength, "words": word}
-                child, *_ = box.offer("mutate", parents[0], seed=seed, **how)
+                child, *_ = box.offer(
+                    "mutate",
+                    parents[0],
+                    seed=seed,
+                    strength=asked.strength,
+                    jitter=JITTER * asked.strength,
+                    words=word,
+                )
             else:
-                looks = {"images": asked.images, "keep": asked.keep, "drawn": asked.drawn}
-                how = {"weights": weights, "settings": asked.settings, "inherit": asked.inherit, **looks}
-                child, *_ = box.offer("mate", *parents, seed=seed, **how)
+                child, *_ = box.offer(
+                    "mate",
+                    *parents,
+                    seed=seed,
+                    weights=weights,
+                    settings=asked.settings,
+                    images=asked.images,
+                    keep=asked.keep,
+                    drawn=asked.drawn,
+                    inherit=asked.inherit,
+                )
         assert child.request is not None
         requests.append(_no_longer(child.request, asked.settings))
     return requests
