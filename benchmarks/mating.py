@@ -57,7 +57,7 @@ class Group:
 
 def learned(name: str, backbone: Backbone, requests: Sequence[Request], **more: Any) -> Group:
     began = time.perf_counter()
-    concepts = ConceptLab(backbone, draw=False).run(requests)
+    concepts = ConceptLab(backbone).run(requests)
     return Group(name, concepts, time.perf_counter() - began, **more)
 
 
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.founders < 2:
         parser.error("--founders: at least 2 of each category, which then have children")
     out, backbone = Console(width=150, highlight=False), Backbone.load("emoji")
-    ConceptLab(backbone, draw=False).run([Request("pet", settings=Settings(steps=1))])  # loads the models
+    ConceptLab(backbone).run([Request("pet", settings=Settings(steps=1))])  # loads the models
     run, seeds = Run.open(EXAMPLE), options.seeds
     old = [run.find(entry.id).concept for entry in run.entries() if not entry.generation]
     asked = [

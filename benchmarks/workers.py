@@ -17,6 +17,7 @@ from statistics import median
 import torch
 
 from core import Backbone, Request, Settings
+from core.options import Options
 from evolve import develop
 from evolve.workers.pool import Workers
 
@@ -44,14 +45,14 @@ def main() -> None:
 
     def learned(workers: Workers | None) -> float:
         began = time.perf_counter()
-        develop(requests, backbone, workers=workers, at_once=AT_ONCE)
+        develop(requests, workers, options=Options(at_once=AT_ONCE))
         return time.perf_counter() - began
 
     with Workers(backbone, 2, at_once=AT_ONCE) as workers:
         quick = [replace(request, settings=replace(settings, steps=3, segment=1)) for request in requests]
         for _ in range(2):  # until both are there and have encoded the words
-            develop(quick, backbone, workers=workers)
-        develop(quick, backbone, at_once=AT_ONCE)
+            develop(quick, workers)
+        develop(quick, backbone, options=Options(at_once=AT_ONCE))
         free, here, one, two = [], [], [], []
         for _ in range(arguments.pairs):
             free.append(cores())

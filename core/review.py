@@ -27,11 +27,11 @@ class ReviewError(ConceptreeError):
 class Proposal:
     """What a person is asked about: the words that would be added, the negatives so far, and why.
 
-    index: which request. earlier: the steps to which one can go back, and the negatives then. problem: why the last
+    id: of the request. earlier: the steps to which one can go back, and the negatives then. problem: why the last
     decision could not be followed; "" when this is asked for the first time.
     """
 
-    index: int
+    id: str
     step: int
     request: Request
     words: tuple[str, ...]
@@ -63,7 +63,7 @@ Review = Callable[[Proposal], Decision | None]
 
 
 def ask(
-    review: Review, proposal: Proposal, earlier: Mapping[int, Sequence[Negative]], backbone: Any
+    review: Review, proposal: Proposal, earlier: Mapping[int, Sequence[Negative]], stack: Any
 ) -> tuple[Decision | None, str]:
     """(the decision as it can be followed, or None for the proposal itself; what a person should know of that).
 
@@ -76,7 +76,7 @@ def ask(
         if decision is None:
             return None, ""
         try:
-            decision = checked(decision, proposal, earlier, backbone)
+            decision = checked(decision, proposal, earlier, stack)
         except ReviewError as error:
             proposal = replace(proposal, problem=str(error))
             continue
@@ -85,9 +85,7 @@ def ask(
     return None, f"as proposed, after {MOST_TRIES} decisions that cannot be followed ({proposal.problem})"
 
 
-def checked(
-    decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequence[Negative]], backbone: Any
-) -> Decision:
+def checked(decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequence[Negative]], stack: Any) -> Decision:
     """The decision with its words as they will stand in prompts: cleaned like a namer's answers.
 
     Raises:
@@ -116,14 +114,14 @@ def checked(
     words: list[str] = []
     for given in decision.words:
         # What is proposed may be added whatever it is: in the presets of the paper also the category, or a repeat.
-        word = _same(given, proposed) or _added(given, taken, proposal.request, backbone)
+        word = _same(given, proposed) or _added(given, taken, proposal.request, stack)
         if _same(word, words):
             raise ReviewError(f"{word!r} is given twice: give it once")
         words.append(word)
     return Decision(tuple(words), tuple(dict.fromkeys(drop)), decision.back_to, decision.note)
 
 
-def steered(decision: Decision | None, further: Sequence[Decision], proposal: Proposal, backbone: Any) -> Decision:
+def steered(decision: Decision | None, further: Sequence[Decision], proposal: Proposal, stack: Any) -> Decision:
     """One decision out of the one on a proposal (None agrees) and further ones, which were made without seeing it.
 
     The words of a further one are added, those it drops may be among the proposed ones, and where it goes back, what
@@ -133,11 +131,11 @@ def steered(decision: Decision | None, further: Sequence[Decision], proposal: Pr
         ReviewError: the decision on the proposal cannot be followed itself.
     """
     earlier = proposal.negatives_then
-    so_far = checked(decision or Decision(proposal.words), proposal, earlier, backbone)
+    so_far = checked(decision or Decision(proposal.words), proposal, earlier, stack)
     told = [so_far.note] if so_far.note else []
     for each in further:
         try:
-            so_far = checked(_joined(so_far, each), proposal, earlier, backbone)
+            so_far = checked(_joined(so_far, each), proposal, earlier, stack)
         except ReviewError as error:
             told.append(f"a decision was left out: {error}")
     return replace(so_far, note="; ".join(told))
@@ -160,13 +158,13 @@ def _same(given: str, words: Sequence[str]) -> str | None:
     return next((word for word in words if word.lower() in meant), None)
 
 
-def _added(given: str, taken: Sequence[str], request: Request, backbone: Any) -> str:
+def _added(given: str, taken: Sequence[str], request: Request, stack: Any) -> str:
     """A person's own word as a negative."""
     word = strip_article(given)
     if says_nothing(word) or not word.isprintable():
         raise ReviewError(f"{given!r} says nothing: give the name of a thing")
-    if not backbone.knows(word):
-        raise ReviewError(f"the stack {backbone.version} does not know the word {word!r}: choose another")
+    if not stack.knows(word):
+        raise ReviewError(f"the stack {stack.version} does not know the word {word!r}: choose another")
     if _same(word, [request.category, *(positive.word for positive in request.positives)]):
         raise ReviewError(f"{word!r} is what the concept shall be: choose another")
     if _same(word, taken):

@@ -4,7 +4,7 @@ given a new negative by its schedule (arXiv 2308.02669 §4.2), which a person ma
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from core.concept import Measurement, Negative, Request
 from core.metrics import imagine_panel, nearest_words, similarities, word_similarity
-from core.namers import naming
 from core.negatives import Answer, Choice, Namer, first_answer, ranked_answer
+from core.options import Options
 from core.prompts import drawn_for_question, question
-from core.review import Decision, Proposal, Review, ask
+from core.review import Decision, Proposal, ask
 from core.stack.wordbank import WordBank, members
 from core.state import State
 from core.stopping import done_early
@@ -40,11 +40,13 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to one concept at a boundary. index: which request. similarities: on the panel, by
-    constraint. draft: a look in the midst of a segment, which changes nothing. last: the concept is finished.
+    """One concept at a boundary.
+
+    id: of its request, see `ConceptLab.concept_id`. similarities: on the panel, by constraint. draft: a look between
+    two boundaries, which changes nothing. last: the concept is finished.
     """
 
-    index: int
+    id: str
     step: int
     request: Request
     similarities: dict[str, float]
@@ -65,11 +67,11 @@ class Event:
 
 
 @dataclass
-class Learner:
-    """The course of one concept so far. index: which request."""
+class Course:
+    """The course of one concept so far. id: of its request."""
 
     request: Request
-    index: int = 0
+    id: str = ""
     negatives: list[Negative] = field(default_factory=list)
     pool: list[str] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
@@ -98,65 +100,53 @@ class Learner:
 
 
 class Looker:
-    """Looks at concepts between segments. See `ConceptLab` for the arguments."""
+    """Measures, draws, names and steers the concepts of a batch between segments.
 
-    def __init__(
-        self,
-        backbone: Any,
-        bank: WordBank,
-        namer: Namer | None,
-        draw: bool,
-        review: Review | None,
-        images: int = 1,
-        drafts: Collection[int] = (),
-    ) -> None:
-        self.backbone = backbone
+    bank: embeds the words that concepts are measured by. namer: of the options, as found on the stack.
+    """
+
+    def __init__(self, stack: Any, bank: WordBank, options: Options, namer: Namer | None = None) -> None:
+        self.stack = stack
         self.bank = bank
+        self.options = options
         self.namer = namer
-        self.draw = draw
-        self.review = review
-        self.images = images
-        self.drafts = drafts
-
-    def naming(self, request: Request) -> str:
-        """What the negatives of an adaptive request depend on beside it and the stack; see `namers.naming`."""
-        words = members(self.backbone, request.category, request.kind)
-        return naming(self.backbone, self.namer, self.images, words) if request.schedule == "adaptive" else ""
 
     @torch.no_grad()
-    def look(self, state: State, learners: Sequence[Learner], rows: Sequence[int]) -> tuple[State, tuple[Event, ...]]:
+    def look(self, state: State, courses: Sequence[Course], rows: Sequence[int]) -> tuple[State, tuple[Event, ...]]:
         """Measure, checkpoint, draw, ask and choose for the given rows; a person may put rows back."""
         imagined = self._imagined(state, rows)
-        asked = [i for i in rows if self._asks(state, learners[i], i)]
-        shown = [i for i in rows if self.draw or state.step[i] in self.drafts or (self.namer and i in asked)]
+        asked = [i for i in rows if self._asks(state, courses[i], i)]
+        shown = [
+            i for i in rows if self.options.draw or state.step[i] in self.options.drafts or (self.namer and i in asked)
+        ]
         drawn = self._drawn(state, shown)
         answers = self._answers(state, asked, imagined, drawn)
         events = []
         for i in rows:
-            learner, step = learners[i], state.step[i]
-            learner.checkpoints.append(_checkpoint(state, i, learner, imagined[i]))
-            before = list(learner.negatives)
+            course, step = courses[i], state.step[i]
+            course.checkpoints.append(_checkpoint(state, i, course, imagined[i]))
+            before = list(course.negatives)
             note = ""
             if step < state.steps[i]:
-                proposed = self._proposed(learner, imagined[i], answers.get(i))
-                state, note = self._decide(state, i, learner, proposed, tuple(drawn.get(i, ())), answers.get(i, []))
+                proposed = self._proposed(course, imagined[i], answers.get(i))
+                state, note = self._decide(state, i, course, proposed, tuple(drawn.get(i, ())), answers.get(i, []))
             put_back = state.step[i] != step  # by the person; the last checkpoint is then the one gone back to
-            here = learner.checkpoints[-1]
-            found = similarities(learner.request, here.imagined, learner.words, self.bank)
-            learner.measured(here.step, found)
-            early = "" if put_back or step == state.steps[i] else self._early(learner)
+            here = course.checkpoints[-1]
+            found = similarities(course.request, here.imagined, course.words, self.bank)
+            course.measured(here.step, found)
+            early = "" if put_back or step == state.steps[i] else self._early(course)
             if early:
                 state, note = state.ended(i), "; ".join(filter(None, [note, early]))
             events.append(
                 Event(
-                    index=learner.index,
+                    id=course.id,
                     step=here.step,
-                    request=learner.request,
+                    request=course.request,
                     similarities=found,
                     images=() if put_back else tuple(drawn.get(i, ())),
                     answers=() if put_back else tuple(answers.get(i, ())),
-                    negatives=tuple(n for n in learner.negatives if n not in before),
-                    all_negatives=tuple(learner.negatives),
+                    negatives=tuple(n for n in course.negatives if n not in before),
+                    all_negatives=tuple(course.negatives),
                     note=note,
                     last=state.step[i] == state.steps[i],
                 )
@@ -164,41 +154,41 @@ class Looker:
         return state, tuple(events)
 
     @torch.no_grad()
-    def draft(self, state: State, learner: Learner, row: int) -> Event:
-        """Draw and measure a row in the midst of a segment, for people; nothing is learned from it."""
+    def draft(self, state: State, course: Course, row: int) -> Event:
+        """Draw and measure a row between two boundaries, for people; learning does not depend on it."""
         imagined = self._imagined(state, [row])[row]
         return Event(
-            index=learner.index,
+            id=course.id,
             step=state.step[row],
-            request=learner.request,
-            similarities=similarities(learner.request, imagined, learner.words, self.bank),
+            request=course.request,
+            similarities=similarities(course.request, imagined, course.words, self.bank),
             images=tuple(self._drawn(state, [row])[row]),
-            all_negatives=tuple(learner.negatives),
+            all_negatives=tuple(course.negatives),
             draft=True,
         )
 
-    def _asks(self, state: State, learner: Learner, row: int) -> bool:
+    def _asks(self, state: State, course: Course, row: int) -> bool:
         """Adaptive: after each segment but the last, and at the start where no negative is given (§2)."""
-        adaptive = learner.request.schedule == "adaptive" and state.step[row] < state.steps[row]
-        return adaptive and (state.step[row] > 0 or not learner.negatives)
+        adaptive = course.request.schedule == "adaptive" and state.step[row] < state.steps[row]
+        return adaptive and (state.step[row] > 0 or not course.negatives)
 
-    def _early(self, learner: Learner) -> str:
+    def _early(self, course: Course) -> str:
         """Why a concept is done before its last step, "" while it is not: its looks since its constraints are these."""
-        request, words = learner.request, learner.words
+        request, words = course.request, course.words
         if not request.chosen.patience:
             return ""
         looks = []
-        for checkpoint in reversed(learner.checkpoints):
+        for checkpoint in reversed(course.checkpoints):
             if [negative.word for negative in checkpoint.negatives] != words:
                 break
             looks.append(similarities(request, checkpoint.imagined, words, self.bank))
-        return done_early(request, looks[::-1], words, len(learner.pool))
+        return done_early(request, looks[::-1], words, len(course.pool))
 
     def _imagined(self, state: State, rows: Sequence[int]) -> dict[int, Tensor]:
         found: dict[int, Tensor] = {}
         for kind in dict.fromkeys(state.requests[i].kind for i in rows):
             of_kind = [i for i in rows if state.requests[i].kind == kind]
-            imagined = imagine_panel(self.backbone, kind, state.vectors[of_kind])
+            imagined = imagine_panel(self.stack, kind, state.vectors[of_kind])
             found |= {i: imagined[place : place + 1] for place, i in enumerate(of_kind)}
         return found
 
@@ -213,18 +203,20 @@ class Looker:
         for i in rows:
             request = state.requests[i]
             prompt = drawn_for_question(request.kind, request.chosen.preset).format(names[i])
-            prompts += [prompt] * self.images
-            seeds += [stream_seed(request.seed, number, "drawing") for number in range(self.images)]
+            prompts += [prompt] * self.options.images
+            seeds += [stream_seed(request.seed, number, "drawing") for number in range(self.options.images)]
         settings = state.requests[rows[0]].chosen
-        embeds = self.backbone.imagine(
+        embeds = self.stack.imagine(
             prompts,
             vectors={names[i]: state.vectors[i] for i in rows},
             seeds=seeds,
             steps=settings.prior_steps,
             guidance_scale=settings.guidance_scale,
         )
-        pictures = self.backbone.draw(embeds, seeds=seeds)
-        return {i: pictures[place * self.images : (place + 1) * self.images] for place, i in enumerate(rows)}
+        pictures = self.stack.draw(embeds, seeds=seeds)
+        return {
+            i: pictures[place * self.options.images : (place + 1) * self.options.images] for place, i in enumerate(rows)
+        }
 
     def _answers(
         self, state: State, rows: Sequence[int], imagined: dict[int, Tensor], drawn: dict[int, list[Any]]
@@ -236,7 +228,7 @@ class Looker:
         if self.namer is None:
             for i in rows:
                 request = state.requests[i]
-                found[i] = nearest_words(imagined[i], self.bank, self.backbone, request.kind, request.category)[0]
+                found[i] = nearest_words(imagined[i], self.bank, self.stack, request.kind, request.category)[0]
             return found
         asked: dict[str, list[int]] = {}
         for i in rows:
@@ -245,21 +237,23 @@ class Looker:
         for text, of in asked.items():
             each = self.namer([image for i in of for image in drawn[i]], text)
             for place, i in enumerate(of):
-                answers = [a for image in each[place * self.images : (place + 1) * self.images] for a in image]
-                found[i] = sorted(answers, key=lambda answer: -answer[1]) if self.images > 1 else answers
+                answers = [
+                    a for image in each[place * self.options.images : (place + 1) * self.options.images] for a in image
+                ]
+                found[i] = sorted(answers, key=lambda answer: -answer[1]) if self.options.images > 1 else answers
         return found
 
-    def _proposed(self, learner: Learner, imagined: Tensor, answers: list[Answer] | None) -> tuple[Choice, str]:
+    def _proposed(self, course: Course, imagined: Tensor, answers: list[Answer] | None) -> tuple[Choice, str]:
         """(the next negative by the schedule, who names it)"""
-        request, settings = learner.request, learner.request.chosen
-        if learner.pool:
-            return Choice(learner.pool[0]), "request"
+        request, settings = course.request, course.request.chosen
+        if course.pool:
+            return Choice(course.pool[0]), "request"
         if answers is None:
             return Choice(None), ""
         by = self.namer.name if self.namer else "vocabulary"
         if settings.answers == "first":
             # A set of constraints has no repeats (§4.1); the authors' list does.
-            return first_answer(answers, learner.words, repeat=settings.preset == "published"), by
+            return first_answer(answers, course.words, repeat=settings.preset == "published"), by
 
         def measure(words: Sequence[str]) -> list[float]:
             return word_similarity(imagined, self.bank.panels(request.kind, words))[0].tolist()
@@ -269,9 +263,9 @@ class Looker:
             measure,
             settings.min_cosine,
             request.category,
-            taken=[*learner.words, *(p.word for p in request.positives)],
-            vocabulary=members(self.backbone, request.category, request.kind),
-            known=self.backbone.knows,
+            taken=[*course.words, *(p.word for p in request.positives)],
+            vocabulary=members(self.stack, request.category, request.kind),
+            known=self.stack.knows,
         )
         return choice, "vocabulary" if choice.replaced else by
 
@@ -279,7 +273,7 @@ class Looker:
         self,
         state: State,
         row: int,
-        learner: Learner,
+        course: Course,
         proposed: tuple[Choice, str],
         images: tuple[Any, ...],
         answers: list[Answer],
@@ -288,52 +282,52 @@ class Looker:
         (choice, by), step = proposed, state.step[row]
         words = (choice.word,) if choice.word else ()
         decision, untold = None, ""
-        if self.review is not None:
-            so_far, index = tuple(learner.negatives), learner.index
-            proposal = Proposal(index, step, learner.request, words, so_far, images, tuple(answers), choice.note)
-            earlier = {checkpoint.step: checkpoint.negatives for checkpoint in learner.checkpoints[:-1]}
-            decision, untold = ask(self.review, proposal, earlier, self.backbone)
-        if learner.pool:
-            learner.pool.pop(0)  # asked about once, even if refused
+        if self.options.review is not None:
+            so_far = tuple(course.negatives)
+            proposal = Proposal(course.id, step, course.request, words, so_far, images, tuple(answers), choice.note)
+            earlier = {checkpoint.step: checkpoint.negatives for checkpoint in course.checkpoints[:-1]}
+            decision, untold = ask(self.options.review, proposal, earlier, self.stack)
+        if course.pool:
+            course.pool.pop(0)  # asked about once, even if refused
         if decision is None:
             for word in words:
-                learner.add(word, step, by, choice.note)
+                course.add(word, step, by, choice.note)
             return state, "; ".join(filter(None, [choice.note, untold]))
-        learner.decisions.append(f"{step} {sorted(decision.drop)} {list(decision.words)} {decision.back_to}")
+        course.decisions.append(f"{step} {sorted(decision.drop)} {list(decision.words)} {decision.back_to}")
         if decision.back_to is not None:
-            state, told = self._back(state, row, learner, decision, decision.back_to)
+            state, told = self._back(state, row, course, decision, decision.back_to)
         else:
-            told = _follow(learner, decision, words, step, by, choice.note)
+            told = _follow(course, decision, words, step, by, choice.note)
         return state, "; ".join(filter(None, [told, untold]))
 
-    def _back(self, state: State, row: int, learner: Learner, decision: Decision, step: int) -> tuple[State, str]:
+    def _back(self, state: State, row: int, course: Course, decision: Decision, step: int) -> tuple[State, str]:
         """The row as it was at an earlier boundary; what was learned and measured since is forgotten."""
-        learner.checkpoints = [each for each in learner.checkpoints if each.step <= step]
-        checkpoint = learner.checkpoints[-1]
-        learner.negatives, learner.pool = list(checkpoint.negatives), list(checkpoint.pool)
+        course.checkpoints = [each for each in course.checkpoints if each.step <= step]
+        checkpoint = course.checkpoints[-1]
+        course.negatives, course.pool = list(checkpoint.negatives), list(checkpoint.pool)
         # That step is measured again: by the negatives that it has from now on.
-        learner.history = [m for m in learner.history if m.step < step]
-        told = _follow(learner, decision, (), step, "user", "")
+        course.history = [m for m in course.history if m.step < step]
+        told = _follow(course, decision, (), step, "user", "")
         state = state.with_row(row, checkpoint.vectors, checkpoint.exp_avg, checkpoint.exp_avg_sq, step)
         return state, "; ".join(filter(None, [f"back to step {step}", told]))
 
 
-def _checkpoint(state: State, row: int, learner: Learner, imagined: Tensor) -> Checkpoint:
+def _checkpoint(state: State, row: int, course: Course, imagined: Tensor) -> Checkpoint:
     tensors = (state.vectors[row], state.exp_avg[row], state.exp_avg_sq[row], imagined)
-    return Checkpoint(state.step[row], *tensors, tuple(learner.negatives), tuple(learner.pool))
+    return Checkpoint(state.step[row], *tensors, tuple(course.negatives), tuple(course.pool))
 
 
-def _follow(learner: Learner, decision: Decision, proposed: Sequence[str], step: int, by: str, note: str) -> str:
+def _follow(course: Course, decision: Decision, proposed: Sequence[str], step: int, by: str, note: str) -> str:
     """Drop and add what a person decided; what was done, in words."""
     told = []
     for word in decision.drop:
-        learner.negatives = [n for n in learner.negatives if n.word != word]
+        course.negatives = [n for n in course.negatives if n.word != word]
         told.append(f"'{word}' dropped by the user")
     for word in decision.words:
         if word in proposed:
-            learner.add(word, step, by, note)
+            course.add(word, step, by, note)
         else:
             instead = f"instead of {', '.join(proposed)}" if proposed else ""
-            learner.add(word, step, "user", instead)
+            course.add(word, step, "user", instead)
     told += [f"'{word}' refused by the user" for word in proposed if word not in decision.words]
     return "; ".join(told)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from core.concept import Measurement, Negative
 from core.errors import ConceptreeError
-from core.segments import Checkpoint, Learner
+from core.segments import Checkpoint, Course
 from core.state import State
 
 SCHEMA = 1
@@ -30,13 +30,13 @@ class SnapshotError(ConceptreeError):
     """A stored course of learning that cannot be gone on with."""
 
 
-def pack(state: State, learners: Sequence[Learner], ids: Sequence[str], marks: Sequence[str] = ()) -> bytes:
+def pack(state: State, courses: Sequence[Course], ids: Sequence[str], marks: Sequence[str] = ()) -> bytes:
     """The batch at a boundary. ids: which concepts it gives, in order; `unpack` demands the same ones. marks: of what
     the caller will not do again when it goes on from here, see `marks_of`.
     """
     tensors = {name: getattr(state, name) for name in _ROWS}
-    for i, learner in enumerate(learners):
-        for j, checkpoint in enumerate(learner.checkpoints):
+    for i, course in enumerate(courses):
+        for j, checkpoint in enumerate(course.checkpoints):
             tensors |= {f"{i}.{j}.{name}": getattr(checkpoint, name) for name in _AT_BOUNDARY}
     about = {
         "schema": SCHEMA,
@@ -46,17 +46,17 @@ def pack(state: State, learners: Sequence[Learner], ids: Sequence[str], marks: S
         "steps": list(state.steps),
         "learners": [
             {
-                "negatives": [asdict(negative) for negative in learner.negatives],
-                "pool": learner.pool,
-                "history": [asdict(measurement) for measurement in learner.history],
-                "decisions": learner.decisions,
-                "seconds": learner.seconds,
+                "negatives": [asdict(negative) for negative in course.negatives],
+                "pool": course.pool,
+                "history": [asdict(measurement) for measurement in course.history],
+                "decisions": course.decisions,
+                "seconds": course.seconds,
                 "checkpoints": [
                     {"step": c.step, "negatives": [asdict(n) for n in c.negatives], "pool": list(c.pool)}
-                    for c in learner.checkpoints
+                    for c in course.checkpoints
                 ],
             }
-            for learner in learners
+            for course in courses
         ],
     }
     # Rows may be views into one tensor; safetensors stores each by itself.
@@ -84,8 +84,8 @@ def marked(content: bytes, marks: Sequence[str]) -> bytes:
     return len(told).to_bytes(8, "little") + told + content[8 + int.from_bytes(content[:8], "little") :]
 
 
-def unpack(content: bytes, state: State, learners: Sequence[Learner]) -> State:
-    """Puts a snapshot of the same batch into `learners`, which are at the start, and gives the state.
+def unpack(content: bytes, state: State, courses: Sequence[Course]) -> State:
+    """Puts a snapshot of the same batch into `courses`, which are at the start, and gives the state.
 
     Raises:
         SnapshotError: the bytes are cut, or are of another batch.
@@ -93,7 +93,7 @@ def unpack(content: bytes, state: State, learners: Sequence[Learner]) -> State:
     about = _about(content)
     try:
         tensors = load(content)
-        if len(about["learners"]) != len(learners) or tensors["vectors"].shape != state.vectors.shape:
+        if len(about["learners"]) != len(courses) or tensors["vectors"].shape != state.vectors.shape:
             raise SnapshotError("a stored course of learning is of another batch: start anew")
         vectors, exp_avg, exp_avg_sq = (tensors[name].to(state.vectors) for name in _ROWS)
         restored = [_restored(told, tensors, i, state.vectors) for i, told in enumerate(about["learners"])]
@@ -101,13 +101,13 @@ def unpack(content: bytes, state: State, learners: Sequence[Learner]) -> State:
         steps = tuple(int(of) for of in about.get("steps", state.steps))  # snapshots of earlier versions have none
     except (KeyError, TypeError, SafetensorError) as error:
         raise SnapshotError(f"a stored course of learning cannot be read ({error}): start anew") from error
-    for learner, been_through in zip(learners, restored, strict=True):
-        vars(learner).update(been_through)
+    for course, been_through in zip(courses, restored, strict=True):
+        vars(course).update(been_through)
     return replace(state, step=step, steps=steps, vectors=vectors, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
 
 
 def _restored(told: dict[str, Any], tensors: dict[str, Tensor], row: int, like: Tensor) -> dict[str, Any]:
-    """What the learner of a row has been through, by the names of its fields."""
+    """What the course of a row has been through, by the names of its fields."""
     return {
         "negatives": [Negative(**each) for each in told["negatives"]],
         "pool": list(told["pool"]),

@@ -16,6 +16,8 @@ import torch
 from core.concept import Avoid, Concept, Request, RequestError
 from core.metrics import mean_pairwise_similarity
 from core.negatives import says_again
+from core.optimizer import DEFAULT
+from core.options import Options
 from core.stack.protocols import Draws, Learns
 from core.stack.wordbank import lists, members
 from core.streams import stream, stream_seed
@@ -141,24 +143,24 @@ def populate(
     seed: int = 0,
     initializers: Sequence[str] | None = None,
     request: dict[str, Any] | None = None,
-    **how: Any,
+    options: Options = DEFAULT,
 ) -> list[Concept]:
     """n founders of a category, learned and, with a run, stored there; as `conceptree seed` does:
 
         pets = populate("pet", 6, stack, run)
 
     initializers: by default `starts`; () for all at the category's word. wave: by default all n if they start between
-    members, else 1. request: further arguments of Request. how: arguments of `develop`.
+    members, else 1. request: further arguments of Request. options: of `develop`.
     """
     kind = (request or {}).get("kind", "object")
-    settings = (request or {}).get("settings") or how.get("settings")
+    settings = (request or {}).get("settings") or options.settings
     if initializers is None:  # the presets of the paper start all founders at the category's word
         initializers = starts(stack, category, kind, seed) if not settings or settings.preset == "default" else ()
     if wave is None:
         wave = n if initializers and start_apart(stack, category, kind) else 1
     waves = founders(category, n, wave=wave, seed=seed, initializers=initializers, **(request or {}))
     for requests in waves:
-        waves.tell(develop(requests, stack, run, **how))
+        waves.tell(develop(requests, stack, run, options))
     return waves.told
 
 

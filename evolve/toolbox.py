@@ -26,12 +26,13 @@ import numpy as np
 from deap import base
 
 from core.concept import Array, Concept, Request
-from core.optimizer import ConceptLab
+from core.optimizer import DEFAULT, Learner
+from core.options import Options
 from core.settings import Settings
 from core.stack.protocols import Draws
 from core.streams import stream_seed
 from evolve.fitness import OBJECTIVES, evaluate, novelties, stored
-from evolve.jobs.develop import develop
+from evolve.jobs.develop import develop, learner_of
 from evolve.jobs.portraits import portraits
 from evolve.operators import LEAST_SHARE, mate, mutate, one_of, parent_images
 from evolve.selection import (
@@ -56,19 +57,21 @@ class Toolbox(base.Toolbox):
     """DEAP's operators on a stack, for a run if there is one.
 
     select: a name for `selection.method_of`, or a function (individuals, k) → k individuals. generator: draws the
-    children's seeds and weights. how: arguments of `develop`. `register` replaces an operator, as in DEAP.
+    children's seeds and weights. stack: to learn on in this process, or a learner. options: of `develop`. `register`
+    replaces an operator, as in DEAP.
     """
 
     def __init__(
         self,
-        stack: Draws,
+        stack: Draws | Learner,
         run: Run | None = None,
         select: str | Select = "nsga2",
         generator: np.random.Generator | None = None,
-        **how: Any,
+        options: Options = DEFAULT,
     ) -> None:
         super().__init__()
-        self.stack, self.run, self.how = stack, run, how
+        self.learner, self.run, self.options = learner_of(stack), run, options
+        self.stack: Draws = self.learner.stack
         self.generator = generator or np.random.default_rng(0)
         self.method = method_of(select) if isinstance(select, str) else method_with(select)
         self._known: dict[str, Concept] = {}
@@ -82,10 +85,11 @@ class Toolbox(base.Toolbox):
         if isinstance(one, Concept):
             self._known[one.id] = one
             return Member(one.id, Fitness(), request=one.request, concept=one)
-        lab = ConceptLab(self.stack, self.how.get("settings"), self.how.get("namer"))
-        request = lab.prepared(one)
+        request = self.learner.prepared(one, self.options)
         self._made += 1
-        self._waiting[self._made] = child = Member(lab.concept_id(request), Fitness(), request=request)
+        self._waiting[self._made] = child = Member(
+            self.learner.concept_id(request, self.options), Fitness(), request=request
+        )
         return child
 
     def mate(
@@ -158,9 +162,9 @@ class Toolbox(base.Toolbox):
         select = self.select if self._replaced("select") else self.method.survivors
         return surviving(select, candidates, count, kept)
 
-    def develop(self, requests: Sequence[Request], **how: Any) -> list[Concept]:
+    def develop(self, requests: Sequence[Request]) -> list[Concept]:
         """The concepts of requests, learned as one batch; see `evolve.develop`."""
-        concepts = develop(requests, self.stack, self.run, **{**self.how, **how})
+        concepts = develop(requests, self.learner, self.run, self.options)
         self._known |= {concept.id: concept for concept in concepts}
         return concepts
 

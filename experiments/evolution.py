@@ -24,11 +24,13 @@ import pyarrow as pa
 from core.concept import Concept, Request
 from core.errors import ConceptreeError
 from core.optimizer import Report
+from core.options import Options
 from core.settings import Settings
 from core.wording import counted
 from evolve.fitness import OBJECTIVES, measured, novelties
-from evolve.jobs.develop import develop
+from evolve.jobs.develop import learner_of
 from evolve.jobs.evolution import Evolution, evolve, generations
+from evolve.jobs.learning import learned
 from evolve.population import founder_seed, starts
 from evolve.selection import METHODS, mean_ranks, members, survivors
 from evolve.store.run import Run
@@ -181,7 +183,8 @@ class Case(SeededCase):
             for number in range(before, before + count)
         ]
         watch = lambda report: self._watch(0, report)  # noqa: E731
-        return develop(requests, self.bench.backbone, run, job=job_of(run, {"founders": before}), on_report=watch)
+        job, learner = job_of(run, {"founders": before}), learner_of(self.bench.backbone)
+        return learned(job, requests, run, learner, Options(namer=None), on_report=watch)
 
     def _first(self, run: Run) -> list[str]:
         return [each.id for each in run.entries()[: self.protocol.population]]

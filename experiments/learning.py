@@ -9,9 +9,11 @@ from typing import Any
 from core.concept import Concept, Request
 from core.negatives import Namer
 from core.optimizer import Report
+from core.options import Options
 from core.settings import Settings
-from evolve.jobs.develop import develop
+from evolve.jobs.develop import learner_of
 from evolve.jobs.job import Job, jobs, new_job
+from evolve.jobs.learning import learned
 from evolve.population import founder_seed, founders, starts
 from evolve.store.run import Run
 from experiments.conduct import Bench
@@ -51,7 +53,8 @@ def learn(
         if report.events and not report.events[0].draft:
             tell(f"{what}, step {report.step} of {report.steps}")
 
-    return develop(requests, bench.backbone, run, namer=namer, job=job_of(run, {"learns": what}), on_report=watch)
+    job, options = job_of(run, {"learns": what}), Options(namer=namer)
+    return learned(job, requests, run, learner_of(bench.backbone), options, on_report=watch)
 
 
 def learn_in_waves(

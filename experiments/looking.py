@@ -24,6 +24,7 @@ from core.errors import ConceptreeError
 from core.metrics import imagine_panel, imagine_word, word_similarity
 from core.negatives import says_again
 from core.optimizer import ConceptLab, Event
+from core.options import Options
 from core.settings import Settings
 from core.stack.wordbank import WordBank, lists, members
 from core.state import State
@@ -151,14 +152,16 @@ def learn_watched(
     requests: Sequence[Request], bench: Bench, every: int, tell: Callable[[str], None]
 ) -> tuple[list[list[Event]], dict[int, Tensor]]:
     """Each one's boundaries, and the course of all, which learn as one batch (`WatchedLab`)."""
-    lab = WatchedLab(bench.backbone, namer=bench.namer, every=every, at_once=len(requests))
-    events: list[list[Event]] = [[] for _ in requests]
-    for report in lab.learn(requests):
+    lab = WatchedLab(bench.backbone, every=every)
+    events: dict[str, list[Event]] = {}
+    for report in lab.learn(requests, Options(namer=bench.namer, draw=True, at_once=len(requests))):
+        for id_ in report.batch:
+            events.setdefault(id_, [])
         for event in report.events:
-            events[event.index].append(event)
+            events[event.id].append(event)
         if report.events:
             tell(f"step {report.step} of {report.steps}")
-    return events, lab.course
+    return list(events.values()), lab.course
 
 
 def drawing_bytes(images: Sequence[Any]) -> bytes:

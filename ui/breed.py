@@ -16,12 +16,14 @@ from rich.console import Console
 from core.concept import Concept, Parent, Positive, Request
 from core.errors import ConceptreeError
 from core.optimizer import Report, total_steps
+from core.options import Options
 from core.settings import Settings
 from core.stack.backbone import Backbone
 from core.streams import stream_seed
 from core.wording import counted
-from evolve import Individual, Run, develop, mate, mutate
+from evolve import Individual, Run, mate, mutate
 from evolve.jobs.job import Job, new_job
+from evolve.jobs.learning import learned
 from evolve.jobs.portraits import are_known, portraits
 from evolve.operators import check_parents, one_of, spread_weights
 from evolve.store.parts import RunError
@@ -391,8 +393,8 @@ def learn_children(
     try:
         with (
             job.working(),
-            learning(job, backbone, out) as way,
-            Course(out, total_steps(requests, way["at_once"])) as course,
+            learning(job, backbone, out) as learner,
+            Course(out, total_steps(requests, job.batching().at_once)) as course,
         ):
             say(out, f"Learning {counted(len(requests), 'child', 'children')}, {counted(course.steps, 'step')}")
 
@@ -402,7 +404,7 @@ def learn_children(
                 if report.events and not report.events[0].draft:
                     course.tell()
 
-            concepts = develop(requests, backbone, run, drafts=shown, job=job, on_report=watch, **way)
+            concepts = learned(job, requests, run, learner, Options(drafts=tuple(shown)), on_report=watch)
             found = [run.find(concept.id) for concept in concepts]
             if can_draw(backbone):
                 job.does("drawing what was learned")

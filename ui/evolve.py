@@ -121,7 +121,7 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
     asked = asked_of(job)
     check_precision(asked.dtype, backbone)
     try:
-        with job.working(since), learning(job, backbone, out) as way:
+        with job.working(since), learning(job, backbone, out) as learner:
             done = generations(job)
             each = asked.settings.steps if asked.settings else 1
             with Course(out, each * asked.generations) as course:
@@ -135,7 +135,7 @@ def learn_generations(job: Job, run: Run, backbone: Backbone, out: Console, sinc
                     if report.events and not report.events[0].draft:
                         course.tell()
 
-                for generation in generations_of(asked, run, backbone, job, on_report=watch, **way):
+                for generation in generations_of(asked, run, learner, job, on_report=watch):
                     done.append(generation)
                     _tell(run, backbone, generation, job, out)
             if len(done) == asked.generations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,13 +17,16 @@ from core.concept import Concept, Request
 from core.namers import namer_of, to_remember
 from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab, Report, total_steps
+from core.options import Options
 from core.review import Decision, Proposal, ReviewError
 from core.segments import Event
 from core.settings import Settings
 from core.stack.backbone import Backbone
 from core.wording import counted
-from evolve import Individual, Run, develop, founders, likeness
+from evolve import Individual, Run, founders, likeness
+from evolve.jobs.develop import by_id
 from evolve.jobs.job import Job, new_job
+from evolve.jobs.learning import learned
 from evolve.population import start_apart, starts
 from ui.console import Course, say, to_type
 from ui.pictures import Pictures, draw_all, sheet_of, undrawn
@@ -144,7 +147,9 @@ def plan_founders(
     check_words(backbone, [category], "category")
     request = {"kind": kind, "settings": settings, **negatives_from(backbone, category, kind, negatives)}
     namer = namer_of(backbone, **(asked or {})) if request["schedule"] == "adaptive" else None
-    first = ConceptLab(backbone, settings, namer).prepared(Request(category, seed=seed, **request))
+    first = ConceptLab(backbone).prepared(
+        Request(category, seed=seed, **request), Options(settings=settings, namer=namer)
+    )
     # By the letter of the paper, as of the authors' code, all start at the category's word.
     own = settings.preset == "default"
     sides = starts(backbone, category, kind, seed) if own else ()
@@ -180,8 +185,8 @@ def learn_founders(
     try:
         with (
             job.working(since),
-            learning(job, backbone, out) as way,
-            Course(out, plan.steps_of(way["at_once"])) as course,
+            learning(job, backbone, out) as learner,
+            Course(out, plan.steps_of(job.batching().at_once)) as course,
         ):
             person = Person(out, course) if plan.ask and plan.ask != PAGE else None
             before = 0
@@ -192,18 +197,15 @@ def learn_founders(
                 wave = f"Wave {number + 1} of {plan.waves}: " if plan.waves > 1 else ""
                 say(out, f"\n{wave}{_numbered(numbers)}, {several}")
                 names = [f"founder {n}" for n in numbers]
-                how = {
-                    "namer": plan.namer,
-                    "draw": plan.drafts and draw,
-                    "review": partial(person.asked, names) if person else None,
-                    "job": job,
-                    "first": first,
-                    "asks": plan.ask == PAGE,
-                    "on_report": _Watch(out, course, job, names, before),
-                    **way,
-                }
-                concepts += develop(requests, backbone, run, **how)
-                before += total_steps(requests, way["at_once"])
+                watch = _Watch(out, course, job, before)
+                ids = by_id(requests, learner, Options(plan.settings, plan.namer))
+                watch.names = dict(zip(ids, names, strict=True))
+                review = partial(person.asked, watch.names) if person else None
+                options = Options(plan.settings, plan.namer, plan.drafts and draw, review)
+                concepts += learned(
+                    job, requests, run, learner, options, first=first, asks=plan.ask == PAGE, on_report=watch
+                )
+                before += total_steps(requests, job.batching().at_once)
                 new = [run.find(concept.id) for concept in concepts[first:]]
                 for n, each in zip(numbers, new, strict=True):
                     say(out, f"  founder {n} is {summary(each)}")
@@ -283,14 +285,15 @@ def say_next(run: Run, backbone: Backbone, runs: Path, out: Console) -> None:
 class _Watch:
     """Shows the reports of one wave."""
 
-    def __init__(self, out: Console, course: Course, job: Job, names: Sequence[str], before: int) -> None:
-        self.out, self.course, self.job, self.names, self.before = out, course, job, names, before
+    def __init__(self, out: Console, course: Course, job: Job, before: int) -> None:
+        self.out, self.course, self.job, self.before = out, course, job, before
+        self.names: dict[str, str] = {}
 
     def __call__(self, report: Report) -> None:
         self.course.to(self.before + report.step)
         self.job.tell(self.before + report.step, self.course.steps)
         for event in report.events:
-            say(self.out, f"  step {event.step:<4} {self.names[event.index]}  {told(event)}")
+            say(self.out, f"  step {event.step:<4} {self.names[event.id]}  {told(event)}")
         if report.events:
             self.course.tell()
 
@@ -307,11 +310,11 @@ class Person:
         self.out, self.course = out, course
         self.asks, self.knows_how = True, False
 
-    def asked(self, names: Sequence[str], proposal: Proposal) -> Decision | None:
+    def asked(self, names: Mapping[str, str], proposal: Proposal) -> Decision | None:
         """The person's decision on a proposal; None agrees. names: what the requests are called."""
         with self._without_bar():
             if self.asks and not proposal.problem:
-                self._show(names[proposal.index], proposal)
+                self._show(names[proposal.id], proposal)
             problem = proposal.problem
             while self.asks:
                 if problem:

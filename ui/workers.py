@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from rich.console import Console
 
+from core.optimizer import ConceptLab, Learner
 from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve.jobs.job import Job
@@ -19,11 +19,10 @@ from ui.stack import asked
 
 
 @contextmanager
-def learning(job: Job, backbone: Backbone, out: Console) -> Iterator[dict[str, Any]]:
-    """Arguments of `develop` for a job, by what a person said to the command, or by CONCEPTREE_WORKERS and
-    CONCEPTREE_CLUSTER: `workers`, None for this process itself, and `at_once`.
+def learning(job: Job, stack: Backbone, out: Console) -> Iterator[Learner]:
+    """The learner for a job, by --workers and --address, or by CONCEPTREE_WORKERS and CONCEPTREE_CLUSTER.
 
-    A job that is begun goes on with the batches that it was begun with, and with their threads.
+    A job that is begun goes on with the batches and threads that it was begun with.
     """
     begun, given, address = job.batched(), asked("workers"), asked("cluster")
     at_once = int(said) if (said := asked("at_once")) else None
@@ -31,17 +30,25 @@ def learning(job: Job, backbone: Backbone, out: Console) -> Iterator[dict[str, A
     if not given and not address:
         if threads:
             torch.set_num_threads(threads)
-        yield {"workers": None, "at_once": job.batching(at_once).at_once}
+        job.batching(at_once)
+        yield ConceptLab(stack)
         return
     count = checked_workers(given or "ray")
     threads = threads or 1
     at_once = job.batching(at_once or AT_ONCE, threads).at_once
     say(out, f"Joining the cluster at {address} …" if address else "Starting workers …")
-    how = {"address": address, "device": asked("device"), "threads": threads, "at_once": at_once}
-    with Workers(backbone, count, say=lambda text: say(out, text), **how) as workers:
+    with Workers(
+        stack,
+        count,
+        address=address,
+        device=asked("device"),
+        threads=threads,
+        at_once=at_once,
+        say=lambda text: say(out, text),
+    ) as workers:
         kind = "GPU" if workers.cluster.gpu else "processor"
         say(out, f"{counted(workers.count, 'worker')}, each on a {kind}; batches of at most {at_once}")
-        yield {"workers": workers, "at_once": at_once}
+        yield workers
 
 
 def checked_workers(given: str) -> int | None:

@@ -301,27 +301,24 @@ class SDConceptLab(ConceptLab):
     It names no negatives: a request says from the start what it keeps away from, see `image_request`.
     """
 
-    def __init__(self, stack: StableDiffusion, settings: Settings | None = None) -> None:
-        super().__init__(stack, settings, draw=False)
-
     def make_step(self, settings: Settings, text_space: bool) -> Step:
         if text_space:
             raise RequestError("Stable Diffusion has no prior to leave out: set through_prior and mix_through_prior")
 
         def embed(vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
             # One by one: a UNet keeps any device busy with a single picture, and rows stay alike in every batch.
-            hidden = self.backbone.encode_concepts([each.prompt for each in draws], vectors).split(1)
+            hidden = self.stack.encode_concepts([each.prompt for each in draws], vectors).split(1)
             steps, guidance_scale = settings.prior_steps, settings.guidance_scale
             seeds = [draw.noise_seed for draw in draws]
             each = [
-                self.backbone.glimpse(row, seed, steps, guidance_scale) for row, seed in zip(hidden, seeds, strict=True)
+                self.stack.glimpse(row, seed, steps, guidance_scale) for row, seed in zip(hidden, seeds, strict=True)
             ]
-            return torch.cat([self.backbone.encode_pixels(picture) for picture in each])
+            return torch.cat([self.stack.encode_pixels(picture) for picture in each])
 
-        return make_step(self.backbone, settings, embed=embed)
+        return make_step(self.stack, settings, embed=embed)
 
     def _check_stack(self, request: Request) -> None:
-        stack = self.backbone
+        stack = self.stack
         if request.start is not None and request.start.shape[-1] != stack.token_width:
             raise RequestError(
                 f"'start' is {request.start.shape[-1]} wide, the tokens of {stack.version} {stack.token_width}:"

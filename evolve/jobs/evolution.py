@@ -16,7 +16,8 @@ Where a person selects (`USER`), the parents are those that were chosen, and it 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,14 @@ from core.concept import Request, RequestError
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.metrics import mean_pairwise_similarity
-from core.optimizer import Report
+from core.optimizer import DEFAULT, Learner, Report
+from core.options import Options
 from core.settings import Settings
 from core.streams import stream, stream_seed
 from evolve.fitness import OBJECTIVES, of_run
+from evolve.jobs.develop import Stored, by_id, learner_of
 from evolve.jobs.job import Job
+from evolve.jobs.learning import learning
 from evolve.selection import METHODS, RATINGS, Member, front, is_known, members
 from evolve.store.parts import RunError
 from evolve.store.rows import Entry
@@ -142,27 +146,46 @@ class Generation:
 def evolve(
     asked: Evolution,
     run: Run,
-    backbone: Any,
+    learner: Learner,
     job: Job,
     *,
     toolbox: Toolbox | None = None,
+    options: Options = DEFAULT,
     on_report: Callable[[int, Report], None] | None = None,
-    **how: Any,
 ) -> Iterator[Generation]:
-    """The generations that are not done yet, each when it is. how: further arguments of `develop`.
+    """The generations that are not done yet, each when it is done.
 
-    toolbox: operators of your own, by default those of `Toolbox(stack, run, asked.select)`. A registered `select` takes
-    (individuals, k); a registered `mate` or `mutate` takes individuals and those it wants of the arguments that are
-    offered: seed, and weights, settings, images, keep, drawn, inherit, or strength, jitter, words. Whatever they draw
+    toolbox: operators of your own, by default those of `Toolbox(learner, run, asked.select)`. A registered `select`
+    takes (individuals, k); a registered `mate` or `mutate` takes individuals and those it wants of the arguments that
+    are offered: seed, and weights, settings, images, keep, drawn, inherit, or strength, jitter, words. What they draw
     from `random` depends on the seed, the generation and the child alone. To resume, pass the same toolbox again.
-    on_report: sees the number of the generation and each report of what is learned. Where a person selects there is one
-    generation at a time: the parents are those of `choose`, or else the favourites and those rated `GOOD` or better.
+    on_report: called with the number of the generation and each report. Where a person selects there is one generation
+    at a time: the parents are those of `choose`, or else the favourites and those rated `GOOD` or better.
 
     Raises:
         EvolutionError: there are no parents, or nobody is chosen.
     """
+    learner, number = learner_of(learner), len(generations(job)) + 1
+    with closing(evolving(asked, run, learner, job, options, toolbox)) as course:
+        for happened in course:
+            if isinstance(happened, Generation):
+                number = happened.number + 1
+                yield happened
+            elif on_report and isinstance(happened, Report):
+                on_report(number, happened)
+
+
+def evolving(
+    asked: Evolution,
+    run: Run,
+    learner: Learner,
+    job: Job,
+    options: Options = DEFAULT,
+    toolbox: Toolbox | None = None,
+) -> Generator[Report | Stored | Generation, None, None]:
+    """`evolve` with all that happens within each generation."""
     done = generations(job)
-    box = toolbox or Toolbox(backbone, run, asked.select if asked.select != USER else "nsga2")
+    box = toolbox or Toolbox(learner, run, asked.select if asked.select != USER else "nsga2")
     for number in range(len(done) + 1, asked.generations + 1):
         generation = _begun(job, number)
         if generation is None:
@@ -170,14 +193,15 @@ def evolve(
             generation = _beginning(asked, run, box, job, done)
             write_down(job, generation)
         requests = [Request.from_json(text) for text in generation.requests]
-        children = box.develop(
-            requests,
-            first=sum(len(each.children) for each in done),
-            on_report=_numbered(on_report, number),
-            job=job,
-            **how,
-        )
-        generation = _selected(asked, run, box, generation, [child.id for child in children])
+        children: dict[str, str] = {}
+        first = sum(len(each.children) for each in done)
+        with closing(learning(job, requests, run, learner, options, first=first)) as course:
+            for happened in course:
+                if isinstance(happened, Stored):
+                    children |= {id_: box.individual(each).id for id_, each in happened.concepts.items()}
+                yield happened
+        ids = [children[id_] for id_ in by_id(requests, learner, options)]
+        generation = _selected(asked, run, box, generation, ids)
         write_down(job, generation)
         done.append(generation)
         yield generation
@@ -405,10 +429,6 @@ def _likeness(run: Run, ids: Sequence[str]) -> float | None:
 
 def _kept(entries: Mapping[str, Entry]) -> list[str]:
     return [id_ for id_, each in entries.items() if each.note.favourite or each.note.locked]
-
-
-def _numbered(on_report: Callable[[int, Report], None] | None, number: int) -> Callable[[Report], None] | None:
-    return (lambda report: on_report(number, report)) if on_report else None
 
 
 def _file(job: Job, number: int) -> Path:

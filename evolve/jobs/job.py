@@ -298,13 +298,10 @@ class Job:
         """Write down what became of requests, by the ids that the requests alone would have given."""
         decided = {id_: concept for id_, concept in came_of.items() if id_ != concept}
         if decided:
-            _write(self.folder / _DECIDED, {**self._decided(), **decided})
+            _write(self.folder / _DECIDED, {**self.decided(), **decided})
 
-    def became(self, id_: str) -> str:
-        """The id of what became of a request, as far as that is known."""
-        return self._decided().get(id_, id_)
-
-    def _decided(self) -> dict[str, str]:
+    def decided(self) -> dict[str, str]:
+        """Ids of concepts by the ids of their requests, where a person's decisions have changed them."""
         return {str(id_): str(concept) for id_, concept in self._read(_DECIDED).items()}
 
     def tell(self, step: int, steps: int) -> None:

@@ -98,24 +98,24 @@ def question_in(folder: Path) -> Question | None:
 
 
 class Steering:
-    """The decisions of a job as they are followed: `decided` is for the proposals of one batch after another.
+    """Follows a job's decisions; `decided` is its review.
 
-    place: of a proposal's request in the job. review: who is asked first; the queue is joined to what that says.
-    asks: whether the page is asked about each new negative. wait: called again and again while it is, and may raise.
+    numbers: of the requests in the job, by their ids. review: asked first; queued decisions are added to its answer.
+    asks: ask the page about each new negative. wait: called repeatedly while the page is asked; may raise.
     """
 
     def __init__(
         self,
         folder: Path,
-        backbone: Any,
-        place: Callable[[int], int],
+        stack: Any,
+        numbers: Mapping[str, int],
         review: Review | None = None,
         asks: bool = False,
         wait: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = folder
-        self.backbone = backbone
-        self.place = place
+        self.stack = stack
+        self.numbers = numbers
         self.review = review
         self.asks = asks
         self.wait = wait
@@ -130,7 +130,7 @@ class Steering:
 
     def decided(self, proposal: Proposal) -> Decision | None:
         """A review, see core/review.py."""
-        number = self.place(proposal.index)
+        number = self.numbers[proposal.id]
         first = self.review(proposal) if self.review else None
         waiting = [each for each in queued(self.folder) if each.number == number]
         # The answer to a question of another boundary is an answer no more, but still what the person wants.
@@ -144,7 +144,7 @@ class Steering:
         if not further:
             return first
         try:
-            return steered(first, [each.decision for each in further], proposal, self.backbone)
+            return steered(first, [each.decision for each in further], proposal, self.stack)
         except ReviewError:
             return first  # which is asked about again, with the reason
 

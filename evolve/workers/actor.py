@@ -24,6 +24,7 @@ from core.errors import ConceptreeError
 from core.namers import FunctionNamer, asking, vqa_namer_for, where_of
 from core.negatives import Namer
 from core.optimizer import ConceptLab, Report
+from core.options import Options
 from core.review import Decision, Proposal
 from core.stack.backbone import Backbone
 from evolve.workers.messages import Message, Order, decision_of, proposal_message, report_message
@@ -32,10 +33,10 @@ BETWEEN = 0.2  # seconds between two steps that are told: what happens at a boun
 
 
 class Actor:
-    """What `workers.Workers` has of each worker. All it takes and gives are texts and bytes."""
+    """Worker-process side of `Workers`; exchanges only text and bytes."""
 
     def __init__(self) -> None:
-        self._backbone: Any = None
+        self._stack: Any = None
         self._threads = 1
         self._namers: dict[str, Namer] = {}
         self._told: SimpleQueue[Message] = SimpleQueue()
@@ -54,8 +55,8 @@ class Actor:
             self._threads = told.pop("threads")
             torch.set_num_threads(self._threads)
             where, device, dtype = told.pop("where"), told.pop("device"), told.pop("dtype")
-            self._backbone = Backbone.load(where, device, dtype, **told)
-            about["fingerprint"] = self._backbone.fingerprint
+            self._stack = Backbone.load(where, device, dtype, **told)
+            about["fingerprint"] = self._stack.fingerprint
         except ConceptreeError as error:
             about["problem"] = str(error)
         return json.dumps(about)
@@ -87,8 +88,7 @@ class Actor:
         try:
             torch.set_num_threads(self._threads)  # a new thread of Python is a new team for OpenMP
             requests = [Request.from_json(text) for text in order.requests]
-            lab = ConceptLab(
-                self._backbone,
+            options = Options(
                 namer=self._namer(order.namer),
                 draw=order.draw,
                 review=self._ask if order.asks else None,
@@ -96,13 +96,14 @@ class Actor:
                 drafts=order.drafts,
                 at_once=len(requests),
             )
-            if tuple(map(lab.concept_id, requests)) != order.ids:
+            lab = ConceptLab(self._stack)
+            if tuple(lab.concept_id(request, options) for request in requests) != order.ids:
                 raise ConceptreeError(
                     f"the worker on {platform.node()} would learn something else: its stack, question answerer or"
-                    " version of Conceptree is another one than here"
+                    " version of Conceptree differs from this process's"
                 )
             last = 0.0
-            for report in lab.learn(requests, snapshot):
+            for report in lab.learn(requests, options, [snapshot]):
                 if self._stopping.is_set():
                     return
                 if self._counts(report) or time.monotonic() - last >= BETWEEN:
@@ -131,7 +132,7 @@ class Actor:
             return None
         key = json.dumps(told, sort_keys=True)
         if key not in self._namers:
-            self._namers[key] = build_namer(told, self._backbone)
+            self._namers[key] = build_namer(told, self._stack)
         return self._namers[key]
 
 

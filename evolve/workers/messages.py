@@ -1,7 +1,7 @@
 """What goes between a process and its workers: JSON, and beside it pictures and snapshots as bytes. Nothing else.
 
-A message is (text, blobs). Requests go one way whole and do not come back: whatever is told of one names it by its
-place, and the process that asked puts its own there.
+A message is (text, blobs). Requests go one way whole and do not come back: messages name them by their ids, and the
+process that asked puts its own there.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ LARGEST_PICTURE = 4096 * 4096  # pixels
 
 @dataclass(frozen=True)
 class Order:
-    """A batch to be learned. ids: which concepts it is to give, so that a worker with another stack or another namer
-    notices. namer: what `build_namer` makes one of; None for none. asks: whether somebody reviews the negatives.
+    """A batch to learn. ids: of the requests; a worker with another stack or namer finds others, and refuses. namer:
+    for `build_namer`; None for the vocabulary. asks: a person reviews the negatives.
     """
 
     requests: tuple[str, ...]  # as Request.to_json
@@ -56,7 +56,7 @@ def report_message(report: Report) -> Message:
         "step": report.step,
         "losses": report.losses.tolist(),
         "events": [_event_told(event, blobs) for event in report.events],
-        "finished": [_concept_told(concept) for concept in report.finished],
+        "finished": {id_: _concept_told(concept) for id_, concept in report.finished.items()},
         "snapshot": None,
     }
     if report.snapshot:
@@ -67,22 +67,22 @@ def report_message(report: Report) -> Message:
 
 @dataclass(frozen=True)
 class Told:
-    """A worker's report. index: of events and requests, in the batch. losses [requests]."""
+    """A worker's report. losses [requests]: of its batch. finished: by the ids of the requests."""
 
     step: int
     losses: torch.Tensor
     events: tuple[Event, ...]
-    finished: tuple[Concept, ...]
+    finished: dict[str, Concept]
     snapshot: bytes
 
 
-def report_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Sequence[Request]) -> Told:
-    """What `report_message` told of these requests."""
+def report_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Mapping[str, Request]) -> Told:
+    """The report in a `report_message` about these requests, by their ids."""
     return Told(
         step=int(told["step"]),
         losses=torch.tensor(told["losses"]),
         events=tuple(_event_of(each, blobs, requests) for each in told["events"]),
-        finished=tuple(_concept_of(*pair) for pair in zip(told["finished"], requests, strict=False)),
+        finished={id_: _concept_of(each, requests[id_]) for id_, each in told["finished"].items()},
         snapshot=b"" if told["snapshot"] is None else blobs[told["snapshot"]],
     )
 
@@ -92,7 +92,7 @@ def proposal_message(proposal: Proposal) -> Message:
     blobs: list[bytes] = []
     told = {
         "kind": "proposal",
-        "index": proposal.index,
+        "id": proposal.id,
         "step": proposal.step,
         "words": proposal.words,
         "negatives": [asdict(negative) for negative in proposal.negatives],
@@ -108,11 +108,11 @@ def proposal_message(proposal: Proposal) -> Message:
     return json.dumps(told), blobs
 
 
-def proposal_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Sequence[Request]) -> Proposal:
+def proposal_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Mapping[str, Request]) -> Proposal:
     return Proposal(
-        index=int(told["index"]),
+        id=told["id"],
         step=int(told["step"]),
-        request=requests[told["index"]],
+        request=requests[told["id"]],
         words=tuple(told["words"]),
         negatives=_negatives(told["negatives"]),
         images=_pictures(told["images"], blobs),
@@ -136,7 +136,7 @@ def decision_of(text: str) -> Decision | None:
 
 def _event_told(event: Event, blobs: list[bytes]) -> dict[str, Any]:
     return {
-        "index": event.index,
+        "id": event.id,
         "step": event.step,
         "similarities": event.similarities,
         "images": _kept(event.images, blobs),
@@ -149,11 +149,11 @@ def _event_told(event: Event, blobs: list[bytes]) -> dict[str, Any]:
     }
 
 
-def _event_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Sequence[Request]) -> Event:
+def _event_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Mapping[str, Request]) -> Event:
     return Event(
-        index=int(told["index"]),
+        id=told["id"],
         step=int(told["step"]),
-        request=requests[told["index"]],
+        request=requests[told["id"]],
         similarities=dict(told["similarities"]),
         images=_pictures(told["images"], blobs),
         answers=tuple((word, score) for word, score in told["answers"]),

@@ -1,7 +1,7 @@
 """Batches learned by several processes, on this machine or on a cluster: Ray's actors, one stack each.
 
-    with Workers(backbone, 2) as workers:
-        develop(requests, backbone, run, workers=workers)
+    with Workers(stack, 2) as workers:
+        develop(requests, workers, run)
 
 How requests are cut into batches is fixed by the requests (`optimizer.batches_of`); a batch is learned by one worker,
 with a fixed number of threads. So who learns it, and how many others there are, changes nothing. A worker that dies is
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -24,7 +24,8 @@ import torch
 
 from core.concept import Concept, Request
 from core.errors import StackError
-from core.optimizer import ConceptLab, Report, batches_of, total_steps
+from core.optimizer import DEFAULT, ConceptLab, Report, batches_of, total_steps
+from core.options import OWN, Options
 from core.snapshot import SnapshotError, ids_of, marked
 from core.wording import counted
 from evolve.workers.actor import Actor, namer_told, stack_of
@@ -43,13 +44,13 @@ __all__ = ["AT_ONCE", "WorkerError", "Workers"]
 
 @dataclass
 class _Task:
-    """One batch: places of its requests, the ids that they give, the steps that it takes, and how it is.
+    """One batch: its requests by their ids, their places among all, its steps, and how it is.
 
     snapshot: of its last boundary. problem: why it is given up; bug: by a mistake of ours.
     """
 
-    batch: list[int]
-    ids: tuple[str, ...]
+    requests: dict[str, Request]
+    places: list[int]
     steps: int
     snapshot: bytes = b""
     done: int = 0
@@ -78,12 +79,12 @@ class _Worker:
 
 
 class Workers:
-    """Processes that learn batches on the stack of `backbone`.
+    """Learns in several processes, each with the stack.
 
-    count: how many are at work at once; by default one for each GPU, or else for each processor of the cluster.
-    address: HOST:PORT of a Ray cluster that is there; by default one is started on this machine, for as long as this
-    object is open. device: "cpu" where GPUs shall not be used. threads: of each worker. at_once: how many requests make
-    a batch at most. say: is told in words when a worker is replaced.
+    count: how many processes; by default one for each GPU, or else for each processor of the cluster. address:
+    HOST:PORT of a running Ray cluster; by default one is started on this machine, for as long as this object is open.
+    device: "cpu" to use no GPUs. threads: of each worker. at_once: how many requests make a batch at most. say: called
+    with a line for people when a worker is replaced.
 
     Raises:
         WorkerError: there is no Ray, no cluster, or no token.
@@ -91,7 +92,7 @@ class Workers:
 
     def __init__(
         self,
-        backbone: Any,
+        stack: Any,
         count: int | None = None,
         *,
         address: str | None = None,
@@ -103,11 +104,12 @@ class Workers:
         for name, value in (("count", 1 if count is None else count), ("threads", threads), ("at_once", at_once)):
             if type(value) is not int or value < 1:
                 raise WorkerError(f"{name} = {value!r}: expected a whole number of at least 1")
-        self.backbone, self.threads, self.at_once, self.say = backbone, threads, at_once, say
-        on_gpu = False if device == "cpu" else True if backbone.device.type == "cuda" else None
+        self.stack, self.threads, self.at_once, self.say = stack, threads, at_once, say
+        self._lab = ConceptLab(stack)
+        on_gpu = False if device == "cpu" else True if stack.device.type == "cuda" else None
         self.cluster = Cluster(address, threads, count, on_gpu)
         self.count = self.cluster.count
-        self._stack = stack_of(backbone, threads, "cuda" if self.cluster.gpu else "cpu")
+        self._told = stack_of(stack, threads, "cuda" if self.cluster.gpu else "cpu")
         self._workers: list[_Worker] = []
         self._failures = 0  # workers in succession that died before they were ready
 
@@ -124,21 +126,27 @@ class Workers:
         self._workers = []
         self.cluster.close()
 
-    def learn(self, lab: ConceptLab, requests: Sequence[Request], *snapshots: bytes) -> Iterator[Report]:
-        """What `ConceptLab.learn` gives, with several batches on their way at the same time: which of them is finished
-        first is by chance, what they give is not. Now and then a report has nothing new, so that whoever reads them can
-        stop.
+    def prepared(self, request: Request, options: Options = DEFAULT) -> Request:
+        return self._lab.prepared(request, options)
 
-        A batch that fails does not keep the others from being learned; it is an error when they are.
+    def concept_id(self, request: Request, options: Options = DEFAULT) -> str:
+        return self._lab.concept_id(request, options)
+
+    def learn(
+        self, requests: Sequence[Request], options: Options = DEFAULT, snapshots: Sequence[bytes] = ()
+    ) -> Generator[Report, None, None]:
+        """The reports of `ConceptLab.learn`, with several batches at work at the same time. Which batch is finished
+        first is chance; the concepts are not. Some reports have nothing new, so that a caller can stop between steps.
+
+        A batch that fails does not stop the others; it is an error once they are learned.
 
         Raises:
             WorkerError: a batch ended its worker again and again, or could not be learned.
             StackError: a worker cannot open the stack.
         """
-        requests = [lab.prepared(request) for request in requests]
         if not requests:
             return
-        course = _Course(lab, requests, snapshots)
+        course = _Course(self._lab, requests, replace(options, at_once=options.at_once or self.at_once), snapshots)
         waiting = deque(course.tasks)
         try:
             while open_ := sum(task.open for task in course.tasks):
@@ -207,14 +215,14 @@ class Workers:
         """A worker has its place, or its stack."""
         if worker.state == "asked":
             worker.state, worker.where = "loading", f"{about['pid']} on {about['node']}"
-            worker.waits = worker.actor.load.remote(self._stack)
+            worker.waits = worker.actor.load.remote(self._told)
             return
         if problem := about["problem"]:
             raise StackError(f"the worker {worker.where} cannot open the stack: {problem}")
-        if about["fingerprint"] != self.backbone.fingerprint:
+        if about["fingerprint"] != self.stack.fingerprint:
             raise StackError(
-                f"the worker {worker.where} has another stack at {self.backbone.where!r} ({about['fingerprint']} and"
-                f" not {self.backbone.fingerprint}): give all machines the same"
+                f"the worker {worker.where} has another stack at {self.stack.where!r} ({about['fingerprint']} and"
+                f" not {self.stack.fingerprint}): give all machines the same"
             )
         worker.state, self._failures = "ready", 0
 
@@ -223,11 +231,10 @@ class Workers:
     ) -> Iterator[Report]:
         """What follows from what a worker tells of its batch."""
         if told["kind"] == "report":
-            yield course.report(task, report_of(told, blobs, [course.requests[i] for i in task.batch]))
+            yield course.report(task, report_of(told, blobs, task.requests))
         elif told["kind"] == "proposal":
-            proposal = proposal_of(told, blobs, [course.requests[i] for i in task.batch])
-            review = course.lab.looker.review
-            decision = review(replace(proposal, index=task.batch[proposal.index])) if review else None
+            review = course.options.review
+            decision = review(proposal_of(told, blobs, task.requests)) if review else None
             worker.actor.answer.remote(decision_text(decision))
         elif told["kind"] != "end":
             task.problem, task.bug = told["problem"], told["kind"] == "failed"
@@ -255,53 +262,57 @@ class Workers:
 class _Course:
     """How far the batches of some requests are, as one."""
 
-    def __init__(self, lab: ConceptLab, requests: Sequence[Request], snapshots: Sequence[bytes]) -> None:
-        self.lab, self.requests = lab, requests
-        self.namer = namer_told(lab.looker.namer)
-        self.steps = total_steps(requests, lab.at_once)
+    def __init__(
+        self, lab: ConceptLab, requests: Sequence[Request], options: Options, snapshots: Sequence[bytes]
+    ) -> None:
+        requests = [lab.prepared(request, options) for request in requests]
+        adaptive = any(request.schedule == "adaptive" for request in requests)
+        self.namer = namer_told(options.namer_on(lab.stack) if adaptive or options.namer != OWN else None)
+        self.options = options
+        self.steps = total_steps(requests, options.at_once)
         self.losses = torch.full((len(requests),), torch.nan)
-        self.concepts: dict[int, Concept] = {}
+        self.ids = [lab.concept_id(request, options) for request in requests]
+        self.concepts: dict[str, Concept] = {}
         self.tasks = []
-        for batch in batches_of(requests, lab.at_once):
-            ids = tuple(lab.concept_id(requests[i]) for i in batch)
-            steps = max(requests[i].chosen.steps for i in batch)
-            self.tasks.append(_Task(batch, ids, steps, _of_batch(snapshots, ids)))
+        for places in batches_of(requests, options.at_once):
+            batch = {self.ids[i]: requests[i] for i in places}
+            steps = max(request.chosen.steps for request in batch.values())
+            self.tasks.append(_Task(batch, places, steps, _of_batch(snapshots, list(batch))))
 
     def order(self, task: _Task) -> str:
         """What a worker is told to do."""
-        looker = self.lab.looker
+        options = self.options
         return Order(
-            requests=tuple(self.requests[i].to_json() for i in task.batch),
-            ids=task.ids,
+            requests=tuple(request.to_json() for request in task.requests.values()),
+            ids=tuple(task.requests),
             namer=self.namer,
-            draw=looker.draw,
-            images=looker.images,
-            drafts=tuple(sorted(looker.drafts)),
-            asks=looker.review is not None,
+            draw=options.draw,
+            images=options.images,
+            drafts=options.drafts,
+            asks=options.review is not None,
         ).to_json()
 
     def report(self, task: _Task | None = None, told: Told | None = None) -> Report:
         """What a worker told of its batch, as of all requests; or how far they are."""
         if task is None or told is None:
             return Report(self._done, self.steps, self.losses)
-        batch = tuple(task.batch)
         task.done = max(task.done, min(told.step, task.steps))
-        self.losses = self.losses.index_copy(0, torch.tensor(batch), told.losses)
+        self.losses = self.losses.index_copy(0, torch.tensor(task.places), told.losses)
         if told.snapshot:
             task.snapshot = told.snapshot
         if told.finished:
             task.finished, task.done = True, task.steps
-            self.concepts |= dict(zip(batch, told.finished, strict=True))
-        whole = len(self.concepts) == len(self.requests)
+            self.concepts |= told.finished
+        whole = len(self.concepts) == len(self.ids)
         return Report(
             step=self._done,
             steps=self.steps,
             losses=self.losses,
-            events=tuple(replace(event, index=batch[event.index]) for event in told.events),
+            events=told.events,
             finished=told.finished,
-            concepts=tuple(self.concepts[i] for i in range(len(self.requests))) if whole else (),
+            concepts=tuple(self.concepts[id_] for id_ in self.ids) if whole else (),
             snapshot=partial(_with_marks, told.snapshot) if told.snapshot else None,
-            batch=batch,
+            batch=tuple(task.requests),
         )
 
     @property
@@ -312,9 +323,9 @@ class _Course:
         """Say what could not be learned, once all else is."""
         failed = [task for task in self.tasks if task.problem]
         for task in sorted(failed, key=lambda task: not task.bug):
-            first, last = task.batch[0] + 1, task.batch[-1] + 1
+            first, last = task.places[0] + 1, task.places[-1] + 1
             which = f"request {first}" if first == last else f"requests {first} to {last}"
-            of = f" of {len(self.requests)}, which are a batch," if first != last else f" of {len(self.requests)}"
+            of = f" of {len(self.ids)}, which are a batch," if first != last else f" of {len(self.ids)}"
             text = f"{which}{of} could not be learned, all others are kept: {task.problem}"
             raise RuntimeError(text) if task.bug else WorkerError(text)
 

@@ -154,14 +154,14 @@ def test_published_constraints_are_held_in_the_multilingual_encoder(tmp_path):
     for preset in ("default", "published"):
         settings = Settings(preset, steps=2, segment=1, learning_rate=0.05)
         request = Request("dog", negatives=("cat",), schedule="list", seed=1, settings=settings)
-        [concepts[preset]] = ConceptLab(backbone, draw=False).run([request])
+        [concepts[preset]] = ConceptLab(backbone).run([request])
         assert bool(seen) == (preset == "published")
     assert any("cat" in prompt for prompts in seen for prompt in prompts)
     assert np.abs(concepts["default"].vectors - concepts["published"].vectors).max() > 1e-3
 
     weights = folder / "decoder/text_encoder/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
-    other = ConceptLab(Backbone.load(folder, device="cpu"), draw=False)
+    other = ConceptLab(Backbone.load(folder, device="cpu"))
     for preset, same in (("default", True), ("published", False)):
         concept = concepts[preset]
         assert (other.concept_id(concept.request) == concept.id) == same, "another encoder, another concept"

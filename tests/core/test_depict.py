@@ -18,7 +18,7 @@ PROMPT, SEEDS = "a photo of a {}", (1, 2, 3, 4, 5, 6)
 def pets(backbone64):
     settings = Settings(steps=2, segment=1, learning_rate=0.05)
     requests = [Request("pet", negatives=("cat",), seed=seed, settings=settings) for seed in range(2)]
-    return ConceptLab(backbone64, draw=False).run(requests)
+    return ConceptLab(backbone64).run(requests)
 
 
 def closeness(backbone, concept, picture) -> float:

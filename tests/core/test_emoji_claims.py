@@ -14,6 +14,7 @@ from core import Backbone, ConceptLab, Request, Settings
 from core.concept import Avoid, Parent
 from core.constraints import normalise
 from core.metrics import imagine_panel, imagine_word, mean_pairwise_similarity, word_similarity
+from core.options import Options
 from core.stack.wordbank import WordBank
 from core.streams import stream_seed
 
@@ -32,8 +33,8 @@ def settings(emoji):
 
 
 @pytest.fixture(scope="module")
-def lab(emoji, settings):
-    return ConceptLab(emoji, settings, draw=False)
+def lab(emoji):
+    return ConceptLab(emoji)
 
 
 def seeds():
@@ -41,9 +42,9 @@ def seeds():
 
 
 @pytest.fixture(scope="module")
-def independent(lab):
+def independent(lab, settings):
     """Founders that know nothing of each other, with adaptive negatives."""
-    return lab.run([Request("pet", seed=seed) for seed in seeds()])
+    return lab.run([Request("pet", seed=seed) for seed in seeds()], Options(settings, namer=None))
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_a_childs_closeness_to_a_parent_follows_the_weight(emoji, settings):
         for seed in range(5)
         for weight in WEIGHTS
     ]
-    children = ConceptLab(emoji, draw=False).run(requests)
+    children = ConceptLab(emoji).run(requests)
     own = normalise(one.mean(0))
     closeness = [float(normalise(torch.tensor(child.image_embed)) @ own) for child in children]
     for of_seed in np.array(closeness).reshape(5, len(WEIGHTS)):

@@ -14,6 +14,7 @@ import core.stack.offload
 from core.concept import Avoid, Parent, Request
 from core.frames import NAME, Frames
 from core.optimizer import ConceptLab
+from core.options import Options
 from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.stack.backbone import Backbone
@@ -115,7 +116,7 @@ def test_between_two_boundaries_nothing_waits_for_the_device(stack_folder, text_
     settings = Settings(steps=4, through_prior=not text_space)
     requests = [replace(request, settings=settings) for request in requests]
     backbone = Backbone.load(stack_folder, device="cpu")
-    lab = ConceptLab(backbone, draw=False)
+    lab = ConceptLab(backbone)
     vectors = torch.stack([lab.start(request) for request in requests])
     state = initial_state(requests, vectors, [request.negatives for request in requests], lab.bank)
     state = replace(state, steps=(1, 4, 4, 4))  # the batch gets smaller on the way
@@ -135,10 +136,10 @@ def test_where_models_take_turns_a_step_brings_its_own_back(stack_folder, monkey
     monkeypatch.setattr(core.stack.offload, "moved", lambda home, device: home.clone())
     request = Request("pet", negatives=("cat",), seed=1, settings=Settings(steps=4, segment=1))
     plain, turns = (Backbone.load(stack_folder, "cpu", offload=offload) for offload in (False, True))
-    (concept,), (other,) = (ConceptLab(stack, draw=True).run([request]) for stack in (plain, turns))
+    (concept,), (other,) = (ConceptLab(stack).run([request], Options(draw=True)) for stack in (plain, turns))
     assert np.array_equal(concept.vectors, other.vectors)
     step = make_step(turns, request.settings)
-    lab = ConceptLab(turns, draw=False)
+    lab = ConceptLab(turns)
     state, _ = step(initial_state([request], lab.start(request)[None], [("cat",)], lab.bank))
     turns.rest()
     assert turns.turns.present is None

@@ -14,6 +14,7 @@ from core import Backbone, ConceptLab, Request, Settings, optimizer
 from core.concept import Avoid, Parent, RequestError, concept_id
 from core.namers import canned_namer, from_function, nearest_namer
 from core.optimizer import total_steps
+from core.options import Options
 from core.review import MOST_TRIES, Decision
 from tests.stacks import CATEGORIES, MEMBERS, save_prior
 
@@ -24,8 +25,7 @@ PET = Request("pet", seed=3)
 
 def learn(backbone, *requests, settings=QUICK, **options):
     """(concepts, events that added a negative) of a lab that draws only for a namer."""
-    lab = ConceptLab(backbone, settings, draw=options.pop("draw", False), **options)
-    reports = list(lab.learn(requests))
+    reports = list(ConceptLab(backbone).learn(requests, Options(settings=settings, **options)))
     return reports[-1].concepts, [event for report in reports for event in report.events]
 
 
@@ -210,8 +210,8 @@ def test_a_decision_that_cannot_be_followed_is_asked_again_and_the_batch_goes_on
 
     (one, other), _ = learn(backbone, PET, replace(PET, seed=4), namer=canned_namer(["dog"], ["cat"]), review=review)
     assert found(one)[1] == found(other)[1] == ("horse", 2)
-    assert [(proposal.index, bool(proposal.problem)) for proposal in asked if proposal.step == 2] == [
-        (0, False), (0, True), (1, False), (1, True)
+    assert [(proposal.request.seed, bool(proposal.problem)) for proposal in asked if proposal.step == 2] == [
+        (3, False), (3, True), (4, False), (4, True)
     ]  # fmt: skip
     assert [proposal.earlier for proposal in asked if proposal.step == 4] == [(0, 2), (0, 2)]
     (mistyped,), _ = learn(backbone, PET, namer=canned_namer(["dog"], ["cat"]), review=review)
@@ -241,10 +241,11 @@ def test_a_review_that_never_makes_sense_does_not_lose_the_batch(backbone):
 
 def test_the_person_is_told_which_request_is_asked_about(backbone):
     """Also where requests cannot share a batch."""
-    asked = []
+    asked, lab = [], ConceptLab(backbone)
     requests = [PET, Request("pet", tokens=2), replace(PET, seed=9)]
-    learn(backbone, *requests, review=lambda proposal: asked.append((proposal.index, proposal.request.seed)))
-    assert set(asked) == {(0, 3), (1, 0), (2, 9)}
+    learn(backbone, *requests, review=lambda proposal: asked.append((proposal.id, proposal.request.seed)))
+    ids = [lab.concept_id(lab.prepared(request, Options(settings=QUICK))) for request in requests]
+    assert set(asked) == set(zip(ids, (3, 0, 9), strict=True))
 
 
 def test_the_same_seed_gives_the_same_concept(backbone):
@@ -273,8 +274,8 @@ def test_a_concept_learned_alone_is_the_one_learned_in_a_batch(backbone64):
 
 def test_an_adaptive_concepts_id_depends_on_who_names_its_negatives(backbone, tmp_path):
     def id_by(namer=None, request=PET, stack=backbone, **options):
-        lab = ConceptLab(stack, QUICK, namer, **options)
-        return lab.concept_id(lab.prepared(request))
+        lab, options = ConceptLab(stack), Options(QUICK, namer, **options)
+        return lab.concept_id(lab.prepared(request, options), options)
 
     @from_function
     def mine(images, question):
@@ -328,7 +329,7 @@ def test_several_drawings_may_be_asked_about(backbone):
     assert [word for word, _ in events[0].answers] == ["a horse", "a cat", "a cat", "a dog"]
     assert len(events[0].images) == 3
     with pytest.raises(RequestError, match="images = 0: expected a whole number of at least 1"):
-        ConceptLab(backbone, images=0)
+        Options(images=0)
 
 
 def test_many_requests_are_learned_in_batches(backbone, monkeypatch):
@@ -340,8 +341,10 @@ def test_many_requests_are_learned_in_batches(backbone, monkeypatch):
     assert [report.step for report in reports] == [0, 1, 2, 2, 3, 4, 4, 5, 6]
     assert [len(report.finished) for report in reports if report.finished] == [2, 2, 1]
     assert [concept.request.seed for concept in reports[-1].concepts] == [0, 1, 2, 3, 4]
-    assert sum((report.finished for report in reports), ()) == reports[-1].concepts
-    assert [[event.index for event in report.events] for report in reports if report.events][3:6] == [[2, 3]] * 3
+    finished = {id_: concept for report in reports for id_, concept in report.finished.items()}
+    assert finished == {concept.id: concept for concept in reports[-1].concepts}
+    assert [[event.id for event in report.events] for report in reports if report.events][3:6] == [[*finished][2:4]] * 3
+    assert reports[4].batch == tuple(finished)[2:4]
     assert reports[4].losses.isnan().tolist() == [True, True, False, False, True]
 
 
@@ -351,8 +354,8 @@ def test_the_best_checkpoint_may_be_before_the_last(backbone):
     requests = [Request("pet", negatives=("cat", "dog"), seed=seed) for seed in range(6)]
     best, events = learn(backbone, *requests, settings=settings)
     assert any(concept.kept_step < 6 for concept in best) and all(concept.kept_step > 0 for concept in best)
-    for i, concept in enumerate(best):
-        course = {event.step: event.similarities for event in events if event.index == i}
+    for concept in best:
+        course = {event.step: event.similarities for event in events if event.id == concept.id}
         score = {step: min(at["pet"], 0.5) - max(at["cat"], at["dog"]) for step, at in course.items() if step}
         assert concept.scores["score"] == pytest.approx(max(score.values()))
         assert concept.scores["belongs"] == pytest.approx(course[concept.kept_step]["pet"])
@@ -394,13 +397,13 @@ def test_history_follows_every_constraint_from_when_it_was_added(backbone):
 
 
 def test_reports_count_steps_and_end_with_the_concepts(backbone):
-    lab = ConceptLab(backbone, QUICK, draw=False)
-    reports = list(lab.learn([PET, Request("pet", tokens=2, settings=replace(QUICK, steps=3))]))
+    requests = [PET, Request("pet", tokens=2, settings=replace(QUICK, steps=3))]
+    reports = list(ConceptLab(backbone).learn(requests, Options(settings=QUICK)))
     assert {report.steps for report in reports} == {9}
     assert [report.step for report in reports] == [0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9]
     assert all(report.concepts == () for report in reports[:-1]) and len(reports[-1].concepts) == 2
     assert "pet 3: pet 0." in reports[0].message and reports[1].message == ""
-    assert {event.index for event in reports[7].events} == {1}
+    assert [event.id for event in reports[7].events] == [reports[-1].concepts[1].id]
 
 
 def test_events_show_drawings_when_asked_to(backbone):
@@ -424,9 +427,9 @@ def test_children_start_where_they_are_told(backbone):
 
 
 def test_settings_are_the_requests_the_labs_or_the_stacks(backbone):
-    assert ConceptLab(backbone, QUICK).prepared(PET).settings == QUICK
+    assert ConceptLab(backbone).prepared(PET, Options(settings=QUICK)).settings == QUICK
     own = replace(QUICK, lam=3.0)
-    assert ConceptLab(backbone, QUICK).prepared(replace(PET, settings=own)).settings == own
+    assert ConceptLab(backbone).prepared(replace(PET, settings=own), Options(settings=QUICK)).settings == own
     assert ConceptLab(backbone).prepared(PET).settings == Settings.for_stack(backbone)
 
 
@@ -447,7 +450,7 @@ def test_a_request_that_does_not_fit_the_stack_says_so(backbone, request_, messa
 
 def test_without_vocabulary_and_namer_nobody_names(tmp_path):
     backbone = Backbone.load(save_prior(tmp_path / "prior"), device="cpu")
-    with pytest.raises(RequestError, match="nobody can name negatives"):
+    with pytest.raises(RequestError, match="adaptive negatives need a namer or a vocabulary"):
         ConceptLab(backbone).run([PET])
     (concept,), _ = learn(backbone, Request("pet", negatives=("cat",)))
     assert concept.version == "prior"
@@ -455,8 +458,8 @@ def test_without_vocabulary_and_namer_nobody_names(tmp_path):
 
 def test_another_encoder_may_hold_the_constraints(backbone):
     """As the authors did on Kandinsky 2.1; here: an encoder that knows only one thing."""
-    lab = ConceptLab(backbone, QUICK, draw=False, encode_constraints=lambda prompts: torch.ones(len(prompts), 16))
-    (concept,) = lab.run([Request("pet", negatives=("cat",))])
+    lab = ConceptLab(backbone, encode_constraints=lambda prompts: torch.ones(len(prompts), 16))
+    (concept,) = lab.run([Request("pet", negatives=("cat",))], Options(settings=QUICK))
     first = [m.similarity for m in concept.history if m.step == 0]
     assert first[0] == pytest.approx(first[1])
 

@@ -10,6 +10,7 @@ import pytest
 from core import ConceptLab, Request, Settings
 from core.concept import Parent
 from core.namers import canned_namer, from_function
+from core.options import Options
 from core.snapshot import SnapshotError, ids_of, marked, marks_of, unpack
 
 SETTINGS = Settings(steps=6, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
@@ -27,7 +28,7 @@ def requests(width):
 
 
 def new_lab(backbone):
-    return ConceptLab(backbone, draw=False)
+    return ConceptLab(backbone)
 
 
 def same(one, other):
@@ -53,7 +54,7 @@ def test_there_is_a_snapshot_at_each_boundary_but_the_last(course):
 def test_what_goes_on_gives_the_same_concepts(backbone, course, place):
     kept, undisturbed = course
     step, snapshot = kept[place]
-    reports = list(new_lab(backbone).learn(requests(backbone.width), snapshot))
+    reports = list(new_lab(backbone).learn(requests(backbone.width), snapshots=[snapshot]))
     assert reports[0].step == step + 1 and reports[-1].step == reports[-1].steps == 6
     for one, other in zip(reports[-1].concepts, undisturbed, strict=True):
         assert same(one, other)
@@ -66,16 +67,16 @@ def test_a_namers_answers_are_not_asked_for_again(backbone):
         asked.append(question)
         return canned_namer(["cat"])(images, question)
 
-    lab = ConceptLab(backbone, namer=namer, draw=False)
+    lab, options = ConceptLab(backbone), Options(namer=namer)
     asked, kept = [], []
-    for report in lab.learn(requests(backbone.width)[:1]):
+    for report in lab.learn(requests(backbone.width)[:1], options):
         kept += [report.snapshot()] if report.snapshot else []
     whole = len(asked)
     asked.clear()
-    lab.run(requests(backbone.width)[:1])
+    lab.run(requests(backbone.width)[:1], options)
     assert len(asked) == whole
     asked.clear()
-    list(lab.learn(requests(backbone.width)[:1], kept[-1]))
+    list(lab.learn(requests(backbone.width)[:1], options, kept[-1:]))
     assert asked == []
 
 
@@ -83,7 +84,7 @@ def test_of_several_snapshots_each_batch_takes_its_own(backbone, course):
     kept, undisturbed = course
     other = new_lab(backbone).learn([replace(request, seed=90) for request in requests(backbone.width)])
     strange = next(report.snapshot() for report in other if report.snapshot)
-    reports = list(new_lab(backbone).learn(requests(backbone.width), strange, b"torn", kept[1][1]))
+    reports = list(new_lab(backbone).learn(requests(backbone.width), snapshots=[strange, b"torn", kept[1][1]]))
     assert all(map(same, undisturbed, reports[-1].concepts)) and not any(r.events for r in reports if r.step == 0)
 
 
@@ -91,7 +92,7 @@ def test_marks_are_written_into_a_snapshot_and_nothing_else_changes(backbone, co
     kept, undisturbed = course
     content = marked(kept[1][1], ["one", "two"])
     assert marks_of(content) == ["one", "two"] and ids_of(content) == ids_of(kept[1][1])
-    (*_, last) = new_lab(backbone).learn(requests(backbone.width), content)
+    (*_, last) = new_lab(backbone).learn(requests(backbone.width), snapshots=[content])
     assert all(map(same, undisturbed, last.concepts))
     assert marks_of(marked(content, [])) == []
 
@@ -99,14 +100,14 @@ def test_marks_are_written_into_a_snapshot_and_nothing_else_changes(backbone, co
 def test_a_snapshot_of_other_concepts_is_as_good_as_none(backbone, course):
     other = [replace(request, seed=request.seed + 10) for request in requests(backbone.width)]
     plain = new_lab(backbone).run(other)
-    (*_, last) = new_lab(backbone).learn(other, course[0][1][1])
+    (*_, last) = new_lab(backbone).learn(other, snapshots=[course[0][1][1]])
     assert all(map(same, plain, last.concepts))
 
 
 @pytest.mark.parametrize("cut", [0, 4, 100, -1])
 def test_a_cut_snapshot_is_as_good_as_none(backbone, course, cut):
     kept, undisturbed = course
-    (*_, last) = new_lab(backbone).learn(requests(backbone.width), kept[1][1][:cut])
+    (*_, last) = new_lab(backbone).learn(requests(backbone.width), snapshots=[kept[1][1][:cut]])
     assert all(map(same, undisturbed, last.concepts))
 
 

@@ -12,6 +12,7 @@ from core import optimizer
 from core.concept import Avoid, Parent, Positive, Request
 from core.optimizer import ConceptLab
 from core.prompts import GROUPS, TEMPLATES
+from core.segments import Looker
 from core.settings import Settings
 from core.state import Numbers, adamw, initial_state
 from core.step import DivergedError, check_losses, draw, in_text_space, make_step
@@ -47,7 +48,7 @@ ABLATIONS = {
 
 def run(backbone, requests, steps):
     """The state after some steps of a batch, with the negatives of lists only."""
-    lab = ConceptLab(backbone, draw=False)
+    lab = ConceptLab(backbone)
     vectors = torch.stack(
         [lab.start(request).to(torch.promote_types(backbone.dtype, torch.float32)) for request in requests]
     )
@@ -63,13 +64,12 @@ def with_settings(request, **changes):
 
 
 @pytest.mark.parametrize("name, steps", [(name, 50 if name in ("gradual", "parents") else 20) for name in REQUESTS])
-def test_many_steps_equal_the_paper_written_plainly(backbone64, name, steps):
+def test_many_steps_equal_the_paper_written_plainly(backbone64, name, steps, monkeypatch):
     request = with_settings(REQUESTS[name], steps=steps)
-    lab = ConceptLab(backbone64, draw=False)
+    lab = ConceptLab(backbone64)
     finals = []
-    lab.looker.look = lambda state, learners, rows, look=lab.looker.look: (
-        finals.append(state) or look(state, learners, rows)
-    )
+    look = Looker.look
+    monkeypatch.setattr(Looker, "look", lambda self, state, *of: finals.append(state) or look(self, state, *of))
     concept = lab.run([request])[0]
 
     plain = paper.learn(backbone64, request, steps, lambda step: [n.word for n in concept.negatives if n.step <= step])
@@ -163,7 +163,7 @@ def test_a_diverging_concept_ends_the_run_at_the_step_where_it_diverged(backbone
     request = Request("pet", negatives=("cat",), settings=replace(SETTINGS, steps=40, segment=20))
     for every in (3, 1000):
         monkeypatch.setattr(optimizer, "UNREAD", every)
-        lab, done = ConceptLab(backbone, draw=False), []
+        lab, done = ConceptLab(backbone), []
         make = lab.make_step
 
         def breaking(*which, make=make):

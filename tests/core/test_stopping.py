@@ -10,6 +10,7 @@ import pytest
 
 from core import ConceptLab, Request, Settings
 from core.concept import Avoid, Parent, Positive, concept_id
+from core.options import Options
 from core.review import Decision
 from core.settings import SettingsError
 from core.stopping import GAIN, done_early
@@ -82,7 +83,7 @@ def parent(backbone):
 
 
 def learned(backbone, *requests, **options):
-    reports = list(ConceptLab(backbone, draw=False, **options).learn(requests))
+    reports = list(ConceptLab(backbone).learn(requests, Options(**options)))
     return reports, reports[-1].concepts
 
 
@@ -91,7 +92,7 @@ def test_a_concept_that_is_done_stays_as_it_is_beside_those_that_go_on(backbone6
     hard = Request("pet", negatives=("cat",), seed=2, settings=HARD)
     reports, (early, late) = learned(backbone64, easy, hard)
     assert (early.steps, late.steps) == (4, 8)
-    assert [(e.index, e.step) for r in reports for e in r.events if e.last] == [(0, 4), (1, 8)]
+    assert [(e.id, e.step) for r in reports for e in r.events if e.last] == [(early.id, 4), (late.id, 8)]
     shorter = replace(easy, settings=replace(EASY, steps=4, patience=0))
     (_, (as_before,)), (_, (alone,)) = learned(backbone64, shorter), learned(backbone64, hard)
     np.testing.assert_allclose(early.vectors, as_before.vectors, atol=1e-6)
@@ -128,10 +129,10 @@ def test_a_word_that_a_person_adds_is_learned_before_a_concept_is_done(backbone)
 def test_who_goes_on_after_a_kill_is_done_where_it_would_have_been(backbone, place):
     requests = [Request("pet", negatives=("cat",), seed=seed, settings=how) for seed, how in enumerate((EASY, HARD))]
     kept, concepts = [], ()
-    for report in ConceptLab(backbone, draw=False).learn(requests):
+    for report in ConceptLab(backbone).learn(requests):
         kept += [report.snapshot()] if report.snapshot else []
         concepts = report.concepts
-    again = list(ConceptLab(backbone, draw=False).learn(requests, kept[place]))[-1].concepts
+    again = list(ConceptLab(backbone).learn(requests, snapshots=[kept[place]]))[-1].concepts
     for one, other in zip(again, concepts, strict=True):
         assert replace(one, seconds=0.0) == replace(other, seconds=0.0)
 

@@ -21,7 +21,7 @@ LOOKS = {"images": 2, "keep": 1, "drawn": False}
 
 @pytest.fixture(scope="module")
 def pets(backbone):
-    return populate("pet", 4, backbone, request={"negatives": ("cat",)}, settings=QUICK)
+    return populate("pet", 4, backbone, request={"negatives": ("cat",), "settings": QUICK})
 
 
 @pytest.fixture

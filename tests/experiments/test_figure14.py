@@ -7,6 +7,7 @@ import pytest
 from core.errors import ConceptreeError
 from core.namers import canned_namer
 from core.optimizer import ConceptLab
+from core.options import Options
 from experiments.conduct import Bench, conduct
 from experiments.figure14 import NEVER, SCHEMA, Protocol, cases, figures, summary
 from experiments.looking import EYES, drawing_bytes
@@ -51,7 +52,7 @@ def test_all_words_are_measured_all_along_and_drawings_at_boundaries(whole):
 
 def test_what_is_imagined_at_boundaries_is_the_concepts_own_history(whole, backbone, tmp_path):
     (case, _) = cases(LITTLE, bench_in(tmp_path, backbone))
-    concepts = ConceptLab(backbone, namer=named()).run(case.requests())
+    concepts = ConceptLab(backbone).run(case.requests(), Options(namer=named()))
     of_seed = [r for r in whole.to_pylist() if (r["seed"], r["eyes"]) == (0, "imagined")]
     found = {(r["category"], r["step"], r["word"]): r["similarity"] for r in of_seed}
     for concept in concepts:
@@ -63,8 +64,10 @@ def test_what_is_imagined_at_boundaries_is_the_concepts_own_history(whole, backb
 
 def test_drawings_are_those_that_the_question_was_asked_about(whole, backbone, tmp_path):
     (case, _) = cases(LITTLE, bench_in(tmp_path, backbone))
-    events = [e for report in ConceptLab(backbone, namer=named()).learn(case.requests()) for e in report.events]
-    asked = next(event for event in events if (event.index, event.step) == (1, 4))
+    events = [
+        e for report in ConceptLab(backbone).learn(case.requests(), Options(namer=named())) for e in report.events
+    ]
+    asked = next(event for event in events if (event.request, event.step) == (case.requests()[1], 4))
     rows = [r for r in whole.to_pylist() if r["drawing"] and (r["category"], r["seed"], r["step"]) == ("fruit", 0, 4)]
     (row,) = rows
     assert row["drawing"] == drawing_bytes(asked.images[:1])

@@ -10,6 +10,7 @@ from core.concept import Negative, Request
 from core.errors import ConceptreeError
 from core.namers import canned_namer, from_function
 from core.optimizer import ConceptLab
+from core.options import Options
 from core.segments import Event
 from experiments.conduct import Bench, conduct
 from experiments.limitations import ANSWERS, KEEPS, SCHEMA, WORTH, Protocol, _words, cases, figures, summary
@@ -56,7 +57,7 @@ def test_after_each_segment_both_ways_to_keep_are_seen(whole):
 def test_what_is_kept_is_what_a_lab_keeps_that_ends_there(whole, backbone, tmp_path, answers, segments):
     case = next(each for each in cases(LITTLE, bench_in(tmp_path, backbone)) if each.answers == answers)
     requests = [replace(each, settings=replace(each.settings, steps=segments)) for each in case.requests()]
-    for concept in ConceptLab(backbone, namer=named).run(requests):
+    for concept in ConceptLab(backbone).run(requests, Options(namer=named)):
         (row,) = [
             row
             for row in whole.to_pylist()

@@ -108,7 +108,7 @@ def test_to_watch_changes_nothing(backbone):
     watched = WatchedLab(backbone, draw=False, every=2)
     concepts = watched.run(requests)
     assert [each.vectors.tolist() for each in concepts] == [
-        each.vectors.tolist() for each in ConceptLab(backbone, draw=False).run(requests)
+        each.vectors.tolist() for each in ConceptLab(backbone).run(requests)
     ]
     assert sorted(watched.course) == [0, 2, 4]
     start = torch.stack([backbone.word_vector(word) for word in ("pet", "fruit")])

@@ -311,7 +311,7 @@ def test_what_was_made_of_a_plan_is_kept_and_old_plans_still_serve(pets, backbon
     plan = plan_children(pets, backbone, **two(pets, children=2))
     job = new_job(pets, "breed", plan)
     with monkeypatch.context() as patch:
-        patch.setattr(ui.breed, "develop", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(ui.breed, "learned", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         stopped = run("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
     assert stopped.exit_code == 130 and "Finished and kept in" in stopped.output
     assert job.status().state == "stopped"

@@ -209,14 +209,14 @@ def test_a_stack_that_is_not_there(tmp_path):
 
 
 def test_ctrl_c_keeps_the_waves_that_are_finished(stack_folder, tmp_path, monkeypatch):
-    learned = ui.seed.develop
+    learned = ui.seed.learned
 
-    def develop(requests, *rest, **options):
+    def develop(job, requests, *rest, **options):
         if requests[0].avoid:
             raise KeyboardInterrupt
-        return learned(requests, *rest, **options)
+        return learned(job, requests, *rest, **options)
 
-    monkeypatch.setattr(ui.seed, "develop", develop)
+    monkeypatch.setattr(ui.seed, "learned", develop)
     arguments = ("--founders", 3, "--wave", 2, "--runs", tmp_path, "--model", stack_folder)
     result = run("seed", "pet", *arguments, *QUICK)
     assert result.exit_code == 130 and "Finished and kept in" in result.stdout
@@ -227,7 +227,7 @@ def test_ctrl_c_before_anything_is_finished_leaves_what_can_be_resumed(stack_fol
     def develop(*rest, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ui.seed, "develop", develop)
+    monkeypatch.setattr(ui.seed, "learned", develop)
     result = run("seed", "pet", "--runs", tmp_path, "--model", stack_folder, *QUICK)
     assert result.exit_code == 130 and "Finished and kept" in result.stdout and "nothing yet" in result.stdout
     assert "resume pet --runs" in result.stdout

@@ -86,7 +86,7 @@ def test_killed_at_random_moments_and_gone_on_with(stack_folder, undisturbed, tm
 def test_interrupted_by_a_person_it_says_how_to_go_on(stack_folder, undisturbed, tmp_path, monkeypatch):
     import ui.seed
 
-    develop, calls = ui.seed.develop, []
+    develop, calls = ui.seed.learned, []
 
     def stopped(*arguments, **options):
         calls.append(arguments)
@@ -94,7 +94,7 @@ def test_interrupted_by_a_person_it_says_how_to_go_on(stack_folder, undisturbed,
             raise KeyboardInterrupt
         return develop(*arguments, **options)
 
-    monkeypatch.setattr(ui.seed, "develop", stopped)
+    monkeypatch.setattr(ui.seed, "learned", stopped)
     arguments = [*SEED, "--runs", str(tmp_path), "--model", str(stack_folder)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 130
@@ -107,7 +107,7 @@ def test_interrupted_by_a_person_it_says_how_to_go_on(stack_folder, undisturbed,
 def test_a_job_that_another_process_learns_is_left_to_it(stack_folder, tmp_path, monkeypatch):
     import ui.seed
 
-    monkeypatch.setattr(ui.seed, "develop", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(ui.seed, "learned", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     CliRunner().invoke(main, [*SEED, "--runs", str(tmp_path), "--model", str(stack_folder)])
     (job,) = unfinished(Run.open(tmp_path / "pets"))
     with job.working():
@@ -126,7 +126,7 @@ def test_a_job_that_another_process_learns_is_left_to_it(stack_folder, tmp_path,
 def test_a_strangers_job_is_one_line(stack_folder, tmp_path, monkeypatch, change, told):
     import ui.seed
 
-    monkeypatch.setattr(ui.seed, "develop", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(ui.seed, "learned", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     CliRunner().invoke(main, [*SEED, "--runs", str(tmp_path), "--model", str(stack_folder)])
     (file,) = tmp_path.glob("pets/jobs/*/job.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))

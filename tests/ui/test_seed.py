@@ -18,7 +18,7 @@ from evolve import Run
 from ui.seed import Person, Plan, typed
 
 PROPOSAL = Proposal(
-    index=1,
+    id="b",
     step=200,
     request=Request("pet"),
     words=("hamster",),
@@ -86,11 +86,11 @@ def test_a_person_sees_what_is_proposed_and_what_there_is(types):
     types("horse", "?", "owl")
     out = console()
     person = Person(out, None)
-    assert person.asked(["founder 1", "founder 2"], PROPOSAL) == Decision(("horse",))
+    assert person.asked({"a": "founder 1", "b": "founder 2"}, PROPOSAL) == Decision(("horse",))
     shown = out.file.getvalue()
     assert "step 200  founder 2 is not cat, dog; you can go back to 0, 100" in shown
     assert "proposed as a negative: hamster (nearest of 3 answers (0.41))" in shown
-    assert person.asked(["founder 1", "founder 2"], PROPOSAL) == Decision(("owl",))
+    assert person.asked({"a": "founder 1", "b": "founder 2"}, PROPOSAL) == Decision(("owl",))
     assert out.file.getvalue().count(Person.HOW) == 2, "the first time, and when asked for"
 
 
@@ -98,7 +98,7 @@ def test_what_cannot_be_followed_or_read_is_asked_again_with_the_reason(types):
     types("<abc", UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "-cat")
     out = console()
     again = Proposal(**{**vars(PROPOSAL), "problem": "the stack tiny-1 does not know the word 'dra\x1b[31mgon'"})
-    assert Person(out, None).asked(["one", "two"], again) == Decision(("hamster",), ("cat",))
+    assert Person(out, None).asked({"a": "one", "b": "two"}, again) == Decision(("hamster",), ("cat",))
     shown = out.file.getvalue()
     assert "does not know the word 'dra�[31mgon'" in shown and "\x1b" not in shown
     assert "'<abc' is no step to go back to" in shown and "cannot be read" in shown
@@ -110,7 +110,7 @@ def test_who_asks_no_more_agrees_to_the_rest(types, lines, said):
     left = types(*lines)
     out = console()
     person = Person(out, None)
-    assert [person.asked(["one", "two"], PROPOSAL) for _ in range(3)] == [None] * 3 and left == []
+    assert [person.asked({"a": "one", "b": "two"}, PROPOSAL) for _ in range(3)] == [None] * 3 and left == []
     assert out.file.getvalue().count(said) == 1
 
 
@@ -125,8 +125,8 @@ def test_the_bar_rests_while_a_person_is_asked(types, monkeypatch):
         def __exit__(self, *error):
             happened.append("hidden")
 
-    Person(console(force_terminal=True), Course()).asked(["one", "two"], PROPOSAL)
-    Person(console(), Course()).asked(["one", "two"], PROPOSAL)
+    Person(console(force_terminal=True), Course()).asked({"a": "one", "b": "two"}, PROPOSAL)
+    Person(console(), Course()).asked({"a": "one", "b": "two"}, PROPOSAL)
     assert happened == ["hidden", "asked", "shown", "asked"]
 
 

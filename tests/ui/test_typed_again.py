@@ -128,7 +128,7 @@ def test_a_seed_that_fails_before_its_first_step_leaves_nothing(tmp_path, stack_
     def fails(*rest, **options):
         raise StackError("no memory is left")
 
-    monkeypatch.setattr(ui.seed, "develop", fails)
+    monkeypatch.setattr(ui.seed, "learned", fails)
     assert "no memory is left" in one_line(*seeded(tmp_path, stack_folder))
     assert not list((tmp_path / "runs").iterdir())
     assert "There are no runs" in run("list", "--runs", tmp_path / "runs").stdout

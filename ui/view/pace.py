@@ -15,6 +15,7 @@ from core.errors import ConceptreeError
 from core.namers import where_of
 from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab
+from core.options import Options
 from core.stack.backbone import Backbone
 from ui.pictures import candidates_on
 from ui.seed import Plan
@@ -70,13 +71,13 @@ def _measured(fingerprint: str, asked: str | None, _backbone: Backbone, _namer: 
     words = _backbone.vocabulary.get("words", ())
     if not words:
         return None
-    lab = ConceptLab(_backbone, None, _namer, draw=False)
+    lab, options = ConceptLab(_backbone), Options(namer=_namer)
     try:
-        request = lab.prepared(Request(words[0], schedule="none" if asked is None else "adaptive"))
+        request = lab.prepared(Request(words[0], schedule="none" if asked is None else "adaptive"), options)
         request = replace(request, settings=replace(request.chosen, steps=2, segment=1))
         times = [time.perf_counter()]
         with drawing:
-            for _ in lab.learn([request]):
+            for _ in lab.learn([request], options):
                 times.append(time.perf_counter())
     except ConceptreeError:
         return None

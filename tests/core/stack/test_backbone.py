@@ -227,7 +227,7 @@ def test_what_is_learned_on_frozen_parts_in_half_precision_is_not_rounded_to_it(
     request = Request("dog", negatives=("cat",), schedule="list", settings=settings)
     half = Backbone.load(paper_folder, device="cpu", dtype="bfloat16")
     start = half.word_vector("dog").float()
-    [concept] = ConceptLab(half, draw=False).run([request])
+    [concept] = ConceptLab(half).run([request])
     moved = torch.from_numpy(concept.vectors.copy())[0] - start
     assert 0 < moved.abs().max() < 1e-3, "steps too small for bfloat16 are taken all the same"
     assert "decoder" not in vars(half) and "image_encoder" not in vars(half), "learning needs neither"

@@ -15,6 +15,7 @@ from PIL import Image
 from core.concept import Parent, Request, RequestError
 from core.constraints import normalise
 from core.errors import PromptError, StackError, VectorError
+from core.options import Options
 from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.stack.backbone import Backbone
@@ -255,7 +256,7 @@ def test_it_goes_on_from_a_snapshot(stack):
     lab, request = SDConceptLab(stack), image_request(stack, "pet", IMAGES, **QUICK)
     [uninterrupted] = lab.run([request])
     snapshot = next(report.snapshot() for report in lab.learn([request]) if report.step == 2)
-    resumed = list(lab.learn([request], snapshot))
+    resumed = list(lab.learn([request], snapshots=[snapshot]))
     assert len(resumed) == 2 and np.array_equal(resumed[-1].concepts[0].vectors, uninterrupted.vectors)
 
 
@@ -400,8 +401,8 @@ def test_requests_that_cannot_be(stack, change, said):
 
 
 def test_nobody_names_negatives_here(stack):
-    with pytest.raises(RequestError, match="nobody can name negatives"):
-        SDConceptLab(stack, Settings(**QUICK)).run([Request("pet")])
+    with pytest.raises(RequestError, match="adaptive negatives need a namer or a vocabulary"):
+        SDConceptLab(stack).run([Request("pet")], Options(settings=Settings(**QUICK)))
 
 
 def test_words_that_are_not_known_are_not_collected(stack):

@@ -18,6 +18,7 @@ from core.concept import Parent, RequestError
 from core.depict import draw_concept, imagine_concept
 from core.errors import StackError
 from core.namers import canned_namer
+from core.options import Options
 from core.review import Decision
 from evolve import Run, develop, founders, likeness, mate, mutate, populate
 from evolve.operators import parent_images
@@ -70,13 +71,14 @@ def test_a_concept_that_a_review_gives_again_is_returned_as_it_is_and_the_rest_i
     def review(proposal):
         return Decision(words=("dog",)) if proposal.step == 1 else None
 
-    (first,) = develop(requests[:1], backbone, run, review=review)
-    again, second = develop(requests, backbone, run, review=review)
+    (first,) = develop(requests[:1], backbone, run, Options(review=review))
+    again, second = develop(requests, backbone, run, Options(review=review))
     assert again == first and again.seconds == first.seconds
     assert [each.concept for each in run.individuals()] == [first, second]
     third, fourth = develop(requests, backbone, run)
     assert len({first.id, second.id, third.id, fourth.id}) == len(run.individuals()) == 4
-    assert develop(requests, backbone, run, review=review) == [third, fourth], "what is there needs no decisions"
+    again = develop(requests, backbone, run, Options(review=review))
+    assert again == [third, fourth], "what is there needs no decisions"
 
 
 def test_what_another_process_stored_meanwhile_does_not_lose_a_batch(backbone, run):
@@ -113,22 +115,19 @@ def test_events_and_proposals_say_which_of_the_requests_they_are_about(backbone,
     """Also where some need not be learned."""
     requests = [Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in range(4)]
     develop([requests[0], requests[2]], backbone, run)
-    told = []
-    concepts = develop(
-        requests,
-        backbone,
-        run,
-        review=lambda proposal: told.append((proposal.index, proposal.request.seed)),
-        on_report=lambda report: told.extend((event.index, event.request.seed) for event in report.events),
-    )
-    assert set(told) == {(1, 1), (3, 3)} and [concept.request.seed for concept in concepts] == [0, 1, 2, 3]
+    told, lab = [], ConceptLab(backbone)
+    options = Options(review=lambda proposal: told.append((proposal.id, proposal.request.seed)))
+    events = lambda report: told.extend((event.id, event.request.seed) for event in report.events)  # noqa: E731
+    concepts = develop(requests, lab, run, options, on_report=events)
+    assert set(told) == {(lab.concept_id(requests[place]), place) for place in (1, 3)}
+    assert [concept.request.seed for concept in concepts] == [0, 1, 2, 3]
 
 
 def test_an_adaptive_request_with_another_namer_is_another_concept(backbone, run):
     request = Request("pet", seed=1, settings=QUICK)
-    one, other = (develop([request], backbone, run, namer=canned_namer([word]))[0] for word in ("dog", "cat"))
+    one, other = (develop([request], backbone, run, Options(namer=canned_namer([word])))[0] for word in ("dog", "cat"))
     assert one.id != other.id and len(run.individuals()) == 2
-    assert develop([request], backbone, run, namer=canned_namer(["dog"])) == [one]
+    assert develop([request], backbone, run, Options(namer=canned_namer(["dog"]))) == [one]
 
 
 def test_nothing_is_stored_when_learning_fails(backbone, run):
@@ -162,7 +161,7 @@ def test_a_wave_needs_the_one_before(backbone):
 
 
 def test_populate_is_founders_and_develop(backbone, run):
-    how = {"settings": QUICK, "request": {"negatives": ("cat",)}, "seed": 1}
+    how = {"request": {"negatives": ("cat",), "settings": QUICK}, "seed": 1}
     concepts = populate("pet", 3, backbone, run, wave=2, initializers=(), **how)
     assert [each.concept for each in run.individuals()] == concepts
     assert [len(concept.request.avoid) for concept in concepts] == [0, 0, 2]
@@ -262,7 +261,7 @@ def test_mutate_takes_over_what_the_presets_of_the_paper_gave(backbone, preset):
     """They may name a negative again, or the category itself, which no request may ask for."""
     answers = canned_namer(["Dog"], ["a pet"], ["dog"])
     settings = Settings(preset=preset, steps=4, segment=1, learning_rate=1e-2)
-    (parent,) = develop([Request("pet", settings=settings)], backbone, namer=answers)
+    (parent,) = develop([Request("pet", settings=settings)], backbone, options=Options(namer=answers))
     assert [n.word for n in parent.negatives] == ["dog", "pet", "dog", "dog"][: 2 if preset == "paper" else 4]
     assert mutate(parent, 1).negatives == ("dog",)
     assert mutate(parent, 1, word="cat").negatives == ("dog", "cat")

@@ -17,8 +17,10 @@ import pytest
 from core import Request, Settings
 from core.errors import ConceptreeError
 from core.files import StorageError
+from core.options import Options
 from evolve import Run, develop
 from evolve.jobs.job import Batching, Job, Status, Stopped, job_named, jobs, new_job, unfinished
+from evolve.jobs.learning import learned
 from evolve.store.parts import RunError
 
 SETTINGS = Settings(steps=6, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
@@ -47,12 +49,12 @@ def test_a_killed_job_goes_on_to_the_result_it_would_have_had(run, backbone, ste
     undisturbed = develop(REQUESTS, backbone)
     job = new_job(run, "seed", {"category": "pet"})
     with pytest.raises(Killed):
-        develop(REQUESTS, backbone, run, job=job, on_report=killed_at(step))
+        learned(job, REQUESTS, run, backbone, on_report=killed_at(step))
     assert run.individuals() == []
     (again,) = unfinished(run)
     assert (again.command, again.plan) == ("seed", {"category": "pet"})
     steps = []
-    concepts = develop(REQUESTS, backbone, run, job=again, on_report=lambda report: steps.append(report.step))
+    concepts = learned(again, REQUESTS, run, backbone, on_report=lambda report: steps.append(report.step))
     assert [replace(c, seconds=0.0) for c in concepts] == [replace(c, seconds=0.0) for c in undisturbed]
     assert steps[0] == (step // 2 * 2 + 1)
     again.finish()
@@ -64,20 +66,20 @@ def test_what_a_person_decided_is_not_asked_again(run, backbone):
 
     job = new_job(run, "seed", {})
     decide = lambda proposal: Decision(("parrot",)) if proposal.step == 0 else None  # noqa: E731
-    first = develop(REQUESTS, backbone, run, job=job, review=decide)
+    first = learned(job, REQUESTS, run, backbone, Options(review=decide))
     (same_job,) = unfinished(run)
-    assert develop(REQUESTS, backbone, run, job=same_job, review=lambda _: pytest.fail("asked again")) == first
+    assert learned(same_job, REQUESTS, run, backbone, Options(review=lambda _: pytest.fail("asked again"))) == first
 
 
 def test_whoever_goes_on_with_a_job_cuts_the_batches_that_it_was_begun_with(run, backbone):
     requests = [replace(REQUESTS[0], seed=seed) for seed in range(4)]
-    undisturbed = [replace(concept, seconds=0.0) for concept in develop(requests, backbone, at_once=3)]
+    undisturbed = [replace(concept, seconds=0.0) for concept in develop(requests, backbone, options=Options(at_once=3))]
     job = new_job(run, "seed", {})
     with pytest.raises(Killed):
-        develop(requests, backbone, run, job=job, at_once=3, on_report=killed_at(8))
+        learned(job, requests, run, backbone, Options(at_once=3), on_report=killed_at(8))
     (again,) = unfinished(run)
     assert again.batching(2, 5) == Batching(3) and len(run.individuals()) == 3 and len(again.kept()) == 1
-    assert [replace(c, seconds=0.0) for c in develop(requests, backbone, run, job=again, at_once=2)] == undisturbed
+    assert [replace(c, seconds=0.0) for c in learned(again, requests, run, backbone, Options(at_once=2))] == undisturbed
     assert again.kept() == []
 
 
@@ -85,12 +87,14 @@ def test_a_job_that_an_earlier_version_began_is_cut_as_that_did(run, backbone):
     undisturbed = [replace(concept, seconds=0.0) for concept in develop(REQUESTS, backbone)]
     job = new_job(run, "seed", {})
     with pytest.raises(Killed):
-        develop(REQUESTS, backbone, run, job=job, on_report=killed_at(3))
+        learned(job, REQUESTS, run, backbone, on_report=killed_at(3))
     (file,) = job.folder.glob("snapshot-*.safetensors")
     file.rename(job.folder / "snapshot.safetensors")
     (job.folder / "batches.json").unlink()
     steps = []
-    concepts = develop(REQUESTS, backbone, run, job=job, at_once=1, on_report=lambda report: steps.append(report.step))
+    concepts = learned(
+        job, REQUESTS, run, backbone, Options(at_once=1), on_report=lambda report: steps.append(report.step)
+    )
     assert [replace(c, seconds=0.0) for c in concepts] == undisturbed and steps[0] == 3
     job.finish()
     assert job.kept() == [] and job.batching() == Batching(32)
@@ -144,6 +148,7 @@ def test_a_job_of_a_newer_version_is_named(run):
 HOLD = """
 import sys, time
 from pathlib import Path
+from evolve.jobs.learning import learned
 from evolve.jobs.job import Job
 with Job(Path(sys.argv[1]), "seed", {}).working():
     print("held", flush=True)
@@ -224,11 +229,11 @@ def test_how_it_ended_is_written_down_and_forgotten_when_it_goes_on(run, error, 
 def test_it_stops_at_the_next_step_and_goes_on_to_the_same_result(run, backbone):
     job = new_job(run, "seed", {})
     with pytest.raises(Stopped), job.working():
-        develop(REQUESTS, backbone, run, job=job, on_report=lambda report: report.step == 3 and job.request_stop())
+        learned(job, REQUESTS, run, backbone, on_report=lambda report: report.step == 3 and job.request_stop())
     assert job.status().state == "stopped" and not (job.folder / "stop").exists()
     with job.working():
         steps = []
-        concepts = develop(REQUESTS, backbone, run, job=job, on_report=lambda report: steps.append(report.step))
+        concepts = learned(job, REQUESTS, run, backbone, on_report=lambda report: steps.append(report.step))
         job.finish()
     assert steps[0] == 3
     assert [replace(c, seconds=0.0) for c in concepts] == [replace(c, seconds=0.0) for c in develop(REQUESTS, backbone)]
@@ -292,17 +297,17 @@ def test_small_files_that_are_torn_do_not_hide_a_job(run, content):
 def test_what_was_kept_of_its_course_and_cannot_be_read_is_learned_again_and_said(run, backbone):
     job = new_job(run, "seed", {})
     with pytest.raises(Killed):
-        develop(REQUESTS, backbone, run, job=job, on_report=killed_at(3))
+        learned(job, REQUESTS, run, backbone, on_report=killed_at(3))
     (whole,) = job.kept()
     (file,) = job.folder.glob("snapshot-*.safetensors")
     undisturbed = [replace(c, seconds=0.0) for c in develop(REQUESTS, backbone)]
     for torn in (whole[: len(whole) // 2], b"", whole[:50], b"\x00" * 100):
         file.write_bytes(torn)
         with pytest.raises(Killed):
-            develop(REQUESTS, backbone, run, job=job, on_report=killed_at(1))
+            learned(job, REQUESTS, run, backbone, on_report=killed_at(1))
         first = job.looks()[0]
         assert ("cannot be read, so it starts again" in first.note) == bool(torn)
-    concepts = develop(REQUESTS, backbone, run, job=job)
+    concepts = learned(job, REQUESTS, run, backbone)
     assert [replace(c, seconds=0.0) for c in concepts] == undisturbed
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from core import Request, Settings
 from core.namers import canned_namer
+from core.options import Options
 from core.review import Decision
-from evolve import Run, develop
+from evolve import Run
 from evolve.jobs.job import Stopped, new_job, unfinished
+from evolve.jobs.learning import learned
 from evolve.jobs.steering import Steering, queued
 from evolve.store.parts import RunError
 
@@ -36,7 +38,7 @@ def run_of(job):
 
 def learn(job, backbone, requests=PAIR, **how):
     namer = canned_namer(["dog"], ["cat"], ["turtle"], ["horse"], ["parrot"], ["hamster"], ["rabbit"], ["goldfish"])
-    return develop(requests, backbone, run_of(job), namer=namer, job=job, **how)
+    return learned(job, requests, run_of(job), backbone, Options(namer=namer), **how)
 
 
 def negatives(concept):
@@ -231,7 +233,7 @@ def test_a_snapshot_of_one_batch_holds_no_decision_about_another(job, backbone):
     job.steer(0, Decision(("lemon",)))
     job.steer(5, Decision(("melon",)))
     one, other = (each.mark for each in queued(job.folder))
-    steering = Steering(job.folder, backbone, lambda index: index)
+    steering = Steering(job.folder, backbone, {"one": 0, "other": 5})
     steering.too_late([0, 5])
     assert steering.marks({0, 1}) == [one] and steering.marks({4, 5}) == [other]
     steering.kept({0, 1})

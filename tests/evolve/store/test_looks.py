@@ -8,9 +8,11 @@ import pytest
 
 from core import Request, Settings
 from core.concept import Negative
+from core.options import Options
 from core.segments import Event
 from evolve import Run, develop
 from evolve.jobs.job import new_job
+from evolve.jobs.learning import learned
 from evolve.store.looks import EVENTS, add_looks, add_names, looks_in
 from tests.families import picture
 
@@ -72,7 +74,7 @@ def test_a_job_tells_each_boundary_before_its_snapshot_and_then_the_names(tmp_pa
 
     monkeypatch.setattr(type(job), "keep", counted)
     requests = [REQUEST, Request("pet", seed=1, settings=REQUEST.settings)]
-    concepts = develop(requests, backbone, run, job=job, first=4, draw=True, drafts=(1, 2))
+    concepts = learned(job, requests, run, backbone, Options(draw=True, drafts=(1, 2)), first=4)
     looks = job.looks()
     assert [(look.number, look.step, look.draft) for look in looks] == [
         (n, step, step == 1) for n in (4, 5) for step in (0, 1, 2, 4, 6)
@@ -83,12 +85,12 @@ def test_a_job_tells_each_boundary_before_its_snapshot_and_then_the_names(tmp_pa
     assert looks[-1].all_negatives == tuple(negative.word for negative in concepts[1].negatives)
     assert job.kept() == [], "what is stored needs no snapshot"
     before = (job.folder / EVENTS).read_bytes()
-    develop(requests, backbone, run, job=job, first=4)
+    learned(job, requests, run, backbone, first=4)
     assert (job.folder / EVENTS).read_bytes() == before, "what is known is not told again"
 
 
 def test_drafts_change_nothing_of_what_is_learned(backbone):
     from dataclasses import replace
 
-    plain, drafted = (develop([REQUEST], backbone, drafts=drafts)[0] for drafts in ((), (1, 3, 5)))
+    plain, drafted = (develop([REQUEST], backbone, options=Options(drafts=drafts))[0] for drafts in ((), (1, 3, 5)))
     assert replace(plain, seconds=0.0) == replace(drafted, seconds=0.0)

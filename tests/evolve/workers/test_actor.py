@@ -11,6 +11,7 @@ import torch
 from core import ConceptLab, Request, Settings
 from core.errors import ConceptreeError
 from core.namers import asking, canned_namer, naming, vqa_namer
+from core.options import Options
 from core.review import Decision
 from core.stack.backbone import EMOJI
 from evolve.workers.actor import Actor, build_namer, namer_told, stack_of
@@ -28,9 +29,12 @@ def actor(backbone):
     return actor
 
 
+def by_id(backbone):
+    return {ConceptLab(backbone).concept_id(request): request for request in REQUESTS}
+
+
 def order(backbone, **how):
-    lab = ConceptLab(backbone, draw=False)
-    ids = tuple(map(lab.concept_id, REQUESTS))
+    ids = tuple(by_id(backbone))
     return Order(tuple(request.to_json() for request in REQUESTS), **{"ids": ids, **how})
 
 
@@ -46,14 +50,15 @@ def until_the_end(actor, answer=lambda told, blobs: None):
 
 def test_what_it_tells_is_what_one_process_reports(backbone, actor):
     actor.begin(order(backbone, draw=True, drafts=(1,)).to_json(), b"")
-    told = [report_of(each, blobs, REQUESTS) for each, blobs in until_the_end(actor)]
-    plain = [report for report in ConceptLab(backbone, draw=True, drafts=(1,)).learn(REQUESTS) if report.events]
+    told = [report_of(each, blobs, by_id(backbone)) for each, blobs in until_the_end(actor)]
+    options = Options(draw=True, drafts=(1,))
+    plain = [report for report in ConceptLab(backbone).learn(REQUESTS, options) if report.events]
     events = [event for report in told for event in report.events]
     assert [replace(e, images=()) for e in events] == [replace(e, images=()) for r in plain for e in r.events]
     for event, same in zip(events, (e for report in plain for e in report.events), strict=True):
         assert [image.tobytes() for image in event.images] == [image.tobytes() for image in same.images]
         assert event.images
-    without = [replace(concept, seconds=0.0) for concept in told[-1].finished]
+    without = [replace(concept, seconds=0.0) for concept in told[-1].finished.values()]
     assert without == [replace(concept, seconds=0.0) for concept in plain[-1].concepts]
     assert sum(bool(report.snapshot) for report in told) >= 2
 
@@ -63,7 +68,7 @@ def test_a_review_is_a_question_that_is_answered(backbone, actor):
 
     def answer(told, blobs):
         if told["kind"] == "proposal":
-            asked.append(proposal_of(told, blobs, REQUESTS))
+            asked.append(proposal_of(told, blobs, by_id(backbone)))
             actor.answer(decision_text(Decision(("table",)) if asked[-1].step == 2 else None))
 
     actor.begin(order(backbone, asks=True).to_json(), b"")
@@ -74,9 +79,9 @@ def test_a_review_is_a_question_that_is_answered(backbone, actor):
         seen.append(proposal)
         return Decision(("table",)) if proposal.step == 2 else None
 
-    concepts = ConceptLab(backbone, draw=False, review=review).run(REQUESTS)
+    concepts = ConceptLab(backbone).run(REQUESTS, Options(review=review))
     assert asked == seen and len(seen) == 4
-    finished = [replace(each, seconds=0.0) for each in report_of(last, blobs, REQUESTS).finished]
+    finished = [replace(each, seconds=0.0) for each in report_of(last, blobs, by_id(backbone)).finished.values()]
     assert finished == [replace(each, seconds=0.0) for each in concepts]
 
 

@@ -19,9 +19,11 @@ from core import Backbone, Request, Settings
 from core.concept import RequestError
 from core.errors import ConceptreeError
 from core.namers import canned_namer
+from core.options import Options
 from core.review import Decision
 from evolve import Run, develop
 from evolve.jobs.job import Batching, Stopped, job_named, new_job
+from evolve.jobs.learning import learned
 from evolve.workers.cluster import Cluster, _answer, _own_folder
 from evolve.workers.pool import WorkerError, Workers
 
@@ -68,12 +70,12 @@ def timeless(concepts):
 
 
 def by_one_process(requests, backbone, **how):
-    return timeless(develop(requests, backbone, at_once=2, **how))
+    return timeless(develop(requests, backbone, options=Options(at_once=2, **how)))
 
 
 def end_worker_of(workers, place):
     """Kill whoever learns the request at a place, and wait until it is dead."""
-    (worker,) = [each for each in workers._workers if each.task and place in each.task.batch]
+    (worker,) = [each for each in workers._workers if each.task and place in each.task.places]
     process = psutil.Process(int(worker.where.split()[0]))
     os.kill(process.pid, signal.SIGKILL)
     psutil.wait_procs([process], timeout=30)
@@ -91,14 +93,14 @@ def test_one_worker_and_two_learn_what_one_process_does_to_the_bit(backbone, wor
     undisturbed, reports = by_one_process(REQUESTS, backbone), []
     with monkeypatch.context() as patched:
         patched.setattr(workers, "count", 1)
-        assert timeless(develop(REQUESTS, backbone, workers=workers)) == undisturbed
+        assert timeless(develop(REQUESTS, workers)) == undisturbed
         assert len(workers._workers) == 1
-    two = develop(REQUESTS, backbone, run, workers=workers, on_report=reports.append)
+    two = develop(REQUESTS, workers, run, on_report=reports.append)
     assert timeless(two) == undisturbed and len(workers._workers) == 2
     assert len(list((run.folder / "concepts").glob("*.parquet"))) == 3, "a batch is a part"
     steps = [report.step for report in reports]
     assert steps == sorted(steps) and (steps[-1], reports[-1].steps) == (18, 18)
-    assert [event.step for report in reports for event in report.events if event.index == 5] == [0, 2, 4, 6]
+    assert [event.step for report in reports for event in report.events if event.request.seed == 5] == [0, 2, 4, 6]
 
 
 def test_a_worker_that_is_killed_in_mid_work_is_replaced_and_its_batch_goes_on(backbone, workers, run, told):
@@ -106,28 +108,28 @@ def test_a_worker_that_is_killed_in_mid_work_is_replaced_and_its_batch_goes_on(b
 
     def watch(report):
         for event in report.events:
-            if event.index == 3:
+            if event.request.seed == 3:
                 steps.append(event.step)
                 if event.step == 20 and not killed:
                     end_worker_of(workers, 3)
                     killed.append(True)
 
-    assert timeless(develop(LONG, backbone, run, workers=workers, on_report=watch)) == undisturbed
+    assert timeless(develop(LONG, workers, run, on_report=watch)) == undisturbed
     assert killed and "another one goes on with its batch from its last boundary" in told[-1]
     assert steps == [*range(0, 41, 4)], "nothing before the last boundary is learned again"
 
 
 def test_a_batch_that_ends_its_worker_each_time_is_one_line_and_others_are_kept(backbone, workers, run, monkeypatch):
     def watch(report):
-        if any(event.index == 0 for event in report.events):
+        if any(event.request.seed == 0 for event in report.events):
             end_worker_of(workers, 0)
 
     monkeypatch.setattr("evolve.workers.pool.MOST_TRIES", 2)
     line = r"requests 1 to 2 of 4, which are a batch, could not be learned, all others are kept: it ended 2 workers"
     with pytest.raises(WorkerError, match=line):
-        develop(LONG, backbone, run, workers=workers, on_report=watch)
+        develop(LONG, workers, run, on_report=watch)
     assert [each.concept.request.seed for each in run.individuals()] == [2, 3]
-    assert timeless(develop(LONG, backbone, run, workers=workers)) == by_one_process(LONG, backbone)
+    assert timeless(develop(LONG, workers, run)) == by_one_process(LONG, backbone)
 
 
 @pytest.mark.parametrize("with_workers", [False, True])
@@ -139,12 +141,12 @@ def test_a_job_that_is_stopped_with_several_batches_at_work_goes_on(backbone, wo
     job, reached, begins = new_job(run, "seed", {}), dict.fromkeys(range(4), 0), {}
 
     def stop(report):
-        reached.update({event.index: event.step for event in report.events})
+        reached.update({event.request.seed: event.step for event in report.events})
         if min(reached.values()) >= 8:
             job.request_stop()
 
     with pytest.raises(Stopped), job.working():
-        develop(requests, backbone, run, job=job, workers=workers, on_report=stop)
+        learned(job, requests, run, workers, on_report=stop)
     assert not [worker for worker in workers._workers if worker.task], "nobody goes on for nothing"
     again = job_named(run, job.name)
     done = len(run.individuals()) // 2  # on a busy machine one batch may be done before the other has begun
@@ -152,9 +154,9 @@ def test_a_job_that_is_stopped_with_several_batches_at_work_goes_on(backbone, wo
 
     def watch(report):
         for event in report.events:
-            begins.setdefault(event.index, event.step)
+            begins.setdefault(event.request.seed, event.step)
 
-    concepts = develop(requests, backbone, run, job=again, workers=workers if with_workers else None, on_report=watch)
+    concepts = learned(again, requests, run, workers if with_workers else backbone, on_report=watch)
     assert timeless(concepts) == undisturbed and again.kept() == []
     assert min(begins.values()) >= 8, "none begins again"
 
@@ -162,27 +164,20 @@ def test_a_job_that_is_stopped_with_several_batches_at_work_goes_on(backbone, wo
 def test_drawings_and_what_people_decide_are_as_with_one_process(backbone, workers, run, monkeypatch):
     requests = LONG[:3]
 
-    def steered(run, **how):
+    def steered(run, learner):
         job, events = new_job(run, "seed", {}), []
         job.steer(1, Decision(("table",)))
         job.steer(2, Decision(("sofa",)))
-        review = lambda proposal: Decision(("chair",)) if (proposal.index, proposal.step) == (0, 8) else None  # noqa: E731
-        concepts = develop(
-            requests,
-            backbone,
-            run,
-            job=job,
-            review=review,
-            drafts=(3, 8),
-            on_report=lambda report: events.extend(report.events),
-            **how,
-        )
+        review = lambda proposal: Decision(("chair",)) if (proposal.request.seed, proposal.step) == (0, 8) else None  # noqa: E731
+        options = Options(review=review, drafts=(3, 8), at_once=2)
+        report = lambda report: events.extend(report.events)  # noqa: E731
+        concepts = learned(job, requests, run, learner, options, on_report=report)
         assert job.pending() == []
         looks = [(look.number, look.step, look.negatives, look.image and look.image.name) for look in job.looks()]
-        return timeless(concepts), looks, sorted((e.index, e.step, e.note, e.draft) for e in events)
+        return timeless(concepts), looks, sorted((e.request.seed, e.step, e.note, e.draft) for e in events)
 
-    alone = steered(run, at_once=2)
-    assert steered(Run.create(run.folder.parent / "other", "pet", backbone), workers=workers) == alone
+    alone = steered(run, backbone)
+    assert steered(Run.create(run.folder.parent / "other", "pet", backbone), workers) == alone
     words = [[negative.word for negative in concept.negatives] for concept in alone[0]]
     assert "chair" in words[0] and "table" in words[1] and "sofa" in words[2]
     assert {(number, step) for number, step, _, image in alone[1] if image} == {
@@ -206,7 +201,7 @@ def test_a_decision_is_forgotten_with_the_snapshot_of_its_own_batch_only(backbon
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(type(job), "keep", kept)
-        concepts = develop(LONG, backbone, run, job=job, workers=workers)
+        concepts = learned(job, LONG, run, workers)
     assert "table" in [negative.word for negative in concepts[3].negatives]
     (ids,) = kept_of_others
     assert len(ids) == 2, "the batch of the third and fourth"
@@ -235,9 +230,9 @@ def test_who_cannot_be_made_again_by_a_worker_is_refused(backbone, workers):
     with pytest.raises(
         ConceptreeError, match="the namer 'canned' is in this process alone, and workers cannot make one"
     ):
-        develop(REQUESTS, backbone, workers=workers, namer=canned_namer(["dog"]))
+        develop(REQUESTS, workers, options=Options(namer=canned_namer(["dog"])))
     with pytest.raises(RequestError, match="at_once = -1"):
-        develop(REQUESTS, backbone, workers=workers, at_once=-1)
+        develop(REQUESTS, workers, options=Options(at_once=-1))
 
 
 @pytest.mark.parametrize(

@@ -244,9 +244,9 @@ def test_a_word_that_can_be_followed_is_cleaned(run, job):
 def waits(job, backbone):
     """The job waits for a person, in another thread; what it was told comes into the list."""
     answers: list[Decision | None] = []
-    asking = Steering(job.folder, backbone, lambda index: index, asks=True)
+    asking = Steering(job.folder, backbone, {"one": 0}, asks=True)
     so_far = (Negative("cat", 0, "vqa"),)
-    proposal = Proposal(0, 35, Request("pet"), ("dog",), so_far, (picture(1),), (), "nearest of 2", earlier=(0,))
+    proposal = Proposal("one", 35, Request("pet"), ("dog",), so_far, (picture(1),), (), "nearest of 2", earlier=(0,))
     thread = threading.Thread(target=lambda: answers.append(asking.decided(proposal)), daemon=True)
     with held(job):
         looked(job)
