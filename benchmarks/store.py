@@ -36,7 +36,7 @@ from rich.console import Console
 from evolve.family.lineage import ancestors, lineage
 from evolve.store.run import Run
 from tests.populations import BATCH, drawn, grown, population
-from ui.browse import draw_tree
+from ui.family import draw_tree
 from ui.view.nearness import relatives
 
 SIZES = (1_000, 10_000, 100_000)

@@ -23,16 +23,13 @@ from core.namers import naming
 from core.options import Options
 from core.progress import watched
 from core.segments import Course, Event, Looker
-from core.settings import Settings
+from core.settings import MOST_AT_ONCE, Settings
 from core.snapshot import SnapshotError, ids_of, pack, unpack
 from core.stack.transfer import sent
 from core.stack.wordbank import EncodeText, WordBank, lists, members
 from core.state import State, initial_state, make_constraints
 from core.step import Step, check_losses, in_text_space, make_step
 
-# How many learn side by side at most. Reading the weights is then shared by many rows (§5.6 of docs/design.md), memory
-# stays bounded, and a stop costs no more than one batch.
-MOST_AT_ONCE = 32
 # Steps that the device may be ahead of the check for losses that are not numbers.
 UNREAD = 25
 DEFAULT = Options()

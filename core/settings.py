@@ -21,6 +21,9 @@ PUBLISHED_MIX_STEPS = 2000
 MIX_LOOKS = 12  # at a mix in `default`: often enough to see when its loss falls no more
 PATIENCE = 2  # of `default`
 PUBLISHED_STYLE_MIN_COSINE = 0.15
+# Requests in a batch, by default. Many rows share one read of the weights (§5.6 of docs/design.md), memory stays
+# bounded, and a stop costs one batch at most.
+MOST_AT_ONCE = 32
 
 
 class SettingsError(ConceptreeError):

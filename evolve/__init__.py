@@ -1,11 +1,35 @@
-"""The population engine: Requests from parents or for founders, developed and stored in a run, and their family."""
+"""Populations of concepts: operators that make requests, learning, a run on disk, and its family.
 
-from evolve.family.lineage import ancestors, descendants, lineage
-from evolve.jobs.develop import develop
-from evolve.operators import mate, mutate
-from evolve.population import founders, likeness, populate
-from evolve.store.check import check
-from evolve.store.run import Individual, Run
+Names are imported when they are used, so that a program which only reads runs loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evolve.family.lineage import ancestors, descendants, lineage
+    from evolve.jobs.develop import develop
+    from evolve.operators import mate, mutate
+    from evolve.population import founders, likeness, populate
+    from evolve.store.check import check
+    from evolve.store.run import Individual, Run
+
+_HOMES = {
+    "Individual": "evolve.store.run",
+    "Run": "evolve.store.run",
+    "ancestors": "evolve.family.lineage",
+    "check": "evolve.store.check",
+    "descendants": "evolve.family.lineage",
+    "develop": "evolve.jobs.develop",
+    "founders": "evolve.population",
+    "likeness": "evolve.population",
+    "lineage": "evolve.family.lineage",
+    "mate": "evolve.operators",
+    "mutate": "evolve.operators",
+    "populate": "evolve.population",
+}
 
 __all__ = [
     "Individual",
@@ -21,3 +45,13 @@ __all__ = [
     "mutate",
     "populate",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,9 +9,9 @@ from PIL import Image
 
 from evolve import Run
 from evolve.jobs.job import new_job
-from ui.browse import draw_tree
 from ui.console import new_console
 from ui.demo import breed
+from ui.family import draw_tree
 from ui.seed import learn_founders, plan_founders, show_founders
 from ui.stack import chosen_settings, open_stack
 from ui.webp import webp_bytes

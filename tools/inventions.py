@@ -31,9 +31,9 @@ from training.train import cache_folder
 from ui.breed import IMAGES, KEEP
 from ui.console import new_console, say
 from ui.demo import breed
-from ui.pictures import PROMPTS, opened, portrait_in
+from ui.pictures import PROMPTS, portrait_in
 from ui.seed import learn_founders, plan_founders
-from ui.sheet import Card, sheet
+from ui.sheet import Card, opened, sheet
 from ui.stack import chosen_settings, open_stack
 from ui.webp import webp_bytes
 

@@ -6,7 +6,6 @@ Commands import what they need when they run: torch takes seconds to load, and `
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
@@ -14,11 +13,12 @@ import click
 from ui import commands, family_commands
 
 
-def own_version() -> str:
-    try:
-        return version("conceptree")
-    except PackageNotFoundError:  # run from a folder that pip has not installed
-        return "not installed"
+def _version(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked:
+        from evolve.store.about import own_version
+
+        click.echo(f"conceptree, version {own_version() or 'not installed'}")
+        context.exit()
 
 
 class OneLineErrors(click.Group):
@@ -35,16 +35,19 @@ class OneLineErrors(click.Group):
             ctx.exit(130)
         except Exception as error:
             from core.errors import ConceptreeError
-            from ui.console import printable
 
             if not isinstance(error, ConceptreeError):
                 raise
+            from ui.console import printable
+
             click.echo(printable(f"conceptree: {' '.join(str(error).split())}"), err=True)
             ctx.exit(2)
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(own_version(), prog_name="conceptree")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+)
 def main() -> None:
     """Invent members of a category that do not exist, breed them, and keep the family tree."""
 

@@ -259,7 +259,7 @@ def mark(**given: Any) -> None:
       conceptree mark pets moku --rate 5 --comment "the one with the tail"
     """
     from ui.console import new_console
-    from ui.evolve import mark
+    from ui.notes import mark
 
     mark(out=new_console(), **given)
 

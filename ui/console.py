@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import shlex
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+import click
+from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
 
 from core.wording import counted
 
@@ -55,6 +61,40 @@ def own_command() -> str:
     return os.path.relpath(called)
 
 
+def warn(text: str) -> None:
+    click.echo(f"conceptree: {printable(' '.join(text.split()))}", err=True)
+
+
+def print_json(values: Any) -> None:
+    # ASCII: a terminal obeys nothing of it.
+    click.echo(json.dumps(_finite(values), indent=1, allow_nan=False))
+
+
+def _finite(values: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON does not know."""
+    if isinstance(values, Mapping):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
+
+
+def new_table(*heads: str) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def add_row(table: Table, *cells: str) -> None:
+    table.add_row(*map(printable, cells))
+
+
+def rounded(value: float | None) -> str:
+    """`0.48`, or a dash for what nobody measured."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.2f}"
+
+
 class Course:
     """How far along learning is: a bar with the time left on a terminal, elsewhere a line now and then."""
 
@@ -63,6 +103,8 @@ class Course:
         self.steps = steps
         self._step = 0
         self._began = time.monotonic()
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # half of rich's import time
+
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),

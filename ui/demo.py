@@ -20,9 +20,9 @@ from evolve import Individual, Run
 from evolve.fitness import novelty
 from evolve.jobs.job import new_job
 from ui.breed import child, child_seed, learn_children, plan_of
-from ui.browse import draw_tree
 from ui.console import WIDTH_IN_FILES, duration, say, to_type
 from ui.exchange import export
+from ui.family import draw_tree
 from ui.pictures import PROMPTS, Pictures
 from ui.runs import forgotten_if_empty, new_run
 from ui.seed import learn_founders, plan_founders, say_next, show_founders

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from evolve import Individual
-from evolve.store.rows import Entry, brief
+from evolve.store.rows import Entry, Individual, brief
 
 
 def descent(each: Entry, names: Mapping[str, str]) -> str:

@@ -31,7 +31,6 @@ from evolve.jobs.evolution import (
     evolve as generations_of,
 )
 from evolve.jobs.job import Job, new_job, unfinished
-from evolve.store.parts import RunError
 from ui.breed import IMAGES, KEEP
 from ui.console import Course, say, to_type
 from ui.pictures import draw_all
@@ -180,24 +179,6 @@ def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None,
     learn_generations(job, run, backbone, out)
     show_founders(run, backbone, out)
     say_choice(job, run, backbone, out)
-
-
-def mark(name: str, concepts: Sequence[str], *, runs: Path, out: Console, **said: Any) -> None:
-    """Note something on concepts, and say all that is noted on them now; None leaves a value as it is."""
-    run = open_run(runs, name)
-    said = {key: value for key, value in said.items() if value is not None}
-    if not said:
-        raise RunError("nothing is said: --favourite, --lock, --retire, --rate or --comment")
-    if said.get("rating") == 0:
-        said["rating"] = None
-    entries = [run.entry(called) for called in concepts]
-    run.note_all([each.id for each in entries], **said)
-    for each in entries:
-        note = run.entry(each.id).note
-        words = [word for word in ("favourite", "locked", "hidden") if getattr(note, word)]
-        words += [f"rated {note.rating}"] if note.rating else []
-        words += [f'comment "{note.comment}"'] if note.comment else []
-        say(out, f"{each.name}: {', '.join(words) or 'nothing is marked'}")
 
 
 def _tell(run: Run, backbone: Backbone, generation: Generation, job: Job, out: Console) -> None:

@@ -38,10 +38,10 @@ from evolve.store.captions import concept_told, run_told
 from evolve.store.run import LONGEST_COMMENT, RunError
 from ui.console import printable, say, to_type
 from ui.descent import born_of, mixed
-from ui.pictures import PROMPTS, Pictures, card_lines, draw_all, opened, usual_in
+from ui.pictures import PROMPTS, Pictures, card_lines, draw_all, usual_in
 from ui.runs import forget_if_empty, free_name, new_run, open_run, run_names
 from ui.seed import say_next, show_founders
-from ui.sheet import Card, save_sheet, sheet
+from ui.sheet import Card, opened, save_sheet, sheet
 from ui.stack import can_draw, check_words, chosen_settings, made_on_another, open_stack, open_stack_of
 
 LONGEST_STEM = 60

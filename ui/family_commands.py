@@ -30,8 +30,8 @@ def list_(name: str | None, everybody: bool, as_json: bool, runs: Path) -> None:
       conceptree list
       conceptree list pets
     """
-    from ui.browse import list_concepts, list_runs
     from ui.console import new_console
+    from ui.listing import list_concepts, list_runs
 
     if name is None:
         list_runs(runs, as_json, new_console())
@@ -51,8 +51,8 @@ def show(**given: Any) -> None:
     Example:
       conceptree show pets moku
     """
-    from ui.browse import show
     from ui.console import new_console
+    from ui.listing import show
 
     show(out=new_console(), **given)
 
@@ -90,8 +90,8 @@ def name(**given: Any) -> None:
     Example:
       conceptree name pets moku Whiskerfin
     """
-    from ui.browse import rename
     from ui.console import new_console
+    from ui.notes import rename
 
     rename(out=new_console(), **given)
 
@@ -114,8 +114,8 @@ def tree(**given: Any) -> None:
       conceptree tree pets
       conceptree tree pets --of moku --depth 2 --to moku.svg
     """
-    from ui.browse import draw_tree
     from ui.console import new_console
+    from ui.family import draw_tree
 
     draw_tree(out=new_console(), **given)
 
@@ -140,7 +140,7 @@ def lineage(**given: Any) -> None:
       conceptree lineage pets --to pets.graphml
       conceptree lineage pets --of moku --format dot | dot -Tpdf -o moku.pdf
     """
-    from ui.browse import write_lineage
+    from ui.family import write_lineage
 
     write_lineage(**given)
 
@@ -156,8 +156,8 @@ def check(**given: Any) -> None:
     Example:
       conceptree check pets
     """
-    from ui.browse import check_run
     from ui.console import new_console
+    from ui.wholeness import check_run
 
     if not check_run(out=new_console(), **given):
         sys.exit(1)
@@ -174,8 +174,8 @@ def models(folders: tuple[str, ...], as_json: bool) -> None:
       conceptree models
       conceptree models ~/stacks/kandinsky-2-2 --json
     """
-    from ui.browse import list_models
     from ui.console import new_console
+    from ui.models import list_models
 
     list_models(folders, as_json, new_console())
 

@@ -10,7 +10,6 @@ import networkx as nx
 from rich.console import Console
 
 from core.wording import counted
-from evolve import Run
 from evolve.family.kinship import (
     common_ancestors,
     extinct_lines,
@@ -22,9 +21,10 @@ from evolve.family.kinship import (
 )
 from evolve.family.lineage import ancestors, descendants
 from evolve.store.parts import Damage, RunError
-from ui.browse import add_row, new_table, print_json, rounded, warn_of
-from ui.console import say
+from evolve.store.run import Run
+from ui.console import add_row, new_table, print_json, rounded, say
 from ui.runs import family, open_run
+from ui.wholeness import warn_of
 
 IN_TABLE = ("belongs", "differs", "consistent")
 MOST_NAMED = 20

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from core.depict import draw_concept, draw_truest
-from core.errors import ConceptreeError, PromptError
+from core.errors import PromptError
 from core.stack.backbone import Backbone
 from evolve import Individual, Run
 from evolve.store.captions import run_told
 from evolve.store.rows import Drawing
 from ui.descent import born_of, parentage
-from ui.sheet import Card, save_sheet, sheet
+from ui.sheet import Card, opened, save_sheet, sheet
 from ui.stack import asked, is_quick
 
 # What every concept is drawn in; the first shows it by itself: its portrait.
@@ -135,14 +135,6 @@ def is_whole(file: Path) -> bool:
             return begins and content.read() == END
     except OSError:
         return False
-
-
-def opened(file: Path) -> Image.Image:
-    try:
-        with Image.open(file) as picture:
-            return picture.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise ConceptreeError(f"the drawing {str(file)!r} cannot be read: {error}") from error
 
 
 def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) -> Path:

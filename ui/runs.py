@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from core.errors import ConceptreeError
 from core.files import StorageError
 from core.wording import did_you_mean
-from evolve import Run
-from evolve.family.lineage import lineage
 from evolve.jobs.job import jobs
 from evolve.store.parts import Damage
-from evolve.store.run import RunError
+from evolve.store.run import Run, RunError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 LONGEST_NAME = 80
 
@@ -105,6 +105,8 @@ def names_beside(run: Run) -> dict[str, str]:
 
 def family(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
     """A run's lineage, in which parents from runs beside it go by the names that they have there."""
+    from evolve.family.lineage import lineage  # imports networkx
+
     graph = lineage(run, damage)
     guests = {id_: other for id_, other in graph.nodes(data="run") if other}
     for id_, name in _names_there(run, guests).items():

@@ -18,10 +18,10 @@ from core.wording import counted
 from evolve import Run
 from evolve.family.familyfile import LARGEST_FILE, Family, FamilyError, packed, read_family
 from evolve.family.share import Adopted, OtherRunError, adopt, family_of
-from ui.browse import told_missing
 from ui.console import say, to_type
 from ui.exchange import stem_of
 from ui.runs import all_runs, forget_if_empty, free_name, new_run, open_run, run_names
+from ui.wholeness import told_missing
 
 SUFFIX = ".family.zip"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.png import png_bytes
 
@@ -66,6 +67,15 @@ def sheet(title: str, captions: Sequence[str], cards: Sequence[Card], tile: int 
                 page.paste(fitted(picture, tile), corner)
         y += height + GAP
     return page
+
+
+def opened(file: Path) -> Image.Image:
+    """A stored drawing as RGB."""
+    try:
+        with Image.open(file) as picture:
+            return picture.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise ConceptreeError(f"the drawing {str(file)!r} cannot be read: {error}") from error
 
 
 def fitted(picture: Image.Image, tile: int) -> Image.Image:

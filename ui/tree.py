@@ -339,7 +339,7 @@ def _data_uri(image: Image.Image) -> str:
     small = image.convert("RGB")
     small.thumbnail((EMBEDDED, EMBEDDED))
     content = io.BytesIO()
-    small.save(content, format="PNG", optimize=True)
+    small.save(content, format="PNG")
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 

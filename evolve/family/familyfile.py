@@ -23,7 +23,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pyarrow as pa
@@ -32,6 +31,7 @@ from PIL import Image
 from core.concept import KINDS, checked_word
 from core.errors import ConceptreeError
 from core.wording import counted
+from evolve.store.about import own_version
 from evolve.store.names import check_name, name_for
 from evolve.store.parts import RunError
 from evolve.store.rows import CONCEPTS, PHOTO, PICTURE, individual_of, row_of
@@ -135,7 +135,7 @@ def packed(family: Family) -> bytes:
         "run": family.run,
         "stack": dict(family.stack),
         **({"missing": [{"id": id_, "run": run} for id_, run in family.missing]} if family.missing else {}),
-        "written_by": _own_version(),
+        "written_by": own_version(),
         "files": {name: {"size": len(f), "sha256": hashlib.sha256(f).hexdigest()} for name, f in files.items()},
     }
     content = io.BytesIO()
@@ -159,13 +159,6 @@ def _told(each: Member) -> dict[str, Any]:
 def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
     # ASCII: what UTF-8 cannot hold is written as JSON's own \udXXX.
     return "".join(f"{json.dumps(row, allow_nan=False)}\n" for row in rows).encode()
-
-
-def _own_version() -> str:
-    try:
-        return version("conceptree")
-    except PackageNotFoundError:  # run from a folder that pip has not installed
-        return ""
 
 
 def read_family(content: bytes) -> Family:

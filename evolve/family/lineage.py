@@ -11,12 +11,13 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
 import networkx as nx
 
+from evolve.family.parents import out_of_order
 from evolve.store.parts import Damage, RunError, report
 from evolve.store.run import Descent, Entry, Photo, Run
 
@@ -70,10 +71,8 @@ def pedigree(
         weights: dict[str, float] = {}
         kinds: dict[str, str] = {}
         for parent in each.parents:
-            oldest = known[parent.id].generation if parent.id in known else 0
-            if oldest >= each.generation:
-                reason = f"it is of generation {each.generation}, and its parent {parent.id!r} of {oldest}"
-                report(Damage(each.part, reason, each.row), damage, strict)
+            if wrong := out_of_order(each, parent, known):
+                report(wrong, damage, strict)
                 continue
             if parent.id not in known:
                 _add_absent(graph, parent, each, photos or {})
@@ -84,26 +83,6 @@ def pedigree(
             graph.add_edge(id_, each.id, weight=weight / total, kind=kinds[id_])
     graph.arrange()
     return graph
-
-
-def lost_ancestors(entries: Sequence[Entry], of: Collection[str] | None = None) -> dict[str, Descent]:
-    """Parents that are not among these concepts, by id, without photographs.
-
-    of: only ancestors of these concepts (ids).
-    """
-    known = {each.id: each for each in entries}
-    wanted = list(known if of is None else of)
-    seen, lost = set(wanted), {}
-    while wanted:
-        for parent in known[wanted.pop()].parents:
-            if parent.is_photo or parent.id in seen:
-                continue
-            seen.add(parent.id)
-            if parent.id in known:
-                wanted.append(parent.id)
-            else:
-                lost[parent.id] = parent
-    return lost
 
 
 def ancestors(graph: nx.DiGraph, concepts: Iterable[str], depth: int | None = None) -> set[str]:

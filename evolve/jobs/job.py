@@ -38,8 +38,8 @@ from filelock import FileLock, Timeout
 from core.concept import Request, RequestError
 from core.errors import ConceptreeError
 from core.files import StorageError, write_atomically
-from core.optimizer import MOST_AT_ONCE
 from core.review import Decision
+from core.settings import MOST_AT_ONCE
 from core.wording import did_you_mean
 from evolve.jobs.steering import STEER, Question, question_in, queue, queued
 from evolve.store.looks import Look, looks_in

@@ -22,7 +22,6 @@ from typing import Any
 
 from core.files import write_atomically
 from core.review import Decision, Proposal, Review, ReviewError, steered
-from core.snapshot import SnapshotError, marks_of
 from evolve.store.looks import keep_picture, picture_in
 
 STEER, QUESTION = "steer", "question.json"
@@ -123,6 +122,8 @@ class Steering:
 
     def begin(self, snapshots: Sequence[bytes]) -> None:
         """Forget the decisions that snapshots hold, and a question that nobody waits for any more."""
+        from core.snapshot import SnapshotError, marks_of  # imports torch
+
         for snapshot in snapshots:
             with suppress(SnapshotError):
                 self._remove(marks_of(snapshot))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def new_about(category: str, kind: str, backbone: Any) -> dict[str, Any]:
             "fingerprint": backbone.fingerprint,
         },
         "created_at": datetime.now(UTC).isoformat(),
-        "written_by": _own_version(),
+        "written_by": own_version(),
     }
 
 
@@ -67,7 +66,7 @@ def _check_schema(folder: Path, about: dict[str, Any]) -> None:
     if type(schema) is int and schema > SCHEMA:
         by = about.get("written_by")
         newer = f"Conceptree {by[:40]!r}" if isinstance(by, str) and by else "a newer Conceptree"
-        advice = f"{newer} wrote it, and reads it; this is {_own_version() or 'older'}"
+        advice = f"{newer} wrote it, and reads it; this is {own_version() or 'older'}"
     raise RunError(f"the run in {str(folder)!r} has schema {schema!r}, this version reads {SCHEMA}: {advice}")
 
 
@@ -86,7 +85,10 @@ def lasting(where: str) -> str:
     return str(folder.resolve()) if where != "emoji" and folder.is_dir() else where
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """The version that is installed, or ""."""
+    from importlib.metadata import PackageNotFoundError, version  # takes as long as reading a small run
+
     try:
         return version("conceptree")
     except PackageNotFoundError:  # run from a folder that pip has not installed

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.wording import counted
-from evolve.family.lineage import pedigree
+from evolve.family.parents import out_of_order
 from evolve.store.migrations import pending
 from evolve.store.parts import PART, Damage, Room, RunError, digest_of, number_of
 from evolve.store.ratings import sessions
@@ -53,7 +53,9 @@ def check(run: Run) -> Checkup:
     damage: list[Damage] = []
     individuals = run.individuals(damage)
     entries = run.entries(damage)
-    pedigree(entries, damage)
+    by_id = {each.id: each for each in entries}
+    pairs = ((each, parent) for each in entries for parent in each.parents)
+    damage += [wrong for each, parent in pairs if (wrong := out_of_order(each, parent, by_id))]
     drawings = run.drawings(damage=damage)
     notes = run.notes(damage)
     photos = run.photos(damage)

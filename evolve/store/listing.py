@@ -6,18 +6,17 @@ cannot be listed is named; both ways give the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import accumulate, pairwise
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.concept import PARENT_KINDS
-from evolve.store.parts import Damage, Piece, Room, RunError, report, rows_in
+from evolve.store.parts import Damage, Piece, Room, RunError, as_time, report, rows_in
 from evolve.store.rows import (
     DRAWINGS,
     EMBED,
@@ -32,7 +31,7 @@ from evolve.store.rows import (
     entry_of,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FEW = 4096  # values: of no more, sharing equal ones saves less than importing pyarrow.compute takes
 _Listed = tuple[Sequence[Entry], Sequence[Damage]]
 
 
@@ -66,6 +65,8 @@ class Listing:
 
 def among(known: pa.Table, column: str, values: Collection[str]) -> dict[str, int]:
     """Those values that stand in a column (`id` or `name`), with their generations; of several rows the first's."""
+    import pyarrow.compute as pc  # only to store: importing it takes as long as reading a small run
+
     found = known.filter(pc.is_in(known.column(column), value_set=pa.array(sorted(values), pa.string())))
     pairs = zip(found.column(column).to_pylist(), found.column("generation").to_pylist(), strict=True)
     return {value: generation or 0 for value, generation in [*pairs][::-1]}
@@ -95,19 +96,21 @@ def _by_columns(piece: Piece) -> list[Entry] | None:
     """`entry_of` for all rows at once; None if there is anything that it would refuse."""
     table = piece.table.combine_chunks()
     columns = {name: _array(table, name) for name in ENTRY}
-    parents, scores = columns["parents"].flatten(), columns["scores"].flatten()
+    if any(column.null_count for column in columns.values()):
+        return None
+    (parents, parents_at), (scores, scores_at) = _flat(columns["parents"]), _flat(columns["scores"])
     weights, kinds = parents.field("weight"), parents.field("kind")
-    filled = [*columns.values(), parents, parents.field("id"), weights, kinds, scores]
-    filled += [scores.field("name"), scores.field("value")]
+    filled = [parents, parents.field("id"), weights, kinds, scores, scores.field("name"), scores.field("value")]
     if any(column.null_count for column in filled):
         return None
     shares, births = _numbers(weights), _texts(kinds)
     if not (np.isfinite(shares) & (shares > 0)).all() or not set(births) <= set(PARENT_KINDS):
         return None
-    if not _numbers(pc.binary_length(parents.field("id"))).all():
+    ids = _texts(parents.field("id"))
+    if not all(ids):
         return None
     runs = [run or "" for run in _texts(parents.field("run"))]
-    descents = list(map(Descent, _texts(parents.field("id")), runs, shares.tolist(), births))
+    descents = list(map(Descent, ids, runs, shares.tolist(), births))
     values = list(zip(_texts(scores.field("name")), _numbers(scores.field("value")).tolist(), strict=True))
     names = columns["name"].to_pylist()
     return list(
@@ -119,8 +122,8 @@ def _by_columns(piece: Piece) -> list[Entry] | None:
             _numbers(columns["generation"]).tolist(),
             _texts(columns["category"]),
             _texts(columns["kind"]),
-            _cut(descents, columns["parents"], tuple),
-            _cut(values, columns["scores"], dict),
+            [tuple(descents[start:end]) for start, end in pairwise(parents_at)],
+            [dict(values[start:end]) for start, end in pairwise(scores_at)],
             _numbers(columns["steps"]).tolist(),
             _times(columns["created_at"]),
             [NOTHING] * len(table),
@@ -155,23 +158,30 @@ def drawings_in(piece: Piece) -> tuple[Sequence[Drawing], Sequence[Damage]]:
     return drawings, damage
 
 
-def _cut(values: Sequence[Any], lists: pa.ListArray, make: Callable[[Sequence[Any]], Any]) -> list[Any]:
-    """Flattened values as the lists that they were."""
-    ends = accumulate(_numbers(lists.value_lengths()).tolist(), initial=0)
-    return [make(values[start:end]) for start, end in pairwise(ends)]
+def _flat(lists: pa.ListArray) -> tuple[pa.Array, list[int]]:
+    """The values of lists, none of which is null, one after another; and where each list begins, then the end."""
+    if not len(lists):
+        return lists.values.slice(0, 0), [0]
+    offsets = _numbers(lists.offsets)
+    first, last = int(offsets[0]), int(offsets[-1])
+    return lists.values.slice(first, last - first), (offsets - first).tolist()
 
 
 def _texts(column: pa.Array) -> list[str]:
-    """Texts of which there are few different ones, as the same objects."""
+    """Decode a string column; of a long one, equal values are one object."""
+    if len(column) <= FEW:
+        return column.to_pylist()
     encoded = column.dictionary_encode("encode")  # null as well
     few = encoded.dictionary.to_pylist()
     return [few[number] for number in _numbers(encoded.indices).tolist()]
 
 
 def _times(column: pa.Array) -> list[datetime]:
-    """Times, of which a batch has one."""
-    encoded = column.cast(pa.int64()).dictionary_encode()
-    few = [_EPOCH + timedelta(microseconds=each) for each in encoded.dictionary.to_pylist()]
+    """Decode a column of times; of a long one, equal values are one object: a batch has one time."""
+    if len(column) <= FEW:
+        return [as_time(each) for each in column.view(pa.int64()).to_pylist()]
+    encoded = column.view(pa.int64()).dictionary_encode()
+    few = [as_time(each) for each in encoded.dictionary.to_pylist()]
     return [few[number] for number in _numbers(encoded.indices).tolist()]
 
 
@@ -195,10 +205,11 @@ def _embeds(piece: Piece) -> dict[str, npt.NDArray[np.float32]]:
     except ValueError:
         return {} if len(piece.parts) == 1 else {k: v for each in piece.apart() for k, v in _embeds(each).items()}
     column = _array(table, "image_embed")
-    lengths = set(column.value_lengths().unique().to_pylist())
+    flat, at = (None, [0]) if column.null_count else _flat(column)
+    lengths = {end - start for start, end in pairwise(at)}
     found: dict[str, npt.NDArray[np.float32]] = {}
-    if all(ids) and len(lengths) == 1 and None not in lengths and 0 not in lengths:
-        numbers = _numbers(column.flatten()).reshape(len(ids), -1)
+    if flat is not None and not flat.null_count and all(ids) and len(lengths) == 1 and 0 not in lengths:
+        numbers = _numbers(flat).reshape(len(ids), -1)
         if np.isfinite(numbers).all():
             for id_, embed in zip(ids, numbers, strict=True):
                 found.setdefault(id_, embed)

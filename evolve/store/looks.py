@@ -14,13 +14,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.concept import Request
 from core.files import StorageError, write_atomically
 from core.png import png_bytes
-from core.segments import Event
 from evolve.store.captions import look_told
+
+if TYPE_CHECKING:
+    from core.segments import Event  # imports torch
 
 EVENTS, LOOKS = "events.jsonl", "looks"
 _PICTURE = re.compile(r"[0-9a-f]{24}\.png")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 PART = re.compile(r"([0-9]{6,})-([0-9a-f]{8})\.parquet")  # its number, and the beginning of its content's SHA-256
 SPANS_AT_ONCE = 4  # how many an old run's index grows by with each part, so that nobody waits for it
+TIME = pa.timestamp("us", tz="UTC")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAGIC = b"PAR1"  # how every Parquet file begins and ends
 
 
@@ -226,7 +229,8 @@ class Room:
                     if column.name not in self.later:
                         raise RunError(f"it has no column {column.name!r}")
                     table = table.append_column(column, pa.nulls(len(table), column.type))
-            return table.select(wanted.names).cast(wanted)
+            table = table.select(wanted.names)
+            return table if table.schema.equals(wanted) else table.cast(wanted)  # casting imports pyarrow.compute
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise RunError(_why(part, error)) from error
 
@@ -300,9 +304,27 @@ def rows_in(table: pa.Table) -> list[dict[str, Any]]:
         RunError: there are values that cannot be, such as text that is no Unicode or a time after the year 9999.
     """
     try:
-        return table.to_pylist()
+        columns = [_values(table.column(name)) for name in table.column_names]
+        return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
     except (ValueError, OverflowError) as error:
         raise RunError(str(error).splitlines()[0]) from error
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """A column's values; times without pyarrow's way, which imports pandas."""
+    if column.type == TIME:
+        values = (value for chunk in column.chunks for value in chunk.view(pa.int64()).to_pylist())
+        return [None if value is None else as_time(value) for value in values]
+    return column.to_pylist()
+
+
+def as_time(microseconds: int) -> datetime:
+    """A value of a column of type `TIME`.
+
+    Raises:
+        OverflowError: it is after the year 9999.
+    """
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def number_of(part: Path) -> int:

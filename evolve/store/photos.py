@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps, ImageStat
 
 from core.concept import Parent
@@ -67,6 +66,8 @@ def photo_parent(photo: str | Path | Photograph, weight: float, backbone: Any) -
     """
     if not isinstance(photo, Photograph):
         photo = read_photo(photo)
+    import torch
+
     with torch.no_grad():
         embeds = backbone.encode_images([photo.picture, ImageOps.mirror(photo.picture)])
     return Parent(photo.id, weight, embeds.float().cpu().numpy(), "image")

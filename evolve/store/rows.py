@@ -15,14 +15,14 @@ import pyarrow as pa
 
 from core.concept import PARENT_KINDS, Concept, Measurement, Negative, Request
 from core.errors import ConceptreeError
-from evolve.store.parts import RunError
+from evolve.store.parts import TIME, RunError
 
 PICTURE = re.compile(r"[0-9a-f]{24}\.png")  # how drawings are called, and nothing else is opened as one
 PHOTO = re.compile(r"photo-[0-9a-f]{16}")  # the id of a photograph, by its content
 LONGEST_COMMENT = 10_000
 UNDO, REDO = "undo", "redo"
 _LONE = re.compile("[\ud800-\udfff]")  # halves of characters, which no file can hold
-_TEXT, _NUMBER, _TIME = pa.string(), pa.float64(), pa.timestamp("us", tz="UTC")
+_TEXT, _NUMBER, _TIME = pa.string(), pa.float64(), TIME
 
 
 def _structs(**fields: pa.DataType) -> pa.DataType:

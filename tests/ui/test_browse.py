@@ -16,16 +16,16 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-import ui.browse
+import ui.models
 from core.errors import ConceptreeError
 from evolve.fitness import of_run
 from evolve.jobs.job import new_job
 from evolve.store.parts import Room
 from evolve.store.run import CONCEPTS, DRAWINGS, NOTES, Run
 from tests.families import STACK, by_letter, concept, family, new_run
-from ui.browse import described
 from ui.cli import main
 from ui.console import to_type
+from ui.models import described
 from ui.runs import forget_if_empty
 from ui.runs import new_run as run_named
 
@@ -273,7 +273,7 @@ def test_tree_refuses_in_one_line(pets):
 
 def test_a_family_too_large_for_a_picture_says_what_to_do(pets, monkeypatch):
     monkeypatch.setattr("ui.tree.MOST", 5)
-    monkeypatch.setattr("ui.browse.MOST", 5)
+    monkeypatch.setattr("ui.family.MOST", 5)
     assert "10 concepts are too many for one picture" in one_line(pets, "tree", "pets")
     good(pets, "tree", "pets", "--of", by_letter(pets)["g"].name)
 
@@ -393,7 +393,7 @@ def test_check_names_what_is_lost_and_exits_with_1(pets):
 
 
 def test_models_says_what_a_stack_is_and_can_do(stack_folder, monkeypatch):
-    monkeypatch.setattr(ui.browse, "NAMED", (str(stack_folder),))
+    monkeypatch.setattr(ui.models, "NAMED", (str(stack_folder),))
     runner = CliRunner()
     shown = runner.invoke(main, ["models"]).stdout
     assert "tiny-1, fingerprint" in shown and "learn, draw; not calibrated" in shown
@@ -408,7 +408,7 @@ def test_models_says_what_a_stack_is_and_can_do(stack_folder, monkeypatch):
 
 
 def test_the_embedded_stack_can_be_named():
-    assert "emoji" in ui.browse.NAMED
+    assert "emoji" in ui.models.NAMED
 
 
 def test_a_stack_without_a_part_says_so(stack_folder, tmp_path):

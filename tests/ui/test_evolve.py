@@ -133,7 +133,7 @@ def test_an_evolution_needs_somebody(pets):
 
 def test_mark_without_a_word_says_what_it_takes(pets):
     said = one_line("mark", "pets", names(pets)[0], "--runs", pets.folder.parent)
-    assert "nothing is said: --favourite, --lock, --retire, --rate or --comment" in said
+    assert "no note is given: choose --favourite, --lock, --retire, --rate or --comment" in said
 
 
 def test_an_evolution_goes_on_in_the_precision_it_was_begun_in(pets):

@@ -17,8 +17,8 @@ from evolve.family.share import family_file, family_of
 from tests.families import STACK, by_letter, family, learned
 from tests.typed import good, one_line
 from tests.typed import run as run_command
-from ui.browse import told_missing
 from ui.share import open_family, taken_in
+from ui.wholeness import told_missing
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from core.stack.backbone import Backbone
 from evolve import Run
 from tests.families import STACK, learned, new_run
 from tests.typed import one_line, run
-from ui.browse import tell_unfinished
 from ui.console import new_console, to_type
 from ui.runs import forgotten_if_empty
 from ui.seed import say_next
+from ui.wholeness import tell_unfinished
 
 NAMES = ["Easy Negative", "O'Brien", "noël", "moku"]
 SPACED = "my runs; echo $HOME"
@@ -111,7 +111,7 @@ def test_what_was_said_of_device_and_precision_is_said_again(tmp_path, backbone,
 
 def test_lists_name_the_run_and_its_folder(tmp_path, monkeypatch, capsys):
     made = new_run(tmp_path / "a b" / "my pets")
-    monkeypatch.setattr("ui.browse.unfinished", lambda run: [SimpleNamespace(name="0001-seed")])
+    monkeypatch.setattr("ui.wholeness.unfinished", lambda run: [SimpleNamespace(name="0001-seed")])
     tell_unfinished(made, new_console())
     assert f"conceptree resume 'my pets' --runs {shlex.quote(str(tmp_path / 'a b'))} goes on" in capsys.readouterr().out
 

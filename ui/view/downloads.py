@@ -13,7 +13,7 @@ from core.exchange import Embedding, readers, suffix, write_embedding, write_sid
 from evolve import Run
 from evolve.store.run import Drawing
 from ui.exchange import provenance_of, stem_of, token_of
-from ui.pictures import opened
+from ui.sheet import opened
 
 FORMS = {
     "safetensors": "safetensors: diffusers, A1111, ComfyUI, InvokeAI",

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from core.errors import ConceptreeError
 from core.png import texts_in, xmp_of
 from evolve.store.run import PHOTO, PICTURE
-from ui.pictures import opened
 from ui.runs import checked_name
+from ui.sheet import opened
 from ui.view.links import LOOKS, PHOTOS, PICTURES
 from ui.view.store import runs_folder
 

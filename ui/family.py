@@ -1,0 +1,82 @@
+"""`tree`: a run's family as a picture, or as a graph for other tools."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from PIL import Image
+from rich.console import Console
+
+from core.errors import ConceptreeError
+from core.files import write_atomically
+from core.wording import counted
+from evolve.family.lineage import FORMATS, relatives
+from evolve.store.captions import run_told
+from evolve.store.parts import Damage
+from evolve.store.run import Run
+from ui.console import printable, say, to_type, warn
+from ui.runs import family, open_run
+from ui.sheet import opened
+from ui.tree import MOST, save_tree, scene
+from ui.wholeness import warn_of
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, runs: Path, out: Console) -> None:
+    """A run's family as a picture: beside its tables as PNG and as SVG, or into the file that is named."""
+    run = open_run(runs, name)
+    damage: list[Damage] = []
+    graph = part_of_family(run, of, depth, damage)
+    pictures: dict[str, Image.Image] = {}
+    torn = 0
+    if len(graph) <= MOST:  # scene() says what is wrong with more
+        shown = [(each.concept, each.file) for each in run.drawings(graph.nodes, damage)]
+        shown += [(each.id, each.file) for each in run.photos().values()]
+        for id_, file in shown:
+            if id_ in graph and id_ not in pictures:
+                try:
+                    pictures[id_] = opened(file)
+                except ConceptreeError:
+                    torn += 1
+    warn_of(damage, run)
+    if torn:
+        said = f"{counted(torn, 'picture')} of the run {name!r} cannot be read"
+        warn(f"{said}: {to_type('check', name, runs=runs)} says which")
+    stack = run.about["stack"]["version"]
+    page = scene(f"{run.about['category']} · run {run.folder.name} · {stack}", graph, pictures)
+    for path in [to] if to else [run.folder / "tree.png", run.folder / "tree.svg"]:
+        there = os.path.lexists(path)
+        say(
+            out,
+            f"{save_tree(page, path, run_told(run.folder.resolve().name, run.about))}{' (replaced)' if there else ''}",
+        )
+
+
+def write_lineage(
+    name: str, of: Sequence[str], depth: int | None, form: str | None, to: Path | None, runs: Path
+) -> None:
+    """A run's family as a graph, printed or, with `to`, written into a file whose ending may say the format."""
+    run = open_run(runs, name)
+    damage: list[Damage] = []
+    graph = part_of_family(run, of, depth, damage)
+    warn_of(damage, run)
+    ending = to.suffix[1:].lower() if to else ""
+    text = FORMATS[form or (ending if ending in FORMATS else "graphml")](graph)
+    if to:
+        there = os.path.lexists(to)
+        write_atomically(to, text.encode())
+        click.echo(printable(f"{to}{' (replaced)' if there else ''}"))
+    else:
+        click.echo(text.rstrip("\n"))
+
+
+def part_of_family(run: Run, of: Sequence[str], depth: int | None, damage: list[Damage]) -> nx.DiGraph:
+    """The whole family, or some concepts' ancestors and descendants as far as `depth` generations from them."""
+    graph = family(run, damage)
+    return relatives(graph, [run.entry(each).id for each in of], depth) if of else graph

@@ -1,0 +1,162 @@
+"""`list`, `show` and names: runs and concepts as tables, text or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from core.errors import ConceptreeError
+from core.wording import counted
+from evolve.fitness import OBJECTIVES, of_run
+from evolve.store.parts import Damage
+from evolve.store.rows import Entry
+from ui.console import add_row, new_table, print_json, rounded, say, warn
+from ui.descent import descent
+from ui.runs import all_runs, names_beside, open_run
+from ui.wholeness import tell_unfinished, warn_of, warn_of_missing
+
+IN_FITNESS = ("category", "differs", "consistency")  # scores that are shown as fitness, under its names
+
+
+def list_runs(runs: Path, as_json: bool, out: Console) -> None:
+    """The runs that there are, one line each; those that cannot be opened are told on stderr."""
+    found = []
+    for name, run in all_runs(runs):
+        if isinstance(run, ConceptreeError):
+            warn(str(run))
+            continue
+        damage: list[Damage] = []
+        entries = run.entries(damage)
+        warn_of(damage, run)
+        found.append(
+            {
+                "run": name,
+                "category": run.about["category"],
+                "kind": run.about["kind"],
+                "concepts": len(entries),
+                "generations": len({each.generation for each in entries}),
+                "stack": run.about["stack"],
+                "created_at": run.about["created_at"],
+            }
+        )
+    if as_json:
+        return print_json(found)
+    if not found:
+        return say(out, f"There are no runs in {runs} yet: conceptree seed makes one.")
+    table = new_table("run", "category", "concepts", "generations", "stack", "made")
+    for each in found:
+        counts = str(each["concepts"]), str(each["generations"])
+        add_row(table, each["run"], each["category"], *counts, each["stack"]["version"], each["created_at"][:10])
+    out.print(table)
+
+
+def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Console) -> None:
+    """A run's concepts, one line each, without those that somebody has hidden."""
+    run = open_run(runs, name)
+    damage: list[Damage] = []
+    entries = run.entries(damage)
+    warn_of(damage, run)
+    warn_of_missing(run, entries)
+    shown = [each for each in entries if everybody or not each.note.hidden]
+    names = names_beside(run)
+    fitness = of_run(run)
+    if as_json:
+        return print_json([as_values(each, names, fitness[each.id]) for each in shown])
+    table = new_table("concept", "gen.", "born", *OBJECTIVES, "noted")
+    for each in shown:
+        values = (rounded(fitness[each.id][name]) for name in OBJECTIVES)
+        add_row(table, each.name, str(each.generation), descent(each, names), *values, noted(each))
+    out.print(table)
+    if any(None in fitness[each.id].values() for each in shown):
+        say(
+            out,
+            "– is what was not measured when it was learned, by an earlier version or on a stack without a vocabulary",
+        )
+    if len(shown) < len(entries):
+        hidden = len(entries) - len(shown)
+        say(out, counted(hidden, "more is hidden: --all shows it", "more are hidden: --all shows them"))
+    tell_unfinished(run, out)
+
+
+def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> None:
+    """All that is known of a concept, but for its vectors."""
+    run = open_run(runs, name)
+    entry = run.entry(concept)
+    each = run.find(entry.id).concept
+    damage: list[Damage] = []
+    entries = run.entries(damage)
+    drawings = run.drawings(entry.id, damage)
+    warn_of(damage, run)
+    warn_of_missing(run, entries, [entry.id])
+    names = names_beside(run)
+    children = [other.name for other in entries if any(parent.id == entry.id for parent in other.parents)]
+    request, fitness = each.request, of_run(run, [entry.id])[entry.id]
+    if as_json:
+        values = as_values(entry, names, fitness) | {
+            "born_as": entry.born,
+            "children": children,
+            "kind": entry.kind,
+            "seed": request.seed,
+            "positives": [vars(positive) for positive in request.positives],
+            "negatives": [vars(negative) for negative in each.negatives],
+            "history": [vars(measurement) for measurement in each.history],
+            "steps": each.steps,
+            "kept_step": each.kept_step,
+            "seconds": each.seconds,
+            "settings": request.chosen.to_dict(),
+            "stack": {"version": each.version, "fingerprint": each.fingerprint},
+            "vectors_shape": list(each.vectors.shape),
+            "drawings": [{"file": str(d.file), "prompt": d.prompt, "seed": d.seed} for d in drawings],
+        }
+        return print_json(values)
+    born = f" (born as {entry.born})" if entry.born != entry.name else ""
+    say(out, f"{entry.name}{born}, {entry.id}")
+    belongs = [f"{p.word or request.category}{f' × {p.weight:g}' if p.weight != 1 else ''}" for p in request.positives]
+    lines = {
+        "born": f"{descent(entry, names)}, generation {entry.generation}, {entry.created_at:%Y-%m-%d %H:%M}",
+        "children": ", ".join(children),
+        "noted": noted(entry),
+        "category": f"{entry.category} ({entry.kind})",
+        "is": ", ".join(belongs),
+        "is not": ", ".join(f"{n.word} (step {n.step}, {n.by})" for n in each.negatives),
+        "fitness": ", ".join(f"{key} {rounded(fitness[key])}" for key in OBJECTIVES),
+        "scores": ", ".join(f"{key} {value:.2f}" for key, value in each.scores.items() if key not in IN_FITNESS),
+        "learned": f"step {each.kept_step} of {each.steps} kept, {each.seconds:.0f} s, seed {request.seed}",
+        "preset": request.chosen.preset,
+        "stack": f"{each.version} ({each.fingerprint}), {' × '.join(map(str, each.vectors.shape))} numbers",
+    }
+    for title, text in lines.items():
+        if text:
+            say(out, f"  {title:<10}{text}")
+    for drawing in drawings:
+        say(out, f"  {'drawing':<10}{drawing.file}  {drawing.prompt.replace('{}', entry.name)}, seed {drawing.seed}")
+
+
+def as_values(each: Entry, names: Mapping[str, str], fitness: Mapping[str, float | None]) -> dict[str, Any]:
+    """A concept as JSON has it in `list` and `show`."""
+    return {
+        "id": each.id,
+        "name": each.name,
+        "generation": each.generation,
+        "category": each.category,
+        "birth": each.birth,
+        "parents": [
+            {"id": p.id, "name": names.get(p.id), "run": p.run, "weight": p.weight, "kind": p.kind}
+            for p in each.parents
+        ],
+        "fitness": dict(fitness),
+        "scores": dict(each.scores),
+        "note": vars(each.note),
+        "created_at": each.created_at.isoformat(),
+    }
+
+
+def noted(each: Entry) -> str:
+    """What a person has said of a concept, but for its name."""
+    note = each.note
+    said = [word for word in ("favourite", "hidden", "locked") if getattr(note, word)]
+    said += [f"{note.rating} of 5"] if note.rating else []
+    return ", ".join([*said, *([f'"{note.comment}"'] if note.comment else [])])

@@ -1,0 +1,101 @@
+"""`check`: whether a run is whole; and one line for each command that meets damage."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from core.wording import counted
+from evolve.family.parents import lost_ancestors
+from evolve.jobs.job import Job, jobs
+from evolve.store.parts import Damage
+from evolve.store.rows import Entry, brief
+from evolve.store.run import Run
+from ui.console import print_json, say, to_type, warn
+from ui.runs import open_run
+
+MOST_MISSING = 6  # ancestors that are named
+
+
+def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
+    """Say whether a run is whole, and what is lost if it is not; whether it is."""
+    from evolve.store.check import check
+
+    run = open_run(runs, name)
+    found = check(run)
+    if as_json:
+        counts = {"concepts": found.concepts, "drawings": found.drawings, "notes": found.notes}
+        counts |= {"photos": found.photos, "parts": found.parts}
+        pending = {"schema": run.about["schema"], "pending_migrations": list(found.pending)}
+        left = [job.name for job in unfinished(run)]
+        findings = [vars(each) for each in found.findings]
+        print_json({"run": name, "whole": found.whole, **counts, **pending, "findings": findings, "unfinished": left})
+        return found.whole
+    read = [counted(found.concepts, "concept"), counted(found.drawings, "drawing"), counted(found.notes, "note")]
+    read += [counted(found.photos, "photograph")] if found.photos else []
+    say(out, f"{run.folder}: {', '.join(read)} in {counted(found.parts, 'part')} can be read")
+    say(out, f"Schema {run.about['schema']}, pending migrations: {', '.join(found.pending) or 'none'}")
+    for each in found.findings:
+        where = f"{each.where}: " if each.where else ""
+        say(out, f"  {'lost' if each.lost else 'note'}  {where}{each.text}")
+    if found.whole:
+        say(out, "The run is whole.")
+    else:
+        say(out, "The run is not whole. What can be read stays so; put lost files back from a copy, if there is one.")
+    tell_unfinished(run, out)
+    return found.whole
+
+
+def tell_unfinished(run: Run, out: Console) -> None:
+    """Say what was asked of a run and is not learned yet: stopped, killed, or still at work."""
+    left = unfinished(run)
+    if left:
+        names = ", ".join(job.name for job in left)
+        call = to_type("resume", run.folder.name, runs=run.folder.parent)
+        goes = "goes on with it" if len(left) == 1 else "goes on with them"
+        say(out, f"Not finished: {names}. Unless a process is still at it, {call} {goes}.")
+
+
+def unfinished(run: Run) -> list[Job]:
+    """The jobs that are not finished; of one that cannot be read it is said so."""
+    damage: list[Damage] = []
+    left = [job for job in jobs(run, damage) if not job.finished]
+    for each in damage:
+        warn(each.reason)
+    return left
+
+
+def warn_of(damage: Sequence[Damage], run: Run) -> None:
+    """Say in one line that something of a run cannot be read."""
+    if damage:
+        places = {(each.part, each.row) for each in damage}
+        what = counted(len(places), "part or row", "parts or rows")
+        call = to_type("check", run.folder.name, runs=run.folder.parent)
+        warn(f"{what} of the run {run.folder.name!r} cannot be read; {call} says what is lost")
+
+
+def warn_of_missing(run: Run, entries: Sequence[Entry], of: Collection[str] | None = None) -> None:
+    """Say in one line which ancestors, of all concepts or of some (ids), the run has lost; guests live elsewhere."""
+    lost = lost_ancestors(entries, of).values()
+    if told := told_missing([(parent.id, "") for parent in lost if not parent.run], run):
+        warn(f"{told}; {to_type('check', run.folder.name, runs=run.folder.parent)} says what is lost")
+
+
+def told_missing(missing: Sequence[tuple[str, str]], run: Run | None = None) -> str:
+    """`2 ancestors are missing: Whisker (1f2e3d4c), 9a8b7c6d of the run 'others'`; '' for none.
+
+    missing: (id, the run where it should be, "" for this one) each. run: whose notes know what people called them.
+    """
+    notes = run.notes() if run and missing else {}
+    here = ("", run.folder.name) if run else ("",)
+    told = []
+    for id_, home in missing[:MOST_MISSING]:
+        name = notes[id_].name if id_ in notes else None
+        told.append(
+            f"{f'{name} ({brief(id_)})' if name else brief(id_)}{'' if home in here else f' of the run {home!r}'}"
+        )
+    more = f" and {len(missing) - MOST_MISSING:,} more" if len(missing) > MOST_MISSING else ""
+    many = counted(len(missing), "ancestor is missing", "ancestors are missing")
+    return f"{many}: {', '.join(told)}{more}" if missing else ""
