@@ -12,7 +12,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants experiments train-emoji card inventions regenerate venv python npm
+.PHONY: help demo docs test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants experiments train-emoji card inventions regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -49,6 +49,11 @@ lint: venv ## ruff: rules and format; mypy on core and evolve
 
 view: venv ## the workbench in a browser, on runs/
 	$(BIN)/conceptree view $(ARGS)
+
+docs: python ## the documentation as a site, in site/ (needs no network once it is installed)
+	$(ENVIRONMENT) --extra docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict $(ARGS)
+	echo 'open site/index.html; to search it as well: $(BIN)/python -m http.server --directory site --bind localhost'
 
 bench: venv ## an optimizer step as published against ours, as ratios
 	$(BIN)/python -m benchmarks.step $(ARGS)
