@@ -65,7 +65,7 @@ def founders(backbone: Backbone, category: str, seeds: int, early: bool) -> list
     """Founders beside a word of their own each, with given negatives."""
     settings = Settings.for_stack(backbone, category=category)
     settings = settings if early else replace(settings, patience=0)
-    beside = [word for word in backbone.vocabulary["categories"][category] if word not in NEGATIVES[category]]
+    beside = [word for word in backbone.vocabulary.categories[category] if word not in NEGATIVES[category]]
     return [
         Request(
             category,

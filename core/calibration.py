@@ -83,7 +83,7 @@ def calibrate(
             f"the stack {backbone.version} has no multilingual text encoder: its constraints are in its own"
         )
     encode = backbone.encode_text if constraints == "own" else backbone.encode_multilingual
-    categories = categories or backbone.vocabulary.get("categories") or {}
+    categories = categories or backbone.vocabulary.categories
     usable = {name: _spread(words, members) for name, words in categories.items() if len(words) >= 3}
     if not usable:
         raise CalibrationError(f"the stack {backbone.version} has no categories with 3 members or more: give some")
@@ -130,7 +130,7 @@ def reservation(backbone: Any) -> str | None:
     """
     where = shlex.quote(str(backbone.where))
     how = f"python -m core.calibration {where}"
-    if not backbone.vocabulary.get("categories"):
+    if not backbone.vocabulary.categories:
         how = "core.calibration.calibrate, with categories of yours, since it lists none"
     calibration = backbone.calibration or {}
     if not {"object", "style"} & set(calibration):

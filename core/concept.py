@@ -10,12 +10,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConceptreeError
+from core.files import write_atomically
 from core.settings import Settings
 from core.wording import counted
 
@@ -100,7 +102,8 @@ class Request(_Content):
     whose mean token vector is the start (by default the category), unless start [k, d] gives the vectors
     themselves. settings: None leaves them to the lab, which takes the stack's calibrated ones; the request of
     a finished concept says which. fingerprint: of the stack that the numbers in it come from (parents, avoid,
-    start), which no other stack will learn; "" where nobody says.
+    start), which no other stack will learn; "" if unknown. constraints: words by the name of a further kind of
+    constraint (core/constraints.py); a mapping is accepted.
     """
 
     category: str
@@ -116,6 +119,7 @@ class Request(_Content):
     start: Array | None = None
     settings: Settings | None = None
     fingerprint: str = ""
+    constraints: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
@@ -131,6 +135,7 @@ class Request(_Content):
             raise RequestError(f"negatives = {self.negatives!r}: expected a list of words, not one word")
         put("negatives", tuple(checked_word(word, "negative") for word in self.negatives))
         put("schedule", self.schedule or self._natural_schedule())
+        put("constraints", _further(self.constraints))
         if self.settings is not None and not isinstance(self.settings, Settings):
             raise RequestError(f"settings = {self.settings!r}: expected Settings")
         if self.initializer is not None:
@@ -151,6 +156,12 @@ class Request(_Content):
     def mixed(self) -> tuple[Parent, ...]:
         """The parents that Eq. 5 pulls to; one of kind "mutate" is where the concept comes from, and no more."""
         return tuple(parent for parent in self.parents if parent.kind != "mutate")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of all its constraints, as far as they are given."""
+        further = (word for _, words in self.constraints for word in words)
+        return (*(p.word for p in self.positives), *self.negatives, *further)
 
     def _natural_schedule(self) -> str:
         if self.negatives:
@@ -205,6 +216,8 @@ class Request(_Content):
         values = _plain(self)
         if not self.fingerprint:
             del values["fingerprint"]  # so that the ids of requests that need none stay what they were
+        if not self.constraints:
+            del values["constraints"]
         return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -220,6 +233,7 @@ class Request(_Content):
             values["settings"] = Settings.from_dict(values["settings"])
         for name, kind in (("positives", Positive), ("parents", Parent), ("avoid", Avoid)):
             values[name] = tuple(kind(**item) for item in values.get(name, ()))
+        values["constraints"] = dict(values.get("constraints", ()))
         return cls(**values)
 
 
@@ -271,6 +285,68 @@ class Concept(_Content):
         object.__setattr__(self, "image_embed", frozen_array(self.image_embed, 1, "image_embed"))
         object.__setattr__(self, "scores", {str(k): float(v) for k, v in dict(self.scores).items()})
 
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one `.safetensors` file: vectors and image_embed as tensors, the rest as JSON metadata.
+
+        `Concept.load` reads it. For other tools, write an `Embedding` (core/exchange) instead.
+
+        Raises:
+            RequestError: the path ends differently.
+            StorageError: the file cannot be written.
+        """
+        from safetensors.numpy import save
+
+        path = _concept_file(path)
+        plain = {name: getattr(self, name) for name in _PLAIN_FIELDS}
+        about = {
+            "schema": _SCHEMA,
+            **plain,
+            "request": self.request.to_json(),
+            "negatives": [vars(negative) for negative in self.negatives],
+            "history": [vars(measurement) for measurement in self.history],
+            "scores": dict(self.scores),
+        }
+        tensors = {name: np.array(getattr(self, name)) for name in _ARRAYS}
+        write_atomically(path, save(tensors, {"concept": json.dumps(about)}))
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Concept:
+        """The concept that `save` wrote; nothing in the file is ever executed.
+
+        Raises:
+            RequestError: the file is missing, damaged, or not of a concept.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = _concept_file(path)
+        try:
+            with safe_open(path, framework="np") as file:
+                about = json.loads((file.metadata() or {})["concept"])
+                if (schema := about.pop("schema")) != _SCHEMA:
+                    raise RequestError(f"{str(path)!r} has schema {schema!r}: this version reads {_SCHEMA}")
+                arrays = {name: file.get_tensor(name) for name in _ARRAYS}
+            about["request"] = Request.from_json(about["request"])
+            about["negatives"] = tuple(Negative(**each) for each in about["negatives"])
+            about["history"] = tuple(Measurement(**each) for each in about["history"])
+            return cls(**about, **arrays)
+        except OSError as error:
+            raise RequestError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
+        except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RequestError(f"{str(path)!r} is damaged, or not a file of Concept.save ({error})") from error
+
+
+_SCHEMA = 1  # of Concept.save
+_ARRAYS = ("vectors", "image_embed")
+_PLAIN_FIELDS = ("id", "kept_step", "fingerprint", "version", "steps", "seconds")
+
+
+def _concept_file(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise RequestError(f"{str(path)!r} is not a concept's file: choose a name that ends with .safetensors")
+    return path
+
 
 def concept_id(request: Request, fingerprint: str, decisions: Sequence[str] = (), naming: str = "") -> str:
     """16 hex digits that depend on the request, the stack and what a person decided while it learned.
@@ -308,6 +384,15 @@ def checked_word(value: Any, what: str) -> str:
             f"{what} = {word[:LONGEST_WORD]!r}: expected at most {LONGEST_WORD} characters, none of {{}}<>|"
         )
     return word
+
+
+def _further(values: Mapping[str, Sequence[str]] | tuple[tuple[str, tuple[str, ...]], ...]) -> Any:
+    """Further constraints in one order, so that equal requests have equal ids."""
+    told = dict(values)
+    for name, words in told.items():
+        if isinstance(words, str) or not words:
+            raise RequestError(f"constraints[{name!r}] = {words!r}: expected a list with one word at least")
+    return tuple((str(name), tuple(checked_word(w, "constraint") for w in told[name])) for name in sorted(told))
 
 
 def _comparable(value: Any) -> Any:

@@ -7,19 +7,69 @@ At ties, where a derivative is a matter of choice: `clamp` passes the gradient o
 its bound, and `amax` shares it evenly among equal maxima. Neither depends on the order or the padding of the
 constraints. (`torch.min` and `torch.max` of two tensors, as in the authors' code, would halve it at a bound;
 `max(dim)` would pick one.)
+
+A further kind of constraint is one function of similarities, registered under a name that requests use:
+
+    @constraint("one of")
+    def one_of(similarities, mask):
+        return 1 - max_similarity(similarities, mask)  # be like the nearest of the words, whichever that is
+
+    Request("pet", constraints={"one of": ("fur", "feathers")})
+
+Its words stand in the prompt of each step, like positives and negatives; its value is added to the loss. Learning, the
+choice of the best checkpoint and the history of the concept use it; resuming needs the same registration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
+from core.errors import ConceptreeError
 from core.settings import Settings
 
 NegativeTerm = Callable[[Tensor, Tensor], Tensor]
 Bound = Callable[[Tensor, Tensor], Tensor]
+
+
+Penalty = Callable[[Tensor, Tensor], Tensor]  # (similarities [n, m], mask [n, m]) -> [n], added to the loss
+_penalties: dict[str, Penalty] = {}
+PENALTIES: Mapping[str, Penalty] = MappingProxyType(_penalties)
+
+
+class ConstraintError(ConceptreeError):
+    """A kind of constraint that is not registered, or twice."""
+
+
+def constraint(name: str) -> Callable[[Penalty], Penalty]:
+    """Register a kind of constraint under a name; a decorator. The same function may be registered again."""
+
+    def register(penalty: Penalty) -> Penalty:
+        known = _penalties.get(name)
+        if known is not None and (known.__module__, known.__qualname__) != (penalty.__module__, penalty.__qualname__):
+            raise ConstraintError(f"the constraint {name!r} is registered already: choose another name")
+        _penalties[name] = penalty
+        return penalty
+
+    return register
+
+
+def penalty_of(name: str) -> Penalty:
+    """The function registered under a name.
+
+    Raises:
+        ConstraintError: there is none.
+    """
+    if name not in _penalties:
+        known = ", ".join(_penalties) or "none"
+        raise ConstraintError(
+            f"unknown constraint {name!r}: import the module that registers it with core.constraints.constraint;"
+            f" registered: {known}"
+        )
+    return _penalties[name]
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:

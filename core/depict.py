@@ -1,39 +1,33 @@
-"""A learned concept in prompts: imagined by the prior, drawn by the decoder."""
+"""A learned concept in prompts: image embeddings from the prior, pictures from the decoder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from core.concept import Concept
 from core.constraints import normalise
-from core.errors import PromptError, StackError
+from core.errors import PromptError
+from core.stack.fingerprint import check_made_on
+from core.stack.protocols import Draws, Learns
 
 _NAME = "<concept>"
 
 
-def check_stack(backbone: Any, concept: Concept) -> None:
-    """A concept's vectors mean something on the stack that it was learned on, and nothing on another of that width.
-
-    Raises:
-        StackError: this is another one.
-    """
-    if concept.fingerprint and concept.fingerprint != backbone.fingerprint:
-        raise StackError(
-            f"the concept {concept.id} needs the stack {concept.version} ({concept.fingerprint}), where it was learned,"
-            f" and {backbone.where!r} is {backbone.version} ({backbone.fingerprint})"
-        )
+def check_stack(stack: Learns, concept: Concept) -> None:
+    """Raise StackError if the concept was learned on another stack."""
+    check_made_on(f"the concept {concept.id}", concept.version, concept.fingerprint, stack)
 
 
 @torch.no_grad()
-def imagine_concept(backbone: Any, concept: Concept, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
-    """Image embeddings [n, width] of a concept, which stands where each prompt has `{}`; one seed for each prompt."""
-    check_stack(backbone, concept)
+def imagine_concept(stack: Learns, concept: Concept, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
+    """Image embeddings [n, width] of a concept in prompts, where it replaces `{}`; one seed for each prompt."""
+    check_stack(stack, concept)
     settings = concept.request.chosen
-    return backbone.imagine(
+    return stack.imagine(
         [prompt.format(_NAME) for prompt in prompts],
         vectors={_NAME: torch.from_numpy(concept.vectors.copy())},
         seeds=list(seeds),
@@ -42,24 +36,24 @@ def imagine_concept(backbone: Any, concept: Concept, prompts: Sequence[str], see
     )
 
 
-def draw_concept(backbone: Any, concept: Concept, prompts: Sequence[str], seeds: Sequence[int]) -> list[Any]:
-    """Pictures of a concept in prompts, the seed of each for the prior and the decoder alike."""
-    return backbone.draw(imagine_concept(backbone, concept, prompts, seeds), seeds=list(seeds))
+def draw_concept(stack: Draws, concept: Concept, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image]:
+    """Pictures of a concept in prompts; prior and decoder use the same seed, one for each prompt."""
+    return stack.draw(imagine_concept(stack, concept, prompts, seeds), seeds=list(seeds))
 
 
 @torch.no_grad()
-def draw_truest(backbone: Any, concept: Concept, prompt: str, seeds: Sequence[int]) -> tuple[Any, int]:
-    """Draw a concept with each seed; return the picture closest to what the prior imagines of it, and that seed.
+def draw_truest(stack: Draws, concept: Concept, prompt: str, seeds: Sequence[int]) -> tuple[Image, int]:
+    """(the picture that is closest to the concept's `image_embed`, its seed), of one picture for each seed.
 
-    Closeness is the cosine between the picture's image embedding and the concept's `image_embed`. The first of equal
-    ones is kept. `draw_concept` with the seed draws the picture again. A single seed is drawn without comparing.
+    Closeness is the cosine to the picture's image embedding; the first of equal ones wins. A single seed is drawn
+    without comparing. `draw_concept` draws the picture again from the seed.
     """
     if not seeds:
         raise PromptError("no seeds to draw with: give at least one")
-    pictures = draw_concept(backbone, concept, [prompt] * len(seeds), seeds)
+    pictures = draw_concept(stack, concept, [prompt] * len(seeds), seeds)
     if len(seeds) == 1:
         return pictures[0], seeds[0]
-    embeds = normalise(backbone.encode_images(pictures))
+    embeds = normalise(stack.encode_images(pictures))
     imagined = torch.from_numpy(concept.image_embed.copy()).to(embeds)
     best = int((embeds @ normalise(imagined)).argmax())
     return pictures[best], seeds[best]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from core.concept import Request
-from core.constraints import normalise
+from core.constraints import normalise, penalty_of
 from core.negatives import says_again
 from core.prompts import PANEL, PANEL_SEEDS
 from core.stack.wordbank import WordBank, members
@@ -77,13 +77,17 @@ def mean_pairwise_similarity(image_embeds: Tensor) -> float:
 def similarities(request: Request, imagined: Tensor, negatives: Sequence[str], bank: WordBank) -> dict[str, float]:
     """Similarity of one concept (imagined [1, templates, seeds, width]) to each of its constraints, by name.
 
-    Names: the word (the category, for a style's own positive), "avoid:<id>", "parent:<id>".
+    Names: the word (the category, for a style's own positive), "avoid:<id>", "parent:<id>", "<constraint>:<word>" for
+    further kinds of constraints.
     """
     words = [p.word for p in request.positives] + list(negatives)
     found: dict[str, float] = {}
     if words:
         values = word_similarity(imagined, bank.panels(request.kind, words))[0].tolist()
         found = {word or request.category: value for word, value in zip(words, values, strict=True)}
+    for name, of in request.constraints:
+        values = word_similarity(imagined, bank.panels(request.kind, of))[0].tolist()
+        found |= {f"{name}:{word}": value for word, value in zip(of, values, strict=True)}
     for avoid in request.avoid:
         found[f"avoid:{avoid.id}"] = float(image_similarity(imagined, _like(avoid.image_embed[None], imagined)))
     for parent in request.mixed:
@@ -98,7 +102,7 @@ def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str
     score = min(belongs, cap) − max(nearest, floor) − max(crowded − avoid_floor, 0) + resembles, each part 0
     where the request has no such constraint: it belongs as much as can be asked, the nearest member (and the
     nearest concept of an earlier wave) is far, and it resembles its parents by their weights. Also: margin =
-    belongs − nearest (Fig. 11).
+    belongs − nearest (Fig. 11). A further kind of constraint counts with its negated penalty, under its name.
     """
     settings = request.chosen
     clamped = settings.clamp
@@ -121,6 +125,10 @@ def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str
         weights = [p.weight for p in request.mixed]
         parts["resembles"] = _average([found[f"parent:{p.id}"] for p in request.mixed], weights)
         score += parts["resembles"]
+    for name, of in request.constraints:
+        similarity = torch.tensor([[found[f"{name}:{word}"] for word in of]])
+        parts[name] = -float(penalty_of(name)(similarity, torch.ones_like(similarity, dtype=torch.bool)))
+        score += parts[name]
     return {"score": score, **parts}
 
 

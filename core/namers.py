@@ -117,7 +117,7 @@ def namer_of(stack: Draws, vlm: str | None = None, question: str | None = None) 
     folder = Path(vlm).expanduser()
     changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
     try:
-        namer = _kept(vlm, changed, stack)
+        namer = _kept(vlm, changed, stack)  # type: ignore[arg-type]  # stacks are hashable
     except NamerError as error:
         raise NamerError(f"{error}; or --vlm none, for words of the stack's vocabulary") from error
     return asking(namer, question) if question else namer

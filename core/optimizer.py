@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from core.concept import Concept, Request, RequestError, concept_id
-from core.errors import StackError
+from core.constraints import penalty_of
 from core.metrics import consistency, membership, scores, similarities
 from core.namers import naming
 from core.options import Options
@@ -25,6 +25,7 @@ from core.progress import watched
 from core.segments import Course, Event, Looker
 from core.settings import MOST_AT_ONCE, Settings
 from core.snapshot import SnapshotError, ids_of, pack, unpack
+from core.stack.fingerprint import check_made_on
 from core.stack.transfer import sent
 from core.stack.wordbank import EncodeText, WordBank, lists, members
 from core.state import State, initial_state, make_constraints
@@ -165,7 +166,9 @@ class ConceptLab:
             )
             request = replace(request, settings=settings)
         self._check_stack(request)
-        words = [p.word for p in request.positives] + list(request.negatives)
+        for name, _ in request.constraints:
+            penalty_of(name)
+        words = list(request.words)
         if request.start is None:
             words.append(request.initializer or request.category)
         for word in words:
@@ -184,11 +187,7 @@ class ConceptLab:
 
     def _check_stack(self, request: Request) -> None:
         stack = self.stack
-        if request.fingerprint and request.fingerprint != stack.fingerprint:
-            raise StackError(
-                f"a request's parents were learned on the stack with the fingerprint {request.fingerprint}, and"
-                f" {stack.where!r} is {stack.version} ({stack.fingerprint}): load the one they were learned on"
-            )
+        check_made_on(f"the request for {request.category!r}", "", request.fingerprint, stack)
         embeds = [(p.id, p.image_embeds) for p in request.parents] + [(a.id, a.image_embed) for a in request.avoid]
         for name, embed in embeds + ([("start", request.start)] if request.start is not None else []):
             if embed.shape[-1] != stack.width:

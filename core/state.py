@@ -38,9 +38,12 @@ class Constraints:
     avoid_mask: Tensor  # [n, a]
     parents: Tensor  # [n, q, images, width]
     parent_weights: Tensor  # [n, q], 0 at padding
+    further: tuple[tuple[str, Tensor, Tensor], ...] = ()  # (name, words [n, m, T, width], mask [n, m]) of each kind
 
     def rows(self, index: Tensor) -> Constraints:
-        return Constraints(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        tensors = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "further"}
+        further = tuple((name, words[index], mask[index]) for name, words, mask in self.further)
+        return Constraints(**tensors, further=further)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,13 @@ def make_constraints(
         embeds = [normalise(_tensor(a.image_embed, like)) for a in request.avoid]
         return torch.stack(embeds) if embeds else _empty(like, width)
 
+    further = []
+    for name in sorted({name for request in requests for name, _ in request.constraints}):
+        of_each = [dict(request.constraints).get(name, ()) for request in requests]
+        table = _pad([words(request, of) for request, of in zip(requests, of_each, strict=True)])
+        further.append((name, table, _mask([len(of) for of in of_each], like)))
     return Constraints(
+        further=tuple(further),
         positives=_pad([words(r, [p.word for p in r.positives]) for r in requests]),
         positive_weights=_pad([_tensor(weights_of(r.positives, r), like) for r in requests]),
         negatives=_pad([words(r, of) for r, of in zip(requests, negatives, strict=True)]),

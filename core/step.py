@@ -11,18 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from core.concept import Request
-from core.constraints import bounds, contrast_loss, mix_loss, negative_term, normalise, weighted_similarity
+from core.constraints import bounds, contrast_loss, mix_loss, negative_term, normalise, penalty_of, weighted_similarity
 from core.errors import ConceptreeError
 from core.frames import NAME, Frames
 from core.prompts import GROUPS, TEMPLATES
 from core.settings import Settings
-from core.stack.prior import draw_noise
+from core.stack.prior import CachedPrior, draw_noise
+from core.stack.protocols import HasPrior, Prior
+from core.stack.text import encode
 from core.stack.transfer import sent
 from core.state import Constraints, Numbers, State, adamw
 from core.streams import stream, stream_seed
@@ -91,7 +92,7 @@ def make_loss(settings: Settings) -> Callable[[Tensor, Constraints, Numbers, Seq
         negative = torch.einsum("nd,nmd->nm", imagined, to.negatives[rows, :, template])
         avoided = torch.einsum("nd,nad->na", imagined, to.avoid)
         parents = torch.einsum("nd,nqd->nq", imagined, _parents_images(to, draws))
-        return (
+        total = (
             contrast_loss(
                 negative=term(floor(negative, numbers.min_cosine), to.negative_mask),
                 positive=weighted_similarity(cap(positive, numbers.max_cosine), to.positive_weights),
@@ -101,38 +102,56 @@ def make_loss(settings: Settings) -> Callable[[Tensor, Constraints, Numbers, Seq
             + term(floor(avoided, numbers.avoid_floor), to.avoid_mask)
             + mix_loss(parents, to.parent_weights)
         )
+        for name, words, mask in to.further:
+            similarity = torch.einsum("nd,nmd->nm", imagined, words[rows, :, template])
+            total = total + torch.where(mask.any(-1), penalty_of(name)(similarity, mask), 0)
+        return total
 
     return loss
 
 
-def make_embed(backbone: Any, settings: Settings, text_space: bool = False) -> Embed:
-    """P(E_y(v)) of what is drawn, or in text space E_y(v): the ablation CLIP-ConceptLab, and what the authors' code
-    mixes on.
+def make_embed(stack: HasPrior, settings: Settings, text_space: bool = False) -> Embed:
+    """P(E_y(v)) of each draw or, in text space, E_y(v): the ablation CLIP-ConceptLab, and the space in which the
+    authors' code mixes.
     """
     steps = settings.prior_steps
-    prior = None if text_space else backbone.cached_prior(steps, settings.guidance_scale)
+    prior = None if text_space else stack.cached_prior(steps, settings.guidance_scale)
+    if prior is not None and not isinstance(prior, CachedPrior):
+        return _plain_embed(stack, prior, steps)
 
     @lru_cache(maxsize=1)
     def frames(kinds: tuple[str, ...], k: int) -> tuple[Frames, dict[str, int]]:
         """The frames of some kinds of concept, and where those of each begin."""
         sizes = [len(TEMPLATES[kind]) for kind in kinds]
         first = dict(zip(kinds, accumulate([0, *sizes]), strict=False))
-        return Frames(backbone, [each for kind in kinds for each in TEMPLATES[kind]], k, prior), first
+        return Frames(stack, [each for kind in kinds for each in TEMPLATES[kind]], k, prior), first
 
     def embed(vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
         kinds = tuple(sorted({d.kind for d in draws}))
         of, first = frames(kinds, vectors.shape[1])
-        noise = draw_noise([d.noise_seed for d in draws], steps, backbone.width) if prior else None
+        noise = draw_noise([d.noise_seed for d in draws], steps, stack.width) if prior else None
         return of.embeds([first[d.kind] + d.template for d in draws], vectors, noise)
 
     return embed
 
 
-def make_step(backbone: Any, settings: Settings, text_space: bool = False, embed: Embed | None = None) -> Step:
+def _plain_embed(stack: HasPrior, prior: Prior, steps: int) -> Embed:
+    """P(E_y(v)) by any prior, without the caches that `CachedPrior` allows: whole prompts at each step."""
+
+    def embed(vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
+        names = [f"<concept-{row}>" for row in range(len(draws))]
+        prompts = [d.prompt.replace(NAME, name) for d, name in zip(draws, names, strict=True)]
+        features = encode(stack.text_encoder, stack.tokenizer, prompts, dict(zip(names, vectors, strict=True)))
+        return prior.sample(features, draw_noise([d.noise_seed for d in draws], steps, stack.width))
+
+    return embed
+
+
+def make_step(stack: HasPrior, settings: Settings, text_space: bool = False, embed: Embed | None = None) -> Step:
     """The step for a batch whose requests agree in `settings.together()`. text_space: see `in_text_space`. embed: what
     stands in place of text tower and prior, for models that have none (core/stack/diffusion.py).
     """
-    embed = embed or make_embed(backbone, settings, text_space)
+    embed = embed or make_embed(stack, settings, text_space)
     loss = make_loss(settings)
 
     def step(state: State) -> tuple[State, Tensor]:

@@ -45,6 +45,7 @@ def is_inside(request: Request, found: Mapping[str, float], negatives: Sequence[
     settings = request.chosen
     return (
         settings.clamp
+        and not request.constraints  # further kinds have no clamp
         and all(found[p.word or request.category] >= settings.max_cosine for p in request.positives)
         and all(found[word] <= settings.min_cosine for word in negatives)
         and all(found[f"avoid:{avoid.id}"] <= settings.avoid_floor for avoid in request.avoid)

@@ -62,8 +62,8 @@ class Describer:
         ConceptreeError: the stack lists no words.
         """
         known, listed = backbone.knows, backbone.vocabulary
-        styles = listed.get("categories", {}).get("style", ())
-        names = [*listed.get("words", ()), *listed.get("categories", {})]
+        styles = listed.categories.get("style", ())
+        names = [*listed.words, *listed.categories]
         self.words = [word for word in dict.fromkeys(names) if known(word) and word not in {"style", *styles}]
         if not self.words:
             raise ConceptreeError(f"the stack {backbone.version} lists no words to describe with: choose another")

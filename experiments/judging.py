@@ -42,7 +42,7 @@ class StackEyes:
     def __init__(self, backbone: Any) -> None:
         self.backbone = backbone
         self.version = str(backbone.version)
-        self.categories: Mapping[str, Sequence[str]] = backbone.vocabulary.get("categories", {})
+        self.categories: Mapping[str, Sequence[str]] = backbone.vocabulary.categories
 
     @torch.no_grad()
     def embed(self, images: Sequence[Any]) -> Tensor:

@@ -236,7 +236,7 @@ def open_judge(backbone: Backbone) -> Judge:
     from experiments.clip_judge import ClipJudge
 
     device = "cpu" if backbone.turns else backbone.device  # where models take turns on the device, it has none
-    return ClipJudge.load(where, backbone.vocabulary.get("categories", {}), device)
+    return ClipJudge.load(where, backbone.vocabulary.categories, device)
 
 
 def _made_by(about: Mapping[str, Any], seconds: float) -> str:

@@ -362,7 +362,7 @@ def _photo(backbone: Backbone, given: str | Path | Photograph, weight: float, cu
 
 
 def _distinct_words(backbone: Backbone, words: Sequence[str]) -> list[str]:
-    check_words(backbone, words, "word", backbone.vocabulary.get("words", ()))
+    check_words(backbone, words, "word", backbone.vocabulary.words)
     return list({" ".join(word.split()).lower(): " ".join(word.split()) for word in words}.values())
 
 

@@ -86,7 +86,7 @@ def plan_evolution(
     Raises:
         ConceptreeError: it cannot be done; the first reason.
     """
-    check_words(backbone, words, "word", backbone.vocabulary.get("words", ()))
+    check_words(backbone, words, "word", backbone.vocabulary.words)
     first = [run.entry(called).id for called in chosen]
     if first and numbers.get("select") != USER:
         raise EvolutionError(f"--parent {chosen[0]}: who selects is {numbers.get('select')}; add --select {USER}")

@@ -16,6 +16,7 @@ from core.concept import checked_word
 from core.errors import ConceptreeError, StackError
 from core.negatives import says_again
 from core.settings import Settings, SettingsError
+from core.stack import fingerprint
 from core.stack.backbone import EMOJI, Backbone
 from core.stack.wordbank import members
 from core.wording import did_you_mean
@@ -105,12 +106,11 @@ def check_made_on(run: Run, backbone: Backbone) -> None:
 
 
 def made_on_another(run: Run, backbone: Backbone) -> str:
-    """Which stack a run needs and which one this is; '' if they are the same."""
+    """One line that says which stack a run needs, or '' if it was made on this one."""
     made_on = run.about["stack"]
-    if backbone.fingerprint == made_on["fingerprint"]:
-        return ""
-    needs = f"the run {run.folder.name!r} needs the stack {made_on['version']} ({made_on['fingerprint']})"
-    return f"{needs}, and {backbone.where!r} is {backbone.version} ({backbone.fingerprint})"
+    return fingerprint.made_on_another(
+        f"the run {run.folder.name!r}", made_on["version"], made_on["fingerprint"], backbone
+    )
 
 
 def options_for(run: Run, backbone: Backbone) -> list[str]:
@@ -198,9 +198,9 @@ def _scaled(settings: Settings, steps: int) -> int:
 
 
 def _known(backbone: Backbone, word: str, instead: Sequence[str] = ()) -> str:
-    categories = sorted(backbone.vocabulary.get("categories", {}))
+    categories = sorted(backbone.vocabulary.categories)
     # A dict: some categories are names as well.
-    known = list(dict.fromkeys([*instead, *categories, *backbone.vocabulary.get("words", ())]))
+    known = list(dict.fromkeys([*instead, *categories, *backbone.vocabulary.words]))
     if near := did_you_mean(word, known):
         return near
     if instead:

@@ -30,6 +30,7 @@ from core.stack.hub import EMOJI
 from core.stack.loading import load_failure, part_of, quietly
 from core.stack.offload import Turns
 from core.stack.prior import CachedPrior, draw_noise
+from core.stack.protocols import MakesPrior, Prior, Vocabulary
 from core.wording import counted
 
 __all__ = ["EMOJI", "Backbone"]
@@ -51,7 +52,14 @@ class Backbone:
     does. `turns` tells which part is on the device, where they take turns.
     """
 
-    def __init__(self, stack: hub.Stack, device: torch.device, dtype: torch.dtype, offload: bool = False) -> None:
+    def __init__(
+        self,
+        stack: hub.Stack,
+        device: torch.device,
+        dtype: torch.dtype,
+        offload: bool = False,
+        make_prior: MakesPrior | None = None,
+    ) -> None:
         self.where = stack.where
         self.device = device
         self.dtype = dtype
@@ -60,7 +68,8 @@ class Backbone:
         self.beside = stack.beside
         self.prior_folder = stack.prior
         self.decoder_folder = stack.decoder
-        self._priors: dict[tuple[int, float], CachedPrior] = {}
+        self._make_prior = make_prior
+        self._priors: dict[tuple[int, float], Prior] = {}
         self.width = _check_widths(self.prior_folder)
         about = self._beside("stack.json") or {}
         self.version: str = about.get("version", stack.version)
@@ -77,6 +86,7 @@ class Backbone:
         revision: str | None = None,
         offload: bool = False,
         fetch: bool = True,
+        make_prior: MakesPrior | None = None,
     ) -> Backbone:
         """Open a stack by name (core/stack/hub.py): "emoji", "kandinsky-2.1", a folder with `prior/` and `decoder/`, a
         prior's folder or repository alone (it cannot draw), or PRIOR+DECODER.
@@ -84,13 +94,13 @@ class Backbone:
         device: by default ("auto") the first GPU if there is one. dtype: of the frozen parts, by default float32
         whatever the files hold; a concept's vectors, norms and losses are in float32 at least. revision: of
         repositories. offload: a part is on the device only while it is used. fetch: whether what is in no cache is
-        downloaded.
+        downloaded. make_prior: another prior in place of the stack's own, see `MakesPrior`.
 
         Raises:
             StackError: a part is missing or wrong, in one line.
         """
         at, precision = device_named(device), precision_named(dtype)
-        return cls(hub.find_stack(where, revision, fetch), at, precision, offload)
+        return cls(hub.find_stack(where, revision, fetch), at, precision, offload, make_prior)
 
     def __repr__(self) -> str:
         return f"Backbone({self.where!r}, version={self.version!r}, width={self.width}, device={str(self.device)!r})"
@@ -122,14 +132,15 @@ class Backbone:
         return hub.BLIP2 if hub.is_id(self.where.split("+")[0]) else ""
 
     @cached_property
-    def vocabulary(self) -> dict[str, Any]:
-        """Words and categories (vocabulary.json): the stack's own or, for one that lists none and knows any word, those
-        of the embedded one, which are plain English.
+    def vocabulary(self) -> Vocabulary:
+        """Its words and categories (vocabulary.json); without that file, the plain English ones of the embedded stack
+        if its tokenizer knows any word, else none.
         """
-        if (own := self._beside("vocabulary.json")) is not None:
-            return own
-        subwords = (self.prior_folder / "tokenizer" / "merges.txt").is_file() or self._has_merges()
-        return hub.read_json(EMOJI / "vocabulary.json") if subwords and (EMOJI / "vocabulary.json").is_file() else {}
+        own, english = self._beside("vocabulary.json"), EMOJI / "vocabulary.json"
+        if own is None and english.is_file():
+            subwords = (self.prior_folder / "tokenizer" / "merges.txt").is_file() or self._has_merges()
+            own = hub.read_json(english) if subwords else None
+        return Vocabulary.from_dict(own or {})
 
     def _has_merges(self) -> bool:
         file = self.prior_folder / "tokenizer" / "tokenizer.json"
@@ -266,12 +277,15 @@ class Backbone:
                 f"expected image embeddings of shape [n, width] with width {self.width}, got {list(image_embeds.shape)}"
             )
 
-    def cached_prior(self, steps: int, guidance_scale: float) -> CachedPrior:
+    def cached_prior(self, steps: int, guidance_scale: float) -> Prior:
         """The prior's sampler for that many steps and that guidance, with its constants, kept for the next call."""
         key = (steps, float(guidance_scale))
         if key not in self._priors:
-            empty = self._features([""], None)
-            self._priors[key] = CachedPrior(self.prior, self.scheduler, steps, guidance_scale, empty)
+            if self._make_prior is None:
+                empty = self._features([""], None)
+                self._priors[key] = CachedPrior(self.prior, self.scheduler, steps, guidance_scale, empty)
+            else:
+                self._priors[key] = self._make_prior(self, steps, guidance_scale)
         return self._priors[key]
 
     def word_vector(self, word: str) -> Tensor:
@@ -288,7 +302,9 @@ class Backbone:
 
         Where the folder lies and which library version wrote it play no part.
         """
-        return content_hash({part: self.prior_folder / part for part in _LEARNING_PARTS})
+        make = self._make_prior
+        other = f"prior {make.__module__}.{make.__qualname__}" if make is not None else ""
+        return content_hash({part: self.prior_folder / part for part in _LEARNING_PARTS}, other)
 
     @cached_property
     def drawing_fingerprint(self) -> str:

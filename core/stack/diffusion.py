@@ -44,6 +44,7 @@ from core.settings import Settings
 from core.stack import hub, text
 from core.stack.fingerprint import content_hash
 from core.stack.loading import load_failure, quietly
+from core.stack.protocols import Vocabulary
 from core.step import NAME, Draw, Step, make_step
 from core.streams import stream_seed
 from core.wording import counted
@@ -65,7 +66,9 @@ class StableDiffusion:
     """
 
     calibration = None
-    vocabulary: Mapping[str, Any] = {}
+    vocabulary = Vocabulary()
+    draws = offloads = False  # pictures come from prompts, not from image embeddings
+    question_answerer = ""
 
     def __init__(self, where: str, folder: Path, pipeline: Any, clip: Any) -> None:
         self.where = where

@@ -1,4 +1,4 @@
-"""What tells one model from another, or one stack: a hash of its files, wherever they lie and whatever wrote them."""
+"""Fingerprints: hashes of a model's files that do not depend on their place or on the library that wrote them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,35 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import StackError
+from core.stack.protocols import Learns
 
 _VERSIONS = ("_diffusers_version", "_name_or_path", "transformers_version")
 _UNREAD = ("*.bin", "*.msgpack", "*.h5", "*.fp16.*", "*.non_ema.*", "*.bin.index.json")
 
 
+def made_on_another(what: str, version: str, fingerprint: str, stack: Learns) -> str:
+    """One line that says which stack `what` needs, or "" if it was made on this one.
+
+    Vectors and embeddings mean nothing on another stack, even one of the same width. An empty fingerprint is unknown
+    and passes.
+    """
+    if fingerprint in ("", stack.fingerprint):
+        return ""
+    needed = f"{version} ({fingerprint})" if version else f"with the fingerprint {fingerprint}"
+    return f"{what} needs the stack {needed}, but {stack.where!r} is {stack.version} ({stack.fingerprint})"
+
+
+def check_made_on(what: str, version: str, fingerprint: str, stack: Learns) -> None:
+    """Raise StackError if `what` was made on another stack."""
+    if text := made_on_another(what, version, fingerprint, stack):
+        raise StackError(f"{text}: load the stack it was made on")
+
+
 def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
-    """Twelve hex digits that tell what lies in folders, which are parts by name: their files by name and content, JSON
-    without versions; not where they lie.
+    """Twelve hex digits of the folders of parts, by name: the names and contents of their files, JSON without versions.
 
     Raises:
-        StackError: a folder is missing, or a JSON file is none.
+        StackError: a folder is missing, or a file .json holds no JSON.
     """
     digest = hashlib.sha256(also.encode())
     for part, folder in folders.items():
@@ -29,7 +47,7 @@ def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
             raise StackError(f"a folder of the model is missing: {folder}")
         for file in sorted(folder.iterdir()):
             if any(fnmatch(file.name, pattern) for pattern in _UNREAD):
-                continue  # the same weights in another form, which some copies of a stack have and others do not
+                continue  # the same weights in another form, which only some copies of a stack have
             digest.update(f"{part}/{file.name}\n".encode())
             if file.suffix == ".json":
                 digest.update(_without_versions(file).encode())
@@ -39,7 +57,7 @@ def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
 
 
 def _sha256(file: Path) -> bytes:
-    """Of a file's content. The hub's cache names large files by it, so that gigabytes need not be read again."""
+    """SHA-256 of a file. The hub's cache uses it as the name of large files, so gigabytes are not read again."""
     blob = file.resolve()
     if blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name):
         return bytes.fromhex(blob.name)

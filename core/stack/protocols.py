@@ -6,7 +6,7 @@ imports torch, so that code that only reads runs can name these types.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
     from torch import Tensor
+    from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerBase
+
+    from core.stack.text import TextFeatures
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,43 @@ class Learns(Protocol):
         guidance_scale: float = ...,
     ) -> Tensor:
         """`[n, width]` image embeddings for prompts, one seed each; `vectors[name]` stands where the name does."""
+
+
+class Prior(Protocol):
+    """Samples image embeddings from text features; `core.stack.prior.CachedPrior` is the stack's own."""
+
+    def sample(self, features: TextFeatures, noise: Tensor, /) -> Tensor:
+        """Image embeddings `[n, width]`, differentiable in `features`; noise `[steps, n, width]` is given."""
+
+
+class HasPrior(Learns, Protocol):
+    """A stack whose text tower and prior run step by step, as `core.step.make_embed` needs them."""
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase: ...
+
+    @property
+    def text_encoder(self) -> CLIPTextModelWithProjection: ...
+
+    def cached_prior(self, steps: int, guidance_scale: float, /) -> Prior:
+        """The prior's sampler for that many steps and that guidance."""
+
+
+MakesPrior = Callable[[HasPrior, int, float], Prior]
+"""(stack, steps, guidance_scale) -> another prior in place of the stack's own, by one function:
+
+    class Identity:
+        def sample(self, features, noise):
+            return features.embeds  # as if the text embedding were the image embedding
+
+    def identity(stack, steps, guidance_scale):
+        return Identity()
+
+    stack = Backbone.load("emoji", make_prior=identity)
+
+Learning, measuring and drawing then use it. The function's module and name are part of the stack's fingerprint: rename
+it if its results change.
+"""
 
 
 class Draws(Learns, Protocol):

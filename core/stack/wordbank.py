@@ -7,13 +7,13 @@ shapes are fixed, so the numbers are the same, to the last bit, in every run tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from core.constraints import normalise
 from core.prompts import PANEL, TEMPLATES, fill
+from core.stack.protocols import Learns
 
 EncodeText = Callable[[list[str]], Tensor]
 
@@ -51,17 +51,11 @@ class WordBank:
         return self._known[key]
 
 
-def lists(backbone: Any, category: str, kind: str = "object") -> bool:
-    """Whether the stack's vocabulary says which words belong to a category."""
-    categories = backbone.vocabulary.get("categories", {})
-    return bool(categories.get(category.lower()) or (kind == "style" and categories.get("style")))
+def lists(stack: Learns, category: str, kind: str = "object") -> bool:
+    """`Vocabulary.lists` of the stack."""
+    return stack.vocabulary.lists(category, kind)
 
 
-def members(backbone: Any, category: str, kind: str = "object") -> tuple[str, ...]:
-    """The words of the stack's vocabulary that belong to a category; where it does not list that, all of its words.
-
-    Styles are the members of whatever a style is called ("painting", "art"), listed as "style".
-    """
-    categories = backbone.vocabulary.get("categories", {})
-    words = categories.get(category.lower()) or (categories.get("style") if kind == "style" else None)
-    return tuple(words or backbone.vocabulary.get("words", ()))
+def members(stack: Learns, category: str, kind: str = "object") -> tuple[str, ...]:
+    """`Vocabulary.members` of the stack."""
+    return stack.vocabulary.members(category, kind)

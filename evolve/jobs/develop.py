@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.concept import Concept, Request, RequestError
-from core.errors import StackError
 from core.optimizer import DEFAULT, ConceptLab, Learner, Report
 from core.options import Options
+from core.stack import fingerprint
 from evolve.store.run import Run
 
 OnReport = Callable[[Report], None]
@@ -104,11 +104,7 @@ def by_id(requests: Sequence[Request], learner: Learner, options: Options = DEFA
 def check_made_on(run: Run, stack: Any) -> None:
     """Raise a StackError if the run was made on another stack."""
     made_on = run.about["stack"]
-    if made_on["fingerprint"] != stack.fingerprint:
-        raise StackError(
-            f"the run {run.folder.name!r} needs the stack {made_on['version']} ({made_on['fingerprint']}),"
-            f" and {stack.where!r} is {stack.version} ({stack.fingerprint})"
-        )
+    fingerprint.check_made_on(f"the run {run.folder.name!r}", made_on["version"], made_on["fingerprint"], stack)
 
 
 def _store(run: Run, finished: Mapping[str, Concept], stack: Any) -> dict[str, Concept]:
@@ -117,5 +113,5 @@ def _store(run: Run, finished: Mapping[str, Concept], stack: Any) -> dict[str, C
         known = {each.id for each in run.entries()}
         new = [concept for concept in finished.values() if concept.id not in known]
         if new:
-            run.add(new, stack.vocabulary.get("words", ()))
+            run.add(new, stack.vocabulary.words)
     return {id_: run.find(each.id).concept if each.id in known else each for id_, each in finished.items()}

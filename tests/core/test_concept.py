@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -245,3 +246,32 @@ def test_settings_survive_a_dictionary():
     assert Settings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
     with pytest.raises(SettingsError, match="unknown setting 'speed'"):
         Settings.from_dict({"speed": 1})
+
+
+def test_a_concept_survives_a_file(tmp_path):
+    request, negatives = replace(FULL, settings=Settings()), (Negative("cat", 0, "user"),)
+    history = (Measurement(0, "pet", 0.5),)
+    given = Concept("id", request, [[1, 2]], [1, 2], negatives, history, scores={"b": 0.1}, fingerprint="f", steps=7)
+    path = given.save(str(tmp_path / "moku.safetensors"))
+    assert Concept.load(path) == given == Concept.load(str(path))
+    with pytest.raises(RequestError, match=r"choose a name that ends with \.safetensors"):
+        given.save(tmp_path / "moku.pt")
+    with pytest.raises(RequestError, match="cannot be read"):
+        Concept.load(tmp_path / "nothing.safetensors")
+    for content in (b"", path.read_bytes()[:-4], save_file_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(RequestError, match=r"is damaged, or not a file of Concept\.save"):
+            Concept.load(path)
+
+
+def save_file_bytes() -> bytes:
+    return safetensors.numpy.save({"vectors": np.ones((1, 4), np.float32)})
+
+
+def test_further_constraints_have_one_order_and_leave_other_ids_alone():
+    given = Request("pet", constraints={"soft": ["fur", "down"], "bright": ("sun",)})
+    assert given.constraints == (("bright", ("sun",)), ("soft", ("fur", "down")))
+    assert Request.from_json(given.to_json()) == given == replace(given)
+    assert given.words == ("pet", "sun", "fur", "down") and "constraints" not in Request("pet").to_json()
+    with pytest.raises(RequestError, match=r"constraints\['soft'\] = 'fur': expected a list"):
+        Request("pet", constraints={"soft": "fur"})

@@ -66,15 +66,15 @@ def test_nearest_words_are_members_nearest_first(backbone):
     imagined = torch.cat([imagine_word(backbone, "object", word) for word in ("cat", "pear")])
     found = nearest_words(imagined, bank, backbone, "object", "fruit", 3)
     assert len(found) == 2 and all(len(each) == 3 for each in found)
-    assert {word for word, _ in found[0]} <= set(backbone.vocabulary["categories"]["fruit"])
+    assert {word for word, _ in found[0]} <= set(backbone.vocabulary.categories["fruit"])
     assert [value for _, value in found[0]] == sorted((value for _, value in found[0]), reverse=True)
 
 
 def test_members_of_categories_and_styles(backbone):
-    categories = backbone.vocabulary["categories"]
+    categories = backbone.vocabulary.categories
     assert members(backbone, "Pet") == tuple(categories["pet"])
     assert members(backbone, "art", "style") == tuple(categories["style"])
-    assert members(backbone, "spaceship") == tuple(backbone.vocabulary["words"])
+    assert members(backbone, "spaceship") == tuple(backbone.vocabulary.words)
 
 
 FOUND = {"pet": 0.6, "cat": 0.2, "dog": 0.4, "avoid:a": 0.7, "parent:p": 0.9, "parent:q": 0.5}

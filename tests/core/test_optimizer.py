@@ -105,14 +105,14 @@ def test_questions_about_different_categories_are_asked_apart(backbone):
 def test_without_a_namer_the_nearest_word_of_the_category_is_the_negative(backbone):
     (concept,), events = learn(backbone, PET)
     assert len(concept.negatives) == 3 and all(n.by == "vocabulary" for n in concept.negatives)
-    assert all(n.word in backbone.vocabulary["categories"]["pet"] for n in concept.negatives)
+    assert all(n.word in backbone.vocabulary.categories["pet"] for n in concept.negatives)
     assert concept.negatives[0].word == events[0].answers[0][0]
 
 
 def test_a_word_that_does_not_push_is_replaced(backbone):
     """With a floor between the similarities of two words, one is below it and the vocabulary's nearest above."""
     no_steps = replace(QUICK, steps=0)
-    every = Request("pet", negatives=tuple(backbone.vocabulary["categories"]["pet"]))
+    every = Request("pet", negatives=tuple(backbone.vocabulary.categories["pet"]))
     _, (event,) = learn(backbone, every, settings=no_steps)
     start = {name: value for name, value in event.similarities.items() if name != "pet"}
     far, near = min(start, key=start.get), max(start, key=start.get)

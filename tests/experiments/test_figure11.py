@@ -165,7 +165,7 @@ def test_the_pairs_are_five_times_three_that_stack_and_judge_know():
         words = [word for pair in pairs for word in pair]
         assert len(pairs) == 3 and len(set(words)) == 6
         assert set(words) <= set(judge.categories[category]) and set(words) <= set(
-            stack.vocabulary["categories"][category]
+            stack.vocabulary.categories[category]
         )
     bench = Bench(stack, judge, None, print)
     assert len(cases(Protocol(), bench)) == 25

@@ -470,7 +470,7 @@ def test_a_run_of_another_stack_names_the_command_for_a_new_run_which_works(file
     Run.create(tmp_path / "others", "pet", STACK)
     where = ("--category", "pet", "--runs", tmp_path, "--model", stack_folder)
     said = one_line("import", file, "--run", "others", *where)
-    assert "the run 'others' needs the stack tiny-1 (f), and" in said
+    assert "the run 'others' needs the stack tiny-1 (f), but" in said
     shown = good(*command_in(said)[1:])
     assert "Next:" in shown and len(Run.open(tmp_path / "others-2").entries()) == 1
 

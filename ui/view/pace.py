@@ -68,7 +68,7 @@ def _weights(folder: Path) -> int:
 
 @st.cache_resource(max_entries=4, show_spinner="Measuring how fast this machine is …")
 def _measured(fingerprint: str, asked: str | None, _backbone: Backbone, _namer: Namer | None) -> Pace | None:
-    words = _backbone.vocabulary.get("words", ())
+    words = _backbone.vocabulary.words
     if not words:
         return None
     lab, options = ConceptLab(_backbone), Options(namer=_namer)

@@ -72,7 +72,7 @@ def test_the_question_answerer_answers_by_kind_of_question(emoji):
     pets = ["cat", "dog", "fish", "turtle", "parrot"]
     pictures = emoji.draw(emoji.imagine([f"a photo of a {pet}" for pet in pets], seeds=range(5)), seeds=range(5))
     named = namer(pictures, "What kind of pet is in this photo?")
-    members = set(emoji.vocabulary["categories"]["pet"])
+    members = set(emoji.vocabulary.categories["pet"])
     assert all(word in members for answers in named for word, _ in answers[:1])
     assert sum(answers[0][0] == pet for answers, pet in zip(named, pets, strict=True)) >= 3
     colours = ["red", "blue", "green", "black", "yellow"]

@@ -204,8 +204,8 @@ def test_a_stack_that_knows_any_word_has_plain_english_as_its_vocabulary(paper_f
     folder = shutil.copytree(paper_folder, tmp_path / "stack")
     (folder / "vocabulary.json").unlink()
     backbone = Backbone.load(folder, device="cpu")
-    assert "dog" in backbone.vocabulary["words"] and "pet" in backbone.vocabulary["categories"]
-    assert backbone.knows("кот") and Backbone.load(paper_folder).vocabulary["words"] == MEMBERS
+    assert "dog" in backbone.vocabulary.words and "pet" in backbone.vocabulary.categories
+    assert backbone.knows("кот") and Backbone.load(paper_folder).vocabulary.words == tuple(MEMBERS)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
@@ -406,7 +406,7 @@ def test_images_are_encoded_as_the_pipeline_does(stack_folder, backbone):
 
 def test_a_stack_tells_what_lies_beside_its_weights(backbone, stack_folder):
     assert (backbone.where, backbone.version, backbone.width) == (str(stack_folder), "tiny-1", 16)
-    assert backbone.vocabulary["words"] == MEMBERS and backbone.calibration is None
+    assert backbone.vocabulary.words == tuple(MEMBERS) and backbone.calibration is None
     assert backbone.knows("a red dog") and not backbone.knows("axolotl")
     assert backbone.word_vector("red dog").shape == (16,)
 

@@ -20,6 +20,7 @@ from core.errors import StackError
 from core.namers import canned_namer
 from core.options import Options
 from core.review import Decision
+from core.stack import Vocabulary
 from evolve import Run, develop, founders, likeness, mate, mutate, populate
 from evolve.operators import parent_images
 from evolve.population import start_apart, starts
@@ -301,7 +302,7 @@ def test_mutate_goes_on_from_the_parent_and_away_from_it(backbone, parents, run)
 
 
 def test_founders_start_between_two_members_of_their_category(backbone):
-    pets = backbone.vocabulary["categories"]["pet"]
+    pets = backbone.vocabulary.categories["pet"]
     sides = starts(backbone, "pet", seed=3)
     assert sides == starts(backbone, "pet", seed=3) and sides != starts(backbone, "pet", seed=4)
     pairs = [frozenset(side.split()) for side in sides]
@@ -317,17 +318,18 @@ def test_founders_start_between_two_members_of_their_category(backbone):
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
 def test_no_two_starts_are_alike_however_few_members_there_are(count):
-    listed = SimpleNamespace(vocabulary={"categories": {"pet": ["cat", "dog", "parrot", "turtle", "rabbit"][:count]}})
+    pets = ["cat", "dog", "parrot", "turtle", "rabbit"][:count]
+    listed = SimpleNamespace(vocabulary=Vocabulary.from_dict({"categories": {"pet": pets}}))
     sides = starts(listed, "pet")
     assert len({frozenset(side.split()) for side in sides}) == len(sides) == (1 if count == 2 else count)
 
 
 def test_without_a_list_of_members_founders_start_between_the_category_and_a_word():
-    unlisted = SimpleNamespace(vocabulary={"words": ["cat", "dog"], "categories": {"bird": ["parrot"]}})
+    unlisted = SimpleNamespace(vocabulary=Vocabulary(("cat", "dog"), {"bird": ("parrot",)}))
     assert sorted(starts(unlisted, "dragon")) == ["dragon cat", "dragon dog"]
     assert starts(unlisted, "bird") == ["bird parrot"]
     assert not start_apart(unlisted, "dragon") and not start_apart(unlisted, "bird")
-    assert starts(SimpleNamespace(vocabulary={}), "pet") == []
+    assert starts(SimpleNamespace(vocabulary=Vocabulary()), "pet") == []
 
 
 def test_a_founder_does_not_depend_on_those_beside_it(backbone64):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from core import Settings
+from core import Settings, Vocabulary
 from evolve.jobs.evolution import Evolution, Generation, choose, write_down
 from evolve.jobs.job import job_named, jobs, new_job
 from tests.pages import page, text
@@ -29,8 +29,8 @@ def begun(monkeypatch) -> list[list[str]]:
 @pytest.fixture
 def stack(monkeypatch):
     """A stack that knows all words: the family's own cannot be loaded."""
-    settings = {"calibration": {}, "vocabulary": {}, "version": "tiny-1", "draws": False, "knows": lambda _: True}
-    settings["dtype"] = "torch.float32"
+    settings = {"calibration": {}, "vocabulary": Vocabulary(), "version": "tiny-1", "draws": False}
+    settings |= {"knows": lambda _: True, "dtype": "torch.float32"}
     monkeypatch.setattr("ui.view.model.backbone", lambda run: SimpleNamespace(**settings))
 
 

@@ -272,7 +272,7 @@ def _vocabulary(stack: str, _backbone: Backbone) -> list[str]:
     words = _backbone.vocabulary
     looks = filter(_backbone.knows, LOOKS)
     return list(
-        dict.fromkeys([*looks, *sorted({*words.get("words", ()), *words.get("categories", {})}, key=str.lower)])
+        dict.fromkeys([*looks, *sorted({*words.words, *words.categories}, key=str.lower)])
     )
 
 

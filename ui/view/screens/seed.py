@@ -119,7 +119,7 @@ def _asked() -> dict[str, Any]:
 
 
 def _categories(backbone: Backbone | None, kind: str) -> list[str]:
-    known = backbone.vocabulary.get("categories", {}) if backbone else {}
+    known = backbone.vocabulary.categories if backbone else {}
     if kind == "style":
         return [word for word in STYLES if backbone is None or backbone.knows(word)] or list(STYLES)
     return sorted(word for word in known if word != "style")
