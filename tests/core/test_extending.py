@@ -24,7 +24,7 @@ def pull(similarities, mask):
 def test_a_registered_constraint_learns_like_the_built_in_one_that_it_copies(backbone64):
     further = replace(PETS, constraints={"pull": ["cat"]})
     built_in = replace(PETS, positives=(Positive("pet"), Positive("cat")))
-    lab = ConceptLab(backbone64, draw=False)
+    lab = ConceptLab(backbone64)
     (one,), (other,), (plain,) = (lab.run([each]) for each in (further, built_in, PETS))
     assert abs(one.vectors - other.vectors).max() < 1e-6 < abs(one.vectors - plain.vectors).max()
     assert one.id not in (other.id, plain.id)
@@ -36,7 +36,7 @@ def test_a_registered_constraint_learns_like_the_built_in_one_that_it_copies(bac
 
 def test_a_constraint_that_nothing_registered_is_one_line(backbone):
     with pytest.raises(ConstraintError, match=r"unknown constraint 'push': import the module .* registered: .*pull"):
-        ConceptLab(backbone, draw=False).run([replace(PETS, constraints={"push": ["cat"]})])
+        ConceptLab(backbone).run([replace(PETS, constraints={"push": ["cat"]})])
     with pytest.raises(ConstraintError, match="'pull' is registered already: choose another name"):
         constraint("pull")(mean_similarity)
     assert constraint("pull")(pull) is penalty_of("pull")

@@ -251,7 +251,7 @@ def test_what_was_learned_on_another_stack_is_refused_everywhere(backbone, elsew
         develop([Request("pet", settings=QUICK)], elsewhere, run)
     for request in (mutate(parents[0], 1), mate([(parents[0], 1)], backbone, 1, drawn=False, images=1, keep=1)):
         learned_on = (
-            rf"the stack with the fingerprint {backbone.fingerprint}, and .* is tiny-2 \({elsewhere.fingerprint}"
+            rf"the stack with the fingerprint {backbone.fingerprint}, but .* is tiny-2 \({elsewhere.fingerprint}"
         )
         with pytest.raises(StackError, match=learned_on):
             develop([replace(request, settings=QUICK)], elsewhere)
