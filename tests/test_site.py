@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,15 @@ def test_a_notebook_is_a_page_with_its_code_and_its_outputs():
         "# Title\ntext\n\n````python\n1 + 1\n````\n\n````text\none\ntwo\n````\n\n"
         '<img alt="output of the code above" src="data:image/png;base64,QUJD">\n\n````text\n2\n````\n'
     )
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs", reason="make docs installs mkdocs")
+    asked = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(
+        asked, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    )
+    assert built.returncode == 0, built.stderr
+    assert "ConceptLab" in (tmp_path / "api-core.html").read_text(encoding="utf-8")
+    outside = r'<(?:script|link|img)[^>]*(?:src|href)="?(https?://[^" >]*)'
+    assert not {url for page in tmp_path.rglob("*.html") for url in re.findall(outside, page.read_text("utf-8"))}
