@@ -10,7 +10,7 @@ embeddings over the panel (`Concept.image_embed`):
     consistent   mean over s and over pairs of templates y ≠ y' of ⟨P_s(E_y(v)), P_s(E_y'(v))⟩; from −1 to 1
 
 The known members are the stack's own words. For a stack without a vocabulary they are the concept's negatives; if there
-are none either, differs equals belongs. People's ratings are one more objective, see `evolve.selection.members`.
+are none either, differs equals belongs. People's ratings are one more objective, see `evolve.members.members`.
 
 `register` adds an objective. `evaluate` measures all of them, which takes the stack. `of_run` reads what a run has
 stored: everything but novelty, which changes with each new concept and is computed from the stored embeddings.
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # reading a run needs no torch
     from evolve.store.rows import Entry
     from evolve.store.run import Run
 
+RATINGS = "rated"  # the objective that people's ratings are, see `evolve.members.members`
 NEIGHBOURS = 5
 _AT_ONCE = 1024  # rows of distances in memory
 
@@ -107,7 +108,7 @@ def register(name: str, objective: Objective) -> None:
     Raises:
         ConceptreeError: the name is in use.
     """
-    if name in OBJECTIVES or name == "rated":
+    if name in OBJECTIVES or name == RATINGS:
         raise ConceptreeError(f"the objective {name!r} is registered already: choose another name")
     OBJECTIVES[name] = objective
 

@@ -14,23 +14,18 @@ DEAP draws from Python's global generator: call these functions inside `toolbox.
 
 from __future__ import annotations
 
-import copy
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from deap import base, tools
-
-from core.concept import Concept, Request
 from core.errors import ConceptreeError
-from evolve.fitness import OBJECTIVES
 
-RATINGS = "rated"  # the objective that people's ratings are
-UNRATED = 3.0  # the middle of 1 to 5: neither good nor bad
+if TYPE_CHECKING:  # plans check names of methods, and pages that read them need no DEAP
+    from evolve.members import Member
+
 TOURNAMENT = 3
 QUARTER = 0.25
 
@@ -39,62 +34,7 @@ class SelectionError(ConceptreeError):
     """A selection that does not exist."""
 
 
-class Fitness(base.Fitness):
-    """DEAP's fitness: any number of objectives, each maximised. In the order of `OBJECTIVES`, then ratings if any."""
-
-    weights: tuple[float, ...] = ()
-
-    def __init__(self, values: Sequence[float] = ()) -> None:
-        super().__init__()
-        if len(values):
-            self.values = values
-
-    def setValues(self, values: Sequence[float]) -> None:  # DEAP's name
-        self.weights = (1.0,) * len(values)
-        super().setValues(values)
-
-    values = property(base.Fitness.getValues, setValues, base.Fitness.delValues)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Fitness:
-        return Fitness(self.wvalues)
-
-
-@dataclass(eq=False)
-class Member:
-    """An individual for DEAP: a concept, or a request that is not learned yet. Equal if the concept's id is equal.
-
-    overall: mean rank among the members that it was measured with, from 0 up to 1. request, concept: as far as they are
-    known; both are immutable, so that copies share them.
-    """
-
-    id: str
-    fitness: Fitness
-    overall: float = 0.0
-    request: Request | None = None
-    concept: Concept | None = None
-
-    @property
-    def values(self) -> dict[str, float]:
-        """Fitness by objective; with `rated` if a member of the population is rated."""
-        return dict(zip((*OBJECTIVES, RATINGS), self.fitness.values, strict=False))
-
-    @property
-    def novelty(self) -> float:
-        return self.values["novel"]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Member) and self.id == other.id
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Member:
-        twin = copy.copy(self)
-        twin.fitness = copy.deepcopy(self.fitness)
-        return twin
-
-
-Select = Callable[[Sequence[Member], int], list[Member]]  # DEAP's signature: (individuals, k)
+Select = Callable[[Sequence["Member"], int], list["Member"]]  # DEAP's signature: (individuals, k)
 
 
 @dataclass(frozen=True)
@@ -103,39 +43,6 @@ class Method:
 
     survivors: Select
     parents: Select
-
-
-def members(values: Mapping[str, Mapping[str, float]], ratings: Mapping[str, int | None]) -> list[Member]:
-    """Members by id.
-
-    values: one for each of `OBJECTIVES`. ratings: 1 to 5, or None. If any member is rated, ratings are one more
-    objective, in which unrated members count as `UNRATED`.
-    """
-    rated = any(ratings.get(id_) for id_ in values)
-    found = []
-    for id_, own in values.items():
-        asked = (float(ratings.get(id_) or UNRATED),) if rated else ()
-        found.append(Member(id_, Fitness((*(own[name] for name in OBJECTIVES), *asked))))
-    return ranked(found)
-
-
-def ranked(population: Sequence[Member]) -> list[Member]:
-    """The members with their `overall` rank in this population."""
-    for member, rank in zip(population, mean_ranks([each.fitness.values for each in population]), strict=True):
-        member.overall = rank
-    return list(population)
-
-
-def mean_ranks(values: Sequence[Sequence[float]]) -> list[float]:
-    """For each row of [n, objectives] the share of the other rows that it beats, as a mean over the objectives.
-
-    A tie counts half. Ranks, because a sum of values would follow the objective with the widest scale.
-    """
-    table = np.asarray(values, dtype=np.float64)
-    if len(table) < 2:
-        return [0.5] * len(table)
-    better = (table[:, None] > table[None]).sum(1) + 0.5 * ((table[:, None] == table[None]).sum(1) - 1)
-    return (better / (len(table) - 1)).mean(1).tolist()
 
 
 def parents(method: str, population: Sequence[Member], families: int, size: int) -> list[list[Member]]:
@@ -175,13 +82,6 @@ def surviving(select: Select, candidates: Sequence[Member], count: int, kept: Se
     return stay
 
 
-def front(candidates: Sequence[Member]) -> list[Member]:
-    """Pareto front: members that no other member dominates."""
-    best = tools.ParetoFront()
-    best.update(candidates)
-    return [each for each in candidates if each in best.items]  # it keeps copies
-
-
 def method_of(name: str) -> Method:
     """A registered method, or a selection of `deap.tools` by its name.
 
@@ -190,12 +90,20 @@ def method_of(name: str) -> Method:
     """
     if not is_known(name):
         raise SelectionError(f"select = {name!r}: choose {', '.join(METHODS)} or a selection of deap.tools")
-    return METHODS[name] if name in METHODS else method_with(_NEEDING.get(name) or getattr(tools, name))
+    if name in METHODS:
+        return METHODS[name]
+    from deap import tools
+
+    return method_with(_NEEDING.get(name) or getattr(tools, name))
 
 
 def is_known(name: str) -> bool:
     """Whether `method_of` finds it."""
-    return name in METHODS or (name.startswith("sel") and hasattr(tools, name))
+    if name in METHODS or not name.startswith("sel"):
+        return name in METHODS
+    from deap import tools
+
+    return hasattr(tools, name)
 
 
 def method_with(select: Select, parents: Select | None = None) -> Method:
@@ -225,7 +133,15 @@ def better_half(select: Select, population: Sequence[Member], count: int) -> lis
     return random.sample(found, len(found))
 
 
+def _best_fronts(candidates: Sequence[Member], count: int) -> list[Member]:
+    from deap import tools
+
+    return tools.selNSGA2(candidates, count)
+
+
 def _by_rank_and_crowding(population: Sequence[Member], count: int) -> list[Member]:
+    from deap import tools
+
     population = list(population)
     tools.selNSGA2(population, len(population))  # sets each member's crowding distance within its front
     fours = len(population) - len(population) % 4
@@ -233,10 +149,14 @@ def _by_rank_and_crowding(population: Sequence[Member], count: int) -> list[Memb
 
 
 def _tournaments(population: Sequence[Member], count: int, by: str) -> list[Member]:
+    from deap import tools
+
     return tools.selTournament(population, count, TOURNAMENT, fit_attr=by)
 
 
 def _best(candidates: Sequence[Member], count: int, by: str) -> list[Member]:
+    from deap import tools
+
     return tools.selBest(candidates, count, fit_attr=by)
 
 
@@ -252,6 +172,8 @@ def _novel_parents(population: Sequence[Member]) -> list[Member]:
 
 def _by_reference_points(candidates: Sequence[Member], count: int) -> list[Member]:
     """NSGA-III with points evenly spread over the objectives; p = 4 as in Deb and Jain 2014 for many objectives."""
+    from deap import tools
+
     return tools.selNSGA3(candidates, count, tools.uniform_reference_points(len(candidates[0].fitness.values), p=4))
 
 
@@ -261,7 +183,7 @@ _NEEDING: dict[str, Select] = {  # selections of DEAP that need more than (indiv
 }
 
 METHODS: dict[str, Method] = {
-    "nsga2": Method(tools.selNSGA2, _by_rank_and_crowding),
+    "nsga2": Method(_best_fronts, _by_rank_and_crowding),
     "tournament": Method(partial(_best, by="overall"), partial(_tournaments, by="overall")),
     "novelty": Method(
         lambda candidates, count: _best(_belonging(candidates, count), count, by="novelty"),

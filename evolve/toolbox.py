@@ -34,18 +34,9 @@ from core.streams import stream_seed
 from evolve.fitness import OBJECTIVES, evaluate, novelties, stored
 from evolve.jobs.develop import develop, learner_of
 from evolve.jobs.portraits import portraits
+from evolve.members import Fitness, Member, ranked
 from evolve.operators import LEAST_SHARE, mate, mutate, one_of, parent_images
-from evolve.selection import (
-    Fitness,
-    Member,
-    Select,
-    better_half,
-    grouped,
-    method_of,
-    method_with,
-    ranked,
-    surviving,
-)
+from evolve.selection import Select, better_half, grouped, method_of, method_with, surviving
 from evolve.store.run import Run
 
 CONCENTRATION = 2.0  # of the Dirichlet distribution that weights are drawn from: a parent rarely counts alone

@@ -31,8 +31,9 @@ from evolve.fitness import OBJECTIVES, measured, novelties
 from evolve.jobs.develop import learner_of
 from evolve.jobs.evolution import Evolution, evolve, generations
 from evolve.jobs.learning import learned
+from evolve.members import mean_ranks, members
 from evolve.population import founder_seed, starts
-from evolve.selection import METHODS, mean_ranks, members, survivors
+from evolve.selection import METHODS, survivors
 from evolve.store.run import Run
 from evolve.toolbox import seeded
 from experiments.conduct import Bench, ByCases, SeededCase

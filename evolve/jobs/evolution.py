@@ -34,11 +34,12 @@ from core.optimizer import DEFAULT, Learner, Report
 from core.options import Options
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.fitness import OBJECTIVES, of_run
+from evolve.fitness import OBJECTIVES, RATINGS, of_run
 from evolve.jobs.develop import Stored, by_id, learner_of
 from evolve.jobs.job import Job
 from evolve.jobs.learning import learning
-from evolve.selection import METHODS, RATINGS, Member, front, is_known, members
+from evolve.members import Member, front, members
+from evolve.selection import METHODS, is_known
 from evolve.store.parts import RunError
 from evolve.store.rows import Entry
 from evolve.store.run import Run

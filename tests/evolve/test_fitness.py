@@ -16,7 +16,7 @@ from core.prompts import PANEL
 from core.stack.wordbank import WordBank
 from evolve import Run, develop, fitness, mate
 from evolve.fitness import OBJECTIVES, Subject, evaluate, measure, novelties, novelty, of_run, register
-from evolve.selection import Fitness
+from evolve.members import Fitness
 from tests.families import family
 from tests.stacks import MEMBERS
 

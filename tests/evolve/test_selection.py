@@ -14,19 +14,8 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from evolve.fitness import OBJECTIVES
-from evolve.selection import (
-    METHODS,
-    UNRATED,
-    Fitness,
-    Member,
-    SelectionError,
-    front,
-    mean_ranks,
-    members,
-    parents,
-    register,
-    survivors,
-)
+from evolve.members import UNRATED, Fitness, Member, front, mean_ranks, members
+from evolve.selection import METHODS, SelectionError, parents, register, survivors
 from evolve.toolbox import seeded
 
 SOME = st.integers(1, 13)

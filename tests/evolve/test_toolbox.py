@@ -12,7 +12,7 @@ from deap import algorithms, tools
 from core import Request, Settings
 from evolve import Run, develop, populate
 from evolve.fitness import OBJECTIVES, evaluate
-from evolve.selection import Fitness
+from evolve.members import Fitness
 from evolve.toolbox import Toolbox, seeded
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from evolve.fitness import OBJECTIVES, RATINGS
 from evolve.jobs.evolution import USER
-from evolve.selection import METHODS, RATED
+from evolve.selection import METHODS
 from ui import labels
 
 
 def test_every_method_and_every_objective_has_a_label():
-    assert set(labels.METHODS) == {*METHODS, USER} and set(labels.OBJECTIVES) == set(RATED)
+    assert set(labels.METHODS) == {*METHODS, USER} and set(labels.OBJECTIVES) == set((*OBJECTIVES, RATINGS))
 
 
 def test_every_birth_has_a_label_and_a_colour_of_its_own():

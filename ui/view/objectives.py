@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from evolve.fitness import OBJECTIVES
+from evolve.fitness import OBJECTIVES, RATINGS
 from evolve.jobs.evolution import Generation
-from evolve.selection import RATINGS
 
 COLUMNS = ["generation", "objective", "which", "value"]
 WIDTH, HEIGHT = 150, 130  # of one objective's plot, in pixels
