@@ -1,21 +1,20 @@
 """A Kandinsky-style stack of models, loaded part by part: encode, imagine, draw.
 
-A stack is what a prior's pipeline (`KandinskyPriorPipeline`, `KandinskyV22PriorPipeline`) and a decoder's
-(`KandinskyPipeline`, `KandinskyV22Pipeline`) save, loaded through diffusers' and transformers' own classes. What is
-imagined and drawn equals what those pipelines give for the same seeds and settings; unlike theirs, imagining is
-differentiable in a concept's vectors. Where the folders are is `core/stack/hub.py`'s part.
+A stack is two saved pipelines: a prior's (`KandinskyPriorPipeline`, `KandinskyV22PriorPipeline`) and a decoder's
+(core/stack/decoder.py), loaded through diffusers' and transformers' own classes. For the same seeds and settings it
+imagines and draws the same as those pipelines; unlike theirs, imagining is differentiable in a concept's vectors.
+core/stack/hub.py finds the folders.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from threading import RLock
-from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from PIL.Image import Image
@@ -23,7 +22,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from core.errors import PromptError, StackError, VectorError
-from core.stack import hub, text
+from core.stack import decoder, hub, text
 from core.stack.device import device_named, precision_named
 from core.stack.fingerprint import content_hash
 from core.stack.hub import EMOJI
@@ -33,23 +32,34 @@ from core.stack.prior import CachedPrior, draw_noise
 from core.stack.protocols import MakesPrior, Prior, Vocabulary
 from core.wording import counted
 
+if TYPE_CHECKING:
+    from diffusers import PriorTransformer, UnCLIPScheduler
+    from diffusers.pipelines.kandinsky.text_encoder import MultilingualCLIP
+    from transformers import (
+        CLIPImageProcessor,
+        CLIPTextModelWithProjection,
+        CLIPVisionModelWithProjection,
+        PreTrainedTokenizerBase,
+    )
+
+    from core.stack.decoder import Decoder
+
 __all__ = ["EMOJI", "Backbone"]
 
-# How Kandinsky draws in the paper, for stacks that do not say how they draw (stack.json).
+# How the paper draws with Kandinsky; the default of stacks whose stack.json does not say.
 _DRAWING = {"steps": 50, "guidance_scale": 7.5, "size": 512}
 _ROWS_AT_ONCE = 64
 _PIXELS_AT_ONCE = 2**18
 _LEARNING_PARTS = ("tokenizer", "text_encoder", "prior", "scheduler")
-# The pipelines that draw, and how wide each says that its image embeddings are.
-_DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cross_attention_dim"}
+T = TypeVar("T")
 
 
 class Backbone:
-    """A loaded stack. Parts come into memory when they are first needed: learning needs neither UNet nor MoVQ.
+    """A stack whose parts are loaded when they are first used: learning needs neither UNet nor MoVQ.
 
-    `where` is what finds the same stack again, `version` what it calls itself, `width` (d) that of a concept's vectors
-    and of all embeddings; `calibration` and `vocabulary` are what lies beside the weights, None and {} where nothing
-    does. `turns` tells which part is on the device, where they take turns.
+    `where` finds the same stack again, `version` is its own name, `width` is the width d of a concept's vectors and of
+    all embeddings. `calibration` and `vocabulary` are read beside the weights; without a file they are None and empty.
+    `turns` is None unless parts take turns on the device.
     """
 
     def __init__(
@@ -91,13 +101,13 @@ class Backbone:
         """Open a stack by name (core/stack/hub.py): "emoji", "kandinsky-2.1", a folder with `prior/` and `decoder/`, a
         prior's folder or repository alone (it cannot draw), or PRIOR+DECODER.
 
-        device: by default ("auto") the first GPU if there is one. dtype: of the frozen parts, by default float32
-        whatever the files hold; a concept's vectors, norms and losses are in float32 at least. revision: of
-        repositories. offload: a part is on the device only while it is used. fetch: whether what is in no cache is
-        downloaded. make_prior: another prior in place of the stack's own, see `MakesPrior`.
+        device: by default ("auto") the first GPU if there is one. dtype: precision of the frozen parts, by default
+        float32; a concept's vectors, norms and losses are in float32 at least. revision: of the repositories. offload:
+        keep a part on the device only while it is used. fetch: download files that are in no cache. make_prior:
+        another prior in place of the stack's own, see `core.stack.protocols.MakesPrior`.
 
         Raises:
-            StackError: a part is missing or wrong, in one line.
+            StackError: a part is missing or wrong; in one line.
         """
         at, precision = device_named(device), precision_named(dtype)
         return cls(hub.find_stack(where, revision, fetch), at, precision, offload, make_prior)
@@ -112,8 +122,8 @@ class Backbone:
 
     @property
     def multilingual(self) -> bool:
-        """Whether the decoder has the multilingual text encoder of Kandinsky 2.1, which `published` takes for its
-        constraints.
+        """Whether the decoder has Kandinsky 2.1's multilingual text encoder, which encodes the constraints of the
+        preset `published`.
         """
         folder = self.decoder_folder
         return self.draws and folder is not None and "text_encoder" in hub.parts_of(folder)
@@ -147,9 +157,9 @@ class Backbone:
         return file.is_file() and bool(hub.read_json(file).get("model", {}).get("merges"))
 
     def check(self) -> None:
-        """Raise StackError, in one line, for whatever of the stack is missing, damaged or does not fit; loads nothing.
+        """Raise StackError, in one line, if a part is missing, damaged or does not fit. Loads nothing.
 
-        Only weights whose numbers are wrong pass, which nobody but their makers can tell.
+        Weights with wrong numbers pass.
         """
         for part in (*_LEARNING_PARTS, *(("image_encoder", "image_processor") if self.draws else ())):
             self._check_part(self.prior_folder, part)
@@ -161,18 +171,18 @@ class Backbone:
                     f" prior's embedding_dim is {self.width}"
                 )
         if self.decoder_folder is not None and self.draws:
-            self._check_decoder(self.decoder_folder)
+            decoder.kind_of_decoder(self.where, self.decoder_folder, self.width)
             for part in hub.parts_of(self.decoder_folder):
                 self._check_part(self.decoder_folder, part)
 
     def rest(self) -> None:
-        """Leave the device to others, where parts take turns on it."""
+        """Free the device for other models, if parts take turns on it."""
         if self.turns is not None:
             self.turns.clear()
 
     def encode_text(self, prompts: str | Sequence[str], vectors: Mapping[str, Tensor] | None = None) -> Tensor:
         """`[n, width]` projected text embeddings, not normalised; `vectors` as for `imagine`."""
-        return self._features(_listed(prompts), vectors).embeds
+        return self._features(_prompts(prompts), vectors).embeds
 
     def encode_images(self, images: Image | Sequence[Image]) -> Tensor:
         """`[n, width]` projected image embeddings of PIL pictures, not normalised."""
@@ -187,12 +197,13 @@ class Backbone:
 
     @torch.no_grad()
     def encode_multilingual(self, prompts: str | Sequence[str]) -> Tensor:
-        """`[n, width]` embeddings of prompts by Kandinsky 2.1's multilingual text encoder, which the authors compared
-        what is imagined with; equal to the first of what KandinskyPipeline encodes them to.
+        """`[n, width]` embeddings of prompts by Kandinsky 2.1's multilingual text encoder, in which the authors hold
+        their constraints. Equal to KandinskyPipeline's.
         """
         embeds = [torch.zeros(0, self.width, device=self.device, dtype=self.dtype)]
-        for chunk in _chunks(_listed(prompts), _ROWS_AT_ONCE):
-            embeds.append(self._multilingual(chunk, self.multilingual_encoder)[0])
+        for chunk in _chunks(_prompts(prompts), _ROWS_AT_ONCE):
+            encoded = decoder.encode_multilingual(self.multilingual_tokenizer, self.multilingual_encoder, chunk)
+            embeds.append(encoded[0])
         self.rest()
         return torch.cat(embeds)
 
@@ -205,13 +216,12 @@ class Backbone:
         steps: int = 5,
         guidance_scale: float = 4.0,
     ) -> Tensor:
-        """`[n, width]` image embeddings that the prior samples for prompts, one seed each; one of either serves all.
+        """`[n, width]` image embeddings that the prior samples for prompts, one seed each; a single one serves all.
 
-        `vectors` maps a name that stands in the prompts as a whole word to a tensor `[d]` or `[k, d]`; the result is
-        differentiable in it. Equal to the prior's pipeline with a list of generators of these seeds, whatever
-        else is in the batch.
+        `vectors` maps a name, a whole word of the prompts, to a tensor `[d]` or `[k, d]`; the result is differentiable
+        in it. Equal to the prior's pipeline with one generator for each seed. A row does not depend on the others.
         """
-        prompts, seeds = _paired(_listed(prompts), _listed(seeds))
+        prompts, seeds = _paired(_prompts(prompts), _seeds(seeds))
         distinct = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
         features = self._features(list(distinct), vectors)
         prior = self.cached_prior(steps, guidance_scale)
@@ -232,15 +242,18 @@ class Backbone:
         size: int | None = None,
         negative_image_embeds: Tensor | None = None,
     ) -> list[Image]:
-        """Pictures of image embeddings `[n, width]` (or `[width]`), one seed each; one of either serves all.
+        """Pictures of image embeddings `[n, width]` or `[width]`, one seed each; a single one serves all.
 
-        `size` is the side in pixels; what is not given, the stack says. `negative_image_embeds` `[n, width]`, or one
-        for all: what guidance leads away from, by default the embedding of an empty (zero) image. Equal to
-        KandinskyV22Pipeline, or to KandinskyPipeline with an empty prompt, with a list of generators. Drawn in chunks
-        that fit into memory.
+        `size` is the side in pixels; steps, guidance and size are the stack's own by default. `negative_image_embeds`
+        `[n, width]`, or one for all: guidance leads away from them, by default from the embedding of an image of zeros.
+        Equal to KandinskyV22Pipeline, or to KandinskyPipeline with an empty prompt, with one generator for each seed.
+
+        Raises:
+            StackError: the stack has no decoder.
+            PromptError, VectorError: the numbers of embeddings, seeds and negatives, or their widths, do not fit.
         """
         self._check_embeds(image_embeds)
-        embeds, seeds = _paired(list(image_embeds.view(-1, self.width)), _listed(seeds))
+        embeds, seeds = _paired(list(image_embeds.view(-1, self.width)), _seeds(seeds))
         side = size or self.drawing["size"]
         self._decoder_folder()
         # Before the decoder has its turn on the device.
@@ -253,21 +266,18 @@ class Backbone:
                 f"{counted(len(negatives), 'negative')} for {counted(len(seeds), 'picture')}: give one for each, or"
                 " one for all"
             )
-        decoder = self.decoder
-        # Its text is left empty, as in the paper.
-        prompts = type(decoder).__name__ == "KandinskyPipeline"
+        pipeline = self.decoder
         pictures: list[Image] = []
         for chunk in _chunks(list(zip(embeds, negatives, seeds, strict=True)), max(1, _PIXELS_AT_ONCE // side**2)):
-            pictures += decoder(
-                **({"prompt": [""] * len(chunk)} if prompts else {}),
-                image_embeds=torch.stack([embed for embed, _, _ in chunk]).to(self.device, self.dtype),
-                negative_image_embeds=torch.stack([negative for _, negative, _ in chunk]).to(self.device, self.dtype),
-                num_inference_steps=steps or self.drawing["steps"],
+            pictures += decoder.draw(
+                pipeline,
+                torch.stack([embed for embed, _, _ in chunk]).to(self.device, self.dtype),
+                torch.stack([negative for _, negative, _ in chunk]).to(self.device, self.dtype),
+                [seed for _, _, seed in chunk],
+                steps=steps or self.drawing["steps"],
                 guidance_scale=self.drawing["guidance_scale"] if guidance_scale is None else guidance_scale,
-                height=side,
-                width=side,
-                generator=[torch.Generator().manual_seed(seed) for _, _, seed in chunk],
-            ).images
+                size=side,
+            )
         self.rest()
         return pictures
 
@@ -298,9 +308,8 @@ class Backbone:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hex digits that tell what learns here: text encoder, prior, tokenizer, scheduler; weights and configs.
-
-        Where the folder lies and which library version wrote it play no part.
+        """Twelve hex digits of the parts that decide what is learned: text encoder, prior, tokenizer and scheduler,
+        weights and configurations. The place of the folder and the library versions that wrote it play no part.
         """
         make = self._make_prior
         other = f"prior {make.__module__}.{make.__qualname__}" if make is not None else ""
@@ -308,29 +317,28 @@ class Backbone:
 
     @cached_property
     def drawing_fingerprint(self) -> str:
-        """The same for what draws: decoder, image encoder, and the steps, guidance and size that the stack says.
-
-        It plays no part in learning, but for the questions that are asked about drawings.
+        """The same for the parts that decide what is drawn: decoder, image encoder, and the stack's own steps, guidance
+        and size. Of learning, only a namer's answers depend on it.
         """
-        decoder = self.decoder_folder
-        parts = {part: decoder / part for part in ("unet", "movq", "scheduler")} if decoder is not None else {}
-        if decoder is not None and self.multilingual:
-            parts |= {part: decoder / part for part in ("text_encoder", "tokenizer")}
+        folder = self.decoder_folder
+        parts = {part: folder / part for part in ("unet", "movq", "scheduler")} if folder is not None else {}
+        if folder is not None and self.multilingual:
+            parts |= {part: folder / part for part in ("text_encoder", "tokenizer")}
         parts["image_encoder"] = self.prior_folder / "image_encoder"
         there = {part: folder for part, folder in parts.items() if folder.is_dir()}
         return content_hash(there, json.dumps(self.drawing, sort_keys=True))
 
     @cached_property
     def multilingual_fingerprint(self) -> str:
-        """The same for the multilingual text encoder, which plays a part where constraints are held in it."""
+        """The same for the multilingual text encoder, on which constraints of the preset `published` depend."""
         folder = self._multilingual_folder
         return content_hash({part: folder / part for part in ("text_encoder", "tokenizer")})
 
     @cached_property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> PreTrainedTokenizerBase:
         tokenizer = self._load("tokenizer")
         positions = self._tower_config.get("max_position_embeddings", text.POSITIONS)
-        if tokenizer.model_max_length > positions:  # where its configuration does not say it
+        if tokenizer.model_max_length > positions:  # if its configuration does not say
             tokenizer.model_max_length = positions
         return tokenizer
 
@@ -339,44 +347,42 @@ class Backbone:
         return hub.read_json(self.prior_folder / "text_encoder" / "config.json")
 
     @cached_property
-    def scheduler(self) -> Any:
+    def scheduler(self) -> UnCLIPScheduler:
         return self._load("scheduler")
 
     @cached_property
-    def image_processor(self) -> Any:
-        # The one that resizes with PIL, so that pictures are seen alike whether torchvision is installed or not.
+    def image_processor(self) -> CLIPImageProcessor:
+        # The variant that resizes with PIL, so that results do not depend on whether torchvision is installed.
         return self._load("image_processor", cls="CLIPImageProcessorPil")
 
     @part_of("learn")
-    def text_encoder(self) -> Any:
+    def text_encoder(self) -> CLIPTextModelWithProjection:
         """The prior's text tower."""
         return self._model("text_encoder")
 
     @part_of("learn")
-    def prior(self) -> Any:
+    def prior(self) -> PriorTransformer:
         """diffusers' PriorTransformer."""
         return self._model("prior")
 
     @part_of("see")
-    def image_encoder(self) -> Any:
+    def image_encoder(self) -> CLIPVisionModelWithProjection:
         """The image tower whose embeddings the prior imagines."""
         return self._model("image_encoder")
 
     @part_of("read")
-    def multilingual_encoder(self) -> Any:
+    def multilingual_encoder(self) -> MultilingualCLIP:
         """diffusers' MultilingualCLIP, of Kandinsky 2.1's decoder."""
         return self._model("text_encoder", self._multilingual_folder)
 
     @cached_property
-    def multilingual_tokenizer(self) -> Any:
+    def multilingual_tokenizer(self) -> PreTrainedTokenizerBase:
         return self._load("tokenizer", self._multilingual_folder)
 
     @property
     def _multilingual_folder(self) -> Path:
         if self.decoder_folder is None or not self.multilingual:
-            raise StackError(
-                f"the stack {self.where!r} has no multilingual text encoder: only Kandinsky 2.1's have one"
-            )
+            raise StackError(f"the stack {self.where!r} has no multilingual text encoder: only Kandinsky 2.1 has one")
         return self.decoder_folder
 
     @cached_property
@@ -386,70 +392,38 @@ class Backbone:
         with torch.no_grad():
             return self.image_encoder(torch.zeros(1, 3, side, side, device=self.device, dtype=self.dtype)).image_embeds
 
+    @part_of("draw")
+    def decoder(self) -> Decoder:
+        """diffusers' KandinskyV22Pipeline or KandinskyPipeline; the latter without its text encoder."""
+        folder = self._decoder_folder()
+        kind = decoder.kind_of_decoder(self.where, folder, self.width)
+        return decoder.load_decoder(folder, kind, self.dtype, self._empty_text if kind == "KandinskyPipeline" else None)
+
     @cached_property
     def _empty_text(self) -> tuple[Tensor, Tensor]:
-        """`[1, width]` and `[1, 77, hidden]` what the decoder of Kandinsky 2.1 is told where its text is empty.
+        """`[1, width]` and `[1, 77, hidden]` Kandinsky 2.1's encoding of the empty prompt.
 
-        Its encoder is as large as the UNet and needed for this alone: it goes as it came, and never to the device.
+        Its text encoder is needed for this alone: it is dropped again and never comes to the device.
         """
         encoder = self._model("text_encoder", self._multilingual_folder)
-        embeds, hidden = self._multilingual([""], encoder)
+        with torch.no_grad():
+            embeds, hidden = decoder.encode_multilingual(self.multilingual_tokenizer, encoder, [""])
         return embeds.to(self.device), hidden.to(self.device)
-
-    @part_of("draw")
-    def decoder(self) -> Any:
-        """diffusers' KandinskyV22Pipeline or KandinskyPipeline; the latter without its text encoder, since its text is
-        always empty: what that encoder makes of it is kept instead.
-        """
-        folder = self._decoder_folder()
-        kind = self._check_decoder(folder)
-        options: dict[str, Any] = {}
-        if kind == "KandinskyPipeline":
-            empty = self._empty_text
-            options = {"text_encoder": None, "tokenizer": None}
-        import diffusers
-
-        try:
-            with quietly():
-                pipeline = getattr(diffusers, kind).from_pretrained(
-                    folder, dtype=self.dtype, use_safetensors=True, **options
-                )
-        except (AttributeError, OSError, ValueError, SafetensorError) as error:
-            raise StackError(f"the decoder in {folder} does not load: {load_failure(error, folder)}") from error
-        if options:
-            pipeline._encode_prompt = MethodType(_empty_prompts(*empty), pipeline)
-        pipeline.set_progress_bar_config(disable=True)
-        for model in (pipeline.unet, pipeline.movq):
-            model.eval().requires_grad_(False)
-        return pipeline
 
     def _decoder_folder(self) -> Path:
         if self.decoder_folder is None or not self.draws:
-            raise StackError(f"the stack {self.where!r} has no decoder/, so it can learn but not draw")
+            raise StackError(f"the stack {self.where!r} has no decoder: it can learn, but not draw")
         return self.decoder_folder
 
     def _features(self, prompts: Sequence[str], vectors: Mapping[str, Tensor] | None) -> text.TextFeatures:
         return text.encode(self.text_encoder, self.tokenizer, prompts, vectors)
-
-    @torch.no_grad()
-    def _multilingual(self, prompts: Sequence[str], encoder: Any) -> tuple[Tensor, Tensor]:
-        """`[n, width]` and `[n, 77, hidden]`, padded as KandinskyPipeline does."""
-        tokenizer = self.multilingual_tokenizer
-        for prompt, ids in zip(prompts, tokenizer(list(prompts), verbose=False).input_ids, strict=True):
-            if len(ids) > text.POSITIONS:
-                raise PromptError(f"{prompt!r} has {len(ids)} multilingual tokens, of which 77 fit: shorten it")
-        read = {"padding": "max_length", "max_length": text.POSITIONS, "return_tensors": "pt"}
-        tokens = tokenizer(list(prompts), **read)
-        return encoder(tokens.input_ids.to(encoder.device), tokens.attention_mask.to(encoder.device))
 
     def _model(self, part: str, folder: Path | None = None) -> Any:
         model = self._load(part, folder, use_safetensors=True, dtype=self.dtype)
         return model.eval().requires_grad_(False)
 
     def _load(self, part: str, pipeline: Path | None = None, cls: str | None = None, **options: Any) -> Any:
-        """One part of a pipeline, by default the prior's, of the class that its model_index.json names, as diffusers
-        loads it.
-        """
+        """A part of a pipeline, by default the prior's, of the class in its model_index.json, as diffusers loads it."""
         folder, library, name = self._found(pipeline or self.prior_folder, part)
         try:
             with quietly():
@@ -462,56 +436,23 @@ class Backbone:
         library, name = hub.parts_of(pipeline).get(part, (None, ""))
         folder = pipeline / part
         if library is None or not folder.is_dir():
-            raise StackError(f"the stack {self.where!r} has no {part}: there should be a folder {folder}")
+            raise StackError(f"the stack {self.where!r} has no {part}: expected a folder {folder}")
         hub.refuse_code(folder)
         return folder, "diffusers.pipelines.kandinsky" if library == "kandinsky" else library, name
 
     def _check_part(self, pipeline: Path, part: str) -> None:
         folder = self._found(pipeline, part)[0]
         if missing := hub.lacks(folder, part not in hub.WEIGHTLESS):
-            raise StackError(f"the {part} of {self.where!r} is not whole: in {folder}, {missing.strip()}")
+            raise StackError(f"the {part} of {self.where!r} is not complete: in {folder}, {missing.strip()}")
         hub.check_weights(folder)
-
-    def _check_decoder(self, folder: Path) -> str:
-        """The class of the decoder's pipeline, if it draws what this prior imagines."""
-        kind = str(hub.read_json(folder / "model_index.json").get("_class_name"))
-        if kind not in _DECODERS:
-            known = " or a ".join(_DECODERS)
-            raise StackError(f"the decoder of {self.where!r} is a {kind}: only a {known} draws here")
-        unet = hub.read_json(folder / "unet" / "config.json")
-        width = unet.get(_DECODERS[kind])
-        if width != self.width:
-            raise StackError(f"the decoder of {self.where!r} takes width {width}, its prior gives {self.width}")
-        if kind == "KandinskyPipeline":
-            words = hub.read_json(folder / "text_encoder" / "config.json")
-            pairs = (("numDims", 768, width), ("transformerDimensions", 1024, unet.get("encoder_hid_dim")))
-            for name, default, expected in pairs:
-                if words.get(name, default) != expected:
-                    raise StackError(
-                        f"the parts of {str(folder)!r} do not fit: text encoder's {name} is"
-                        f" {words.get(name, default)}, the UNet takes {expected}"
-                    )
-        return kind
 
     def _beside(self, name: str) -> dict[str, Any] | None:
         file = self.beside / name
         return hub.read_json(file) if file.is_file() else None
 
 
-def _empty_prompts(embeds: Tensor, hidden: Tensor) -> Callable[..., tuple[Tensor, Tensor, None]]:
-    """In place of KandinskyPipeline's `_encode_prompt`: what the empty prompt was encoded to, for as many rows."""
-
-    def encode(
-        pipeline: Any, prompt: list[str], device: Any, images: int, guided: bool, negative: Any = None
-    ) -> tuple[Tensor, Tensor, None]:
-        rows = len(prompt) * images * (2 if guided else 1)
-        return embeds.expand(rows, -1), hidden.expand(rows, -1, -1), None
-
-    return encode
-
-
 def _check_widths(folder: Path) -> int:
-    """The width of a prior pipeline's embeddings, if its parts agree on it and on the length of prompts."""
+    """The width of a prior pipeline's embeddings. Its parts must agree on it and on the length of prompts."""
     prior, encoder = (hub.read_json(folder / part / "config.json") for part in ("prior", "text_encoder"))
     width = prior.get("embedding_dim", 768)
     for name, default in (("hidden_size", 512), ("projection_dim", 512)):
@@ -529,20 +470,24 @@ def _check_widths(folder: Path) -> int:
     return width
 
 
-def _paired(items: list[Any], seeds: list[int]) -> tuple[list[Any], list[int]]:
-    """As many items as seeds: a single one of either stands for all."""
+def _paired(items: list[T], seeds: list[int]) -> tuple[list[T], list[int]]:
+    """As many items as seeds: a single item or seed is repeated."""
     n = max(len(items), len(seeds)) if items and seeds else 0
     items, seeds = (items * n if len(items) == 1 else items), (seeds * n if len(seeds) == 1 else seeds)
     if len(items) != len(seeds):
         raise PromptError(
-            f"{len(items)} to make and {counted(len(seeds), 'seed')}: give one seed for each, or one for all"
+            f"{counted(len(items), 'item')} and {counted(len(seeds), 'seed')}: give one seed for each, or one for all"
         )
     return items, seeds
 
 
-def _listed(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str | int) else list(value)
+def _prompts(given: str | Iterable[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
 
 
-def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
+def _seeds(given: int | Iterable[int]) -> list[int]:
+    return [given] if isinstance(given, int) else list(given)
+
+
+def _chunks(items: list[T], size: int) -> Iterator[list[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,35 +1,55 @@
-"""How parts of a stack come into memory: when they are first asked for, without the libraries' own progress bars, and
-with one line where their weights do not load.
-"""
+"""Loading the parts of a stack when they are first used, without the libraries' progress bars."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from core.stack import hub
 
+if TYPE_CHECKING:
+    import torch
 
-class Part:
-    """A model of the stack: loaded when it is first asked for and, where models take turns on the device, brought there
-    with the others of its group whenever it is asked for.
+    from core.stack.offload import Turns
+
+S = TypeVar("S", bound="HasParts")
+T = TypeVar("T")
+
+
+class HasParts(Protocol):
+    """A stack that loads its models as `Part`s."""
+
+    loading: RLock
+    turns: Turns | None
+    device: torch.device
+
+
+class Part(Generic[S, T]):
+    """A model of the stack, loaded when it is first used.
+
+    Where models take turns on the device, each use brings it there together with the others of its group.
     """
 
-    def __init__(self, group: str, load: Callable[[Any], Any]) -> None:
+    def __init__(self, group: str, load: Callable[[S], T]) -> None:
         self.group, self.load, self.__doc__ = group, load, load.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, stack: Any, owner: type | None = None) -> Any:
+    @overload
+    def __get__(self, stack: None, owner: type | None = None) -> Part[S, T]: ...
+    @overload
+    def __get__(self, stack: S, owner: type | None = None) -> T: ...
+    def __get__(self, stack: S | None, owner: type | None = None) -> Part[S, T] | T:
         if stack is None:
             return self
-        with stack.loading:  # a page asks from several threads
+        with stack.loading:  # a page uses one stack from several threads
             if self.name not in vars(stack):
                 model = self.load(stack)
-                modules = [model.unet, model.movq] if hasattr(model, "unet") else [model]
+                modules = _modules(model)
                 if stack.turns is None:
                     for module in modules:
                         module.to(stack.device)
@@ -38,19 +58,25 @@ class Part:
                 vars(stack)[self.name] = model
             if stack.turns is not None:
                 stack.turns.bring(self.group)
-            return vars(stack)[self.name]
+            loaded: T = vars(stack)[self.name]
+            return loaded
 
-    def __set__(self, stack: Any, model: Any) -> None:
+    def __set__(self, stack: S, model: T) -> None:
         vars(stack)[self.name] = model
 
 
-def part_of(group: str) -> Callable[[Callable[[Any], Any]], Part]:
-    """A decorator: the method loads a `Part`, which takes its turn on the device with all of the group."""
+def _modules(model: Any) -> list[torch.nn.Module]:
+    """The model, or those of a pipeline that draws."""
+    return [model.unet, model.movq] if hasattr(model, "unet") else [model]
+
+
+def part_of(group: str) -> Callable[[Callable[[S], T]], Part[S, T]]:
+    """A decorator: the method loads a `Part`, which takes its turn on the device with all of its group."""
     return lambda load: Part(group, load)
 
 
 def load_failure(error: Exception, folder: Path) -> str:
-    """Why the weights in `folder` do not load, in one line, with the damaged file's name, which safetensors omits."""
+    """Why the weights in `folder` do not load, in one line; names the damaged file, which safetensors omits."""
     for file in sorted(folder.rglob("*.safetensors")):
         if damage := hub.damage_of(file):
             return damage
@@ -59,7 +85,7 @@ def load_failure(error: Exception, folder: Path) -> str:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without the libraries' progress bars: a small stack loads in a blink, and the command has its own."""
+    """Switch off the libraries' progress bars: a small stack loads in a moment, and the command has its own."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 

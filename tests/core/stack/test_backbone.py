@@ -284,7 +284,7 @@ def test_a_stack_is_checked_without_loading_anything(paper_folder, tmp_path):
             Backbone.load(folder, device="cpu").check()
         assert str(folder / path) in str(error.value) and "\n" not in str(error.value)
         (folder / path).unlink()
-        with pytest.raises(StackError, match=r"is not whole: in .*, \*\.safetensors is missing"):
+        with pytest.raises(StackError, match=r"is not complete: in .*, \*\.safetensors is missing"):
             Backbone.load(folder, device="cpu").check()
 
 
@@ -296,7 +296,7 @@ def test_widths_of_the_paper_s_decoder_must_fit(paper_folder, tmp_path):
         Backbone.load(folder, device="cpu").check()
     shutil.rmtree(folder / "prior")
     save_prior(folder / "prior", width=8)
-    with pytest.raises(StackError, match="takes width 16, its prior gives 8"):
+    with pytest.raises(StackError, match="takes width 16, but its prior gives 8"):
         Backbone.load(folder, device="cpu").check()
     shutil.rmtree(folder / "prior/image_encoder")
     shutil.copytree(paper_folder / "prior/image_encoder", folder / "prior/image_encoder")
@@ -449,7 +449,7 @@ def test_the_fingerprint_tells_what_learns(stack_folder, tmp_path, backbone):
 def test_a_prior_alone_learns_and_says_that_it_cannot_draw(stack_folder):
     backbone = Backbone.load(stack_folder / "prior")
     assert backbone.imagine("a dog", seeds=1).shape == (1, 16)
-    with pytest.raises(StackError, match="has no decoder/, so it can learn but not draw"):
+    with pytest.raises(StackError, match="has no decoder: it can learn, but not draw"):
         backbone.draw(torch.zeros(1, 16), seeds=1)
 
 
@@ -458,7 +458,7 @@ def test_mistakes_are_told_in_one_line(stack_folder, tmp_path, backbone):
         Backbone.load("/nowhere")
     with pytest.raises(StackError, match="has no prior/ pipeline"):
         Backbone.load(tmp_path)
-    with pytest.raises(PromptError, match="2 to make and 3 seeds"):
+    with pytest.raises(PromptError, match="2 items and 3 seeds"):
         backbone.imagine(PROMPTS[:2], seeds=SEEDS)
     with pytest.raises(VectorError, match=r"with width 16, got \[2, 12\]"):
         backbone.draw(torch.zeros(2, 12), seeds=1)
@@ -485,7 +485,7 @@ def test_a_decoder_of_another_width_is_told(tmp_path, stack_folder):
     folder = shutil.copytree(stack_folder, tmp_path / "stack")
     shutil.rmtree(folder / "prior")
     save_prior(folder / "prior", width=8)
-    with pytest.raises(StackError, match="takes width 16, its prior gives 8"):
+    with pytest.raises(StackError, match="takes width 16, but its prior gives 8"):
         Backbone.load(folder).draw(torch.zeros(8), seeds=1)
 
 

@@ -1,0 +1,128 @@
+"""The decoder of a stack: the pipeline that draws image embeddings (`KandinskyV22Pipeline`, `KandinskyPipeline`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import MethodType
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+from PIL.Image import Image
+from safetensors import SafetensorError
+from torch import Tensor
+
+from core.errors import PromptError, StackError
+from core.stack import hub, text
+from core.stack.loading import load_failure, quietly
+
+if TYPE_CHECKING:
+    from diffusers import KandinskyPipeline, KandinskyV22Pipeline
+    from diffusers.pipelines.kandinsky.text_encoder import MultilingualCLIP
+    from transformers import PreTrainedTokenizerBase
+
+    Decoder: TypeAlias = "KandinskyV22Pipeline | KandinskyPipeline"
+
+# The pipelines that draw, each with the config key of its UNet that holds the width of image embeddings.
+_DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cross_attention_dim"}
+
+
+def kind_of_decoder(where: str, folder: Path, width: int) -> str:
+    """The class of a decoder's pipeline.
+
+    Raises:
+        StackError: it cannot draw embeddings of that width, or its parts do not fit together.
+    """
+    kind = str(hub.read_json(folder / "model_index.json").get("_class_name"))
+    if kind not in _DECODERS:
+        known = " or a ".join(_DECODERS)
+        raise StackError(f"the decoder of {where!r} is a {kind}: expected a {known}")
+    unet = hub.read_json(folder / "unet" / "config.json")
+    takes = unet.get(_DECODERS[kind])
+    if takes != width:
+        raise StackError(f"the decoder of {where!r} takes width {takes}, but its prior gives {width}")
+    if kind == "KandinskyPipeline":
+        words = hub.read_json(folder / "text_encoder" / "config.json")
+        pairs = (("numDims", 768, takes), ("transformerDimensions", 1024, unet.get("encoder_hid_dim")))
+        for name, default, expected in pairs:
+            if words.get(name, default) != expected:
+                raise StackError(
+                    f"the parts of {str(folder)!r} do not fit: text encoder's {name} is"
+                    f" {words.get(name, default)}, the UNet takes {expected}"
+                )
+    return kind
+
+
+def load_decoder(folder: Path, kind: str, dtype: torch.dtype, empty: tuple[Tensor, Tensor] | None) -> Decoder:
+    """The pipeline in a folder.
+
+    empty: for `KandinskyPipeline`, the encoding of the empty prompt. Its prompt is always empty, as in the paper, so it
+    is loaded without its text encoder, which is as large as the UNet.
+    """
+    import diffusers
+
+    without = {"text_encoder": None, "tokenizer": None} if empty else {}
+    try:
+        with quietly():
+            pipeline = getattr(diffusers, kind).from_pretrained(folder, dtype=dtype, use_safetensors=True, **without)
+    except (AttributeError, OSError, ValueError, SafetensorError) as error:
+        raise StackError(f"the decoder in {folder} does not load: {load_failure(error, folder)}") from error
+    if empty:
+        pipeline._encode_prompt = MethodType(_empty_prompts(*empty), pipeline)
+    pipeline.set_progress_bar_config(disable=True)
+    for model in (pipeline.unet, pipeline.movq):
+        model.eval().requires_grad_(False)
+    return pipeline
+
+
+def draw(
+    decoder: Decoder,
+    image_embeds: Tensor,
+    negative_image_embeds: Tensor,
+    seeds: Sequence[int],
+    *,
+    steps: int,
+    guidance_scale: float,
+    size: int,
+) -> list[Image]:
+    """Pictures of image embeddings `[n, width]`, each guided away from its negative, from its seed."""
+    prompts = {"prompt": [""] * len(seeds)} if type(decoder).__name__ == "KandinskyPipeline" else {}
+    pictures: list[Image] = decoder(
+        **prompts,
+        image_embeds=image_embeds,
+        negative_image_embeds=negative_image_embeds,
+        num_inference_steps=steps,
+        guidance_scale=guidance_scale,
+        height=size,
+        width=size,
+        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+    ).images
+    return pictures
+
+
+def encode_multilingual(
+    tokenizer: PreTrainedTokenizerBase, encoder: MultilingualCLIP, prompts: Sequence[str]
+) -> tuple[Tensor, Tensor]:
+    """`[n, width]` and `[n, 77, hidden]` of prompts by Kandinsky 2.1's text encoder, padded as KandinskyPipeline does.
+
+    Raises:
+        PromptError: a prompt is too long.
+    """
+    for prompt, ids in zip(prompts, tokenizer(list(prompts), verbose=False).input_ids, strict=True):
+        if len(ids) > text.POSITIONS:
+            raise PromptError(f"{prompt!r} has {len(ids)} multilingual tokens, of which 77 fit: shorten it")
+    tokens = tokenizer(list(prompts), padding="max_length", max_length=text.POSITIONS, return_tensors="pt")
+    embeds, hidden = encoder(tokens.input_ids.to(encoder.device), tokens.attention_mask.to(encoder.device))
+    return embeds, hidden
+
+
+def _empty_prompts(embeds: Tensor, hidden: Tensor) -> Callable[..., tuple[Tensor, Tensor, None]]:
+    """A replacement of KandinskyPipeline's `_encode_prompt`: the encoding of the empty prompt, for as many rows."""
+
+    def encode(
+        pipeline: object, prompt: list[str], device: object, images: int, guided: bool, negative: object = None
+    ) -> tuple[Tensor, Tensor, None]:
+        rows = len(prompt) * images * (2 if guided else 1)
+        return embeds.expand(rows, -1), hidden.expand(rows, -1, -1), None
+
+    return encode
