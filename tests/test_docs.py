@@ -1,0 +1,71 @@
+"""The examples of the documentation run as they stand there, on the tests' tiny stack."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core import Settings
+from evolve import Run, populate
+from evolve.fitness import OBJECTIVES
+from evolve.selection import METHODS
+
+DOCS = Path(__file__).parents[1] / "docs"
+BLOCK = re.compile(r"^## (.+?)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
+MOST_LINES = 30
+
+
+def examples():
+    """(heading, code) of each block of docs/extending.md; the first one, without a heading, sets up the others."""
+    heading = ""
+    for found in BLOCK.finditer((DOCS / "extending.md").read_text()):
+        if found[1]:
+            heading = found[1]
+        else:
+            yield heading, found[2]
+
+
+EXAMPLES = dict(examples())
+
+
+@pytest.fixture
+def registries():
+    """What examples register is there for one test only."""
+    before = [(registry, dict(registry)) for registry in (OBJECTIVES, METHODS)]
+    yield
+    for registry, known in before:
+        registry.clear()
+        registry.update(known)
+
+
+@pytest.fixture(scope="module")
+def pets(backbone):
+    return populate("pet", 4, backbone, request={"settings": QUICK, "negatives": ("cat",)})
+
+
+def test_every_way_to_extend_has_an_example_of_at_most_thirty_lines():
+    headings = ["Constraint", "Namer", "Prior", "Fitness objective", "Selection", "Mutation", "DEAP's algorithms"]
+    assert list(EXAMPLES) == ["", *headings]
+    assert all(len(code.splitlines()) <= MOST_LINES for code in EXAMPLES.values())
+
+
+@pytest.mark.parametrize("heading", list(EXAMPLES)[1:])
+def test_an_example_runs(heading, backbone, pets, registries, tmp_path, capsys):
+    run = Run.create(tmp_path / "extended", "pet", backbone)
+    run.add(pets)
+    given = {"stack": backbone, "quick": QUICK, "run": run, "pets": pets}
+    assert {name for name in given if f"{name} = " in EXAMPLES[""]} == given.keys(), "as the first block does"
+    exec(compile(EXAMPLES[heading], f"docs/extending.md, {heading}", "exec"), {"__name__": "example", **given})
+    printed = capsys.readouterr().out
+    expected = {
+        "Constraint": "one of:parrot",
+        "Namer": "'colour'",
+        "Prior": "True",
+        "Selection": "belongs",
+        "Mutation": "[",
+        "DEAP's algorithms": "nevals",
+    }
+    assert expected.get(heading, "[") in printed
