@@ -1,4 +1,4 @@
-"""A page of the workbench as Streamlit's own test runner shows it: through main.py, with its bar and its header."""
+"""Pages of the workbench in Streamlit's test runner, through main.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAIN = Path(__file__).parents[1] / "ui" / "view" / "main.py"
 
 
 def page(name: str, **query: str) -> AppTest:
-    """A page by the name that it has in addresses ("" is the first), not run yet; CONCEPTREE_RUNS says of what."""
+    """A page by its name in addresses ("" is the first), not run yet, on the runs in CONCEPTREE_RUNS."""
     found = AppTest.from_file(str(MAIN), default_timeout=30)
     found.query_params.update(query)
     found._page_hash = calc_hash(name) if name else ""
@@ -20,7 +20,7 @@ def page(name: str, **query: str) -> AppTest:
 
 
 def text(app: AppTest) -> str:
-    """All that is written on it and on what leads elsewhere, without the marks of Markdown."""
+    """All text and links of a page, without the marks of Markdown."""
     kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success")
     written = [str(each.value) for kind in kinds for each in getattr(app, kind)]
     written += [each.proto.label for each in app.get("page_link")]
@@ -28,10 +28,10 @@ def text(app: AppTest) -> str:
 
 
 def alts(app: AppTest) -> list[str]:
-    """What is said of its pictures to people who cannot see them."""
+    """Alternative texts of its pictures."""
     return [image.alt for images in app.get("image") for image in images.proto.imgs]
 
 
 def addresses(app: AppTest) -> list[str]:
-    """Of its pictures."""
+    """Addresses of its pictures."""
     return [image.url for images in app.get("image") for image in images.proto.imgs]

@@ -1,4 +1,4 @@
-"""A real server on a folder of its own, and a real browser that looks at it."""
+"""A server on a folder of its own, and a browser."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Workbench:
         raise RuntimeError(f"the workbench does not answer: {self.log.read_text()}")
 
     def kill(self) -> None:
-        """The server dies at once; jobs, which are processes of their own sessions, do not."""
+        """Kill the server; jobs have sessions of their own and go on."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
@@ -90,7 +90,7 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    """A new page on a laptop's screen; what its console says of errors fails the test."""
+    """A new page of a laptop's size; an error in its console fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     opened = context.new_page()
     opened.set_default_timeout(30_000)
@@ -103,7 +103,7 @@ def page(browser):
 
 @pytest.fixture
 def shot():
-    """Writes a screenshot that a person can look at."""
+    """Write a screenshot."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
 
     def take(page, name: str) -> Path:

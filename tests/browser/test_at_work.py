@@ -1,4 +1,4 @@
-"""Pages while a job works: they move by themselves, and nobody has to load them again."""
+"""Pages update by themselves while a job runs."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def test_a_card_moves_while_its_job_works(workbench, run, page, shot):
         page.goto(f"{workbench.address}/runs")
         card = page.locator(".st-key-home-card-busy")
         card.get_by_text("2 founders: learning, 0 %").wait_for()
-        assert card.get_by_alt_text("a founder, as it looks so far").count() == 0
+        assert card.get_by_alt_text("a founder in progress").count() == 0
         job._told = 0.0
         job.tell(100, 200)
         add_looks(job.folder, [(0, Event(0, 50, request, {}, (picture(40),), (), (), ()))])
         card.get_by_text("2 founders: learning, 50 %").wait_for()
-        card.get_by_alt_text("a founder, as it looks so far").wait_for()
+        card.get_by_alt_text("a founder in progress").wait_for()
         run.add([concept(60)])
         card.get_by_text("13 concepts").wait_for()
         shot(page, "runs-at-work")

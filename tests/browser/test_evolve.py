@@ -1,4 +1,4 @@
-"""An evolution from the page: a person chooses the parents, it learns, waits, and goes on with whom they choose."""
+"""An evolution by choice: choose parents, learn, wait, choose again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_two_generations_by_choice(workbench, page, shot):
     page.get_by_text("I choose", exact=True).click()
     settled(page)
     number(page, "Generations", 2)
-    number(page, "Children of each", 2)
+    number(page, "Children", 2)
     page.get_by_text("More", exact=True).click()
     number(page, "Steps", 20)
     page.get_by_role("option", name=re.compile(one)).click()
@@ -45,7 +45,7 @@ def test_two_generations_by_choice(workbench, page, shot):
         card = page.get_by_role("option", name=re.compile(run.entry(id_).name)).last
         card.click(modifiers=["Control"])
         settled(page)
-    page.get_by_role("button", name="Have children").click()
+    page.get_by_role("button", name="Breed these parents").click()
     wait_for(lambda: len(generations(job)) == 2, MINUTES / 1000, "second generation")
     assert set(generations(job)[1].population) == set(first.children)
     page.get_by_text("Generation 2 of 2").wait_for(timeout=MINUTES)

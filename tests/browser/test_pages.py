@@ -1,4 +1,4 @@
-"""What only a browser shows of a concept's page and the gallery: addresses, the keyboard, files that go out and in."""
+"""Addresses, keyboard, downloads and uploads, in a browser."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_family_goes_out_as_one_file_and_comes_in_as_a_run(workbench, page, sh
     page.goto(f"{workbench.address}/concept?run=example&concept={child.id}")
     page.get_by_role("button", name="Export").first.click()
     with page.expect_download(timeout=MINUTES) as download:
-        page.get_by_role("button", name=re.compile("With all its ancestors")).click()
+        page.get_by_role("button", name=re.compile("With all ancestors")).click()
     assert download.value.suggested_filename == f"{child.name}.family.zip"
     file = download.value.path()
     page.goto(f"{workbench.address}/runs")
@@ -50,7 +50,7 @@ def test_a_family_goes_out_as_one_file_and_comes_in_as_a_run(workbench, page, sh
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
         {"name": "theirs.family.zip", "mimeType": "application/zip", "buffer": file.read_bytes()}
     )
-    page.get_by_role("button", name="Open it").click()
+    page.get_by_role("button", name="Open file").click()
     page.wait_for_url(re.compile("/tree.*run=example-2"), timeout=MINUTES)
     theirs = Run.open(workbench.runs / "example-2")
     assert theirs.find(child.id).concept == Run.open(workbench.runs / "example").find(child.id).concept

@@ -1,4 +1,4 @@
-"""The workbench as a person uses it: seed, watch, breed, rate, undo, take away; and what a stranger would try."""
+"""A whole session in the browser: seed, watch, breed, rate, undo, export; and requests of strangers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NASTY = "<img src=x onerror=document.title='hurt'> **bold** :red[red] $x$"
 
 
 def node(page, name: str) -> tuple[float, float]:
-    """Where a concept's drawing is on the page, once the tree has come to rest."""
+    """Position of a concept on the page, once the tree has stopped moving."""
     canvas = page.locator(".family .canvas")
 
     def at() -> tuple[float, float]:
@@ -46,7 +46,7 @@ def node(page, name: str) -> tuple[float, float]:
 
 
 def shown(page) -> set[str]:
-    """The names in the tree."""
+    """Names in the tree."""
     return set(
         page.locator(".family .canvas").evaluate(
             """(element) => element._cyreg.cy.nodes().filter((n) => !n.data("count")).map((n) => n.data("name"))"""
@@ -55,7 +55,7 @@ def shown(page) -> set[str]:
 
 
 def wait_for(condition, seconds: float, what: str):
-    """What the condition gives once it gives something."""
+    """Wait until the condition is true; return its value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():
@@ -65,14 +65,14 @@ def wait_for(condition, seconds: float, what: str):
 
 
 def settled(page) -> None:
-    """Until Streamlit has drawn the page and its pictures are there."""
+    """Wait until Streamlit has drawn the page with its pictures."""
     page.wait_for_selector("[data-testid=stApp]")
     page.wait_for_function("() => !document.querySelector('[data-testid=stStatusWidget]')", timeout=MINUTES)
     page.wait_for_load_state("networkidle")
 
 
 def fill(page, role: str, name: str, text: str) -> None:
-    """Type into a field and let the page know."""
+    """Type into a field and press Enter."""
     field = page.get_by_role(role, name=name, exact=True)
     field.fill(text)
     field.press("Enter")
@@ -81,7 +81,7 @@ def fill(page, role: str, name: str, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def story() -> dict:
-    """What later chapters know of earlier ones."""
+    """Results that later tests use."""
     return {}
 
 
@@ -100,10 +100,10 @@ def test_seeding_two_founders_survives_a_reload_and_the_servers_death(workbench,
     page.goto(f"{workbench.address}/seed")
     page.get_by_text("More", exact=True).first.click()
     fill(page, "textbox", "Name of the run", "story")
-    fill(page, "spinbutton", "Steps for each", "60")
-    fill(page, "spinbutton", "Steps between two looks", "20")
+    fill(page, "spinbutton", "Steps", "60")
+    fill(page, "spinbutton", "Steps per segment", "20")
     fill(page, "spinbutton", "Founders", "2")
-    page.get_by_text("60 steps for each").wait_for()
+    page.get_by_text("60 steps each").wait_for()
     shot(page, "seed")
     page.get_by_role("button", name="Start").click()
     page.wait_for_url(re.compile("/jobs"))
@@ -133,7 +133,7 @@ def test_two_parents_selected_with_clicks_have_a_child_that_appears(workbench, p
     wait_for(lambda: shown(page) == set(story["founders"]), 60, "founders in the tree")
     first, second = story["founders"]
     page.mouse.click(*node(page, first))
-    page.get_by_role("button", name="Make this a parent").wait_for()
+    page.get_by_role("button", name="Add to the parents").wait_for()
     page.keyboard.down("Shift")
     page.mouse.click(*node(page, second))
     page.keyboard.up("Shift")

@@ -1,4 +1,4 @@
-"""The family tree under a real mouse and a real keyboard: what is selected, what stays, what stays text."""
+"""The family tree with mouse and keyboard: selection, zoom, text of users."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Tree:
         self.settle()
 
     def settle(self) -> None:
-        """Until the page has made whatever was asked for."""
+        """Wait until the page has rerun."""
         self.page.wait_for_timeout(300)
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
 
@@ -93,7 +93,7 @@ def test_a_click_shows_a_concept_and_shift_adds_one(tree, names, shot):
     panel.get_by_text(names[6], exact=True).first.wait_for()
     tree.click(names[9], shift=True)
     assert tree.selected == sorted([names[6], names[9]])
-    panel.get_by_text("Preview: a mixture of what the parents look like, nothing has been learned.").wait_for()
+    panel.get_by_text("Preview: the mean of the parents' images. Nothing is learned yet.").wait_for()
     tree.settle()
     assert panel.get_by_role("slider").count() >= 2
     shot(tree.page, "tree-two-parents")
@@ -135,7 +135,7 @@ def test_the_keyboard_does_all_that_the_mouse_does(tree, run, names):
 
 
 def test_the_table_selects_in_the_tree(tree, names):
-    tree.page.get_by_text("The same as a table").click()
+    tree.page.get_by_text("Show as a table").click()
     table = tree.page.locator("[data-testid=stDataFrame]")
     table.scroll_into_view_if_needed()
     box = table.bounding_box()
@@ -153,7 +153,7 @@ def test_a_child_that_comes_later_moves_nothing(tree, run, names):
     count = int(tree.root.get_attribute("data-nodes"))
     founder = run.entries()[0]
     run.add([concept(77, {founder.id: 1.0})])
-    tree.page.get_by_role("button", name=f"Make {names[6]} a favourite").click()
+    tree.page.get_by_role("button", name=f"Add {names[6]} to the favourites").click()
     tree.page.locator(f".family[data-nodes='{count + 1}']").wait_for()
     tree.settle()
     assert tree.page.evaluate(ZOOM) == zoom and tree.selected == [names[6]]
@@ -165,7 +165,7 @@ def test_as_long_as_nobody_moves_the_tree_all_of_it_stays_in_view(tree, run, nam
     tree.click(names[0])
     children = [concept(100 + seed, {founder.id: 1.0}) for seed in range(6)]
     called = [each.name for each in run.add(children)]
-    tree.page.get_by_role("button", name=f"Make {names[0]} a favourite").click()
+    tree.page.get_by_role("button", name=f"Add {names[0]} to the favourites").click()
     tree.page.locator(".family[data-nodes='18']").wait_for()
     tree.settle()
     box = tree.page.locator(".family .canvas").bounding_box()

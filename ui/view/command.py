@@ -1,4 +1,4 @@
-"""`conceptree view`: start the workbench and say at which address it listens."""
+"""`conceptree view`: start the workbench and print its address."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from ui.runs import run_names
 from ui.view import theme
 from ui.view.store import RUNS
 
-HOSTS = "CONCEPTREE_HOSTS"  # in the environment: the names under which the server may be asked, with commas between
+HOSTS = "CONCEPTREE_HOSTS"  # environment variable: host names that the server answers to, separated by commas
 OWN_HOSTS = ("localhost", "127.0.0.1")
-FIRST_PORT, PORTS = 8501, 100  # where a free one is looked for
+FIRST_PORT, PORTS = 8501, 100  # the ports that are tried
 EVERYWHERE = ("0.0.0.0", "::")
 HERE = Path(__file__).parent
 
 
 class ViewError(ConceptreeError):
-    """The workbench cannot listen where it is asked to."""
+    """The workbench cannot listen at the given address or port."""
 
 
 def view(runs: Path, port: int | None, address: str, browser: bool | None, out: Console) -> int:
-    """Serve the workbench until somebody ends it; its exit code.
+    """Serve the workbench until it is interrupted; return its exit code.
 
-    port: by default the first free one from 8501. browser: whether to open one; by default where there is a screen.
+    port: by default the first free one from 8501. browser: whether to open one; by default if there is a screen.
 
     Raises:
-        ViewError: the port is taken, or the address is none of this machine's.
+        ViewError: the port is taken, or the address does not belong to this machine.
     """
-    run_names(runs)  # whatever is wrong with the folder is said here
+    run_names(runs)  # raises if the folder cannot be read
     port = free_port(address) if port is None else checked_port(address, port)
     hosts = hosts_of(address)
     os.environ |= {RUNS: str(runs.resolve()), HOSTS: ",".join(hosts)}
     name = "localhost" if address in (*OWN_HOSTS, *EVERYWHERE) else address
     say(
         out,
-        f"The workbench on {str(runs)!r} is at http://{name}:{port} – Ctrl-C ends it; what is being learned goes on.",
+        f"Workbench of {str(runs)!r}: http://{name}:{port} – press Ctrl-C to stop it; running jobs continue.",
     )
     if address not in OWN_HOSTS:
         others = [host for host in hosts if host not in OWN_HOSTS]
-        where = f", as {', '.join(f'http://{host}:{port}' for host in others)}" if others else ""
-        say(out, f"Note: everybody who can reach this machine{where}, can read these runs and start jobs.")
+        where = f" ({', '.join(f'http://{host}:{port}' for host in others)})" if others else ""
+        say(out, f"Note: anyone who can reach this machine{where} can read these runs and start jobs.")
     out.file.flush()
     return _serve(command(port, address, has_screen() if browser is None else browser, hosts))
 
 
 def command(port: int, address: str, browser: bool, hosts: list[str]) -> list[str]:
-    """What `streamlit` is called with: all that the workbench wants of it."""
+    """Arguments of `streamlit`, with every option that the workbench sets."""
     options: dict[str, object] = {
         "server.address": address,
         "server.port": port,
@@ -73,7 +73,7 @@ def command(port: int, address: str, browser: bool, hosts: list[str]) -> list[st
 
 
 def _option(name: str, value: object) -> list[str]:
-    """As it is typed; one that is a list is given several times."""
+    """An option as it is typed; a list repeats it."""
     return [f"--{name}={each}" for each in (value if isinstance(value, list) else [value])]
 
 
@@ -82,7 +82,7 @@ def _serve(arguments: list[str]) -> int:
 
     sys.argv = ["streamlit", *arguments]
     try:
-        # Not by calling it, which would turn Ctrl-C into an Abort with a line of its own.
+        # Calling main() would turn Ctrl-C into an Abort that prints a line.
         with main.make_context("streamlit", list(arguments)) as context:
             main.invoke(context)
     except SystemExit as end:
@@ -91,10 +91,10 @@ def _serve(arguments: list[str]) -> int:
 
 
 def checked_port(address: str, port: int) -> int:
-    """A port that can be listened at now.
+    """Return the port if the server can listen on it now.
 
     Raises:
-        ViewError: says whether it is the port or the address.
+        ViewError: names the port or the address, whichever is wrong.
     """
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as tried:
@@ -105,13 +105,13 @@ def checked_port(address: str, port: int) -> int:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ViewError(
-            f"nothing can listen at {address}:{port}: {reason}; choose another with --port, or leave it out"
+            f"cannot listen at {address}:{port}: {reason}; choose another --port, or leave it out"
         ) from None
     return port
 
 
 def free_port(address: str) -> int:
-    """The first free port from 8501."""
+    """First free port from 8501."""
     for port in range(FIRST_PORT, FIRST_PORT + PORTS - 1):
         try:
             return checked_port(address, port)
@@ -122,22 +122,22 @@ def free_port(address: str) -> int:
 
 
 def hosts_of(address: str) -> list[str]:
-    """The names under which the server may be asked: whoever asks under another was led here by a stranger's page."""
+    """Host names that the server answers to. A request under any other name comes from a foreign page."""
     found = list(OWN_HOSTS)
     if address in EVERYWHERE:
         own = socket.gethostname()
         found += [own, socket.getfqdn()]
-        # A machine whose own name or way out nobody knows can be asked under an address that is given.
+        # Without a name that resolves, or a route, the machine still answers to its address.
         with suppress(OSError):
             found += [str(about[4][0]) for about in socket.getaddrinfo(own, None, socket.AF_INET)]
-        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
-            way_out.connect(("192.0.2.1", 9))  # of no machine, and nothing is sent: it only chooses the way
-            found.append(str(way_out.getsockname()[0]))
+        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+            route.connect(("192.0.2.1", 9))  # a test address: sends nothing, only selects the interface
+            found.append(str(route.getsockname()[0]))
     else:
         found.append(address)
     return list(dict.fromkeys(found))
 
 
 def has_screen() -> bool:
-    """Whether a browser could show itself here."""
+    """Whether a browser can open a window here."""
     return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""What pictures show, said for people who cannot see them."""
+"""Concepts and drawings in words: captions, and alternative texts for people who cannot see the pictures."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from evolve.store.run import Drawing, Entry
 
 
 def described(entry: Entry, drawing: Drawing | None = None) -> str:
-    """What a picture of a concept shows; drawing: in whose prompt."""
-    what = f"a style of {entry.category}" if entry.kind == "style" else f"{_article(entry.category)} {entry.category}"
-    of = f"{titled(drawing, entry)}, of {what}" if drawing else f"{entry.name}, {what}"
-    return f"{of} that does not exist"
+    """Alternative text of a concept's picture; with a drawing, its prompt too."""
+    category = category_of(entry.category, entry.kind)
+    article = "an" if category[:1].lower() in "aeiou" else "a"
+    shown = f"{titled(drawing, entry)}, of" if drawing else f"{entry.name},"
+    return f"{shown} {article} {category} that does not exist"
 
 
 def titled(drawing: Drawing, entry: Entry) -> str:
@@ -17,5 +18,6 @@ def titled(drawing: Drawing, entry: Entry) -> str:
     return drawing.prompt.replace("{}", entry.name)
 
 
-def _article(noun: str) -> str:
-    return "an" if noun[:1].lower() in "aeiou" else "a"
+def category_of(category: str, kind: str) -> str:
+    """`pet`, or `style of painting`."""
+    return f"style of {category}" if kind == "style" else category

@@ -1,10 +1,9 @@
-"""In what two or more concepts differ, of all that decided how they were learned."""
+"""Requests and settings of two or more concepts side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from core.concept import Request
 from evolve import Individual
@@ -12,7 +11,7 @@ from evolve import Individual
 
 @dataclass(frozen=True)
 class Row:
-    """A fact, and what it is of each concept, in their order: one thing, or several, such as its negatives."""
+    """A fact with its values of each concept, in their order; some facts have several, such as negatives."""
 
     fact: str
     values: tuple[tuple[str, ...], ...]
@@ -22,17 +21,17 @@ class Row:
         return len(set(self.values)) > 1
 
     def is_rare(self, item: str) -> bool:
-        """Whether no more than half of the concepts have it: it is what sets them apart."""
+        """Whether at most half of the concepts have this value."""
         return 2 * sum(item in value for value in self.values) <= len(self.values)
 
 
 def rows(concepts: Sequence[Individual], names: Mapping[str, str]) -> list[Row]:
-    """Every fact of the concepts' requests and settings. names: of parents, by id."""
+    """Every fact of the requests and settings. names: of parents, by id."""
     return _rows([_told(each, names) for each in concepts])
 
 
 def scores(concepts: Sequence[Individual]) -> list[Row]:
-    """The scores of the concepts when they were learned."""
+    """Scores of the concepts when they were learned."""
     return _rows([{name: (f"{value:.3f}",) for name, value in each.concept.scores.items()} for each in concepts])
 
 
@@ -46,17 +45,17 @@ def _told(each: Individual, names: Mapping[str, str]) -> dict[str, tuple[str, ..
     weights = sum(parent.weight for parent in request.parents)
     several = {
         "parents": [f"{p.weight / weights:.0%} {names.get(p.id, p.id[:14])}" for p in request.parents],
-        "is": words_of(request),
-        "is not": [negative.word for negative in concept.negatives],
-        "keeps away from": [names.get(avoid.id, avoid.id[:8]) for avoid in request.avoid],
+        "positives": words_of(request),
+        "negatives": [negative.word for negative in concept.negatives],
+        "avoids": [names.get(avoid.id, avoid.id[:8]) for avoid in request.avoid],
     }
     single = {
         "category": request.category,
         "kind": request.kind,
         "generation": each.generation,
-        "negatives": request.schedule,
+        "schedule": request.schedule,
         "seed": request.seed,
-        "begins at": "given vectors" if request.start is not None else request.initializer or request.category,
+        "initializer": "given vectors" if request.start is not None else request.initializer or request.category,
         "vectors": len(concept.vectors),
         "kept step": concept.kept_step,
         "stack": f"{concept.version} ({concept.fingerprint})",
@@ -68,10 +67,10 @@ def _told(each: Individual, names: Mapping[str, str]) -> dict[str, tuple[str, ..
 
 
 def words_of(request: Request) -> list[str]:
-    """What a concept is, as it was asked for: `pet`, `pencil sketch × 0.4`"""
+    """Positives of a request: `pet`, `pencil sketch × 0.4`."""
     return [f"{p.word or request.category}{f' × {p.weight:g}' if p.weight != 1 else ''}" for p in request.positives]
 
 
-def valued(value: Any) -> str:
-    """A setting as it is read: `0.005`, `true` as Python says it."""
+def valued(value: object) -> str:
+    """A setting as text: `0.005`, `True`."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""What a person takes along: concepts as embeddings with their sidecars and drawings, in one zip."""
+"""Export: concepts as a zip of embeddings, sidecars and drawings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import ConceptreeError
@@ -25,14 +26,13 @@ FORMS = {
 
 
 def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:
-    """Concepts (ids, by run) as a zip: of each its embedding, its sidecar and its drawings.
+    """Concepts (ids, by run) as a zip: embedding, sidecar and drawings of each.
 
-    What cannot be read is left out, and LEFT-OUT.txt says why.
+    Leaves out what cannot be read; LEFT-OUT.txt has the reasons.
     """
     content = io.BytesIO()
-    left_out: list[str] = []
-    taken: set[str] = set()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        export = _Export(archive, form)
         for run, ids in chosen:
             names = {each.id: each.name for each in run.entries()}
             drawings: dict[str, list[Drawing]] = {}
@@ -41,46 +41,46 @@ def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:
             folder = "" if len(chosen) == 1 else f"{run.folder.name}/"
             for id_ in ids:
                 try:
-                    _add(archive, run, id_, names, drawings.get(id_, ()), form, folder, taken, left_out)
+                    export.add(run, id_, names, drawings.get(id_, ()), folder)
                 except ConceptreeError as error:
-                    left_out.append(f"{names.get(id_, id_)}: {error}")
-        if left_out:
-            archive.writestr("LEFT-OUT.txt", "\n".join([*left_out, ""]))
+                    export.left_out.append(f"{names.get(id_, id_)}: {error}")
+        if export.left_out:
+            archive.writestr("LEFT-OUT.txt", "\n".join([*export.left_out, ""]))
     return content.getvalue()
 
 
-def _add(
-    archive: zipfile.ZipFile,
-    run: Run,
-    id_: str,
-    names: Mapping[str, str],
-    drawings: Sequence[Drawing],
-    form: str,
-    folder: str,
-    taken: set[str],
-    left_out: list[str],
-) -> None:
-    each = run.find(id_)
-    stem = folder + stem_of(each)
-    if stem in taken:  # two names that are alike but for what no file name may have
-        stem = f"{stem}-{id_[:8]}"
-    taken.add(stem)
-    embedding = Embedding(token_of(each.name, form), each.concept.vectors, provenance_of(run, each, names))
-    ending = suffix(form, embedding.width)
-    with tempfile.TemporaryDirectory() as place:
-        file, beside = Path(place) / f"concept{ending}", Path(place) / "concept.json"
-        write_embedding(file, embedding, form)
-        line = readers(form, embedding.vectors)
-        write_sidecar(beside, embedding, file=f"{Path(stem).name}{ending}", form=form, readers=line)
-        archive.write(file, f"{stem}{ending}")
-        archive.write(beside, f"{stem}.json")
-    for number, drawing in enumerate(drawings, 1):
-        try:
-            opened(drawing.file)
-        except ConceptreeError as error:
-            left_out.append(f"{each.name}, drawing {number}: {error}")
-            continue
-        archive.write(drawing.file, f"{stem}/{number:02d}.png")
-    if drawings:
-        told = [f"{number:02d}.png  seed {d.seed}  {d.prompt}" for number, d in enumerate(drawings, 1)]
-        archive.writestr(f"{stem}/prompts.txt", "\n".join([*told, ""]))
+@dataclass
+class _Export:
+    """A zip that is being written. taken: file stems in use. left_out: what is missing, and why."""
+
+    archive: zipfile.ZipFile
+    form: str
+    taken: set[str] = field(default_factory=set)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, run: Run, id_: str, names: Mapping[str, str], drawings: Sequence[Drawing], folder: str) -> None:
+        """Add a concept. names: of its parents, by id. folder: in the zip, with a slash, or ""."""
+        each = run.find(id_)
+        stem = folder + stem_of(each)
+        if stem in self.taken:  # names that differ only in characters that no file name has
+            stem = f"{stem}-{id_[:8]}"
+        self.taken.add(stem)
+        embedding = Embedding(token_of(each.name, self.form), each.concept.vectors, provenance_of(run, each, names))
+        ending = suffix(self.form, embedding.width)
+        with tempfile.TemporaryDirectory() as place:
+            file, beside = Path(place) / f"concept{ending}", Path(place) / "concept.json"
+            write_embedding(file, embedding, self.form)
+            line = readers(self.form, embedding.vectors)
+            write_sidecar(beside, embedding, file=f"{Path(stem).name}{ending}", form=self.form, readers=line)
+            self.archive.write(file, f"{stem}{ending}")
+            self.archive.write(beside, f"{stem}.json")
+        for number, drawing in enumerate(drawings, 1):
+            try:
+                opened(drawing.file)
+            except ConceptreeError as error:
+                self.left_out.append(f"{each.name}, drawing {number}: {error}")
+                continue
+            self.archive.write(drawing.file, f"{stem}/{number:02d}.png")
+        if drawings:
+            told = [f"{number:02d}.png  seed {d.seed}  {d.prompt}" for number, d in enumerate(drawings, 1)]
+            self.archive.writestr(f"{stem}/prompts.txt", "\n".join([*told, ""]))

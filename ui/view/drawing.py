@@ -1,4 +1,4 @@
-"""Drawing concepts for a page: at once with a small stack, by a process of its own with a large one."""
+"""Draw concepts for a page: at once with a small stack, in a separate process with a large one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ Wanted = tuple[str, str, int]  # a concept's id, a prompt, a seed
 
 @dataclass
 class Errand:
-    """A concept that a process draws in some prompts with one seed, or will: they take turns, since each has a large
-    stack in memory. log: what it says, of which the last line tells why it failed. failure: why none could be started.
+    """One drawing process: a concept in some prompts, with one seed.
+
+    Errands run one after the other, since each loads a large stack. log: output of the process; its last line is the
+    reason of a failure. failure: why the process could not start.
     """
 
     run: Run
@@ -40,20 +42,20 @@ class Errand:
 
     @property
     def at_work(self) -> bool:
-        """Whether it draws, or waits for others."""
+        """Whether it draws or waits for its turn."""
         return not self.failure and (self.process is None or self.process.poll() is None)
 
     @property
     def problem(self) -> str:
-        """Why it ended without drawing; "" while it draws, or if all went well."""
+        """Why it failed; "" while it draws, and after a success."""
         if self.failure or not self.process or not self.process.poll() or not self.log:
             return self.failure
         self.log.seek(0)
         lines = self.log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"it ended with code {self.process.returncode}"
+        return lines[-1] if lines else f"the process ended with code {self.process.returncode}"
 
 
-# Those of this server, by run and concept, oldest first; and who waits for a process, with the thread that begins them.
+# Errands of this server by run and concept, oldest first; the queue, and the thread that starts them.
 _errands: dict[tuple[Path, str], list[Errand]] = {}
 _waiting: deque[Errand] = deque()
 _lock = Lock()
@@ -61,10 +63,10 @@ _thread: Thread | None = None
 
 
 def draw(run: Run, wanted: Sequence[Wanted]) -> bool:
-    """Draw what is wanted and not there yet; whether it is there now, or else being drawn by a process.
+    """Draw what is missing. True if everything is drawn now, False if a process is drawing it.
 
     Raises:
-        ConceptreeError: the stack is not here, or cannot draw; a prompt is none.
+        ConceptreeError: the stack is missing or cannot draw, or a prompt is invalid.
     """
     for _, prompt, _ in wanted:
         checked_prompt(prompt)
@@ -86,34 +88,34 @@ def draw(run: Run, wanted: Sequence[Wanted]) -> bool:
 
 
 def errand(run: Run, id_: str) -> Errand | None:
-    """What a process draws of a concept, or will, or has drawn last."""
+    """The errand of a concept that is running or queued, else the last one."""
     found = _errands.get((run.folder.resolve(), id_), [])
     return next((each for each in found if each.at_work), found[-1] if found else None)
 
 
 def prompt_from(text: str, entry: Entry) -> str:
-    """A prompt as a person types it, with {} or with the concept's own name where it stands.
+    """The prompt that was typed, with {} in place of the concept's name.
 
     Raises:
-        PromptError: it has neither.
+        PromptError: it has neither {} nor the name.
     """
     text = " ".join(text.split())
     if "{}" not in text:
         names = "|".join(re.escape(name) for name in sorted({entry.name, entry.born}, key=len, reverse=True))
         text = re.sub(rf"(?<!\w)(?:{names})(?!\w)", "{}", text, flags=re.IGNORECASE)
     if "{}" not in text:
-        raise PromptError(f"prompt = {text[:200]!r}: say {entry.name}, or {{}}, where it stands")
+        raise PromptError(f"prompt = {text[:200]!r}: write {entry.name}, or {{}}, where the concept stands")
     return checked_prompt(text)
 
 
 def ideas(kind: str) -> list[str]:
-    """Prompts that the stack's concepts are learned in, one of each sort."""
+    """Suggested prompts: the usual ones, and those of the training templates that fit any concept."""
     first = [prompt for prompt in TEMPLATES[kind] if kind == "style" or " a {}" in prompt]
     return list(dict.fromkeys([*PROMPTS[kind], *first]))
 
 
 def _send(run: Run, id_: str, pairs: Sequence[tuple[str, int]]) -> None:
-    """A process for each seed of a concept, for what is not being drawn already."""
+    """Queue an errand for each seed, without what is queued or running already."""
     global _thread
     with _lock:
         mine = _errands.setdefault((run.folder.resolve(), id_), [])
@@ -142,12 +144,12 @@ def _run_errands() -> None:
 
 
 def _begin(errand: Errand) -> None:
-    """`conceptree draw` for one concept, in a session of its own: it goes on when the server ends."""
+    """Start `conceptree draw` for one concept, in a session of its own, so that it outlives the server."""
     prompts = [f"--prompt={prompt}" for prompt in errand.prompts]
     where = [f"--seed={errand.seed}", f"--runs={errand.run.folder.parent}"]
     command = [sys.executable, "-m", "ui.cli", "draw", *where, *prompts, "--", errand.run.folder.name, errand.concept]
     try:
-        errand.log = tempfile.TemporaryFile()  # noqa: SIM115 – it lives as long as the errand
+        errand.log = tempfile.TemporaryFile()  # noqa: SIM115 – open as long as the errand lives
         errand.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -156,4 +158,4 @@ def _begin(errand: Errand) -> None:
             start_new_session=True,
         )
     except OSError as error:
-        errand.failure = f"no process can be started that draws: {error.strerror or error}"
+        errand.failure = f"cannot start a drawing process: {error.strerror or error}"

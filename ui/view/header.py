@@ -1,4 +1,4 @@
-"""What stands above every page: which run it is about, and what is being learned just now."""
+"""The bar above every page: its run, and the running jobs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from core.errors import ConceptreeError
 from ui.view import learning, links, store
 from ui.view.text import plain
 
-EVERY = 2.0  # seconds between two looks at what is being learned
+EVERY = 2.0  # seconds between two updates
 
 
 def show(of_a_run: bool) -> None:
-    """of_a_run: whether the page is about one run, so that another can be chosen."""
+    """Show the bar. of_a_run: whether the page shows one run, so that the bar offers the others."""
     links.keep_address()
     busy = bool(store.at_work())
     st.session_state["header.busy"] = busy
@@ -46,10 +46,10 @@ def _chosen(before: str) -> None:
 
 
 def _at_work() -> None:
-    """A line for each job at work. Once one has ended, the whole page is made anew, with what came of it."""
+    """A line for each running job. When the last one ends, the whole page runs again to show the results."""
     try:
         found = store.at_work()
-    except ConceptreeError:  # the page itself says what is wrong
+    except ConceptreeError:  # the page itself shows the error
         found = []
     if not found and st.session_state.get("header.busy"):
         st.session_state["header.busy"] = False

@@ -1,4 +1,4 @@
-"""Who is how much of whom, for pages: a concept's founders, what two concepts have in common, generations, lines."""
+"""Pedigree statistics on pages: founders of a concept, relatedness of two, generations, extinct lines."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ui.kin import IN_TABLE, percent
 from ui.view.store import Opened
 from ui.view.text import plain
 
-MOST = 8  # founders, ancestors or lines that are named
+MOST = 8  # founders, ancestors or lines listed by name
 
 
 def show_founders(found: Opened, concept: str) -> None:
-    """A concept's founders with their shares, the largest first; nothing of a founder, which is its own."""
+    """Founders of a concept with their shares, the largest first. Shows nothing for a founder."""
     shares = founder_shares(found.graph, concept)
     if list(shares) == [concept]:
         return
@@ -31,43 +31,48 @@ def show_founders(found: Opened, concept: str) -> None:
     st.dataframe(rows, hide_index=True, column_config={"share": share}, width="stretch")
     rest = list(shares.values())[MOST:]
     if rest:
-        st.caption(f"and {counted(len(rest), 'founder')} more with {percent(sum(rest))}")
+        st.caption(f"and {counted(len(rest), 'more founder')} with {percent(sum(rest))}")
 
 
 def show_common(found: Opened, one: str, other: str) -> None:
-    """How much two concepts have in common by descent, and the nearest ancestors that they share."""
+    """Relatedness of two concepts and their nearest common ancestors."""
     names = f"{_bold(found, one)} and {_bold(found, other)}"
     share = relatedness(found.graph, one, other)
     if not share:
-        st.markdown(f"{names} have no ancestor in common.")
+        st.markdown(f"{names} have no common ancestor.")
         return
     nearest = nearest_common_ancestors(found.graph, one, other)
-    st.markdown(f"{names} have {percent(share)} in common by descent, nearest by {_listed(found, nearest)}.")
+    ancestors = "ancestor" if len(nearest) == 1 else "ancestors"
+    st.markdown(f"Relatedness of {names}: {percent(share)}. Nearest common {ancestors}: {_listed(found, nearest)}.")
 
 
 def show_generations(found: Opened) -> None:
-    """A family's generations in figures, its most fertile founder, and the lines that ended."""
+    """Statistics of each generation, the founder with most descendants, and the extinct lines."""
     if not found.entries:
         return
     rows = []
     for each in generations(found.graph, found.entries, found.run.image_embeds()):
-        row: dict[str, float | None] = {"generation": each.number, "concepts": each.concepts, "alike": each.likeness}
+        row: dict[str, float | None] = {
+            "generation": each.number,
+            "concepts": each.concepts,
+            "similarity": each.likeness,
+        }
         for key in IN_TABLE:
             row |= {key: each.mean.get(key), f"best {key}": each.best.get(key)}
-        rows.append(row | {"founders": each.founders, "in effect": each.effective_founders})
+        rows.append(row | {"founders": each.founders, "effective founders": each.effective_founders})
     numbers = {name: st.column_config.NumberColumn(format="%.2f") for row in rows[:1] for name in list(row)[2:-2]}
-    numbers["in effect"] = st.column_config.NumberColumn(format="%.1f")
+    numbers["effective founders"] = st.column_config.NumberColumn(format="%.1f")
     st.dataframe(rows, hide_index=True, column_config=numbers, width="stretch")
     st.caption(
-        "Alike: mean pairwise similarity of what is imagined. Founders: how many have a share in the generation, and"
-        " as how many in equal shares."
+        "**similarity**: mean pairwise similarity of the imagined concepts. **founders**: how many have a share in the"
+        " generation. **effective founders**: how many equal shares would be as diverse."
     )
     (best, most), *_ = fertility(found.graph).items()
     if most:
-        st.markdown(f"Most fertile founder: {_bold(found, best)}, with {counted(most, 'concept')} descended from it.")
+        st.markdown(f"Founder with most descendants: {_bold(found, best)} ({counted(most, 'concept')}).")
     ended = extinct_lines(found.graph, {each.id for each in found.entries if each.note.hidden})
     if ended:
-        st.markdown(f"Lines without anybody in the latest generation: {_listed(found, ended)}.")
+        st.markdown(f"Extinct lines (no descendant in the latest generation): {_listed(found, ended)}.")
 
 
 def _name(found: Opened, id_: str) -> str:

@@ -1,4 +1,4 @@
-"""What a job does, in words and pictures: for the line above every page, the cards of runs, the tree, its own page."""
+"""A job in words and pictures, for every page that shows one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import streamlit as st
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.job import Job, Status
-from ui.labels import RESULTS
+from ui.labels import RESULTS, STATES
 from ui.view import links
 from ui.view.text import left, plain, shortened
 
 
 def what(job: Job) -> str:
-    """`6 founders`, `2 children`, as far as the plan can be read."""
+    """`6 founders`, `2 children`; without the number if the plan cannot be read."""
     one, several = RESULTS.get(job.command, ("concept", "concepts"))
     requests = job.plan.get("requests")
     numbers = [
@@ -27,7 +27,7 @@ def what(job: Job) -> str:
 
 
 def called(job: Job) -> str:
-    """`6 founders of pet`, `2 children of moku and vasi`"""
+    """`6 founders of pet`, `2 children of moku and vasi`."""
     try:
         parents = [str(each["name"]) for room in ("parents", "photos") for each in job.plan.get(room, ())]
     except (KeyError, TypeError):
@@ -37,7 +37,7 @@ def called(job: Job) -> str:
 
 
 def one(job: Job, number: int) -> str:
-    """`Founder 3`, of the place 2"""
+    """`Founder 3`, for number 2 (from 0)."""
     return f"{_one(job).capitalize()} {number + 1}"
 
 
@@ -46,34 +46,31 @@ def _one(job: Job) -> str:
 
 
 def told(job: Job, status: Status) -> str:
-    """`6 founders: learning, 40 %, about 1 min left`"""
+    """`6 founders: learning, 40 %, about 1 min left`."""
     return f"{what(job)}: {state(job, status)}"
 
 
 def state(job: Job, status: Status) -> str:
-    """How a job is, in words that say what can be done."""
+    """State of a job in words, with its progress."""
     at = f" at step {status.step:,} of {status.steps:,}" if status.steps else ""
     match status.state:
         case "working" if job.question():
             return "waits for you"
         case "working":
             part = [f"{percent(status)} %"] if status.steps else []
-            return ", ".join(filter(None, [status.doing or "learning", *part, left(status.left)]))
+            return ", ".join(filter(None, [status.doing or STATES["working"], *part, left(status.left)]))
         case "stopped" | "failed" | "killed":
-            return f"{status.state}{at}"
-        case "waiting":
-            return "not begun"
-        case "paused":
-            return "waits for your choice"
-    return str(status.state)
+            return f"{STATES[status.state]}{at}"
+    return STATES[status.state]
 
 
 def percent(status: Status) -> int:
+    """Progress from 0 to 100."""
     return min(100, 100 * status.step // status.steps) if status.steps else 0
 
 
 def so_far(run: Run, job: Job, side: int, most: int, captions: bool = True) -> None:
-    """What the concepts of a job looked like last, the newest `most` of them, each `side` pixels wide."""
+    """The last look at each concept of a job: the newest `most`, each `side` pixels wide."""
     last = {look.number: look for look in job.looks() if look.image and look.image.is_file()}
     shown = [last[number] for number in sorted(last)][-most:]
     if not shown:
@@ -82,5 +79,5 @@ def so_far(run: Run, job: Job, side: int, most: int, captions: bool = True) -> N
         [links.look(run.folder.name, job.name, look.image.stem, 128) for look in shown if look.image],
         caption=[plain(look.name) or "draft" for look in shown] if captions else None,
         width=side,
-        alt=[look.name or f"a {_one(job)}, as it looks so far" for look in shown],
+        alt=[look.name or f"a {_one(job)} in progress" for look in shown],
     )

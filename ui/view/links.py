@@ -1,9 +1,9 @@
-"""Addresses: of pages, with what they show in the query, and of pictures, by their ids and never by a path."""
+"""Addresses of pages and pictures. Pictures are addressed by their ids, never by a path."""
 
 from __future__ import annotations
 
 from typing import NoReturn
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import streamlit as st
 
@@ -13,22 +13,22 @@ PICTURES, LOOKS, PHOTOS = "pictures", "looks", "photos"
 
 
 def picture(run: str, drawing: Drawing, side: int | None = None) -> str:
-    """The address of a stored drawing; side: of a smaller one, in pixels. What it shows never changes."""
+    """Address of a stored drawing; its content never changes. side: width of a smaller copy, in pixels."""
     return picture_of(run, drawing.file.stem, side)
 
 
 def picture_of(run: str, digest: str, side: int | None = None) -> str:
-    """As `picture`, by the 24 hex digits that the drawing's file is called by."""
+    """As `picture`, by the 24 hex digits of the file's name."""
     return _address(PICTURES, run, digest, side=side)
 
 
 def look(run: str, job: str, file: str, side: int | None = None) -> str:
-    """The address of what a job drew at a boundary; file: without its suffix."""
+    """Address of a drawing that a job made at a boundary. file: name without its suffix."""
     return _address(LOOKS, run, job, file, side=side)
 
 
 def photo(run: str, id_: str, side: int | None = None) -> str:
-    """The address of the small copy of a photograph that is a parent."""
+    """Address of the stored copy of a photograph."""
     return _address(PHOTOS, run, id_, side=side)
 
 
@@ -38,22 +38,16 @@ def _address(room: str, *parts: str, side: int | None) -> str:
 
 
 def origin() -> str:
-    """Where the person's browser found this server: `http://localhost:8501`. Streamlit takes whole addresses only."""
+    """This server as the browser addresses it: `http://localhost:8501`. Streamlit needs whole addresses."""
     found = urlsplit(st.context.url or "http://localhost:8501")
     return f"{found.scheme}://{found.netloc}"
 
 
-def page(name: str, **query: str) -> str:
-    """The address of a page: `page("concept", run="example", concept="0f3a…")`."""
-    told = urlencode({key: value for key, value in query.items() if value})
-    return f"/{name}" + (f"?{told}" if told else "")
-
-
 def keep_address() -> None:
-    """Let the browser's address say what the page shows.
+    """Update the browser's address to what the page shows.
 
-    After a link from a page to the same page with another query, Streamlit shows what was asked for and leaves the
-    address as it was: the next click would lead back. What a browser knows already it does not take as news.
+    After a link to the same page with another query, Streamlit keeps the old address, and the next click would go back
+    to it. The browser ignores an address that it has already.
     """
     now = st.query_params.to_dict()
     if st.session_state.get("links.address", now) != now:
@@ -62,7 +56,7 @@ def keep_address() -> None:
 
 
 def go(name: str, **query: str) -> NoReturn:
-    """Show another page now, in the same session, so that what was chosen stays chosen."""
+    """Switch to another page in the same session, which keeps its state."""
     from ui.view.pages import pages
 
     st.switch_page(pages()[name], query_params={key: value for key, value in query.items() if value})

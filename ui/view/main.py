@@ -1,13 +1,12 @@
-"""The script that Streamlit runs for each page: the bar at the top, what is being learned, and the page."""
+"""The script that Streamlit runs for each page: navigation, header, page."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from core.errors import ConceptreeError
-from ui.view import header, store, theme
+from ui.view import header, notices, store, theme
 from ui.view.pages import OF_A_RUN, pages
-from ui.view.text import plain
 
 st.set_page_config(page_title="Conceptree", page_icon=theme.icon(), layout="wide")
 
@@ -19,4 +18,4 @@ try:
     header.show(page.url_path in OF_A_RUN)
     page.run()
 except ConceptreeError as error:
-    st.error(plain(str(error)), icon=":material/error:")
+    notices.error(error)

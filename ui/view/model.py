@@ -1,4 +1,4 @@
-"""The stacks that pages check words, draw previews and estimate times with: loaded once, shared, never changed."""
+"""Stacks for the pages: loaded once, shared by all sessions, never changed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from ui.stack import check_made_on, open_stack
 
 MOST = 2  # stacks in memory
 
-# While transformers reads one model it changes what modules do everywhere: another that is read at the same time would
-# be left without weights, and so would all that come later.
+# While transformers loads a model it patches modules globally: a second load at the same time would get no weights.
 loading = RLock()
 
 _Key = tuple[str, tuple[tuple[str, int], ...]]
@@ -24,10 +23,10 @@ _loaded: dict[_Key, Backbone] = {}
 
 
 def stack(where: str) -> Backbone:
-    """A stack by its name or folder, loaded anew only if its folder has changed.
+    """A stack by its name or folder, loaded again only if the folder has changed.
 
     Raises:
-        StackError: it cannot be loaded.
+        StackError: the stack cannot be loaded.
     """
     folder = Path(where).expanduser()
     files = () if where == "emoji" else tuple((file.name, _changed(file)) for file in sorted(folder.glob("*/*.json")))
@@ -40,10 +39,10 @@ def stack(where: str) -> Backbone:
 
 
 def backbone(run: Run) -> Backbone:
-    """The stack that a run was made on.
+    """The stack of a run.
 
     Raises:
-        StackError: it is not where it was, or another.
+        StackError: the stack is missing, or has another fingerprint.
     """
     found = stack(run.about["stack"]["where"])
     check_made_on(run, found)

@@ -1,4 +1,4 @@
-"""What a concept is near to: words that the stack knows, and the other concepts of its run."""
+"""Nearest neighbours of a concept: words of the stack, and other concepts of its run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Embeds = Mapping[str, npt.NDArray[np.float32]]
 
 
 def relatives(embeds: Embeds, id_: str, count: int) -> list[tuple[str, float]]:
-    """The concepts nearest to one by cosine of what is imagined, nearest first. embeds: [width] of each, by id."""
+    """Nearest concepts by cosine of their image embeddings, nearest first. embeds: [width] by id."""
     if id_ not in embeds:
         return []
     ids = [other for other, embed in embeds.items() if other != id_ and embed.shape == embeds[id_].shape]
@@ -35,12 +35,12 @@ def relatives(embeds: Embeds, id_: str, count: int) -> list[tuple[str, float]]:
 
 
 def words(backbone: Backbone, each: Individual, count: int = WORDS) -> list[tuple[str, float]]:
-    """The stack's words for the category that a concept resembles most, nearest first."""
+    """The category's words that a concept resembles most, nearest first."""
     return _words(backbone.fingerprint, each.id, count, backbone, each)
 
 
 def fitness(backbone: Backbone, each: Individual, embeds: Embeds) -> dict[str, float]:
-    """A concept's value for each objective (`evolve.fitness`), novel against all others of its run."""
+    """Value of each objective (`evolve.fitness`), with novelty against all others of the run."""
     values = dict(zip(OBJECTIVES, _fitness(backbone.fingerprint, each.id, backbone, each), strict=True))
     near = [cosine for _, cosine in relatives(embeds, each.id, NEIGHBOURS)]
     return values | {"novel": 1 - sum(near) / len(near) if near else 1.0}

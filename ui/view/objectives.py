@@ -1,4 +1,4 @@
-"""An evolution's objectives over its generations: the mean of those that stay as a line, the best as a dashed one."""
+"""Objectives of an evolution by generation: mean of the survivors as a line, best as a dashed line."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from evolve.fitness import OBJECTIVES, RATINGS
 from evolve.jobs.evolution import Generation
 
 COLUMNS = ["generation", "objective", "which", "value"]
-WIDTH, HEIGHT = 150, 130  # of one objective's plot, in pixels
-LABELS = 40  # room for a plot's numbers, in pixels: all plots stand in columns
+WIDTH, HEIGHT = 150, 130  # pixels of one objective's plot
+LABELS = 40  # pixels for the numbers of an axis, so that all plots align
 IN_A_ROW = 3
 
 
 def table(done: Sequence[Generation]) -> pd.DataFrame:
-    """A row for each generation, objective and which: mean or best; of likeness, to be small, the mean alone."""
+    """A row for each generation, objective and statistic (mean, best). Likeness, to be small, has the mean alone."""
     rows = []
     for each in done:
         for name in (*OBJECTIVES, RATINGS):
@@ -43,5 +43,5 @@ def chart(found: pd.DataFrame) -> alt.FacetChart:
         lines.properties(width=WIDTH, height=HEIGHT)
         .facet(alt.Facet("objective:N", title=None, sort=order), columns=IN_A_ROW)
         .resolve_scale(y="independent")
-        .resolve_axis(x="independent")  # else a short last row has the numbers of its neighbours under it
+        .resolve_axis(x="independent")  # else a short last row shows the axis of the plots above
     )

@@ -1,9 +1,10 @@
-"""Which pages there are: the bar at the top lists those that need no more than a run."""
+"""The pages of the workbench; the navigation bar lists those that need no more than a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Literal
 
 import streamlit as st
 from streamlit.navigation.page import Page
@@ -12,9 +13,9 @@ OF_A_RUN = ("tree", "evolve", "concept", "gallery", "compare", "rate", "jobs")
 
 
 def pages() -> dict[str, Page]:
-    """By the names that they have in addresses, in the order of the bar.
+    """Pages by their name in addresses, in the order of the bar.
 
-    Streamlit marks the one that it shows, so each session has its own.
+    Made for each session, since Streamlit marks the one that it shows.
     """
     return {
         "start": st.Page(_start, title="Start", url_path="start", default=True, visibility="hidden"),
@@ -31,12 +32,12 @@ def pages() -> dict[str, Page]:
 
 
 def _page(screen: str, title: str, address: str, icon: str, hidden: bool = False) -> Page:
-    visibility = "hidden" if hidden else "visible"
+    visibility: Literal["hidden", "visible"] = "hidden" if hidden else "visible"
     return st.Page(_showing(screen), title=title, url_path=address, icon=f":material/{icon}:", visibility=visibility)
 
 
 def _showing(screen: str) -> Callable[[], None]:
-    """Shows a screen, which is imported when somebody first comes to it: the first need not wait for the others."""
+    """Show a screen, imported at its first visit, so that the first page need not wait for the others."""
 
     def show() -> None:
         import_module(f"ui.view.screens.{screen}").show()
@@ -45,7 +46,7 @@ def _showing(screen: str) -> Callable[[], None]:
 
 
 def _start() -> None:
-    """The family that was worked on last; in a folder without any, the list of runs says how to make one."""
+    """Go to the family tree of the latest run, or to the list of runs if there is none."""
     from ui.view import links, store
 
     run = store.latest()

@@ -1,6 +1,6 @@
-"""Who shall be the parents of the next children: concepts and photographs of each run, with weights that sum to one.
+"""The chosen parents of each run: concepts and photographs with their weights.
 
-Kept in the session, so that pages add to it and going elsewhere loses nothing.
+Kept in the session, so that every page can add to them.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from core.files import StorageError
 from evolve.store.photos import PhotoError, Photograph, read_photo
 from ui.view.store import Opened
 
-LONGEST = 60  # characters of a photograph's name, of at most four bytes each
-_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # in the name of a file
+LONGEST = 60  # characters of a photograph's name
+_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # in file names
 
 
 def parents_of(run: str) -> dict[str, float]:
-    """The parents that were chosen for breeding in a run, by id, with their weights; pages add to it."""
+    """Weights of the chosen concepts by id; callers may change them."""
     return st.session_state.setdefault("parents", {}).setdefault(run, {})
 
 
 def photos_of(run: str) -> dict[str, Photograph]:
-    """The photographs that were dropped as parents, by id."""
+    """The photographs that are parents, by id."""
     return st.session_state.setdefault("breed.photos", {}).setdefault(run, {})
 
 
 def choose(run: str, id_: str) -> None:
-    """Make a concept a parent beside those that are chosen already, of as much weight as they are."""
+    """Add a concept to the parents, with their mean weight."""
     parents = parents_of(run)
     parents[id_] = (sum(parents.values()) / len(parents) if parents else 0.0) or 1.0
 
 
 def follow(run: str, selected: Sequence[str]) -> None:
-    """Several that are selected are the parents; those that were chosen otherwise stay beside them."""
+    """Make two or more selected concepts the parents; parents that were added otherwise stay."""
     parents, came = parents_of(run), st.session_state.setdefault("breed.selected", {})
     before, now = came.get(run, ()), tuple(selected) if len(selected) > 1 else ()
     if now == before:
@@ -52,7 +52,7 @@ def follow(run: str, selected: Sequence[str]) -> None:
 
 
 def weights_of(run: str, found: Opened) -> dict[str, float]:
-    """Of all parents, concepts first; those who are gone from the run are forgotten."""
+    """Weights of all parents, concepts first. Forgets concepts that the run no longer has."""
     parents, by_id = parents_of(run), found.by_id
     for id_ in [each for each in parents if each not in by_id]:
         del parents[id_]
@@ -62,20 +62,20 @@ def weights_of(run: str, found: Opened) -> dict[str, float]:
 
 
 def keep(run: str, shares: Mapping[str, int]) -> None:
-    """The parents' weights from now on, after `weights_of`: shares in percent."""
+    """Set the weights. shares: in percent, of the ids that `weights_of` gave."""
     parents, weights = parents_of(run), st.session_state["breed.weights"][run]
     for id_, share in shares.items():
         (parents if id_ in parents else weights)[id_] = share / 100
 
 
 def drop(run: str, id_: str) -> None:
-    """It shall be no parent."""
+    """Remove a concept or photograph from the parents."""
     parents_of(run).pop(id_, None)
     photos_of(run).pop(id_, None)
 
 
 def whole(weights: Mapping[str, float], total: int = 100) -> dict[str, int]:
-    """Weights as whole shares that sum to `total`; what rounding leaves over goes to those who lost most by it."""
+    """Weights as whole numbers that sum to `total`, by largest remainders."""
     if not weights:
         return {}
     heavy = sum(weights.values())
@@ -88,35 +88,35 @@ def whole(weights: Mapping[str, float], total: int = 100) -> dict[str, int]:
 
 
 def moved(shares: Mapping[str, int], one: str, share: int, total: int = 100) -> dict[str, int]:
-    """The shares after somebody gave `one` another: the others keep their proportions and fill up what is left."""
+    """The shares after `one` was set to `share`: the others keep their proportions and fill the rest."""
     others = whole({key: each for key, each in shares.items() if key != one}, total - share)
     return {key: share if key == one else others[key] for key in shares} if others else {one: total}
 
 
 def uploaded(name: str, content: bytes, cutout: bool = False) -> Photograph:
-    """A photograph as somebody's browser sent it. cutout: without its background, see `evolve.store.photos.cut_out`.
+    """Read an uploaded photograph. cutout: without its background, see `evolve.store.photos.cut_out`.
 
     Raises:
-        PhotoError: it is none, or nothing can be seen in it.
+        PhotoError: the file is no picture, or nothing can be seen in it.
     """
     called = _UNSAFE.sub("_", Path(name).name)[-LONGEST:].lstrip(".") or "photo"
     with tempfile.TemporaryDirectory() as folder:
         file = written(Path(folder) / called, content)
         try:
             return read_photo(file, cutout)
-        except PhotoError as error:  # where it lay for a moment is no business of anybody
+        except PhotoError as error:  # without the temporary path
             raise PhotoError(str(error).replace(str(file), called)) from None
 
 
 def written(file: Path, content: bytes) -> Path:
-    """The file, with that content, in a folder that is made if need be.
+    """Write the file and return its path.
 
     Raises:
-        StorageError: it cannot be kept there.
+        StorageError: it cannot be written.
     """
     try:
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content)
     except OSError as error:
-        raise StorageError(f"the photograph {file.name!r} cannot be kept: {error.strerror or error}") from None
+        raise StorageError(f"the photograph {file.name!r} cannot be saved: {error.strerror or error}") from None
     return file

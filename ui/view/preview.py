@@ -1,30 +1,32 @@
-"""What a mixture of parents looks like before anything is learned: the mean of what they look like, drawn."""
+"""Preview of a mixture of parents before anything is learned: the mean of their image embeddings, drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import streamlit as st
 import torch
 from PIL.Image import Image
 
 from core.concept import Array
+from core.stack.backbone import Backbone
 
-STEPS = 8  # of the decoder: enough to see what it will be, in a third of the time
-COARSE = 0.05  # shares are rounded to it, so that a slider that is moved back finds its picture again
+STEPS = 8  # of the decoder: enough for a preview, in a third of the time
+COARSE = 0.05  # shares are rounded to it, so that moving a slider back finds the cached picture
 SEED = 1
-# Whoever draws sets the steps of the stack's scheduler, which all sessions share.
+# Drawing sets the steps of the stack's scheduler, which all sessions share.
 drawing = Lock()
+Vectors = npt.NDArray[np.float64]
 
 
 def mixture(embeds: Sequence[Array], shares: Sequence[float]) -> Array:
-    """Where a mixture of parents lies among image embeddings: `[width]`, as long as those of the parents are.
+    """Image embedding of a mixture, `[width]`, with the mean length of the parents' embeddings.
 
-    embeds: what each parent looks like, `[width]` or several of it, `[n, width]`; shares: of each, summing to any
-    positive number. Directions are averaged, so that a parent with a longer embedding counts no more than its share.
+    embeds: of each parent, `[width]` or several, `[n, width]`. shares: of each, with any positive sum. Directions are
+    averaged, so that a long embedding counts no more than its share.
     """
     weights = np.asarray(shares, dtype=np.float64)
     if len(embeds) != len(weights) or not len(weights) or weights.min() < 0 or not weights.sum() > 0:
@@ -36,36 +38,38 @@ def mixture(embeds: Sequence[Array], shares: Sequence[float]) -> Array:
     return (_unit(weights @ directions) * (weights @ lengths)).astype(np.float32)
 
 
-def preview(backbone: Any, embeds: Sequence[Array], shares: Sequence[float]) -> Image:
-    """A mixture of parents (see `mixture`), drawn by a stack in a few steps."""
+def preview(backbone: Backbone, embeds: Sequence[Array], shares: Sequence[float]) -> Image:
+    """Draw a mixture of parents (see `mixture`) in a few steps."""
     mixed = torch.from_numpy(mixture(embeds, shares))[None]
     with drawing:
         return backbone.draw(mixed, SEED, steps=STEPS)[0]
 
 
 def rounded(shares: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    """Parents and their shares, coarsely and in one order: what a preview is remembered by."""
+    """Parents and their rounded shares, sorted: the cache key of a preview."""
     total = sum(share for _, share in shares) or 1.0
     near = [(id_, round(round(share / total / COARSE) * COARSE, 2)) for id_, share in shares]
     kept = [(id_, share) for id_, share in near if share] or [(id_, share / total) for id_, share in shares]
     return tuple(sorted(kept))
 
 
-def remembered(backbone: Any, embeds: dict[str, Array], shares: Sequence[tuple[str, float]]) -> Image:
-    """`preview` of parents by id, drawn once for the same parents with nearly the same shares."""
+def remembered(backbone: Backbone, embeds: dict[str, Array], shares: Sequence[tuple[str, float]]) -> Image:
+    """`preview` of parents by id, cached for the same parents with nearly the same shares."""
     return _remembered(backbone.drawing_fingerprint, rounded(shares), backbone, embeds)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _remembered(stack: str, shares: tuple[tuple[str, float], ...], _backbone: Any, _embeds: dict[str, Array]) -> Image:
+def _remembered(
+    stack: str, shares: tuple[tuple[str, float], ...], _backbone: Backbone, _embeds: dict[str, Array]
+) -> Image:
     return preview(_backbone, [_embeds[id_] for id_, _ in shares], [share for _, share in shares])
 
 
-def _direction(rows: Array) -> Array:
+def _direction(rows: Vectors) -> Vectors:
     """The mean direction of rows `[n, width]`."""
     return _unit((rows / np.linalg.norm(rows, axis=1, keepdims=True)).mean(axis=0))
 
 
-def _unit(vector: Array) -> Array:
+def _unit(vector: Vectors) -> Vectors:
     length = np.linalg.norm(vector)
     return vector / length if length else vector

@@ -1,4 +1,4 @@
-"""Jobs as processes of their own: whatever happens to a page or to the server, they go on."""
+"""Jobs as separate processes, which outlive the page and the server."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ from core.files import StorageError
 from evolve import Run
 from evolve.jobs.job import Job, Status
 
-AT_WORK = ("starting", "working")  # states in which somebody is at a job
+AT_WORK = ("starting", "working")  # states of a job that a process runs
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A process that this server began, and when, in seconds since 1970."""
+    """A process that this server started. at: seconds since 1970."""
 
     process: subprocess.Popen[bytes]
     at: float
 
 
-# By the job's folder: to know a process that has not come to its job yet, and to wait for those that ended, which would
-# else stay zombies.
+# By the job's folder. Shows a process that has not reached its job yet; polling it avoids zombies.
 _begun: dict[Path, Begun] = {}
 
 
 def start(run: Run, job: Job) -> None:
-    """Learn what a job asks for, or go on with it: `conceptree resume RUN --job NAME`, with its output in the job.
+    """Start or continue a job: `conceptree resume RUN --job NAME`, with its output in the job's log.
 
-    One that is at work already is left alone.
+    Does nothing if the job is running.
 
     Raises:
-        StorageError: its log cannot be written, or no process can be made.
+        StorageError: the log cannot be written, or no process can be started.
     """
     if status(job).state in AT_WORK:
         return
@@ -56,15 +55,15 @@ def start(run: Run, job: Job) -> None:
 
 
 def status(job: Job) -> Status:
-    """How a job is. Beside what the job itself tells: "starting" while its process loads the model, and "failed" if
-    that ended without a word.
+    """State of a job. Adds to the job's own: "starting" while its process loads the model, and "failed" if that process
+    ended before it reached the job.
     """
     found = job.status()
     begun = _begun.get(job.folder.resolve())
     if begun is None or found.state in ("working", "finished"):
         return found
     code = begun.process.poll()
-    if _told(job) >= begun.at:  # it has come to the job, and to its end
+    if _told(job) >= begun.at:  # the process has reached the job and left it
         return found
     if code is None:
         return replace(found, state="starting", problem="")
@@ -74,7 +73,7 @@ def status(job: Job) -> Status:
 
 
 def _told(job: Job) -> float:
-    """When a process last told how far it is, or how it ended."""
+    """When a process last wrote its progress or its end, in seconds since 1970."""
     times = [0.0]
     for name in ("progress.json", "exit.json"):
         with suppress(OSError):

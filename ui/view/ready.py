@@ -1,4 +1,4 @@
-"""What the first pages will need, made ready while the browser is still on its way."""
+"""Load what the first pages need while the browser opens."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from threading import Thread, Timer
 from core.errors import ConceptreeError
 from ui.view import model, store
 
-FIRST = "ui.view.screens.tree"  # the page that is shown first, with what it imports
-AFTER = 3.0  # seconds until the stack is loaded, which would keep the first page from the processor
+FIRST = "ui.view.screens.tree"  # the first page, with its imports
+AFTER = 3.0  # seconds: loading the stack at once would slow the first page down
 
 
 def get_ready() -> None:
-    """Read the run that the first page shows, now; load the stack once that page has been made. Nobody waits for it,
-    and whatever is wrong is said by the page that needs it.
-    """
+    """Read the first page's run now and load the stack a little later, both in threads; pages report the errors."""
     Thread(target=read, daemon=True).start()
     timer = Timer(AFTER, load)
     timer.daemon = True
@@ -24,7 +22,7 @@ def get_ready() -> None:
 
 
 def read() -> None:
-    """A page that asks for the same run meanwhile gets it as soon as it is read: `store` reads it once."""
+    """Import the first page and read its run. `store` reads it once, even if a page asks for it meanwhile."""
     import_module(FIRST)
     with suppress(ConceptreeError):
         if name := store.latest():
@@ -32,6 +30,6 @@ def read() -> None:
 
 
 def load() -> None:
-    """Importing what draws takes seconds, which the first preview would have to wait."""
+    """Load the default stack, whose imports take seconds."""
     with suppress(ConceptreeError):
         model.stack("emoji")

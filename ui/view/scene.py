@@ -1,4 +1,4 @@
-"""A family as it is shown: who passes the filter and is in focus, where each stands, and what is said of each."""
+"""The family tree as nodes, edges and rows: filter, focus, positions and labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isqrt
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import networkx as nx
 
@@ -19,14 +19,14 @@ from ui.labels import BIRTHS
 from ui.view import links
 from ui.view.store import Opened
 
-STEP, ROW, WITHIN = 138, 190, 150  # pixels from one drawing to the next, between generations and within one
-SIDE = 128  # pixels of a drawing in the tree
-NARROWEST = 10  # concepts in a row before it is broken
+STEP, ROW, WITHIN = 138, 190, 150  # pixels between neighbours, between generations, and between rows of one generation
+SIDE = 128  # pixels of a drawing
+NARROWEST = 10  # concepts in a row before it wraps
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which concepts to show at all."""
+    """Which concepts to show."""
 
     generations: tuple[int, int] | None = None
     rating: int = 0
@@ -43,19 +43,55 @@ class Filter:
         )
 
 
+class Node(TypedDict):
+    """A concept, a parent outside the run, or a folded branch. x, y: pixels. says: its tooltip."""
+
+    id: str
+    name: str
+    x: int
+    y: int
+    birth: str
+    says: NotRequired[str]
+    count: NotRequired[int]  # of a branch: how many concepts it hides
+    of: NotRequired[str]  # of a branch: the id of its root
+    picture: NotRequired[str]
+    favourite: NotRequired[bool]
+    rating: NotRequired[int | None]
+    hidden: NotRequired[bool]
+
+
+class Edge(TypedDict):
+    """From a parent to a child. via: points of the lanes that it follows."""
+
+    id: str
+    source: str
+    target: str
+    weight: float
+    kind: str
+    via: list[tuple[int, int]]
+
+
+class Row(TypedDict):
+    """The band of a generation, in pixels."""
+
+    top: int
+    bottom: int
+    heading: str
+
+
 @dataclass(frozen=True)
 class Scene:
-    """A family as it is shown: what is in focus, who passes the filter, and the nodes, edges and rows for the tree."""
+    """Nodes, edges and rows of the tree. view: what is in focus. passing: how many concepts pass the filter."""
 
     view: Focus
     passing: int
-    nodes: list[dict[str, Any]]
-    edges: list[dict[str, Any]]
-    rows: list[dict[str, Any]]
+    nodes: list[Node]
+    edges: list[Edge]
+    rows: list[Row]
 
 
 def scene(found: Opened, only: Filter, selected: Sequence[str], opened: Sequence[str]) -> Scene:
-    """Where everyone stands who passes the filter and is in focus."""
+    """Lay out the concepts that pass the filter and are in focus."""
     passing = {each.id for each in found.entries if only.passes(each)}
     graph = found.graph
     if len(passing) < len(found.entries):
@@ -84,23 +120,20 @@ def scene(found: Opened, only: Filter, selected: Sequence[str], opened: Sequence
 
 
 def _has_child(found: Opened, node: str, passing: set[str]) -> bool:
-    """Whether this is a photograph or a guest of whom somebody is shown."""
+    """Whether a parent outside the run has a child that passes."""
     return found.graph.nodes[node]["birth"] in ABSENT and any(child in passing for child in found.graph.succ[node])
 
 
 def _node(
     found: Opened, cut: nx.DiGraph, node: str, at: tuple[int, int], entry: Entry | None, photos: Mapping[str, Photo]
-) -> dict[str, Any]:
+) -> Node:
     data = cut.nodes[node]
-    about: dict[str, Any] = {"id": node, "name": data["name"], "x": at[0], "y": at[1], "birth": data["birth"]}
+    about: Node = {"id": node, "name": data["name"], "x": at[0], "y": at[1], "birth": data["birth"]}
     if data["birth"] == "branch":
         of = node.partition(":")[2]
-        whose = f"who descend from {cut.nodes[of]['name']}" if of else "from before"
-        return about | {
-            "count": data["count"],
-            "of": of,
-            "says": f"{counted(data['count'], 'more concept')} {whose}: click to see them",
-        }
+        whose = f"descended from {cut.nodes[of]['name']}" if of else "of earlier generations"
+        says = f"{counted(data['count'], 'more concept')} {whose}: click to show them"
+        return {**about, "count": data["count"], "of": of, "says": says}
     parents = sorted(found.graph.in_edges(node, data=True), key=lambda edge: -edge[2]["weight"])
     lines = [data["name"], BIRTHS[data["birth"]]]
     shares = [f"{d['weight']:.0%} {found.graph.nodes[parent]['name']}" for parent, _, d in parents]
@@ -108,29 +141,30 @@ def _node(
         lines[1] = f"generation {entry.generation}, {BIRTHS[entry.birth]}"
         pictures = found.drawings.get(node)
         about["picture"] = links.picture(found.run.folder.name, pictures[0], SIDE) if pictures else ""
-        about |= {"favourite": entry.note.favourite, "rating": entry.note.rating, "hidden": entry.note.hidden}
+        note = entry.note
+        about |= {"favourite": note.favourite, "rating": note.rating, "hidden": note.hidden}
         lines += [" + ".join(shares)] if shares else []
-        said = [
-            "favourite" if entry.note.favourite else "",
-            f"rated {entry.note.rating}" if entry.note.rating else "",
-            "hidden" if entry.note.hidden else "",
+        marks = [
+            "favourite" if note.favourite else "",
+            f"rated {note.rating}" if note.rating else "",
+            "hidden" if note.hidden else "",
         ]
-        lines += [", ".join(filter(None, said))] if any(said) else []
+        lines += [", ".join(filter(None, marks))] if any(marks) else []
     elif node in photos:
         about["picture"] = links.photo(found.run.folder.name, node, SIDE)
     elif data.get("run"):
-        lines[1] = f"guest of the run {data['run']}"
-    return about | {"says": "\n".join(lines)}
+        lines[1] = f"from the run {data['run']}"
+    return {**about, "says": "\n".join(lines)}
 
 
-def _rows(cut: nx.DiGraph, generations: Sequence[int], tops: Sequence[int]) -> list[dict[str, Any]]:
-    """A band for each generation, around the rows that it takes."""
-    rows = []
+def _rows(cut: nx.DiGraph, generations: Sequence[int], tops: Sequence[int]) -> list[Row]:
+    """A band for each generation, around its rows."""
+    rows: list[Row] = []
     for generation in dict.fromkeys(generations):
         mine = [top for top, each in zip(tops, generations, strict=True) if each == generation]
         own = sum(
             cut.nodes[each]["generation"] == generation for each in members(cut) if not cut.nodes[each].get("count")
         )
-        heading = f"generation {generation}\n{counted(own, 'concept')}" if own else "from outside"
+        heading = f"generation {generation}\n{counted(own, 'concept')}" if own else BIRTHS["unknown"]
         rows.append({"top": mine[0] - 66, "bottom": mine[-1] + 124, "heading": heading})
     return rows

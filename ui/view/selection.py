@@ -1,10 +1,9 @@
-"""What a person does with the tree of a run: who is selected, what is unfolded, who is looked for."""
+"""State of the tree of a run: selected, unfolded, searched for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import streamlit as st
 
@@ -16,9 +15,10 @@ from ui.view.text import shortened
 
 @dataclass
 class State:
-    """What a person does with a run's tree. turn: grows when the page itself selects; heard, ticked: what the tree and
-    the table last said; listed: the concepts by their rows in the table; known: those there were in the beginning;
-    only: the filter.
+    """State of a run's tree in a session.
+
+    turn: grows when the page itself selects. heard, ticked: the last selection that the tree and the table reported.
+    listed: concepts by their rows in the table. known: the concepts at the start. only: the filter.
     """
 
     selected: list[str] = field(default_factory=list)
@@ -26,25 +26,25 @@ class State:
     turn: int = 0
     centre: str = ""
     message: str = ""
-    heard: Any = None
+    heard: Mapping[str, object] | None = None
     ticked: list[int] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
     known: frozenset[str] | None = None
     only: Filter | None = None
 
     def select(self, concepts: Sequence[str], centre: bool = True) -> None:
-        """Select these everywhere, whoever asked for it."""
+        """Select these in the tree and in the table."""
         self.selected, self.turn, self.message = list(concepts), self.turn + 1, ""
         self.centre = concepts[-1] if concepts and centre else ""
 
 
 def state_of(run: str) -> State:
-    """Of a run, as long as the session lasts."""
+    """The state of a run, kept for the session."""
     return st.session_state.setdefault("tree.states", {}).setdefault(run, State())
 
 
 def find(state: State, found: Opened, text: str) -> None:
-    """Select the concept of that name, or that begins or goes on so; else say which names are near."""
+    """Select the concept with that name, else with that beginning, else with that part; or suggest similar names."""
     names = {each.id: each.name for each in found.entries}
     wanted = text.casefold().strip()
     tests: tuple[Callable[[str], bool], ...] = (wanted.__eq__, lambda n: n.startswith(wanted), lambda n: wanted in n)

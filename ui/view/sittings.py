@@ -1,6 +1,6 @@
-"""Portraits of those who are chosen as parents, drawn while a person still thinks: their child need not wait for them.
+"""Draw the portraits of chosen parents in advance, so that breeding need not wait for them.
 
-They are the ones that the job would draw (`evolve.jobs.portraits`), so that a child is the same with or without them.
+They are the portraits that the job would draw (`evolve.jobs.portraits`): the child is the same with or without them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ui.breed import IMAGES, KEEP
 from ui.stack import can_draw, is_quick
 from ui.view import preview
 
-REST = 1.5  # seconds without another wish: who moves a slider waits for previews, and those are drawn first
+REST = 1.5  # seconds without another wish: previews of a moving slider come first
 
 
 @dataclass(frozen=True)
 class Wish:
-    """Who is to be drawn, by id; at: when it was said, of time.monotonic()."""
+    """Parents to draw, by id. at: time of the wish, by time.monotonic()."""
 
     run: Run
     backbone: Backbone
@@ -33,15 +33,14 @@ class Wish:
 
 
 _lock = Lock()
-_wish: Wish | None = None  # the last one: who chooses others wants the former no more
+_wish: Wish | None = None  # the latest one replaces those before
 _thread: Thread | None = None
 
 
 def prepare(run: Run, backbone: Backbone, parents: Sequence[str]) -> None:
-    """Draw the portraits of these parents soon, in a thread of the server, unless they are there or others are chosen.
+    """Draw the portraits of these parents soon, in a thread, unless others are chosen first.
 
-    What cannot be drawn is left to the job, which says why. A stack that draws slowly is too busy for what may not be
-    wanted.
+    The job reports what cannot be drawn. Does nothing with a stack that draws slowly.
     """
     global _wish, _thread
     if not can_draw(backbone) or not is_quick(backbone):
@@ -54,13 +53,13 @@ def prepare(run: Run, backbone: Backbone, parents: Sequence[str]) -> None:
 
 
 def wait(seconds: float = 60.0) -> None:
-    """Until nothing is wanted any more, or for so many seconds."""
+    """Wait until all wishes are drawn, at most so many seconds."""
     if thread := _thread:
         thread.join(seconds)
 
 
 def _draw() -> None:
-    """One parent after the other of the last wish, once nothing was wished for a while; then the thread ends."""
+    """Draw the parents of the latest wish one after the other, after a pause without wishes; then end."""
     global _wish, _thread
     done: set[tuple[str, str]] = set()
     while True:

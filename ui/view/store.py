@@ -1,4 +1,4 @@
-"""Reading runs for pages: parsed once for each state that a run is in on disk, and no more."""
+"""Runs for pages, parsed once for each state on disk."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from evolve import Run
 from evolve.jobs.job import Job, Status, jobs
 from evolve.store.parts import Damage
 from evolve.store.run import Drawing, Entry
+from ui.pictures import is_whole
 from ui.runs import family, open_run, run_names
 from ui.view import links, processes
 
-RUNS = "CONCEPTREE_RUNS"  # in the environment: the folder that the server was started on
+RUNS = "CONCEPTREE_RUNS"  # environment variable: the folder of runs that the server shows
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A run as it was when it was read. drawings: by concept id, in the order in which they were drawn. changed: when
-    something was last learned or said in it.
-    """
+    """A run as it was read. drawings: by concept id, oldest first. changed: time of the newest concept or note."""
 
     run: Run
     entries: tuple[Entry, ...]
@@ -39,23 +38,27 @@ class Opened:
     def by_id(self) -> dict[str, Entry]:
         return {each.id: each for each in self.entries}
 
+    def drawing(self, id_: str) -> Drawing | None:
+        """The concept's first drawing whose file is whole."""
+        return next((each for each in self.drawings.get(id_, ()) if is_whole(each.file)), None)
+
 
 def runs_folder() -> Path:
     return Path(os.environ.get(RUNS, "runs"))
 
 
 def names() -> list[str]:
-    """Of all runs, whether or not they can be read."""
+    """Names of all runs, readable or not."""
     return run_names(runs_folder())
 
 
 def newest_first() -> list[str]:
-    """All runs by name, those first in which something happened last."""
+    """Names of all runs, the last changed first."""
     return sorted(names(), key=lambda name: -_touched(runs_folder() / name))
 
 
 def latest() -> str | None:
-    """The run that was worked on last, of those that can be opened, one with a family first; None if there is none."""
+    """The last changed run that can be opened, those with concepts first; None if there is none."""
     found = newest_first()
     for name in sorted(found, key=lambda name: not any((runs_folder() / name / "concepts").glob("*.parquet"))):
         with suppress(ConceptreeError):
@@ -65,10 +68,9 @@ def latest() -> str | None:
 
 
 def remember() -> str:
-    """The run that the page is about: the address names it, or else it is the one before, or the latest.
+    """The run that the page shows: of the address, else the previous one, else the latest; kept in the address.
 
-    From then on the address names it, so that it can be kept and sent. Where there is no run, the list of runs says
-    how to make one.
+    Goes to the list of runs if there is none.
     """
     name = st.query_params.get("run") or st.session_state.get("run") or latest()
     if name is None:
@@ -80,12 +82,12 @@ def remember() -> str:
 
 
 def jobs_of(run: Run, damage: list[Damage] | None = None) -> list[tuple[Job, Status]]:
-    """A run's jobs and how they are, the newest first."""
+    """A run's jobs with their states, the newest first."""
     return [(job, processes.status(job)) for job in reversed(jobs(run, damage if damage is not None else []))]
 
 
 def at_work() -> list[tuple[str, Job, Status]]:
-    """All jobs that are being learned or about to be, by the names of their runs."""
+    """All running jobs, as (run, job, status)."""
     found = []
     for name in names():
         folder = runs_folder() / name
@@ -99,7 +101,7 @@ def at_work() -> list[tuple[str, Job, Status]]:
 
 
 def _has_work(folder: Path) -> bool:
-    """Whether some job of a run is not finished, without reading what it is about."""
+    """Whether a run has an unfinished job, found without reading it."""
     try:
         return any(job.is_dir() and not (job / "finished.json").exists() for job in (folder / "jobs").iterdir())
     except OSError:
@@ -115,17 +117,17 @@ def _touched(folder: Path) -> float:
 
 
 def opened(name: str) -> Opened:
-    """A run by name, read again only if anything in it has changed.
+    """A run by name, read again only if it has changed.
 
     Raises:
-        ConceptreeError: there is none, or it is of another schema.
+        ConceptreeError: there is no such run, or its schema is unknown.
     """
     run = open_run(runs_folder(), name)
-    return _read(str(run.folder), repr(state_of(run.folder)), run)  # as text, which is quickly compared
+    return _read(str(run.folder), repr(state_of(run.folder)), run)  # text compares fast
 
 
 def state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """What a run consists of: parts are written once, so their names, sizes and times tell all changes."""
+    """Names, sizes and times of all parts. Parts are written once, so these show every change."""
     found = []
     for file in (
         folder / "run.json",

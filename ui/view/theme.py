@@ -1,4 +1,4 @@
-"""How the workbench looks: paper and ink by day, slate by night; green is for what can be done."""
+"""Colours and fonts of the workbench: a light and a dark theme, with green for actions."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ BOTH = {
     "paddingTop": "0.75rem",
     "paddingBottom": "2rem",
     "showWidgetBorder": True,
-    # Okabe and Ito's, in an order in which neighbours differ most, also to people who see fewer colours.
+    # Okabe and Ito's colours, ordered so that neighbours differ most, for colour-blind people too.
     "chartCategoricalColors": ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a7f00", "#7f7f7f"],
 }
-# As options of `streamlit run`, which takes lists as JSON.
+# Options of `streamlit run`, which takes lists as JSON.
 OPTIONS = {
     **{f"theme.{name}": json.dumps(value) if isinstance(value, list) else value for name, value in BOTH.items()},
     **{f"theme.light.{name}": value for name, value in LIGHT.items()},
     **{f"theme.dark.{name}": value for name, value in DARK.items()},
 }
 
-# What no option says.
+# Style that no option covers.
 STYLE = """<style>
 .stMainBlockContainer { padding-inline: clamp(1rem, 3vw, 3rem); max-width: 1680px; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.82; }
 [data-testid="stPageLink"] p { margin: 0; }
-/* What is chosen stands on a ground of its own; its text need not be coloured as well, which few could read. */
+/* A chosen item has a background of its own; coloured text on it would be hard to read. */
 :is([data-variant="segmented_control"], [data-variant="pills"])[data-selected="true"],
 [data-testid="stTab"][aria-selected="true"], [data-testid="stSliderThumbValue"] { color: inherit !important; }
-/* What was said last, and the button that takes it back, stay on one line. */
+/* The last change and its Undo button stay on one line. */
 .st-key-undo-bar { flex: 0 0 auto; flex-wrap: nowrap; width: auto; max-width: 100%; margin-left: auto; }
 .st-key-undo-bar [data-testid="stCaptionContainer"] p { white-space: nowrap; }
-/* What is looked at again and again does not fade in between. */
+/* Parts that refresh by themselves do not fade in between. */
 :is(.st-key-header, .st-key-progress-course, [class*="st-key-home-card-"], [class*="st-key-breed-job-"]) [data-stale] {
   opacity: 1 !important; transition: none !important;
 }
@@ -64,7 +64,7 @@ STYLE = """<style>
 
 
 def icon() -> Image.Image:
-    """Two parents and a child, for the browser's tab: a name of an icon would be fetched from a stranger's server."""
+    """Two parents and a child, for the browser's tab. An icon by name would be fetched from another server."""
     side = 64
     picture = Image.new("RGBA", (4 * side, 4 * side))
     draw = ImageDraw.Draw(picture)

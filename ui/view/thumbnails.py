@@ -1,4 +1,4 @@
-"""The routes by which pictures are served: by a run's name and a picture's id, never by a path."""
+"""Routes that serve pictures, by the run's name and the picture's id, never by a path."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from ui.view.store import runs_folder
 
 SIDES = (32, 64, 96, 128, 192, 256, 512)
 JOB, LOOK = re.compile(r"[0-9]{4,}-[a-z]+"), re.compile(r"[0-9a-f]{8,64}")
-# An address stands for one content for ever; what is missing may be put back.
+# The content of an address never changes; a missing file may come back.
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-NONE = ConceptreeError("no picture is called that")
+NONE = ConceptreeError("no such picture")
 
 
 def drawing(run: Path, ids: dict[str, str]) -> Path:
@@ -48,7 +48,7 @@ def _checked(pattern: re.Pattern[str], text: str) -> str:
 
 
 def serving(file_of: Callable[[Path, dict[str, str]], Path]) -> Callable[[Request], Response]:
-    """A route's answer: the picture as WebP, `?side=` pixels at its longer side or as it is."""
+    """Answer a route with the picture as WebP; `?side=` sets its longer side in pixels."""
 
     def serve(request: Request) -> Response:
         ids, side = dict(request.path_params), request.query_params.get("side", "0")
@@ -71,15 +71,15 @@ def none(request: Request) -> Response:
 
 @lru_cache(maxsize=4096)
 def _webp(file: str, changed: int, size: int, side: int) -> bytes:
-    """changed, size: of the file, so that one that was damaged and put back is read again."""
+    """The file as WebP. changed, size: of the file, so that a repaired one is read again."""
     picture = opened(Path(file))
     longer = max(picture.size)
     if side and side != longer:
-        scaled = (max(1, round(length * side / longer)) for length in picture.size)
+        width, height = (max(1, round(length * side / longer)) for length in picture.size)
         how = Image.Resampling.LANCZOS if side < longer else Image.Resampling.BICUBIC
-        picture = picture.resize(tuple(scaled), how)
+        picture = picture.resize((width, height), how)
     written = io.BytesIO()
-    xmp = b"" if side else xmp_of(texts_in(Path(file)))  # what a person may save
+    xmp = b"" if side else xmp_of(texts_in(Path(file)))  # the full size, which people save
     picture.save(written, format="WEBP", lossless=side == 0, quality=88, xmp=xmp)
     return written.getvalue()
 
@@ -88,6 +88,6 @@ ROUTES = [
     Route(f"/{PICTURES}/{{run}}/{{digest}}.webp", serving(drawing)),
     Route(f"/{LOOKS}/{{run}}/{{job}}/{{digest}}.webp", serving(look)),
     Route(f"/{PHOTOS}/{{run}}/{{id}}.webp", serving(photo)),
-    # Streamlit would answer anything else with its page.
+    # Streamlit would answer any other path with its page.
     *(Route(f"/{room}/{{rest:path}}", none) for room in (PICTURES, LOOKS, PHOTOS)),
 ]

@@ -1,78 +1,98 @@
-"""Saying something of concepts in such a way that a click takes it back, and the list of what was said of late."""
+"""Notes on concepts with undo: the last change beside its button, and the list of recent changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Run
-from evolve.store.run import Change
+from evolve.store.parts import Damage
+from evolve.store.run import Change, Entry
+from ui.view import notices
 from ui.view.text import plain, shortened
 
-WAIT = 5.0  # seconds for whoever is writing, before a person is told
-LONGEST = 48  # characters of what was said last
-LISTED = 12  # changes that the list has room for
-_SAID, _PROBLEM = "undo.said", "undo.problem"
+WAIT = 5.0  # seconds to wait for another process that writes
+LONGEST = 48  # characters of the last change
+LISTED = 12  # changes in the list
+_SAID, _PROBLEM = "undo.said", "undo.problem"  # keys in the session
+
+Value = bool | int | str | None  # of a note
+_MARKS = {
+    "favourite": ("favourite", "not favourite"),
+    "hidden": ("hidden", "shown again"),
+    "locked": ("locked", "unlocked"),
+}
 
 
 @dataclass(frozen=True)
 class Said:
-    """What was said last in this session. number: of the batch that the run keeps it in. back: it was taken back.
+    """The last change of this session. number: of its batch in the run. back: whether it was undone.
 
-    values: what was said, as `Run.note` takes it; of what somebody has set back from the list, nothing.
+    values: as `Run.note` takes them; empty for a change that was undone from the list.
     """
 
     run: str
     concepts: tuple[str, ...]
     what: str
     number: int
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Value] = field(default_factory=dict)
     back: bool = False
 
 
-def note(run: Run, ids: str | Sequence[str], what: str, **values: Any) -> bool:
-    """Say something of one concept or several (by id), see `Run.note`; whether that worked.
+def note(run: Run, ids: str | Sequence[str], what: str, **values: Value) -> bool:
+    """Write a note on one concept or several (by id), see `Run.note`; return whether that worked.
 
-    what: how it is told beside the button that takes it back: "renamed moku". What went wrong is told by `bar`. For
-    callbacks and for pages alike.
+    what: the text beside the Undo button, such as "renamed moku". `bar` shows the error of a failure.
     """
     ids = [ids] if isinstance(ids, str) else list(ids)
 
-    def say() -> None:
+    def write() -> None:
         run.note_all(ids, **values)
 
-    return _done(run, ids, what, say, values)
+    return _done(run, ids, what, write, values)
+
+
+def mark(run: Run, entries: Sequence[Entry], field: str, value: Value) -> bool:
+    """Set a field of the notes on these concepts, see `note`."""
+    of = entries[0].name if len(entries) == 1 else counted(len(entries), "concept")
+    return note(run, [each.id for each in entries], f"{of}: {_marked(field, value)}", **{field: value})
+
+
+def _marked(field: str, value: Value) -> str:
+    if field == "rating":
+        return f"rated {value} of 5" if value else "rating removed"
+    yes, no = _MARKS[field]
+    return yes if value else no
 
 
 def problem() -> str:
-    """What went wrong with the last `note`, "" if nothing did."""
+    """The error of the last change, "" if there was none."""
     return st.session_state.get(_PROBLEM, "")
 
 
 def take_problem() -> str:
-    """The same, for who tells it elsewhere: `bar` does not tell it any more."""
+    """The same, for a page that shows it itself: `bar` no longer does."""
     return st.session_state.pop(_PROBLEM, "")
 
 
 def bar(run: Run) -> None:
-    """A line about what was said last, with Undo, and the list of changes."""
+    """The last change with its Undo button, and the list of changes."""
     name = run.folder.name
     said: Said | None = st.session_state.get(_SAID)
     with st.container(
         horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small", key="undo.bar"
     ):
         if wrong := problem():
-            st.error(plain(wrong), icon=":material/error:")
+            notices.error(wrong)
         elif said and said.run == name:
             told = shortened(said.what, LONGEST)
-            st.caption(plain(f"{'Taken back: ' if said.back else ''}{told}"), width="content")
-            # One button for both: two would stand beside each other for a moment, and move under the mouse.
+            st.caption(plain(f"{'Undone: ' if said.back else ''}{told}"), width="content")
+            # One button for both: two would show together for a moment and move under the mouse.
             st.button(
                 "Redo" if said.back else "Undo",
                 key="undo.last",
@@ -85,7 +105,7 @@ def bar(run: Run) -> None:
 
 
 def holding(changes: Sequence[Change]) -> list[Change]:
-    """The changes that nobody has taken back, oldest first."""
+    """The changes that are not undone, oldest first."""
     found: dict[str, list[Change]] = {}
     undone: dict[str, list[Change]] = {}
     for change in changes:
@@ -101,99 +121,99 @@ def holding(changes: Sequence[Change]) -> list[Change]:
 
 
 def told(change: Change) -> str:
-    """`rating 3 → 5`"""
+    """`rating 3 → 5`."""
     return ", ".join(_told(name, before, after) for name, (before, after) in change.changed.items())
 
 
-def _told(name: str, before: Any, after: Any) -> str:
-    if isinstance(after, bool):
-        return name if after else f"not {name}"
+def _told(name: str, before: Value, after: Value) -> str:
+    if name in _MARKS:
+        return _marked(name, after)
     if name == "comment":
-        return f"comment “{shortened(after, 30)}”" if after else "comment removed"
+        return f"comment “{shortened(str(after), 30)}”" if after else "comment removed"
     if name == "name":
-        return f"called {shortened(after, 40)}" if after else "called as at birth"
+        return f"renamed to {shortened(str(after), 40)}" if after else "original name restored"
     return f"{name} {before if before is not None else 'none'} → {after if after is not None else 'none'}"
 
 
 def _list(run: Run) -> None:
-    damage: list = []
+    damage: list[Damage] = []
     changes = holding(run.changes(damage))
     names = {each.id: each.name for each in run.entries()}
     if damage:
-        st.warning(plain(f"Some of what was said cannot be read: {damage[0]}"), icon=":material/healing:")
+        notices.warn_of(damage)
     if not changes:
-        st.caption("Nothing was said of these concepts yet: no names, ratings, comments.")
+        st.caption("No changes yet: no names, ratings or comments.")
         return
     newest: set[str] = set()
     for number, change in enumerate(reversed(changes[-LISTED:])):
-        who = names.get(change.concept, change.concept[:8])
+        name = names.get(change.concept, change.concept[:8])
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(plain(f"{shortened(who, 24)}: {told(change)}"), width="stretch")
+            st.markdown(plain(f"{shortened(name, 24)}: {told(change)}"), width="stretch")
             if change.at:
                 st.caption(plain(_ago(change.at)), width="content")
             st.button(
                 "Undo",
                 key=f"undo.change.{number}",
                 type="tertiary",
-                help="Set back what this changed",
+                help="Undo this change",
                 on_click=_set_back,
-                args=(run, change, who, change.concept not in newest),
+                args=(run, change, name, change.concept not in newest),
             )
         newest.add(change.concept)
     if len(changes) > LISTED:
         st.caption(f"The last {LISTED} of {counted(len(changes), 'change')}.")
 
 
-def _set_back(run: Run, change: Change, who: str, is_newest: bool) -> None:
-    """Take a change back. Where something else was said since, only what this one said is set to what it was."""
-    before = {name: pair[0] for name, pair in change.changed.items()}
+def _set_back(run: Run, change: Change, name: str, is_newest: bool) -> None:
+    """Undo a change. An older one is undone by a new note that restores the fields it changed."""
+    before = {field: pair[0] for field, pair in change.changed.items()}
 
-    def say() -> None:
+    def write() -> None:
         if is_newest:
             run.undo(change.concept)
         else:
             run.note(change.concept, **before)
 
-    _done(run, [change.concept], f"{who}: {told(change)}", say, {}, back=is_newest)
+    _done(run, [change.concept], f"{name}: {told(change)}", write, {}, back=is_newest)
 
 
 def _back(run: Run, said: Said) -> None:
-    def say() -> None:
+    def write() -> None:
         changes = holding(run.changes())
-        if changes and changes[-1].batch == said.number:  # nobody has said anything since
+        if changes and changes[-1].batch == said.number:  # no change since
             run.undo_last()
             return
         for concept in said.concepts:
             if any(change.concept == concept and change.batch == said.number for change in changes):
                 run.undo(concept)
 
-    _done(run, said.concepts, said.what, say, said.values, back=True)
+    _done(run, said.concepts, said.what, write, said.values, back=True)
 
 
 def _again(run: Run, said: Said) -> None:
-    def say() -> None:
+    def write() -> None:
         if said.values:  # all at once
             run.note_all(said.concepts, **said.values)
             return
         for concept in said.concepts:
             run.redo(concept)
 
-    _done(run, said.concepts, said.what, say, said.values)
+    _done(run, said.concepts, said.what, write, said.values)
 
 
 def _done(
     run: Run,
     ids: Sequence[str],
     what: str,
-    say: Callable[[], object],
-    values: Mapping[str, Any],
+    write: Callable[[], object],
+    values: Mapping[str, Value],
     back: bool = False,
 ) -> bool:
     st.session_state.pop(_PROBLEM, None)
     try:
         with run.writing(wait=WAIT):
             before = _last(run)
-            say()
+            write()
             number = _last(run)
     except ConceptreeError as error:
         st.session_state[_PROBLEM] = str(error)

@@ -1,4 +1,4 @@
-"""What the pages' tests share: a family of nine, called by letters (tests/families.py)."""
+"""Shared by the tests of pages: a family of nine, by letters (tests/families.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.families import by_letter, family
 
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> Run:
-    """The run "pets", on the folder that pages look at."""
+    """The run "pets" in the folder of the pages."""
     monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
     return family(tmp_path / "pets")
 

@@ -1,4 +1,4 @@
-"""The server itself: where it listens, whom it answers, and that pictures come by their ids and by nothing else."""
+"""The server: ports, host names, and pictures that are served by their ids only."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Served:
             stderr=subprocess.STDOUT,
             env={**os.environ, "HOME": str(folder)},
             text=True,
-            # A shell that runs the tests in the background has them ignore Ctrl-C, and what they start inherits that.
+            # Tests in the background ignore Ctrl-C, and their children inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         for _ in range(600):
@@ -56,7 +56,7 @@ class Served:
         raise AssertionError("the workbench does not answer")
 
     def get(self, path: str, host: str | None = None) -> http.client.HTTPResponse:
-        """The answer to exactly this path, which nothing makes shorter on the way."""
+        """The answer to exactly this path, not normalised."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request("GET", path, headers={"Host": host} if host else {})
         answer = connection.getresponse()
@@ -176,12 +176,12 @@ def test_its_own_names_are_answered(served, host):
 
 def test_a_port_that_is_taken_is_one_line(served):
     said = one_line("view", "--runs", served.runs, "--port", served.port, "--no-browser")
-    assert f"nothing can listen at localhost:{served.port}: Address already in use; choose another with --port" in said
+    assert f"cannot listen at localhost:{served.port}: Address already in use; choose another --port" in said
 
 
 def test_an_address_of_another_machine_is_one_line(tmp_path):
     said = one_line("view", "--runs", tmp_path, "--address", "203.0.113.7", "--no-browser")
-    assert "nothing can listen at 203.0.113.7:8501" in said
+    assert "cannot listen at 203.0.113.7:8501" in said
     assert "expected a name or an address" in one_line("view", "--runs", tmp_path, "--address", "no such host")
 
 
@@ -216,11 +216,11 @@ def test_text_can_be_read_in_both_themes(colours):
         assert contrast(colours["textColor"], colours[ground]) > 7
         assert contrast(colours["linkColor"], colours[ground]) > 4.5
     assert contrast("#ffffff", colours["primaryColor"]) > 4.5  # on buttons
-    assert contrast(colours["primaryColor"], colours["backgroundColor"]) > 3  # of what has the focus
+    assert contrast(colours["primaryColor"], colours["backgroundColor"]) > 3  # the focus
 
 
 def contrast(one: str, other: str) -> float:
-    """The ratio of WCAG 2."""
+    """Contrast ratio of WCAG 2."""
     lighter, darker = sorted(map(luminance, (one, other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -236,5 +236,5 @@ def test_it_says_where_it_is_and_ends_with_one_line(served):
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(timeout=20) == 130
     lines = served.process.stdout.read().split("\n")
-    assert lines[0].startswith(f"The workbench on {str(served.runs)!r} is at http://localhost:{served.port} ")
+    assert lines[0].startswith(f"Workbench of {str(served.runs)!r}: http://localhost:{served.port} ")
     assert lines[1:] == ["Stopped.", ""]

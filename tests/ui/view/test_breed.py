@@ -1,4 +1,4 @@
-"""The breed panel: shares that always sum to one, what is asked of a job, and what is said while it works."""
+"""The breed panel: shares that sum to 100 %, jobs, and their progress."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WEIGHTS = st.dictionaries(st.text(max_size=3), st.floats(0, 1e6), min_size=1, ma
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, backbone) -> Run:
-    """Three founders on the tiny stack; jobs are written down and nobody learns them."""
+    """Three founders on the tiny stack; jobs are written but not learned."""
     monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
     made = Run.create(tmp_path / "pets", "pet", backbone)
     made.add([learned(seed, backbone) for seed in range(3)])
@@ -46,7 +46,7 @@ def ids(run) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def sitting(monkeypatch) -> list[list[str]]:
-    """Who would be drawn ahead, wish by wish."""
+    """Parents that would be drawn in advance, wish by wish."""
     found: list[list[str]] = []
     monkeypatch.setattr(sittings, "prepare", lambda run, backbone, parents: found.append(list(parents)))
     return found
@@ -121,7 +121,7 @@ def test_three_parents_share_what_one_leaves(run, ids):
 
 def test_a_preview_says_that_it_is_one(run, ids):
     app = select(*ids)
-    assert "Preview: a mixture of what the parents look like, nothing has been learned." in text(app)
+    assert "Preview: the mean of the parents' images. Nothing is learned yet." in text(app)
 
 
 def test_parents_are_drawn_ahead_as_soon_as_they_are_chosen(run, ids, sitting):
@@ -198,7 +198,7 @@ def test_a_word_makes_them_like_these_but(run, ids, started):
 
 def test_a_word_that_the_stack_does_not_know_is_said_with_those_it_does(run, ids):
     app = page("tree", run="pets").run()
-    app.session_state["breed.word.pets"] = "hamstre"  # typed: it is none of those that are offered
+    app.session_state["breed.word.pets"] = "hamstre"  # typed, not offered
     app.session_state[TREE] = {"selected": {"ids": ids[:2], "at": 1}}
     assert "does not know the word 'hamstre': did you mean hamster" in text(app.run())
 
@@ -229,7 +229,7 @@ def test_a_photograph_is_one_more_parent(run, ids, started):
     app.session_state["breed.photos"] = {"pets": {upload.id: upload}}
     app.run()
     assert [slider(app, each).value for each in (*ids[:2], upload.id)] == [34, 33, 33]
-    assert "nothing has been learned" in text(app)
+    assert "Nothing is learned yet" in text(app)
     app.button(key="breed.start").click().run()
     (photo,) = jobs(run)[0].plan["photos"]
     assert (photo["id"], photo["label"], photo["weight"]) == (upload.id, "holiday.jpg", 0.33)
@@ -263,7 +263,7 @@ def test_a_background_is_removed_where_that_is_asked():
     ground.save(content, "PNG")
     whole, cut = (uploaded("a.png", content.getvalue(), cutout) for cutout in (False, True))
     assert whole.id != cut.id
-    # What is kept stands in the middle of a white square, somewhat larger than itself.
+    # The object is centred on a white square, somewhat larger than itself.
     assert whole.picture.size == (40, 40) and 20 < cut.picture.width == cut.picture.height < 40
 
 
@@ -276,7 +276,7 @@ def test_a_full_disk_is_said(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(StorageError, match=r"^the photograph 'a.png' cannot be kept: No space left on device$"):
+    with pytest.raises(StorageError, match=r"^the photograph 'a.png' cannot be saved: No space left on device$"):
         uploaded("a.png", a_photo())
 
 

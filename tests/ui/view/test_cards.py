@@ -1,4 +1,4 @@
-"""The grid of pictures: what it is told, and what comes back of what is chosen in it."""
+"""The grid of cards: its data and its selection."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_what_a_person_selects_comes_back_in_the_order_of_the_cards(app):
 
 
 def test_what_the_browser_is_told_does_not_change_with_what_is_selected_in_it(app):
-    """Else a click that is on its way would be undone by the answer to the one before."""
+    """Else the answer to one click would undo the next."""
     before = told(app)
     app.session_state["grid"] = {"selected": ["c"]}
     assert told(app.run()) == before

@@ -1,4 +1,4 @@
-"""Concepts beside each other: the same prompts and seeds, and in what they differ."""
+"""Concepts side by side: drawings with the same prompts and seeds, and differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def compare(*concepts: str) -> AppTest:
 
 
 def tables(app: AppTest) -> list[dict]:
-    """What differs, the scores, and what is equal."""
+    """Differences, scores, equal facts."""
     return [each.value.to_dict("list") for each in [*app.table, *app.dataframe]]
 
 
@@ -52,7 +52,7 @@ def test_the_address_tells_whom_and_a_choice_changes_it(run, ids):
 
 def test_who_is_not_there_is_told(run, ids):
     app = compare(ids["a"], ids["b"], "nobody")
-    assert "1 concept of the address cannot be found" in text(app) and len(alts(app)) == 2
+    assert "The address names 1 concept that this run does not have" in text(app) and len(alts(app)) == 2
 
 
 def test_rows_are_prompts_with_one_seed(run, ids):
@@ -109,13 +109,13 @@ def test_what_differs_is_marked_and_what_is_equal_is_folded(run, ids):
 def test_facts_of_concepts(run, ids):
     found = {row.fact: row for row in rows([run.find(ids["e"]), run.find(ids["e"])], run.names())}
     assert not any(row.differs for row in found.values())
-    assert found["is not"].values[0] == ("cat", "dog") and found["is"].values[0] == ("pet × 2",)
+    assert found["negatives"].values[0] == ("cat", "dog") and found["positives"].values[0] == ("pet × 2",)
     assert found["learning_rate"].values[0] == ("0.0001",) and found["generation"].values == (("1",), ("1",))
     assert scores([run.find(ids["a"])])[0].values == (("0.500",),)
 
 
 def test_what_no_more_than_half_have_is_rare():
-    row = Row("is not", (("cat", "dog"), ("cat", "bird"), ("cat",), ("dog",)))
+    row = Row("negatives", (("cat", "dog"), ("cat", "bird"), ("cat",), ("dog",)))
     assert row.differs and row.is_rare("dog") and row.is_rare("bird") and not row.is_rare("cat")
 
 
@@ -140,7 +140,7 @@ def test_a_torn_picture_counts_as_missing_and_is_drawn_anew(real):
 def test_damage_is_told(run, ids):
     part = run.entry(ids["g"]).part
     part.write_bytes(part.read_bytes()[:100])
-    assert "What is whole is shown" in text(compare(ids["a"], ids["b"]))
+    assert "The rest is shown" in text(compare(ids["a"], ids["b"]))
 
 
 def test_two_of_one_name_have_columns_of_their_own(run, ids, tmp_path):

@@ -1,4 +1,4 @@
-"""A concept's page: what it looks like, how it came to be, what it is near to, and what people say of it."""
+"""The page of a concept: drawings, origin, neighbours, notes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.pages import alts, page, text
 from ui.view import curves, drawing, nearness
 from ui.view.screens.origin import TABS
 
-CAME, CURVES, NEAREST, SCORES = TABS
+ORIGIN, CURVES, NEAREST, SCORES = TABS
 
 
 @pytest.fixture
@@ -95,20 +95,20 @@ def test_parents_stand_there_with_their_shares(run, ids):
 
 
 def test_negatives_stand_there_with_their_steps_and_who_named_them(run, ids):
-    (table,) = tables(shown(ids["a"], CAME))
-    assert table["word"] == ["cat", "dog"] and table["since step"] == [0, 5]
+    (table,) = tables(shown(ids["a"], ORIGIN))
+    assert table["word"] == ["cat", "dog"] and table["from step"] == [0, 5]
     assert table["named by"] == ["given at the start", "question answerer"]
     assert table["note"] == ["", "'boeing' does not push"]
 
 
 def test_children_and_positives(run, ids):
-    found = text(shown(ids["a"], CAME))
-    assert "Is: pet × 2" in found and run.entry(ids["e"]).name in found
+    found = text(shown(ids["a"], ORIGIN))
+    assert "Positives: pet × 2" in found and run.entry(ids["e"]).name in found
 
 
 def test_a_guest_who_is_not_here_goes_by_its_id(run, ids):
     found = text(shown(ids["i"]))
-    assert "01234567, which is not here" in found and "Nothing is drawn of it yet" in found
+    assert "01234567, not found here" in found and "Not drawn yet" in found
 
 
 def test_a_guest_from_a_run_beside_it_is_linked(tmp_path, monkeypatch):
@@ -141,11 +141,11 @@ def test_curves_know_when_a_negative_came():
         history=tuple(Measurement(step, word, 0.1) for step in (0, 5, 10) for word in ("pet", "cat", "dog", "avoid:x")),
     )
     table = curves.table(made, {"avoid:x": "not like moku"})
-    came = table[table["came"]]
-    assert list(zip(came["constraint"], came["step"], strict=True)) == [("cat", 0), ("dog", 5)]
+    added = table[table["added"]]
+    assert list(zip(added["constraint"], added["step"], strict=True)) == [("cat", 0), ("dog", 5)]
     assert set(table["constraint"]) == {"pet", "cat", "dog", "not like moku"}
     roles = dict(zip(table["constraint"], table["role"], strict=True))
-    assert roles == {"pet": "is", "cat": "is not", "dog": "is not", "not like moku": "is not"}
+    assert roles == {"pet": "positive", "cat": "negative", "dog": "negative", "not like moku": "negative"}
 
 
 def test_the_plot_is_interactive_and_stands_as_a_table_too(run, ids):
@@ -158,7 +158,7 @@ def test_the_plot_is_interactive_and_stands_as_a_table_too(run, ids):
 
 def test_scores_and_settings(run, ids):
     app = shown(ids["a"], SCORES)
-    found = [dict(zip(table["what"], table["value"], strict=True)) for table in tables(app)]
+    found = [dict(zip(table["name"], table["value"], strict=True)) for table in tables(app)]
     assert found[0] == {"score": "0.500", "belongs": "0.250"}
     assert found[-1]["steps"] == "5" and found[-1]["vectors"] == "2 × 4" and found[-1]["id"] == ids["a"]
     assert "needs the stack tiny-1" in text(app)  # fitness was not measured, and the stack is not here
@@ -198,7 +198,7 @@ def test_the_nearest_known_words(real):
 
 def test_fitness_is_measured_where_it_was_not(real):
     each = real.entries()[0]
-    found = [dict(zip(t["what"], t["value"], strict=True)) for t in tables(shown(each.id, SCORES))]
+    found = [dict(zip(t["name"], t["value"], strict=True)) for t in tables(shown(each.id, SCORES))]
     assert set(found[1]) == {"belongs", "differs", "novel", "consistent"}
 
 
@@ -214,8 +214,10 @@ def test_draw_in_a_new_prompt(real):
     assert not app.exception
     (made,) = [d for d in real.drawings(each.id) if d.prompt == "a sketch of a {} zorgle"]
     assert made.seed == 7 and made.file.is_file()
-    assert "these words mean nothing: zorgle" in text(app)
-    assert "these words mean nothing: zorgle" in text(app.run())  # the page is made anew once the new one is chosen
+    assert "The model does not know these words: zorgle" in text(app)
+    assert "The model does not know these words: zorgle" in text(
+        app.run()
+    )  # kept when the page reruns to show the new drawing
     assert f"a sketch of a {each.name} zorgle, seed 7" in text(app)  # it is the one shown
 
 
@@ -225,7 +227,11 @@ def test_a_prompt_that_is_none_is_told(real, prompt):
     app = shown(each.id)
     app.text_input(key="concept.prompt").set_value(prompt)
     app.button(key="concept.draw").click().run()
-    what = "write {} where the concept stands" if "{}" in prompt else f"say {each.name}, or {{}}, where it stands"
+    what = (
+        "write {} where the concept stands"
+        if "{}" in prompt
+        else f"write {each.name}, or {{}}, where the concept stands"
+    )
     assert not app.exception and what in text(app)
     assert len(real.drawings()) == 2
 
@@ -264,7 +270,7 @@ def test_a_large_stack_draws_in_a_process_of_its_own(real, monkeypatch):
     app = shown(each.id)
     app.text_input(key="concept.prompt").set_value("a sketch of a {}")
     app.button(key="concept.draw").click().run()
-    assert not app.exception and "you can go on working" in text(app)
+    assert not app.exception and "You can keep working" in text(app)
     assert asked[0][-3:] == ["--", "pets", each.id] and "--prompt=a sketch of a {}" in asked[0]
     done.append(True)
     app = shown(each.id)
@@ -301,7 +307,7 @@ def test_a_torn_picture_is_told_and_drawn_again(real):
 
 
 def test_a_damaged_concept_is_told_and_its_drawings_are_shown(run, ids):
-    """Its vectors are gone from a part that can still be listed."""
+    """Its vectors are missing from a part that can still be listed."""
     part = run.entry(ids["g"]).part
     rows = run.rooms["concepts"].read(part)
     part.unlink()
@@ -337,7 +343,7 @@ def test_renaming_is_kept_and_taken_back(run, ids):
     app = shown(ids["a"])
     born = run.entry(ids["a"]).born
     app.text_input(key="concept.name").set_value("Whisker").run()
-    assert app.title[0].value == "Whisker" and f"{born} is called Whisker now" in text(app)
+    assert app.title[0].value == "Whisker" and f"{born}: renamed to Whisker" in text(app)
     app.button(key="undo.last").click().run()
     assert app.title[0].value == born and app.text_input(key="concept.name").value == born
     app.text_input(key="concept.name").set_value("Whisker").run()
@@ -426,13 +432,13 @@ def test_prompts_from_people():
 def test_a_name_of_several_words_is_found_in_a_prompt():
     entry = type("Entry", (), {"name": "Mr. Whisker II", "born": "moku"})()
     assert drawing.prompt_from("a photo of mr. whisker ii, asleep", entry) == "a photo of {}, asleep"
-    with pytest.raises(PromptError, match=r"say Mr\. Whisker II, or \{\}, where it stands"):
+    with pytest.raises(PromptError, match=r"write Mr\. Whisker II, or \{\}, where the concept stands"):
         drawing.prompt_from("a photo of Whisker", entry)
 
 
 def test_it_keeps_away_from_whom_it_says(run, ids):
     told = text(shown(ids["a"]))
-    assert "Keeps away from, since they came before it" in told and "1 concept not in this run" in told
+    assert "Avoids these earlier concepts" in told and "1 concept not in this run" in told
 
 
 def test_the_curves_have_their_height_whatever_number_of_names_stands_below():
@@ -442,7 +448,7 @@ def test_the_curves_have_their_height_whatever_number_of_names_stands_below():
 
 
 def test_a_link_to_another_concept_changes_the_address(run, ids, monkeypatch):
-    """Streamlit leaves it as it was where the page stays the same, and the next click would lead back."""
+    """Streamlit keeps the old address if the page stays the same, and the next click would go back to it."""
     from streamlit.runtime.state.query_params import QueryParams
 
     told = []

@@ -1,4 +1,4 @@
-"""Pictures that a large stack draws: by processes, one after the other, until all is there or it is said why not."""
+"""Drawing with a large stack: one process after the other, and the reason of a failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PHOTO, SKETCH = "a photo of a {}", "a sketch of a {}"
 
 
 class Drawer:
-    """A process that draws until it is told to end."""
+    """A drawing process that runs until `end`."""
 
     def __init__(self, command, stderr, **_) -> None:
         self.command, self.log, self.returncode = command, stderr, None
@@ -37,7 +37,7 @@ class Drawer:
 
 @pytest.fixture
 def drawers(monkeypatch, backbone) -> list[Drawer]:
-    """The processes that were begun; the stack counts as a large one."""
+    """The started processes; the stack counts as a large one."""
     begun: list[Drawer] = []
 
     def popen(command, **options):
@@ -66,7 +66,7 @@ def ids(run) -> list[str]:
 
 
 def until(drawers: list[Drawer], number: int) -> Drawer:
-    """The process of that number, once it was begun."""
+    """Process number `number`, once it has started."""
     end = time.monotonic() + 20
     while len(drawers) < number and time.monotonic() < end:
         time.sleep(0.01)
@@ -75,7 +75,7 @@ def until(drawers: list[Drawer], number: int) -> Drawer:
 
 
 def asked(drawer: Drawer) -> tuple[str, list[str]]:
-    """(seed, prompts) of a command"""
+    """(seed, prompts) of a command."""
     seed = next(each for each in drawer.command if each.startswith("--seed="))
     return seed[7:], [each[9:] for each in drawer.command if each.startswith("--prompt=")]
 
@@ -124,4 +124,4 @@ def test_a_process_that_cannot_be_started_is_said(run, ids, drawers, monkeypatch
     end = time.monotonic() + 20
     while drawing.errand(run, ids[0]).at_work and time.monotonic() < end:
         time.sleep(0.01)
-    assert "no process can be started that draws: Resource" in drawing.errand(run, ids[0]).problem
+    assert "cannot start a drawing process: Resource" in drawing.errand(run, ids[0]).problem

@@ -1,4 +1,4 @@
-"""The page that evolves a run: what can be asked, how the generations went, and what a person says in between."""
+"""The page of evolutions: form, generations, marks, choice of parents."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def record(mean):
 
 
 def evolved(run, ids, select="tournament", generations=3, done=2):
-    """A job that a process has left after some generations."""
+    """A job that stopped after some generations."""
     asked = Evolution(generations=generations, children=2, select=select, settings=SETTINGS)
     job = new_job(run, "evolve", asked.to_json())
     for number in range(1, done + 1):
@@ -60,7 +60,7 @@ def shown(**query):
 
 def test_a_run_that_never_evolved_says_so_and_can_begin(run, begun, stack):
     app = shown()
-    assert "Nothing has evolved in this run yet" in text(app)
+    assert "This run has no evolutions yet" in text(app)
     app.number_input(key="evolve.generations").set_value(2)
     app.number_input(key="evolve.children").set_value(3)
     app.button(key="evolve.start").click().run()
@@ -92,7 +92,7 @@ def test_an_evolution_shows_its_objectives_and_who_stays(run, ids, stack):
     job.finish()
     app = shown(job=job.name)
     said = text(app)
-    assert "Generation 2 of 2" in said and "3 concepts that stay" in said
+    assert "Generation 2 of 2" in said and "Survivors: 3 concepts" in said
     assert app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")
     (table,) = app.dataframe
     assert table.value["belongs, mean"].tolist() == [0.2, 0.4]

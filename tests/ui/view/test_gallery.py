@@ -1,4 +1,4 @@
-"""The gallery: everything that was drawn, in every order; what is selected is rated, hidden, compared, taken along."""
+"""The gallery: sorting, filters, and actions on selected concepts."""
 
 from __future__ import annotations
 

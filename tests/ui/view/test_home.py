@@ -1,4 +1,4 @@
-"""The first page and the list of runs: what is there, what is being learned, what is wrong; and the bar above all."""
+"""The first page, the list of runs, and the header."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def shown(name: str = "runs", **query: str):
 
 
 def older(run: Run) -> None:
-    """As if nothing had happened in it for an hour."""
+    """Make a run look old."""
     for place in [run.folder, *run.folder.rglob("*")]:
         os.utime(place, (1e9, 1e9))
 
 
 def test_an_empty_folder_says_how_to_begin(runs):
-    assert "There are no runs here yet" in text(shown())
+    assert "There are no runs yet" in text(shown())
     runs.mkdir()
     found = shown("")
-    assert "There are no runs here yet" in text(found) and found.title[0].value == "Runs"
+    assert "There are no runs yet" in text(found) and found.title[0].value == "Runs"
 
 
 def test_the_first_page_is_a_family(pets, runs):
@@ -99,9 +99,7 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(pets):
     part = sorted((pets.folder / "concepts").glob("*.parquet"))[0]
     part.write_bytes(part.read_bytes()[:100])
     found = shown()
-    assert f"the part {str(part)!r} cannot be read: it is torn" in text(found) and "What is whole is shown" in text(
-        found
-    )
+    assert f"the part {str(part)!r} cannot be read: it is torn" in text(found) and "The rest is shown" in text(found)
     assert "pet · 7 concepts" in text(found)
 
 
@@ -137,7 +135,7 @@ def test_a_card_shows_what_its_job_has_drawn_so_far(pets):
         found = shown()
     assert [each.proto.value for each in found.get("progress")] == [50]
     assert sum("/looks/pets/" in address for address in addresses(found)) == 2
-    assert alts(found)[-2:] == ["a founder, as it looks so far"] * 2
+    assert alts(found)[-2:] == ["a founder in progress"] * 2
 
 
 def test_an_unfinished_job_goes_on_from_its_card(pets, monkeypatch):

@@ -1,4 +1,4 @@
-"""Kinship on pages: founders' shares, what two have in common, generations in figures."""
+"""Pedigree statistics: founder shares, relatedness, generations."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def test_a_concepts_founders_with_their_shares(pets):
 
 def test_many_founders_are_summed_up(pets, monkeypatch):
     monkeypatch.setattr(kin, "MOST", 1)
-    assert "and 2 founders more with 25 %" in text(shown("show_founders", by_letter(pets)["i"].id))
+    assert "and 2 more founders with 25 %" in text(shown("show_founders", by_letter(pets)["i"].id))
 
 
 def test_what_two_have_in_common(pets):
     letters = by_letter(pets)
     name = {letter: each.name for letter, each in letters.items()}
     said = text(shown("show_common", letters["h"].id, letters["i"].id))
-    assert f"{name['h']} and {name['i']} have 14.1 % in common by descent, nearest by {name['e']}." in said
-    assert "have no ancestor in common" in text(shown("show_common", letters["a"].id, letters["d"].id))
+    assert f"Relatedness of {name['h']} and {name['i']}: 14.1 %. Nearest common ancestor: {name['e']}." in said
+    assert "have no common ancestor" in text(shown("show_common", letters["a"].id, letters["d"].id))
 
 
 def test_generations_in_figures_and_lines_that_ended(pets):
@@ -52,9 +52,9 @@ def test_generations_in_figures_and_lines_that_ended(pets):
     app = shown("show_generations")
     (table,) = (each.value.to_dict("list") for each in app.dataframe)
     assert table["generation"] == [0, 1, 2] and table["concepts"] == [4, 3, 2] and table["founders"] == [4, 4, 4]
-    assert table["best belongs"] == [0.25] * 3 and table["in effect"][0] == pytest.approx(4)
-    assert f"Most fertile founder: {letters['b'].name}, with 4 concepts descended from it." in text(app)
-    assert "Lines without anybody in the latest generation: Tiger Fin." in text(app)
+    assert table["best belongs"] == [0.25] * 3 and table["effective founders"][0] == pytest.approx(4)
+    assert f"Founder with most descendants: {letters['b'].name} (4 concepts)." in text(app)
+    assert "Extinct lines (no descendant in the latest generation): Tiger Fin." in text(app)
 
 
 def test_small_and_empty_families(tmp_path, monkeypatch):
@@ -63,4 +63,4 @@ def test_small_and_empty_families(tmp_path, monkeypatch):
     assert not shown("show_generations").dataframe
     run.add([concept(1)])
     app = shown("show_generations")
-    assert app.dataframe[0].value.to_dict("list")["concepts"] == [1] and "fertile" not in text(app)
+    assert app.dataframe[0].value.to_dict("list")["concepts"] == [1] and "most descendants" not in text(app)

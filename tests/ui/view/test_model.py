@@ -1,4 +1,4 @@
-"""Stacks of the workbench: loaded once, one after the other, and anew only when their files have changed."""
+"""Stacks of the workbench: loaded once, one at a time, and again after their files change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ui.view import model
 
 @pytest.fixture
 def copies(stack_folder, tmp_path, monkeypatch):
-    """Two stacks that nobody has loaded yet."""
+    """Two stacks that are not loaded yet."""
     monkeypatch.setattr(model, "_loaded", {})
     return [shutil.copytree(stack_folder, tmp_path / name) for name in ("one", "two")]
 

@@ -1,4 +1,4 @@
-"""What a mixture of parents looks like: the mean of what they look like, drawn and remembered."""
+"""Previews: the mean of the parents' image embeddings, drawn and cached."""
 
 from __future__ import annotations
 

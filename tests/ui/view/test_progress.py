@@ -1,4 +1,4 @@
-"""The page of a job in each state that it can be in, and what a person decides there."""
+"""The page of jobs: every state, and decisions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(tmp_path, monkeypatch, backbone) -> Run:
 
 @pytest.fixture
 def job(run) -> Job:
-    """Two founders, of which nobody has learned anything yet."""
+    """A job for two founders, not started."""
     return new_job(run, "seed", {"category": "pet", "count": 2, "settings": {"steps": 70}})
 
 
@@ -47,13 +47,13 @@ def look(number: int, step: int, negatives=(), so_far=(), **more) -> tuple[int, 
 
 
 def looked(job: Job) -> None:
-    """At the first founder, twice."""
+    """Two looks at the first founder."""
     add_looks(job.folder, [look(0, 0, NEGATIVES[:1], NEGATIVES[:1])])
     add_looks(job.folder, [look(0, 35, NEGATIVES[1:], NEGATIVES, note="'boeing' does not push")])
 
 
 def learned(run: Run, job: Job, number: int) -> str:
-    """One founder is finished; its name."""
+    """Finish one founder; return its name."""
     (each,) = run.add([concept(number)])
     add_looks(job.folder, [look(number, 70, (), NEGATIVES)])
     add_names(job.folder, {number: (each.id, each.name)})
@@ -61,7 +61,7 @@ def learned(run: Run, job: Job, number: int) -> str:
 
 
 def held(job: Job, step: int = 20) -> ExitStack:
-    """Somebody is at work on it, until this is closed."""
+    """The job is running until this is closed."""
     at_work = ExitStack()
     at_work.enter_context(job.working())
     job.tell(0, 140)
@@ -79,7 +79,7 @@ def ended(job: Job, by: BaseException | None) -> None:
 
 
 def shown(job: Job, named: str = "") -> AppTest:
-    """The page of its run; named: with that job in its address."""
+    """The page of the job's run. named: a job in the address."""
     found = page("jobs", run=job.folder.parent.parent.name, **({"job": named} if named else {})).run()
     assert not found.exception
     return found
@@ -91,7 +91,7 @@ def labels(app: AppTest) -> list[str]:
 
 @pytest.fixture
 def started(monkeypatch) -> list[str]:
-    """The names of jobs for which a process would be made."""
+    """Names of the jobs for which a process would start."""
     names: list[str] = []
     monkeypatch.setattr(processes.subprocess, "Popen", lambda command, **_: names.append(command[-3]) or FINE)
     monkeypatch.setattr(processes, "_begun", {})
@@ -102,12 +102,12 @@ FINE, ENDED = SimpleNamespace(poll=lambda: None), SimpleNamespace(poll=lambda: 2
 
 
 def test_a_run_without_jobs_says_what_to_do(run):
-    assert "Nothing was asked of this run yet" in text(page("jobs", run="pets").run())
+    assert "This run has no jobs yet" in text(page("jobs", run="pets").run())
 
 
 def test_what_is_asked_and_not_begun_can_be_started(job, started):
     found = shown(job)
-    assert "2 founders of pet" in text(found) and "waiting" in text(found) and labels(found) == ["Start"]
+    assert "2 founders of pet" in text(found) and "not started" in text(found) and labels(found) == ["Start"]
     found.button[0].click().run()
     assert started == [job.name] and "starting" in text(found) and labels(found) == []
 
@@ -117,12 +117,12 @@ def test_while_it_learns_progress_drawings_negatives_and_curves_are_seen(run, jo
     with held(job):
         found = shown(job)
         said = text(found)
-        assert "working" in said and "pets: 2 founders: learning, 14 %" in said
+        assert "learning" in said and "pets: 2 founders: learning, 14 %" in said
         (bar,) = found.get("progress")
         assert bar.proto.value == 14 and bar.proto.text.startswith(r"step 20 of 140\, ")
         assert alts(found) == ["Founder 1 at step 0", "Founder 1 at step 35"]
         assert [address.split("/")[3:6] for address in addresses(found)] == [["looks", "pets", job.name]] * 2
-        assert "Shall not be (from step): cat (0) – seen by vqa; dog (35) – the nearest known word" in said
+        assert "Negatives (from step): cat (0) – question answerer; dog (35) – nearest known word" in said
         assert "'boeing' does not push" in said
         (chart,) = found.get("vega_lite_chart")
         assert "at step 35: pet 0.50, cat 0.25" in chart.proto.alt
@@ -170,7 +170,7 @@ def test_words_of_an_error_are_no_markdown(job):
 def test_a_killed_one_goes_on(job, started):
     job.tell(20, 140)
     found = shown(job)
-    assert "killed" in text(found) and "ended from outside" in text(found) and labels(found) == ["Go on"]
+    assert "interrupted" in text(found) and "The process was killed" in text(found) and labels(found) == ["Resume"]
 
 
 def test_a_finished_one_leads_to_its_concepts(run, job):
@@ -183,7 +183,7 @@ def test_a_finished_one_leads_to_its_concepts(run, job):
     assert all("concept=" in link.query_string for link in to_concepts)
     assert {"tree", "gallery"} <= {link.page for link in links} and not labels(found)
     alike = likeness([each.concept for each in run.individuals()])
-    assert f"what is imagined for the 2 finished ones is on average {alike:.2f} alike" in text(found)
+    assert f"mean similarity {alike:.2f} of the 2 finished concepts" in text(found)
 
 
 def test_a_decision_is_queued_and_shown_until_it_has_had_its_effect(run, job):
@@ -194,13 +194,13 @@ def test_a_decision_is_queued_and_shown_until_it_has_had_its_effect(run, job):
         found.selectbox(key=f"progress.back.{job.name}.0").set_value(None)
         steer(found).click().run()
         assert job.pending() == [(0, Decision((), ("cat",)))]
-        assert "At its next look: cat may be." in text(found)
+        assert "After this segment: drop cat." in text(found)
         again = shown(job)
-        assert "At its next look: cat may be." in text(again)
+        assert "After this segment: drop cat." in text(again)
 
 
 def steer(app: AppTest):
-    return next(button for button in app.button if button.label == "Do so at its next look")
+    return next(button for button in app.button if button.label == "Apply after this segment")
 
 
 def test_going_back_is_queued_too(run, job):
@@ -242,7 +242,7 @@ def test_a_word_that_can_be_followed_is_cleaned(run, job):
 
 @pytest.fixture
 def waits(job, backbone):
-    """The job waits for a person, in another thread; what it was told comes into the list."""
+    """A job that waits for an answer in another thread; answers arrive in the list."""
     answers: list[Decision | None] = []
     asking = Steering(job.folder, backbone, {"one": 0}, asks=True)
     so_far = (Negative("cat", 0, "vqa"),)
@@ -263,8 +263,8 @@ def test_a_question_is_shown_and_agreed_to(job, waits):
     found = shown(job)
     said = text(found)
     assert "Founder 1 waits for you at step 35" in said and "pets: 2 founders: waits for you" in said
-    assert "Proposed as what it shall not be: dog (nearest of 2)" in said
-    next(button for button in found.button if button.label == "Go on").click().run()
+    assert "Proposed negatives: dog (nearest of 2)" in said
+    next(button for button in found.button if button.label == "Continue").click().run()
     thread.join(10)
     assert answers == [Decision(("dog",))]
 
@@ -273,11 +273,11 @@ def test_a_question_is_answered_once(job, waits, monkeypatch):
     found = shown(job)
     question = job.question()
     monkeypatch.setattr(Job, "question", lambda self: question)  # the job has not read the answer yet
-    next(button for button in found.button if button.label == "Go on").click().run()
-    assert "Told. It goes on in a moment." in text(found) and "Go on" not in labels(found)
+    next(button for button in found.button if button.label == "Continue").click().run()
+    assert "Answer sent. Learning continues in a moment." in text(found) and "Continue" not in labels(found)
     monkeypatch.setattr(Job, "question", lambda self: replace(question, problem="'dog' is what it shall be"))
     found.run()
-    assert "'dog' is what it shall be" in text(found) and "Go on" in labels(found)
+    assert "'dog' is what it shall be" in text(found) and "Continue" in labels(found)
 
 
 def test_before_there_is_anything_to_go_back_to_nothing_is_offered(job, waits, monkeypatch):
@@ -287,7 +287,7 @@ def test_before_there_is_anything_to_go_back_to_nothing_is_offered(job, waits, m
     monkeypatch.setattr(Job, "looks", lambda self: [])
     found = shown(job)
     assert not any(box.label == "Go back to step" for box in found.selectbox)
-    assert "waits for you at step 0" in text(found) and "It loads the model" not in text(found)
+    assert "waits for you at step 0" in text(found) and "Loading the model" not in text(found)
 
 
 def test_the_curves_of_what_is_finished_are_drawn_when_somebody_asks(run, job):
@@ -305,7 +305,7 @@ def test_a_question_is_answered_otherwise(job, waits):
     found = shown(job)
     found.multiselect(key=f"progress.words.{job.name}.0.35").set_value([])
     found.multiselect(key=f"progress.refuse.{job.name}.0.35").set_value(["cat"])
-    next(button for button in found.button if button.label == "Go on").click().run()
+    next(button for button in found.button if button.label == "Continue").click().run()
     thread.join(10)
     assert answers == [Decision((), ("cat",))]
 

@@ -1,4 +1,4 @@
-"""The user study in the browser: begun, interrupted, gone on with, and summarised; without a name on its pages."""
+"""The user study: sessions, questions without names, results."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def labels(app: AppTest) -> dict[str, bool]:
 
 def test_a_session_is_begun(run, ids):
     app = rate()
-    assert labels(app)["rate.begin"]  # nobody has said who rates
+    assert labels(app)["rate.begin"]  # without a rater
     app.text_input(key="rate.rater").set_value("ann").run()
     app.multiselect(key="rate.concepts.pets").set_value([ids["a"], ids["b"]]).run()
-    assert "Begin with 2 questions" in app.button(key="rate.begin").label
+    assert "Start with 2 questions" in app.button(key="rate.begin").label
     app.number_input(key="rate.seed").set_value(5).run()
     app.button(key="rate.begin").click().run()
     assert not app.exception
@@ -63,9 +63,9 @@ def test_pairs_are_every_one_against_every_other(run, ids):
     app.text_input(key="rate.rater").set_value("ann").run()
     app.session_state["rate.mode"] = "pairs"
     app.run()
-    assert f"Begin with {math.comb(8, 2)} questions" in app.button(key="rate.begin").label
+    assert f"Start with {math.comb(8, 2)} questions" in app.button(key="rate.begin").label
     app.multiselect(key="rate.concepts.pets").set_value([ids["a"]]).run()
-    assert labels(app)["rate.begin"]  # one alone has nobody to be compared with
+    assert labels(app)["rate.begin"]  # one alone makes no pair
 
 
 def test_drawings_that_are_missing_are_told_before_it_begins(run, ids):
@@ -97,7 +97,7 @@ def test_every_answer_is_kept_at_once_and_leads_to_the_next_question(run):
         assert f"Question {number + 1} of 3" in app.get("progress")[0].proto.text
         click(app, value)
         assert [each.value for each in answers(run)] == [4, 1, 5][: number + 1]
-    assert "Every question is answered: 3 answers kept" in text(app)
+    assert "All questions are answered: 3 answers saved" in text(app)
     assert [each.concepts for each in answers(run)] == [each.concepts for each in session.questions()]
 
 
@@ -134,7 +134,7 @@ def test_also_after_the_last(run):
     app = click(rate(session=session.id), 4)
     app.button(key="rate.before").click().run()
     click(app, 3)
-    assert [each.value for each in answers(run)] == [3] and "Every question is answered: 1 answer kept" in text(app)
+    assert [each.value for each in answers(run)] == [3] and "All questions are answered: 1 answer saved" in text(app)
 
 
 def test_an_answer_that_cannot_be_kept_is_told_and_asked_again(run, monkeypatch):
@@ -168,7 +168,7 @@ def test_results_have_means_and_shares_with_intervals(run, ids):
     app = rate()
     found = text(app)
     assert "3 answers in 3 sessions by 2 raters" in found and "Student’s t" in found and "Wilson" in found
-    assert "Table 1: 4.50 ± 0.71 in 2 answers." in found
+    assert "Table 1 of the paper: 4.50 ± 0.71 in 2 answers." in found
     mean, share = [each.value.to_dict("records") for each in app.dataframe]
     assert mean[0]["concept"] == run.entry(ids["a"]).name and (mean[0]["mean"], mean[0]["answers"]) == (4.5, 2)
     assert 1 <= mean[0]["low"] < 4.5 < mean[0]["high"] <= 5
@@ -181,12 +181,12 @@ def test_results_have_means_and_shares_with_intervals(run, ids):
 def test_a_run_without_drawings_and_one_with_torn_answers(run, tmp_path):
     new_run(tmp_path / "empty")
     app = page("rate", run="empty").run()
-    assert not app.exception and "Nothing is drawn in this run yet" in text(app)
+    assert not app.exception and "This run has no drawings yet" in text(app)
     study = new_run(tmp_path / "study")
     drawings = [d.file.name for d in run.drawings()][:1]
     new_session(study, "ann", "scale", {"one": drawings}, QUESTION, 1)
     found = text(page("rate", run="study").run())
-    assert "ann, 1 to 5, 1 question left" in found and "Nothing is drawn" not in found
+    assert "ann, 1 to 5, 1 question left" in found and "no drawings" not in found
     session = begun(run)
     for question in session.questions()[:2]:
         answer(run, session, question, 3)

@@ -1,4 +1,4 @@
-"""What is made ready before anybody asks: the run that the first page shows, and the stack."""
+"""Loading ahead: the run of the first page, and the stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that begins a population: what can be chosen, what is said of it at once, and what is started."""
+"""The page of new runs: form, checks, start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def runs(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def form(runs, stack_folder) -> AppTest:
-    """The page on the tiny stack, with a short course."""
+    """The page on the tiny stack, with few steps."""
     return opened(stack_folder)
 
 
@@ -52,7 +52,7 @@ def fine(app: AppTest) -> AppTest:
 
 
 def chosen(app: AppTest, **values) -> AppTest:
-    """With these widgets set, by what their keys end with."""
+    """With these widgets set, by the end of their keys."""
     for name, value in values.items():
         app.session_state[f"seed.{name}"] = value
     return fine(app.run())
@@ -65,8 +65,8 @@ def start(app: AppTest):
 def test_it_begins_with_something_that_can_be_started(form):
     said = text(form)
     assert "6 founders of “pet”, all side by side." in said
-    assert "4 steps for each, looked at after each 2." in said
-    assert "named by the nearest word of the model's vocabulary" in said
+    assert "4 steps each, in segments of 2." in said
+    assert "proposed by the nearest word of the model's vocabulary" in said
     assert "on this machine" in said and not start(form).disabled
 
 
@@ -74,7 +74,7 @@ def test_categories_are_the_ones_that_the_model_knows(form):
     assert form.selectbox(key="seed.category.object").options == ["fruit", "furniture", "pet"]
     chosen(form, kind="style")
     assert form.selectbox(key="seed.category.style").options == ["painting", "art"]
-    assert "founders of “the style of painting”" in text(form)
+    assert "founders of “style of painting”" in text(form)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_categories_are_the_ones_that_the_model_knows(form):
         ({"model": "/nowhere"}, "nowhere"),
         ({"model": "hub/name"}, "hub/name"),
         ({"vlm": "/no/such/model"}, "no question answering model in '/no/such/model'"),
-        ({"question": "What is it?"}, "nobody is there to ask"),
+        ({"question": "What is it?"}, "no VQA model is configured"),
     ],
 )
 def test_what_is_wrong_is_said_at_once_and_nothing_can_be_started(form, runs, values, said):
@@ -114,7 +114,7 @@ def test_a_category_may_be_typed_and_is_checked(runs, stack_folder, category, sa
 def test_start_makes_a_run_and_a_job_and_leads_to_it(form, runs, stack_folder, begun):
     chosen(form, count=2, negatives="list")
     chosen(form, words=["cat", "dog"], lam=2.0, wave=2, seed=7, preset="paper", ask=True, run="my pets")
-    assert "They shall be none of these: cat, dog." in text(form) and "all side by side" in text(form)
+    assert "Negatives: cat, dog." in text(form) and "all side by side" in text(form)
     fine(start(form).click().run())
     run = Run.open(runs / "my pets")
     (job,) = jobs(run)
@@ -134,7 +134,7 @@ def test_another_question_answerer_and_question_are_what_the_job_is_told(form, r
     monkeypatch.setattr("core.namers._kept", lambda folder, changed, stack: answers)
     chosen(form, vlm=f" {where} ", question="Which {} is it?", count=1)
     said = text(form)
-    assert "named by the question answerer looks" in said and "It is asked: “Which pet is it?”" in said
+    assert "proposed by the question answerer looks" in said and "Question: “Which pet is it?”" in said
     fine(start(form).click().run())
     (job,) = jobs(Run.open(next(runs.iterdir())))
     assert job.plan["asked"] == {"vlm": where, "question": "Which pet is it?"}

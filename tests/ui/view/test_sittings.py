@@ -1,4 +1,4 @@
-"""Portraits of parents that are drawn while a person still chooses."""
+"""Portraits of parents drawn in advance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ui.view import sittings
 
 @pytest.fixture
 def run(tmp_path, backbone, monkeypatch) -> Run:
-    """Four founders on the tiny stack; nobody waits for a person to rest."""
+    """Four founders on the tiny stack, without the pause before drawing."""
     monkeypatch.setattr(sittings, "REST", 0.0)
     made = Run.create(tmp_path / "pets", "pet", backbone)
     made.add([learned(seed, backbone) for seed in range(4)])

@@ -1,4 +1,4 @@
-"""What pages read: once for each state that a run is in, and never what a page did not name."""
+"""Runs for pages: read once for each state on disk, and by valid names only."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_only_what_is_at_work_is_at_work(pets):
             ("pets", working.name, "working")
         ]
         (working.folder / "job.json").rename(working.folder / "job.bak")
-        assert store.at_work() == []  # nobody knows what it is
+        assert store.at_work() == []  # a job without its plan
         (working.folder / "job.bak").rename(working.folder / "job.json")
     assert [job.name for job, _ in store.jobs_of(pets)] == [working.name, waiting.name]
 
@@ -119,4 +119,3 @@ def test_addresses_hold_whatever_names_there_are(pets):
         "http://localhost:8501/photos/pets/photo-0123456789abcdef.webp"
     )
     assert links.look("pets", "0001-seed", "ab" * 12, 96).endswith(f"/looks/pets/0001-seed/{'ab' * 12}.webp?side=96")
-    assert links.page("concept", run="my pets", concept="") == "/concept?run=my+pets"

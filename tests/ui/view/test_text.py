@@ -1,4 +1,4 @@
-"""What people type stays text, whatever it contains."""
+"""Text of users stays text, whatever it contains."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethro
 
 
 def shown(markdown: str) -> str:
-    """The text that Markdown shows; fails where it is anything but one paragraph of text."""
+    """The text that Markdown shows; fails if it is not one paragraph of text."""
     tokens = MARKDOWN.parse(markdown)
     assert [token.type for token in tokens] in ([], ["paragraph_open", "inline", "paragraph_close"])
     children = [child for token in tokens for child in token.children or ()]

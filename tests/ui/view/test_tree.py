@@ -1,4 +1,4 @@
-"""The page of the family tree: what it tells the tree in the browser, and what it does with what a person selects."""
+"""The page of the family tree: data for the component, selection, panel."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def tree(run: str = "pets") -> AppTest:
 
 
 def told(app: AppTest) -> dict:
-    """What the tree in the browser was told last."""
+    """The last data of the tree component."""
     (component,) = app.get("bidi_component")
     return json.loads(component.proto.json)
 
 
 def select(app: AppTest, *chosen: str, at: int = 1) -> AppTest:
-    """As somebody clicks in the tree."""
+    """Select in the tree."""
     app.session_state[TREE] = {"selected": {"ids": list(chosen), "at": at}}
     return app.run()
 
 
 def tick(app: AppTest, *rows: int) -> AppTest:
-    """As somebody ticks rows of the table."""
+    """Tick rows of the table."""
     app.session_state[TABLE] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
     return app.run()
 
@@ -82,7 +82,7 @@ def test_the_legend_names_the_births_that_there_are(run):
 
 
 def test_a_guest_is_called_so(run):
-    assert node(tree(), "0123456789abcdef")["says"].splitlines()[1] == "guest of the run others"
+    assert node(tree(), "0123456789abcdef")["says"].splitlines()[1] == "from the run others"
 
 
 def test_a_photograph_stands_in_the_tree_with_its_picture(run, ids):
@@ -94,7 +94,7 @@ def test_a_photograph_stands_in_the_tree_with_its_picture(run, ids):
     assert "/photos/pets/photo-0123456789abcdef.webp" in photo["picture"]
     app = select(app, "photo-0123456789abcdef")
     assert "<b>holiday</b>.jpg" in text(app) and not app.exception
-    assert "the photograph <b>holiday</b>.jpg" in alts(app)
+    assert "photograph <b>holiday</b>.jpg" in alts(app)
 
 
 def test_who_selects_one_concept_sees_what_it_is(run, ids, names):
@@ -102,7 +102,7 @@ def test_who_selects_one_concept_sees_what_it_is(run, ids, names):
     assert names["e"] in text(app) and "Child, generation 1" in text(app)
     labels = [button.label for button in app.button]
     assert f"75% {names['a']}" in labels and f"25% {names['b']}" in labels
-    assert "not cat, dog" in text(app)
+    assert "Negatives: cat, dog" in text(app)
     assert any(names["e"] in alt for alt in alts(app))
 
 
@@ -145,7 +145,7 @@ def test_the_table_is_made_when_somebody_opens_it(run):
 
 
 def test_what_the_tree_said_before_is_not_said_again(run, ids):
-    """The browser repeats its last word with every rerun."""
+    """The browser sends its last selection with every rerun."""
     app = select(tree(), ids["a"])
     app = tick(app)
     assert told(app)["selected"] == []
@@ -168,7 +168,7 @@ def test_hiding_takes_a_concept_out_of_the_tree_and_undo_brings_it_back(run, ids
     app = select(tree(), ids["g"])
     app.button(key="tree.icon.hide").click().run()
     assert ids["g"] not in {each["id"] for each in told(app)["nodes"]}
-    assert f"hid {names['g']}" in text(app)
+    assert f"{names['g']}: hidden" in text(app)
     app.button(key="undo.last").click().run()
     assert ids["g"] in {each["id"] for each in told(app)["nodes"]}
 
@@ -239,7 +239,7 @@ def test_a_large_family_is_folded_and_opens(tmp_path, monkeypatch):
     run.add([concept(100 + seed, [founders[0].concept]) for seed in range(60)])
     app = tree()
     branch = next(each for each in told(app)["nodes"] if "count" in each)
-    assert branch["name"] == f"+{branch['count']}" and "click to see them" in branch["says"]
+    assert branch["name"] == f"+{branch['count']}" and "click to show them" in branch["says"]
     shown = [each for each in told(app)["nodes"] if "count" not in each]
     assert len(shown) == 100 and branch["count"] == 20 and "120 concepts, 100 shown" in text(app)
     hidden = next(each.id for each in founders if each.id not in {one["id"] for one in shown})
@@ -256,9 +256,9 @@ def test_what_the_filter_leaves_out_is_said(run, ids, names):
     assert told(app.run())["message"].startswith("There is no 'nobody' here.")
     run.note(ids["b"], rating=5)
     app.select_slider(key="tree.rating.pets").set_value(4).run()
-    assert told(app)["message"] == f"Left out by the filter: {names['a']}."
+    assert told(app)["message"] == f"Hidden by the filter: {names['a']}."
     app.toggle(key="tree.favourites.pets").set_value(True).run()
-    assert told(app)["message"] == "Nobody passes the filter." and "0 of 9 concepts" in text(app)
+    assert told(app)["message"] == "No concept passes the filter." and "0 of 9 concepts" in text(app)
     app.toggle(key="tree.favourites.pets").set_value(False).run()
     app.select_slider(key="tree.rating.pets").set_value(0).run()
     assert told(app)["message"] == "" and told(app)["selected"] == [ids["a"]]
@@ -289,7 +289,7 @@ def test_an_empty_run_says_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
     new_run(tmp_path / "pets")
     app = tree()
-    assert "There are no concepts in this run yet." in text(app) and not app.exception
+    assert "This run has no concepts yet." in text(app) and not app.exception
 
 
 def test_first_founders_are_awaited_where_they_will_appear(tmp_path, monkeypatch):
@@ -300,7 +300,7 @@ def test_first_founders_are_awaited_where_they_will_appear(tmp_path, monkeypatch
         job.tell(30, 120)
         app = tree()
         assert "The first concepts are being learned" in text(app) and not app.exception
-        assert "Seed founders" not in text(app)
+        assert "Seed a new run" not in text(app)
         assert [bar.proto.value for bar in app.get("progress")] == [25]
         made.add([concept(1)])
         assert len(told(app.run())["nodes"]) == 1
@@ -344,12 +344,12 @@ def test_the_component_is_one_module_with_the_licence_of_what_is_in_it():
 
 def test_two_that_are_selected_are_told_what_they_have_in_common(run, ids):
     app = select(tree(), ids["e"], ids["f"])
-    assert "in common by descent, nearest by" in text(app)
+    assert "Nearest common ancestor" in text(app)
 
 
 def test_generations_and_lines_are_told_when_somebody_looks(run, ids):
     app = tree()
-    assert "Most fertile founder" not in text(app)
+    assert "Founder with most descendants" not in text(app)
     app.session_state["tree.lines"] = True
     app.run()
-    assert "Most fertile founder" in text(app)
+    assert "Founder with most descendants" in text(app)

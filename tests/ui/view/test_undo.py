@@ -1,4 +1,4 @@
-"""What is said of concepts can be taken back, by the person who said it and later by anybody."""
+"""Undo of notes, for the last change and from the list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def keys(app: AppTest) -> set[str]:
 
 def test_nothing_was_said_yet(run):
     app = gallery(run)
-    assert not app.exception and "Nothing was said of these concepts yet" in text(app)
+    assert not app.exception and "No changes yet" in text(app)
     assert not keys(app) & {"undo.last"}
 
 
@@ -36,7 +36,7 @@ def test_hiding_is_taken_back_and_made_again(run, ids):
     assert not app.exception and "2 concepts: hidden" in text(app)
     assert {id_ for id_, note in run.notes().items() if note.hidden} == {ids["a"], ids["b"]}
     app.button(key="undo.last").click().run()
-    assert "Taken back: 2 concepts: hidden" in text(app)
+    assert "Undone: 2 concepts: hidden" in text(app)
     assert not any(note.hidden for note in run.notes().values())
     app.button(key="undo.last").click().run()
     assert all(run.notes()[ids[letter]].hidden for letter in "ab") and "undo.last" in keys(app)
@@ -56,7 +56,7 @@ def test_the_list_takes_back_any_change(run, ids):
     run.note(ids["b"], comment="a <b>bold</b> one")
     app = gallery(run)
     shown = text(app)
-    assert "Whisker: rating none → 2" in shown and "Whisker: called Whisker" in shown
+    assert "Whisker: rating none → 2" in shown and "Whisker: renamed to Whisker" in shown
     assert "comment “a <b>bold</b> one”" in shown
     app.button(key="undo.change.2").click().run()  # the oldest, with a name given since
     assert run.notes()[ids["a"]].rating is None and run.notes()[ids["a"]].name == "Whisker"

@@ -1,11 +1,10 @@
-"""Pictures in a grid, of which some can be chosen: with the mouse, or with the keyboard."""
+"""A grid of cards with pictures, selected by mouse or keyboard."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
@@ -20,10 +19,7 @@ _grid = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Card:
-    """A picture with what is said of it. Everything but `image`, an address ("" for none), is text.
-
-    line: under the title. alt: what the picture shows, for those who cannot see it.
-    """
+    """A picture with its text. image: an address, "" for none. alt: alternative text. line: under the title."""
 
     id: str
     title: str
@@ -38,7 +34,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a person did in a grid. selected: ids, in the order of the cards. opened: one that shall be opened now."""
+    """State of a grid. selected: ids in the order of the cards. opened: id of a card to open now."""
 
     selected: tuple[str, ...]
     opened: str | None = None
@@ -55,16 +51,17 @@ def cards(
     several: bool = True,
     opens: bool = True,
 ) -> Chosen:
-    """Show cards; what a person chose of them.
+    """Show cards and return what is selected.
 
-    selected: at first, and again whenever `choose` was called. label: what the whole grid is, for screen readers.
-    height: in pixels, beyond which it scrolls by itself. side: of the pictures, in pixels, at least. several: more than
-    one can be chosen. opens: a double click, Enter, or the arrow on a card opens it.
+    selected: ids at first; `choose` selects others later. label: of the grid, for screen readers. height: in pixels,
+    beyond which the grid scrolls. side: least width of a picture, in pixels. several: allow more than one selected
+    card. opens: a double click, Enter, or the arrow on a card opens it.
     """
     asked = st.session_state.get(f"{key}.asked")
+    start = list(asked["selected"] if asked else selected)
     data = {
         "items": [_filled(each) for each in items],
-        "selected": list(asked["selected"] if asked else selected),
+        "selected": start,
         "asked": asked["number"] if asked else 0,
         "label": label,
         "height": height,
@@ -72,29 +69,31 @@ def cards(
         "several": several,
         "opens": opens,
     }
-    start = {"selected": list(data["selected"])}
-    found = _grid(key=key, data=data, default=start, on_selected_change=_noted, on_opened_change=_noted)
+    found = _grid(key=key, data=data, default={"selected": start}, on_selected_change=_noted, on_opened_change=_noted)
     told = found.get("selected")
-    if asked and st.session_state.get(f"{key}.seen") != asked["number"]:  # the browser does not know it yet
+    if asked and st.session_state.get(f"{key}.seen") != asked["number"]:  # the browser has not seen it yet
         told = asked["selected"]
         st.session_state[f"{key}.seen"] = asked["number"]
-    wanted = set(told if told is not None else data["selected"])
+    wanted = set(told if told is not None else start)
     there = {each.id for each in items}
     opened = found.get("opened")
     return Chosen(tuple(each.id for each in items if each.id in wanted), opened if opened in there else None)
 
 
 def choose(key: str, selected: Sequence[str]) -> None:
-    """Select these in a grid the next time that it is shown, as if a person had done it."""
+    """Select these cards when the grid is shown next."""
     before = st.session_state.get(f"{key}.asked", {"number": 0})
     st.session_state[f"{key}.asked"] = {"selected": list(selected), "number": before["number"] + 1}
 
 
-def _filled(each: Card) -> dict[str, Any]:
-    """A card without what it does not say."""
-    said = asdict(each).items()
-    return {name: value for name, value in said if name == "id" or (value not in (None, "") and value is not False)}
+def _filled(each: Card) -> dict[str, object]:
+    """A card without empty fields."""
+    return {
+        name: value
+        for name, value in asdict(each).items()
+        if name == "id" or (value not in (None, "") and value is not False)
+    }
 
 
 def _noted() -> None:
-    """Streamlit hands on only what somebody listens to."""
+    """Do nothing: Streamlit passes on only events with a callback."""

@@ -1,8 +1,8 @@
-// A grid of cards, a list box for those who hear it. Text of people is only ever set as textContent.
-// What a grid shows and what is chosen in it, by the key that Streamlit gives it: a grid may be put in again.
+// A grid of cards, a list box for screen readers. Text of users is set as textContent only.
+// The state of each grid by its Streamlit key, since Streamlit may mount a grid again.
 const grids = (globalThis.__conceptreeCards ??= new Map());
 
-const KEYBOARD_PAUSE = 120; // ms: who walks with the arrows chooses many cards, of which only the last count
+const KEYBOARD_PAUSE = 120; // ms: arrow keys select many cards quickly; only the last selection is sent
 
 export default function (component) {
   const { parentElement, data, key, setStateValue, setTriggerValue } = component;
@@ -33,7 +33,7 @@ export default function (component) {
   }
   fill(state);
   if (fresh) listen(state);
-  // What Python has chosen, the browser says again: else its next message would bring back what it said before.
+  // Send back what Python selected: else the next message would restore the earlier selection.
   if ((chosen && data.asked) || (fresh && !same([...state.selected], data.selected))) tell(state, 0);
   return () => flush(state);
 }

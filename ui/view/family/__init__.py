@@ -1,11 +1,10 @@
-"""The family tree as a component of the page: drawings as nodes, in the browser, with what a person selects."""
+"""The family tree as a component: drawings as nodes, with a selection."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
@@ -13,9 +12,11 @@ HERE = Path(__file__).parent
 
 
 def _script() -> str:
-    """The library and our own code as one module: the library's names stay its own."""
+    """The library and our own code as one module, with the library's names in a scope of their own."""
     library = (HERE / "cytoscape.js").read_text(encoding="utf-8")
-    body, name = re.fullmatch(r"(.*)export\{(\w+) as default\};\s*", library, re.DOTALL).groups()  # type: ignore[union-attr]
+    export = re.fullmatch(r"(.*)export\{(\w+) as default\};\s*", library, re.DOTALL)
+    assert export, "cytoscape.js ends with its default export"
+    body, name = export.groups()
     own = (HERE / "family.js").read_text(encoding="utf-8")
     return f"const cytoscape = (() => {{\n{body}\nreturn {name};\n}})();\n{own}"
 
@@ -25,12 +26,11 @@ _mount = st.components.v2.component(
 )
 
 
-def family(data: dict[str, Any], key: str, height: int, on: Callable[[str], None]) -> None:
-    """Show a family; see `screens.tree.told` for `data`.
+def family(data: Mapping[str, object], key: str, height: int, on: Callable[[str], None]) -> None:
+    """Show a family; `screens.tree.data_of` makes `data`.
 
-    What is selected stands in `st.session_state[key]["selected"]` as `{"ids": […], "at": …}`, `at` another each time.
-    on: called with "unfold", "find" or "open" before the script runs again, when a person asks for it; what for
-    stands under that name in `st.session_state[key]`.
+    The selection is `st.session_state[key]["selected"]`: `{"ids": […], "at": …}` with a new `at` each time. on: called
+    before the rerun with the event "unfold", "find" or "open"; its value has that name in `st.session_state[key]`.
     """
     _mount(
         key=key,

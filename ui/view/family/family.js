@@ -1,14 +1,13 @@
-// The family tree: one instance for each place where it is mounted. Python says who is in it and where they stand; what
-// is selected, zoomed and scrolled stays here, whatever comes later. Text of people goes to the canvas and to
-// textContent only.
+// The family tree: one instance for each mount. Python sends the nodes and their positions; selection, zoom and scroll
+// are kept here across updates. Text of users goes to the canvas and to textContent only.
 
 const trees = new WeakMap();
 const PICTURE = 84;
 const LABEL = 24; // below the picture
-const GUTTER = 92; // pixels at the left, where the generations are named
-const BOW = 0.36; // how far an edge goes straight down before it turns, of its height
-const FEWEST_PIXELS = 0.3; // the smallest zoom at which a tree is shown whole: below, nobody can tell the drawings apart
-const NEAR = 0.62; // the zoom at which a concept that was looked for is shown
+const GUTTER = 92; // pixels at the left for the names of the generations
+const BOW = 0.36; // the part of its height that an edge goes straight down before it turns
+const FEWEST_PIXELS = 0.3; // smallest zoom for a whole tree: below, drawings cannot be told apart
+const NEAR = 0.62; // zoom for a concept that was searched for
 
 export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
   let tree = trees.get(parentElement);
@@ -45,7 +44,7 @@ function mounted(parentElement) {
       "Family tree. Arrow keys go to parents, children and neighbours, space selects, Enter opens, Escape clears. " +
       "The table below has the same selection.",
   });
-  const names = made("div", "names", root, { "aria-hidden": "true" }); // of generations, before the drawings
+  const names = made("div", "names", root, { "aria-hidden": "true" }); // names of the generations, in front of the drawings
   const bar = made("div", "bar", root);
   const search = made("input", "search", bar, { type: "search", placeholder: "Search by name", "aria-label": "Search by name" });
   const tree = {
@@ -99,15 +98,15 @@ function helped(root) {
   const list = made("dl", "", help);
   for (const [key, what] of [
     ["click", "select one"],
-    ["shift + click", "select one more, or one less"],
+    ["shift + click", "add or remove one"],
     ["shift + drag", "select all in a box"],
     ["double click, Enter", "open the concept's page"],
     ["wheel, + −", "zoom"],
     ["drag", "move"],
     ["0", "show all"],
-    ["↑ ↓ ← →", "to parents, children, neighbours"],
-    ["space", "select, or no longer"],
-    ["Esc", "select nothing"],
+    ["↑ ↓ ← →", "go to parents, children, neighbours"],
+    ["space", "select or deselect"],
+    ["Esc", "clear the selection"],
     ["/", "search"],
   ]) {
     made("dt", "", list).textContent = key;
@@ -116,7 +115,7 @@ function helped(root) {
   return help;
 }
 
-// What Python says ----------------------------------------------------------------------------------------------------
+// Data from Python ----------------------------------------------------------------------------------------------------
 
 function update(tree, data) {
   const { cy } = tree;
@@ -182,7 +181,7 @@ function update(tree, data) {
   layRows(tree);
 }
 
-// Something that stays where it is on the screen when the family around it is placed anew.
+// A node that keeps its place on the screen when the others move.
 function anchorOf(tree, data) {
   const { cy } = tree;
   if (!tree.sized) return null;
@@ -200,7 +199,7 @@ function anchorOf(tree, data) {
   return best;
 }
 
-// Whether somebody stands where one cannot see them, or over the names of the generations.
+// Whether a node is out of view, or covers the names of the generations.
 function isBeyond(cy) {
   const half = (cy.zoom() * PICTURE) / 2;
   return cy.nodes().some((node) => {
@@ -209,8 +208,8 @@ function isBeyond(cy) {
   });
 }
 
-// A curve that leaves downwards, passes the lanes that were kept for it, and arrives from above: control points as
-// cytoscape wants them, along the straight line between the ends and beside it.
+// A curve that leaves downwards, follows its lanes and arrives from above, as cytoscape's control points: along the
+// straight line between the ends, and beside it.
 function bend(edge, places) {
   const [sx, sy] = places[edge.source], [tx, ty] = places[edge.target];
   const start = [sx, sy + PICTURE / 2 + LABEL], end = [tx, ty - PICTURE / 2 - 4];
@@ -235,7 +234,7 @@ function fadeBorn(tree) {
   tree.fading = setTimeout(() => tree.cy.destroyed() || tree.cy.nodes(".born").removeClass("born"), 12000);
 }
 
-// How it looks --------------------------------------------------------------------------------------------------------
+// Style --------------------------------------------------------------------------------------------------------
 
 function restyle(tree) {
   const themed = getComputedStyle(tree.root);
@@ -330,7 +329,7 @@ function badge(text, colour) {
   return badges[text];
 }
 
-// Generations: bands behind the canvas, that follow it.
+// Generations: bands behind the canvas that follow its pan and zoom.
 function layRows(tree) {
   const wanted = JSON.stringify(tree.data.rows);
   if (tree.laid !== wanted) {
@@ -388,7 +387,7 @@ function zoom(tree, factor) {
   cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
 }
 
-// All of it, or as much as one can see of it: then what is selected, or the latest generation.
+// The whole tree if its drawings stay visible, else the selection or the latest generation.
 function fit(tree, whole) {
   const { cy } = tree, box = cy.elements().boundingBox(), margin = 26;
   const wide = cy.width() - GUTTER - margin, high = cy.height() - 2 * margin - 40;
@@ -422,7 +421,7 @@ function centreOn(tree, id) {
   tree.cy.center(node);
 }
 
-// What a person does --------------------------------------------------------------------------------------------------
+// Input --------------------------------------------------------------------------------------------------
 
 function listen(tree) {
   const { cy, canvas, search } = tree;
@@ -444,10 +443,10 @@ function listen(tree) {
   });
   cy.on("dbltap", "node", (event) => open(tree, event.target));
   cy.on("viewport", () => placeRows(tree));
-  // As long as nobody has moved it, all of the tree stays in view whoever is born.
+  // Until the user moves it, the whole tree stays in view as nodes are added.
   cy.on("dragpan scrollzoom pinchzoom", () => (tree.fitted = false));
   cy.on("render", () => {
-    if (tree.sized) tree.root.dataset.drawn ??= Math.round(performance.now()); // milliseconds after the page was asked for
+    if (tree.sized) tree.root.dataset.drawn ??= Math.round(performance.now()); // milliseconds after navigation
   });
   cy.on("mouseover", "node", (event) => {
     canvas.style.cursor = "pointer";
@@ -462,7 +461,7 @@ function listen(tree) {
     canvas.style.cursor = "";
     tree.tip.hidden = true;
   });
-  // Later than pointerdown, at which cytoscape takes the focus away from wherever it is.
+  // After pointerdown, at which cytoscape removes the focus.
   canvas.addEventListener("pointerup", () => canvas.focus({ preventScroll: true }));
   canvas.addEventListener("pointerleave", () => (tree.tip.hidden = true));
   canvas.addEventListener("keydown", (event) => pressed(tree, event));
@@ -502,7 +501,7 @@ function match(tree) {
   });
 }
 
-// The concept of that name, or the first that begins so; one that is folded away is Python's to find.
+// Select the concept with that name, else the first with that beginning; Python finds the folded ones.
 function seek(tree) {
   const text = tree.search.value.trim().toLowerCase();
   const named = tree.cy.nodes().filter((node) => !node.data("count"));
@@ -569,7 +568,7 @@ function nearest(nodes, distance) {
   return best;
 }
 
-// The parent who weighs most, or, without parents, whoever stands nearest above.
+// The parent with the largest weight, else the nearest node above.
 function above(tree, node) {
   return heaviest(node.incomers("edge"), "source") || across(tree, node, (y) => y < node.position("y"));
 }
@@ -603,7 +602,7 @@ function beside(tree, node, way) {
   return nearest(row, (each) => Math.abs(each.position("x") - x));
 }
 
-// Move just as far as it takes to see a node.
+// Pan as little as needed to show a node.
 function reveal(tree, node) {
   const { cy } = tree, { x, y } = node.renderedPosition(), margin = 70 * Math.min(1.2, cy.zoom()) + 20;
   const by = (value, size) => (value < margin ? margin - value : value > size - margin ? size - margin - value : 0);

@@ -1,1 +1,1 @@
-"""The pages, a file each; `show()` draws it."""
+"""The pages, one file each; `show()` draws it."""

@@ -1,34 +1,32 @@
-"""What is being learned, beside the tree: how far it is, what it looks like so far, and how to stop it."""
+"""Running jobs beside the tree: progress, drawings so far, and how to stop."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import streamlit as st
 
 from evolve import Run
-from evolve.jobs.job import Job
-from ui.view import learning, links, processes, store
+from evolve.jobs.job import Job, Status
+from ui.view import learning, links, notices, processes, store
 from ui.view.store import Opened
 from ui.view.text import plain
 
-EVERY = 1.5  # seconds between two looks at what is being learned
+EVERY = 1.5  # seconds between two updates
 SIDE, MOST = 62, 8  # drawings of a job: pixels, and how many
 
 
 def are_coming(run: Run) -> bool:
-    """Whether something is being learned in the run, or came to a bad end in this session."""
+    """Whether a job is running, or failed in this session."""
     return bool(_current(run))
 
 
 def work(found: Opened) -> None:
-    """What is being learned in the run: how far it is, what it looks like, and how to stop it."""
+    """Show the run's current jobs, updated while one is running."""
     busy = any(status.state in processes.AT_WORK for _, status in _current(found.run))
     st.fragment(_work, run_every=EVERY if busy else None)(found.run, len(found.entries))
 
 
 def _work(run: Run, known: int) -> None:
-    """known: how many concepts the page shows; once there are more, or a job came to an end, it is made anew."""
+    """known: how many concepts the page shows. Reruns the page once there are more, or a job has ended."""
     name, current = run.folder.name, _current(run)
     states = {job.name: status.state for job, status in current}
     before = st.session_state.get(f"breed.states.{name}", states)
@@ -39,8 +37,8 @@ def _work(run: Run, known: int) -> None:
         _job(run, job, status)
 
 
-def _current(run: Run) -> list[tuple[Job, Any]]:
-    """Jobs at work, and those begun in this session that came to a bad end."""
+def _current(run: Run) -> list[tuple[Job, Status]]:
+    """Running jobs, and those started in this session that stopped unfinished."""
     mine = st.session_state.get("breed.started", {}).get(run.folder.name, [])
     return [
         (job, status)
@@ -50,7 +48,7 @@ def _current(run: Run) -> list[tuple[Job, Any]]:
 
 
 def drafts(run: Run) -> dict[str, str]:
-    """What finished children of jobs at work looked like last, until they are drawn: addresses by concept id."""
+    """Last looks of finished concepts that have no drawing yet: addresses by concept id."""
     return {
         look.concept: links.look(run.folder.name, job.name, look.image.stem, 128)
         for job, status in _current(run)
@@ -59,22 +57,22 @@ def drafts(run: Run) -> dict[str, str]:
     }
 
 
-def _job(run: Run, job: Job, status: Any) -> None:
+def _job(run: Run, job: Job, status: Status) -> None:
     name = run.folder.name
     with st.container(border=True, key=f"breed.job.{job.name}"):
         busy = status.state in processes.AT_WORK
         st.progress(learning.percent(status), text=plain(learning.told(job, status)))
         learning.so_far(run, job, SIDE, MOST)
         if status.problem:
-            st.error(plain(status.problem), icon=":material/error:")
+            notices.error(status.problem)
         with st.container(horizontal=True):
             if busy:
                 if st.button(
-                    "Stop", icon=":material/stop:", key=f"breed.stop.{job.name}", help="What is finished is kept."
+                    "Stop", icon=":material/stop:", key=f"breed.stop.{job.name}", help="Finished concepts are kept."
                 ):
                     job.request_stop()
             else:
-                if st.button("Go on", icon=":material/play_arrow:", key=f"breed.on.{job.name}"):
+                if st.button("Resume", icon=":material/play_arrow:", key=f"breed.on.{job.name}"):
                     processes.start(run, job)
                     st.rerun()
                 if st.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}"):

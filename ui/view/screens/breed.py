@@ -1,4 +1,4 @@
-"""Breeding, beside the tree: a mixture of several parents, and variations of one."""
+"""Breeding beside the tree: children of several parents, and variations of one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from evolve.jobs.job import new_job
 from evolve.store.photos import PhotoError, Photograph, photo_parent
 from ui.breed import SPREAD, plan_children, plan_variations
 from ui.stack import can_draw, check_words, chosen_settings
-from ui.view import links, model, preview, processes, sittings
+from ui.view import links, model, notices, preview, processes, sittings
+from ui.view.described import described
 from ui.view.parents import drop, keep, moved, photos_of, uploaded, weights_of, whole
 from ui.view.selection import state_of
 from ui.view.store import Opened
 from ui.view.text import plain
 
 MOST_CHILDREN, MOST_PHOTOS = 8, 4
-DRAFT = 0.4  # of the steps of a finished child
+DRAFT = 0.4  # part of the usual steps
 PICTURES = ["png", "jpg", "jpeg", "webp"]
-# Offered first, as far as the stack knows them.
+# Suggested first, if the stack knows them.
 LOOKS = (
     *("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey", "golden"),
     *("round", "striped", "spotted", "fluffy", "small", "happy", "angry"),
@@ -34,7 +35,7 @@ LOOKS = (
 
 @st.fragment
 def mixture(found: Opened) -> None:
-    """The parents, what they look like mixed, and what to make of them."""
+    """The parents with their shares, a preview of the mixture, and the form."""
     run, backbone = found.run.folder.name, _stack(found)
     if backbone is None:
         return
@@ -49,7 +50,7 @@ def mixture(found: Opened) -> None:
         _preview(found, backbone, used)
         sittings.prepare(found.run, backbone, [id_ for id_ in used if id_ not in photos_of(run)])
     elif len(used) == 1:
-        st.caption("Choose one more parent: select several in the tree, or add a photograph.")
+        st.caption("Add another parent: select several in the tree, or add a photograph.")
     word = _word(backbone, run, "breed.word", "Like these, but …")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         children = int(st.number_input("Children", 1, MOST_CHILDREN, 4, key=f"breed.children.{run}", width=110))
@@ -75,33 +76,33 @@ def mixture(found: Opened) -> None:
 
         _start(found, "breed", plan)
     st.toggle(
-        "Keep to the category",
+        "Stay in the category",
         True,
         key=f"breed.inherit.{run}",
         disabled=bool(word),
-        help="Children shall also be of their category, and none of what their parents shall not be. Without, they lie"
-        " between their parents, wherever that is. Children that shall be like their parents, but …, do without.",
+        help="Children keep the category and the negatives of their parents. Without this they only lie between their"
+        " parents. Off if you add a word.",
     )
     if children > 1 and len(used) > 1:
         st.slider(
-            "How different from each other",
+            "Variety",
             0.0,
             0.95,
             SPREAD,
             0.05,
             key=f"breed.spread.{run}",
-            help="How far the shares of the second child, and of all that follow, may be from those above.",
+            help="How far the shares of the second and later children may differ from those above.",
         )
 
 
 @st.fragment
 def variations(found: Opened, parent: str) -> None:
-    """One parent alone: children that are like it and not it."""
+    """Variations of one parent."""
     run, backbone = found.run.folder.name, _stack(found)
     if backbone is None:
         return
     strength = st.slider(
-        "How different", 0.1, 1.0, 0.5, 0.1, key=f"breed.strength.{run}", help="How far learning goes away from it."
+        "Strength", 0.1, 1.0, 0.5, 0.1, key=f"breed.strength.{run}", help="How far learning moves away from the parent."
     )
     word = _word(backbone, run, "breed.like", "Like this, but …")
     children = int(st.number_input("Variations", 1, MOST_CHILDREN, 2, key=f"breed.variations.{run}", width=110))
@@ -123,37 +124,37 @@ def variations(found: Opened, parent: str) -> None:
 
 
 def _stack(found: Opened) -> Backbone | None:
-    """The stack of the run; without it nobody can breed here, and the page says why."""
+    """The stack of the run; None, with the reason on the page, if it cannot be loaded."""
     try:
         return model.backbone(found.run)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return None
 
 
 def _start(found: Opened, command: str, plan: Callable[[], dict[str, Any]]) -> None:
-    """Write down what is asked and let a process of its own learn it; what is wrong is said here and at once."""
+    """Write the job and start a process that learns it, or show the error."""
     try:
         job = new_job(found.run, command, plan())
         processes.start(found.run, job)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     st.session_state.setdefault("breed.started", {}).setdefault(found.run.folder.name, []).append(job.name)
     st.rerun()
 
 
 def _sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str, int]:
-    """A slider for each parent; moving one moves the others, so that they always sum to one whole."""
+    """A slider for each parent; moving one moves the others, so that they sum to 100 %."""
     shares, photos = whole(weights), photos_of(run)
     for id_, share in shares.items():
         name = photos[id_].label if id_ in photos else found.by_id[id_].name
         picture, middle, end = st.columns([1, 3.4, 0.7], vertical_alignment="center", gap="small")
         with picture:
             if id_ in photos:
-                st.image(photos[id_].picture, width=46, alt=f"the photograph {name}")
+                st.image(photos[id_].picture, width=46, alt=f"photograph {name}")
             elif found.drawings.get(id_):
-                st.image(links.picture(run, found.drawings[id_][0], 96), width=46, alt=name)
+                st.image(links.picture(run, found.drawings[id_][0], 96), width=46, alt=described(found.by_id[id_]))
         with middle:
             if len(shares) == 1:
                 st.markdown(plain(name))
@@ -162,8 +163,8 @@ def _sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str,
                 st.session_state[key] = share
                 st.slider(plain(name), 0, 100, key=key, format="%d %%", on_change=_moved, args=(run, id_, dict(shares)))
         with end:
-            said = f"{plain(name)} shall be no parent"
-            if st.button(said, icon=":material/close:", type="tertiary", key=f"tree.icon.without.{id_}", help=said):
+            label = f"Remove {plain(name)} from the parents"
+            if st.button(label, icon=":material/close:", type="tertiary", key=f"tree.icon.without.{id_}", help=label):
                 _without(run, id_)
                 st.rerun()
     return shares
@@ -174,7 +175,7 @@ def _moved(run: str, one: str, shares: dict[str, int]) -> None:
 
 
 def _without(run: str, id_: str) -> None:
-    """It shall be no parent, and is selected no longer, which would make it one."""
+    """Remove a parent, and deselect it: several selected concepts are parents."""
     if id_ in photos_of(run):
         st.session_state[f"breed.dropzone.{run}"] = st.session_state.get(f"breed.dropzone.{run}", 0) + 1
     drop(run, id_)
@@ -184,14 +185,16 @@ def _without(run: str, id_: str) -> None:
 
 
 def _dropped(run: str) -> None:
-    """Where photographs are dropped. What cannot be read is said, and is no parent."""
+    """Upload of photographs as parents; shows why a file cannot be one."""
     photos = photos_of(run)
     zone = st.session_state.get(f"breed.dropzone.{run}", 0)
     cutout = st.checkbox(
-        "Remove the background", key="breed.cutout", help="Of photographs on a plain ground, dropped from now on."
+        "Remove the background",
+        key="breed.cutout",
+        help="For photographs on a plain background; applies to your next uploads.",
     )
     files = st.file_uploader(
-        "A photograph as one more parent", PICTURES, accept_multiple_files=True, key=f"breed.upload.{run}.{zone}"
+        "Photographs as parents", PICTURES, accept_multiple_files=True, key=f"breed.upload.{run}.{zone}"
     )
     read: dict[str, str] = st.session_state.setdefault("breed.read", {})
     for upload in files or []:
@@ -203,7 +206,7 @@ def _dropped(run: str) -> None:
         try:
             kept = uploaded(upload.name, upload.getvalue(), cutout)
             if len(photos) >= MOST_PHOTOS:
-                raise PhotoError(f"{kept.label!r} is one too many: at most {MOST_PHOTOS} photographs are parents")
+                raise PhotoError(f"{kept.label!r} is one too many: at most {MOST_PHOTOS} photographs can be parents")
         except ConceptreeError as error:
             read[upload.file_id] = str(error)
             st.error(plain(str(error)), icon=":material/broken_image:")
@@ -223,10 +226,10 @@ def _preview(found: Opened, backbone: Backbone, shares: Mapping[str, float]) -> 
             }
             drawn = preview.remembered(backbone, embeds, list(shares.items()))
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     picture.image(drawn.resize((256, 256)), width="stretch", alt="a preview of the mixture")
-    text.caption("Preview: a mixture of what the parents look like, nothing has been learned.")
+    text.caption("Preview: the mean of the parents' images. Nothing is learned yet.")
 
 
 def _seen(photo: Photograph, backbone: Backbone) -> Array:
@@ -239,7 +242,7 @@ def _encoded(id_: str, stack: str, _photo: Photograph, _backbone: Backbone) -> A
 
 
 def individual(found: Opened, id_: str) -> Individual:
-    """A concept as it was learned: its image embedding, its negatives."""
+    """A concept with its vectors, cached."""
     return _learned(str(found.run.folder), id_, found)
 
 
@@ -249,7 +252,7 @@ def _learned(folder: str, id_: str, _found: Opened) -> Individual:
 
 
 def _word(backbone: Backbone, run: str, key: str, label: str) -> str:
-    """A word, with those that the stack knows offered; what it does not know is said, with what is near."""
+    """An extra word. Suggests words of the stack, and warns of unknown ones."""
     word = st.selectbox(
         label,
         _vocabulary(backbone.fingerprint, backbone),
@@ -257,7 +260,7 @@ def _word(backbone: Backbone, run: str, key: str, label: str) -> str:
         key=f"{key}.{run}",
         placeholder="a word, such as blue",
         accept_new_options=True,
-        help="One more thing that they shall resemble.",
+        help="One more positive word.",
     )
     if word:
         try:
@@ -271,13 +274,11 @@ def _word(backbone: Backbone, run: str, key: str, label: str) -> str:
 def _vocabulary(stack: str, _backbone: Backbone) -> list[str]:
     words = _backbone.vocabulary
     looks = filter(_backbone.knows, LOOKS)
-    return list(
-        dict.fromkeys([*looks, *sorted({*words.words, *words.categories}, key=str.lower)])
-    )
+    return list(dict.fromkeys([*looks, *sorted({*words.words, *words.categories}, key=str.lower)]))
 
 
 def _quality(run: str) -> bool:
-    """Whether drafts will do."""
+    """Whether to learn drafts, in fewer steps."""
     names = ["Draft", "Fine"]
     chosen = st.segmented_control("Quality", names, default="Fine", required=True, key=f"breed.quality.{run}")
     return chosen == "Draft"
@@ -288,7 +289,7 @@ def _steps(backbone: Backbone, kind: str) -> int:
 
 
 def _seed() -> int:
-    """Another one each time: who asks twice wants other children."""
+    """A random seed, so that breeding again gives other children."""
     return secrets.randbelow(10**6)
 
 

@@ -1,4 +1,4 @@
-"""Two to six concepts beside each other, in the same prompts with the same seeds, and in what they differ."""
+"""Two to six concepts side by side: drawings with the same prompts and seeds, differences, scores."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from core.wording import counted
 from evolve import Individual
 from evolve.store.run import Drawing, Entry
 from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole, usual_in
-from ui.view import damage, differences, drawing, errands, links, store, undo
+from ui.view import differences, drawing, errands, links, notices, store, undo
 from ui.view.described import described
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
 LEAST, MOST = 2, 6
-SIDES = {2: 320, 3: 280, 4: 220, 5: 180, 6: 150}  # of pictures, in pixels, by how many stand in a row
+SIDES = {2: 320, 3: 280, 4: 220, 5: 180, 6: 150}  # pixels of a picture, by the number in a row
 
 
 def show() -> None:
@@ -26,7 +26,7 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Compare", anchor=False, width="content")
         undo.bar(found.run)
-    damage.tell(found.damage)
+    notices.warn_of(found.damage)
     chosen = _chosen(found)
     if len(chosen) < LEAST:
         st.info(f"Choose {LEAST} to {MOST} concepts.", icon=":material/compare:")
@@ -36,13 +36,13 @@ def show() -> None:
 
 
 def _chosen(found: Opened) -> list[Entry]:
-    """The concepts that the address names, or that a person has chosen since; the address names them from then on."""
+    """The concepts of the address, or those chosen since; updates the address."""
     name = found.run.folder.name
     key = f"compare.concepts.{name}"
     asked = [each for each in st.query_params.get("concepts", "").split(",") if each]
     known = [each for each in asked if each in found.by_id]
     if len(known) < len(asked):
-        st.warning(f"{counted(len(asked) - len(known), 'concept')} of the address cannot be found in this run.")
+        st.warning(f"The address names {counted(len(asked) - len(known), 'concept')} that this run does not have.")
     if key not in st.session_state or st.session_state.get("compare.address") != asked:
         st.session_state[key] = known[:MOST]
     offered = [each.id for each in found.entries if not each.note.hidden or each.id in known]
@@ -65,10 +65,10 @@ def _chosen(found: Opened) -> list[Entry]:
 
 
 def _pictures(run: str, ids: Sequence[str]) -> None:
-    """A row for each prompt, a column for each concept; what is missing is drawn when somebody asks for it."""
+    """A row for each prompt, a column for each concept, and a button that draws what is missing."""
     found = store.opened(run)
     chosen = [found.by_id[id_] for id_ in ids if id_ in found.by_id]
-    if len(chosen) < LEAST:  # somebody else has changed the run meanwhile
+    if len(chosen) < LEAST:  # the run has changed meanwhile
         return
     prompts = _prompts(found, chosen)
     seed = int(st.session_state.get("compare.seed", SEED))
@@ -90,20 +90,20 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
         )
         st.number_input("Seed", 0, 10**9, SEED, key="compare.seed", width=110)
         asked = st.button(
-            f"Draw {counted(len(lacking), 'missing picture')}" if lacking else "All are drawn",
+            f"Draw {counted(len(lacking), 'missing picture')}" if lacking else "Everything is drawn",
             key="compare.draw",
             type="primary" if lacking else "secondary",
             icon=":material/brush:",
             disabled=not lacking,
         )
     if wrong := st.session_state.get("compare.wrong"):
-        st.error(plain(wrong), icon=":material/error:")
+        notices.error(wrong)
     if asked:
         try:
             with st.spinner(f"Drawing {counted(len(lacking), 'picture')} …"):
                 is_there = drawing.draw(found.run, lacking)
         except ConceptreeError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            notices.error(error)
         else:
             if is_there:
                 st.rerun()
@@ -130,7 +130,7 @@ def _picture(run: str, each: Entry, drawn: Drawing | None, side: int) -> None:
 
 
 def _prompts(found: Opened, chosen: Sequence[Entry]) -> list[str]:
-    """The prompts of their kind, those in which two or more of them are drawn, and those that were added here."""
+    """The usual prompts of their kind, those added here, and those in which two or more concepts are drawn."""
     kinds = dict.fromkeys(each.kind for each in chosen)
     counts: dict[str, int] = {}
     for each in chosen:
@@ -159,32 +159,32 @@ def _add_prompt(run: str) -> None:
 
 
 def _facts(found: Opened, chosen: Sequence[Entry]) -> None:
-    """What differs, marked; what is equal, folded."""
+    """Differences, scores, and equal facts folded."""
     learned: list[Individual] = []
     for each in chosen:
         try:
             learned.append(found.run.find(each.id))
         except ConceptreeError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            notices.error(error)
     if len(learned) < LEAST:
         return
     names = {each.id: each.name for each in found.entries}
     rows = differences.rows(learned, names)
     unlike, alike = [row for row in rows if row.differs], [row for row in rows if not row.differs]
     titles = _titles(learned)
-    st.subheader(f"What differs: {counted(len(unlike), 'fact')}", anchor=False)
+    st.subheader(f"Differences: {counted(len(unlike), 'fact')}", anchor=False)
     if unlike:
-        st.caption("What no more than half of them have stands in **bold**.")
-        st.table(_table(unlike, titles, mark=True), hide_index=True, alt="In what they differ")
+        st.caption("Values that at most half of the concepts have are **bold**.")
+        st.table(_table(unlike, titles, mark=True), hide_index=True, alt="Differences")
     st.subheader("Scores", anchor=False)
-    st.table(_table(differences.scores(learned), titles), hide_index=True, alt="Their scores when they were learned")
-    with st.expander(f"What is equal: {counted(len(alike), 'fact')}", key="compare.equal"):
-        told = {"fact": [row.fact for row in alike], "of all": [", ".join(row.values[0]) for row in alike]}
+    st.table(_table(differences.scores(learned), titles), hide_index=True, alt="Scores when they were learned")
+    with st.expander(f"Equal: {counted(len(alike), 'fact')}", key="compare.equal"):
+        told = {"fact": [row.fact for row in alike], "value of all": [", ".join(row.values[0]) for row in alike]}
         st.dataframe(pd.DataFrame(told), hide_index=True, height="content")
 
 
 def _titles(learned: Sequence[Individual]) -> list[str]:
-    """Columns need different titles, even where two concepts are called alike."""
+    """Column titles, which must differ even if two concepts have the same name."""
     names = [shortened(each.name, 40) for each in learned]
     return [
         name if names.count(name) == 1 else f"{name} ({each.id[:8]})" for name, each in zip(names, learned, strict=True)
@@ -192,7 +192,7 @@ def _titles(learned: Sequence[Individual]) -> list[str]:
 
 
 def _table(rows: Sequence[differences.Row], titles: Sequence[str], mark: bool = False) -> pd.DataFrame:
-    """Facts as rows, in Markdown. mark: what few of them have."""
+    """Facts as rows, in Markdown. mark: rare values in bold."""
     columns: dict[str, list[str]] = {"fact": [row.fact for row in rows]}
     for place, title in enumerate(titles):
         columns[plain(title)] = [

@@ -1,4 +1,4 @@
-"""A concept's own page: what it looks like, what people say of it, how it came to be, and what it is near to."""
+"""The page of a concept: drawings, notes, origin, neighbours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import streamlit as st
 from core.errors import ConceptreeError
 from evolve.store.run import Entry
 from ui.labels import BIRTHS
-from ui.view import damage, links, store, undo
+from ui.view import links, notices, store, undo
+from ui.view.described import category_of
 from ui.view.screens import drawings, opinion, origin
 from ui.view.store import Opened
 from ui.view.text import plain
@@ -15,7 +16,7 @@ from ui.view.text import plain
 
 def show() -> None:
     found = store.opened(st.session_state["run"])
-    damage.tell(found.damage)
+    notices.warn_of(found.damage)
     entry = _entry(found)
     if entry is None:
         return
@@ -29,17 +30,17 @@ def show() -> None:
 
 
 def _entry(found: Opened) -> Entry | None:
-    """The concept that the address names, by id or by name; without one, what can be done."""
+    """The concept of the address, by id or name; None, with links to others, if there is none."""
     asked = st.query_params.get("concept", "")
     try:
         if asked:
             return found.by_id.get(asked) or found.run.entry(asked)
         if found.entries:
-            st.info("The address names no concept: choose one in the gallery.", icon=":material/pets:")
+            st.info("The address names no concept. Choose one in the gallery.", icon=":material/pets:")
         else:
             st.info("This run has no concepts yet.", icon=":material/pets:")
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
     name = found.run.folder.name
     links.to("gallery", "Gallery", icon=":material/grid_view:", run=name)
     links.to("tree", "Family tree", icon=":material/account_tree:", run=name)
@@ -49,8 +50,7 @@ def _entry(found: Opened) -> Entry | None:
 def _head(found: Opened, entry: Entry) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="concept.head"):
         st.title(plain(entry.name), anchor=False, width="content")
-        of = f"style of {entry.category}" if entry.kind == "style" else entry.category
-        told = [of, BIRTHS[entry.birth], f"generation {entry.generation}"]
+        told = [category_of(entry.category, entry.kind), BIRTHS[entry.birth], f"generation {entry.generation}"]
         if entry.born != entry.name:
             told.append(f"born as {entry.born}")
         if entry.note.hidden:

@@ -1,4 +1,4 @@
-"""A concept's drawings, large and as a list, and new ones in whatever prompt a person thinks of."""
+"""Drawings of a concept: one large, all as cards, and new ones in any prompt."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from evolve import Run
 from evolve.store.run import Entry
 from ui.pictures import is_whole
 from ui.stack import words_unknown_in
-from ui.view import drawing, errands, links, model
+from ui.view import drawing, errands, links, model, notices
 from ui.view.cards import Card, cards, choose
 from ui.view.described import described, titled
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
 BIG, SMALL = 512, 96  # pixels
-COLUMNS, ROW = 3, 172  # cards beside each other where the page is 1280 pixels wide, and how high one is
+COLUMNS, ROW = 3, 172  # cards in a row on a page of 1280 pixels; pixels of a row
 
 
 def show(found: Opened, entry: Entry) -> None:
@@ -50,7 +50,7 @@ def show(found: Opened, entry: Entry) -> None:
         shown = by_stem[chosen[0]] if chosen else shown
     with place:
         if shown is None:
-            st.info("Nothing is drawn of it yet: ask for a drawing below.", icon=":material/brush:")
+            st.info("Not drawn yet. Draw it below.", icon=":material/brush:")
         elif shown in lost:
             how = "damaged" if shown.file.is_file() else "missing"
             st.warning(plain(f"The picture {shown.file.name} is {how}."), icon=":material/healing:")
@@ -63,14 +63,14 @@ def show(found: Opened, entry: Entry) -> None:
 
 
 def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
-    """Another prompt: with what is suggested, and what was drawn before."""
+    """Draw with another prompt; suggests prompts."""
     with st.container(border=True, key="concept.anew"):
         text = st.text_input(
-            "Draw it in another prompt",
+            "Draw with another prompt",
             key="concept.prompt",
             max_chars=300,
             placeholder=f"a photo of a {shortened(entry.name, 30)} in the snow",
-            help="Say its name, or {}, where it stands.",
+            help="Write its name, or {}, where the concept stands.",
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             seed = st.number_input("Seed", 0, 10**9, 1, key="concept.seed", width=130)
@@ -81,7 +81,7 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
         offered = [prompt for prompt in dict.fromkeys(offered) if prompt not in drawn][:8]
         if offered:
             st.pills(
-                "Ideas, and what was drawn of others",
+                "Suggested prompts",
                 offered,
                 key="concept.ideas",
                 format_func=lambda prompt: plain(shortened(prompt.replace("{}", "…"), 48)),
@@ -89,7 +89,7 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
             )
         whose, words = st.session_state.get("concept.unknown", ("", []))
         if whose == entry.id:
-            told = f"To this model these words mean nothing: {', '.join(words)}."
+            told = f"The model does not know these words: {', '.join(words)}."
             st.warning(plain(told), icon=":material/translate:")
         if asked:
             _draw(found.run, entry, text, int(seed), key)
@@ -110,9 +110,9 @@ def _draw(run: Run, entry: Entry, text: str, seed: int, key: str) -> None:
             is_there = drawing.draw(run, [(entry.id, prompt, seed)])
             unknown = words_unknown_in(model.backbone(run), prompt)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
-    # Until the next drawing: the cards, in which the new one is chosen, make the page anew once more.
+    # Kept until the next drawing, since choosing the new card reruns the page once more.
     st.session_state["concept.unknown"] = (entry.id, unknown) if unknown else ("", [])
     if is_there:
         made = [d for d in run.drawings(entry.id) if (d.prompt, d.seed) == (prompt, seed)]

@@ -1,4 +1,4 @@
-"""Evolve: generations by fitness or by a person's choice, their objectives as they change, and stepping in."""
+"""Evolve: the form, the objectives by generation, and the survivors."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from evolve.jobs.job import Job, Status, job_named, new_job
 from evolve.store.rows import Entry
 from ui.evolve import COMMAND, plan_evolution
 from ui.labels import METHODS
-from ui.view import damage, learning, links, model, objectives, processes, store, undo
-from ui.view.cards import Card, cards
-from ui.view.described import described
+from ui.view import learning, links, model, notices, objectives, processes, store, undo
+from ui.view.cards import Card, Chosen, cards
+from ui.view.grid import HINT, card_of
 from ui.view.processes import AT_WORK
 from ui.view.store import Opened
 from ui.view.text import plain
 
-EVERY = 2.0  # seconds between two looks at an evolution that is learned
-SIDE, HEIGHT = 104, 300  # of a card and of a grid of them, in pixels
-MOST = 200  # cards that parents are chosen among: the newest
+EVERY = 2.0  # seconds between two updates of a running evolution
+SIDE, HEIGHT = 104, 300  # pixels of a card, and of a grid
+MOST = 200  # cards to choose parents from: the newest
 
 
 def show() -> None:
@@ -31,14 +31,14 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Evolve", anchor=False, width="content")
         undo.bar(found.run)
-    damage.tell(found.damage)
+    notices.warn_of(found.damage)
     asking, telling = st.columns([2, 3], gap="large")
     evolutions = [(job, status) for job, status in store.jobs_of(found.run) if job.command == COMMAND]
     with asking:
         _ask(found)
     with telling:
         if not evolutions:
-            st.caption("Nothing has evolved in this run yet. What comes of it is shown here, and in the family tree.")
+            st.caption("This run has no evolutions yet. Results appear here and in the family tree.")
             return
         job, status = _chosen(evolutions)
         live = status.state in AT_WORK
@@ -46,7 +46,7 @@ def show() -> None:
 
 
 def _chosen(evolutions: Sequence[tuple[Job, Status]]) -> tuple[Job, Status]:
-    """The one that the address names, else the newest."""
+    """The evolution of the address, else the newest."""
     by_name = {job.name: (job, status) for job, status in evolutions}
     named = st.query_params.get("job")
     if len(by_name) < 2:
@@ -63,7 +63,7 @@ def _chosen(evolutions: Sequence[tuple[Job, Status]]) -> tuple[Job, Status]:
 
 
 def _called(job: Job) -> str:
-    """What was asked: how it is changes while the box is open, which keeps the words that it began with."""
+    """What was asked, without the state: an open select box does not update its options."""
     try:
         asked = asked_of(job)
     except ConceptreeError:
@@ -72,9 +72,9 @@ def _called(job: Job) -> str:
 
 
 def _ask(found: Opened) -> None:
-    """What shall evolve and how; what is wrong with it is said beside the button."""
+    """The form of a new evolution."""
     select = st.segmented_control(
-        "Who has children, and who stays",
+        "Selection",
         list(METHODS),
         format_func=lambda method: METHODS[method][0],
         default="tournament",
@@ -85,15 +85,21 @@ def _ask(found: Opened) -> None:
     left, middle, right = st.columns(3)
     numbers = {
         "generations": left.number_input("Generations", 1, 10_000, 5, key="evolve.generations"),
-        "children": right.number_input("Children of each", 1, 1_000, 8, key="evolve.children"),
+        "children": right.number_input("Children", 1, 1_000, 8, key="evolve.children", help="In each generation."),
         "population": middle.number_input(
-            "That stay", 2, 10_000, 8, key="evolve.population", disabled=select == USER, help="After each generation."
+            "Population",
+            2,
+            10_000,
+            8,
+            key="evolve.population",
+            disabled=select == USER,
+            help="Survivors of each generation.",
         ),
     }
     given = {**numbers, "select": select, **_more()}
     chosen: list[str] = []
     if select == USER:
-        st.caption("The parents of the first generation; without any, your favourites and those rated 4 or 5:")
+        st.caption("Parents of the first generation. If you choose none: your favourites and concepts rated 4 or 5.")
         newest = [each for each in reversed(found.entries) if not each.note.hidden][:MOST]
         chosen = list(_grid(found, newest, "evolve.first", "Parents of the first generation").selected)
     _begin(found, given, chosen)
@@ -103,30 +109,45 @@ def _more() -> dict[str, Any]:
     with st.expander("More", key="evolve.more"):
         left, right = st.columns(2)
         return {
-            "parents": left.number_input("Parents of each child", 2, 16, 2, key="evolve.parents"),
+            "parents": left.number_input("Parents per child", 2, 16, 2, key="evolve.parents"),
             "weights": right.text_input(
-                "Their weights", key="evolve.weights", placeholder="drawn", help="As in 0.7,0.3; without, drawn."
+                "Weights", key="evolve.weights", placeholder="random", help="For example 0.7,0.3. By default random."
             )
             or None,
             "mutation": left.slider(
-                "Variations", 0.0, 1.0, 0.2, 0.05, key="evolve.mutation", help="How likely a child has one parent only."
+                "Mutation",
+                0.0,
+                1.0,
+                0.2,
+                0.05,
+                key="evolve.mutation",
+                help="Probability that a child is a variation of one parent.",
             ),
-            "strength": right.slider("Their strength", 0.1, 1.0, 0.5, 0.05, key="evolve.strength"),
+            "strength": right.slider(
+                "Strength",
+                0.1,
+                1.0,
+                0.5,
+                0.05,
+                key="evolve.strength",
+                help="How far variations move from their parent.",
+            ),
             "inherit": st.toggle(
-                "Children inherit what their parents are not",
+                "Stay in the category",
                 True,
                 key="evolve.inherit",
-                help="They shall be of their category, and none of what their parents shall not be.",
+                help="Children keep the category and the negatives of their parents.",
             ),
             "words": st.multiselect(
-                "What some of them shall be besides",
+                "Extra words",
                 [],
                 key="evolve.words",
                 accept_new_options=True,
                 placeholder="Type words",
+                help="Extra positive word for some variations.",
             ),
-            "steps": left.number_input("Steps", 1, 10**6, None, key="evolve.steps", placeholder="what the model needs"),
-            "seed": right.number_input("Seed", 0, 10**9, None, key="evolve.seed", placeholder="another each time"),
+            "steps": left.number_input("Steps", 1, 10**6, None, key="evolve.steps", placeholder="default of the model"),
+            "seed": right.number_input("Seed", 0, 10**9, None, key="evolve.seed", placeholder="random"),
         }
 
 
@@ -138,24 +159,24 @@ def _begin(found: Opened, given: dict[str, Any], chosen: Sequence[str]) -> None:
         job = new_job(found.run, COMMAND, plan.to_json())
         processes.start(found.run, job)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     links.go("evolve", run=found.run.folder.name, job=job.name)
 
 
 def _course(run: str, name: str, live: bool) -> None:
-    """How an evolution is, and what can be done about it; what is damaged is said here, where the form stays usable."""
+    """An evolution, or the reason why it cannot be read; the form beside it stays usable."""
     try:
         _shown(run, name, live)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/healing:")
+        notices.error(error)
 
 
 def _shown(run: str, name: str, live: bool) -> None:
     found = store.opened(run)
     job = job_named(found.run, name)
     status = processes.status(job)
-    if live != (status.state in AT_WORK):  # it has begun or ended since: the page looks again, or no more
+    if live != (status.state in AT_WORK):  # started or ended since: update again, or no more
         st.rerun()
     asked = asked_of(job)
     done = generations(job)
@@ -163,10 +184,10 @@ def _shown(run: str, name: str, live: bool) -> None:
     state = "waits for your choice" if waits else learning.state(job, status)
     st.markdown(f"**{plain(f'Generation {len(done)} of {asked.generations}')}**, {plain(state)}")
     if status.state == "failed" and not waits:
-        st.error(plain(status.problem), icon=":material/error:")
+        notices.error(status.problem)
     if status.steps and status.state != "finished":
         st.progress(learning.percent(status))
-    links.to("jobs", "Drawings, stop and go on", icon=":material/hourglass_top:", run=run, job=name)
+    links.to("jobs", "Drawings, stop and resume", icon=":material/hourglass_top:", run=run, job=name)
     if status.state in AT_WORK:
         learning.so_far(found.run, job, 72, 8)
     if done:
@@ -190,11 +211,11 @@ def _columns(book: Any) -> list[tuple[Any, ...]]:
 
 
 def _population(found: Opened, job: Job, last: Generation, waits: int) -> None:
-    """Those that stay: marked, retired, or, where it waits for that, chosen as parents."""
+    """The survivors: to mark, to retire, or, if the evolution waits for it, to choose as parents."""
     by_id = found.by_id
     ids = dict.fromkeys([*last.children, *last.survivors] if waits else last.survivors)
     there = [by_id[id_] for id_ in ids if id_ in by_id]
-    said = f"Choose the parents of generation {waits}" if waits else f"{counted(len(there), 'concept')} that stay"
+    said = f"Choose the parents of generation {waits}" if waits else f"Survivors: {counted(len(there), 'concept')}"
     st.subheader(said, anchor=False)
     place = st.container(horizontal=True, gap="small")
     key = f"evolve.population.{job.name}.{last.number}"
@@ -208,7 +229,7 @@ def _population(found: Opened, job: Job, last: Generation, waits: int) -> None:
 def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int, key: str) -> None:
     if waits:
         st.button(
-            "Have children",
+            "Breed these parents",
             key="evolve.choose",
             type="primary",
             icon=":material/play_arrow:",
@@ -217,9 +238,9 @@ def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int, key: 
             args=(found, job, waits, key),
         )
     for field, off, on, icon in (
-        ("favourite", "Favourite", "No favourite", "favorite"),
+        ("favourite", "Favourite", "Remove favourite", "favorite"),
         ("locked", "Lock", "Unlock", "lock"),
-        ("hidden", "Retire", "Take back", "visibility_off"),
+        ("hidden", "Retire", "Restore", "visibility_off"),
     ):
         are = bool(chosen) and all(getattr(each.note, field) for each in chosen)
         st.button(
@@ -227,25 +248,22 @@ def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int, key: 
             key=f"evolve.{field}",
             icon=f":material/{icon}:",
             disabled=not chosen,
-            on_click=_note,
-            args=(found, key, (on if are else off).lower()),
-            kwargs={field: not are},
-            help="It stays, whatever its fitness." if field == "locked" else None,
+            on_click=_mark,
+            args=(found, key, field, not are),
+            help="Survives every generation, whatever its fitness." if field == "locked" else None,
         )
     if not chosen:
-        st.caption("Click to select; Ctrl and Shift for several.")
+        st.caption(HINT)
 
 
 def _selected(found: Opened, key: str) -> list[Entry]:
-    """Who is selected by now: a click may come before the page knows of the one before it."""
+    """The concepts selected now: a click may come before the page has seen the previous one."""
     told = st.session_state.get(key) or {}
     return [found.by_id[id_] for id_ in told.get("selected") or () if id_ in found.by_id]
 
 
-def _note(found: Opened, key: str, what: str, **values: bool) -> None:
-    chosen = _selected(found, key)
-    who = chosen[0].name if len(chosen) == 1 else counted(len(chosen), "concept")
-    undo.note(found.run, [each.id for each in chosen], f"{who}: {what}", **values)
+def _mark(found: Opened, key: str, field: str, value: bool) -> None:
+    undo.mark(found.run, _selected(found, key), field, value)
 
 
 def _choose(found: Opened, job: Job, number: int, key: str) -> None:
@@ -256,20 +274,10 @@ def _choose(found: Opened, job: Job, number: int, key: str) -> None:
         st.toast(plain(str(error)), icon=":material/error:")
 
 
-def _grid(found: Opened, entries: Sequence[Entry], key: str, label: str) -> Any:
+def _grid(found: Opened, entries: Sequence[Entry], key: str, label: str) -> Chosen:
     return cards([_card(found, each) for each in entries], key=key, label=label, side=SIDE, height=HEIGHT)
 
 
 def _card(found: Opened, entry: Entry) -> Card:
     drawing = next((each for each in found.drawings.get(entry.id, ()) if each.file.is_file()), None)
-    return Card(
-        id=entry.id,
-        title=entry.name,
-        image=links.picture(found.run.folder.name, drawing, 256) if drawing else "",
-        alt=described(entry) if drawing else "",
-        line="locked" if entry.note.locked else "",
-        generation=entry.generation,
-        rating=entry.note.rating,
-        favourite=entry.note.favourite,
-        hidden=entry.note.hidden,
-    )
+    return card_of(found.run.folder.name, entry, drawing, "locked" if entry.note.locked else "")

@@ -1,10 +1,9 @@
-"""Everything that was drawn, of a run or of all: sorted, filtered, and what is selected rated, hidden, taken along."""
+"""Gallery of a run or of all runs: sort, filter, and rate, hide, compare or export what is selected."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
@@ -14,26 +13,39 @@ from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.store.run import Drawing, Entry
 from ui.labels import BIRTHS
-from ui.view import damage, links, store, undo
+from ui.view import links, notices, store, undo
 from ui.view.cards import Card, cards, choose
-from ui.view.described import described
 from ui.view.downloads import FORMS, zipped
+from ui.view.grid import HINT, card_of
 from ui.view.parents import parents_of
 from ui.view.store import Opened
 from ui.view.text import plain
 
-HEIGHT = 520  # pixels, so that what can be done with the selected stays in sight on a laptop
+HEIGHT = 520  # pixels: the actions above stay in sight on a laptop
 SIDE = 132
-TOLD = 290  # what is said of the selected is as wide as this, so that no button moves under the mouse
-MOST = 1000  # cards; more are no longer fluid
+TOLD = 290  # pixels of the line before the actions, fixed so that no button moves under the mouse
+MOST = 1000  # cards; more would be slow
 SORTS = ("newest", "oldest", "name", "generation", "rating")
 SHOWN = {"concepts": "Concepts", "drawings": "Drawings"}
-FLAGS = {"favourites": "Favourites", "rated": "Rated", "hidden": "Hidden too"}
+FLAGS = {"favourites": "Favourites", "rated": "Rated", "hidden": "Include hidden"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to show and in which order. shown: of `SHOWN`; flags: of `FLAGS`; empty generations and births mean all."""
+
+    shown: str
+    text: str
+    sort: str
+    flags: Sequence[str]
+    generations: Sequence[int]
+    births: Sequence[str]
+    prompt: str
 
 
 @dataclass(frozen=True)
 class Item:
-    """A card's concept, its run and its drawing, None if it has none; scores: what it can be sorted by."""
+    """A card: concept, run, and drawing if it has one. scores: by which it can be sorted."""
 
     found: Opened
     entry: Entry
@@ -49,6 +61,9 @@ class Item:
         return f"{self.run}/{self.entry.id}" + (f"/{self.drawing.file.stem}" if self.drawing else "")
 
 
+ByRun = Mapping[str, Mapping[str, Item]]  # items by run and concept id
+
+
 def show() -> None:
     run = st.session_state["run"]
     found = store.opened(run)
@@ -56,29 +71,29 @@ def show() -> None:
 
 
 def _gallery(found: Opened) -> None:
-    # Read anew: a fragment keeps what it was first called with, and what was said since then is in the run.
+    # A fragment keeps its first arguments: read the run again to see later notes.
     found = store.opened(found.run.folder.name)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Gallery", anchor=False, width="content")
         undo.bar(found.run)
     runs = _runs(found)
     for each in runs:
-        damage.tell(each.damage)
+        notices.warn_of(each.damage)
     asked = _filters(runs)
-    items = _sorted(_matching(_items(runs, asked), asked), asked["sort"])
+    items = _sorted(_matching(_items(runs, asked), asked), asked.sort)
     key = f"gallery.cards.{found.run.folder.name}"
     many = len(items)
     items = items[:MOST]
     place = st.container()
     chosen = cards(
-        [_card(item, len(runs) > 1, asked["shown"] == "drawings") for item in items],
+        [_card(item, len(runs) > 1, asked.shown == "drawings") for item in items],
         key=key,
-        label="Concepts" if asked["shown"] == "concepts" else "Drawings",
+        label=SHOWN[asked.shown],
         height=HEIGHT,
         side=SIDE,
     )
     if many > MOST:
-        st.caption(f"The first {MOST:,} of {many:,}: filter or sort to see others.")
+        st.caption(f"Showing the first {MOST:,} of {many:,}. Filter or sort to see others.")
     by_id = {item.card_id: item for item in items}
     if chosen.opened:
         item = by_id[chosen.opened]
@@ -88,7 +103,7 @@ def _gallery(found: Opened) -> None:
 
 
 def _runs(found: Opened) -> list[Opened]:
-    """The run, or all that can be read; what cannot is told."""
+    """The run, or all runs that can be read; warns of the others."""
     if not st.session_state.get("gallery.all"):
         return [found]
     runs = [found]
@@ -101,8 +116,8 @@ def _runs(found: Opened) -> list[Opened]:
     return runs
 
 
-def _filters(runs: Sequence[Opened]) -> dict[str, Any]:
-    """What is shown and in which order, as a person chose it."""
+def _filters(runs: Sequence[Opened]) -> Asked:
+    """The row of filters."""
     entries = [each for found in runs for each in found.entries]
     generations = sorted({each.generation for each in entries})
     births = [birth for birth in BIRTHS if any(each.birth == birth for each in entries)]
@@ -110,14 +125,19 @@ def _filters(runs: Sequence[Opened]) -> dict[str, Any]:
     prompts = list(dict.fromkeys(d.prompt for found in runs for drawn in found.drawings.values() for d in drawn))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         shown = st.segmented_control(
-            "Show", list(SHOWN), format_func=SHOWN.get, default="concepts", required=True, key="gallery.shown"
+            "Show", list(SHOWN), format_func=SHOWN.__getitem__, default="concepts", required=True, key="gallery.shown"
         )
         text = st.text_input(
             "Search", key="gallery.text", placeholder="name, word or prompt", icon=":material/search:", width=210
         )
         sort = st.selectbox("Sort by", [*SORTS, *OBJECTIVES, *scores], key="gallery.sort", width=140)
         flags = st.pills(
-            "Only", list(FLAGS), format_func=FLAGS.get, selection_mode="multi", key="gallery.flags", width="content"
+            "Filter",
+            list(FLAGS),
+            format_func=FLAGS.__getitem__,
+            selection_mode="multi",
+            key="gallery.flags",
+            width="content",
         )
         with st.popover("More", icon=":material/filter_list:", key="gallery.more"):
             wanted = st.pills("Generations", generations, selection_mode="multi", key="gallery.generations")
@@ -131,65 +151,57 @@ def _filters(runs: Sequence[Opened]) -> dict[str, Any]:
                 key="gallery.prompt",
             )
             st.toggle("All runs", key="gallery.all")
-    return {
-        "shown": shown,
-        "text": text.strip().lower(),
-        "sort": sort,
-        "flags": flags or [],
-        "generations": wanted or [],
-        "births": born or [],
-        "prompt": prompt,
-    }
+    return Asked(shown, text.strip().lower(), sort, flags, wanted, born, prompt)
 
 
-def _items(runs: Sequence[Opened], asked: dict[str, Any]) -> list[Item]:
+def _items(runs: Sequence[Opened], asked: Asked) -> list[Item]:
     found = []
-    by_fitness = asked["sort"] in OBJECTIVES
+    by_fitness = asked.sort in OBJECTIVES
     for each in runs:
         values = _fitness(str(each.run.folder), store.state_of(each.run.folder), each.run) if by_fitness else {}
         for entry in each.entries:
             known = {name: value for name, value in values.get(entry.id, {}).items() if value is not None}
-            drawn = [d for d in each.drawings.get(entry.id, []) if asked["prompt"] in ("", d.prompt)]
-            if asked["shown"] == "concepts" and (drawn or not asked["prompt"]):
+            drawn = [d for d in each.drawings.get(entry.id, []) if asked.prompt in ("", d.prompt)]
+            if asked.shown == "concepts" and (drawn or not asked.prompt):
                 found.append(Item(each, entry, drawn[0] if drawn else None, {**entry.scores, **known}))
-            elif asked["shown"] == "drawings":
+            elif asked.shown == "drawings":
                 found += [Item(each, entry, drawing, {**entry.scores, **known}) for drawing in _once(drawn)]
     return found
 
 
-@st.cache_data(max_entries=8, show_spinner="Comparing them all …")
-def _fitness(folder: str, state: tuple[Any, ...], _run: Run) -> dict[str, dict[str, float | None]]:
-    """Novelty is the distance to all the others: seconds in a run of many thousands, so it is kept."""
+@st.cache_data(max_entries=8, show_spinner="Comparing all concepts …")
+def _fitness(folder: str, state: tuple[tuple[str, int, int], ...], _run: Run) -> dict[str, dict[str, float | None]]:
+    """Cached, since novelty compares all concepts: seconds in a run of many thousands."""
     return of_run(_run)
 
 
 def _once(drawings: Sequence[Drawing]) -> list[Drawing]:
-    """Without those that show the very same picture again."""
+    """Without repeated pictures."""
     return list({each.file.stem: each for each in drawings}.values())
 
 
-def _matching(items: Sequence[Item], asked: dict[str, Any]) -> list[Item]:
-    flags = asked["flags"]
+def _matching(items: Sequence[Item], asked: Asked) -> list[Item]:
+    flags = asked.flags
 
     def wanted(item: Item) -> bool:
         entry, note = item.entry, item.entry.note
         prompt = item.drawing.prompt if item.drawing else ""
-        said = f"{entry.name} {entry.born} {entry.category} {note.comment} {prompt}".lower()
+        texts = f"{entry.name} {entry.born} {entry.category} {note.comment} {prompt}".lower()
         return (
-            asked["text"] in said
+            asked.text in texts
             and ("hidden" in flags or not note.hidden)
             and ("favourites" not in flags or note.favourite)
             and ("rated" not in flags or note.rating is not None)
-            and (not asked["generations"] or entry.generation in asked["generations"])
-            and (not asked["births"] or entry.birth in asked["births"])
+            and (not asked.generations or entry.generation in asked.generations)
+            and (not asked.births or entry.birth in asked.births)
         )
 
     return [item for item in items if wanted(item)]
 
 
 def _sorted(items: list[Item], by: str) -> list[Item]:
-    """Best first; what has no such score comes last."""
-    orders: dict[str, Callable[[Item], Any]] = {
+    """Best first; those without such a score come last."""
+    orders: dict[str, Callable[[Item], float | str]] = {
         "newest": lambda item: -item.entry.created_at.timestamp(),
         "oldest": lambda item: item.entry.created_at.timestamp(),
         "name": lambda item: item.entry.name.lower(),
@@ -200,106 +212,102 @@ def _sorted(items: list[Item], by: str) -> list[Item]:
     def by_score(item: Item) -> tuple[bool, float]:
         return by not in item.scores, -item.scores.get(by, 0.0)
 
-    return sorted(items, key=orders.get(by, by_score))
+    return sorted(items, key=orders[by]) if by in orders else sorted(items, key=by_score)
 
 
 def _card(item: Item, several_runs: bool, is_drawing: bool) -> Card:
-    entry, note, drawing = item.entry, item.entry.note, item.drawing
-    there = drawing is not None and drawing.file.is_file()
+    entry, drawing = item.entry, item.drawing
     line = drawing.prompt.replace("{}", "…") if is_drawing and drawing else entry.category
     sort = st.session_state.get("gallery.sort")
     if sort in item.scores:
         line = f"{sort} {item.scores[sort]:.2f}"
-    return Card(
-        id=item.card_id,
-        title=entry.name,
-        image=links.picture(item.run, drawing, 256) if there and drawing else "",
-        alt=described(entry, drawing if is_drawing else None) if there else "",
-        line=f"{line} · {item.run}" if several_runs else line,
-        generation=entry.generation,
-        rating=note.rating,
-        favourite=note.favourite,
-        hidden=note.hidden,
-    )
+    line = f"{line} · {item.run}" if several_runs else line
+    return card_of(item.run, entry, drawing, line, item.card_id, is_drawing)
 
 
 def _selected(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Opened) -> None:
-    """What can be done with those that are selected."""
+    """The actions on the selected concepts."""
     by_run: dict[str, dict[str, Item]] = {}
     for item in chosen:
         by_run.setdefault(item.run, {})[item.entry.id] = item
-    ids = [id_ for each in by_run.values() for id_ in each]
-    none = not ids
+    number = sum(map(len, by_run.values()))
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="gallery.actions"):
-        if none:
-            told = f"{counted(len(items), 'card')}. Click to select; Ctrl and Shift for several."
-            st.caption(told, width=TOLD)
+        if number:
+            st.markdown(f"**{counted(number, 'concept')} selected**", width=TOLD)
         else:
-            st.markdown(f"**{counted(len(ids), 'concept')} selected**", width=TOLD)
+            st.caption(f"{counted(len(items), 'card')}. {HINT}", width=TOLD)
         st.button("All", key="gallery.every", on_click=choose, args=(key, [item.card_id for item in items]))
-        st.button("None", key="gallery.none", on_click=choose, args=(key, []), disabled=none)
-        with (
-            st.popover("Rate", icon=":material/star:", key="gallery.rate", disabled=none),
-            st.container(horizontal=True),
-        ):
-            for stars in (*range(1, 6), None):
-                st.button(
-                    str(stars or "none"),
-                    key=f"gallery.rate.{stars or 0}",
-                    icon=":material/star:" if stars else None,
-                    on_click=_note,
-                    args=(by_run, f"rated {stars} of 5" if stars else "not rated"),
-                    kwargs={"rating": stars},
-                )
-        are = bool(chosen) and all(item.entry.note.favourite for item in chosen)
-        st.button(
-            "No favourites" if are else "Favourite",
-            key="gallery.favourite",
-            icon=":material/favorite:",
-            disabled=none,
-            on_click=_note,
-            args=(by_run, "not favourites" if are else "favourites"),
-            kwargs={"favourite": not are},
-        )
-        hidden = bool(chosen) and all(item.entry.note.hidden for item in chosen)
-        st.button(
-            "Show again" if hidden else "Hide",
-            key="gallery.hide",
-            icon=":material/visibility:" if hidden else ":material/visibility_off:",
-            disabled=none,
-            on_click=_note,
-            args=(by_run, "shown again" if hidden else "hidden"),
-            kwargs={"hidden": not hidden},
-        )
-        own = list(by_run.get(found.run.folder.name, {}))
-        if st.button("Make parents", key="gallery.parents", icon=":material/family_restroom:", disabled=not own):
-            parents_of(found.run.folder.name).update(dict.fromkeys(own, 1.0))
-            links.go("tree", run=found.run.folder.name)
-        few = 2 <= len(own) <= 6
-        help_ = None if few else "Select two to six of this run"
-        if st.button("Compare", key="gallery.compare", icon=":material/compare:", disabled=not few, help=help_):
-            links.go("compare", run=found.run.folder.name, concepts=",".join(own))
-        if st.button("Let rate", key="gallery.study", icon=":material/rate_review:", disabled=not own):
-            st.session_state["rate.concepts"] = own
-            links.go("rate", run=found.run.folder.name)
-        with st.popover("Export", icon=":material/download:", key="gallery.export", disabled=none):
-            form = st.selectbox("Format", list(FORMS), format_func=FORMS.get, key="gallery.form")
-            wanted = [(store.opened(run).run, list(each)) for run, each in by_run.items()]
-            st.download_button(
-                f"{counted(len(ids), 'concept')} as a zip",
-                lambda: zipped(wanted, form),
-                file_name=f"{found.run.folder.name}.zip",
-                mime="application/zip",
-                key="gallery.download",
-                icon=":material/download:",
-                on_click="ignore",
-                help="Of each its embedding, its sidecar and its drawings.",
+        st.button("None", key="gallery.none", on_click=choose, args=(key, []), disabled=not number)
+        _marks(by_run, chosen)
+        _uses(found.run.folder.name, list(by_run.get(found.run.folder.name, {})))
+        with st.popover("Export", icon=":material/download:", key="gallery.export", disabled=not number):
+            _export(found, by_run, number)
+
+
+def _marks(by_run: ByRun, chosen: Sequence[Item]) -> None:
+    """Rating, favourite, hidden."""
+    with (
+        st.popover("Rate", icon=":material/star:", key="gallery.rate", disabled=not chosen),
+        st.container(horizontal=True),
+    ):
+        for stars in (*range(1, 6), None):
+            st.button(
+                str(stars or "none"),
+                key=f"gallery.rate.{stars or 0}",
+                icon=":material/star:" if stars else None,
+                on_click=_mark,
+                args=(by_run, "rating", stars),
             )
+    are = bool(chosen) and all(item.entry.note.favourite for item in chosen)
+    st.button(
+        "Remove favourite" if are else "Favourite",
+        key="gallery.favourite",
+        icon=":material/favorite:",
+        disabled=not chosen,
+        on_click=_mark,
+        args=(by_run, "favourite", not are),
+    )
+    hidden = bool(chosen) and all(item.entry.note.hidden for item in chosen)
+    st.button(
+        "Show again" if hidden else "Hide",
+        key="gallery.hide",
+        icon=":material/visibility:" if hidden else ":material/visibility_off:",
+        disabled=not chosen,
+        on_click=_mark,
+        args=(by_run, "hidden", not hidden),
+    )
 
 
-def _note(by_run: dict[str, dict[str, Item]], what: str, **values: Any) -> None:
+def _uses(run: str, own: Sequence[str]) -> None:
+    """Breed, compare or rate the selected concepts of this run (ids)."""
+    if st.button("Use as parents", key="gallery.parents", icon=":material/family_restroom:", disabled=not own):
+        parents_of(run).update(dict.fromkeys(own, 1.0))
+        links.go("tree", run=run)
+    few = 2 <= len(own) <= 6
+    help_ = None if few else "Select two to six concepts of this run"
+    if st.button("Compare", key="gallery.compare", icon=":material/compare:", disabled=not few, help=help_):
+        links.go("compare", run=run, concepts=",".join(own))
+    if st.button("User study", key="gallery.study", icon=":material/rate_review:", disabled=not own):
+        st.session_state["rate.concepts"] = own
+        links.go("rate", run=run)
+
+
+def _export(found: Opened, by_run: ByRun, number: int) -> None:
+    form = st.selectbox("Format", list(FORMS), format_func=FORMS.__getitem__, key="gallery.form")
+    wanted = [(store.opened(run).run, list(each)) for run, each in by_run.items()]
+    st.download_button(
+        f"{counted(number, 'concept')} as a zip",
+        lambda: zipped(wanted, form),
+        file_name=f"{found.run.folder.name}.zip",
+        mime="application/zip",
+        key="gallery.download",
+        icon=":material/download:",
+        on_click="ignore",
+        help="Embedding, sidecar and drawings of each concept.",
+    )
+
+
+def _mark(by_run: ByRun, field: str, value: undo.Value) -> None:
     for each in by_run.values():
         run = next(iter(each.values())).found.run
-        names = [item.entry.name for item in each.values()]
-        who = names[0] if len(names) == 1 else counted(len(names), "concept")
-        undo.note(run, list(each), f"{who}: {what}", **values)
+        undo.mark(run, [item.entry for item in each.values()], field, value)

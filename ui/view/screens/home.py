@@ -1,4 +1,4 @@
-"""Home: every run as a card, with what was invented last, what is being learned and what is amiss."""
+"""List of runs: a card each, with its newest drawings, its jobs and its damage."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ import streamlit as st
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve.store.parts import Damage
-from evolve.store.run import Entry
 from ui.share import open_family
-from ui.view import damage as damaged
-from ui.view import learning, links, processes, store
+from ui.view import learning, links, notices, processes, store
+from ui.view.described import category_of, described
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
-EVERY = 2.0  # seconds between two looks at a run in which something is being learned
+EVERY = 2.0  # seconds between two updates of a card with a running job
 DRAWINGS, SIDE = 6, 56  # on a card; pixels
 COLUMNS = 3
-AT_FIRST = 12  # cards; the others when they are asked for
+AT_FIRST = 12  # cards; a button shows the others
 
 
 def show() -> None:
@@ -48,33 +47,32 @@ def show() -> None:
 
 
 def _family() -> None:
-    """A family that somebody shared, as a run of its own; it is checked like any stranger's file."""
-    given = st.file_uploader("A family that somebody shared, a .family.zip", type=["zip"], key="home.file")
-    if given is None or not st.button("Open it", key="home.adopt", type="primary", icon=":material/family_history:"):
+    """Open a shared family file as a new run, after checking it."""
+    given = st.file_uploader("A shared family, a .family.zip file", type=["zip"], key="home.file")
+    if given is None or not st.button("Open file", key="home.adopt", type="primary", icon=":material/family_history:"):
         return
     try:
-        with st.spinner("Checking and opening it …"):
+        with st.spinner("Checking the file …"):
             run = open_family(given.getvalue(), store.runs_folder())
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     links.go("tree", run=run.folder.name)
 
 
 def _nothing_yet() -> None:
     st.info(
-        "There are no runs here yet. A run is a population: you name a category, such as *pet*, and Conceptree invents"
-        " members of it that do not exist. **New run** starts with that.",
+        "There are no runs yet. A run is a population: name a category, such as *pet*, and Conceptree invents members"
+        " of it that do not exist. Click **New run** to start.",
         icon=":material/family_history:",
     )
-    st.caption(plain(f"Runs are looked for in {store.runs_folder()}."))
+    st.caption(plain(f"Folder of runs: {store.runs_folder()}"))
 
 
 def _first_time() -> None:
     st.info(
-        "**example** is a family of pets that do not exist, invented by this program: open it to look around. Choose"
-        " two of them in the family tree and breed a child, or begin a population of your own with **New run**. On a"
-        " processor with two cores six founders take a few minutes.",
+        "**example** is a family of pets that do not exist. Open it, choose two pets in the family tree and breed a"
+        " child, or start your own population with **New run**. Six founders take a few minutes on two cores.",
         icon=":material/lightbulb:",
     )
 
@@ -84,12 +82,12 @@ def _all() -> None:
 
 
 def _card(name: str) -> None:
-    """One run. What is wrong with it stands in its place, and the other cards are shown all the same."""
+    """One run, or the reason why it cannot be opened."""
     try:
         found = store.opened(name)
     except ConceptreeError as error:
         st.subheader(plain(name), anchor=False)
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     about = found.run.about
     links.to("tree", f"**{plain(name)}**", help="Open the family tree", run=name)
@@ -97,39 +95,32 @@ def _card(name: str) -> None:
     generations = 1 + max((each.generation for each in found.entries), default=-1)
     favourites = sum(each.note.favourite for each in found.entries)
     told = [
-        f"{'style of ' if about['kind'] == 'style' else ''}{shortened(about['category'], 40)}",
+        category_of(shortened(about["category"], 40), about["kind"]),
         counted(len(found.entries), "concept"),
         *([counted(generations, "generation")] if generations else []),
         *([counted(favourites, "favourite")] if favourites else []),
         *([ago(found.changed)] if found.changed else []),
     ]
     st.caption(plain(" · ".join(told)))
-    damaged.tell(found.damage)
+    notices.warn_of(found.damage)
     _jobs(name, found)
 
 
 def _strip(found: Opened) -> None:
-    """Some drawings, of favourites first, then of the newest."""
+    """Some drawings: favourites first, then the newest."""
     newest = [each for each in reversed(found.entries) if not each.note.hidden]
     chosen = sorted(newest, key=lambda each: not each.note.favourite)
     drawn = [each for each in chosen if found.drawings.get(each.id)][:DRAWINGS]
     if not drawn:
-        st.caption("Nothing is drawn yet." if found.entries else "Nothing is learned yet.")
+        st.caption("No drawings yet." if found.entries else "No concepts yet.")
         return
     name = found.run.folder.name
     addresses = [links.picture(name, found.drawings[each.id][0], 128) for each in drawn]
-    st.image(addresses, width=SIDE, alt=[alt(each) for each in drawn])
-
-
-def alt(each: Entry) -> str:
-    """What a picture of a concept shows, for people who cannot see it."""
-    return (
-        f"{each.name}, a {each.category} that does not exist" if each.kind == "object" else f"in the style {each.name}"
-    )
+    st.image(addresses, width=SIDE, alt=[described(each) for each in drawn])
 
 
 def _jobs(name: str, found: Opened) -> None:
-    """What is being learned, and what could be gone on with."""
+    """Unfinished jobs: running ones with their progress, others with a button to resume."""
     damage: list[Damage] = []
     for job, status in store.jobs_of(found.run, damage):
         if status.state == "finished":
@@ -142,20 +133,19 @@ def _jobs(name: str, found: Opened) -> None:
             continue
         with st.container(horizontal=True, vertical_alignment="center"):
             links.to("jobs", plain(words), icon=":material/pause_circle:", run=name, job=job.name)
-            go_on = st.button("Go on", key=f"home.on.{name}.{job.name}")
-        if go_on:
+            resume = st.button("Resume", key=f"home.on.{name}.{job.name}")
+        if resume:
             try:
                 processes.start(found.run, job)
             except ConceptreeError as error:
-                st.error(plain(str(error)), icon=":material/error:")
+                notices.error(error)
             else:
                 st.rerun()
-    for each in damage:
-        st.warning(plain(str(each)), icon=":material/healing:")
+    notices.warn_of(damage)
 
 
 def ago(at: datetime) -> str:
-    """`changed 5 minutes ago`; after a month the day."""
+    """`changed 5 minutes ago`; after a month, the date."""
     seconds = (datetime.now(UTC) - at).total_seconds()
     for length, unit, most in ((60, "minute", 60), (3600, "hour", 24), (86400, "day", 31)):
         number = int(seconds // length)

@@ -1,4 +1,4 @@
-"""What people say of a concept, and what they do with it: name, stars, comment; parent, repeat, compare, export."""
+"""Notes on a concept (name, rating, comment) and actions: parent, repeat, compare, export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evolve.family.share import family_file
 from evolve.jobs.job import jobs
 from evolve.store.run import Entry
 from ui.exchange import stem_of
-from ui.view import links, undo
+from ui.view import links, notices, undo
 from ui.view.downloads import FORMS, zipped
 from ui.view.parents import parents_of
 from ui.view.screens.seed import AGAIN
@@ -55,7 +55,7 @@ def _rename(run: Run, entry: Entry) -> None:
     typed = st.session_state["concept.name"]
     name = typed.strip() if typed.strip() not in ("", entry.born) else None
     st.session_state.pop("concept.wrong", None)
-    what = f"{entry.name} is called {name or entry.born} now"
+    what = f"{entry.name}: renamed to {name or entry.born}"
     if (name or entry.born) != entry.name and not undo.note(run, entry.id, what, name=name):
         st.session_state["concept.wrong"] = (entry.id, typed, undo.take_problem())
 
@@ -63,16 +63,15 @@ def _rename(run: Run, entry: Entry) -> None:
 def _rate(run: Run, entry: Entry) -> None:
     stars = st.session_state["concept.rating"]
     rating = None if stars is None else stars + 1
-    undo.note(run, entry.id, f"{entry.name}: {f'rated {rating} of 5' if rating else 'not rated'}", rating=rating)
+    undo.mark(run, [entry], "rating", rating)
 
 
 def _mark(run: Run, entry: Entry, field: str) -> None:
-    value = bool(st.session_state[f"concept.{field}"])
-    undo.note(run, entry.id, f"{entry.name}: {'' if value else 'not '}{field}", **{field: value})
+    undo.mark(run, [entry], field, bool(st.session_state[f"concept.{field}"]))
 
 
 def _comment(run: Run, entry: Entry) -> None:
-    undo.note(run, entry.id, f"comment on {entry.name}", comment=st.session_state["concept.comment"])
+    undo.note(run, entry.id, f"{entry.name}: comment", comment=st.session_state["concept.comment"])
 
 
 def _actions(found: Opened, entry: Entry) -> None:
@@ -81,9 +80,9 @@ def _actions(found: Opened, entry: Entry) -> None:
     chosen = parents_of(name)
     with st.container(horizontal=True, gap="small"):
         is_parent = entry.id in chosen
-        label = "Is a parent now" if is_parent else "Make a parent"
-        icon = ":material/check:" if is_parent else ":material/family_restroom:"
-        if st.button(label, key="concept.parent", icon=icon, help="Breed children of it on the family tree's page"):
+        label = "Remove from the parents" if is_parent else "Add to the parents"
+        icon = ":material/close:" if is_parent else ":material/family_restroom:"
+        if st.button(label, key="concept.parent", icon=icon, help="Breed children on the page of the family tree"):
             chosen.pop(entry.id) if is_parent else chosen.update({entry.id: 1.0})
             st.rerun()
         if st.button("Repeat", key="concept.again", icon=":material/replay:", help="New founders with these settings"):
@@ -97,11 +96,11 @@ def _actions(found: Opened, entry: Entry) -> None:
 
 
 def _export(run: Run, entry: Entry) -> None:
-    form = st.selectbox("Format", list(FORMS), format_func=FORMS.get, key="concept.form")
+    form = st.selectbox("Format", list(FORMS), format_func=FORMS.__getitem__, key="concept.form")
     try:
         each = run.find(entry.id)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     stem = stem_of(each)
     line = readers(form, each.concept.vectors)
@@ -116,7 +115,7 @@ def _export(run: Run, entry: Entry) -> None:
         on_click="ignore",
     )
     st.download_button(
-        "With all its ancestors, as a family",
+        "With all ancestors, as a family file",
         lambda: family_file(run, [entry.id]),
         file_name=f"{stem}.family.zip",
         mime="application/zip",
@@ -128,11 +127,11 @@ def _export(run: Run, entry: Entry) -> None:
 
 
 def _repeat(run: Run, entry: Entry) -> None:
-    """Let the page of new runs begin with what this one was learned with."""
+    """Open the page of new runs, filled in with the settings of this concept."""
     try:
         request = run.find(entry.id).concept.request
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     st.session_state[AGAIN] = {
         "category": request.category,

@@ -1,4 +1,4 @@
-"""How a concept came to be: its words and parents, Fig. 14's curves, what it is near to, its scores and settings."""
+"""Origin of a concept: words, parents, curves of Fig. 14, nearest neighbours, scores and settings."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from core.wording import counted
 from evolve import Individual, Run, fitness
 from evolve.store.run import Descent, Entry
 from ui.labels import NAMED_BY, OBJECTIVES
-from ui.pictures import is_whole
-from ui.view import curves, kin, links, model, nearness, store
-from ui.view.described import described
+from ui.view import curves, kin, links, model, nearness, notices, store
+from ui.view.described import category_of, described
 from ui.view.differences import valued, words_of
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
 SMALL = 96  # pixels
 RELATIVES, LINKS = 6, 24  # at most
-TABS = ("How it came to be", "Curves", "Nearest", "Scores and settings")
+TABS = ("Origin", "Curves", "Nearest", "Scores and settings")
 
 
 def show(found: Opened, entry: Entry) -> None:
     try:
         each = found.run.find(entry.id)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     st.fragment(_tabs)(found, entry, each)
 
@@ -39,7 +38,7 @@ def _tabs(found: Opened, entry: Entry, each: Individual) -> None:
     names = _names(found, each)
     if came.open:
         with came:
-            _came(found, entry, each)
+            _origin(found, entry, each)
     if grew.open:
         with grew:
             _curves(each, names)
@@ -51,29 +50,29 @@ def _tabs(found: Opened, entry: Entry, each: Individual) -> None:
             _scores(found, entry, each)
 
 
-def _came(found: Opened, entry: Entry, each: Individual) -> None:
+def _origin(found: Opened, entry: Entry, each: Individual) -> None:
     request = each.concept.request
-    st.markdown(f"**Category:** {plain(request.category)}{', a style' if request.kind == 'style' else ''}")
+    st.markdown(f"**Category:** {plain(category_of(request.category, request.kind))}")
     if request.positives:
-        st.markdown(f"**Is:** {plain(', '.join(words_of(request)))}")
+        st.markdown(f"**Positives:** {plain(', '.join(words_of(request)))}")
     if entry.parents:
         _parents(found, entry)
         kin.show_founders(found, entry.id)
     children = [other for other in found.entries if any(parent.id == entry.id for parent in other.parents)]
     negatives = each.concept.negatives
     if negatives:
-        st.markdown(f"**Is not**, and since which step of {each.concept.steps}:")
+        st.markdown(f"**Negatives**, learned in {counted(each.concept.steps, 'step')}")
         rows = {
             "word": [n.word for n in negatives],
-            "since step": [n.step for n in negatives],
+            "from step": [n.step for n in negatives],
             "named by": [NAMED_BY.get(n.by, n.by) for n in negatives],
             "note": [n.note for n in negatives],
         }
         st.dataframe(pd.DataFrame(rows), hide_index=True, height="content" if len(negatives) < 8 else 290)
     elif not entry.parents:
-        st.caption("Nothing was said that it shall not be.")
+        st.caption("No negatives.")
     if request.avoid:
-        st.markdown("**Keeps away from**, since they came before it")
+        st.markdown("**Avoids** these earlier concepts")
         here = [found.by_id[avoid.id] for avoid in request.avoid if avoid.id in found.by_id]
         _links(found, here, len(request.avoid) - len(here))
     if children:
@@ -82,7 +81,7 @@ def _came(found: Opened, entry: Entry, each: Individual) -> None:
 
 
 def _links(found: Opened, entries: Sequence[Entry], absent: int = 0) -> None:
-    """To concepts of the run. absent: how many more there are of whom it knows nothing."""
+    """Links to concepts of the run. absent: how many more the run does not have."""
     more = len(entries) - LINKS
     with st.container(horizontal=True, gap="small"):
         for each in entries[:LINKS]:
@@ -94,7 +93,7 @@ def _links(found: Opened, entries: Sequence[Entry], absent: int = 0) -> None:
 
 
 def _parents(found: Opened, entry: Entry) -> None:
-    st.markdown("**Comes from**")
+    st.markdown("**Parents**")
     total = sum(parent.weight for parent in entry.parents)
     with st.container(horizontal=True, gap="medium"):
         for parent in entry.parents:
@@ -106,7 +105,7 @@ def _parent(found: Opened, parent: Descent, share: float) -> None:
     name = found.run.folder.name
     there, where = found, name
     if parent.id not in found.by_id and parent.run and parent.run != name:
-        with suppress(ConceptreeError):  # or else it goes by its id
+        with suppress(ConceptreeError):  # else it is shown by its id
             there, where = store.opened(parent.run), parent.run
     if parent.is_photo:
         photo = found.run.photos().get(parent.id)
@@ -114,17 +113,16 @@ def _parent(found: Opened, parent: Descent, share: float) -> None:
             st.image(links.photo(name, parent.id, 128), width=SMALL, alt=f"photograph {photo.label}")
         st.caption(plain(f"{shortened(photo.label if photo else parent.brief, 24)}, a photograph"))
     elif other := there.by_id.get(parent.id):
-        drawn = next((d for d in there.drawings.get(parent.id, ()) if is_whole(d.file)), None)
-        if drawn:
+        if drawn := there.drawing(parent.id):
             st.image(links.picture(where, drawn, 192), width=SMALL, alt=described(other, drawn))
         links.to("concept", plain(other.name), run=where, concept=other.id)
     else:
-        st.caption(plain(f"{parent.brief}, which is not here"))
-    st.caption(f"{share:.0%}{' · varied' if parent.kind == 'mutate' else ''}")
+        st.caption(plain(f"{parent.brief}, not found here"))
+    st.caption(f"{share:.0%}{' · variation' if parent.kind == 'mutate' else ''}")
 
 
 def _names(found: Opened, each: Individual) -> dict[str, str]:
-    """What the constraints of a concept are called that are no words."""
+    """Names of the constraints that are no words."""
     names = {other.id: other.name for other in found.entries}
     names |= {photo.id: photo.label for photo in found.run.photos().values()}
     request = each.concept.request
@@ -136,13 +134,13 @@ def _curves(each: Individual, names: Mapping[str, str]) -> None:
     concept = each.concept
     table = curves.table(concept, names)
     if table.empty:
-        st.caption("Nothing was measured while it was learned.")
+        st.caption("No measurements.")
         return
-    what = f"how similar {each.name} was to each of its constraints, by step"
+    what = f"similarity of {each.name} to each of its constraints, by step"
     st.altair_chart(curves.chart(table, concept.kept_step), width="stretch", key="concept.curves", alt=what)
     st.caption(
-        "How similar what is imagined is to each constraint, on the fixed prompts. Dashed: what it shall not be; a"
-        " diamond: the step at which that came. The grey line is the step that was kept. Click a name to see it alone."
+        "Similarity of the imagined concept to each constraint, on the fixed prompts. Dashed lines are negatives; a"
+        " diamond marks the step that added one. The grey line is the kept step. Click a name to show it alone."
     )
     with st.expander("As a table", key="concept.curves.table"):
         st.dataframe(table, hide_index=True)
@@ -150,26 +148,25 @@ def _curves(each: Individual, names: Mapping[str, str]) -> None:
 
 def _near(found: Opened, entry: Entry, each: Individual) -> None:
     relatives = nearness.relatives(found.run.image_embeds(), entry.id, RELATIVES)
-    st.markdown("**Nearest relatives**, by what the model imagines")
+    st.markdown("**Nearest concepts** of this run, by cosine of the imagined images")
     if not relatives:
-        st.caption("There are no others to compare it with.")
+        st.caption("This run has no other concepts.")
     with st.container(horizontal=True, gap="medium"):
         for id_, cosine in relatives:
             other = found.by_id.get(id_)
             if other is None:
                 continue
             with st.container(width=SMALL, gap="xsmall"):
-                drawn = next((d for d in found.drawings.get(id_, ()) if is_whole(d.file)), None)
-                if drawn:
+                if drawn := found.drawing(id_):
                     st.image(links.picture(found.run.folder.name, drawn, 192), width=SMALL, alt=described(other, drawn))
                 links.to("concept", plain(other.name), run=found.run.folder.name, concept=id_)
                 st.caption(f"{cosine:.2f}")
     st.markdown("**Nearest known words**")
     try:
-        with st.spinner("Asking the model …"):
+        with st.spinner("Comparing with known words …"):
             words = nearness.words(model.backbone(found.run), each)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     if not words:
         st.caption("This model lists no words of the category.")
@@ -182,7 +179,7 @@ def _near(found: Opened, entry: Entry, each: Individual) -> None:
 def _scores(found: Opened, entry: Entry, each: Individual) -> None:
     left, right = st.columns(2)
     with left:
-        st.markdown("**When it was learned**")
+        st.markdown("**Scores** when it was learned")
         _pairs([(name, f"{value:.3f}") for name, value in entry.scores.items()])
         st.markdown("**Fitness**, on the fixed prompts")
         try:
@@ -191,18 +188,18 @@ def _scores(found: Opened, entry: Entry, each: Individual) -> None:
             _pairs([(name, f"{value:.3f}") for name, value in values.items()])
             st.caption("; ".join(f"{name}: {OBJECTIVES[name]}" for name in values) + ".")
         except ConceptreeError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            notices.error(error)
     with right:
         st.markdown("**Settings**")
         concept, request = each.concept, each.concept.request
         told = [
             ("id", concept.id),
             ("seed", str(request.seed)),
-            ("negatives", request.schedule),
-            ("begins at", request.initializer or request.category),
+            ("schedule", request.schedule),
+            ("initializer", request.initializer or request.category),
             ("vectors", " × ".join(map(str, concept.vectors.shape))),
             ("kept step", f"{concept.kept_step} of {concept.steps}"),
-            ("took", f"{concept.seconds:.0f} s"),
+            ("time", f"{concept.seconds:.0f} s"),
             ("stack", f"{concept.version} ({concept.fingerprint})"),
             *((name, valued(value)) for name, value in request.chosen.to_dict().items()),
         ]
@@ -210,7 +207,7 @@ def _scores(found: Opened, entry: Entry, each: Individual) -> None:
 
 
 def _fitness(run: Run, each: Individual) -> dict[str, float]:
-    """As it is stored, or measured now if the concept was learned by a version that did not measure all of it."""
+    """Stored fitness, or fitness measured now if an earlier version stored only part of it."""
     stored = fitness.of_run(run, {each.id}).get(each.id, {})
     known = {name: value for name, value in stored.items() if value is not None}
     return (
@@ -221,5 +218,5 @@ def _fitness(run: Run, each: Individual) -> dict[str, float]:
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> None:
-    table = pd.DataFrame({"what": [name for name, _ in rows], "value": [value for _, value in rows]})
+    table = pd.DataFrame({"name": [name for name, _ in rows], "value": [value for _, value in rows]})
     st.dataframe(table, hide_index=True, height="content" if len(rows) < 12 else 360)

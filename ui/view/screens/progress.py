@@ -1,10 +1,11 @@
-"""Jobs: what a run is learning, as it happens, and what a person decides about it. This page only reads and queues."""
+"""Jobs of a run: progress, drawings, negatives and curves, with decisions. The page only reads and queues."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -17,16 +18,23 @@ from evolve import Run, likeness
 from evolve.jobs.job import Job, Status
 from evolve.store.looks import Look
 from evolve.store.parts import Damage
+from ui.labels import NAMED_BY, STATES
 from ui.runs import open_run
-from ui.view import learning, links, processes, store
+from ui.view import learning, links, notices, processes, store
 from ui.view.processes import AT_WORK
 from ui.view.screens import steering
 from ui.view.text import left, plain, shortened
 
-EVERY = 1.5  # seconds between two looks at a job that is learned
-COLOURS = {"starting": "blue", "working": "blue", "finished": "green", "failed": "red", "killed": "orange"}
-SIDE = 72  # pixels of a drawing on a film strip
-MOST = 12  # finished concepts that are shown before somebody asks for all
+EVERY = 1.5  # seconds between two updates of a running job
+COLOURS: dict[str, Literal["blue", "green", "red", "orange"]] = {
+    "starting": "blue",
+    "working": "blue",
+    "finished": "green",
+    "failed": "red",
+    "killed": "orange",
+}
+SIDE = 72  # pixels of a drawing in a strip
+MOST = 12  # finished concepts; a checkbox shows the others
 TAIL = 6000  # bytes of a log, from its end
 
 
@@ -34,11 +42,10 @@ def show() -> None:
     run = open_run(store.runs_folder(), st.query_params["run"])
     damage: list[Damage] = []
     found = store.jobs_of(run, damage)
-    for each in damage:
-        st.warning(plain(str(each)), icon=":material/healing:")
+    notices.warn_of(damage)
     if not found:
         st.title("Jobs", anchor=False)
-        st.caption("Nothing was asked of this run yet. Choose parents in its family tree and breed children of them.")
+        st.caption("This run has no jobs yet. Choose parents in the family tree to breed children.")
         links.to("tree", "Family tree", icon=":material/account_tree:", run=run.folder.name)
         return
     job = _chosen(found)
@@ -51,18 +58,18 @@ def show() -> None:
 
 
 def _chosen(found: Sequence[tuple[Job, Status]]) -> Job:
-    """The job that the address names; else what is being learned, else the newest."""
+    """The job of the address, else a running one, else the newest."""
     by_name = {job.name: job for job, _ in found}
     asked = st.query_params.get("job", "")
     if asked in by_name:
         return by_name[asked]
     if asked:
-        st.warning(plain(f"There is no job {asked!r} here; this is another."))
+        st.warning(plain(f"There is no job {asked!r} in this run; showing another one."))
     return next(iter([job for job, status in found if status.state in AT_WORK]), found[0][0])
 
 
 def _others(run: Run, now: Job, found: Sequence[tuple[Job, Status]]) -> None:
-    """The way to all jobs of the run, the newest first, each with what it learned and how that ended."""
+    """Links to all jobs of the run with their states, the newest first."""
     with st.expander(f"All jobs of this run ({len(found)})", key="progress.others"):
         for job, status in found:
             label = plain(f"{learning.called(job)}: {learning.state(job, status)}")
@@ -70,7 +77,7 @@ def _others(run: Run, now: Job, found: Sequence[tuple[Job, Status]]) -> None:
 
 
 def _course(run: Run, job: Job) -> None:
-    """All that changes while a job is learned. Once it has ended, the page is made anew, and is looked at no more."""
+    """The part that updates while a job runs. Reruns the page once when the job has ended."""
     status = processes.status(job)
     if st.session_state.get("progress.live") and status.state not in AT_WORK:
         st.session_state["progress.live"] = False
@@ -88,37 +95,43 @@ def _course(run: Run, job: Job) -> None:
     at_work = [number for number, of in places.items() if not of[-1].concept]
     for number in at_work:
         _learning(run, job, status, number, places[number], pending.get(number, []), bool(question))
-    finished = [number for number in reversed(places) if places[number][-1].concept]
-    if finished:
-        st.subheader("Finished", anchor=False)
-        every = len(finished) <= MOST or st.session_state.get(f"progress.all.{job.name}", False)
-        shown = finished if every else finished[:MOST]
-        for first in range(0, len(shown), 2):
-            for column, number in zip(st.columns(2), shown[first : first + 2], strict=False):
-                with column:
-                    _finished(run, job, number, places[number])
-        if not every:
-            st.checkbox(f"Show all {len(finished)}", key=f"progress.all.{job.name}")
+    _all_finished(run, job, places)
     if not places and not question and status.state in AT_WORK:
         st.caption(
-            "It loads the model, then the first drawings appear here. This page may be closed: learning goes on."
+            "Loading the model. The first drawings appear here soon. You can close this page; the job continues."
         )
     _log(job)
+
+
+def _all_finished(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> None:
+    """The finished concepts, the newest first, two in a row. places: looks by the concept's number."""
+    finished = [number for number in [*places][::-1] if places[number][-1].concept]
+    if not finished:
+        return
+    st.subheader("Finished", anchor=False)
+    every = len(finished) <= MOST or st.session_state.get(f"progress.all.{job.name}", False)
+    shown = finished if every else finished[:MOST]
+    for first in range(0, len(shown), 2):
+        for column, number in zip(st.columns(2), shown[first : first + 2], strict=False):
+            with column:
+                _finished(run, job, number, places[number])
+    if not every:
+        st.checkbox(f"Show all {len(finished)}", key=f"progress.all.{job.name}")
 
 
 def _head(run: Run, job: Job, status: Status, waits: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="progress.head"):
         st.title(plain(learning.called(job).capitalize()), anchor=False, width="content")
-        st.badge("waits for you" if waits else status.state, color=COLOURS.get(status.state, "gray"))
+        st.badge("waits for you" if waits else STATES[status.state], color=COLOURS.get(status.state, "gray"))
         st.space("stretch")
         _buttons(run, job, status)
     if status.state == "failed":
-        st.error(plain(status.problem), icon=":material/error:")
-        st.caption("What was finished before is kept. **Go on** takes up where it was; the log below says more.")
+        notices.error(status.problem)
+        st.caption("Finished concepts are kept. **Resume** continues where it stopped; the log below has details.")
     elif status.state == "killed":
         st.warning(
-            "Its process was ended from outside, or the machine was. What was finished is kept, and what was being"
-            " learned goes on from its last drawing.",
+            "The process was killed, or the machine went down. Finished concepts are kept; the others resume from their"
+            " last drawing.",
             icon=":material/power_off:",
         )
     if status.steps and status.state != "finished":
@@ -139,22 +152,22 @@ def _buttons(run: Run, job: Job, status: Status) -> None:
             disabled=stopping,
             on_click=_stop,
             args=(job,),
-            help="What is finished is kept, and the rest can be gone on with.",
+            help="Finished concepts are kept, and the job can be resumed.",
         )
     elif status.state not in ("starting", "finished"):
-        label = "Start" if status.state == "waiting" else "Go on"
-        if st.button(label, key="progress.on", type="primary", icon=":material/play_arrow:") and _begin(run, job):
+        label = "Start" if status.state == "waiting" else "Resume"
+        if st.button(label, key="progress.on", type="primary", icon=":material/play_arrow:") and _start(run, job):
             st.rerun(scope="app")
     if status.state == "finished":
         links.to("tree", "Family tree", icon=":material/account_tree:", run=name)
         links.to("gallery", "Gallery", icon=":material/grid_view:", run=name)
 
 
-def _begin(run: Run, job: Job) -> bool:
+def _start(run: Run, job: Job) -> bool:
     try:
         processes.start(run, job)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return False
     return True
 
@@ -167,20 +180,20 @@ def _stop(job: Job) -> None:
 
 
 def _diversity(run: Run, looks: Sequence[Look]) -> None:
-    """How alike the finished ones are, as they became more."""
+    """Mean similarity of the finished concepts, and how it changed."""
     finished = tuple(dict.fromkeys(look.concept for look in looks if look.concept))
     course = _likeness(str(run.folder), finished, run) if len(finished) > 1 else []
     if course:
-        before = f", after {', '.join(f'{value:.2f}' for value in course[-6:-1])}" if len(course) > 1 else ""
+        before = f" (before: {', '.join(f'{value:.2f}' for value in course[-6:-1])})" if len(course) > 1 else ""
         st.caption(
-            f"Diversity: what is imagined for the {len(course) + 1} finished ones is on average {course[-1]:.2f}"
-            f" alike{before} as they became more. At 1 all would be the same."
+            f"Diversity: mean similarity {course[-1]:.2f} of the {len(course) + 1} finished concepts{before}. Lower is"
+            " more diverse; at 1 all are the same."
         )
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _likeness(folder: str, finished: tuple[str, ...], _run: Run) -> list[float]:
-    """Of the first two, three … of these concepts, as far as the run still has them."""
+    """Mean similarity of the first two, three … of these concepts, skipping those the run no longer has."""
     by_id = {each.id: each.concept for each in _run.individuals()}
     concepts = [by_id[id_] for id_ in finished if id_ in by_id]
     return [likeness(concepts[:number]) for number in range(2, len(concepts) + 1)]
@@ -189,9 +202,9 @@ def _likeness(folder: str, finished: tuple[str, ...], _run: Run) -> list[float]:
 def _learning(
     run: Run, job: Job, status: Status, number: int, looks: Sequence[Look], pending: Sequence[Decision], asks: bool
 ) -> None:
-    """One concept that is being learned: its drawings, what it shall not be, and the curves of what it resembles.
+    """An unfinished concept: drawings, negatives and curves.
 
-    asks: whether the job waits for an answer, so that nothing else is decided now.
+    asks: whether the job waits for an answer, so that nothing else can be decided.
     """
     with st.container(border=True, key=f"progress.of.{job.name}.{number}"):
         seen, curves = st.columns([5, 4], gap="medium")
@@ -200,48 +213,42 @@ def _learning(
             _strip(run, job, learning.one(job, number), looks)
             _negatives(looks)
             for decision in pending:
-                st.caption(plain(f"At its next look: {steering.said(decision)}."))
+                st.caption(plain(f"After this segment: {steering.said(decision)}."))
         with curves:
             _curves(run, job, learning.one(job, number), looks)
         if status.state == "working" and not asks:
-            with st.popover("Decide", key=f"progress.decide.{job.name}.{number}", icon=":material/tune:"):
+            with st.popover("Steer", key=f"progress.decide.{job.name}.{number}", icon=":material/tune:"):
                 steering.steer(run, job, number, looks)
 
 
 def _strip(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
-    drawn = [look for look in looks if look.image and look.image.is_file()]
+    drawn = [(look.step, look.image) for look in looks if look.image and look.image.is_file()]
     if not drawn:
         return
     st.image(
-        [links.look(run.folder.name, job.name, look.image.stem, 2 * 96) for look in drawn],
-        caption=[f"{look.step}" for look in drawn],
+        [links.look(run.folder.name, job.name, image.stem, 2 * 96) for _, image in drawn],
+        caption=[str(step) for step, _ in drawn],
         width=SIDE,
-        alt=[f"{name} at step {look.step}" for look in drawn],
+        alt=[f"{name} at step {step}" for step, _ in drawn],
     )
 
 
 def _negatives(looks: Sequence[Look]) -> None:
-    """The words that it has now, by who named them, each with its step; and what was last remarked."""
-    came = {word: (look.step, by) for look in looks for word, by in look.negatives}
-    by_whom: dict[str, list[str]] = {}
+    """The current negatives by source, each with the step that added it; and the last remark."""
+    added = {word: (look.step, by) for look in looks for word, by in look.negatives}
+    by_source: dict[str, list[str]] = {}
     for word in looks[-1].all_negatives:
-        step, by = came.get(word, (0, "request"))
-        by_whom.setdefault(who(by), []).append(f"**{plain(word)}** ({step})")
-    if by_whom:
-        told = "; ".join(f"{', '.join(words)} – {plain(whom)}" for whom, words in by_whom.items())
-        st.markdown(f"Shall not be (from step): {told}")
+        step, by = added.get(word, (0, "request"))
+        by_source.setdefault(NAMED_BY.get(by, by), []).append(f"**{plain(word)}** ({step})")
+    if by_source:
+        told = "; ".join(f"{', '.join(words)} – {plain(source)}" for source, words in by_source.items())
+        st.markdown(f"Negatives (from step): {told}")
     if note := next((look.note for look in reversed(looks) if look.note), ""):
         st.caption(plain(shortened(note, 300)))
 
 
-def who(by: str) -> str:
-    """Who named a negative."""
-    known = {"request": "given", "user": "by you", "vocabulary": "the nearest known word"}
-    return known.get(by, f"seen by {by}")
-
-
 def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
-    """Fig. 14 as it grows: what it resembles, over the steps."""
+    """Fig. 14 so far: similarity to each constraint, by step."""
     names = run.names() if any(":" in word for look in looks for word in look.similarities) else {}
     rows = [
         {"step": look.step, "word": constraint(word, names), "similarity": value}
@@ -250,7 +257,7 @@ def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
     ]
     if not rows:
         return
-    words = list(dict.fromkeys(row["word"] for row in rows))
+    words = list(dict.fromkeys(str(row["word"]) for row in rows))
     end = max(looks[-1].step, _steps(job), 1)
     chart = (
         alt.Chart(pd.DataFrame(rows))
@@ -264,25 +271,25 @@ def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
         .properties(height=270)
     )
     now = ", ".join(f"{constraint(word, names)} {value:.2f}" for word, value in looks[-1].similarities.items())
-    told = f"Similarity of {name} over the steps; at step {looks[-1].step}: {now}"
+    told = f"Similarity of {name} to its constraints, by step; at step {looks[-1].step}: {now}"
     st.altair_chart(chart, width="stretch", alt=told, key=f"progress.curves.{job.name}.{looks[-1].number}")
 
 
 def _steps(job: Job) -> int:
-    """For each concept, where the plan tells it."""
+    """Steps of each concept, if the plan says so."""
     settings = job.plan.get("settings")
     steps = settings.get("steps") if isinstance(settings, dict) else None
     return steps if isinstance(steps, int) else 0
 
 
 def constraint(name: str, names: Mapping[str, str]) -> str:
-    """What a curve is of: a word, or another concept by its name."""
+    """Name of a constraint: a word, or another concept by its name."""
     kind, colon, id_ = name.partition(":")
     return f"{names.get(id_, id_[:8])} ({'earlier' if kind == 'avoid' else kind})" if colon else name
 
 
 def _finished(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:
-    """A concept that is there: its strip, its negatives, and the way to its page."""
+    """A finished concept: link, strip, negatives, curves."""
     last = looks[-1]
     name = shortened(last.name or last.concept, 40)
     with st.container(border=True, key=f"progress.done.{job.name}.{number}"):
@@ -307,7 +314,7 @@ def _log(job: Job) -> None:
 
 
 def tail(file: Path) -> str:
-    """The end of what the job's process printed, without what a terminal would obey."""
+    """The end of a log, without control characters."""
     try:
         with file.open("rb") as opened:
             size = opened.seek(0, 2)

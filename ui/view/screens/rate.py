@@ -1,4 +1,4 @@
-"""The paper's user study: people rate sets of drawings without knowing whose they are."""
+"""The paper's user study: people rate sets of drawings without knowing which concepts they show."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from evolve.store.ratings import (
     sessions,
 )
 from ui.pictures import PROMPTS, SEED, is_whole, usual_in
-from ui.view import damage, drawing, links, store
+from ui.view import drawing, links, notices, store
 from ui.view.screens import results
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
-MODES = {"scale": "1 to 5", "pairs": "A against B"}
+MODES = {"scale": "1 to 5", "pairs": "A or B"}
 ENDS = ("not at all", "very much")
 SIDE = 220  # pixels
 
@@ -37,12 +37,12 @@ def show() -> None:
     found = store.opened(st.session_state["run"])
     lost: list[Damage] = []
     known, given = sessions(found.run, lost), answers(found.run, lost)
-    damage.tell([*lost, *found.damage])
+    notices.warn_of([*lost, *found.damage])
     asked = st.query_params.get("session")
     if asked:
         session = next((each for each in known if each.id == asked), None)
         if session is None:
-            st.error("There is no such session in this run.", icon=":material/error:")
+            notices.error("There is no such session in this run.")
             links.to("rate", "Back to the study", run=found.run.folder.name)
             return
         _pass(found, session, given)
@@ -50,7 +50,7 @@ def show() -> None:
     st.title("Rate", anchor=False)
     making, made = st.columns([2, 3], gap="large")
     with making:
-        if found.entries or not known:  # a run of `experiment table1` holds what is asked, and no concepts
+        if found.entries or not known:  # a run of `experiment table1` has sessions but no concepts
             _new(found)
         _unfinished(found, known, given)
     with made:
@@ -58,35 +58,35 @@ def show() -> None:
 
 
 def _new(found: Opened) -> None:
-    st.subheader("A new session", anchor=False)
-    st.caption("One person rates sets of drawings, without names and in a random order, as in the paper's user study.")
+    st.subheader("New session", anchor=False)
+    st.caption("One person rates sets of drawings, without names and in random order, as in the paper's user study.")
     name = found.run.folder.name
     by_id = found.by_id
     drawn = [each.id for each in found.entries if found.drawings.get(each.id)]
     visible = [id_ for id_ in drawn if not by_id[id_].note.hidden]
     if not visible:
-        st.info("Nothing is drawn in this run yet.", icon=":material/brush:")
+        st.info("This run has no drawings yet.", icon=":material/brush:")
         return
     key = f"rate.concepts.{name}"
     if handed := st.session_state.pop("rate.concepts", None):
         st.session_state[key] = [id_ for id_ in handed if id_ in drawn]
     elif key not in st.session_state:
         st.session_state[key] = visible[:12]
-    rater = st.text_input("Who rates", key="rate.rater", max_chars=80, placeholder="a name, or any label")
+    rater = st.text_input("Rater", key="rate.rater", max_chars=80, placeholder="a name or any label")
     mode = st.segmented_control(
-        "How", list(MODES), format_func=MODES.get, default="scale", required=True, key="rate.mode"
+        "Method", list(MODES), format_func=MODES.__getitem__, default="scale", required=True, key="rate.mode"
     )
     chosen = st.multiselect("Concepts", drawn, key=key, format_func=lambda id_: by_id[id_].name)
     category = found.run.about["category"]
     standard = (
         f"How well do these show a {category} that is unlike the known ones?"
         if mode == "scale"
-        else f"Which shows better a {category} that is unlike the known ones?"
+        else f"Which one shows a {category} that is unlike the known ones better?"
     )
     question = st.text_input("Question", standard, key=f"rate.question.{name}.{mode}", max_chars=500)
     shared, partly = _prompts(found, chosen)
     prompts = st.multiselect(
-        "Drawings, each with the same seed for all",
+        "Prompts and seeds",
         [*shared, *partly],
         default=shared[:3] or partly[:3],
         key=f"rate.prompts.{name}.{'.'.join(chosen)[:400]}",
@@ -97,20 +97,20 @@ def _new(found: Opened) -> None:
         st.caption(f"{counted(len(lacking), 'of these drawings is', 'of these drawings are')} missing.")
         if st.button(f"Draw {counted(len(lacking), 'picture')}", key="rate.draw", icon=":material/brush:"):
             _draw(found, lacking)
-    seed = st.number_input("Seed of the order", 0, 10**9, _fresh_seed(), key="rate.seed", width=180)
+    seed = st.number_input("Seed of the question order", 0, 10**9, _fresh_seed(), key="rate.seed", width=180)
     number = len(chosen) if mode == "scale" else math.comb(len(chosen), 2)
     ready = bool(rater and chosen and prompts and not lacking and number)
-    label = f"Begin with {counted(number, 'question')}"
+    label = f"Start with {counted(number, 'question')}"
     if st.button(label, key="rate.begin", type="primary", icon=":material/play_arrow:", disabled=not ready):
         sets = {id_: [_file(found, id_, pair) or "" for pair in prompts] for id_ in chosen}
         try:
             session = new_session(found.run, rater, mode, sets, question, int(seed))
         except ConceptreeError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            notices.error(error)
         else:
             links.go("rate", run=name, session=session.id)
     if not rater:
-        st.caption("Say who rates, to begin.")
+        st.caption("Enter a rater to start.")
 
 
 def _draw(found: Opened, lacking: Sequence[tuple[str, str, int]]) -> None:
@@ -118,22 +118,22 @@ def _draw(found: Opened, lacking: Sequence[tuple[str, str, int]]) -> None:
         with st.spinner("Drawing …"):
             is_there = drawing.draw(found.run, lacking)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         return
     if is_there:
         st.rerun()
-    st.info("Processes of their own are drawing them: come back in a while.", icon=":material/hourglass_top:")
+    st.info("Drawing in the background. Come back in a while.", icon=":material/hourglass_top:")
 
 
 def _fresh_seed() -> int:
-    """Another order for each session; a person may say which instead."""
+    """A random seed, kept for the session of the browser."""
     if "rate.seed.fresh" not in st.session_state:
         st.session_state["rate.seed.fresh"] = int(np.random.default_rng().integers(10**6))
     return st.session_state["rate.seed.fresh"]
 
 
 def _prompts(found: Opened, chosen: Sequence[str]) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Prompts, with a seed, in which all of the concepts are drawn, and those in which some are, or could be."""
+    """(prompt, seed) pairs in which all of the concepts are drawn, and those in which some are or could be."""
     counts: dict[tuple[str, int], set[str]] = {}
     for id_ in chosen:
         for pair in _files(found, id_):
@@ -148,7 +148,7 @@ def _file(found: Opened, id_: str, pair: tuple[str, int]) -> str | None:
 
 
 def _files(found: Opened, id_: str) -> dict[tuple[str, int], str]:
-    """A concept's pictures by prompt and seed; its portrait, which has a seed of its own, also counts as the usual."""
+    """A concept's pictures by prompt and seed. Its portrait, which has a seed of its own, counts as the usual one."""
     drawings = found.drawings.get(id_, ())
     usual = {(each.prompt, SEED): each.file.name for each in usual_in(drawings, found.run.about["kind"])}
     return {(each.prompt, each.seed): each.file.name for each in drawings if is_whole(each.file)} | usual
@@ -158,12 +158,12 @@ def _unfinished(found: Opened, known: Sequence[Session], given: Sequence[Answer]
     left = [(each, len(open_questions(each, given))) for each in known]
     left = [(each, number) for each, number in reversed(left) if number]
     if left:
-        st.subheader("Go on with", anchor=False)
+        st.subheader("Unfinished sessions", anchor=False)
     for each, number in left[:8]:
         words = f"{shortened(each.rater, 30)}, {MODES[each.mode]}, {counted(number, 'question')} left"
         links.to(
             "rate",
-            plain(f"{words}, begun {each.at:%Y-%m-%d %H:%M}"),
+            plain(f"{words}, started {each.at:%Y-%m-%d %H:%M}"),
             icon=":material/play_arrow:",
             run=found.run.folder.name,
             session=each.id,
@@ -171,7 +171,7 @@ def _unfinished(found: Opened, known: Sequence[Session], given: Sequence[Answer]
 
 
 def _pass(found: Opened, session: Session, given: Sequence[Answer]) -> None:
-    """One question at a time; nothing on this page tells whose drawings they are."""
+    """One question at a time, without any names."""
     asked = session.questions()
     left = open_questions(session, given)
     back = st.session_state.get(f"rate.back.{session.id}")
@@ -179,8 +179,8 @@ def _pass(found: Opened, session: Session, given: Sequence[Answer]) -> None:
     done = len(asked) - len(left)
     if question is None:
         st.title("Thank you", anchor=False)
-        st.success(f"Every question is answered: {counted(len(asked), 'answer')} kept.", icon=":material/check:")
-        links.to("rate", "To the results", icon=":material/bar_chart:", run=found.run.folder.name)
+        st.success(f"All questions are answered: {counted(len(asked), 'answer')} saved.", icon=":material/check:")
+        links.to("rate", "Results", icon=":material/bar_chart:", run=found.run.folder.name)
         _step_back(session, len(asked))
         return
     st.progress(done / len(asked), f"Question {question.number + 1} of {len(asked)}")
@@ -190,20 +190,20 @@ def _pass(found: Opened, session: Session, given: Sequence[Answer]) -> None:
         _buttons(
             found, session, question, {value: ("★" * value, str(value)) for value in range(SCALE[0], SCALE[1] + 1)}
         )
-        st.caption(f"One star: {ENDS[0]}; five: {ENDS[1]}. The keys 1 to 5 answer too. Every answer is kept at once.")
+        st.caption(f"One star: {ENDS[0]}; five stars: {ENDS[1]}. Keys: 1 to 5. Every answer is saved at once.")
     else:
         for column, side, files in zip(st.columns(2, gap="large"), "AB", question.drawings, strict=True):
             with column, st.container(border=True):
                 st.markdown(f"**{side}**")
                 _set(found, files, side)
         _buttons(found, session, question, {1: ("Choose A", "a"), 2: ("Choose B", "b")})
-        st.caption("The keys A and B answer too. Every answer is kept at once.")
+        st.caption("Keys: A and B. Every answer is saved at once.")
     _step_back(session, question.number)
-    links.to("rate", "Go on later", icon=":material/pause:", run=found.run.folder.name)
+    links.to("rate", "Pause", icon=":material/pause:", run=found.run.folder.name)
 
 
 def _set(found: Opened, files: Sequence[str], side: str) -> None:
-    """Drawings without a word of what they show."""
+    """Drawings without their names and prompts."""
     name = found.run.folder.name
     of = f" of {side}" if side else ""
     lost = [file for file in files if not is_whole(found.run.folder / "drawings" / file)]
@@ -217,7 +217,7 @@ def _set(found: Opened, files: Sequence[str], side: str) -> None:
 
 
 def _buttons(found: Opened, session: Session, question: Question, labels: Mapping[int, tuple[str, str]]) -> None:
-    """labels: of each value what stands on its button, and its key."""
+    """labels: by value, the text of its button and its key."""
     with st.container(horizontal=True, gap="medium"):
         for value, (label, shortcut) in labels.items():
             st.button(
@@ -229,7 +229,7 @@ def _buttons(found: Opened, session: Session, question: Question, labels: Mappin
                 args=(found, session, question, value),
             )
     if wrong := st.session_state.pop("rate.wrong", ""):
-        st.error(plain(wrong), icon=":material/error:")
+        notices.error(wrong)
 
 
 def _answered(found: Opened, session: Session, question: Question, value: int) -> None:
@@ -242,12 +242,12 @@ def _answered(found: Opened, session: Session, question: Question, value: int) -
 
 def _step_back(session: Session, number: int) -> None:
     st.button(
-        "The one before",
+        "Previous question",
         key="rate.before",
         icon=":material/arrow_back:",
         type="tertiary",
         disabled=number == 0,
-        help="Answer it again: the last answer counts",
+        help="Answer it again; the last answer counts",
         on_click=_set_back,
         args=(session, number - 1),
     )

@@ -1,4 +1,4 @@
-"""What came of rating: means and shares of wins with their intervals, and every answer for other tools."""
+"""Results of a study: means and shares of wins with their intervals, and all answers as CSV."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from evolve.store.ratings import SCALE, Answer, Mean, Session, Share, as_csv, me
 from ui.view.curves import GREY
 from ui.view.store import Opened
 
-AXIS, ROW = 60, 24  # pixels: of the axis with its title, and of each concept
+AXIS, ROW = 60, 24  # pixels of the axis with its title, and of each concept
 
 
 def show(found: Opened, known: Sequence[Session], given: Sequence[Answer]) -> None:
     st.subheader("Results", anchor=False)
     if not given:
-        st.caption("Nobody has answered yet.")
+        st.caption("No answers yet.")
         return
     raters = list(dict.fromkeys(each.rater for each in known))
     told = f"{counted(len(given), 'answer')} in {counted(len(known), 'session')} by {counted(len(raters), 'rater')}."
@@ -29,14 +29,14 @@ def show(found: Opened, known: Sequence[Session], given: Sequence[Answer]) -> No
         given = [each for each in given if not only or each.rater in only]
     names = {each.id: each.name for each in found.entries}
     if rated := means(given):
-        st.markdown("**1 to 5**: mean, with its 95 % interval by Student’s t")
+        st.markdown("**1 to 5**: mean with 95 % interval (Student’s t)")
         _summary(rated, names, "mean", SCALE)
         every = overall(given)
         if every and every.n > 1:
             told = f"{every.mean:.2f} ± {every.deviation:.2f} in {counted(every.n, 'answer')}"
-            st.caption(f"All concepts together, mean and standard deviation as in the paper’s Table 1: {told}.")
+            st.caption(f"All concepts: mean ± standard deviation, as in Table 1 of the paper: {told}.")
     if preferred := shares(given):
-        st.markdown("**A against B**: share of wins, with its 95 % interval by Wilson")
+        st.markdown("**A or B**: share of wins with 95 % interval (Wilson)")
         _summary(preferred, names, "share", (0, 1))
     st.download_button(
         "All answers as CSV",
@@ -50,10 +50,10 @@ def show(found: Opened, known: Sequence[Session], given: Sequence[Answer]) -> No
 
 
 def _summary(found: Sequence[Mean | Share], names: Mapping[str, str], what: str, domain: tuple[int, int]) -> None:
-    """A chart and a table. what: the column that is drawn, within its domain."""
+    """A chart and a table. what: the column to draw; domain: its limits."""
     rows = [vars(each) | {"concept": names.get(each.concept, each.concept[:8])} for each in found]
     drawn = pd.DataFrame(rows).rename(columns={"n": "answers"})
-    table = drawn.dropna(axis="columns", how="all")  # of single answers no interval follows
+    table = drawn.dropna(axis="columns", how="all")  # single answers have no interval
     base = alt.Chart(drawn).encode(y=alt.Y("concept:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False)))
     low, high = SCALE
     whole = alt.Axis(values=list(range(low, high + 1)), format="d")

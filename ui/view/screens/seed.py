@@ -1,4 +1,4 @@
-"""Seed: a category and how many founders; what is wrong with it is said at once, before anything is learned."""
+"""New run: a category and the number of founders, checked before anything is learned."""
 
 from __future__ import annotations
 
@@ -17,33 +17,32 @@ from evolve.jobs.job import new_job
 from ui.runs import checked_name, new_run, run_names
 from ui.seed import PAGE, Plan, plan_founders
 from ui.stack import can_draw, chosen_settings
-from ui.view import links, model, processes, store
+from ui.view import links, model, notices, processes, store
+from ui.view.described import category_of
 from ui.view.pace import pace
 from ui.view.text import left, plain
 
 KINDS = {"object": "Objects", "style": "A style"}
-STYLES = ("painting", "art")  # what styles are called: their members are the stack's styles
+STYLES = ("painting", "art")  # categories of styles; their members are the stack's styles
 NEGATIVES = {
-    "adaptive": "Found on the way",
+    "adaptive": "Adaptive",
     "list": "My own words",
-    "gradual": "One after the other",
+    "gradual": "Gradual",
     "none": "None",
 }
 EXPLAINED = {
-    "adaptive": "Each founder is drawn after every segment, and what it looks like becomes what it shall not be.",
-    "list": "It shall be none of these, from the beginning.",
-    "gradual": "The known members of the category, in another order for each founder, one more after each segment.",
-    "none": "Nothing pushes it away from what exists.",
+    "adaptive": "After each segment the founder is drawn, and the name of what it looks like becomes a negative.",
+    "list": "Your words are negatives from the start.",
+    "gradual": "Known members of the category become negatives, one after each segment, in an order of their own.",
+    "none": "Nothing pushes founders away from the known members.",
 }
 PRESETS = {
-    "default": "Conceptree's: the best moment is kept, answers are ranked",
-    "paper": "As the paper says, to the letter",
-    "published": "As the authors' code does",
+    "default": "Conceptree: keep the best step, rank the answers",
+    "paper": "Paper, to the letter",
+    "published": "Code published by the authors",
 }
 MOST = 1000
-
-
-AGAIN = "seed:again"  # in the session: what a concept was learned with, to be repeated
+AGAIN = "seed:again"  # key in the session: settings of a concept to repeat
 
 
 def show() -> None:
@@ -52,7 +51,7 @@ def show() -> None:
     if again:
         st.session_state["seed.like"] = _take(again)
     if like := st.session_state.get("seed.like"):
-        st.caption(plain(f"With the settings of {like}; change what you like."))
+        st.caption(plain(f"With the settings of {like}. Change any of them."))
     asking, telling = st.columns([3, 2], gap="large")
     with asking:
         given = _asked()
@@ -61,7 +60,7 @@ def show() -> None:
 
 
 def _take(again: dict[str, Any]) -> str:
-    """Fill the page in with what a concept was learned with; its name."""
+    """Fill in the page with the settings of a concept; return its name."""
     settings, kind, schedule = again["settings"], again["kind"], again["schedule"]
     filled = {
         "kind": kind,
@@ -83,21 +82,24 @@ def _take(again: dict[str, Any]) -> str:
 
 
 def _asked() -> dict[str, Any]:
-    """What a person chose, by the names of `seed`'s options; words that the model knows are offered."""
+    """The form; returns its values by the names of the options of `seed`."""
     where = st.session_state.get("seed.model") or "emoji"
     try:
         backbone: Backbone | None = model.stack(where)
-    except ConceptreeError:  # said beside the button
+    except ConceptreeError:  # shown beside the button
         backbone = None
-    # Defaults are put where a page that is filled in finds them taken.
+    # Defaults, unless the page is filled in.
     for name, value in {"kind": "object", "negatives": "adaptive", "seed": 0}.items():
         st.session_state.setdefault(f"seed.{name}", value)
-    kind = st.segmented_control(
-        "Invent",
-        list(KINDS),
-        format_func=KINDS.get,
-        required=True,
-        key="seed.kind",
+    kind = (
+        st.segmented_control(
+            "Invent",
+            list(KINDS),
+            format_func=KINDS.__getitem__,
+            required=True,
+            key="seed.kind",
+        )
+        or "object"
     )
     categories = _categories(backbone, kind)
     if "pet" in categories:
@@ -107,11 +109,11 @@ def _asked() -> dict[str, Any]:
         categories,
         key=f"seed.category.{kind}",
         accept_new_options=True,
-        placeholder="Choose one, or type another",
-        help="What they shall all be. The model knows these; type any other word or two that it may know.",
+        placeholder="Choose or type one",
+        help="The category of all founders. The model knows the listed words; you can type another word or two.",
     )
     count = st.number_input(
-        "Founders", 1, MOST, 6, key="seed.count", help="How many. Later ones keep away from earlier ones.", width=180
+        "Founders", 1, MOST, 6, key="seed.count", help="Number of founders. Later waves avoid earlier ones.", width=180
     )
     negatives = _negatives(backbone, category or "", kind)
     given = {"kind": kind, "category": category or "", "count": count, "negatives": negatives, "model": where}
@@ -126,13 +128,16 @@ def _categories(backbone: Backbone | None, kind: str) -> list[str]:
 
 
 def _negatives(backbone: Backbone | None, category: str, kind: str) -> str:
-    """`--negatives` as it would be typed."""
-    schedule = st.segmented_control(
-        "What they shall not be",
-        list(NEGATIVES),
-        format_func=NEGATIVES.get,
-        required=True,
-        key="seed.negatives",
+    """The value of `--negatives`."""
+    schedule = (
+        st.segmented_control(
+            "Negatives",
+            list(NEGATIVES),
+            format_func=NEGATIVES.__getitem__,
+            required=True,
+            key="seed.negatives",
+        )
+        or "adaptive"
     )
     st.caption(EXPLAINED[schedule])
     if schedule != "list":
@@ -142,22 +147,20 @@ def _negatives(backbone: Backbone | None, category: str, kind: str) -> str:
         list(members(backbone, category, kind)) if backbone and category else [],
         key="seed.words",
         accept_new_options=True,
-        placeholder="Choose some, or type others",
+        placeholder="Choose or type words",
     )
-    return ", ".join(words) or ","  # of which the check says what it expects
+    return ", ".join(words) or ","  # the check explains what it expects
 
 
 def _more(given: dict[str, Any]) -> dict[str, Any]:
-    """The rest of the options; given: those above."""
+    """The other options. given: the values above."""
     with st.expander("More", key="seed.more"):
         left_half, right_half = st.columns(2)
         with left_half:
-            name = st.text_input("Name of the run", key="seed.run", placeholder="by its category", max_chars=80)
-            steps = st.number_input(
-                "Steps for each", 1, 10**6, None, key="seed.steps", placeholder="what the model needs"
-            )
+            name = st.text_input("Name of the run", key="seed.run", placeholder="the category", max_chars=80)
+            steps = st.number_input("Steps", 1, 10**6, None, key="seed.steps", placeholder="default of the model")
             segment = st.number_input(
-                "Steps between two looks", 1, 10**6, None, key="seed.segment", placeholder="what the model needs"
+                "Steps per segment", 1, 10**6, None, key="seed.segment", placeholder="default of the model"
             )
             lam = st.number_input(
                 "λ",
@@ -170,16 +173,16 @@ def _more(given: dict[str, Any]) -> dict[str, Any]:
             )
         with right_half:
             wave = st.number_input(
-                "Side by side",
+                "Founders per wave",
                 1,
                 MOST,
                 None,
                 key="seed.wave",
                 placeholder="all",
-                help="How many learn at once. Later waves keep away from earlier ones, which is slower.",
+                help="Number of founders that learn at once. Later waves avoid earlier ones, which takes longer.",
             )
             seed = st.number_input("Seed", 0, 10**9, key="seed.seed", help="Another seed gives other founders.")
-            preset = st.selectbox("Preset", list(PRESETS), format_func=PRESETS.get, key="seed.preset")
+            preset = st.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="seed.preset")
             st.text_input(
                 "Model", key="seed.model", placeholder="emoji", help="emoji, or the folder of a stack on this machine."
             )
@@ -187,7 +190,7 @@ def _more(given: dict[str, Any]) -> dict[str, Any]:
         ask = st.toggle(
             "Ask me about each new negative",
             key="seed.ask",
-            help="Learning waits at each segment until you agree, or say other words.",
+            help="Learning waits after each segment until you accept or change the words.",
         )
     return {
         "name": name or None,
@@ -203,30 +206,30 @@ def _more(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _asking(given: dict[str, Any], preset: str) -> tuple[str, str]:
-    """Who says what a drawing shows, and what it is asked, where that is a person's own; both serve no other way."""
+    """The question answerer and the question, if not the defaults; only adaptive negatives use them."""
     idle, category = given["negatives"] != "adaptive", given["category"]
     who, what = st.columns(2)
     vlm = who.text_input(
         "Question answerer",
         key="seed.vlm",
-        placeholder="the model's own",
+        placeholder="default of the model",
         disabled=idle,
-        help="What looks at the drawings and names them: the folder of a model on this machine, ORG/NAME of one on a"
-        " hub, or none, for the nearest words of the vocabulary.",
+        help="The VQA model that names the drawings: a folder, or ORG/NAME on a hub; none uses the nearest words of"
+        " the vocabulary.",
     )
     asked = what.text_input(
         "Question",
         key="seed.question",
         placeholder=question(given["kind"], category or "thing", preset),
         disabled=idle,
-        help="What it is asked about each drawing. {} stands for the category.",
+        help="The question about each drawing; {} stands for the category.",
     )
     return ("", "") if idle else (vlm.strip(), asked.strip().replace("{}", category))
 
 
 def _plan(given: dict[str, Any]) -> None:
-    """What will be done, and how long it takes; or what is wrong with it."""
-    st.subheader("What will be done", anchor=False)
+    """The plan and its duration, or the reason why it cannot start."""
+    st.subheader("Plan", anchor=False)
     try:
         backbone = model.stack(given["model"])
         if not given["category"]:
@@ -235,25 +238,25 @@ def _plan(given: dict[str, Any]) -> None:
         _check_name(given["name"])
         plan = _checked(backbone, given)
     except ConceptreeError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        notices.error(error)
         st.button("Start", key="seed.start", type="primary", width="stretch", disabled=True)
         return
     for line in _told(plan, backbone):
         st.markdown(plain(line))
     if st.button("Start", key="seed.start", type="primary", width="stretch", icon=":material/play_arrow:"):
         _start(backbone, plan, given["name"])
-    # Measured after the button is there, which need not wait for it.
+    # Measured after the button is shown.
     speed = pace(backbone, plan.namer)
     about = left(speed.of(plan)).removesuffix(" left").capitalize() if speed else ""
     st.caption(
-        f"{about} on this machine, as long as nothing else keeps it busy."
+        f"{about} on this machine, if nothing else keeps it busy."
         if about
-        else "How long it takes is known once it has begun."
+        else "The job shows the remaining time once it runs."
     )
 
 
 def _check_name(name: str | None) -> None:
-    """Refuse a name before anything is made; `new_run` looks again."""
+    """Refuse a taken name before anything is made; `new_run` checks again."""
     if name is not None and checked_name(name) in run_names(store.runs_folder()):
         raise ConceptreeError(f"there is a run {name!r} already: choose another name")
 
@@ -267,7 +270,7 @@ def _checked(backbone: Backbone, given: dict[str, Any]) -> Plan:
     category, kind = given["category"], given["kind"]
     numbers = {name: given[name] for name in ("steps", "segment", "lam")}
     chosen = chosen_settings(backbone, given["preset"], kind, category=category, **numbers)
-    # Whoever answers questions is loaded, at first.
+    # The first call loads the question answerer.
     with st.spinner("Loading the question answerer …"), model.loading:
         plan = plan_founders(
             backbone,
@@ -287,27 +290,27 @@ def _told(plan: Plan, backbone: Backbone) -> list[str]:
     settings, schedule = plan.settings, plan.request["schedule"]
     several = "all" if plan.wave >= plan.count else plan.wave
     how = "one after the other" if plan.wave == 1 else f"{several} side by side"
-    of = f"the style of {plan.category}" if plan.request["kind"] == "style" else plan.category
+    of = category_of(plan.category, plan.request["kind"])
     lines = [f"{counted(plan.count, 'founder')} of “{of}”{f', {how}' if plan.count > 1 else ''}."]
-    looks = f", looked at after each {settings.segment}" if settings.segment < settings.steps else ""
-    lines.append(f"{counted(settings.steps, 'step')} for each{looks}.")
+    looks = f", in segments of {settings.segment}" if settings.segment < settings.steps else ""
+    lines.append(f"{counted(settings.steps, 'step')} each{looks}.")
     if schedule == "adaptive":
         by = "the nearest word of the model's vocabulary"
         if plan.namer:
             own = "vlm" not in plan.asked
             by = "the model's own question answerer" if own else f"the question answerer {plan.namer.name}"
-        lines.append(f"What each looks like is named by {by}{', and you decide' if plan.ask else ''}.")
+        lines.append(f"Negatives are proposed by {by}{', and you decide' if plan.ask else ''}.")
         if plan.asked.get("question"):
-            lines.append(f"It is asked: “{plan.asked['question']}”")
+            lines.append(f"Question: “{plan.asked['question']}”")
     elif schedule in ("list", "gradual"):
         words = plan.request["negatives"]
         shown = ", ".join(words[:8]) + (f" … and {len(words) - 8} more" if len(words) > 8 else "")
-        lines.append(f"They shall be none of these: {shown}.")
+        lines.append(f"Negatives: {shown}.")
     return lines
 
 
 def _start(backbone: Backbone, plan: Plan, name: str | None) -> None:
-    """Make the run, write down what is asked, and let a process of its own learn it."""
+    """Make the run and its job, and start a process that learns it."""
     kind = plan.request["kind"]
     run = new_run(store.runs_folder(), name, plan.category, lambda to: Run.create(to, plan.category, backbone, kind))
     job = new_job(run, "seed", plan.to_json())

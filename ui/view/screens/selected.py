@@ -1,8 +1,6 @@
-"""What is selected in the tree, beside it: one concept, how it came to be, and what people say of it."""
+"""The panel beside the tree: the selected concept, its parents and its notes."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import streamlit as st
 
@@ -10,6 +8,7 @@ from core.errors import ConceptreeError
 from evolve.store.run import Entry
 from ui.labels import BIRTHS
 from ui.view import links, store, undo
+from ui.view.described import described
 from ui.view.parents import choose, parents_of
 from ui.view.screens import breed
 from ui.view.selection import state_of
@@ -18,15 +17,15 @@ from ui.view.text import plain, shortened
 
 
 def concept(found: Opened, each: Entry) -> None:
-    """One concept: what it is, what people say of it, and what one can do with it."""
+    """One concept: drawing, marks, parents, negatives."""
     run, id_, name = found.run.folder.name, each.id, plain(each.name)
     pictures = found.drawings.get(id_)
     left, right = st.columns([1.1, 1], vertical_alignment="top")
     with left:
         if pictures:
-            st.image(links.picture(run, pictures[0], 256), width="stretch", alt=f"{each.name}: {pictures[0].prompt}")
+            st.image(links.picture(run, pictures[0], 256), width="stretch", alt=described(each, pictures[0]))
         else:
-            st.caption("There is no drawing of it.")
+            st.caption("Not drawn yet.")
     with right:
         st.markdown(f"**{name}**  \n{BIRTHS[each.birth].capitalize()}, generation {each.generation}")
         links.to("concept", "Open", icon=":material/open_in_full:", run=run, concept=id_)
@@ -36,22 +35,20 @@ def concept(found: Opened, each: Entry) -> None:
         st.feedback("stars", key=key, on_change=_rated, args=(run, id_, key))
         is_favourite = each.note.favourite
         st.button(
-            said := f"{name} is a favourite: no longer" if is_favourite else f"Make {name} a favourite",
+            said := f"Remove {name} from the favourites" if is_favourite else f"Add {name} to the favourites",
             icon=":material/favorite:" if is_favourite else ":material/favorite_border:",
             key="tree.icon.favourite",
             help=said,
-            on_click=_note,
-            args=(run, id_, f"{each.name} is no favourite" if is_favourite else f"{each.name} is a favourite"),
-            kwargs={"favourite": not is_favourite},
+            on_click=_mark,
+            args=(run, id_, "favourite", not is_favourite),
         )
         st.button(
-            said := f"Show {name} again" if each.note.hidden else f"Hide {name}: it stays in the run",
+            said := f"Show {name} again" if each.note.hidden else f"Hide {name} (it stays in the run)",
             icon=":material/visibility:" if each.note.hidden else ":material/visibility_off:",
             key="tree.icon.hide",
             help=said,
-            on_click=_note,
-            args=(run, id_, f"showed {each.name}" if each.note.hidden else f"hid {each.name}"),
-            kwargs={"hidden": not each.note.hidden},
+            on_click=_mark,
+            args=(run, id_, "hidden", not each.note.hidden),
         )
     if each.parents:
         _parents(found, each)
@@ -61,10 +58,10 @@ def concept(found: Opened, each: Entry) -> None:
         st.caption(plain(str(error)))
     else:
         if negatives:
-            st.caption(f"not {plain(', '.join(negative.word for negative in negatives))}")
+            st.caption(f"Negatives: {plain(', '.join(negative.word for negative in negatives))}")
     if id_ not in parents_of(run):
         st.button(
-            "Make this a parent",
+            "Add to the parents",
             icon=":material/add_circle:",
             key="tree.parent",
             width="stretch",
@@ -74,7 +71,7 @@ def concept(found: Opened, each: Entry) -> None:
 
 
 def _parents(found: Opened, each: Entry) -> None:
-    """The parents with their shares; a click selects one."""
+    """Parents with their shares; a click selects one."""
     run = found.run.folder.name
     total = sum(parent.weight for parent in each.parents)
     with st.container(horizontal=True, gap="small"):
@@ -90,25 +87,26 @@ def _parents(found: Opened, each: Entry) -> None:
 
 
 def stranger(found: Opened, id_: str) -> None:
-    """A photograph, or a guest of another run."""
+    """A parent outside the run: a photograph, or a concept of another run."""
     about, run = found.graph.nodes[id_], found.run.folder.name
     photo = found.run.photos().get(id_)
     if photo:
-        st.image(links.photo(run, id_, 128), width=128, alt=f"the photograph {photo.label}")
+        st.image(links.photo(run, id_, 128), width=128, alt=f"photograph {photo.label}")
     st.markdown(f"**{plain(about['name'])}**  \n{BIRTHS[about['birth']].capitalize()}")
     if about.get("run"):
-        links.to("tree", f"It lives in the run {plain(about['run'])}", icon=":material/account_tree:", run=about["run"])
+        links.to("tree", f"From the run {plain(about['run'])}", icon=":material/account_tree:", run=about["run"])
     children = [found.graph.nodes[child]["name"] for child in found.graph.succ[id_]]
     st.caption(f"Parent of {plain(shortened(', '.join(children), 120))}")
 
 
 def _rated(run: str, id_: str, key: str) -> None:
-    stars, name = st.session_state[key], store.opened(run).by_id[id_].name
-    _note(run, id_, f"rated {name}", rating=None if stars is None else stars + 1)
+    stars = st.session_state[key]
+    _mark(run, id_, "rating", None if stars is None else stars + 1)
 
 
-def _note(run: str, id_: str, what: str, **values: Any) -> None:
-    undo.note(store.opened(run).run, id_, what, **values)
+def _mark(run: str, id_: str, field: str, value: undo.Value) -> None:
+    found = store.opened(run)
+    undo.mark(found.run, [found.by_id[id_]], field, value)
 
 
 def _select(run: str, id_: str) -> None:

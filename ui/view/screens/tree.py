@@ -1,27 +1,27 @@
-"""The family tree: who descends from whom, what is selected, and what can be done with that."""
+"""The family tree, its table, and the panel for the selected concepts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.wording import counted
 from evolve.family.focus import MOST
 from ui.labels import BIRTH_COLOURS, BIRTHS
-from ui.view import kin, links, store, undo
+from ui.view import kin, links, notices, store, undo
 from ui.view.family import family
 from ui.view.parents import follow, parents_of, photos_of
 from ui.view.scene import Filter, Scene, scene
 from ui.view.screens import births, breed, selected
 from ui.view.selection import State, find, state_of
 from ui.view.store import Opened
-from ui.view.text import plain, shortened
+from ui.view.text import shortened
 
-HEIGHT = 600  # pixels of the tree, and of the panel beside it: a laptop shows both whole
-# Buttons of an icon alone have their names for whoever listens.
+HEIGHT = 600  # pixels of the tree and of the panel: both fit on a laptop
+# The labels of icon buttons are for screen readers only.
 STYLE = """<style>
 [class*="st-key-tree-icon-"] [data-testid="stMarkdownContainer"] {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
@@ -32,15 +32,15 @@ STYLE = """<style>
 def show() -> None:
     run = st.session_state["run"]
     found = store.opened(run)
-    _say_damage(found)
+    notices.warn_of(found.damage)
     if not found.entries:
-        _nobody_yet(found)
+        _no_concepts(found)
         return
     st.html(STYLE)
     state = state_of(run)
     if gone := st.session_state.pop("tree.go", None):
         links.go("concept", run=run, concept=gone)
-    _hear(state, run)
+    _take_selection(state, run)
     state.known = state.known or frozenset(each.id for each in found.entries)
     state.selected = [each for each in state.selected if each in found.graph]
     tree, panel = st.columns([2.7, 1], gap="small")
@@ -50,10 +50,10 @@ def show() -> None:
             state.only, state.message = only, state.message if state.only is None else ""
         drawn = _scene(found, only, state)
         line.caption(_amount(drawn, found), width="content")
-        family(told(drawn, found, state), f"tree.family.{run}", HEIGHT, on=lambda event: _asked(event, run))
+        family(data_of(drawn, found, state), f"tree.family.{run}", HEIGHT, on=lambda event: _asked(event, run))
         _table(found, drawn.view.shown, state)
         with st.expander(
-            "Generations and lines", icon=":material/timeline:", key="tree.lines", on_change="rerun"
+            "Generations and extinct lines", icon=":material/timeline:", key="tree.lines", on_change="rerun"
         ) as lines:
             if lines.open:
                 kin.show_generations(found)
@@ -61,23 +61,23 @@ def show() -> None:
         _panel(found, state)
 
 
-def _nobody_yet(found: Opened) -> None:
-    """What is being learned, and then appears here; or the way to what will be."""
+def _no_concepts(found: Opened) -> None:
+    """A run without concepts: its running jobs, or links to go on."""
     if births.are_coming(found.run):
-        st.info("The first concepts are being learned: they appear here.", icon=":material/account_tree:")
+        st.info("The first concepts are being learned. They appear here.", icon=":material/account_tree:")
         births.work(found)
         return
-    st.info("There are no concepts in this run yet.", icon=":material/account_tree:")
-    links.to("jobs", "What was asked of it", icon=":material/hourglass_top:", run=found.run.folder.name)
-    links.to("seed", "Seed founders of a new run", icon=":material/add:")
+    st.info("This run has no concepts yet.", icon=":material/account_tree:")
+    links.to("jobs", "Jobs of this run", icon=":material/hourglass_top:", run=found.run.folder.name)
+    links.to("seed", "Seed a new run", icon=":material/add:")
 
 
-def _hear(state: State, run: str) -> None:
-    """What the tree or the table says that a person selected there."""
-    said = (st.session_state.get(f"tree.family.{run}") or {}).get("selected")
-    if said is not None and said != state.heard:
-        state.heard = said
-        state.selected, state.message = list(said["ids"]), ""
+def _take_selection(state: State, run: str) -> None:
+    """Take over what was selected in the tree or in the table."""
+    told = (st.session_state.get(f"tree.family.{run}") or {}).get("selected")
+    if told is not None and told != state.heard:
+        state.heard = told
+        state.selected, state.message = list(told["ids"]), ""
     table = st.session_state.get(f"tree.table.{run}")
     rows = sorted(table["selection"]["rows"]) if table else state.ticked
     if rows != state.ticked:
@@ -92,7 +92,7 @@ def _without(concepts: Sequence[str], others: Sequence[str]) -> list[str]:
 
 
 def _asked(event: str, run: str) -> None:
-    """What a person wants of the tree that only the page can do; before the page is made."""
+    """Handle an event of the tree (unfold, open, find), before the page runs."""
     state, value = state_of(run), st.session_state[f"tree.family.{run}"].get(event)
     if value is None:
         return
@@ -104,7 +104,7 @@ def _asked(event: str, run: str) -> None:
         find(state, store.opened(run), value)
 
 
-# Its last picture is kept for the session: most of what a person does changes no more than what is selected.
+# The last scene is kept for the session: most actions change only the selection.
 def _scene(found: Opened, only: Filter, state: State) -> Scene:
     wanted = (only, *((tuple(state.selected), tuple(state.opened)) if len(found.graph) > MOST else ()))
     kept = st.session_state.get("tree.scene")
@@ -115,11 +115,11 @@ def _scene(found: Opened, only: Filter, state: State) -> Scene:
     return drawn
 
 
-def told(drawn: Scene, found: Opened, state: State) -> dict[str, Any]:
-    """All that the tree in the browser is told."""
+def data_of(drawn: Scene, found: Opened, state: State) -> dict[str, object]:
+    """The data of the tree component, see family.js."""
     nodes, undrawn = drawn.nodes, [each["id"] for each in drawn.nodes if each.get("picture") == ""]
     if undrawn and (drafts := births.drafts(found.run)):
-        nodes = [each | {"picture": drafts.get(each["id"], "")} if each["id"] in undrawn else each for each in nodes]
+        nodes = [{**each, "picture": drafts.get(each["id"], "")} if each["id"] in undrawn else each for each in nodes]
     there = {birth for _, birth in found.graph.nodes(data="birth")}
     return {
         "nodes": nodes,
@@ -138,24 +138,24 @@ def told(drawn: Scene, found: Opened, state: State) -> dict[str, Any]:
 
 
 def _left_out(drawn: Scene, found: Opened, state: State) -> str:
-    """What the filter keeps from being seen, of what a person looks for."""
+    """Message if the filter hides everything, or something selected."""
     if not drawn.passing:
-        return "Nobody passes the filter."
+        return "No concept passes the filter."
     chosen = [found.by_id[each] for each in state.selected if each in found.by_id]
     names = [each.name for each in chosen if state.only and not state.only.passes(each)]
-    return f"Left out by the filter: {shortened(', '.join(names), 60)}." if names else ""
+    return f"Hidden by the filter: {shortened(', '.join(names), 60)}." if names else ""
 
 
 def _amount(drawn: Scene, found: Opened) -> str:
-    """How many there are, pass the filter, and are shown: the rest is folded."""
+    """`120 of 300 concepts, 100 shown`: how many pass the filter, and how many are not folded."""
     there, passing = len(found.entries), drawn.passing
     shown = sum(each in found.by_id for each in drawn.view.shown)
     told = counted(there, "concept") if passing == there else f"{passing:,} of {counted(there, 'concept')}"
     return told if shown == passing else f"{told}, {shown:,} shown"
 
 
-def _filter(found: Opened) -> tuple[Filter, Any]:
-    """The row above the tree: what to show, and the place that says how much of it that is."""
+def _filter(found: Opened) -> tuple[Filter, DeltaGenerator]:
+    """The row above the tree: the filter, and a container for the number of concepts."""
     run = found.run.folder.name
     latest = max(each.generation for each in found.entries)
     with st.container(horizontal=True, vertical_alignment="center", key="tree.above"):
@@ -166,10 +166,10 @@ def _filter(found: Opened) -> tuple[Filter, Any]:
                 st.slider("Generations", 0, latest, span, key=f"tree.generations.{run}.{latest}") if latest else span
             )
             rating = st.select_slider(
-                "Rated at least", range(6), format_func=lambda n: "★" * n or "any", key=f"tree.rating.{run}"
+                "Minimum rating", range(6), format_func=lambda n: "★" * n or "any", key=f"tree.rating.{run}"
             )
             favourites = st.toggle("Favourites only", key=f"tree.favourites.{run}")
-            hidden = st.toggle("Show hidden ones", key=f"tree.hidden.{run}")
+            hidden = st.toggle("Show hidden concepts", key=f"tree.hidden.{run}")
         only = Filter(None if generations == span else generations, rating, favourites, hidden)
         st.session_state[f"tree.filtered.{run}"] = sum([only.generations is not None, rating > 0, favourites, hidden])
         line = st.container(width="content")
@@ -178,10 +178,8 @@ def _filter(found: Opened) -> tuple[Filter, Any]:
 
 
 def _table(found: Opened, shown: Sequence[str], state: State) -> None:
-    """The same concepts and the same selection, for the keyboard and for reading aloud."""
-    with st.expander(
-        "The same as a table", icon=":material/table_rows:", key="tree.as_table", on_change="rerun"
-    ) as opened:
+    """The same concepts with the same selection, for keyboard and screen reader."""
+    with st.expander("Show as a table", icon=":material/table_rows:", key="tree.as_table", on_change="rerun") as opened:
         if opened.open:
             _rows_of_table(found, shown, state)
 
@@ -197,7 +195,7 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
         {
             "Name": each.name,
             "Generation": each.generation,
-            "Born": BIRTHS[each.birth],
+            "Birth": BIRTHS[each.birth],
             "Parents": ", ".join(names.get(parent.id, parent.brief) for parent in each.parents),
             "Rating": each.note.rating,
             "Favourite": each.note.favourite,
@@ -217,7 +215,7 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
 
 
 def _panel(found: Opened, state: State) -> None:
-    """What is being learned; the one concept that is selected; and breeding, of those who are chosen for it."""
+    """Running jobs, the selected concept, and breeding from the chosen parents."""
     run, chosen = found.run.folder.name, state.selected
     births.work(found)
     if len(chosen) == 1:
@@ -233,10 +231,4 @@ def _panel(found: Opened, state: State) -> None:
             if opened.open:
                 breed.variations(found, chosen[0])
     elif not chosen:
-        st.caption("Click a drawing to see how it came to be. Select several, with shift, to breed them.")
-
-
-def _say_damage(found: Opened) -> None:
-    if found.damage:
-        reasons = "; ".join(plain(shortened(str(each), 200)) for each in found.damage[:3])
-        st.warning(f"Some of this run cannot be read, and the rest is shown: {reasons}", icon=":material/broken_image:")
+        st.caption("Click a concept to see its parents and negatives. Shift-click several to breed them.")

@@ -1,0 +1,26 @@
+"""Errors and damage, each as one line of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.wording import counted
+from evolve.store.parts import Damage
+from ui.view.text import plain, shortened
+
+LONGEST = 300  # characters of what is said of one damaged place
+
+
+def error(problem: Exception | str) -> None:
+    """Show what went wrong."""
+    st.error(plain(str(problem)), icon=":material/error:")
+
+
+def warn_of(damage: Sequence[Damage]) -> None:
+    """Name the first place that cannot be read, and count the others."""
+    if damage:
+        rest = len(damage) - 1
+        more = f" {counted(rest, 'more place')} cannot be read either." if rest else ""
+        st.warning(plain(f"{shortened(str(damage[0]), LONGEST)}.{more} The rest is shown."), icon=":material/healing:")
