@@ -35,6 +35,13 @@ def test_every_link_of_a_document_leads_to_a_file_and_a_heading(path):
         assert not anchor or anchor[1:] in anchors(led), f"{target}{anchor}: no such heading"
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_every_file_of_the_packages_that_a_document_names_exists(path):
+    packages = "core|evolve|ui|training|experiments|tools|tests|benchmarks"
+    named = re.findall(rf"`((?:{packages})/[\w./-]*)`", path.read_text(encoding="utf-8"))
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
 def test_every_document_is_a_page_of_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
     pages = set(re.findall(r": ([\w-]+\.md)$", navigation, re.MULTILINE))
