@@ -100,7 +100,7 @@ regenerate: npm ## after new weights: calibrate, measure and draw again all that
 	$(BIN)/python -m core.calibration
 	$(MAKE) card
 	rm -rf .cache/regenerate
-	$(BIN)/conceptree demo --out .cache/regenerate
+	$(BIN)/conceptree demo --runs .cache/regenerate
 	$(BIN)/python tools/webp.py .cache/regenerate/demo/sheet.png docs/images/demo.webp
 	$(BIN)/python tools/example.py
 	mv docs/experiments .cache/experiments-$$(date +%Y%m%d-%H%M%S) # of the old weights

@@ -1,7 +1,4 @@
-"""The `conceptree` command: a thin layer that parses, calls, and says in one line what a person did wrong.
-
-Commands import what they need when they run: torch takes seconds to load, and `--help` should not.
-"""
+"""The `conceptree` command: a thin layer that parses, calls, and prints a person's mistake in one line."""
 
 from __future__ import annotations
 
@@ -10,21 +7,15 @@ from typing import Any
 
 import click
 
-from ui import commands, family_commands
-
-
-def _version(context: click.Context, option: click.Parameter, asked: bool) -> None:
-    if asked:
-        from evolve.store.about import own_version
-
-        click.echo(f"conceptree, version {own_version() or 'not installed'}")
-        context.exit()
+from ui.commands import GROUPS
+from ui.commands.old import OLD
+from ui.options import option
 
 
 class OneLineErrors(click.Group):
-    """Turns a person's mistake into one line on stderr and exit code 2, and Ctrl-C into one line and 130.
+    """Prints a `ConceptreeError` in one line on stderr, exit code 2; and Ctrl-C in one line, 130.
 
-    Anything else is a mistake of ours and keeps its traceback.
+    Other exceptions are bugs and keep their traceback.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -44,44 +35,49 @@ class OneLineErrors(click.Group):
             ctx.exit(2)
 
 
-@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option(
-    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
-)
+class Commands(OneLineErrors):
+    """Commands listed by group; commands of earlier versions still work, and print their new names."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and (old := OLD.get(args[0])):
+            click.echo(f"conceptree: {args[0]} is now: conceptree {old.usage}", err=True)
+            args = old.rewrite(args[1:])
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{each.name:<6}", each.short_help or "") for each in commands])
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked:
+        from evolve.store.about import own_version
+
+        click.echo(f"conceptree, version {own_version() or 'not installed'}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version.")
 def main() -> None:
-    """Invent members of a category that do not exist, breed them, and keep the family tree."""
-
-
-@main.command()
-@click.option("--model", default="emoji", show_default=True, help="The stack to look at: emoji, or a folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(model: str, as_json: bool) -> None:
-    """Say what is installed, which model, which device, and what is amiss.
-
-    Exits with 1 where something that is needed is missing.
-
-    \b
-    Example: conceptree doctor --json
-    """
-    from ui.doctor import examine, show
-
-    found = examine(model)
-    show(found, as_json)
-    if any(finding.needed for finding in found.findings):
-        sys.exit(1)
+    """Invent new members of a category, breed and evolve them, and keep the family tree."""
 
 
 @main.command(hidden=True, context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def experiment(words: tuple[str, ...]) -> None:
-    """Name the command that conducts experiments now."""
+    """Print the command that conducts experiments now."""
     from core.errors import ConceptreeError
 
     raise ConceptreeError(f"experiments are run from a checkout: python -m experiments {' '.join(words)}".rstrip())
 
 
-for command in (*commands.COMMANDS, *family_commands.COMMANDS):
-    main.add_command(command)
+for commands in GROUPS.values():
+    for command in commands:
+        main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -154,7 +154,7 @@ def say_choice(job: Job, run: Run, backbone: Backbone, out: Console) -> None:
     asked = asked_of(job)
     if number := awaits_choice(job, asked):
         name, options, runs = run.folder.name, options_for(run, backbone), run.folder.parent
-        call = to_type("choose", name, "NAME", "NAME", *options, runs=runs)
+        call = to_type("resume", name, "--parent", "NAME", "--parent", "NAME", *options, runs=runs)
         say(out, f"\nChoose the parents of generation {number} of {asked.generations}: {call}")
         call = to_type("resume", name, *options, runs=runs)
         say(out, f"or mark favourites, or rate some with 4 or 5, in the workbench, then: {call}")

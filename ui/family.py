@@ -58,16 +58,19 @@ def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, 
         )
 
 
-def write_lineage(
-    name: str, of: Sequence[str], depth: int | None, form: str | None, to: Path | None, runs: Path
-) -> None:
-    """A run's family as a graph, printed or, with `to`, written into a file whose ending may say the format."""
+def graph_format(form: str | None, to: Path | None) -> str | None:
+    """The format of a graph, by name or by the ending of its file; None where a picture is asked for."""
+    ending = to.suffix[1:].lower() if to else ""
+    return form or (ending if ending in FORMATS else None)
+
+
+def write_graph(name: str, of: Sequence[str], depth: int | None, form: str, to: Path | None, runs: Path) -> None:
+    """Print a run's family as a graph, or write it into the file `to`. form: one of `FORMATS`."""
     run = open_run(runs, name)
     damage: list[Damage] = []
     graph = part_of_family(run, of, depth, damage)
     warn_of(damage, run)
-    ending = to.suffix[1:].lower() if to else ""
-    text = FORMATS[form or (ending if ending in FORMATS else "graphml")](graph)
+    text = FORMATS[form](graph)
     if to:
         there = os.path.lexists(to)
         write_atomically(to, text.encode())

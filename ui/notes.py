@@ -8,34 +8,46 @@ from pathlib import Path
 from rich.console import Console
 
 from evolve.store.parts import RunError
+from evolve.store.rows import Entry, Note
 from ui.console import say
 from ui.runs import open_run
 
 
-def mark(name: str, concepts: Sequence[str], *, runs: Path, out: Console, **said: bool | int | str | None) -> None:
-    """Note values on concepts, and print all that is noted on them now. None keeps a value; rating 0 removes it."""
-    run = open_run(runs, name)
+def note(
+    run: str, concepts: Sequence[str], *, name: str | None, runs: Path, out: Console, **said: bool | int | str | None
+) -> None:
+    """Note values on concepts, and print what is noted on them now. None keeps a value; rating 0 removes it.
+
+    name: the concept's new name. Its name at birth removes the new one.
+    """
+    opened = open_run(runs, run)
     said = {key: value for key, value in said.items() if value is not None}
-    if not said:
-        raise RunError("no note is given: choose --favourite, --lock, --retire, --rate or --comment")
+    if not said and name is None:
+        raise RunError("no note is given: choose --name, --favourite, --lock, --hide, --rating or --comment")
     if said.get("rating") == 0:
         said["rating"] = None
-    entries = [run.entry(called) for called in concepts]
-    run.note_all([each.id for each in entries], **said)
+    entries = [opened.entry(called) for called in concepts]
+    given = dict(said)
+    if name is not None and any(name != each.name for each in entries):
+        given["name"] = None if name == entries[0].born and len(entries) == 1 else name
+    if given:
+        opened.note_all([each.id for each in entries], **given)
     for each in entries:
-        note = run.entry(each.id).note
-        words = [word for word in ("favourite", "locked", "hidden") if getattr(note, word)]
-        words += [f"rated {note.rating}"] if note.rating else []
-        words += [f'comment "{note.comment}"'] if note.comment else []
-        say(out, f"{each.name}: {', '.join(words) or 'nothing is marked'}")
+        if name is not None:
+            say(out, _renamed(each, name))
+        if said:
+            say(out, f"{name or each.name}: {_told(opened.entry(each.id).note) or 'nothing is noted'}")
 
 
-def rename(name: str, old: str, new: str, runs: Path, out: Console) -> None:
-    """Give a concept another name; the run still finds it by the name it was born with."""
-    run = open_run(runs, name)
-    entry = run.entry(old)
-    if new == entry.name:
-        return say(out, f"{entry.name} is its name already")
-    run.note(entry.id, name=None if new == entry.born else new)
-    still = "" if new == entry.born else f"; the name {entry.born} still finds it"
-    say(out, f"{entry.name} is called {new} {'now' if still else 'again'}{still}")
+def _renamed(entry: Entry, name: str) -> str:
+    """entry: as it was before."""
+    if name == entry.name:
+        return f"{name} is its name already"
+    back = name == entry.born
+    return f"{entry.name} is called {name} {'again' if back else f'now; the name {entry.born} still finds it'}"
+
+
+def _told(note: Note) -> str:
+    words = [word for word in ("favourite", "locked", "hidden") if getattr(note, word)]
+    words += [f"rated {note.rating}"] if note.rating else []
+    return ", ".join([*words, *([f'comment "{note.comment}"'] if note.comment else [])])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,112 +14,111 @@ PRESETS = click.Choice(["default", "paper", "published"])
 SEEDS = click.IntRange(0, 10**9)
 STEPS = click.IntRange(1, 10**6)
 
-runs_option = click.option(
+
+class Option(click.Option):
+    """An option that is also understood by its old names, which help does not show."""
+
+    def __init__(self, param_decls: Sequence[str], *, old: Sequence[str] = (), **attrs: Any) -> None:
+        super().__init__([*param_decls, *old], **attrs)
+        self.old = {name for each in old for name in each.split("/")}
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        return click.Option.get_help_record(self._shown(), ctx)
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        return click.Option.get_error_hint(self._shown(), ctx)
+
+    def _shown(self) -> Option:
+        shown = copy.copy(self)
+        shown.opts = [name for name in self.opts if name not in self.old]
+        shown.secondary_opts = [name for name in self.secondary_opts if name not in self.old]
+        return shown
+
+
+option = partial(click.option, cls=Option)
+
+runs_option = option(
     "--runs",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs"),
     show_default=True,
-    help="The folder in which runs are kept.",
+    help="Folder of the runs.",
 )
 
 
-def keep(context: click.Context, option: click.Parameter, value: Any) -> None:
-    """For whoever opens the stack (ui/stack.py `asked`)."""
-    context.meta[f"conceptree.{option.name}"] = value
+def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keep a value for the code that opens the stack (ui/stack.py `asked`)."""
+    context.meta[f"conceptree.{parameter.name}"] = value
 
 
-def _machine(model: Callable[[Any], Any], revision: bool) -> Callable[[Any], Any]:
-    """--model, with what says where and how it runs."""
-    options = [
-        model,
-        click.option("--device", help="auto, cpu or cuda.", expose_value=False, callback=keep),
-        click.option(
-            "--dtype",
-            type=click.Choice(["float32", "bfloat16", "float16"]),
-            help="Precision of the frozen parts; by default float32.",
-            expose_value=False,
-            callback=keep,
-        ),
-        click.option(
-            "--offload",
-            is_flag=True,
-            help="Keep a part on the GPU only while it is used: less memory, more time.",
-            expose_value=False,
-            callback=keep,
-        ),
-    ]
-    if revision:
-        how = "Commit, tag or branch of the stack's repositories; by default main."
-        options.append(click.option("--revision", help=how, expose_value=False, callback=keep))
+_kept = partial(option, expose_value=False, callback=keep)
+
+
+def _all(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """One decorator for several options, which help shows in this order."""
 
     def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
+        for each in reversed(options):
+            command = each(command)
         return command
 
     return decorate
 
 
-model_option = _machine(
-    click.option(
+_machine = (
+    _kept("--device", help="Device: auto, cpu or cuda; by default auto."),
+    _kept(
+        "--dtype",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        help="Precision of the frozen weights; by default float32.",
+    ),
+    _kept("--offload", is_flag=True, help="Keep each model on the GPU only while it is used: less memory, more time."),
+)
+model_option = _all(
+    option(
         "--model",
         default="emoji",
         show_default=True,
-        help="The stack: emoji, kandinsky-2.1, kandinsky-2.2, a folder, or PRIOR+DECODER by folder or ORG/NAME.",
+        help="Stack: emoji, kandinsky-2.1, kandinsky-2.2, a folder, or PRIOR+DECODER, each a folder or ORG/NAME.",
     ),
-    revision=True,
+    *_machine,
+    _kept("--revision", help="Commit, tag or branch of the stack's repositories; by default main."),
 )
-model_now_option = _machine(
-    click.option("--model", help="Where the run's stack is now, if it was moved."), revision=False
+model_now_option = _all(
+    option("--model", help="Folder of the run's stack, if it was moved; by default where it was."), *_machine
 )
-
-
-def workers_options(command: Any) -> Any:
-    """Who learns (ui/workers.py)."""
-    kept: Any = {"expose_value": False, "callback": keep}
-    options = [
-        click.option(
-            "--workers", metavar="ray[:N]", help="Learn in N processes at once, by default one a GPU or core.", **kept
-        ),
-        click.option(
-            "--address",
-            "cluster",
-            metavar="HOST:PORT",
-            help="Of a Ray cluster, which has to demand a token (RAY_AUTH_MODE=token); by default this machine.",
-            **kept,
-        ),
-        click.option(
-            "--at-once",
-            type=click.IntRange(1, 1000),
-            help="How many learn side by side at most; by default 32, and 8 in a worker.",
-            **kept,
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-candidates_option = click.option(
+workers_options = _all(
+    _kept("--workers", metavar="ray[:N]", help="Learn in N processes; N is by default one per GPU or core."),
+    _kept(
+        "--address",
+        "cluster",
+        metavar="HOST:PORT",
+        help="Ray cluster, which must demand a token (RAY_AUTH_MODE=token); by default a local one.",
+    ),
+    _kept(
+        "--batch-size",
+        "at_once",
+        old=["--at-once"],
+        type=click.IntRange(1, 1000),
+        help="Concepts learned in one batch at most; by default 32, and 8 in a worker.",
+    ),
+)
+candidates_option = _kept(
     "--candidates",
     type=click.IntRange(1, 100),
-    help="Drawings of each portrait, of which the one closest to what was imagined is kept; by default 6, and 1 with a"
+    help="Drawings made for each portrait; the one closest to the imagined embedding is kept. By default 6, and 1 on a"
     " large stack.",
-    expose_value=False,
-    callback=keep,
 )
-steps_option = click.option("--steps", type=STEPS, help="Steps for each concept; by default what the stack needs.")
-preset_option = click.option(
-    "--preset", type=PRESETS, default="default", show_default=True, help="Whose version of the losses."
+steps_option = option("--steps", type=STEPS, help="Optimizer steps for each concept; by default the stack's.")
+preset_option = option(
+    "--preset", type=PRESETS, default="default", show_default=True, help="Variant of the losses and their settings."
 )
-word_option = click.option(
-    "--word", "words", multiple=True, metavar="WORD", help="What they shall be besides, as in --word blue."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-of_option = click.option(
-    "--of",
+positive_option = option(
+    "--positive",
+    "words",
+    old=["--word"],
     multiple=True,
-    metavar="NAME",
-    help="Only this concept's ancestors and descendants; can be given several times.",
+    metavar="WORD",
+    help="Extra positive word, such as blue; can be given several times. By default none.",
 )
-depth_option = click.option("--depth", type=click.IntRange(0), help="With --of: only so many generations from it.")
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")

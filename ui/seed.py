@@ -276,7 +276,7 @@ def say_next(run: Run, backbone: Backbone, runs: Path, out: Console) -> None:
         prompt = "a painting of a house in the style of {}" if of_style else "a painting of a {} in the snow"
         calls.append(["draw", name, names[-1], "--prompt", prompt])
     else:
-        calls.append(["vary", name, names[-1], "--children", 2])
+        calls.append(["breed", name, "--parent", names[-1], "--mutate", "--children", 2])
     say(out, "\nNext:")
     for call in calls:
         say(out, f"  {to_type(*call, *options, runs=runs)}")

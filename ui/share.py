@@ -1,10 +1,11 @@
-"""`conceptree share` and `conceptree adopt`: a family as one file, to other people and from them."""
+"""Families as files: concepts with all their ancestors, exported for other people and imported from them."""
 
 from __future__ import annotations
 
 import json
 import os
 import shlex
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from core.files import write_atomically
 from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
-from evolve.family.familyfile import LARGEST_FILE, Family, FamilyError, packed, read_family
+from evolve.family.familyfile import LARGEST_FILE, MANIFEST, Family, FamilyError, packed, read_family
 from evolve.family.share import Adopted, OtherRunError, adopt, family_of
 from ui.console import say, to_type
 from ui.exchange import stem_of
@@ -55,8 +56,8 @@ def share(
     say(out, f"{file}: {', '.join(told)}, {len(content) / 1e6:.1f} MB")
     if lost := told_missing(family.missing, run):
         say(out, f"  {lost}")
-    call = shlex.join(["conceptree", "adopt", file.name])
-    say(out, f"  Whoever has Conceptree and the stack {family.stack['version']} opens it with: {call}")
+    call = shlex.join(["conceptree", "import", file.name])
+    say(out, f"  To open it elsewhere, with the stack {family.stack['version']}: {call}")
 
 
 def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, model: str | None, out: Console) -> None:
@@ -65,7 +66,7 @@ def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, mod
         run, done = taken_in(read_file(file), runs, run_name, model)
     except OtherRunError as error:
         new = ["--run", free_name(runs, run_name)] if run_name else []
-        call = to_type("adopt", file, *new, *(["--model", model] if model else []), runs=runs)
+        call = to_type("import", file, *new, *(["--model", model] if model else []), runs=runs)
         raise FamilyError(f"{str(file)!r}: {error}: {call}") from error
     except FamilyError as error:
         named = str(file) in str(error)
@@ -84,6 +85,17 @@ def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, mod
         say(out, f"  {lost}")
     for before, now in done.renamed.values():
         say(out, f"  {before} is called {now} here, since the name was taken")
+
+
+def is_family(file: Path) -> bool:
+    """Whether a file is a family, by its name or, where it has another ending, by its content."""
+    if file.suffix.lower() == ".zip":
+        return True
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return MANIFEST in archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 def read_file(file: Path) -> bytes:

@@ -118,7 +118,7 @@ def scene(title: str, graph: nx.DiGraph, pictures: Mapping[str, Image.Image]) ->
     if len(graph) > MOST:
         raise RunError(
             f"{len(graph)} concepts are too many for one picture, which shows {MOST}:"
-            " name some with --of, and with --depth how far from them to go"
+            " name some of them, and with --depth how many generations from them"
         )
     places = layout(graph, columns=max(NARROWEST, isqrt(2 * len(graph))))  # so that a page is about as high as wide
     tops = _tops(places.generations)

@@ -40,7 +40,7 @@ from evolve.store.run import Individual, picture_digest
 SCHEMA = 1
 LARGEST_FILE = 128 * 2**20  # bytes
 LARGEST_UNPACKED = 256 * 2**20
-LARGEST_MANIFEST = 4 * 2**20
+LARGESTMANIFEST = 4 * 2**20
 LARGEST_PICTURE = 16 * 2**20
 LARGEST_LINE = 8 * 2**20  # of JSON, which takes ten times that in memory
 MOST_PIXELS = 2**24
@@ -48,7 +48,7 @@ MOST_CONCEPTS = 5_000
 MOST_ENTRIES = 20_000
 LONGEST_TEXT = 500  # of a prompt, a label, the name of a version
 MOST_PRIOR_STEPS = 1000  # of a stranger's settings: as many as a scheduler was trained with
-_MANIFEST, _CONCEPTS, _DRAWINGS, _PHOTOS = "family.json", "concepts.jsonl", "drawings.jsonl", "photos.jsonl"
+MANIFEST, _CONCEPTS, _DRAWINGS, _PHOTOS = "family.json", "concepts.jsonl", "drawings.jsonl", "photos.jsonl"
 _OURS = "conceptree_family"  # the key that tells our manifest, with its schema
 _DATE = (1980, 1, 1, 0, 0, 0)  # of every entry, so that the same family gives the same file
 # Of a row of concepts/ what the others follow from.
@@ -140,7 +140,7 @@ def packed(family: Family) -> bytes:
     }
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, file in [(_MANIFEST, json.dumps(about, indent=1).encode()), *sorted(files.items())]:
+        for name, file in [(MANIFEST, json.dumps(about, indent=1).encode()), *sorted(files.items())]:
             archive.writestr(zipfile.ZipInfo(name, _DATE), file, zipfile.ZIP_DEFLATED)
     if len(content.getvalue()) > LARGEST_FILE:
         raise FamilyError(
@@ -203,17 +203,17 @@ def _checked_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _manifest(archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) -> dict[str, Any]:
-    if _MANIFEST not in entries or entries[_MANIFEST].file_size > LARGEST_MANIFEST:
-        raise FamilyError(f"the file has no {_MANIFEST}: it is no family that Conceptree has shared")
-    about = _json(archive.read(entries[_MANIFEST]))
+    if MANIFEST not in entries or entries[MANIFEST].file_size > LARGESTMANIFEST:
+        raise FamilyError(f"the file has no {MANIFEST}: it is no family that Conceptree has shared")
+    about = _json(archive.read(entries[MANIFEST]))
     if not isinstance(about, dict) or _OURS not in about:
-        raise FamilyError(f"the {_MANIFEST} in the file is not Conceptree's")
+        raise FamilyError(f"the {MANIFEST} in the file is not Conceptree's")
     if about[_OURS] != SCHEMA:
         raise FamilyError(
             f"the family has schema {str(about[_OURS])[:40]!r}, this version reads {SCHEMA}: it is of a newer one"
         )
-    if set(about["files"]) | {_MANIFEST} != set(entries):
-        raise FamilyError(f"the file holds other entries than its {_MANIFEST} names: fetch it again")
+    if set(about["files"]) | {MANIFEST} != set(entries):
+        raise FamilyError(f"the file holds other entries than its {MANIFEST} names: fetch it again")
     return about
 
 

@@ -205,7 +205,17 @@ def test_variations_start_at_the_parent_and_go_as_far_as_asked(pets, backbone):
     away = np.sqrt(np.mean((second - first) ** 2) / np.mean(first**2))
     assert 0.05 < away < 0.3, "0.3 × the strength, by chance"
     assert "Learning 2 children, 2 steps" in good(
-        "vary", "pets", one.name, "--children", 2, "--word", "blue", "--runs", pets.folder.parent
+        "breed",
+        "pets",
+        "--parent",
+        one.name,
+        "--mutate",
+        "--children",
+        2,
+        "--positive",
+        "blue",
+        "--runs",
+        pets.folder.parent,
     )
     assert [each.generation for each in pets.individuals()] == [0, 0, 0, 1, 1]
 

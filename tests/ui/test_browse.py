@@ -194,20 +194,20 @@ def test_numbers_that_are_none_are_null_in_json(pets):
 
 def test_a_concept_is_called_by_its_newest_name_everywhere(pets):
     a = by_letter(pets)["a"]
-    assert f"{a.name} is called Whisker Fin now" in good(pets, "name", "pets", a.name, "Whisker Fin")
+    assert f"{a.name} is called Whisker Fin now" in good(pets, "note", "pets", a.name, "--name", "Whisker Fin")
     assert f"Whisker Fin (born as {a.name}), {a.id}" in good(pets, "show", "pets", a.name)
     assert "0.75 Whisker Fin" in good(pets, "list", "pets")
-    assert "Whisker Fin" in good(pets, "lineage", "pets")
+    assert "Whisker Fin" in good(pets, "tree", "pets", "--format", "graphml")
     good(pets, "tree", "pets")
     assert ">Whisker Fin<" in (pets.folder / "tree.svg").read_text(encoding="utf-8")
     assert "the name 'Whisker Fin' is taken" in one_line(
-        pets, "name", "pets", pets.individuals()[1].name, "Whisker Fin"
+        pets, "note", "pets", pets.individuals()[1].name, "--name", "Whisker Fin"
     )
 
 
 @pytest.mark.parametrize("new", ["", " x", ".x", "a/b", "a:0.5", "x\x1b[31m", "{}", "x" * 81])
 def test_what_is_no_name_is_one_line(pets, new):
-    assert "is no name for a concept" in one_line(pets, "name", "pets", pets.individuals()[0].name, new)
+    assert "is no name for a concept" in one_line(pets, "note", "pets", pets.individuals()[0].name, "--name", new)
 
 
 # tree
@@ -235,9 +235,9 @@ def test_tree_of_some_goes_as_far_as_it_is_told(pets, tmp_path):
         texts = {each.text for each in ElementTree.parse(to).getroot().iter("{http://www.w3.org/2000/svg}text")}
         return {letter for letter, each in letters.items() if each.name in texts}
 
-    assert names("--of", letters["h"].name) == set("abcefh")
-    assert names("--of", letters["h"].name, "--depth", 1) == set("efh")
-    assert names("--of", letters["g"].name, "--of", letters["a"].name, "--depth", 1) == set("dgae")
+    assert names(letters["h"].name) == set("abcefh")
+    assert names(letters["h"].name, "--depth", 1) == set("efh")
+    assert names(letters["g"].name, letters["a"].name, "--depth", 1) == set("dgae")
 
 
 def test_tree_goes_on_with_what_is_whole_in_one_line_each(pets):
@@ -257,14 +257,14 @@ def test_a_parent_of_another_run_goes_by_its_name_there(pets):
     other = new_run(pets.folder.parent / "others")
     (guest,) = other.add([concept(50)])
     (child,) = pets.add([concept(51, {guest.id: 1.0}, run="others")])
-    for command in (["lineage", "pets"], ["list", "pets"], ["show", "pets", child.name]):
+    for command in (["tree", "pets", "--format", "graphml"], ["list", "pets"], ["show", "pets", child.name]):
         assert guest.name in good(pets, *command)
     pets.add([concept(52, {"f" * 16: 1.0}, run="../../x")])
-    assert "f" * 16 in good(pets, "lineage", "pets"), "a stranger's path is a name and no more"
+    assert "f" * 16 in good(pets, "tree", "pets", "--format", "graphml"), "a stranger's path is a name and no more"
 
 
 def test_tree_refuses_in_one_line(pets):
-    assert "there is no concept 'nobody'" in one_line(pets, "tree", "pets", "--of", "nobody")
+    assert "there is no concept 'nobody'" in one_line(pets, "tree", "pets", "nobody")
     assert "drawn as .png or .svg" in one_line(pets, "tree", "pets", "--to", "tree.pdf")
     new_run(pets.folder.parent / "empty")
     assert "there are no concepts to draw yet" in one_line(pets, "tree", "empty")
@@ -275,7 +275,7 @@ def test_a_family_too_large_for_a_picture_says_what_to_do(pets, monkeypatch):
     monkeypatch.setattr("ui.tree.MOST", 5)
     monkeypatch.setattr("ui.family.MOST", 5)
     assert "10 concepts are too many for one picture" in one_line(pets, "tree", "pets")
-    good(pets, "tree", "pets", "--of", by_letter(pets)["g"].name)
+    good(pets, "tree", "pets", by_letter(pets)["g"].name)
 
 
 def test_photographs_are_drawn_and_called_by_their_files(pets):
@@ -289,7 +289,7 @@ def test_photographs_are_drawn_and_called_by_their_files(pets):
     good(pets, "tree", "pets")
     texts = [each.text for each in ElementTree.parse(pets.folder / "tree.svg").getroot().iter() if each.text]
     assert {"snail.jpg", "snail.jpg, photograph", "1 photograph", "4 concepts"} <= set(texts)
-    graph = nx.node_link_graph(json.loads(good(pets, "lineage", "pets", "--format", "json")), edges="edges")
+    graph = nx.node_link_graph(json.loads(good(pets, "tree", "pets", "--format", "json")), edges="edges")
     assert graph.nodes[photo]["birth"] == "photo" and graph.nodes[photo]["name"] == "snail.jpg"
     assert json.loads(good(pets, "list", "--json"))[0]["concepts"] == 10
     assert "10 concepts, 8 drawings, 0 notes, 1 photograph in 12 parts" in good(pets, "check", "pets")
@@ -300,10 +300,10 @@ def test_photographs_are_drawn_and_called_by_their_files(pets):
 
 @pytest.mark.parametrize("form", ["graphml", "gexf", "json", "dot"])
 def test_lineage_prints_or_writes_the_graph(pets, tmp_path, form):
-    printed = good(pets, "lineage", "pets", "--format", form)
+    printed = good(pets, "tree", "pets", "--format", form)
     to = tmp_path / f"pets.{form}"
-    assert good(pets, "lineage", "pets", "--to", to).strip() == str(to)
-    assert good(pets, "lineage", "pets", "--to", to).strip() == f"{to} (replaced)"
+    assert good(pets, "tree", "pets", "--to", to).strip() == str(to)
+    assert good(pets, "tree", "pets", "--to", to).strip() == f"{to} (replaced)"
     assert (tmp_path / f"pets.{form}").read_text(encoding="utf-8").strip() == printed.strip()
     if form == "dot":
         assert printed.count("->") == 9
@@ -317,12 +317,16 @@ def test_lineage_prints_or_writes_the_graph(pets, tmp_path, form):
 
 
 def test_lineage_is_graphml_unless_something_else_is_said(pets, tmp_path):
-    assert good(pets, "lineage", "pets").startswith("<?xml") and "graphml" in good(pets, "lineage", "pets")
-    good(pets, "lineage", "pets", "--to", tmp_path / "family.txt")
+    assert good(pets, "tree", "pets", "--format", "graphml").startswith("<?xml") and "graphml" in good(
+        pets, "tree", "pets", "--format", "graphml"
+    )
+    good(pets, "tree", "pets", "--format", "graphml", "--to", tmp_path / "family.txt")
     assert "graphml" in (tmp_path / "family.txt").read_text()
-    part = json.loads(good(pets, "lineage", "pets", "--format", "json", "--of", by_letter(pets)["g"].name))
+    part = json.loads(good(pets, "tree", "pets", "--format", "json", by_letter(pets)["g"].name))
     assert len(part["nodes"]) == 2
-    assert "cannot be written" in one_line(pets, "lineage", "pets", "--to", pets.folder / "run.json" / "x")
+    assert "cannot be written" in one_line(
+        pets, "tree", "pets", "--format", "graphml", "--to", pets.folder / "run.json" / "x"
+    )
 
 
 # check
@@ -373,9 +377,11 @@ def test_what_was_not_measured_is_a_dash_and_said_so(pets):
 
 def test_a_name_can_be_taken_back_by_naming_it_as_it_was_born(pets):
     a = by_letter(pets)["a"]
-    assert "is its name already" in good(pets, "name", "pets", a.name, a.name)
-    assert f"is called Tiger now; the name {a.name} still finds it" in good(pets, "name", "pets", a.name, "Tiger")
-    assert good(pets, "name", "pets", "Tiger", a.name).strip() == f"Tiger is called {a.name} again"
+    assert "is its name already" in good(pets, "note", "pets", a.name, "--name", a.name)
+    assert f"is called Tiger now; the name {a.name} still finds it" in good(
+        pets, "note", "pets", a.name, "--name", "Tiger"
+    )
+    assert good(pets, "note", "pets", "Tiger", "--name", a.name).strip() == f"Tiger is called {a.name} again"
     assert Run.open(pets.folder).notes()[a.id].name is None
 
 
@@ -395,16 +401,16 @@ def test_check_names_what_is_lost_and_exits_with_1(pets):
 def test_models_says_what_a_stack_is_and_can_do(stack_folder, monkeypatch):
     monkeypatch.setattr(ui.models, "NAMED", (str(stack_folder),))
     runner = CliRunner()
-    shown = runner.invoke(main, ["models"]).stdout
+    shown = runner.invoke(main, ["doctor", "--models"]).stdout
     assert "tiny-1, fingerprint" in shown and "learn, draw; not calibrated" in shown
     assert "without vqa, judge" in shown and "vectors of 16 numbers" in shown
     one, prior, missing = json.loads(
-        runner.invoke(main, ["models", "--json", str(stack_folder / "prior"), "/nowhere"]).stdout
+        runner.invoke(main, ["doctor", "--models", "--json", str(stack_folder / "prior"), "/nowhere"]).stdout
     )
     assert one["draws"] and not one["answers"] and one["parts"]["prior"] and not one["parts"]["vqa"]
     assert not prior["draws"] and prior["parts"]["prior"] and prior["fingerprint"] == one["fingerprint"]
     assert "there is no stack '/nowhere'" in missing["error"]
-    assert "amiss     there is no stack" in runner.invoke(main, ["models", "/nowhere"]).stdout
+    assert "amiss     there is no stack" in runner.invoke(main, ["doctor", "--models", "/nowhere"]).stdout
 
 
 def test_the_embedded_stack_can_be_named():
@@ -430,10 +436,10 @@ def test_a_stack_without_a_part_says_so(stack_folder, tmp_path):
         ("show", "pets", "{a}", "--json"),
         ("check", "pets"),
         ("tree", "pets"),
-        ("lineage", "pets"),
-        ("lineage", "pets", "--format", "dot"),
-        ("lineage", "pets", "--format", "json"),
-        ("lineage", "pets", "--format", "gexf"),
+        ("tree", "pets", "--format", "graphml"),
+        ("tree", "pets", "--format", "dot"),
+        ("tree", "pets", "--format", "json"),
+        ("tree", "pets", "--format", "gexf"),
     ],
 )
 def test_no_text_of_a_run_is_obeyed(pets, arguments):
@@ -446,7 +452,14 @@ def test_no_text_of_a_run_is_obeyed(pets, arguments):
 
 
 def test_runs_by_names_that_are_paths_are_refused(pets):
-    for command in (["list"], ["show", "{}", "x"], ["tree"], ["lineage"], ["check"], ["name", "{}", "x", "y"]):
+    for command in (
+        ["list"],
+        ["show", "{}", "x"],
+        ["tree"],
+        ["tree", "{}", "--format", "dot"],
+        ["check"],
+        ["note", "{}", "x", "--name", "y"],
+    ):
         arguments = [each.replace("{}", "../pets") for each in command]
         arguments += [] if "../pets" in arguments else ["../pets"]
         assert "is no name for a run" in one_line(pets, *arguments)
@@ -481,7 +494,7 @@ def test_a_name_that_is_nearly_right_is_suggested(tmp_path, given, meant):
     named.add([concept(seed) for seed in range(9)])
     for each, name in zip(named.entries(), ("bege", "noël"), strict=False):
         named.note(each.id, name=name)
-    for command in (("show", "pets", given), ("mark", "pets", given, "--lock"), ("kin", "pets", given)):
+    for command in (("show", "pets", given), ("note", "pets", given, "--lock"), ("kin", "pets", given)):
         said = one_line(tmp_path, *command)
         assert said.endswith(f"there is no concept {given!r} in {str(named.folder)!r}: did you mean {meant}?")
 

@@ -55,9 +55,9 @@ def test_every_command_has_an_example_and_a_place_in_the_documents(name, command
 @pytest.mark.parametrize("line", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_examples_of_the_documents_and_the_help_can_be_typed(line):
     """Parsed by the command itself, without being run: no unknown command, option or value."""
-    name, *arguments = shlex.split(line.split(" | ")[0], comments=True)
-    command = main.commands[name]
-    command.make_context(name, arguments, parent=click.Context(main))
+    context = click.Context(main)
+    name, command, arguments = main.resolve_command(context, shlex.split(line.split(" | ")[0], comments=True))
+    command.make_context(name, arguments, parent=context)
 
 
 def test_help_does_not_wait_for_torch():

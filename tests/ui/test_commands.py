@@ -309,7 +309,7 @@ def test_draw_keeps_pictures_and_says_where(pets, tmp_path):
     run_ = copied(pets, tmp_path)
     each = run_.individuals()[0]
     prompt = "a sketch of a {} in a zeppelin"
-    arguments = ("draw", "pets", each.name, "--prompt", prompt, "--count", 2, "--runs", tmp_path)
+    arguments = ("draw", "pets", each.name, "--prompt", prompt, "--images", 2, "--runs", tmp_path)
     result = run(*arguments)
     assert "these words mean nothing: zeppelin" in result.stdout
     drawings = [drawing for drawing in run_.drawings(each.id) if drawing.prompt == prompt]

@@ -38,7 +38,7 @@ def judging_stack(stack_folder, tmp_path_factory):
 def shown(judging_stack, tmp_path_factory) -> SimpleNamespace:
     """What the demo prints, and its run."""
     out = tmp_path_factory.mktemp("out")
-    arguments = ["demo", "--model", str(judging_stack), "--steps", "2", "--out", str(out)]
+    arguments = ["demo", "--model", str(judging_stack), "--steps", "2", "--runs", str(out)]
     result = CliRunner().invoke(ui.cli.main, arguments)
     assert result.exit_code == 0, result.output
     return SimpleNamespace(text=result.stdout, run=Run.open(out / "demo"), arguments=arguments)
@@ -164,5 +164,5 @@ def test_the_demo_can_be_run_again_and_leaves_the_first_as_it_was(shown, monkeyp
 
 
 def test_the_demo_without_a_stack_is_one_line(tmp_path):
-    result = CliRunner().invoke(ui.cli.main, ["demo", "--model", str(tmp_path / "nothing"), "--out", str(tmp_path)])
+    result = CliRunner().invoke(ui.cli.main, ["demo", "--model", str(tmp_path / "nothing"), "--runs", str(tmp_path)])
     assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1

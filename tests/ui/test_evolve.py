@@ -70,23 +70,23 @@ def test_where_a_person_selects_it_asks_and_choose_answers(pets):
     one, other, third, _ = names(pets)
     chosen = ("--select", "user", "--parent", one, "--parent", other)
     shown = good("evolve", "pets", "--generations", 2, *QUICK, *chosen, *where)
-    assert "Choose the parents of generation 2 of 2: conceptree choose pets" in shown
+    assert "Choose the parents of generation 2 of 2: conceptree resume pets --parent" in shown
     assert "nobody is chosen" in one_line("resume", "pets", *where)
-    shown = good("choose", "pets", one, third, *where)
+    shown = good("resume", "pets", "--parent", one, "--parent", third, *where)
     assert "Generation 2:" in shown and "Choose the parents" not in shown
     born = [pets.entry(id_) for id_ in generations(jobs(pets)[-1])[-1].children]
     assert {parent.id for each in born for parent in each.parents} == {pets.entry(one).id, pets.entry(third).id}
-    assert "waits for a choice" in one_line("choose", "pets", one, *where)
+    assert "waits for a choice" in one_line("resume", "pets", "--parent", one, *where)
 
 
 def test_mark_says_what_counts_in_an_evolution(pets):
     where = ("--runs", pets.folder.parent)
     one, other, *_ = names(pets)
     assert f"{one}: favourite, rated 5 {other}: favourite, rated 5" in good(
-        "mark", "pets", one, other, "--favourite", "--rate", 5, *where
+        "note", "pets", one, other, "--favourite", "--rating", 5, *where
     )
-    assert good("mark", "pets", one, "--no-favourite", "--rate", 0, "--lock", *where) == f"{one}: locked"
-    assert good("mark", "pets", other, "--retire", *where) == f"{other}: favourite, hidden, rated 5"
+    assert good("note", "pets", one, "--no-favourite", "--rating", 0, "--lock", *where) == f"{one}: locked"
+    assert good("note", "pets", other, "--hide", *where) == f"{other}: favourite, hidden, rated 5"
     note = pets.entry(other).note
     assert note.hidden and note.rating == 5
 
@@ -94,9 +94,9 @@ def test_mark_says_what_counts_in_an_evolution(pets):
 def test_mark_says_what_is_stored(pets):
     where = ("--runs", pets.folder.parent)
     one, *_ = names(pets)
-    assert good("mark", "pets", one, "--comment", "hello", *where) == f'{one}: comment "hello"'
-    assert good("mark", "pets", one, "--lock", *where) == f'{one}: locked, comment "hello"'
-    assert good("mark", "pets", one, "--comment", "", "--unlock", *where) == f"{one}: nothing is marked"
+    assert good("note", "pets", one, "--comment", "hello", *where) == f'{one}: comment "hello"'
+    assert good("note", "pets", one, "--lock", *where) == f'{one}: locked, comment "hello"'
+    assert good("note", "pets", one, "--comment", "", "--unlock", *where) == f"{one}: nothing is noted"
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_an_evolution_needs_somebody(pets):
 
 
 def test_mark_without_a_word_says_what_it_takes(pets):
-    said = one_line("mark", "pets", names(pets)[0], "--runs", pets.folder.parent)
-    assert "no note is given: choose --favourite, --lock, --retire, --rate or --comment" in said
+    said = one_line("note", "pets", names(pets)[0], "--runs", pets.folder.parent)
+    assert "no note is given: choose --name, --favourite, --lock, --hide, --rating or --comment" in said
 
 
 def test_an_evolution_goes_on_in_the_precision_it_was_begun_in(pets):
@@ -141,5 +141,5 @@ def test_an_evolution_goes_on_in_the_precision_it_was_begun_in(pets):
     where = ("--runs", pets.folder.parent)
     chosen = ("--select", "user", "--parent", one, "--parent", other)
     good("evolve", "pets", "--generations", 2, *QUICK, *chosen, *where)
-    said = one_line("choose", "pets", one, *where, "--dtype", "bfloat16")
+    said = one_line("resume", "pets", "--parent", one, *where, "--dtype", "bfloat16")
     assert "this was begun in float32, and in bfloat16 it would become something else: --dtype float32" in said

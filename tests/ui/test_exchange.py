@@ -184,7 +184,7 @@ def test_export_and_import_give_vectors_bit_for_bit_and_drawings_pixel_for_pixel
 def test_what_is_drawn_after_import_is_what_was_drawn_before_it_pixel_for_pixel(runs, stack_folder, tmp_path):
     """In any prompt and seed, also of a child, and of what goes through a second run."""
     child = Run.open(runs / "pets").individuals()[2]
-    asked = ("--prompt", "a drawing of a {} in the style of blue", "--seed", 7, "--count", 2, "--runs", runs)
+    asked = ("--prompt", "a drawing of a {} in the style of blue", "--seed", 7, "--images", 2, "--runs", runs)
     good("draw", "pets", child.name, *asked)
     good("export", "pets", child.name, "--to", tmp_path / "1", "--runs", runs)
     good(

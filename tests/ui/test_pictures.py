@@ -88,6 +88,6 @@ def test_the_command_takes_their_number_and_draw_stays_literal(stack_folder, tmp
     good("seed", "pet", "--founders", 1, "--candidates", 1, *where)
     (each,) = Run.open(tmp_path / "pet").individuals()
     assert seeds_of(Run.open(tmp_path / "pet"), each.id)[PHOTO] == SEED
-    good("draw", "pet", each.name, "--prompt", "a {} in the snow", "--seed", 5, "--count", 2, "--runs", tmp_path)
+    good("draw", "pet", each.name, "--prompt", "a {} in the snow", "--seed", 5, "--images", 2, "--runs", tmp_path)
     drawn = Run.open(tmp_path / "pet").drawings(each.id)
     assert [d.seed for d in drawn if d.prompt == "a {} in the snow"] == [5, 6]

@@ -32,15 +32,15 @@ def run(tmp_path, backbone) -> Run:
 
 def test_a_family_goes_out_and_comes_in(run, stack_folder, tmp_path):
     file, there = tmp_path / "w.family.zip", tmp_path / "theirs"
-    said = good("share", "pets", "Whisker", "--to", file, "--runs", run.folder.parent)
+    said = good("export", "--format", "family", "pets", "Whisker", "--to", file, "--runs", run.folder.parent)
     assert str(file) in said and "1 concept, 0 ancestors" in said
-    said = good("adopt", file, "--runs", there, "--model", stack_folder)
+    said = good("import", file, "--runs", there, "--model", stack_folder)
     assert "1 concept came into" in said
     theirs = Run.open(there / "pets")
     assert theirs.find("Whisker").concept == run.find("Whisker").concept
     assert theirs.about["stack"] == run.about["stack"]
-    assert "0 concepts came into" in good("adopt", file, "--runs", there, "--run", "pets")
-    assert "in" in good("adopt", file, "--runs", there, "--model", stack_folder) and (there / "pets-2").is_dir()
+    assert "0 concepts came into" in good("import", file, "--runs", there, "--run", "pets")
+    assert "in" in good("import", file, "--runs", there, "--model", stack_folder) and (there / "pets-2").is_dir()
 
 
 def test_the_stack_is_found_among_those_of_the_runs_here(run):
@@ -73,27 +73,33 @@ def test_nothing_is_left_of_a_run_that_could_not_be_filled(run, tmp_path, monkey
 
 def test_by_default_it_is_called_after_the_concept(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    good("share", "pets", "Whisker", "--runs", run.folder.parent)
+    good("export", "--format", "family", "pets", "Whisker", "--runs", run.folder.parent)
     assert (tmp_path / "Whisker.family.zip").is_file()
-    assert "is there already: --force" in one_line("share", "pets", "Whisker", "--runs", run.folder.parent)
-    good("share", "pets", "Whisker", "--runs", run.folder.parent, "--force")
-    assert "is a folder" in one_line("share", "pets", "Whisker", "--to", tmp_path, "--runs", run.folder.parent)
+    assert "is there already: --force" in one_line(
+        "export", "--format", "family", "pets", "Whisker", "--runs", run.folder.parent
+    )
+    good("export", "--format", "family", "pets", "Whisker", "--runs", run.folder.parent, "--force")
+    assert "is a folder" in one_line(
+        "export", "--format", "family", "pets", "Whisker", "--to", tmp_path, "--runs", run.folder.parent
+    )
 
 
 def test_json_for_programs(run, stack_folder, tmp_path):
     file = tmp_path / "w.family.zip"
-    told = json.loads(good("share", "pets", "Whisker", "--to", file, "--runs", run.folder.parent, "--json"))
+    told = json.loads(
+        good("export", "--format", "family", "pets", "Whisker", "--to", file, "--runs", run.folder.parent, "--json")
+    )
     assert told["concepts"] == told["of"] == [run.entry("Whisker").id] and told["bytes"] == file.stat().st_size
-    told = json.loads(good("adopt", file, "--runs", tmp_path / "theirs", "--model", stack_folder, "--json"))
+    told = json.loads(good("import", file, "--runs", tmp_path / "theirs", "--model", stack_folder, "--json"))
     assert told["run"] == "pets" and [each["name"] for each in told["added"]] == ["Whisker"]
 
 
 def test_files_that_are_none(tmp_path, monkeypatch):
     (tmp_path / "x.zip").write_bytes(b"hello")
-    assert "torn, or no family" in one_line("adopt", tmp_path / "x.zip", "--runs", tmp_path / "runs")
-    assert "cannot be read" in one_line("adopt", tmp_path / "nothing.zip", "--runs", tmp_path / "runs")
+    assert "torn, or no family" in one_line("import", tmp_path / "x.zip", "--runs", tmp_path / "runs")
+    assert "cannot be read" in one_line("import", tmp_path / "nothing.zip", "--runs", tmp_path / "runs")
     monkeypatch.setattr("ui.share.LARGEST_FILE", 3)
-    assert "at most 3 are read" in one_line("adopt", tmp_path / "x.zip", "--runs", tmp_path / "runs")
+    assert "at most 3 are read" in one_line("import", tmp_path / "x.zip", "--runs", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
@@ -101,7 +107,7 @@ def test_a_run_of_another_stack(run, tmp_path):
     other = Run.create(run.folder.parent / "others", "pet", STACK)
     file = tmp_path / "w.zip"
     file.write_bytes(family_file(run, ["Whisker"]))
-    said = one_line("adopt", file, "--runs", run.folder.parent, "--run", "others")
+    said = one_line("import", file, "--runs", run.folder.parent, "--run", "others")
     assert "and the run 'others' on tiny-1 (f)" in said and not other.entries()
 
 
@@ -109,15 +115,17 @@ def test_a_run_that_cannot_take_a_family_names_the_command_for_one_of_its_own(ru
     Run.create(run.folder.parent / "others", "pet", STACK)
     file = tmp_path / "my pets.zip"
     file.write_bytes(family_file(run, ["Whisker"]))
-    said = one_line("adopt", file, "--runs", run.folder.parent, "--run", "others")
+    said = one_line("import", file, "--runs", run.folder.parent, "--run", "others")
     words = shlex.split(said.partition("run of its own: ")[2])
-    assert words == ["conceptree", "adopt", str(file), "--run", "others-2", "--runs", str(run.folder.parent)]
+    assert words == ["conceptree", "import", str(file), "--run", "others-2", "--runs", str(run.folder.parent)]
     assert "1 concept came into" in good(*words[1:])
 
 
 def test_the_command_that_opens_a_file_can_be_pasted(run, tmp_path):
-    said = good("share", "pets", "Whisker", "--to", tmp_path / "my pets.zip", "--runs", run.folder.parent)
-    assert said.endswith("conceptree adopt 'my pets.zip'")
+    said = good(
+        "export", "--format", "family", "pets", "Whisker", "--to", tmp_path / "my pets.zip", "--runs", run.folder.parent
+    )
+    assert said.endswith("conceptree import 'my pets.zip'")
 
 
 # Ancestors that are lost
@@ -143,12 +151,14 @@ def test_share_names_ancestors_that_are_lost_and_so_does_the_file(lost, stack_fo
     runs = lost.folder.parent
     (gone,) = (parent.id for parent in lost.entry("Kid").parents)
     told = f"1 ancestor is missing: Fin ({gone[:8]})"
-    said = good("share", "pets", "Kid", "--to", file, "--runs", runs)
+    said = good("export", "--format", "family", "pets", "Kid", "--to", file, "--runs", runs)
     assert "1 concept, 0 ancestors" in said and told in said
     assert read_family(file.read_bytes()).missing == ((gone, "pets"),)
-    said = good("adopt", file, "--runs", tmp_path / "theirs", "--model", stack_folder)
+    said = good("import", file, "--runs", tmp_path / "theirs", "--model", stack_folder)
     assert f"1 ancestor is missing: {gone[:8]} of the run 'pets'" in said
-    told = json.loads(good("share", "pets", "Kid", "--to", file, "--force", "--runs", runs, "--json"))
+    told = json.loads(
+        good("export", "--format", "family", "pets", "Kid", "--to", file, "--force", "--runs", runs, "--json")
+    )
     assert told["missing"] == [{"id": gone, "run": "pets"}]
 
 

@@ -51,8 +51,8 @@ def test_reading_commands_import_nothing_heavy(tmp_path):
         ["kin", "pets"],
         ["kin", "pets", a, b],
         ["tree", "pets"],
-        ["lineage", "pets"],
-        ["mark", "pets", a, "--favourite"],
+        ["tree", "pets", "--format", "dot"],
+        ["note", "pets", a, "--favourite", "--name", "Whiskerfin"],
     ]
     found = after([[*command, "--runs", str(tmp_path)] for command in commands], HEAVY)
     for command, (code, told, heavy) in zip(commands, found, strict=True):

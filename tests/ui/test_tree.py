@@ -232,7 +232,7 @@ def test_too_many_and_none_are_one_line():
     graph = nx.DiGraph()
     for number in range(MOST + 1):
         add(graph, str(number), 0)
-    with pytest.raises(ConceptreeError, match=f"{MOST + 1} concepts are too many .* name some with --of"):
+    with pytest.raises(ConceptreeError, match=f"{MOST + 1} concepts are too many .* name some of them"):
         scene("pet", graph, {})
 
 

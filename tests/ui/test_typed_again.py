@@ -46,8 +46,8 @@ def pets(folder: Path, backbone, names=NAMES) -> Run:
 
 @pytest.mark.parametrize("name", [*NAMES, SPACED, "a&b", "x\ny", "~", "*", ""])
 def test_a_word_stays_one_word(name):
-    words = shlex.split(to_type("draw", name, "--count", 2, runs=Path("a b")))
-    assert words == ["conceptree", "draw", name, "--count", "2", "--runs", "a b"]
+    words = shlex.split(to_type("draw", name, "--images", 2, runs=Path("a b")))
+    assert words == ["conceptree", "draw", name, "--images", "2", "--runs", "a b"]
 
 
 def test_the_default_folder_of_runs_is_left_out():
@@ -77,10 +77,11 @@ def test_what_is_printed_draws_when_it_is_pasted(tmp_path, backbone):
 def test_a_stack_that_cannot_draw_is_not_asked_to(tmp_path, stack_folder):
     alone = Backbone.load(stack_folder / "prior", device="cpu")
     one = pets(tmp_path / "one", alone, ["moku"])
-    assert [call[0] for call in next_of(one, alone)] == ["vary"]
+    assert [call[0] for call in next_of(one, alone)] == ["breed"]
     two = pets(tmp_path / "two", alone, ["moku", "a b"])
     calls = next_of(two, alone)
-    assert [call[:3] for call in calls] == [["breed", "two", "--parent"], ["vary", "two", "a b"]]
+    assert [call[:3] for call in calls[:1]] == [["breed", "two", "--parent"]]
+    assert [call[:5] for call in calls[1:]] == [["breed", "two", "--parent", "a b", "--mutate"]]
 
 
 def test_what_is_printed_on_a_prior_alone_learns_when_it_is_pasted(tmp_path, stack_folder):

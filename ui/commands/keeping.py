@@ -1,0 +1,144 @@
+"""Commands that keep concepts and take them elsewhere: note, check, export, import."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ui.options import json_option, model_now_option, option, runs_option
+
+FAMILY = "family"
+
+
+@click.command(short_help="Name, rate and comment on concepts.")
+@click.argument("run", metavar="RUN")
+@click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
+@option("--name", metavar="NEW", help="Rename the concept; the name it was born with still finds it.")
+@option("--favourite/--no-favourite", default=None, help="Favourites survive every generation of an evolution.")
+@option("--lock/--unlock", "locked", default=None, help="Locked concepts survive as well, without being favourites.")
+@option(
+    "--hide/--unhide",
+    "hidden",
+    old=["--retire/--no-retire"],
+    default=None,
+    help="Hidden concepts are left out of lists and have no children.",
+)
+@option("--rating", old=["--rate"], type=click.IntRange(0, 5), help="Rating from 1 to 5; 0 removes it.")
+@option("--comment", help="Any text.")
+@runs_option
+def note(**given: Any) -> None:
+    """Note on concepts of RUN: name, rating, comment, favourite, locked, hidden. The workbench can undo it.
+
+    An option that is not given keeps its value.
+
+    \b
+    Example:
+      conceptree note pets moku vasi --favourite
+      conceptree note pets moku --rating 5 --comment "the one with the tail"
+      conceptree note pets moku --name Whiskerfin
+    """
+    from ui.console import new_console
+    from ui.notes import note
+
+    note(out=new_console(), **given)
+
+
+@click.command(short_help="Check that a run is whole.")
+@click.argument("name", metavar="RUN")
+@json_option
+@runs_option
+def check(**given: Any) -> None:
+    """Compare every file of RUN with its digest. Exits with 1 if anything is lost.
+
+    \b
+    Example: conceptree check pets
+    """
+    from ui.console import new_console
+    from ui.wholeness import check_run
+
+    if not check_run(out=new_console(), **given):
+        sys.exit(1)
+
+
+@click.command(short_help="Write embeddings, or a family file.")
+@click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["safetensors", "diffusers", "a1111", "conceptlab", "npz", FAMILY]),
+    default="safetensors",
+    show_default=True,
+    help="Layout of the embedding; or family: one file with all ancestors and drawings, which conceptree import reads.",
+)
+@option(
+    "--to",
+    type=click.Path(path_type=Path),
+    help="Folder, by default the current one. With --format family: a file, by default NAME.family.zip.",
+)
+@option("--force", is_flag=True, help="Replace existing files.")
+@json_option
+@runs_option
+@model_now_option
+def export(form: str, to: Path | None, model: str | None, **given: Any) -> None:
+    """Write concepts of RUN as embeddings for other tools, or with their ancestors as a family for other people.
+
+    An embedding comes with a sidecar NAME.json and a sheet of drawings NAME.png.
+
+    \b
+    Example:
+      conceptree export pets moku --to exports
+      conceptree export pets moku vasi --format a1111 --to embeddings
+      conceptree export pets moku --format family
+    """
+    from ui.console import new_console
+
+    if form == FAMILY:
+        from ui.share import share
+
+        return share(to=to, out=new_console(), **given)
+    from ui.exchange import export
+
+    export(form=form, to=to or Path("."), model=model, out=new_console(), **given)
+
+
+@click.command("import", short_help="Read embeddings or family files into a run.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@option("--run", "run_name", help="Run to import into, new or not; by default a new one.")
+@option("--name", help="Name of the concept; by default the one in the file. Not for families.")
+@option("--category", help="Category of the concept; by default that of its sidecar, or of the run. Not for families.")
+@option("--style", is_flag=True, help="The concept is a style; by default an object. Not for families.")
+@json_option
+@runs_option
+@option("--model", help="Stack: emoji, or a folder; by default that of the run, or the file's if it is found here.")
+@click.pass_context
+def import_(context: click.Context, files: tuple[Path, ...], **given: Any) -> None:
+    """Import embeddings (.safetensors, .npz, .pt, .bin) or families (.family.zip) from FILEs into a run.
+
+    \b
+    Example:
+      conceptree import exports/moku.safetensors
+      conceptree import learned_embeds.bin --run pets --category pet --name Whiskerfin
+      conceptree import moku.family.zip
+    """
+    from ui.console import new_console
+    from ui.share import bring_in, is_family
+
+    families = [file for file in files if is_family(file)]
+    embeddings = [file for file in files if file not in families]
+    wrong = next((key for key in ("name", "category", "style") if given[key]), None)
+    if families and wrong:
+        raise click.UsageError(f"--{wrong} is not for families, such as {str(families[0])!r}", context)
+    for file in families:
+        how = {key: given[key] for key in ("run_name", "as_json", "runs", "model")}
+        bring_in(file, out=new_console(), **how)
+    if embeddings:
+        from ui.exchange import bring
+
+        bring(files=embeddings, out=new_console(), **given)
+
+
+COMMANDS = (note, check, export, import_)

@@ -1,0 +1,317 @@
+"""Commands that learn concepts: seed, breed, evolve; and resume and stop for their jobs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from ui.options import (
+    SEEDS,
+    STEPS,
+    candidates_option,
+    model_now_option,
+    model_option,
+    option,
+    positive_option,
+    preset_option,
+    runs_option,
+    steps_option,
+    workers_options,
+)
+
+NOT_OF_MUTATIONS = ("photos", "cutout", "category", "images", "inherit", "spread", "preset", "steps")
+MATES, MUTANTS = 1, 3  # children, by default
+STRENGTH = 0.5
+
+
+@click.command(short_help="Invent new members of a category.")
+@click.argument("category")
+@option("--founders", "count", type=click.IntRange(1, 1000), default=6, show_default=True, help="Number of founders.")
+@option(
+    "--wave",
+    type=click.IntRange(1, 1000),
+    help="Founders learned together. Later waves avoid earlier ones, which takes longer. By default all together, or"
+    " one by one if the stack lists no members of the category to start between.",
+)
+@option("--run", "name", help="Name of the new run; by default the category, with a number if it is taken.")
+@runs_option
+@model_option
+@option(
+    "--negatives",
+    default="adaptive",
+    show_default=True,
+    help="Concepts to move away from. adaptive: found while learning, from drawings; gradual: one known member of the"
+    " category more after each segment; none; or words such as cat,dog, all from the start.",
+)
+@option(
+    "--vlm",
+    metavar="MODEL",
+    help="Model that proposes negatives: a folder, ORG/NAME, or none for the stack's vocabulary. By default the stack's"
+    " own, or BLIP-2 with Kandinsky.",
+)
+@option("--question", help='Question for that model; by default "What kind of {} is in this photo?".')
+@option("--style", is_flag=True, help="CATEGORY is a kind of style, such as painting; by default a kind of object.")
+@steps_option
+@option("--segment", type=STEPS, help="Steps between two searches for negatives; by default the stack's.")
+@option("--seed", type=SEEDS, default=0, show_default=True, help="Random seed.")
+@preset_option
+@option("--lambda", "lam", type=float, help="Weight λ of the positives (Eq. 3); by default the stack's.")
+@option("--ask", is_flag=True, help="Ask about each new negative: accept it, choose other words, drop it, go back.")
+@candidates_option
+@workers_options
+def seed(style: bool, **given: Any) -> None:
+    """Invent new members of CATEGORY, such as "pet", "musical instrument" or "fruit".
+
+    They are stored as a new run, drawn, and shown on one sheet.
+
+    \b
+    Example:
+      conceptree seed pet --founders 6 --run pets
+      conceptree seed pet --negatives cat,dog
+    """
+    from ui.console import new_console
+    from ui.seed import seed
+
+    seed(kind="style" if style else "object", out=new_console(), **given)
+
+
+@click.command(short_help="Breed children of concepts, or variations of one.")
+@click.argument("name", metavar="RUN")
+@option(
+    "--parent",
+    "parents",
+    multiple=True,
+    metavar="NAME:WEIGHT",
+    help="A parent; can be given several times. OTHERRUN/NAME:WEIGHT is a parent from another run.",
+)
+@option("--photo", "photos", multiple=True, metavar="FILE:WEIGHT", help="A photograph as a parent. By default none.")
+@option(
+    "--remove-background",
+    "cutout",
+    old=["--cutout"],
+    is_flag=True,
+    help="Remove the background of photographs, which must be plain or transparent.",
+)
+@option("--mutate", is_flag=True, help="Learn variations of one parent: they start at its vectors and move away.")
+@option(
+    "--strength",
+    type=click.FloatRange(0.1, 1),
+    help=f"With --mutate: how far variations may move; by default {STRENGTH}.",
+)
+@option("--category", help="Category of the children; by default that of the parent with the largest weight.")
+@option(
+    "--children",
+    type=click.IntRange(1, 100),
+    help=f"Number of children; by default {MATES}, and {MUTANTS} with --mutate.",
+)
+@option(
+    "--images",
+    type=click.IntRange(4, 1000),
+    default=8,
+    show_default=True,
+    help="Pictures drawn of each parent the first time; the four truest are kept.",
+)
+@positive_option
+@option(
+    "--inherit/--no-inherit",
+    default=None,
+    help="Keep children in their category and away from their parents' negatives. By default yes, but no with"
+    " --positive or the paper's presets.",
+)
+@option(
+    "--spread",
+    type=click.FloatRange(0, 0.9),
+    default=0.25,
+    show_default=True,
+    help="How much several children differ in weights and pictures; 0: by random seed alone.",
+)
+@option("--seed", type=SEEDS, help="Random seed; by default another one each time.")
+@runs_option
+@model_now_option
+@preset_option
+@steps_option
+@candidates_option
+@workers_options
+@click.pass_context
+def breed(context: click.Context, mutate: bool, strength: float | None, children: int | None, **given: Any) -> None:
+    """Breed children of RUN's concepts, which resemble their parents by weight; or variations of one parent.
+
+    \b
+    Example:
+      conceptree breed pets --parent moku:0.7 --parent vasi:0.3 --children 2
+      conceptree breed pets --parent moku:0.6 --photo snail.jpg:0.4
+      conceptree breed pets --parent moku --parent vasi --positive blue
+      conceptree breed pets --parent moku --mutate --strength 0.3
+    """
+    from ui.console import new_console
+
+    if mutate:
+        from ui.breed import vary
+
+        concept = _one_parent(context, given)
+        given = {key: value for key, value in given.items() if key not in ("parents", *NOT_OF_MUTATIONS)}
+        strength = STRENGTH if strength is None else strength
+        return vary(concept=concept, strength=strength, children=children or MUTANTS, out=new_console(), **given)
+    if strength is not None:
+        raise click.UsageError("--strength needs --mutate", context)
+    from ui.breed import breed
+
+    breed(children=children or MATES, out=new_console(), **given)
+
+
+def _one_parent(context: click.Context, given: dict[str, Any]) -> str:
+    """The parent of variations. Raises UsageError for several, and for options that variations do not have."""
+    for parameter in context.command.params:
+        if parameter.name in NOT_OF_MUTATIONS and context.get_parameter_source(parameter.name) not in (
+            ParameterSource.DEFAULT,
+            None,
+        ):
+            raise click.UsageError(f"{parameter.opts[0]} and --mutate exclude each other", context)
+    if len(given["parents"]) != 1:
+        raise click.UsageError(f"--mutate needs one --parent, and {len(given['parents'])} are given", context)
+    parent: str = given["parents"][0]
+    return parent
+
+
+@click.command(short_help="Evolve a run over generations.")
+@click.argument("name", metavar="RUN")
+@option("--generations", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Number of generations.")
+@option(
+    "--population",
+    type=click.IntRange(2, 10_000),
+    default=12,
+    show_default=True,
+    help="Concepts that survive each generation.",
+)
+@option(
+    "--children", type=click.IntRange(1, 1000), help="Children per generation; by default as many as the population."
+)
+@option(
+    "--select",
+    type=click.Choice(["nsga2", "tournament", "novelty", "random", "user"]),
+    default="tournament",
+    show_default=True,
+    help="Selection of parents and survivors. tournament: mean rank over all objectives; nsga2: Pareto front; novelty:"
+    " distance to other concepts; user: you choose after each generation.",
+)
+@option("--parents", type=click.IntRange(2, 16), default=2, show_default=True, help="Parents per child.")
+@option("--weights", metavar="W,W", help="Weights of the parents, such as 0.7,0.3; by default random for each child.")
+@option(
+    "--mutation-rate",
+    "mutation",
+    old=["--mutation"],
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Probability that a child is a variation of one parent.",
+)
+@option(
+    "--strength",
+    type=click.FloatRange(0.1, 1),
+    default=STRENGTH,
+    show_default=True,
+    help="How far variations may move from their parent.",
+)
+@option(
+    "--positive",
+    "words",
+    old=["--word"],
+    multiple=True,
+    metavar="WORD",
+    help="Extra positive word for some variations; can be given several times. By default none.",
+)
+@option(
+    "--inherit/--no-inherit",
+    default=True,
+    show_default=True,
+    help="Keep children in their category and away from their parents' negatives.",
+)
+@option(
+    "--parent",
+    "chosen",
+    multiple=True,
+    metavar="NAME",
+    help="With --select user: a parent of the first generation; can be given several times.",
+)
+@option("--seed", type=SEEDS, help="Random seed; by default another one each time.")
+@steps_option
+@runs_option
+@model_now_option
+@candidates_option
+@workers_options
+def evolve(children: int | None, population: int, **given: Any) -> None:
+    """Evolve RUN: in each generation the fittest have children, and the fittest of all survive.
+
+    Fitness has several objectives: belonging to the category, difference from its known members, novelty in the run,
+    consistency in different prompts, and your ratings if there are any. Favourites and locked concepts always survive;
+    hidden ones have no children. After a stop, `conceptree resume` goes on.
+
+    \b
+    Example:
+      conceptree evolve pets --generations 3
+      conceptree evolve pets --select user --parent moku --parent vasi
+    """
+    from ui.console import new_console
+    from ui.evolve import evolve
+
+    evolve(out=new_console(), population=population, children=children or population, **given)
+
+
+@click.command(short_help="Go on with stopped jobs.")
+@click.argument("name", metavar="RUN")
+@option("--job", metavar="JOB", help="One job, such as 0003-breed; by default all unfinished jobs.")
+@option(
+    "--parent",
+    "parents",
+    multiple=True,
+    metavar="NAME",
+    help="A parent of the next generation, where evolve --select user waits for you; can be given several times.",
+)
+@runs_option
+@model_now_option
+@candidates_option
+@workers_options
+@click.pass_context
+def resume(context: click.Context, job: str | None, parents: tuple[str, ...], **given: Any) -> None:
+    """Go on with the stopped jobs of RUN. The result is the same as without the stop.
+
+    \b
+    Example:
+      conceptree resume pets
+      conceptree resume pets --job 0003-breed
+      conceptree resume pets --parent moku --parent vasi
+    """
+    since = time.time()  # before imports that take seconds
+    from ui.console import new_console
+
+    if parents:
+        if job:
+            raise click.UsageError("--job and --parent exclude each other", context)
+        from ui.evolve import choose
+
+        return choose(concepts=parents, out=new_console(), **given)
+    from ui.resume import resume
+
+    resume(job=job, out=new_console(), since=since, **given)
+
+
+@click.command(short_help="Stop jobs that are learning.")
+@click.argument("name", metavar="RUN")
+@option("--job", metavar="JOB", help="One job, such as 0003-breed; by default all that are learning.")
+@runs_option
+def stop(**given: Any) -> None:
+    """Stop the jobs of RUN that are learning, wherever they were started; resume goes on with them.
+
+    \b
+    Example: conceptree stop pets
+    """
+    from ui.console import new_console
+    from ui.resume import stop
+
+    stop(out=new_console(), **given)
+
+
+COMMANDS = (seed, breed, evolve, resume, stop)

@@ -1,0 +1,150 @@
+"""Commands that look at runs: list, show, tree, kin, draw. Only `draw` loads a stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ui.options import SEEDS, json_option, model_now_option, option, runs_option
+
+
+@click.command("list", short_help="List runs, or the concepts of a run.")
+@click.argument("name", metavar="[RUN]", required=False)
+@option("--all", "everybody", is_flag=True, help="With RUN: hidden concepts too.")
+@json_option
+@runs_option
+def list_(name: str | None, everybody: bool, as_json: bool, runs: Path) -> None:
+    """List all runs, or the concepts of RUN with their fitness.
+
+    \b
+    Example:
+      conceptree list
+      conceptree list pets
+    """
+    from ui.console import new_console
+    from ui.listing import list_concepts, list_runs
+
+    if name is None:
+        list_runs(runs, as_json, new_console())
+    else:
+        list_concepts(name, runs, everybody, as_json, new_console())
+
+
+@click.command(short_help="Show one concept.")
+@click.argument("name", metavar="RUN")
+@click.argument("concept", metavar="NAME")
+@json_option
+@runs_option
+def show(**given: Any) -> None:
+    """Show one concept of RUN: parents, children, negatives, scores, drawings.
+
+    \b
+    Example: conceptree show pets moku
+    """
+    from ui.console import new_console
+    from ui.listing import show
+
+    show(out=new_console(), **given)
+
+
+@click.command(short_help="Draw the family tree, or write it as a graph.")
+@click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="[NAME]...", nargs=-1)
+@option("--of", multiple=True, hidden=True, help="NAME, as earlier versions spelled it.")
+@option("--depth", type=click.IntRange(0), help="With NAMEs: generations from them; by default all.")
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["graphml", "dot", "json", "gexf"]),
+    help="Write a graph instead of a picture; by default by the ending of --to.",
+)
+@option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A .png or .svg picture, or a .graphml, .dot, .json or .gexf graph. By default tree.png and tree.svg in the"
+    " run's folder; a graph is printed.",
+)
+@runs_option
+def tree(concepts: tuple[str, ...], of: tuple[str, ...], form: str | None, to: Path | None, **given: Any) -> None:
+    """Draw RUN's family tree, or write it as a graph; with NAMEs only their ancestors and descendants.
+
+    Generations are rows; an edge is as thick as the parent's weight. Graphs are for Gephi, Graphviz, networkx and d3.
+
+    \b
+    Example:
+      conceptree tree pets
+      conceptree tree pets moku --depth 2 --to moku.svg
+      conceptree tree pets --to pets.graphml
+      conceptree tree pets moku --format dot | dot -Tpdf -o moku.pdf
+    """
+    from ui.family import draw_tree, graph_format, write_graph
+
+    named = [*concepts, *of]
+    if graph := graph_format(form, to):
+        return write_graph(of=named, form=graph, to=to, **given)
+    from ui.console import new_console
+
+    draw_tree(of=named, to=to, out=new_console(), **given)
+
+
+@click.command(short_help="Show pedigree statistics.")
+@click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="[NAME [NAME]]", nargs=-1)
+@json_option
+@runs_option
+def kin(**given: Any) -> None:
+    """Show pedigree statistics of RUN, of one concept, or of a pair.
+
+    RUN: diversity and founders of each generation, fertile founders, extinct lines. One concept: its founders' shares,
+    ancestors and descendants. A pair: relatedness and common ancestors.
+
+    \b
+    Example:
+      conceptree kin pets
+      conceptree kin pets moku
+      conceptree kin pets moku vasi --json
+    """
+    from ui.console import new_console
+    from ui.kin import kin
+
+    kin(out=new_console(), **given)
+
+
+@click.command(short_help="Draw a concept in any prompt.")
+@click.argument("name", metavar="RUN")
+@click.argument("concept", metavar="NAME")
+@option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    default=("a photo of a {}",),
+    show_default=True,
+    help="Prompt, with {} in place of the concept; can be given several times.",
+)
+@option(
+    "--images",
+    "count",
+    old=["--count"],
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Pictures per prompt.",
+)
+@option("--seed", type=SEEDS, default=1, show_default=True, help="Random seed of the first picture.")
+@runs_option
+@model_now_option
+def draw(**given: Any) -> None:
+    """Draw a concept of RUN in any prompt; the pictures are kept in the run.
+
+    \b
+    Example: conceptree draw pets moku --prompt "a pencil sketch of a {}"
+    """
+    from ui.breed import draw
+    from ui.console import new_console
+
+    draw(out=new_console(), **given)
+
+
+COMMANDS = (list_, show, tree, kin, draw)
