@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
 
 from core.concept import Concept
+from evolve.store.looks import Look
+from evolve.store.rows import brief
 
 COLUMNS = ["constraint", "role", "step", "similarity", "added"]
 PLOT, AXIS, ROW = 240, 100, 24  # heights in pixels: the plot, its axis and margins, a row of the legend
@@ -19,33 +21,54 @@ GREY = "#8a8a8a"  # readable on both themes
 def table(concept: Concept, names: Mapping[str, str]) -> pd.DataFrame:
     """A row for each measurement: constraint, role (positive, negative), step, similarity, added at that step or not.
 
-    names: names of the constraints that are no words.
+    names: of concepts and photographs, by id.
     """
     since = {negative.word: negative.step for negative in concept.negatives}
-    measured = [each.step for each in concept.history]
-    rows = []
-    for each in concept.history:
-        negative = each.constraint in since or each.constraint.startswith("avoid:")
-        # A negative is first measured at the boundary that added it, or at the next one.
-        added = each.constraint in since and each.step == min(
-            (step for step in measured if step >= since[each.constraint]), default=None
-        )
-        rows.append(
-            {
-                "constraint": names.get(each.constraint, each.constraint),
-                "role": "negative" if negative else "positive",
-                "step": each.step,
-                "similarity": each.similarity,
-                "added": added,
-            }
-        )
+    return _table([(each.step, each.constraint, each.similarity) for each in concept.history], since, names)
+
+
+def so_far(looks: Sequence[Look], names: Mapping[str, str]) -> pd.DataFrame:
+    """The same for an unfinished concept."""
+    since = dict.fromkeys(looks[-1].all_negatives, 0) if looks else {}
+    since |= {word: look.step for look in looks for word, _ in look.negatives}
+    return _table([(look.step, *each) for look in looks for each in look.similarities.items()], since, names)
+
+
+def _table(
+    measured: Sequence[tuple[int, str, float]], since: Mapping[str, int], names: Mapping[str, str]
+) -> pd.DataFrame:
+    """since: the step that added each negative."""
+    steps = sorted({step for step, _, _ in measured})
+    # A negative is first measured at the boundary that added it, or at the next one.
+    first = {word: next((step for step in steps if step >= added), None) for word, added in since.items()}
+    rows = [
+        {
+            "constraint": constraint(name, names),
+            "role": "negative" if name in since or name.startswith("avoid:") else "positive",
+            "step": step,
+            "similarity": similarity,
+            "added": first.get(name) == step,
+        }
+        for step, name, similarity in measured
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def chart(found: pd.DataFrame, kept: int | None = None) -> alt.LayerChart | alt.FacetChart:
-    """The curves of a `table`: negatives dashed, a diamond where each was added, a line at the kept step."""
-    picked = alt.selection_point(fields=["constraint"], bind="legend", toggle="true")
-    x = alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False))
+def constraint(name: str, names: Mapping[str, str]) -> str:
+    """A constraint in words: `cat`, `like moku` for a parent, `not like moku` for a concept to avoid."""
+    kind, colon, id_ = name.partition(":")
+    return f"{'not like' if kind == 'avoid' else 'like'} {names.get(id_, brief(id_))}" if colon else name
+
+
+def chart(found: pd.DataFrame, kept: int | None = None, end: int | None = None) -> alt.LayerChart | alt.FacetChart:
+    """The curves of a table: negatives dashed, a diamond where each was added, a line at the kept step.
+
+    end: last step of the axis; by default the last one measured.
+    """
+    # With a name of its own the chart stays the same when the page runs again.
+    picked = alt.selection_point("picked", fields=["constraint"], bind="legend", toggle="true")
+    scale = alt.Scale(nice=False) if end is None else alt.Scale(domain=[0, end])
+    x = alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1, format="d"), scale=scale)
     y = alt.Y("similarity:Q", title="similarity", scale=alt.Scale(zero=False))
     colour = alt.Color(
         "constraint:N",

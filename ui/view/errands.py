@@ -1,4 +1,4 @@
-"""Progress of the processes that draw with a large stack."""
+"""Drawing from a page, and the progress of processes that draw with a large stack."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.errors import ConceptreeError
 from evolve import Run
 from evolve.store.run import Entry
 from ui.view import drawing, notices
+from ui.view.drawing import Wanted
 
 EVERY = 2.0  # seconds between two checks
+
+
+def draw(run: Run, wanted: Sequence[Wanted]) -> bool | None:
+    """Draw what is missing, see `drawing.draw`; None, with the reason on the page, if that fails."""
+    try:
+        with st.spinner("Drawing …"):
+            return drawing.draw(run, wanted)
+    except ConceptreeError as error:
+        notices.error(error)
+        return None
 
 
 def watch(run: Run, entries: Sequence[Entry]) -> None:

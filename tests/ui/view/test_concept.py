@@ -140,7 +140,7 @@ def test_curves_know_when_a_negative_came():
         negatives=(Negative("cat", 0, "request"), Negative("dog", 3, "vqa")),
         history=tuple(Measurement(step, word, 0.1) for step in (0, 5, 10) for word in ("pet", "cat", "dog", "avoid:x")),
     )
-    table = curves.table(made, {"avoid:x": "not like moku"})
+    table = curves.table(made, {"x": "moku"})
     added = table[table["added"]]
     assert list(zip(added["constraint"], added["step"], strict=True)) == [("cat", 0), ("dog", 5)]
     assert set(table["constraint"]) == {"pet", "cat", "dog", "not like moku"}
@@ -408,9 +408,8 @@ def test_what_is_handed_to_a_new_run(run, ids, monkeypatch):
     app = shown(ids["a"])
     app.button(key="concept.again").click().run()
     again = app.session_state["seed:again"]
-    assert (again["category"], again["kind"], again["schedule"], again["seed"]) == ("pet", "object", "adaptive", 0)
-    assert again["asked"] == {}
-    assert again["settings"]["steps"] == 5 and again["negatives"] == ["cat"] and again["of"] == run.entry(ids["a"]).name
+    assert again.request == run.find(ids["a"]).concept.request and again.asked == {}
+    assert again.of == run.entry(ids["a"]).name and again.model == run.about["stack"]["where"]
 
 
 def test_downloads_are_offered_in_every_form(run, ids):

@@ -12,7 +12,7 @@ from core.wording import counted
 from evolve import Individual
 from evolve.store.run import Drawing, Entry
 from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole, usual_in
-from ui.view import differences, drawing, errands, links, notices, store, undo
+from ui.view import differences, errands, links, notices, store, undo
 from ui.view.described import described
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -98,15 +98,8 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
         )
     if wrong := st.session_state.get("compare.wrong"):
         notices.error(wrong)
-    if asked:
-        try:
-            with st.spinner(f"Drawing {counted(len(lacking), 'picture')} …"):
-                is_there = drawing.draw(found.run, lacking)
-        except ConceptreeError as error:
-            notices.error(error)
-        else:
-            if is_there:
-                st.rerun()
+    if asked and errands.draw(found.run, lacking):
+        st.rerun()
     errands.watch(found.run, chosen)
     head = st.columns(len(chosen))
     for column, each in zip(head, chosen, strict=True):

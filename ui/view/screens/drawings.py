@@ -106,12 +106,13 @@ def _take_idea() -> None:
 def _draw(run: Run, entry: Entry, text: str, seed: int, key: str) -> None:
     try:
         prompt = drawing.prompt_from(text, entry)
-        with st.spinner("Drawing …"):
-            is_there = drawing.draw(run, [(entry.id, prompt, seed)])
-            unknown = words_unknown_in(model.backbone(run), prompt)
     except ConceptreeError as error:
         notices.error(error)
         return
+    is_there = errands.draw(run, [(entry.id, prompt, seed)])
+    if is_there is None:
+        return
+    unknown = words_unknown_in(model.backbone(run), prompt)
     # Kept until the next drawing, since choosing the new card reruns the page once more.
     st.session_state["concept.unknown"] = (entry.id, unknown) if unknown else ("", [])
     if is_there:

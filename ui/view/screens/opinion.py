@@ -16,7 +16,7 @@ from ui.exchange import stem_of
 from ui.view import links, notices, undo
 from ui.view.downloads import FORMS, zipped
 from ui.view.parents import parents_of
-from ui.view.screens.seed import AGAIN
+from ui.view.screens.seed import AGAIN, Again
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -133,17 +133,8 @@ def _repeat(run: Run, entry: Entry) -> None:
     except ConceptreeError as error:
         notices.error(error)
         return
-    st.session_state[AGAIN] = {
-        "category": request.category,
-        "kind": request.kind,
-        "settings": request.chosen.to_dict(),
-        "seed": request.seed,
-        "schedule": request.schedule,
-        "negatives": list(request.negatives),
-        "asked": _asked(run, request) if request.schedule == "adaptive" else {},
-        "model": run.about["stack"]["where"],
-        "of": entry.name,
-    }
+    asked = _asked(run, request) if request.schedule == "adaptive" else {}
+    st.session_state[AGAIN] = Again(entry.name, request, asked, run.about["stack"]["where"])
     links.go("seed")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pandas as pd
@@ -35,13 +35,12 @@ def show(found: Opened, entry: Entry) -> None:
 
 def _tabs(found: Opened, entry: Entry, each: Individual) -> None:
     came, grew, near, scores = st.tabs(TABS, key="concept.tab", on_change="rerun")
-    names = _names(found, each)
     if came.open:
         with came:
             _origin(found, entry, each)
     if grew.open:
         with grew:
-            _curves(each, names)
+            _curves(found, each)
     if near.open:
         with near:
             _near(found, entry, each)
@@ -121,18 +120,9 @@ def _parent(found: Opened, parent: Descent, share: float) -> None:
     st.caption(f"{share:.0%}{' · variation' if parent.kind == 'mutate' else ''}")
 
 
-def _names(found: Opened, each: Individual) -> dict[str, str]:
-    """Names of the constraints that are no words."""
-    names = {other.id: other.name for other in found.entries}
-    names |= {photo.id: photo.label for photo in found.run.photos().values()}
-    request = each.concept.request
-    told = {f"avoid:{avoid.id}": f"not like {names.get(avoid.id, avoid.id[:8])}" for avoid in request.avoid}
-    return told | {f"parent:{p.id}": f"like {names.get(p.id, p.id[:14])}" for p in request.parents}
-
-
-def _curves(each: Individual, names: Mapping[str, str]) -> None:
+def _curves(found: Opened, each: Individual) -> None:
     concept = each.concept
-    table = curves.table(concept, names)
+    table = curves.table(concept, found.run.names())
     if table.empty:
         st.caption("No measurements.")
         return

@@ -7,8 +7,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
 from core.errors import ConceptreeError
@@ -20,7 +18,7 @@ from evolve.store.looks import Look
 from evolve.store.parts import Damage
 from ui.labels import NAMED_BY, STATES
 from ui.runs import open_run
-from ui.view import learning, links, notices, processes, store
+from ui.view import curves, learning, links, notices, processes, store
 from ui.view.processes import AT_WORK
 from ui.view.screens import steering
 from ui.view.text import left, plain, shortened
@@ -207,14 +205,14 @@ def _learning(
     asks: whether the job waits for an answer, so that nothing else can be decided.
     """
     with st.container(border=True, key=f"progress.of.{job.name}.{number}"):
-        seen, curves = st.columns([5, 4], gap="medium")
+        seen, plot = st.columns([5, 4], gap="medium")
         with seen:
             st.markdown(f"**{plain(learning.one(job, number))}**")
             _strip(run, job, learning.one(job, number), looks)
             _negatives(looks)
             for decision in pending:
                 st.caption(plain(f"After this segment: {steering.said(decision)}."))
-        with curves:
+        with plot:
             _curves(run, job, learning.one(job, number), looks)
         if status.state == "working" and not asks:
             with st.popover("Steer", key=f"progress.decide.{job.name}.{number}", icon=":material/tune:"):
@@ -250,27 +248,11 @@ def _negatives(looks: Sequence[Look]) -> None:
 def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
     """Fig. 14 so far: similarity to each constraint, by step."""
     names = run.names() if any(":" in word for look in looks for word in look.similarities) else {}
-    rows = [
-        {"step": look.step, "word": constraint(word, names), "similarity": value}
-        for look in looks
-        for word, value in look.similarities.items()
-    ]
-    if not rows:
+    table = curves.so_far(looks, names)
+    if table.empty:
         return
-    words = list(dict.fromkeys(str(row["word"]) for row in rows))
-    end = max(looks[-1].step, _steps(job), 1)
-    chart = (
-        alt.Chart(pd.DataFrame(rows))
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(domain=[0, end])),
-            y=alt.Y("similarity:Q", title="similarity", scale=alt.Scale(zero=False)),
-            color=alt.Color("word:N", sort=words, legend=alt.Legend(title=None, orient="bottom", columns=4)),
-            tooltip=["word:N", "step:Q", alt.Tooltip("similarity:Q", format=".3f")],
-        )
-        .properties(height=270)
-    )
-    now = ", ".join(f"{constraint(word, names)} {value:.2f}" for word, value in looks[-1].similarities.items())
+    chart = curves.chart(table, end=max(looks[-1].step, _steps(job), 1))
+    now = ", ".join(f"{curves.constraint(word, names)} {value:.2f}" for word, value in looks[-1].similarities.items())
     told = f"Similarity of {name} to its constraints, by step; at step {looks[-1].step}: {now}"
     st.altair_chart(chart, width="stretch", alt=told, key=f"progress.curves.{job.name}.{looks[-1].number}")
 
@@ -280,12 +262,6 @@ def _steps(job: Job) -> int:
     settings = job.plan.get("settings")
     steps = settings.get("steps") if isinstance(settings, dict) else None
     return steps if isinstance(steps, int) else 0
-
-
-def constraint(name: str, names: Mapping[str, str]) -> str:
-    """Name of a constraint: a word, or another concept by its name."""
-    kind, colon, id_ = name.partition(":")
-    return f"{names.get(id_, id_[:8])} ({'earlier' if kind == 'avoid' else kind})" if colon else name
 
 
 def _finished(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:

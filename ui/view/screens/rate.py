@@ -23,7 +23,7 @@ from evolve.store.ratings import (
     sessions,
 )
 from ui.pictures import PROMPTS, SEED, is_whole, usual_in
-from ui.view import drawing, links, notices, store
+from ui.view import errands, links, notices, store
 from ui.view.screens import results
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -114,15 +114,11 @@ def _new(found: Opened) -> None:
 
 
 def _draw(found: Opened, lacking: Sequence[tuple[str, str, int]]) -> None:
-    try:
-        with st.spinner("Drawing …"):
-            is_there = drawing.draw(found.run, lacking)
-    except ConceptreeError as error:
-        notices.error(error)
-        return
+    is_there = errands.draw(found.run, lacking)
     if is_there:
         st.rerun()
-    st.info("Drawing in the background. Come back in a while.", icon=":material/hourglass_top:")
+    if is_there is False:
+        st.info("Drawing in the background. Come back in a while.", icon=":material/hourglass_top:")
 
 
 def _fresh_seed() -> int:

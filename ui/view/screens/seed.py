@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
+from core.concept import Request
 from core.errors import ConceptreeError
 from core.prompts import question
 from core.stack.backbone import Backbone
@@ -42,7 +44,17 @@ PRESETS = {
     "published": "Code published by the authors",
 }
 MOST = 1000
-AGAIN = "seed:again"  # key in the session: settings of a concept to repeat
+AGAIN = "seed:again"  # key in the session: an `Again`
+
+
+@dataclass(frozen=True)
+class Again:
+    """A concept to repeat: its name, its request, what its question answerer was asked, and its stack."""
+
+    of: str
+    request: Request
+    asked: Mapping[str, str]
+    model: str
 
 
 def show() -> None:
@@ -59,26 +71,26 @@ def show() -> None:
         _plan(given)
 
 
-def _take(again: dict[str, Any]) -> str:
+def _take(again: Again) -> str:
     """Fill in the page with the settings of a concept; return its name."""
-    settings, kind, schedule = again["settings"], again["kind"], again["schedule"]
-    filled = {
-        "kind": kind,
-        f"category.{kind}": again["category"],
-        "negatives": schedule,
-        "seed": again["seed"],
-        "preset": settings["preset"],
-        "steps": settings["steps"],
-        "segment": settings["segment"],
-        "lam": settings["lam"],
-        "vlm": again["asked"].get("vlm", ""),
-        "question": again["asked"].get("question", ""),
-        "model": "" if again["model"] == "emoji" else again["model"],
+    request, settings = again.request, again.request.chosen
+    filled: dict[str, object] = {
+        "kind": request.kind,
+        f"category.{request.kind}": request.category,
+        "negatives": request.schedule,
+        "seed": request.seed,
+        "preset": settings.preset,
+        "steps": settings.steps,
+        "segment": settings.segment,
+        "lam": settings.lam,
+        "vlm": again.asked.get("vlm", ""),
+        "question": again.asked.get("question", ""),
+        "model": "" if again.model == "emoji" else again.model,
     }
-    if schedule == "list":
-        filled["words"] = list(again["negatives"])
+    if request.schedule == "list":
+        filled["words"] = list(request.negatives)
     st.session_state.update({f"seed.{name}": value for name, value in filled.items()})
-    return again["of"]
+    return again.of
 
 
 def _asked() -> dict[str, Any]:
