@@ -11,10 +11,9 @@ from torch import Tensor
 from core.concept import Concept
 from core.constraints import normalise
 from core.errors import PromptError
+from core.prompts import NAME
 from core.stack.fingerprint import check_made_on
 from core.stack.protocols import Draws, Learns
-
-_NAME = "<concept>"
 
 
 def check_stack(stack: Learns, concept: Concept) -> None:
@@ -28,8 +27,8 @@ def imagine_concept(stack: Learns, concept: Concept, prompts: Sequence[str], see
     check_stack(stack, concept)
     settings = concept.request.chosen
     return stack.imagine(
-        [prompt.format(_NAME) for prompt in prompts],
-        vectors={_NAME: torch.from_numpy(concept.vectors.copy())},
+        [prompt.format(NAME) for prompt in prompts],
+        vectors={NAME: torch.from_numpy(concept.vectors.copy())},
         seeds=list(seeds),
         steps=settings.prior_steps,
         guidance_scale=settings.guidance_scale,

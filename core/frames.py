@@ -1,29 +1,28 @@
-"""The templates that concepts learn in, as frames around their vectors, of which no step computes what it need not.
+"""Prompt templates with the tokens before the concept cached.
 
-Text tower and prior are causal: what stands before a concept's vectors in a prompt does not depend on them. It is read
-once for each template, and a step runs the vectors and what follows (docs/design.md, shortcut 8). Always all templates
-of the kinds in a batch are read together, so that the numbers are the same to the last bit whenever it goes on.
+Text tower and prior are causal: the tokens before a concept's vectors do not depend on them. They are read once for
+each template; a step runs the vectors and the tokens after them (docs/design.md, shortcut 8). All templates of a
+batch's kinds are read together, so that a resumed batch has the same bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from core.prompts import NAME
 from core.stack.prior import CachedPrior
+from core.stack.protocols import HasPrior
 from core.stack.text import Past, TextFeatures, embed, pooled, run_tower, tokenize
 from core.stack.transfer import sent
 
-NAME = "<concept>"
-
 
 class Frames:
-    """Templates in which `{}` stands once, in whose place k vectors go. prior: None where only the text is needed."""
+    """Templates with one `{}`, which k vectors replace. prior: None for text embeddings only."""
 
-    def __init__(self, stack: Any, templates: Sequence[str], k: int, prior: CachedPrior | None = None) -> None:
+    def __init__(self, stack: HasPrior, templates: Sequence[str], k: int, prior: CachedPrior | None = None) -> None:
         self.stack, self.k, self.prior = stack, k, prior
         tokens = tokenize(stack.tokenizer, [template.format(NAME) for template in templates], {NAME: k})
         starts = tokens.positions.view(len(templates), k)[:, 0]
@@ -43,10 +42,10 @@ class Frames:
             self._prior_past = prior.read(TextFeatures(hidden[:, 0], hidden, before)) if prior else None
 
     def embeds(self, which: Sequence[int], vectors: Tensor, noise: Tensor | None) -> Tensor:
-        """`[n, width]` what is imagined with row i of `vectors` `[n, k, d]` in template `which[i]`, from `noise` as the
-        prior takes it; without a prior the text embeddings.
+        """`[n, width]` image embeddings with row i of `vectors` `[n, k, d]` in template `which[i]`, from the prior's
+        `noise`; without a prior, text embeddings.
         """
-        encoder = self.stack.text_encoder  # asked for at each step: where models take turns, that is what brings it
+        encoder = self.stack.text_encoder  # at each step: where models take turns, this brings it to the device
         first, length = (max(of[i] for i in which) for of in (self._starts, self._lengths))
         rows = sent(torch.tensor(which), vectors.device)
         rest = embed(encoder, self._ids[rows, : length - self.k])

@@ -1,12 +1,12 @@
-"""The prompts that a concept is learned in, drawn with and asked about.
+"""Prompts for learning, drawing and asking about a concept.
 
-In the spirit of the authors' lists (arXiv 2308.02669 §4.1, appendix), in words of our own. A template has
-`{}` where the word stands; the article belongs to the template, since the constraints of a step stand in the
-same prompt.
+They follow the authors' lists (arXiv 2308.02669 §4.1, appendix) in our own words. A template has `{}` in place of the
+word. The article belongs to the template, since a step's constraints use the same prompt.
 """
 
 from __future__ import annotations
 
+NAME = "<concept>"  # the placeholder of a concept in a prompt
 ARTICLES = ("a", "the", "my")
 _STANDARD = (
     "a photo of {article} {{}}",
@@ -52,14 +52,14 @@ def _with_articles(templates: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(template.format(article=article) for template in templates for article in ARTICLES)
 
 
-# One group is chosen first and a template of it second, so that 3 standard ones weigh as much as 9 edits.
+# A group is drawn first, then one of its templates, so that 3 standard ones weigh as much as 9 edits.
 GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "object": (_with_articles(_STANDARD), _with_articles(_EDITS)),
     "style": (tuple(f"a painting of {scene} in the style of {{}}" for scene in _STYLE_SCENES),),
 }
 TEMPLATES: dict[str, tuple[str, ...]] = {kind: sum(groups, ()) for kind, groups in GROUPS.items()}
 
-# What a concept is measured with, whatever it was learned with: other works of the same templates.
+# The fixed panel: every concept is measured in these prompts, whatever it was learned in.
 PANEL: dict[str, tuple[str, ...]] = {
     "object": ("a photo of a {}", "a bright photo of a {}", "a painting of a {}", "a pencil sketch of a {}"),
     "style": tuple(f"a painting of {scene} in the style of {{}}" for scene in ("a dog", "a house", "a tree", "a bird")),
@@ -68,7 +68,7 @@ PANEL_SEEDS = (1, 2)
 
 PORTRAIT = "a photo of a {}"  # how a parent's images for Eq. 5 are drawn (§4.3)
 _STYLE_PORTRAIT = "a painting of a dog in the style of {}"
-# What is drawn for a namer of negatives, and what it is asked: (prompt, question), as the authors did it and as here.
+# (prompt of the drawing, question about it) for a namer of negatives: the authors' and our own.
 _ASKED = {
     "default": {
         "object": (PORTRAIT, "What kind of {} is in this photo?"),
@@ -89,9 +89,7 @@ _STYLE_PHRASE = " in the style of {}"
 
 
 def fill(template: str, word: str) -> str:
-    """The prompt with `word` in it; an empty word takes the style phrase out, which is a style's own positive
-    (§2).
-    """
+    """The prompt with `word` in it; an empty word removes the style phrase, which gives a style's own positive (§2)."""
     return template.format(word) if word else template.replace(_STYLE_PHRASE, "")
 
 
@@ -106,5 +104,5 @@ def drawn_for_question(kind: str, preset: str = "default") -> str:
 
 
 def question(kind: str, category: str, preset: str = "default") -> str:
-    """What a visual question answering model is asked: for a member of the category, or the style and not the scene."""
+    """The question to a VQA model: which member of the category, or which style (not which scene)."""
     return _ASKED["default" if preset == "default" else "paper"][kind][1].format(category)

@@ -1,8 +1,8 @@
-"""One step of the optimizer: Eq. 3–5 on what the prior imagines, for a whole batch of concepts at once.
+"""One step of the optimizer: Eq. 3–5 on imagined embeddings, for a batch of concepts.
 
-`step(state) → state, losses` is pure: the template, the noise and the parents' images of a step follow from
-each concept's seed and the number of its step (core/streams.py). Nothing in it waits for the device: losses are read
-between steps, by `check_losses`. Ablations are other functions, chosen in `make_step`.
+`step(state) → state, losses` is pure: template, noise and parents' images follow from each concept's seed and the
+number of its step (core/streams.py). It never waits for the device; `check_losses` reads losses between steps.
+Ablations are other functions, chosen in `make_step`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 from core.concept import Request
 from core.constraints import bounds, contrast_loss, mix_loss, negative_term, normalise, penalty_of, weighted_similarity
 from core.errors import ConceptreeError
-from core.frames import NAME, Frames
-from core.prompts import GROUPS, TEMPLATES
+from core.frames import Frames
+from core.prompts import GROUPS, NAME, TEMPLATES
 from core.settings import Settings
 from core.stack.prior import CachedPrior, draw_noise
 from core.stack.protocols import HasPrior, Prior
@@ -34,12 +34,12 @@ Embed = Callable[[Tensor, Sequence["Draw"]], Tensor]
 
 
 class DivergedError(ConceptreeError):
-    """The loss is no longer a number."""
+    """The loss is not a number."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What chance decides for one concept at one step."""
+    """The random choices for one concept at one step."""
 
     kind: str
     template: int  # into TEMPLATES[kind]
@@ -48,14 +48,12 @@ class Draw:
 
     @property
     def prompt(self) -> str:
-        """The prompt, in which NAME stands for the concept."""
+        """The prompt, with NAME in place of the concept."""
         return TEMPLATES[self.kind][self.template].format(NAME)
 
 
 def draw(request: Request, step: int) -> Draw:
-    """The draw of a concept at a step, the same in whatever batch. First the group of templates, then one of
-    the group.
-    """
+    """The draw of a concept at a step, which does not depend on its batch: a group of templates, then one of it."""
     template = stream(request.seed, step, "template")
     groups = GROUPS[request.kind]
     group = int(template.integers(len(groups)))
@@ -76,11 +74,10 @@ def in_text_space(request: Request) -> bool:
 
 
 def make_loss(settings: Settings) -> Callable[[Tensor, Constraints, Numbers, Sequence[Draw]], Tensor]:
-    """The loss [n] of imagined unit embeddings [n, width]: Eq. 3 with 4, plus Eq. 5, plus what earlier waves
-    repel.
+    """The loss [n] of imagined unit embeddings [n, width]: Eq. 3 with 4, Eq. 5, and the repulsion of earlier waves.
 
-    Earlier waves are a term of their own: their similarities, image to image, have a higher scale than word
-    to image, and in one set with the words they would always be the maximum.
+    Earlier waves are a term of their own: similarities between images have a higher scale than those between word and
+    image, so among the words they would always be the maximum.
     """
     cap, floor = bounds(settings)
     term = negative_term(settings)
@@ -148,14 +145,14 @@ def _plain_embed(stack: HasPrior, prior: Prior, steps: int) -> Embed:
 
 
 def make_step(stack: HasPrior, settings: Settings, text_space: bool = False, embed: Embed | None = None) -> Step:
-    """The step for a batch whose requests agree in `settings.together()`. text_space: see `in_text_space`. embed: what
-    stands in place of text tower and prior, for models that have none (core/stack/diffusion.py).
+    """The step for a batch whose requests agree in `settings.together()`. text_space: see `in_text_space`. embed:
+    replaces text tower and prior, for models without a prior (core/sd_conceptlab.py).
     """
     embed = embed or make_embed(stack, settings, text_space)
     loss = make_loss(settings)
 
     def step(state: State) -> tuple[State, Tensor]:
-        """One step of every row that still learns; losses [n] of this step, NaN for frozen rows."""
+        """One step of every active row; losses [n] of this step, NaN for frozen rows."""
         active, device = state.active, state.vectors.device
         index = sent(torch.tensor(active), device)
         draws = [draw(state.requests[i], state.step[i]) for i in active]
@@ -163,7 +160,7 @@ def make_step(stack: HasPrior, settings: Settings, text_space: bool = False, emb
         imagined = normalise(embed(vectors, draws))
         numbers = state.numbers.rows(index)
         losses = loss(imagined, state.constraints.rows(index), numbers, draws)
-        # Summed, never averaged: a concept's gradient must not depend on how many learn beside it.
+        # Summed, not averaged: a concept's gradient must not depend on the size of its batch.
         (gradient,) = torch.autograd.grad(losses.sum(), vectors)
         count = sent(torch.tensor([state.step[i] + 1 for i in active]), device)
         moments = state.exp_avg[index], state.exp_avg_sq[index]
@@ -182,7 +179,7 @@ def make_step(stack: HasPrior, settings: Settings, text_space: bool = False, emb
 
 
 def check_losses(losses: Sequence[tuple[State, Tensor]]) -> None:
-    """Wait for some steps, each as the state that it began with and its losses [n].
+    """Wait for steps, each given as its initial state and its losses [n].
 
     Raises:
         DivergedError: the first loss that is not a number, with its step.
@@ -201,7 +198,7 @@ def check_losses(losses: Sequence[tuple[State, Tensor]]) -> None:
 
 
 def _parents_images(to: Constraints, draws: Sequence[Draw]) -> Tensor:
-    """[n, q, width]: of each parent the image drawn; rows with fewer parents stay zero."""
+    """[n, q, width]: the drawn image of each parent; zeros for rows with fewer parents."""
     n, q = to.parent_weights.shape
     if q == 0:
         return to.parents.new_zeros(n, 0, to.parents.shape[-1])

@@ -197,7 +197,7 @@ class DiffusionCase(Case):
         return f"{super().name}-diffusion-{self.stack.fingerprint}"
 
     def rows(self) -> list[dict[str, Any]]:
-        from core.stack.diffusion import SDConceptLab, collect_images, image_request
+        from core.sd_conceptlab import SDConceptLab, collect_images, image_request
 
         words = nearest_members(self.bench, self.eyes, self.category, NEAREST)
         self._tell(f"pictures of {', '.join(words)}")

@@ -1,4 +1,4 @@
-"""The device and the precision that a person names, if they are here."""
+"""The device and the precision that a person names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def device_named(asked: torch.device | str | None) -> torch.device:
     """The device asked for; by default, or for "auto", the first GPU if there is one.
 
     Raises:
-        StackError: it is not here.
+        StackError: this machine does not have it.
     """
     if asked in (None, "auto"):
         return torch.device(_best_device())
@@ -31,7 +31,7 @@ def precision_named(asked: torch.dtype | str | None) -> torch.dtype:
     """The precision asked for, by default float32.
 
     Raises:
-        StackError: models are not loaded in it.
+        StackError: it is unknown.
     """
     if asked is None or isinstance(asked, torch.dtype):
         return asked or torch.float32

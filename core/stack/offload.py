@@ -1,35 +1,34 @@
-"""Models that take turns on a device, for those that are too large for it together.
+"""Models that take turns on a device that is too small for all of them.
 
-Weights are frozen, so what leaves the device needs no way back: its tensors at home, which may still be the mapped
-files themselves, take their places again.
+Weights are frozen, so nothing is copied back from the device: the original tensors, which may still be mapped files,
+take their places again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Turns:
-    """Groups of models by name, of which at most one is on `device`; the others are where they were loaded."""
+    """Groups of models by name. At most one is on `device`; the others are where they were loaded."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.present: str | None = None
         self._homes: dict[str, list[tuple[Tensor, Tensor]]] = {}
 
-    def add(self, group: str, models: Iterable[Any]) -> None:
-        """Let further models take their turn with a group."""
+    def add(self, group: str, models: Iterable[nn.Module]) -> None:
+        """Add models to a group."""
         tensors = [t for model in models for t in (*model.parameters(), *model.buffers())]
         self._homes.setdefault(group, []).extend((tensor, tensor.data) for tensor in tensors)
         if self.present == group:
-            self.present = None  # what was added is still at home
+            self.present = None  # the added models are not on the device yet
 
     def bring(self, group: str) -> None:
-        """Put a group on the device, unless it is there, after whatever else is there has left."""
+        """Put a group on the device and take the present one off."""
         if self.present == group:
             return
         if self.present is not None:
@@ -39,12 +38,12 @@ class Turns:
         self.present = group
 
     def clear(self) -> None:
-        """Leave the device to others."""
+        """Take everything off the device."""
         for group in self._homes:
             self._leave(group)
         self.present = None
         if self.device.type == "cuda":
-            torch.cuda.empty_cache()  # for what is not PyTorch's of this process, such as another process' model
+            torch.cuda.empty_cache()  # for other processes
 
     def _leave(self, group: str) -> None:
         for tensor, home in self._homes.get(group, ()):

@@ -1,16 +1,16 @@
 """Sampling of the Kandinsky diffusion prior: exact, cached, differentiable.
 
 The prior reads `[text tokens, text embedding, time, noisy image, query]` with causal attention. As published, every
-denoising step runs all of it, padded to 77 text tokens, once with and once without the prompt. Here, without changing
-the result (docs/design.md, the exact shortcuts):
+denoising step runs all of it, padded to 77 text tokens, once with and once without the prompt. These shortcuts do not
+change the result (docs/design.md):
 
-- the keys and values of text and text embedding serve all denoising steps, and padding is left out;
-- no time token sees the noisy image, so that those of all steps are computed together with the text;
-- the first noisy image is known beforehand, so that the first denoising step goes along in the same pass;
+- keys and values of text and text embedding serve all denoising steps; padding is left out;
+- no time token sees the noisy image, so the time tokens of all steps are computed together with the text;
+- the first noisy image is known in advance, so the first denoising step runs in the same pass;
 - the branch without prompt has constant keys and values up to and including its time tokens;
 - each later step runs two tokens for each branch, both branches in one sequence that a mask keeps apart;
-- the last layer runs for the query tokens only: of all others it needs just keys and values;
-- the tokens before a concept's vectors are constants, which are read once for all steps of learning (core/frames.py).
+- the last layer runs for the query tokens only; of the others it needs just keys and values;
+- the tokens before a concept's vectors are constants, read once for all steps of learning (core/frames.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,10 @@ from torch import Tensor
 from core.errors import ConceptreeError, StackError
 from core.stack.text import KeysValues, Past, TextFeatures, additive
 from core.stack.transfer import sent
+
+if TYPE_CHECKING:
+    from diffusers import PriorTransformer, UnCLIPScheduler
+    from diffusers.models.attention import BasicTransformerBlock
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,13 @@ class Denoise:
     sigma: float
 
 
-def denoising_steps(scheduler: Any, steps: int) -> list[Denoise]:
-    """What UnCLIPScheduler does in each of `steps` steps (Eq. 7 of arXiv 2006.11239).
+def denoising_steps(scheduler: UnCLIPScheduler, steps: int) -> list[Denoise]:
+    """The coefficients of UnCLIPScheduler in each of `steps` steps (Eq. 7 of arXiv 2006.11239).
 
-    The numbers are computed in float32, as the scheduler does, in whatever precision the model runs.
+    They are computed in float32, as in the scheduler, whatever the model's precision.
     """
     if steps < 2:
-        raise ConceptreeError(f"the prior needs at least 2 steps, got {steps}")
+        raise ConceptreeError(f"prior steps = {steps}: expected at least 2")
     config = scheduler.config
     if (config.prediction_type, config.variance_type) != ("sample", "fixed_small_log"):
         raise StackError(
@@ -77,7 +81,7 @@ def denoising_steps(scheduler: Any, steps: int) -> list[Denoise]:
 def draw_noise(seeds: Sequence[int], steps: int, width: int) -> Tensor:
     """`[steps, n, width]` float32 noise, each row from its own seed, in the order in which diffusers draws it.
 
-    The first is the initial latent, the others are what the scheduler adds. A row depends on nothing but its seed.
+    The first is the initial latent; the scheduler adds the others. A row depends on its seed alone.
     """
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     rows = [torch.cat([torch.randn(1, width, generator=each) for _ in range(steps)]) for each in generators]
@@ -87,15 +91,20 @@ def draw_noise(seeds: Sequence[int], steps: int, width: int) -> Tensor:
 class CachedPrior:
     """The prior with its scheduler, for a fixed number of steps and guidance; equal to diffusers' pipeline.
 
-    `unconditional` are the features of the empty prompt (one row), which is what `negative_prompt=None` means there.
-    Guidance of 1 or less leaves that branch out, as there.
+    `unconditional` are the features (one row) of the empty prompt, the meaning of `negative_prompt=None` in the
+    pipeline, or of a negative prompt. Guidance of 1 or less leaves that branch out.
     """
 
     def __init__(
-        self, prior: Any, scheduler: Any, steps: int, guidance_scale: float, unconditional: TextFeatures
+        self,
+        prior: PriorTransformer,
+        scheduler: UnCLIPScheduler,
+        steps: int,
+        guidance_scale: float,
+        unconditional: TextFeatures,
     ) -> None:
         if prior.prd_embedding is None or prior.encoder_hidden_states_proj is None or prior.additional_embeddings != 4:
-            raise StackError("this prior is not of the Kandinsky kind: it lacks the text tokens or the query token")
+            raise StackError("the prior lacks the text tokens or the query token: choose one of a Kandinsky stack")
         self.prior = prior
         self.steps = steps
         self.guidance_scale = float(guidance_scale)
@@ -118,7 +127,7 @@ class CachedPrior:
 
     @torch.no_grad()
     def read(self, features: TextFeatures) -> Past:
-        """The prompts' tokens alone, as `sample` takes what comes before its own."""
+        """The tokens of prompts, as the `past` of `sample`."""
         layout = _text_layout(features.mask.shape[1], features.mask.device)
         mask = _visible(layout, layout, features.mask, features.hidden.dtype)
         return Past.of(self._run(self._text(features, None), [], mask, needed=0)[1], features.mask)
@@ -126,15 +135,15 @@ class CachedPrior:
     def sample(self, features: TextFeatures, noise: Tensor, past: Past | None = None) -> Tensor:
         """Image embeddings `[n, width]` as diffusers' pipeline returns them, differentiable in `features`.
 
-        `noise` is `[steps, n, width]`, as from `draw_noise`. past: the tokens before those of `features`, from `read`.
-        In float32 at least, whatever the prior is in.
+        `noise` is `[steps, n, width]`, from `draw_noise`. past: the tokens before those of `features`, from `read`.
+        The result is in float32 at least.
         """
         n, length = features.mask.shape
         expected = [self.steps, n, self.prior.config.embedding_dim]
         if list(noise.shape) != expected:
             raise ConceptreeError(f"expected noise of shape [steps, n, width] = {expected}, got {list(noise.shape)}")
         device, dtype = features.embeds.device, features.embeds.dtype
-        # What is denoised stays in float32 at least: guidance would magnify what half precision rounds off.
+        # Denoising is in float32 at least: guidance would magnify the rounding of half precision.
         noise = sent(noise, device).to(torch.promote_types(dtype, torch.float32))
 
         before = 0 if past is None else past.mask.shape[1]
@@ -162,7 +171,7 @@ class CachedPrior:
         return self.prior.post_process_latents(latent)
 
     def _text(self, features: TextFeatures, past: Past | None) -> Tensor:
-        """`[n, length, inner]` the text tokens, which follow on those of `past`."""
+        """`[n, length, inner]` the text tokens, which follow those of `past`."""
         positions = torch.arange(features.mask.shape[1], device=features.mask.device)
         if past is not None:
             positions = past.mask.sum(1)[:, None] + positions
@@ -219,8 +228,8 @@ class CachedPrior:
         return latent + now.sigma * noise[step + 1] if step + 1 < self.steps else latent
 
 
-# A layout tells tokens apart: `[3, tokens]` with the branch (1: with prompt), the place in the prior's sequence, and
-# the denoising step (-1: serves all of them). A mask between any two runs of tokens follows from their layouts.
+# A layout `[3, tokens]` holds each token's branch (1: with prompt), its place in the prior's sequence, and its
+# denoising step (-1: all of them). The mask between any two runs of tokens follows from their layouts.
 _EVERY_STEP = -1
 _EMBED, _TIME, _NOISY, _QUERY = range(10**6, 10**6 + 4)
 
@@ -229,16 +238,16 @@ def _no_tokens(device: torch.device) -> Tensor:
     return torch.zeros(3, 0, dtype=torch.long, device=device)
 
 
-# Kept, so that a step of learning sends none of them to a device again.
+# Cached, so that a step of learning does not send them to the device again.
 @lru_cache(maxsize=1024)
 def _text_layout(length: int, device: torch.device) -> Tensor:
-    """Of a prompt's first tokens."""
+    """The layout of a prompt's first tokens."""
     return sent(torch.tensor([[1] * length, [*range(length)], [_EVERY_STEP] * length], dtype=torch.long), device)
 
 
 @lru_cache(maxsize=1024)
 def _prefix_layout(before: int, length: int, steps: int, prompted: bool, device: torch.device) -> Tensor:
-    """Of `length` text tokens after `before` others, the text embedding, and the time tokens of all steps."""
+    """The layout of `length` text tokens after `before` others, the text embedding, and all time tokens."""
     places = [*range(before, before + length), _EMBED, *[_TIME] * steps]
     when = [_EVERY_STEP] * (length + 1) + list(range(steps))
     return sent(torch.tensor([[int(prompted)] * len(places), places, when]), device)
@@ -246,19 +255,19 @@ def _prefix_layout(before: int, length: int, steps: int, prompted: bool, device:
 
 @lru_cache(maxsize=1024)
 def _tail_layout(step: int, guided: bool, device: torch.device) -> Tensor:
-    """Of the noisy image and the query at one denoising step."""
+    """The layout of the noisy image and the query at one denoising step."""
     branches = (1, 0) if guided else (1,)
     places = [_NOISY] * len(branches) + [_QUERY] * len(branches)
     return sent(torch.tensor([branches * 2, places, [step] * len(places)]), device)
 
 
 def _real(layout: Tensor, mask: Tensor) -> Tensor:
-    """`[n, tokens]` False at the padding of the text, which `mask` `[n, length]` tells."""
+    """`[n, tokens]` False at the padding of the text, as in `mask` `[n, length]`."""
     return F.pad(mask, (0, layout.shape[1] - mask.shape[1]), value=True)
 
 
 def _visible(queries: Tensor, keys: Tensor, real: Tensor, dtype: torch.dtype) -> Tensor:
-    """`[n, 1, queries, keys]` what attention adds. `real` is `[n, keys]`."""
+    """`[n, 1, queries, keys]` the mask that attention adds. `real` is `[n, keys]`."""
     branch, place, step = queries[:, :, None].unbind()
     sees = (branch == keys[0]) & (place >= keys[1]) & ((keys[2] == _EVERY_STEP) | (keys[2] == step))
     blocked = ~(sees & real[:, None, None])
@@ -266,12 +275,12 @@ def _visible(queries: Tensor, keys: Tensor, real: Tensor, dtype: torch.dtype) ->
 
 
 def _joined(past: KeysValues, new: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """A layer's keys and values with those before them, if there are any."""
+    """A layer's keys and values after those of `past`, if there are any."""
     for key, value in past:
         return torch.cat([key, new[0]], dim=2), torch.cat([value, new[1]], dim=2)
     return new
 
 
-def _heads(tokens: Tensor, block: Any) -> Tensor:
+def _heads(tokens: Tensor, block: BasicTransformerBlock) -> Tensor:
     """`[n, tokens, inner]` → `[n, heads, tokens, head width]`"""
     return tokens.unflatten(-1, (block.attn1.heads, -1)).transpose(1, 2)

@@ -1,10 +1,10 @@
-"""Prompts → CLIP text features, with a concept's vectors standing at its name.
+"""Prompts → CLIP text features, with a concept's vectors in place of its name.
 
-The vectors are put in place of ordinary token embeddings by position; no token id is ever added, so that a text
-encoder behaves as published whatever its `eos_token_id` says (the Kandinsky ones say 2, their end token is 49407).
-Pooling is at the first end token of each row, found here. CLIP's text tower is causal, so that everything after the
-end token can be left out: rows are trimmed to the longest prompt, which changes nothing (docs/design.md, shortcut 3).
-For the same reason what stands before the vectors does not depend on them: `Past` holds it (core/frames.py).
+Vectors replace ordinary token embeddings by position. No token id is added, so a text encoder behaves as published
+whatever its `eos_token_id` says (Kandinsky's say 2, but their end token is 49407). Pooling is at the first end token of
+each row. CLIP's text tower is causal, so rows are trimmed to the longest prompt, which changes nothing
+(docs/design.md, shortcut 3), and the tokens before the vectors do not depend on them: `Past` holds those
+(core/frames.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +21,12 @@ from torch import Tensor
 
 from core.errors import PromptError, VectorError
 
+if TYPE_CHECKING:
+    from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerBase
+
 # How many tokens CLIP reads, as published.
 POSITIONS = 77
-# What stands under a vector; its embedding is replaced, so any id inside the table will do.
+# The token under a vector. Its embedding is replaced, so any id of the table will do.
 _PLACEHOLDER_ID = 0
 
 KeysValues = list[tuple[Tensor, Tensor]]
@@ -32,7 +35,7 @@ KeysValues = list[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """What the diffusion prior is conditioned on."""
+    """The condition of the diffusion prior."""
 
     embeds: Tensor
     """`[n, width]` the projected embedding, pooled at the first end token of each row."""
@@ -50,7 +53,7 @@ class TextFeatures:
 
 @dataclass(frozen=True)
 class Past:
-    """Tokens that a causal tower has already read, as its layers know them: constants."""
+    """Keys and values of tokens that a causal tower has already read: constants."""
 
     keys_values: Tensor
     """`[n, layers, 2, heads, length, head width]` keys and values."""
@@ -67,13 +70,13 @@ class Past:
         return key, value
 
     def rows(self, index: Tensor, length: int) -> Past:
-        """Some rows, in the order of `index`, of which the longest has `length` tokens."""
+        """Some rows, in the order of `index`, trimmed to `length` tokens."""
         return Past(self.keys_values[index, ..., :length, :], self.mask[index, :length])
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokenized prompts, trimmed to the longest of them, and where vectors go. Reusable from step to step."""
+    """Tokenized prompts, trimmed to the longest, with the places of vectors."""
 
     ids: Tensor
     """`[n, length]` token ids."""
@@ -98,10 +101,15 @@ class Tokens:
         return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
 
 
-def tokenize(tokenizer: Any, prompts: Sequence[str], sizes: Mapping[str, int] | None = None) -> Tokens:
-    """Tokenize prompts in which each name of `sizes` takes that many vectors. Each prompt is tokenized once only.
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], sizes: Mapping[str, int] | None = None
+) -> Tokens:
+    """Tokenize prompts in which each name of `sizes` takes that many vectors.
 
-    A name is a whole word of the prompt, of any spelling: "a photo of a <pet-1>", "a photo of a moku".
+    A name is a whole word of the prompt, in any spelling: "a photo of a <pet-1>", "a photo of a moku".
+
+    Raises:
+        PromptError: a name is in no prompt, or a prompt is too long.
     """
     sizes = dict(sizes or {})
     # The longest name first, so that "pet" does not take the place of "pet-1".
@@ -126,9 +134,12 @@ def tokenize(tokenizer: Any, prompts: Sequence[str], sizes: Mapping[str, int] | 
 
 
 def encode(
-    text_encoder: Any, tokenizer: Any, prompts: Sequence[str], vectors: Mapping[str, Tensor] | None = None
+    text_encoder: CLIPTextModelWithProjection,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    vectors: Mapping[str, Tensor] | None = None,
 ) -> TextFeatures:
-    """The features of `prompts`, `vectors[name]` (`[d]` or `[k, d]`) standing wherever the name does.
+    """The features of `prompts`, with `vectors[name]` (`[d]` or `[k, d]`) in place of the name.
 
     Equal to transformers' CLIPTextModelWithProjection on the same words; differentiable in the vectors.
     """
@@ -144,45 +155,45 @@ def encode(
     return _features(text_encoder, tokens, embeds)
 
 
-def word_embedding(text_encoder: Any, tokenizer: Any, word: str) -> Tensor:
-    """`[d]` where a concept's vector starts: the mean of the word's token embeddings (a word may be several tokens)."""
+def word_embedding(text_encoder: CLIPTextModelWithProjection, tokenizer: PreTrainedTokenizerBase, word: str) -> Tensor:
+    """`[d]` the mean of a word's token embeddings, from which a concept starts."""
     ids, _, _ = _tokenize_one(tokenizer, word, ())
     if len(ids) == 2:
         raise PromptError(f"the word {word!r} has no tokens: give a word to start from")
     return embed(text_encoder, torch.tensor(ids[1:-1], device=text_encoder.device)).mean(dim=0)
 
 
-def has_unknown_words(tokenizer: Any, text: str) -> bool:
-    """Whether the tokenizer has nothing but its unknown token for some word of `text`."""
+def has_unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:
+    """Whether the tokenizer has only its unknown token for a word of `text`."""
     unknown = tokenizer.unk_token_id
     return unknown != tokenizer.eos_token_id and unknown in _tokenize_one(tokenizer, text, ())[0]
 
 
-def embedding_width(text_encoder: Any) -> int:
+def embedding_width(text_encoder: CLIPTextModelWithProjection) -> int:
     """The width d of the token embeddings, and so of a concept's vectors."""
     return text_encoder.config.hidden_size
 
 
-def embed(text_encoder: Any, ids: Tensor) -> Tensor:
+def embed(text_encoder: CLIPTextModelWithProjection, ids: Tensor) -> Tensor:
     """`[..., d]` the token embeddings of `ids` `[...]`, constants."""
     return text_encoder.get_input_embeddings().weight.detach()[ids]
 
 
-def as_rows(text_encoder: Any, vector: Tensor, name: str) -> Tensor:
-    """A concept's vectors as `[k, d]` with the encoder's device and dtype, or one line that says what is wrong."""
+def as_rows(text_encoder: CLIPTextModelWithProjection, vector: Tensor, name: str) -> Tensor:
+    """A concept's vectors as `[k, d]` on the encoder's device, in its dtype; VectorError if their shape is wrong."""
     width = embedding_width(text_encoder)
     rows = vector[None] if vector.ndim == 1 else vector
     if rows.ndim != 2 or rows.shape[-1] != width or not len(rows):
         raise VectorError(
             f"expected vectors of shape [width] or [vectors, width] with width {width} for {name!r},"
-            f" got {list(vector.shape)}: it was learned on another stack?"
+            f" got {list(vector.shape)}: use the stack it was learned on"
         )
     return rows.to(text_encoder.device, text_encoder.dtype)
 
 
 @lru_cache(maxsize=65536)
 def _tokenize_one(
-    tokenizer: Any, prompt: str, sizes: tuple[tuple[str, int], ...]
+    tokenizer: PreTrainedTokenizerBase, prompt: str, sizes: tuple[tuple[str, int], ...]
 ) -> tuple[tuple[int, ...], int, tuple[tuple[int, int, str], ...]]:
     """Token ids, position of the first end token, and `(position, slot, name)` of each place for a vector."""
     begin, *end = tokenizer("").input_ids
@@ -206,7 +217,7 @@ def _tokenize_one(
 
 
 def _pieces(prompt: str, names: Sequence[str]) -> list[tuple[str, str]]:
-    """The prompt cut at its names: `(text before, name)`, the last with no name."""
+    """The prompt cut at its names: `(text before, name)`; the last has no name."""
     if not names:
         return [(prompt, "")]
     # Only a word character next to the name would make it part of another word.
@@ -214,20 +225,22 @@ def _pieces(prompt: str, names: Sequence[str]) -> list[tuple[str, str]]:
     return list(zip(parts[::2], [*parts[1::2], ""], strict=True))
 
 
-def _features(text_encoder: Any, tokens: Tokens, embeds: Tensor) -> TextFeatures:
+def _features(text_encoder: CLIPTextModelWithProjection, tokens: Tokens, embeds: Tensor) -> TextFeatures:
     """Run the tower on token embeddings `[n, length, d]`."""
     hidden, _ = run_tower(text_encoder, embeds)
     return TextFeatures(pooled(text_encoder, hidden, tokens.ends), hidden, tokens.mask)
 
 
-def pooled(text_encoder: Any, hidden: Tensor, ends: Tensor) -> Tensor:
+def pooled(text_encoder: CLIPTextModelWithProjection, hidden: Tensor, ends: Tensor) -> Tensor:
     """`[n, width]` the projected embedding of `hidden` `[n, length, d]` at the positions `ends` `[n]`."""
     return text_encoder.text_projection(hidden[torch.arange(len(hidden), device=hidden.device), ends])
 
 
-def run_tower(text_encoder: Any, embeds: Tensor, past: Past | None = None) -> tuple[Tensor, KeysValues]:
-    """The last hidden states `[n, length, d]` of token embeddings `[n, length, d]`, which follow on those of `past`;
-    and the keys and values of these tokens alone.
+def run_tower(
+    text_encoder: CLIPTextModelWithProjection, embeds: Tensor, past: Past | None = None
+) -> tuple[Tensor, KeysValues]:
+    """(last hidden states `[n, length, d]` of token embeddings `[n, length, d]` that follow those of `past`, keys and
+    values of these tokens alone)
     """
     model, (n, length, _) = text_encoder.text_model, embeds.shape
     positions, mask = torch.arange(length, device=embeds.device), None
@@ -249,7 +262,7 @@ def run_tower(text_encoder: Any, embeds: Tensor, past: Past | None = None) -> tu
         if past is not None:
             before = past.layer(number)
             key, value = torch.cat([before[0], key], dim=2), torch.cat([before[1], value], dim=2)
-        # Causal alone where nothing is before: a real token has only real ones before it, so padding needs no mask.
+        # Without a past, causal is enough: only real tokens precede a real one, so padding needs no mask.
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
         hidden = hidden + attention.out_proj(mixed.transpose(1, 2).flatten(2))
         hidden = hidden + layer.mlp(layer.layer_norm2(hidden))
@@ -257,7 +270,7 @@ def run_tower(text_encoder: Any, embeds: Tensor, past: Past | None = None) -> tu
 
 
 def additive(blocked: Tensor, dtype: torch.dtype) -> Tensor:
-    """What attention adds where `blocked` says that a token does not see another: −∞, else 0.
+    """The mask that attention adds: −∞ where a token does not see another (`blocked`), else 0.
 
     diffusers adds −10,000 instead, which leaves a weight of exactly 0 as well.
     """

@@ -1,7 +1,7 @@
-"""Constraint words as text embeddings: constants, encoded once and looked up (§5.5 of docs/design.md).
+"""Text embeddings of constraint words: constants, encoded once and looked up (docs/design.md, shortcut 5).
 
-A word is always encoded as one batch of all its prompts, whatever else is in the batch of concepts: the
-shapes are fixed, so the numbers are the same, to the last bit, in every run that meets the word.
+A word is always encoded as one batch of all its prompts. The shapes are fixed, so every run that meets the word gets
+the same bits.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ EncodeText = Callable[[list[str]], Tensor]
 class WordBank:
     """Unit text embeddings of words in the templates that concepts learn in, and in those of the fixed panel.
 
-    encode: prompts → [n, width]; by default the stack's own text encoder. (Kandinsky 2.1's authors used its
-    multilingual one for the constraints: pass it here.)
+    encode: prompts → [n, width], such as the stack's `encode_text`, or its `encode_multilingual` as the authors did.
     """
 
     def __init__(self, encode: EncodeText, width: int) -> None:

@@ -12,10 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import core.stack.offload
 from core.concept import Avoid, Parent, Request
-from core.frames import NAME, Frames
+from core.frames import Frames
 from core.optimizer import ConceptLab
 from core.options import Options
-from core.prompts import TEMPLATES
+from core.prompts import NAME, TEMPLATES
 from core.settings import Settings
 from core.stack.backbone import Backbone
 from core.stack.prior import draw_noise

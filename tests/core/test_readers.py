@@ -12,9 +12,10 @@ from diffusers import KandinskyPriorPipeline, StableDiffusionPipeline, StableDif
 from PIL import Image
 
 from core.exchange import CLIP_G, CLIP_H, CLIP_L, Embedding, read_embedding, readers, suffix, write_embedding
+from core.sd_conceptlab import SDConceptLab, image_request
 from core.settings import Settings
 from core.stack.backbone import Backbone
-from core.stack.diffusion import SDConceptLab, StableDiffusion, image_request
+from core.stack.diffusion import StableDiffusion
 from core.stack.text import encode
 from evolve import Run, develop
 from evolve.operators import mate

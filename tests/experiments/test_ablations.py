@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-import core.stack.diffusion
+import core.sd_conceptlab
 from core.errors import ConceptreeError
 from core.metrics import consistency, imagine_panel
 from core.namers import from_function
@@ -128,8 +128,8 @@ def test_a_killed_ablation_goes_on_to_the_same_table(whole, backbone, tmp_path, 
 
 def test_stable_diffusion_avoids_pictures_of_the_nearest_members(whole, backbone, tmp_path, monkeypatch):
     made = []
-    real = core.stack.diffusion.image_request
-    monkeypatch.setattr(core.stack.diffusion, "image_request", lambda *a, **b: made.append(real(*a, **b)) or made[-1])
+    real = core.sd_conceptlab.image_request
+    monkeypatch.setattr(core.sd_conceptlab, "image_request", lambda *a, **b: made.append(real(*a, **b)) or made[-1])
     monkeypatch.setattr("experiments.ablations.NEAREST", 2)
     quick = {"steps": 1, "segment": 1, "prior_steps": 2}
     folder = str(save_sd(tmp_path / "sd"))

@@ -17,9 +17,10 @@ from core.constraints import normalise
 from core.errors import PromptError, StackError, VectorError
 from core.options import Options
 from core.prompts import TEMPLATES
+from core.sd_conceptlab import SDConceptLab, collect_images, image_request
 from core.settings import Settings
 from core.stack.backbone import Backbone
-from core.stack.diffusion import SDConceptLab, StableDiffusion, collect_images, image_request
+from core.stack.diffusion import StableDiffusion
 from core.state import initial_state
 from core.step import draw
 from tests.diffusion import save_sd, unet
@@ -325,7 +326,7 @@ def test_folders_that_are_none(folders, backbone, stack_folder, tmp_path):
     for where, said in (
         (tmp_path / "nowhere", "there is no folder"),
         (tmp_path, "is not whole: model_index.json is missing"),
-        (stack_folder / "decoder", "it is a KandinskyV22Pipeline, and a StableDiffusionPipeline (1 or 2) is needed"),
+        (stack_folder / "decoder", "it is a KandinskyV22Pipeline: expected a StableDiffusionPipeline (1 or 2)"),
         (
             changed(folders[1], tmp_path / "xl", "model_index.json", _class_name="StableDiffusionXLPipeline"),
             "it is a StableDiffusionXLPipeline",
@@ -387,7 +388,7 @@ def test_parts_that_do_not_fit(folders, backbone, tmp_path):
     [
         (dict(images={}), "0 negative classes have images (none): give two"),
         (dict(images={"dog": photos(1)}), "1 negative classes have images (dog): give two, or one and the setting"),
-        (dict(images={"dog": photos(1), "cat": []}), "there are no images of 'cat'"),
+        (dict(images={"dog": photos(1), "cat": []}), "no images of 'cat'"),
         (dict(through_prior=False), "no prior to leave out"),
         (dict(category="{}"), "category = '{}'"),
         (dict(category="zebra"), "does not know the word 'zebra'"),
