@@ -59,6 +59,19 @@ OBJECTIVES = {
     "rated": "your rating",
 }
 
+# Scores of a learned concept, see `core.metrics.scores` and `membership`.
+SCORES = {
+    "score": "decides which step is kept",
+    "belongs": "similarity to the positives",
+    "nearest": "similarity to the nearest negative",
+    "margin": "belongs minus nearest",
+    "crowded": "similarity to the nearest earlier founder",
+    "resembles": "similarity to the parents, by weight",
+    "category": "similarity to the category",
+    "differs": "category minus the nearest known member",
+    "consistency": "similarity of its images in different prompts",
+}
+
 # Sources of a negative; any other is the name of the model that proposed it.
 NAMED_BY = {
     "request": "given at the start",

@@ -1,4 +1,4 @@
-"""How long learning takes on this machine, as measured here: a few steps of the real thing, once."""
+"""How long learning takes on this machine, measured with a few real steps."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from ui.seed import Plan
 from ui.stack import can_draw
 from ui.view.preview import drawing
 
-LARGEST = 200e6  # parameters of a prior, or of a question answerer, that is tried out while a person waits
-BYTES = 2  # of a parameter, at least
-BEGINNING = 6.0  # seconds until a process has loaded what it needs
-PICTURES = 2  # drawn of each concept in the end, beside its portrait
-# A step of b concepts takes about this much of b single ones, since the weights are read once.
+LARGEST = 200e6  # parameters of the largest prior or question answerer that is measured
+BYTES = 2  # least size of a parameter
+BEGINNING = 6.0  # seconds until a process has loaded the model
+PICTURES = 2  # drawings of a finished concept, besides its portrait
+# A step of b concepts takes SHARED + OWN · b steps of one, since the weights are read once.
 SHARED, OWN = 0.75, 0.25
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds for a step of one concept, and for drawing one and asking what it is."""
+    """Seconds for a step of one concept, and for drawing and naming one. candidates: drawings for a portrait."""
 
     step: float
     look: float
-    candidates: int = 1  # drawn for a portrait
+    candidates: int = 1
 
     def of(self, plan: Plan) -> float:
-        """About how many seconds a plan takes."""
+        """Estimated seconds of a plan."""
         settings, total = plan.settings, BEGINNING
         looks = ceil(settings.steps / settings.segment) if plan.request["schedule"] == "adaptive" else 0
         for first in range(0, plan.count, plan.wave):
@@ -52,7 +52,7 @@ class Pace:
 
 
 def pace(backbone: Backbone, namer: Namer | None) -> Pace | None:
-    """How fast this machine learns; None for a stack, or a question answerer, too large to try out."""
+    """The pace of this machine; None if the stack or the question answerer is too large to measure."""
     if sum(parameter.numel() for parameter in backbone.prior.parameters()) > LARGEST:
         return None
     where = where_of(namer)
@@ -62,7 +62,7 @@ def pace(backbone: Backbone, namer: Namer | None) -> Pace | None:
 
 
 def _weights(folder: Path) -> int:
-    """Bytes of a model's weights."""
+    """Size of a model's weights in bytes."""
     return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
 
 
@@ -81,6 +81,6 @@ def _measured(fingerprint: str, asked: str | None, _backbone: Backbone, _namer: 
                 times.append(time.perf_counter())
     except ConceptreeError:
         return None
-    # Before the first step everything is loaded; after the first it is drawn and asked, after the last only measured.
+    # The first time includes loading, the second a look, the third only a step.
     _, with_look, step = (after - before for before, after in pairwise(times[:4]))
     return Pace(step, max(0.0, with_look - step), candidates_on(_backbone) if can_draw(_backbone) else 1)

@@ -81,6 +81,11 @@ def remember() -> str:
     return name
 
 
+def current() -> Opened:
+    """The run that the page shows, after `remember`."""
+    return opened(st.session_state["run"])
+
+
 def jobs_of(run: Run, damage: list[Damage] | None = None) -> list[tuple[Job, Status]]:
     """A run's jobs with their states, the newest first."""
     return [(job, processes.status(job)) for job in reversed(jobs(run, damage if damage is not None else []))]

@@ -22,7 +22,7 @@ SIDES = {2: 320, 3: 280, 4: 220, 5: 180, 6: 150}  # pixels of a picture, by the 
 
 
 def show() -> None:
-    found = store.opened(st.session_state["run"])
+    found = store.current()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Compare", anchor=False, width="content")
         undo.bar(found.run)

@@ -15,7 +15,7 @@ from ui.view.text import plain
 
 
 def show() -> None:
-    found = store.opened(st.session_state["run"])
+    found = store.current()
     notices.warn_of(found.damage)
     entry = _entry(found)
     if entry is None:

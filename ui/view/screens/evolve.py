@@ -27,7 +27,7 @@ MOST = 200  # cards to choose parents from: the newest
 
 
 def show() -> None:
-    found = store.opened(st.session_state["run"])
+    found = store.current()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Evolve", anchor=False, width="content")
         undo.bar(found.run)

@@ -65,9 +65,7 @@ ByRun = Mapping[str, Mapping[str, Item]]  # items by run and concept id
 
 
 def show() -> None:
-    run = st.session_state["run"]
-    found = store.opened(run)
-    st.fragment(_gallery)(found)
+    st.fragment(_gallery)(store.current())
 
 
 def _gallery(found: Opened) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import pandas as pd
@@ -12,7 +12,7 @@ from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Individual, Run, fitness
 from evolve.store.run import Descent, Entry
-from ui.labels import NAMED_BY, OBJECTIVES
+from ui.labels import NAMED_BY, OBJECTIVES, SCORES
 from ui.view import curves, kin, links, model, nearness, notices, store
 from ui.view.described import category_of, described
 from ui.view.differences import valued, words_of
@@ -170,13 +170,12 @@ def _scores(found: Opened, entry: Entry, each: Individual) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**Scores** when it was learned")
-        _pairs([(name, f"{value:.3f}") for name, value in entry.scores.items()])
+        _scored(entry.scores, SCORES)
         st.markdown("**Fitness**, on the fixed prompts")
         try:
             with st.spinner("Measuring …"):
                 values = _fitness(found.run, each)
-            _pairs([(name, f"{value:.3f}") for name, value in values.items()])
-            st.caption("; ".join(f"{name}: {OBJECTIVES[name]}" for name in values) + ".")
+            _scored(values, OBJECTIVES)
         except ConceptreeError as error:
             notices.error(error)
     with right:
@@ -193,7 +192,8 @@ def _scores(found: Opened, entry: Entry, each: Individual) -> None:
             ("stack", f"{concept.version} ({concept.fingerprint})"),
             *((name, valued(value)) for name, value in request.chosen.to_dict().items()),
         ]
-        _pairs(told)
+        table = pd.DataFrame(told, columns=["name", "value"])
+        st.dataframe(table, hide_index=True, height="content" if len(told) < 12 else 360)
 
 
 def _fitness(run: Run, each: Individual) -> dict[str, float]:
@@ -207,6 +207,7 @@ def _fitness(run: Run, each: Individual) -> dict[str, float]:
     )
 
 
-def _pairs(rows: Sequence[tuple[str, str]]) -> None:
-    table = pd.DataFrame({"name": [name for name, _ in rows], "value": [value for _, value in rows]})
-    st.dataframe(table, hide_index=True, height="content" if len(rows) < 12 else 360)
+def _scored(scores: Mapping[str, float], labels: Mapping[str, str]) -> None:
+    """A table of scores with their meanings."""
+    rows = [(name, f"{value:.3f}", labels.get(name, "")) for name, value in scores.items()]
+    st.dataframe(pd.DataFrame(rows, columns=["name", "value", "meaning"]), hide_index=True, height="content")

@@ -34,7 +34,7 @@ SIDE = 220  # pixels
 
 
 def show() -> None:
-    found = store.opened(st.session_state["run"])
+    found = store.current()
     lost: list[Damage] = []
     known, given = sessions(found.run, lost), answers(found.run, lost)
     notices.warn_of([*lost, *found.damage])

@@ -30,8 +30,8 @@ STYLE = """<style>
 
 
 def show() -> None:
-    run = st.session_state["run"]
-    found = store.opened(run)
+    found = store.current()
+    run = found.run.folder.name
     notices.warn_of(found.damage)
     if not found.entries:
         _no_concepts(found)
