@@ -122,7 +122,7 @@ def _export(run: Run, entry: Entry) -> None:
         key="concept.family",
         icon=":material/family_history:",
         on_click="ignore",
-        help="One file that others open on the page of runs, or with conceptree import.",
+        help="One file that others can open on the page of runs, or with conceptree import.",
     )
 
 
