@@ -112,7 +112,7 @@ def method_with(select: Select, parents: Select | None = None) -> Method:
 
 
 def register(name: str, select: Select, parents: Select | None = None) -> None:
-    """Add a method for `Evolution(select=name)`, before the evolution is made:
+    """Add a method for `Evolve(select=name)`, before the evolution is made:
 
         register("spea2", tools.selSPEA2)
 

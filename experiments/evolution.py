@@ -29,8 +29,10 @@ from core.settings import Settings
 from core.wording import counted
 from evolve.fitness import OBJECTIVES, measured, novelties
 from evolve.jobs.develop import learner_of
-from evolve.jobs.evolution import Evolution, evolve, generations
+from evolve.jobs.evolution import evolve
+from evolve.jobs.generations import generations
 from evolve.jobs.learning import learned
+from evolve.jobs.plans import Evolve
 from evolve.members import mean_ranks, members
 from evolve.population import founder_seed, starts
 from evolve.selection import METHODS, survivors
@@ -135,7 +137,7 @@ class Case(SeededCase):
         run = self._run()
         if self.arm == FOUNDERS:
             return self._more_founders(run)
-        asked = Evolution(
+        asked = Evolve(
             generations=self.protocol.generations - 1,
             population=self.protocol.population,
             children=self.protocol.population,

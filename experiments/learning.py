@@ -12,7 +12,7 @@ from core.optimizer import Report
 from core.options import Options
 from core.settings import Settings
 from evolve.jobs.develop import learner_of
-from evolve.jobs.job import Job, jobs, new_job
+from evolve.jobs.job import Job, jobs, write_job
 from evolve.jobs.learning import learned
 from evolve.population import founder_seed, founders, starts
 from evolve.store.run import Run
@@ -34,7 +34,7 @@ def run_of(bench: Bench, name: str, category: str) -> Run:
 def job_of(run: Run, plan: Mapping[str, Any]) -> Job:
     """The run's job of this plan, made if it is not there."""
     plan = json.loads(json.dumps(plan))
-    return next((job for job in jobs(run) if job.plan == plan), None) or new_job(run, COMMAND, plan)
+    return next((job for job in jobs(run) if job.told == plan), None) or write_job(run, COMMAND, plan)
 
 
 def learn(

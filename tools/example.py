@@ -8,13 +8,15 @@ from pathlib import Path
 from PIL import Image
 
 from evolve import Run
+from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import new_job
+from evolve.jobs.planning import plan_founders
 from ui.console import new_console
 from ui.demo import breed
 from ui.family import draw_tree
-from ui.seed import learn_founders, plan_founders, show_founders
-from ui.stack import chosen_settings, open_stack
+from ui.stack import open_stack
 from ui.webp import webp_bytes
+from ui.working import carry_out, show_founders
 
 ROOT = Path(__file__).parent.parent
 CATEGORY, FOUNDERS, SEED = "pet", 6, 0
@@ -29,8 +31,8 @@ def main() -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     run = Run.create(fresh / "example", CATEGORY, backbone)
     settings = chosen_settings(backbone, category=CATEGORY)
-    plan = plan_founders(backbone, CATEGORY, FOUNDERS, None, "adaptive", "object", SEED, settings)
-    family = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
+    plan = plan_founders(backbone, CATEGORY, FOUNDERS, seed=SEED, settings=settings)
+    family = carry_out(new_job(run, plan), run, backbone, out)
     mixing = chosen_settings(backbone, category=CATEGORY, mixing=True)
     how = {"settings": mixing, "known": {}, "category": CATEGORY, "inherit": True}
     for number, generation in enumerate((CHILDREN, GRANDCHILDREN)):

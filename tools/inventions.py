@@ -22,20 +22,21 @@ from core.emoji.judge import FOLDER, Judge
 from core.files import write_atomically
 from core.stack.backbone import Backbone
 from evolve import Individual, Run, likeness
+from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import new_job
+from evolve.jobs.planning import IMAGES, KEEP, plan_founders
 from training.figures import as_images, crispness
 from training.inventions import CATEGORIES, PAIRS, SHOWN, judged
 from training.pictures import BARE, PictureSource
 from training.render import Drawings, render
 from training.train import cache_folder
-from ui.breed import IMAGES, KEEP
 from ui.console import new_console, say
 from ui.demo import breed
 from ui.pictures import PROMPTS, portrait_in
-from ui.seed import learn_founders, plan_founders
 from ui.sheet import Card, opened, sheet
-from ui.stack import chosen_settings, open_stack
+from ui.stack import open_stack
 from ui.webp import webp_bytes
+from ui.working import carry_out
 
 ROOT = Path(__file__).parent.parent
 FIGURES, SHEETS = ROOT / "core" / "emoji" / "inventions.json", ROOT / "docs" / "images"
@@ -113,8 +114,8 @@ def invent(
     run = Run.create(folder, category, backbone)
     settings = chosen_settings(backbone, category=category, steps=given.steps)
     began = time.monotonic()
-    plan = plan_founders(backbone, category, given.founders, None, "adaptive", "object", given.seed, settings)
-    founders = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
+    plan = plan_founders(backbone, category, given.founders, seed=given.seed, settings=settings)
+    founders = carry_out(new_job(run, plan), run, backbone, out)
     seconds = time.monotonic() - began
     portraits = portraits_of(run, founders)
     rows = judged(judge, portraits, category)

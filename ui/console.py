@@ -98,7 +98,7 @@ def rounded(value: float | None) -> str:
 class Course:
     """How far along learning is: a bar with the time left on a terminal, elsewhere a line now and then."""
 
-    def __init__(self, out: Console, steps: int) -> None:
+    def __init__(self, out: Console, steps: int = 0) -> None:
         self._out = out
         self.steps = steps
         self._step = 0
@@ -125,10 +125,19 @@ class Course:
     ) -> None:
         self._bar.stop()
 
+    def of(self, steps: int) -> None:
+        """Set the number of all steps."""
+        self.steps = steps
+        self._bar.update(self._task, total=steps)
+
+    def does(self, doing: str) -> None:
+        """Show what is done beside steps, such as drawing; the next step ends that."""
+        self._bar.update(self._task, description=doing)
+
     def to(self, step: int) -> None:
         """Show that `step` of all steps are done."""
         self._step = step
-        self._bar.update(self._task, completed=step, left=self.left)
+        self._bar.update(self._task, completed=step, left=self.left, description="steps")
 
     @property
     def left(self) -> str:

@@ -16,18 +16,21 @@ from rich.console import Console, RenderableType
 from core.exchange import read_embedding
 from core.files import write_atomically
 from core.stack.backbone import Backbone
-from evolve import Individual, Run
+from evolve import Individual, Run, mate
 from evolve.fitness import novelty
+from evolve.jobs.batches import child_seed
+from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import new_job
-from ui.breed import child, child_seed, learn_children, plan_of
+from evolve.jobs.planning import plan_founders, plan_requests
 from ui.console import WIDTH_IN_FILES, duration, say, to_type
 from ui.exchange import export
 from ui.family import draw_tree
 from ui.pictures import PROMPTS, Pictures
 from ui.runs import forgotten_if_empty, new_run
-from ui.seed import learn_founders, plan_founders, say_next, show_founders
-from ui.stack import chosen_settings, open_stack
+from ui.stack import open_stack
 from ui.tables import children_table, effort_table, judged, panel_rows, panel_table, pushed
+from ui.workers import conduct_asked
+from ui.working import carry_out, say_next, show_founders
 
 CATEGORY, FOUNDERS = "pet", 6
 ANOTHER = "musical instrument"  # a category to go on with
@@ -39,57 +42,56 @@ IMAGES, KEEP = 8, 3
 def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) -> None:
     """The whole of it, in a new run of its own each time."""
     began = time.monotonic()
-    backbone = open_stack(model, out)
-    plan = plan_founders(
-        backbone,
-        CATEGORY,
-        FOUNDERS,
-        None,
-        "adaptive",
-        "object",
-        seed,
-        chosen_settings(backbone, category=CATEGORY, steps=steps),
-    )
-    run = new_run(runs, None, "demo", lambda folder: Run.create(folder, CATEGORY, backbone))
-    say(out, f"{FOUNDERS} {CATEGORY}s that do not exist, by the stack {backbone.version}, in the run {run.folder}")
+    stack = open_stack(model, out)
+    settings = chosen_settings(stack, category=CATEGORY, steps=steps)
+    plan = plan_founders(stack, CATEGORY, FOUNDERS, seed=seed, settings=settings)
+    run = new_run(runs, None, "demo", lambda folder: Run.create(folder, CATEGORY, stack))
+    say(out, f"{FOUNDERS} {CATEGORY}s that do not exist, by the stack {stack.version}, in the run {run.folder}")
     with forgotten_if_empty(run):
-        pets = learn_founders(new_job(run, "seed", plan.to_json()), run, backbone, plan, out)
+        pets = carry_out(new_job(run, plan, conduct_asked()), run, stack, out)
 
     parents = most_different(pets)
     say(out, f"\nThe two that differ most are {parents[0].name} and {parents[1].name}: children of theirs")
-    settings = chosen_settings(backbone, category=CATEGORY, mixing=True, steps=steps)
+    mixing = chosen_settings(stack, category=CATEGORY, mixing=True, steps=steps)
     # Children of Eq. 5 alone lie between their parents, and less in the category than either.
-    how = {"settings": settings, "images": IMAGES, "keep": KEEP, "known": {}, "category": CATEGORY, "inherit": True}
-    children = breed(run, backbone, [zip(parents, weights, strict=True) for weights in WEIGHTS], seed, how, out)
+    how = {"settings": mixing, "images": IMAGES, "keep": KEEP, "known": {}, "category": CATEGORY, "inherit": True}
+    children = breed(run, stack, [zip(parents, weights, strict=True) for weights in WEIGHTS], seed, how, out)
     other = most_unlike(children[0], [pet for pet in pets if pet not in parents] or parents)
     say(out, f"\nA grandchild, of {children[0].name} and the founder that is least like it, {other.name}")
-    (grandchild,) = breed(run, backbone, [((children[0], 0.5), (other, 0.5))], seed + len(WEIGHTS), how, out)
+    (grandchild,) = breed(run, stack, [((children[0], 0.5), (other, 0.5))], seed + len(WEIGHTS), how, out)
 
-    pictures = show_founders(run, backbone, out)
+    pictures = show_founders(run, stack, out)
     say(out, "Their family tree:")
     draw_tree(run.folder.name, (), None, None, runs, out)
     take_away(run, grandchild, runs, model, out)
-    report(run, backbone, pets, parents, [*children, grandchild], pictures, out)
+    report(run, stack, pets, parents, [*children, grandchild], pictures, out)
     say(out, f"\nAll that took {duration(time.monotonic() - began)}.")
-    say_next(run, backbone, runs, out)
-    if backbone.knows(ANOTHER):
+    say_next(run, stack, runs, out)
+    if stack.knows(ANOTHER):
         call = to_type("seed", ANOTHER, "--founders", 4, *(["--model", model] if model != "emoji" else []), runs=runs)
         say(out, f"  {call}")
 
 
 def breed(
     run: Run,
-    backbone: Backbone,
+    stack: Backbone,
     families: Sequence[Iterable[tuple[Individual, float]]],
     seed: int,
     how: dict[str, Any],
     out: Console,
 ) -> list[Individual]:
-    """A child of each group of weighted parents. how: options of `child`."""
+    """A child of each group of weighted parents. how: options of `mate`."""
     requests = [
-        child(list(parents), backbone, seed=child_seed(seed, number), **how) for number, parents in enumerate(families)
+        mate(
+            [(each.concept, weight) for each, weight in parents],
+            stack,
+            child_seed(seed, number),
+            drawn=stack.draws,
+            **how,
+        )
+        for number, parents in enumerate(families)
     ]
-    return learn_children(new_job(run, "breed", plan_of(requests, backbone)), run, backbone, requests, out)
+    return carry_out(new_job(run, plan_requests(requests, stack), conduct_asked()), run, stack, out)
 
 
 def take_away(run: Run, each: Individual, runs: Path, model: str, out: Console) -> None:

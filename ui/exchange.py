@@ -34,15 +34,16 @@ from core.settings import Settings
 from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Individual, Run, develop
+from evolve.jobs.choices import check_words, chosen_settings
 from evolve.store.captions import concept_told, run_told
 from evolve.store.run import LONGEST_COMMENT, RunError
 from ui.console import printable, say, to_type
 from ui.descent import born_of, mixed
 from ui.pictures import PROMPTS, Pictures, card_lines, draw_all, usual_in
 from ui.runs import forget_if_empty, free_name, new_run, open_run, run_names
-from ui.seed import say_next, show_founders
 from ui.sheet import Card, opened, save_sheet, sheet
-from ui.stack import can_draw, check_words, chosen_settings, made_on_another, open_stack, open_stack_of
+from ui.stack import can_draw, made_on_another, open_stack, open_stack_of
+from ui.working import say_next, show_founders
 
 LONGEST_STEM = 60
 BESIDE, LISTED = (".json", ".png"), 6  # what lies beside embeddings, and how many of those are told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     import networkx as nx
 
 LONGEST_NAME = 80
+UNASKED = 10.0  # seconds after which a new run without a job has been left behind
 
 
 def new_run(runs: Path, name: str | None, base: str, create: Callable[[Path], Run]) -> Run:
     """A run under the name given, or else under `base` with a number that is still free."""
     if name is not None:
         folder = runs / checked_name(name)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        occupied = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        if occupied and not _forget_unasked(folder):
             raise RunError(f"there is a run {name!r} in {str(runs)!r} already: choose another name with --run")
         _make(folder, exist_ok=True)
         return _created(folder, create)
@@ -116,7 +119,7 @@ def family(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
 
 def _names_there(run: Run, guests: Mapping[str, str]) -> dict[str, str]:
     """The names of concepts, by id, in the runs beside this one that guests gives for them."""
-    found = {}
+    found: dict[str, str] = {}
     for other in sorted(set(guests.values())):
         with suppress(ConceptreeError):  # it is not here, or not whole: then the first digits of the id do
             names = {each.id: each.name for each in open_run(run.folder.parent, other).entries()}
@@ -160,6 +163,20 @@ def forget_if_empty(run: Run) -> bool:
         if all(_own(file) or any(map(file.is_relative_to, idle)) for file in files):
             shutil.rmtree(run.folder, ignore_errors=True)
     return not run.folder.exists()
+
+
+def _forget_unasked(folder: Path) -> bool:
+    """Remove a run that a killed process left before it was asked for anything; whether it is gone."""
+    with suppress(ConceptreeError, OSError):
+        run = Run.open(folder)
+        age = time.time() - (folder / "run.json").stat().st_mtime
+        return age > UNASKED and is_unasked(run) and forget_if_empty(run)
+    return False
+
+
+def is_unasked(run: Run) -> bool:
+    """Whether a run has no jobs and no concepts."""
+    return not jobs(run) and not run.entries()
 
 
 def _own(file: Path) -> bool:

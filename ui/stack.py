@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +10,14 @@ import click
 from rich.console import Console
 
 from core.calibration import reservation
-from core.concept import checked_word
 from core.errors import ConceptreeError, StackError
-from core.negatives import says_again
-from core.settings import Settings, SettingsError
 from core.stack import fingerprint
 from core.stack.backbone import EMOJI, Backbone
-from core.stack.wordbank import members
-from core.wording import did_you_mean
 from evolve import Run
 from evolve.store.about import lasting
 from ui.console import say
 
 SMALL = 1e9  # bytes of weights
-QUICK = 200e6  # parameters of a stack that draws while a person waits
-
-
-class WordError(ConceptreeError):
-    """A word that the stack cannot understand, or cannot do with what is asked."""
 
 
 def open_stack(where: str, out: Console | None = None) -> Backbone:
@@ -68,21 +56,6 @@ def is_small(backbone: Backbone) -> bool:
     """Whether all of a stack's parts fit into any memory together."""
     folders = [folder for folder in (backbone.prior_folder, backbone.decoder_folder) if folder is not None]
     return sum(file.stat().st_size for folder in folders for file in folder.rglob("*.safetensors")) < SMALL
-
-
-def precision_of(backbone: Backbone) -> str:
-    """What --dtype was, or would have been."""
-    return str(backbone.dtype).removeprefix("torch.")
-
-
-def check_precision(begun: str, backbone: Backbone) -> None:
-    """Refuse to go on with what was begun in another precision.
-
-    Raises:
-        StackError: says which option asks for it.
-    """
-    if begun != (now := precision_of(backbone)):
-        raise StackError(f"this was begun in {begun}, and in {now} it would become something else: --dtype {begun}")
 
 
 def asked(option: str) -> Any:
@@ -132,77 +105,6 @@ def can_draw(backbone: Backbone) -> bool:
     return backbone.draws
 
 
-def is_quick(backbone: Backbone) -> bool:
-    """Whether a stack draws a picture in about a second."""
-    parts = (backbone.prior, backbone.decoder.unet)
-    return sum(parameter.numel() for part in parts for parameter in part.parameters()) <= QUICK
-
-
-def check_words(backbone: Backbone, words: Iterable[str], what: str, known: Sequence[str] = ()) -> None:
-    """Refuse words that the stack has no tokens for, and name known ones that look like them.
-
-    known: what to name where none does; by default the categories.
-    """
-    for given in words:
-        word = checked_word(given, what)
-        if not word.isprintable():
-            raise WordError(f"{what} = {word!r}: expected a word without control characters")
-        if not backbone.knows(word):
-            near = _known(backbone, word, known)
-            raise WordError(f"the stack {backbone.version} does not know the {what} {word!r}: {near}")
-
-
 def words_unknown_in(backbone: Backbone, prompt: str) -> list[str]:
     """The words of a prompt that mean nothing to the stack."""
     return [word for word in prompt.replace("{}", " ").split() if not backbone.knows(word)]
-
-
-def negatives_from(backbone: Backbone, category: str, kind: str, given: str) -> dict[str, Any]:
-    """`--negatives` as arguments of Request: adaptive, none, gradual, or words with commas between."""
-    if given in ("adaptive", "none"):
-        return {"schedule": given}
-    if given == "gradual":
-        words = tuple(word for word in members(backbone, category, kind) if not says_again(word, category))
-        if not words:
-            raise WordError(f"the stack {backbone.version} lists no members of {category!r}: name negatives yourself")
-    else:
-        words = tuple(word.strip() for word in given.split(",") if word.strip())
-        if not words:
-            raise WordError(f"negatives = {given!r}: expected adaptive, none, gradual, or words with commas between")
-        check_words(backbone, words, "negative", members(backbone, category, kind))
-    return {"schedule": "gradual" if given == "gradual" else "list", "negatives": words}
-
-
-def chosen_settings(
-    backbone: Backbone,
-    preset: str = "default",
-    kind: str = "object",
-    mixing: bool = False,
-    category: str = "",
-    steps: int | None = None,
-    **others: Any,
-) -> Settings:
-    """The stack's calibrated settings, with what a person gave instead. A shorter training looks as often."""
-    given = {name: value for name, value in others.items() if value is not None}
-    if not 0 <= given.get("lam", 0) < math.inf:  # NaN is neither
-        raise SettingsError(f"--lambda {given['lam']}: expected a number of at least 0")
-    settings = Settings.for_stack(backbone, preset, kind, mixing, category, **given)
-    if steps is None:
-        return settings
-    segment = settings.segment if "segment" in given else min(settings.segment, _scaled(settings, steps))
-    return Settings.for_stack(backbone, preset, kind, mixing, category, **{**given, "steps": steps, "segment": segment})
-
-
-def _scaled(settings: Settings, steps: int) -> int:
-    return max(1, round(settings.segment * steps / max(1, settings.steps)))
-
-
-def _known(backbone: Backbone, word: str, instead: Sequence[str] = ()) -> str:
-    categories = sorted(backbone.vocabulary.categories)
-    # A dict: some categories are names as well.
-    known = list(dict.fromkeys([*instead, *categories, *backbone.vocabulary.words]))
-    if near := did_you_mean(word, known):
-        return near
-    if instead:
-        return f"it knows such as {', '.join(instead[:12])}"
-    return f"it knows categories such as {', '.join(categories[:12])}" if categories else "choose another"

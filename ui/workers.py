@@ -1,4 +1,4 @@
-"""--workers and --address: who learns a job's batches."""
+"""--workers, --address, --at-once: how a job is carried out, and the learner for it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,47 @@ import torch
 from rich.console import Console
 
 from core.optimizer import ConceptLab, Learner
+from core.settings import MOST_AT_ONCE
 from core.stack.backbone import Backbone
 from core.wording import counted
-from evolve.jobs.job import Job
+from evolve.jobs.job import Conduct, Job
 from evolve.workers.pool import AT_ONCE, WorkerError, Workers
 from ui.console import say
+from ui.pictures import candidates_asked
 from ui.stack import asked
 
 
+def conduct_asked() -> Conduct:
+    """How a new job is carried out, by options or variables of the environment.
+
+    Raises:
+        WorkerError: --workers says something else.
+        PromptError: CONCEPTREE_CANDIDATES is no number.
+    """
+    given, address = asked("workers"), asked("cluster")
+    if given:
+        checked_workers(given)
+    workers = bool(given or address)
+    at_once = int(said) if (said := asked("at_once")) else AT_ONCE if workers else MOST_AT_ONCE
+    return Conduct(at_once, 1 if workers else None, candidates_asked())
+
+
 @contextmanager
-def learning(job: Job, stack: Backbone, out: Console) -> Iterator[Learner]:
+def learner_for(job: Job, stack: Backbone, out: Console) -> Iterator[Learner]:
     """The learner for a job, by --workers and --address, or by CONCEPTREE_WORKERS and CONCEPTREE_CLUSTER.
 
-    A job that is begun goes on with the batches and threads that it was begun with.
+    A job goes on with the batches and threads that it was begun with.
     """
-    begun, given, address = job.batched(), asked("workers"), asked("cluster")
-    at_once = int(said) if (said := asked("at_once")) else None
-    threads = begun.threads if begun else None
+    given, address = asked("workers"), asked("cluster")
+    new = conduct_asked()
+    conduct = job.conduct(new.at_once, new.threads)
     if not given and not address:
-        if threads:
-            torch.set_num_threads(threads)
-        job.batching(at_once)
+        if conduct.threads:
+            torch.set_num_threads(conduct.threads)
         yield ConceptLab(stack)
         return
     count = checked_workers(given or "ray")
-    threads = threads or 1
-    at_once = job.batching(at_once or AT_ONCE, threads).at_once
+    at_once, threads = conduct.at_once, conduct.threads or 1
     say(out, f"Joining the cluster at {address} …" if address else "Starting workers …")
     with Workers(
         stack,
@@ -52,7 +67,7 @@ def learning(job: Job, stack: Backbone, out: Console) -> Iterator[Learner]:
 
 
 def checked_workers(given: str) -> int | None:
-    """How many workers `ray:4` are; None where `ray` leaves it to the machine.
+    """The number of workers in `ray:4`; None for `ray`, which leaves it to the machine.
 
     Raises:
         WorkerError: it says something else.

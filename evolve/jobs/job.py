@@ -1,21 +1,21 @@
-"""Jobs: what a run was asked to learn, so that any process can learn it, watch it, steer it, stop it and go on with it.
+"""Jobs: what a run is asked to learn, on disk, so that any process can learn it, watch it, steer it and stop it.
 
-    jobs/<number>-<command>/job.json              what was asked, once
-    jobs/<number>-<command>/requests.json         for children: their requests, once the parents' images are known
-    jobs/<number>-<command>/batches.json          how its requests are cut into batches, once the first are learned
+    jobs/<number>-<command>/job.json              the plan and how it is carried out, written once
+    jobs/<number>-<command>/requests.json         for children: their requests, once the parents are drawn
+    jobs/<number>-<command>/batches.json          how it is carried out, if job.json does not say so
     jobs/<number>-<command>/snapshot-<id>.safetensors  a batch that is being learned, at its last boundary
-    jobs/<number>-<command>/decided.json          which concepts came of requests by what a person decided meanwhile
-    jobs/<number>-<command>/progress.json         how far it is, how long it will take, and when that was written
-    jobs/<number>-<command>/events.jsonl, looks/  what was to be seen at each boundary, see evolve/store/looks.py
-    jobs/<number>-<command>/steer/, question.json what a person decides from elsewhere, see evolve/jobs/steering.py
-    jobs/<number>-<command>/stop                  to be stopped at the next step
-    jobs/<number>-<command>/exit.json             how the process ended that was last at it, if it ended by itself
-    jobs/<number>-<command>/finished.json         once all is stored
-    jobs/<number>-<command>/log.txt               what that process printed, where somebody kept it
+    jobs/<number>-<command>/decided.json          ids of concepts that a person's decisions have changed
+    jobs/<number>-<command>/progress.json         the step, the time left, and when that was written
+    jobs/<number>-<command>/events.jsonl, looks/  each boundary for pages, see evolve/store/looks.py
+    jobs/<number>-<command>/steer/, question.json decisions from other processes, see evolve/jobs/steering.py
+    jobs/<number>-<command>/stop                  a request to stop at the next step
+    jobs/<number>-<command>/exit.json             how the last process ended, if it ended by itself
+    jobs/<number>-<command>/finished.json         all is stored and drawn
+    jobs/<number>-<command>/log.txt               output of the last process that a page started
 
-Going on is asking again: what the run has already is not learned again, and the batch that was being learned goes on
-from its snapshot to the very concepts that it would have given. Whether somebody is at work is what the lock says: it
-is let go of however a process ends, and the number of a process proves nothing.
+A job is resumed by working on it again: concepts that the run has are not learned again, and the batch that was being
+learned goes on from its snapshot to the same concepts. The lock says whether a process works on the job: the system
+releases it however a process ends, and a process id proves nothing.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from core.files import StorageError, write_atomically
 from core.review import Decision
 from core.settings import MOST_AT_ONCE
 from core.wording import did_you_mean
+from evolve.jobs.plans import COMMANDS, Plan, UnreadablePlanError, plan_from_json
 from evolve.jobs.steering import STEER, Question, question_in, queue, queued
 from evolve.store.looks import Look, looks_in
 from evolve.store.parts import Damage, RunError
@@ -48,7 +49,7 @@ from evolve.store.run import Run
 
 SCHEMA = 1
 BETWEEN = 1.0  # seconds between two notes of progress
-PATIENCE = 1.0  # seconds for somebody who only looks whether the job is at work
+PATIENCE = 1.0  # seconds to wait for a process that only reads the lock
 STOPPED = 130  # the exit code of a process that a person stopped
 _NAME = re.compile(r"([0-9]{4,})-([a-z]+)")
 _JOB, _REQUESTS, _BATCHES, _DECIDED, _PROGRESS, _EXIT, _FINISHED, _STOP, _LOCK = (
@@ -59,17 +60,16 @@ _SNAPSHOT, _SNAPSHOTS = "snapshot-{}.safetensors", "snapshot*.safetensors"  # ea
 
 
 class Stopped(KeyboardInterrupt):
-    """Somebody asked for the job to be stopped: as if a person had typed Ctrl-C."""
+    """A stop of the job was requested; handled like Ctrl-C."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a job is.
+    """The state of a job.
 
-    state: "waiting" for a process, "working", "stopped" by a person, "paused" until a person has chosen what follows,
-    "failed" (problem says why), "finished", or "killed". step of steps, 0 of 0 before it is known. left: seconds, as
-    far as the process's course so far tells.
-    at: when that was written. doing: what it does where that is no step, such as "drawing the parents".
+    state: "waiting" for a process, "working", "stopped" by a person, "paused" until a person chooses parents, "failed"
+    (see `problem`), "finished", or "killed". step of steps: 0 of 0 before they are known. left: estimated seconds. at:
+    when this was written. doing: work beside steps, such as "drawing the parents".
     """
 
     state: str
@@ -82,25 +82,28 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Batching:
-    """How a job's requests are cut into batches: whoever goes on with it cuts them the same way.
+class Conduct:
+    """How a job is carried out, beside what was asked: whoever goes on with it does it in the same way.
 
-    at_once: how many learn side by side at most. threads: of the worker that learns a batch; None where nobody said.
-    Both change the last bits of what is learned, the number of workers none.
+    at_once: how many requests are learned side by side at most. threads: of the process that learns; None where a
+    person did not choose workers. Both change the last bits of concepts; the number of workers does not. candidates:
+    drawings of a portrait, of which the truest is kept; None for what suits the stack.
     """
 
     at_once: int = MOST_AT_ONCE
     threads: int | None = None
+    candidates: int | None = None
 
 
 @dataclass
 class Job:
-    """One command's learning in a run. plan: what was asked, as JSON."""
+    """One command's learning in a run. told: its plan as JSON."""
 
     folder: Path
     command: str
-    plan: dict[str, Any]
+    told: dict[str, Any]
     created_at: datetime | None = None
+    _given: Conduct | None = field(default=None, repr=False, compare=False)  # in job.json
     _held: int = field(default=0, repr=False, compare=False)
     _told: float = field(default=0.0, repr=False, compare=False)
     _course: tuple[int, float] | None = field(default=None, repr=False, compare=False)  # the first step, and when
@@ -111,23 +114,40 @@ class Job:
         return self.folder.name
 
     @property
+    def plan(self) -> Plan:
+        """What was asked.
+
+        Raises:
+            RunError: this version cannot read it.
+        """
+        if self.command not in COMMANDS:
+            known = ", ".join(COMMANDS)
+            raise RunError(f"the job {self.name!r} is of a newer version: this one goes on with {known}")
+        try:
+            return plan_from_json(self.command, self.told)
+        except UnreadablePlanError as error:
+            raise RunError(
+                f"the job {str(self.folder)!r} cannot be read: remove that folder to go on without it ({error})"
+            ) from error
+
+    @property
     def finished(self) -> bool:
         return (self.folder / _FINISHED).is_file()
 
     @property
     def begun(self) -> bool:
-        """Whether a step of it was learned, or anything is kept."""
+        """Whether a step was learned, or anything is kept."""
         return self.finished or bool(self.kept()) or self.status().step > 0
 
     @contextmanager
     def working(self, since: float = 0.0) -> Iterator[None]:
-        """Hold the job: one process learns it at a time, which may enter again. A killed one lets go of it by itself.
+        """Lock the job for this process, which may enter again. The lock ends with the process, even if it is killed.
 
-        However the work ends, exit.json says it. since: a request to stop from before that time (of time.time()) was
-        for another process, and is forgotten.
+        exit.json says how the work ended. since: a request to stop from before that time (of time.time()) was for
+        another process, and is removed.
 
         Raises:
-            RunError: somebody is at it.
+            RunError: another process works on it.
         """
         if self._held:
             yield
@@ -167,12 +187,12 @@ class Job:
 
     def _end(self, code: int, problem: str) -> None:
         if code == STOPPED:
-            _unlink(self.folder / _STOP)  # it is obeyed
+            _unlink(self.folder / _STOP)
         with suppress(StorageError):  # a full disk may be why it ends
             _write(self.folder / _EXIT, {"code": code, "problem": problem, "at": _now()})
 
     def status(self) -> Status:
-        """How it is now. Reading that disturbs nobody who is at work."""
+        """Current status; does not block a process at work."""
         told, ended = self._read(_PROGRESS), self._read(_EXIT)
         step, steps, left = _whole(told.get("step")), _whole(told.get("steps")), told.get("left")
         at = _time(told.get("at"))
@@ -192,13 +212,13 @@ class Job:
         return Status("killed" if told else "waiting", step, steps, None, at)
 
     def _is_held(self) -> bool:
-        """Whether somebody is at work: a shared lock, which others who ask do not see, cannot be had."""
+        """Whether a process works on it: then a shared lock, which other readers do not notice, is refused."""
         if self._held:
             return True
         try:
             descriptor = os.open(self.folder / _LOCK, os.O_RDONLY)
         except OSError:
-            return False  # nobody has ever been at it
+            return False  # no process has ever worked on it
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
@@ -208,11 +228,11 @@ class Job:
         return False
 
     def request_stop(self) -> None:
-        """Ask whoever is at it to stop at the next step; what is finished, and the batch at work, are kept."""
+        """Ask the process at work to stop at the next step. Finished concepts and the current batch are kept."""
         write_atomically(self.folder / _STOP, b"")
 
     def obey(self) -> None:
-        """Stop if that was asked for.
+        """Stop if a stop was requested.
 
         Raises:
             Stopped: it was.
@@ -221,47 +241,45 @@ class Job:
             raise Stopped
 
     def looks(self) -> list[Look]:
-        """What was to be seen at each boundary so far, concept by concept."""
+        """Each boundary so far, concept by concept."""
         return looks_in(self.folder)
 
     def steer(self, number: int, decision: Decision) -> None:
-        """Decide about the concept at a place (from 0): at its next boundary, or as the answer to a question.
+        """Queue a decision about a concept by its number (from 0): for its next boundary, or as an answer.
 
-        Words are added to what is named there; those to be dropped may be among it; as an answer they stand in its
-        place, see core/review.py.
+        At a boundary its words are added to the proposed ones, and may drop some of them; as an answer they replace
+        them. See `core.review`.
 
         Raises:
-            RunError: all is learned.
+            RunError: the job is finished.
         """
         if self.finished:
             raise RunError(f"the job {self.name!r} is finished: nothing can be decided in it any more")
         queue(self.folder, number, decision)
 
     def pending(self) -> list[tuple[int, Decision]]:
-        """What was decided and has had no effect yet: (place, decision) each, oldest first."""
+        """Decisions that have had no effect yet: (number, decision) each, oldest first."""
         return [(each.number, each.decision) for each in queued(self.folder)]
 
     def question(self) -> Question | None:
-        """What it waits for, where it is to ask; `steer` answers."""
+        """The question that it waits for; `steer` answers."""
         return question_in(self.folder) if self._is_held() else None
 
-    def batching(self, at_once: int | None = None, threads: int | None = None) -> Batching:
-        """How it is cut: as it was when its first requests were learned, else as asked, which is then written down."""
-        if (told := self.batched()) is not None:
+    def conduct(self, at_once: int | None = None, threads: int | None = None) -> Conduct:
+        """How it is carried out: as job.json says, or as it was begun, else as asked, which is then written down."""
+        if (told := self.conducted()) is not None:
             return told
         begun = bool(self.kept())  # by a version that wrote nothing down
-        chosen = Batching() if begun or at_once is None else Batching(at_once, threads)
-        _write(self.folder / _BATCHES, asdict(chosen))
+        chosen = Conduct() if begun or at_once is None else Conduct(at_once, threads)
+        _write(self.folder / _BATCHES, {"at_once": chosen.at_once, "threads": chosen.threads})
         return chosen
 
-    def batched(self) -> Batching | None:
-        """How it was cut, as far as that is known."""
-        told = self._read(_BATCHES)
-        at_once, threads = _whole(told.get("at_once")), _whole(told.get("threads"))
-        return Batching(at_once, threads if threads > 0 else None) if at_once > 0 else None
+    def conducted(self) -> Conduct | None:
+        """How it is carried out, as far as that is decided."""
+        return self._given or _conduct_of(self._read(_BATCHES))
 
     def keep(self, snapshot: bytes, of: str) -> None:
-        """Keep a batch as it is now, in place of what was kept of it before. of: the id of its first request."""
+        """Keep a snapshot of a batch, in place of the one before. of: the id of its first request."""
         write_atomically(self.folder / _SNAPSHOT.format(of), snapshot)
 
     def kept(self) -> list[bytes]:
@@ -273,17 +291,17 @@ class Job:
         return found
 
     def let_go(self, of: str) -> None:
-        """A batch is stored: nothing need be kept of it any more."""
+        """Remove the snapshot of a batch that is stored."""
         _unlink(self.folder / _SNAPSHOT.format(of))
 
     def requests(self) -> list[Request] | None:
-        """The requests that were made of the plan; None if that is still to be done.
+        """The requests that were made of the plan; None if they are not made yet.
 
         Raises:
-            RunError: they are written down and cannot be read.
+            RunError: they cannot be read.
         """
         try:
-            texts = self.plan["requests"] if "requests" in self.plan else self._required(_REQUESTS)["requests"]
+            texts = self.told["requests"] if "requests" in self.told else self._required(_REQUESTS)["requests"]
             return [Request.from_json(text) for text in texts]
         except FileNotFoundError:
             return None
@@ -291,11 +309,11 @@ class Job:
             raise RunError(f"the requests of the job {str(self.folder)!r} cannot be read: {error}") from error
 
     def keep_requests(self, requests: Sequence[Request]) -> None:
-        """Write down what was made of the plan: whoever goes on learns these."""
+        """Write down the requests of the plan: a resumed job learns these."""
         _write(self.folder / _REQUESTS, {"requests": [request.to_json() for request in requests]})
 
     def note(self, came_of: Mapping[str, str]) -> None:
-        """Write down what became of requests, by the ids that the requests alone would have given."""
+        """Write down the ids of concepts by the ids of their requests, where they differ."""
         decided = {id_: concept for id_, concept in came_of.items() if id_ != concept}
         if decided:
             _write(self.folder / _DECIDED, {**self.decided(), **decided})
@@ -305,7 +323,7 @@ class Job:
         return {str(id_): str(concept) for id_, concept in self._read(_DECIDED).items()}
 
     def tell(self, step: int, steps: int) -> None:
-        """Write down how far it is, not more often than a person would look."""
+        """Write down the progress, at most once per `BETWEEN`."""
         now = time.monotonic()
         if self._course is None:
             self._course = step, now
@@ -315,11 +333,11 @@ class Job:
             self._note(step, steps)
 
     def does(self, doing: str) -> None:
-        """Write down what it does beside its steps; empty for nothing."""
+        """Write down work beside steps; empty for none."""
         self._note(*self._progress, doing)
 
     def wait(self) -> None:
-        """While it waits for a person: it is alive, obeys, and the time left counts from here."""
+        """Call while waiting for a person: shows that the process lives, obeys a stop, restarts the clock."""
         self.obey()
         self._course = None
         if time.monotonic() - self._told >= BETWEEN:
@@ -335,7 +353,7 @@ class Job:
         _write(self.folder / _PROGRESS, told)
 
     def finish(self) -> None:
-        """All is stored: there is nothing to go on with."""
+        """Mark it finished, and remove what only a resumed job needs."""
         _write(self.folder / _FINISHED, {"at": _now()})
         for file in self.folder.glob(_SNAPSHOTS):
             _unlink(file)
@@ -343,7 +361,7 @@ class Job:
         shutil.rmtree(self.folder / STEER, ignore_errors=True)
 
     def _read(self, name: str) -> dict[str, Any]:
-        """A small file's object, empty if it is not there or cannot be read."""
+        """The JSON object of a small file; empty if it is missing or cannot be read."""
         try:
             return self._required(name)
         except (OSError, ValueError, RecursionError):
@@ -356,12 +374,19 @@ class Job:
         return found
 
 
-def new_job(run: Run, command: str, plan: Mapping[str, Any]) -> Job:
-    """A job of a run, written down before anything is learned."""
+def new_job(run: Run, plan: Plan, conduct: Conduct | None = None) -> Job:
+    """Write a job of a run, as one file, before anything is learned."""
+    return write_job(run, plan.command, plan.to_json(), conduct)
+
+
+def write_job(run: Run, command: str, told: Mapping[str, Any], conduct: Conduct | None = None) -> Job:
+    """`new_job` for a plan as JSON, such as an experiment's."""
     with run.writing():
         number = max((int(folder.name.split("-")[0]) for folder in _folders(run)), default=0) + 1
-        job = Job(run.folder / "jobs" / f"{number:04d}-{command}", command, dict(plan), datetime.now(UTC))
-        _write(job.folder / _JOB, {"schema": SCHEMA, "command": command, "plan": job.plan, "created_at": _now()})
+        folder = run.folder / "jobs" / f"{number:04d}-{command}"
+        job = Job(folder, command, dict(told), datetime.now(UTC), conduct)
+        about = {"schema": SCHEMA, "command": command, "plan": job.told, "created_at": _now()}
+        _write(folder / _JOB, about | ({"conduct": asdict(conduct)} if conduct else {}))
     return job
 
 
@@ -391,12 +416,12 @@ def job_named(run: Run, name: str) -> Job:
 
 
 def unfinished(run: Run) -> list[Job]:
-    """The jobs of a run that were killed, stopped or are at work, oldest first."""
+    """Jobs of a run that are not finished, oldest first."""
     return [job for job in map(_read, _folders(run)) if not job.finished]
 
 
 def _folders(run: Run) -> list[Path]:
-    """Those with a job in them: a folder without one was left by a kill before anything was asked."""
+    """Folders with a job.json. One without was left by a process that was killed before it wrote the job."""
     return sorted(file.parent for file in (run.folder / "jobs").glob(f"*/{_JOB}") if _NAME.fullmatch(file.parent.name))
 
 
@@ -412,11 +437,17 @@ def _read(folder: Path) -> Job:
         raise RunError(f"the job {str(folder)!r} has schema {schema!r}, this version reads {SCHEMA}")
     if not isinstance(command, str) or not isinstance(plan, dict):
         raise RunError(f"the job {str(folder)!r} cannot be read: remove that folder to go on without it")
-    return Job(folder, command, plan, _time(about.get("created_at")))
+    return Job(folder, command, plan, _time(about.get("created_at")), _conduct_of(about.get("conduct")))
+
+
+def _conduct_of(told: Any) -> Conduct | None:
+    if not isinstance(told, dict) or (at_once := _whole(told.get("at_once"))) < 1:
+        return None
+    return Conduct(at_once, _whole(told.get("threads")) or None, _whole(told.get("candidates")) or None)
 
 
 def _told_of(error: BaseException) -> tuple[int, str]:
-    """(exit code, what a person is told) of what ends a process."""
+    """(exit code, message) of an error that ends a process."""
     if isinstance(error, KeyboardInterrupt):
         return STOPPED, ""
     if isinstance(error, ConceptreeError):

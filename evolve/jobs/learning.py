@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from core.concept import Concept, Request
 from core.optimizer import DEFAULT, Learner, Report
@@ -14,7 +15,99 @@ from evolve.jobs.develop import OnReport, Stored, by_id, developing, learner_of
 from evolve.jobs.job import Job
 from evolve.jobs.steering import Steering
 from evolve.store.looks import add_looks, add_names
-from evolve.store.run import Run
+from evolve.store.run import Individual, Run
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Requests to learn together.
+
+    first: the number of the first one in the job, from 0. before, span, total: the steps of the job before them, of
+    them, and of all. drafts: steps after which they are drawn, for people.
+    """
+
+    requests: Sequence[Request]
+    first: int = 0
+    before: int = 0
+    span: int = 0
+    total: int = 0
+    drafts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Began:
+    """A batch is learned from now on. numbers: of its requests in the job, by their ids."""
+
+    batch: Batch
+    numbers: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report of learning. step of steps: of the whole job."""
+
+    report: Report
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A batch is stored: its concepts in the order of the requests. known: ids of those that the run had before."""
+
+    individuals: tuple[Individual, ...]
+    known: frozenset[str]
+
+
+T = TypeVar("T")
+
+
+def carry_out(
+    course: Generator[Batch | T, Sequence[Concept], None],
+    job: Job,
+    run: Run,
+    learner: Learner,
+    options: Options = DEFAULT,
+    asks: bool = False,
+) -> Generator[Began | Reported | Learned | T, None, None]:
+    """Learn each batch that `course` yields, send it the concepts, and pass on everything else that it yields.
+
+    asks: see `learning`.
+    """
+    with closing(course):
+        each = next(course, None)
+        while each is not None:
+            if not isinstance(each, Batch):
+                yield each
+                each = next(course, None)
+                continue
+            concepts = yield from _learned(each, job, run, learner, options, asks)
+            try:
+                each = course.send(concepts)
+            except StopIteration:
+                return
+
+
+def _learned(
+    batch: Batch, job: Job, run: Run, learner: Learner, options: Options, asks: bool
+) -> Generator[Began | Reported | Learned, None, list[Concept]]:
+    options = replace(options, drafts=batch.drafts or options.drafts)
+    ids = by_id(batch.requests, learner, options)
+    yield Began(batch, {id_: batch.first + place for place, id_ in enumerate(ids)})
+    found: dict[str, Concept] = {}
+    known: set[str] = set()
+    with closing(learning(job, batch.requests, run, learner, options, first=batch.first, asks=asks)) as course:
+        for happened in course:
+            if isinstance(happened, Stored):
+                found |= happened.concepts
+                known |= {each.id for each in happened.concepts.values() if happened.known}
+                continue
+            step = batch.before + round(batch.span * happened.step / max(1, happened.steps))
+            job.tell(step, batch.total)
+            yield Reported(happened, step, batch.total)
+    concepts = [found[id_] for id_ in ids]
+    yield Learned(tuple(run.find(concept.id) for concept in concepts), frozenset(known))
+    return concepts
 
 
 def learned(
@@ -58,7 +151,7 @@ def learning(
     Raises:
         Stopped: a stop was asked for.
     """
-    options = replace(options, at_once=job.batching(options.at_once or learner.at_once, learner.threads).at_once)
+    options = replace(options, at_once=job.conduct(options.at_once or learner.at_once, learner.threads).at_once)
     asked = by_id(requests, learner, options)
     numbers = {id_: first + place for place, id_ in enumerate(asked)}
     steering = Steering(job.folder, learner.stack, numbers, options.review, asks, job.wait)

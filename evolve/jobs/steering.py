@@ -1,10 +1,10 @@
-"""What a person decides about a job's negatives from elsewhere, while another process learns it.
+"""Decisions about a job's negatives from other processes, such as pages, while it is learned.
 
-    steer/<time>-<digits>.json   a decision about the concept at one place, for its next boundary or for a question
-    question.json                what the job waits for, where it was asked to ask
+    steer/<time>-<digits>.json   a decision about one concept, for its next boundary or a question
+    question.json                the question that the job waits for
 
-A decision is removed once a snapshot that holds its effect is kept, which names it as one of its marks: so a kill at
-any moment neither loses it nor follows it twice. One that comes too late, or cannot be followed, is removed with its
+A decision is removed once a snapshot with its effect is kept; the snapshot names it as one of its marks. So a kill at
+any moment neither loses a decision nor follows it twice. A decision that is too late or impossible is removed with its
 boundary, whose note says why.
 """
 
@@ -31,10 +31,10 @@ _FILE = re.compile(r"[0-9]{20}-[0-9a-f]{8}\.json")
 
 @dataclass(frozen=True)
 class Question:
-    """What a job waits for: which words shall be the next negatives of the concept at a place.
+    """The question that a job waits for: the next negatives of the concept with a number.
 
-    words: as proposed. negatives: those so far, (word, by whom) each. earlier: the steps to which one can go back.
-    problem: why the last answer could not be followed. image: the concept's drawing now.
+    words: proposed. negatives: so far, (word, source) each. earlier: steps to which one can go back. problem: why the
+    last answer could not be followed. image: the concept's current drawing.
     """
 
     number: int
@@ -49,7 +49,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Queued:
-    """A decision that waits. mark: its file's name. step: of the question that it answers, None where it is none."""
+    """A decision that waits. mark: the name of its file. step: of the question that it answers, None for no answer."""
 
     mark: str
     number: int
@@ -58,7 +58,7 @@ class Queued:
 
 
 def queue(folder: Path, number: int, decision: Decision) -> str:
-    """Queue a decision for the concept at a place; its mark. If the job waits for one about it, this is the answer."""
+    """Queue a decision about a concept by its number; return its mark. It answers an open question about it."""
     asked = question_in(folder)
     told = {
         "number": number,
@@ -73,13 +73,13 @@ def queue(folder: Path, number: int, decision: Decision) -> str:
 
 
 def queued(folder: Path) -> list[Queued]:
-    """The decisions that wait, oldest first; what is none is passed over."""
+    """The decisions that wait, oldest first; files that are no decisions are skipped."""
     files = sorted((folder / STEER).glob("*.json"))
     return [each for each in map(_read, files) if each is not None]
 
 
 def question_in(folder: Path) -> Question | None:
-    """What a job waits for."""
+    """The question that a job waits for, if any."""
     try:
         told = json.loads((folder / QUESTION).read_text(encoding="utf-8"))
         return Question(
@@ -118,10 +118,10 @@ class Steering:
         self.review = review
         self.asks = asks
         self.wait = wait
-        self.taken: dict[str, int] = {}  # marks of what is in no snapshot yet, with the places that they are about
+        self.taken: dict[str, int] = {}  # marks of decisions that no snapshot holds yet, with the numbers of concepts
 
     def begin(self, snapshots: Sequence[bytes]) -> None:
-        """Forget the decisions that snapshots hold, and a question that nobody waits for any more."""
+        """Remove decisions that snapshots hold, and a question that is left over."""
         from core.snapshot import SnapshotError, marks_of  # imports torch
 
         for snapshot in snapshots:
@@ -130,11 +130,11 @@ class Steering:
         _unlink(self.folder / QUESTION)
 
     def decided(self, proposal: Proposal) -> Decision | None:
-        """A review, see core/review.py."""
+        """The decision on a proposal: the review of `core.review`."""
         number = self.numbers[proposal.id]
         first = self.review(proposal) if self.review else None
         waiting = [each for each in queued(self.folder) if each.number == number]
-        # The answer to a question of another boundary is an answer no more, but still what the person wants.
+        # The answer to a question of another boundary is no answer any more, but still a decision.
         further = [each for each in waiting if each.step != proposal.step]
         goes_back = any(each.decision.back_to is not None for each in further)
         if self.asks and proposal.words and not goes_back:
@@ -147,28 +147,28 @@ class Steering:
         try:
             return steered(first, [each.decision for each in further], proposal, self.stack)
         except ReviewError:
-            return first  # which is asked about again, with the reason
+            return first  # it is asked about again, with the reason
 
     def marks(self, numbers: Container[int]) -> list[str]:
-        """What a snapshot of the concepts at these places holds, and no earlier one."""
+        """Marks of decisions about these concepts that are in no snapshot yet."""
         return [mark for mark, number in self.taken.items() if number in numbers]
 
     def kept(self, numbers: Container[int]) -> None:
-        """A snapshot with all that was taken about these places is kept, or the concepts are stored."""
+        """Remove decisions about these concepts: a snapshot holds them now, or the concepts are stored."""
         done = self.marks(numbers)
         self._remove(done)
         self.taken = {mark: number for mark, number in self.taken.items() if mark not in done}
 
     def too_late(self, numbers: Sequence[int]) -> dict[int, str]:
-        """Forget what was decided about concepts that are finished: a note for each place of such."""
+        """Take decisions about finished concepts; return a note for each such concept."""
         late = [each for each in queued(self.folder) if each.number in numbers and each.mark not in self.taken]
         self.taken |= {each.mark: each.number for each in late}
         return {each.number: "a decision came too late: nothing is added at the end" for each in late}
 
     def _answer(self, number: int, proposal: Proposal) -> Decision | None:
-        """Wait until the question is answered."""
+        """Ask the page, and wait for the answer."""
         answers = self._answers(number, proposal.step)
-        if proposal.problem:  # these are what could not be followed
+        if proposal.problem:  # these could not be followed
             self._remove([answer.mark for answer in answers])
             answers = []
         if not answers:

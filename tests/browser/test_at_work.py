@@ -12,6 +12,7 @@ from evolve import Run
 from evolve.jobs.job import new_job
 from evolve.store.looks import add_looks
 from tests.families import concept, picture
+from tests.plans import a_seed
 
 pytestmark = pytest.mark.browser
 
@@ -28,7 +29,7 @@ def run(workbench) -> Run:
 
 
 def test_a_card_moves_while_its_job_works(workbench, run, page, shot):
-    job, request = new_job(run, "seed", {"category": "pet", "count": 2}), run.individuals()[0].concept.request
+    job, request = new_job(run, a_seed()), run.individuals()[0].concept.request
     with job.working():
         job.tell(0, 200)
         page.goto(f"{workbench.address}/runs")

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from evolve import Run
-from evolve.jobs.evolution import generations
+from evolve.jobs.generations import generations
 from evolve.jobs.job import jobs
 from tests.browser.test_story import MINUTES, settled, wait_for
 

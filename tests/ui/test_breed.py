@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,21 @@ import pytest
 from PIL import Image
 
 import evolve.jobs.portraits
-import ui.breed
 from core import Settings
 from core.concept import RequestError
 from core.errors import ConceptreeError
 from core.optimizer import ConceptLab
 from core.state import weights_of
 from evolve import Run
-from evolve.jobs.job import jobs, new_job, unfinished
+from evolve.jobs import learning
+from evolve.jobs.batches import children
+from evolve.jobs.job import jobs, new_job, unfinished, write_job
+from evolve.jobs.planning import MOST_CHILDREN, WORD_LAMBDA, ParentError, plan_children, plan_variations
+from evolve.jobs.plans import plan_from_json
 from tests.families import picture
 from tests.typed import good, one_line, run
-from ui.breed import MOST_CHILDREN, WORD_LAMBDA, ParentError, learn_planned, plan_children, plan_variations, requests_of
 from ui.console import new_console
+from ui.working import carry_out
 
 QUICK = ("--steps", "4", "--segment", "2")
 
@@ -60,8 +64,15 @@ def two(pets, **options):
     return {"parents": [(one, 0.7), (other, 0.3)], "images": 4, "keep": 2, "steps": 2, **options}
 
 
-def settled(plan, pets, backbone, command="breed"):
-    return requests_of(command, plan, pets, backbone, new_console())
+def settled(plan, pets, backbone):
+    job = new_job(pets, plan)
+    *_, batch = children(plan, job, pets, backbone, 32)
+    return batch.requests
+
+
+def older(plan, without):
+    """The plan as a version before had it."""
+    return plan_from_json(plan.command, {name: value for name, value in plan.to_json().items() if name != without})
 
 
 # Plans
@@ -72,7 +83,7 @@ def test_a_plan_is_plain_json_and_draws_and_stores_nothing(pets, backbone, photo
     before = sorted(file for file in pets.folder.rglob("*") if file.is_file() and not file.name.startswith("."))
     plan = plan_children(pets, backbone, **two(pets, photos=[(photo, 0.5)], words=["blue"], children=3, drafts=True))
     photo.unlink()
-    assert json.loads(json.dumps(plan)) == plan and plan["drafts"] is True
+    assert plan_from_json("breed", json.loads(json.dumps(plan.to_json()))) == plan and plan.drafts
     assert sorted(f for f in pets.folder.rglob("*") if f.is_file() and not f.name.startswith(".")) == before
 
 
@@ -128,14 +139,12 @@ def test_children_that_inherit_are_of_the_category_by_its_own_clamps(pets, backb
     assert [positive.word for positive in request.positives] == ["pet"] and set(request.negatives) == told
     own = Settings.for_stack(backbone, mixing=True, category="pet")
     assert (request.chosen.max_cosine, request.chosen.min_cosine) == (own.max_cosine, own.min_cosine)
-    del plan["inherit"]  # as plans of earlier versions are
-    assert not settled(plan, pets, backbone)[0].positives
+    assert not settled(older(plan, "inherit"), pets, backbone)[0].positives
 
 
 def test_plans_of_earlier_versions_begin_at_the_categorys_word_as_they_would_have(pets, backbone):
     plan = plan_children(pets, backbone, **two(pets))
-    del plan["warm"]
-    assert settled(plan, pets, backbone)[0].start is None
+    assert settled(older(plan, "warm"), pets, backbone)[0].start is None
     for preset, warm in (("default", True), ("paper", False)):
         (request,) = settled(plan_children(pets, backbone, **two(pets, preset=preset)), pets, backbone)
         assert (request.start is not None) is warm
@@ -146,9 +155,9 @@ def test_a_photograph_without_its_background_is_a_parent_of_its_own(pets, backbo
     page.paste("orange", (10, 10, 30, 40))
     page.save(tmp_path / "thing.png")
     asked = two(pets, photos=[(tmp_path / "thing.png", 0.5)])
-    whole, cut = (plan_children(pets, backbone, **asked, cutout=cutout)["photos"][0] for cutout in (False, True))
-    assert whole["id"] != cut["id"] and whole["image_embeds"] != cut["image_embeds"]
-    with Image.open(io.BytesIO(base64.b64decode(cut["picture"]))) as small:
+    whole, cut = (plan_children(pets, backbone, **asked, cutout=cutout).photos[0] for cutout in (False, True))
+    assert whole.id != cut.id and whole.image_embeds != cut.image_embeds
+    with Image.open(io.BytesIO(base64.b64decode(cut.picture))) as small:
         assert small.getpixel((0, 0)) == (255, 255, 255)
     where = ("--runs", pets.folder.parent, "--steps", 2)
     photos = ("--photo", tmp_path / "thing.png", "--photo", tmp_path / "other.png")
@@ -159,13 +168,14 @@ def test_a_photograph_without_its_background_is_a_parent_of_its_own(pets, backbo
     assert "other.png' has no plain background" in one_line("breed", "pets", *photos, "--cutout", *where)
 
 
-def test_the_second_breeding_from_a_parent_draws_it_no_more(pets, backbone, monkeypatch, capsys):
+def test_the_second_breeding_from_a_parent_draws_it_no_more(pets, backbone, monkeypatch):
     plan = plan_children(pets, backbone, **two(pets))
-    first = settled(plan, pets, backbone)
-    assert "Drawing the parents (" in capsys.readouterr().out
+    drawing, batch = children(plan, new_job(pets, plan), pets, backbone, 32)
+    first = batch.requests
+    assert drawing.names == tuple(names(pets)[:2])
     monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
-    assert settled(plan, pets, backbone) == first
-    assert "Drawing" not in capsys.readouterr().out
+    (batch,) = children(plan, new_job(pets, plan), pets, backbone, 32)
+    assert batch.requests == first
     shutil.rmtree(pets.folder / "portraits")
     monkeypatch.undo()
     assert settled(plan, pets, backbone) == first
@@ -186,14 +196,14 @@ def test_children_of_one_call_have_weights_around_the_given_ones(pets, backbone)
     assert {len(images) for images in seen} == {1} and {images.tobytes() for images in seen} == {
         kept[place].tobytes() for place in range(2)
     }
-    alike = settled({**plan, "spread": 0}, pets, backbone)
+    alike = settled(replace(plan, spread=0), pets, backbone)
     assert {tuple(parent.weight for parent in request.parents) for request in alike} == {(0.7, 0.3)}
 
 
 def test_variations_start_at_the_parent_and_go_as_far_as_asked(pets, backbone):
     one = pets.individuals()[0]
     plan = plan_variations(pets, backbone, one.name, children=2, strength=0.5, words=["blue"])
-    requests = settled(plan, pets, backbone, "vary")
+    requests = settled(plan, pets, backbone)
     for request in requests:
         assert request.chosen.steps == 2
         assert request.chosen.avoid_floor == (1 + one.concept.request.chosen.avoid_floor) / 2
@@ -226,7 +236,7 @@ def test_parents_of_another_run_and_their_variations(pets, backbone):
     plan = plan_children(pets, backbone, **two(pets, parents=[(f"others/{one}", 0.5), (other, 0.5)]))
     assert [parent.run for parent in settled(plan, pets, backbone)[0].parents] == ["others", ""]
     plan = plan_variations(pets, backbone, f"others/{one}")
-    assert settled(plan, pets, backbone, "vary")[0].parents[0].run == "others"
+    assert settled(plan, pets, backbone)[0].parents[0].run == "others"
 
 
 @pytest.mark.parametrize(
@@ -294,10 +304,10 @@ def test_only_what_is_not_drawn_yet_is_said_to_be_drawn(pets):
 
 
 def test_a_job_is_learned_by_its_name_and_shows_drafts(pets, backbone, monkeypatch):
-    monkeypatch.setattr(ui.breed, "DRAFTS", (1,))
+    monkeypatch.setattr("evolve.jobs.batches.DRAFTS", (1,))
     plan = plan_children(pets, backbone, **two(pets, children=2, drafts=True, steps=24))
-    job = new_job(pets, "breed", plan)
-    new_job(pets, "breed", plan_children(pets, backbone, **two(pets, seed=99)))
+    job = new_job(pets, plan)
+    new_job(pets, plan_children(pets, backbone, **two(pets, seed=99)))
     shown = good("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
     assert "Drawing the parents (" in shown and "resembles them" in shown
     assert [each.name for each in unfinished(pets)] == ["0003-breed"], "the other one was not asked for"
@@ -319,19 +329,19 @@ def test_a_job_is_learned_by_its_name_and_shows_drafts(pets, backbone, monkeypat
 
 def test_what_was_made_of_a_plan_is_kept_and_old_plans_still_serve(pets, backbone, monkeypatch):
     plan = plan_children(pets, backbone, **two(pets, children=2))
-    job = new_job(pets, "breed", plan)
+    job = new_job(pets, plan)
     with monkeypatch.context() as patch:
-        patch.setattr(ui.breed, "learned", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(learning, "developing", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         stopped = run("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
     assert stopped.exit_code == 130 and "Finished and kept in" in stopped.output
     assert job.status().state == "stopped"
     requests = job.requests()
-    old = new_job(pets, "breed", {"requests": [request.to_json() for request in requests]})
+    old = write_job(pets, "breed", {"requests": [request.to_json() for request in requests]})
     monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: pytest.fail("drawn again"))
     shutil.rmtree(pets.folder / "portraits")
-    children = learn_planned(job, pets, backbone, new_console())
-    assert [each.concept.request for each in children] == requests
-    assert learn_planned(old, pets, backbone, new_console()) == children, "the run has them already"
+    made = carry_out(job, pets, backbone, new_console())
+    assert [each.concept.request for each in made] == requests
+    assert carry_out(old, pets, backbone, new_console()) == made, "the run has them already"
 
 
 def test_ctrl_c_while_the_parents_are_drawn_says_what_is_kept(pets, monkeypatch):
@@ -351,13 +361,13 @@ def test_ctrl_c_while_children_are_learned_says_at_which_step_they_are_kept(pets
 
     monkeypatch.setattr(ConceptLab, "learn", stopped)
     parents = ("--parent", names(pets)[0], "--images", 4, "--steps", 4)
-    monkeypatch.setattr("ui.stack._scaled", lambda *_: 2)
+    monkeypatch.setattr("evolve.jobs.choices._scaled", lambda *_: 2)
     result = run("breed", "pets", *parents, "--runs", pets.folder.parent)
     assert result.exit_code == 130 and "What was being learned is kept as it was at step 2." in result.output
 
 
 def test_a_job_that_fails_says_why_where_pages_look(pets, backbone, monkeypatch):
-    job = new_job(pets, "breed", plan_children(pets, backbone, **two(pets)))
+    job = new_job(pets, plan_children(pets, backbone, **two(pets)))
     about = json.loads((pets.folder / "run.json").read_text())
     about["stack"]["where"] = str(pets.folder / "moved")
     (pets.folder / "run.json").write_text(json.dumps(about))
@@ -379,13 +389,13 @@ def test_a_job_that_fails_says_why_where_pages_look(pets, backbone, monkeypatch)
     ],
 )
 def test_a_strangers_plan_is_one_line_and_so_it_stands_in_the_job(pets, command, plan, told):
-    job = new_job(pets, command, plan)
+    job = write_job(pets, command, plan)
     assert told in one_line("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
     assert told in job.status().problem
 
 
 def test_breeding_loads_no_question_answerer(pets, monkeypatch):
-    for of in ("core.namers._kept", "ui.seed.namer_of"):
+    for of in ("core.namers._kept", "evolve.jobs.batches.namer_of"):
         monkeypatch.setattr(of, lambda *_, **__: pytest.fail("loaded"))
     one, other, _ = names(pets)
     parents = ("--parent", one, "--parent", other, "--images", 4, "--steps", 2)
@@ -394,7 +404,7 @@ def test_breeding_loads_no_question_answerer(pets, monkeypatch):
 
 def test_stop_asks_who_is_at_work_and_nobody_else(pets, backbone):
     where = ("--runs", pets.folder.parent)
-    job = new_job(pets, "breed", plan_children(pets, backbone, **two(pets)))
+    job = new_job(pets, plan_children(pets, backbone, **two(pets)))
     assert "No job is at work" in good("stop", "pets", *where)
     with job.working():
         assert f"Asked 1 job to stop at the next step: {job.name}." in good("stop", "pets", *where)

@@ -19,7 +19,7 @@ from PIL import Image
 import ui.models
 from core.errors import ConceptreeError
 from evolve.fitness import of_run
-from evolve.jobs.job import new_job
+from evolve.jobs.job import write_job
 from evolve.store.parts import Room
 from evolve.store.run import CONCEPTS, DRAWINGS, NOTES, Run
 from tests.families import STACK, by_letter, concept, family, new_run
@@ -353,7 +353,7 @@ def test_check_says_that_a_run_is_whole(pets):
 
 
 def test_list_and_check_name_what_is_not_finished(pets):
-    new_job(pets, "seed", {})
+    write_job(pets, "seed", {})
     for command in ("list", "check"):
         shown = " ".join(good(pets, command, "pets").split())
         call = to_type("resume", "pets", runs=pets.folder.parent)
@@ -362,8 +362,8 @@ def test_list_and_check_name_what_is_not_finished(pets):
 
 
 def test_a_job_that_cannot_be_read_is_one_line_and_the_rest_is_shown(pets):
-    new_job(pets, "seed", {})
-    (new_job(pets, "breed", {}).folder / "job.json").write_text("{")
+    write_job(pets, "seed", {})
+    (write_job(pets, "breed", {}).folder / "job.json").write_text("{")
     for command in ("list", "check"):
         result = run(pets, command, "pets")
         assert result.exit_code == 0 and "Not finished: 0001-seed." in result.stdout
@@ -500,7 +500,7 @@ def test_a_name_that_is_nearly_right_is_suggested(tmp_path, given, meant):
 
 
 def test_runs_and_jobs_that_are_nearly_right_are_suggested(tmp_path):
-    new_job(new_run(tmp_path / "pets"), "seed", {})
+    write_job(new_run(tmp_path / "pets"), "seed", {})
     said = one_line(tmp_path, "list", "Pets")
     assert "there is no run 'Pets' in" in said and said.endswith("did you mean pets?")
     said = one_line(tmp_path, "stop", "pets", "--job", "0001-SEED")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import ui.seed
 from core.namers import canned_namer
 from evolve import Run, likeness
+from evolve.jobs import learning
 from tests.typed import good, one_line, run
 from ui.pictures import PROMPTS
 
@@ -88,10 +88,11 @@ def test_the_same_seed_gives_the_same_founders(pets, stack_folder, tmp_path):
 
 def test_seed_with_a_question_answerer_tells_its_answers(stack_folder, tmp_path, monkeypatch):
     namer = canned_namer(["a pet", "the dog", "boeing 747"])
-    monkeypatch.setattr(ui.seed, "namer_of", lambda backbone: namer)
+    for of in ("planning", "batches"):
+        monkeypatch.setattr(f"evolve.jobs.{of}.namer_of", lambda stack: namer)
     shown = good("seed", "pet", "--founders", 1, "--runs", tmp_path, "--model", stack_folder, *QUICK)
-    assert "Negatives are named by the stack's canned model, after each 2 steps" in shown
-    assert "new negative dog (" in shown and "named by canned" in shown
+    assert "Negatives are proposed by the model canned, after each 2 steps" in shown
+    assert "new negative dog (" in shown and "proposed by canned" in shown
     assert "'pet' (the category itself)" in shown and "'boeing 747' (unknown to the stack)" in shown
     assert "answers: a pet, the dog, boeing 747" in shown
 
@@ -209,14 +210,14 @@ def test_a_stack_that_is_not_there(tmp_path):
 
 
 def test_ctrl_c_keeps_the_waves_that_are_finished(stack_folder, tmp_path, monkeypatch):
-    learned = ui.seed.learned
+    developing = learning.developing
 
-    def develop(job, requests, *rest, **options):
-        if requests[0].avoid:
+    def until_the_second_wave(asked, *rest):
+        if next(iter(asked.values())).avoid:
             raise KeyboardInterrupt
-        return learned(job, requests, *rest, **options)
+        return developing(asked, *rest)
 
-    monkeypatch.setattr(ui.seed, "learned", develop)
+    monkeypatch.setattr(learning, "developing", until_the_second_wave)
     arguments = ("--founders", 3, "--wave", 2, "--runs", tmp_path, "--model", stack_folder)
     result = run("seed", "pet", *arguments, *QUICK)
     assert result.exit_code == 130 and "Finished and kept in" in result.stdout
@@ -224,10 +225,10 @@ def test_ctrl_c_keeps_the_waves_that_are_finished(stack_folder, tmp_path, monkey
 
 
 def test_ctrl_c_before_anything_is_finished_leaves_what_can_be_resumed(stack_folder, tmp_path, monkeypatch):
-    def develop(*rest, **options):
+    def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ui.seed, "learned", develop)
+    monkeypatch.setattr(learning, "developing", stopped)
     result = run("seed", "pet", "--runs", tmp_path, "--model", stack_folder, *QUICK)
     assert result.exit_code == 130 and "Finished and kept" in result.stdout and "nothing yet" in result.stdout
     assert "resume pet --runs" in result.stdout

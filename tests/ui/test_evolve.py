@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import ui.evolve
 from core.wording import counted
 from evolve import Run
-from evolve.jobs.evolution import generations
+from evolve.jobs.generations import generations
 from evolve.jobs.job import jobs, unfinished
 from tests.typed import good, one_line, run
 
@@ -48,7 +47,7 @@ def test_evolve_tells_each_generation_draws_it_and_ends_with_a_table(pets):
         assert all(len(pets.drawings(id_)) == 3 for id_ in generation.children)
     assert "generation born stay likeness mean best" in shown
     best = ", ".join(pets.entry(id_).name for id_ in done[-1].front)
-    assert f"Better than whom nobody is in all respects: {best}" in shown
+    assert f"Pareto front: {best}" in shown
 
 
 def test_an_evolution_that_is_stopped_says_how_it_goes_on_and_does(pets, monkeypatch):
@@ -57,7 +56,7 @@ def test_an_evolution_that_is_stopped_says_how_it_goes_on_and_does(pets, monkeyp
 
     where = ("--runs", pets.folder.parent)
     with monkeypatch.context() as patched:
-        patched.setattr(ui.evolve, "_tell", stopped)
+        patched.setattr("ui.working._Telling._generation", stopped)
         result = run("evolve", "pets", "--generations", 2, *QUICK, *where)
     assert result.exit_code == 130
     assert "conceptree resume pets" in " ".join(result.stdout.split())
@@ -115,7 +114,7 @@ def test_what_cannot_be_evolved_is_one_line_and_nothing_is_kept(pets, options, s
 
 def test_parents_are_named_only_where_a_person_selects(pets):
     said = one_line("evolve", "pets", "--parent", names(pets)[0], "--runs", pets.folder.parent)
-    assert "who selects is tournament; add --select user" in said
+    assert "the selection is tournament; add --select user" in said
 
 
 def test_where_a_person_selects_and_chose_nobody_no_evolution_is_left_behind(pets):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evolve.fitness import OBJECTIVES, RATINGS
-from evolve.jobs.evolution import USER
+from evolve.jobs.plans import USER
 from evolve.selection import METHODS
 from ui import labels
 

@@ -11,9 +11,9 @@ from core import Request, Settings
 from core.depict import draw_concept, draw_truest
 from core.errors import PromptError
 from evolve import Run, develop
+from evolve.jobs.drawings import is_quick
 from tests.typed import good
 from ui.pictures import CANDIDATES, PROMPTS, SEED, candidates_on, draw_all, drawings_of, portrait_in, undrawn, usual_in
-from ui.stack import is_quick
 
 PHOTO, *OTHERS = PROMPTS["object"]
 OUT = Console(quiet=True)

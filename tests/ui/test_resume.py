@@ -17,11 +17,14 @@ from click.testing import CliRunner
 
 from core.review import Decision
 from evolve import Run
+from evolve.jobs import learning
+from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import jobs, new_job, unfinished
-from tests.typed import good
+from evolve.jobs.planning import plan_founders
+from tests.plans import a_seed
+from tests.typed import good, one_line
 from ui.cli import main
-from ui.seed import plan_founders
-from ui.stack import chosen_settings, open_stack
+from ui.stack import open_stack
 
 SEED = ("seed", "pet", "--founders", "3", "--wave", "2", "--steps", "60", "--segment", "6", "--run", "pets")
 BREED = ("breed", "pets", "--children", "2", "--images", "4", "--steps", "40", "--seed", "5")
@@ -84,17 +87,15 @@ def test_killed_at_random_moments_and_gone_on_with(stack_folder, undisturbed, tm
 
 
 def test_interrupted_by_a_person_it_says_how_to_go_on(stack_folder, undisturbed, tmp_path, monkeypatch):
-    import ui.seed
-
-    develop, calls = ui.seed.learned, []
+    developing, calls = learning.developing, []
 
     def stopped(*arguments, **options):
         calls.append(arguments)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return develop(*arguments, **options)
+        return developing(*arguments, **options)
 
-    monkeypatch.setattr(ui.seed, "learned", stopped)
+    monkeypatch.setattr(learning, "developing", stopped)
     arguments = [*SEED, "--runs", str(tmp_path), "--model", str(stack_folder)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 130
@@ -105,9 +106,7 @@ def test_interrupted_by_a_person_it_says_how_to_go_on(stack_folder, undisturbed,
 
 
 def test_a_job_that_another_process_learns_is_left_to_it(stack_folder, tmp_path, monkeypatch):
-    import ui.seed
-
-    monkeypatch.setattr(ui.seed, "learned", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(learning, "developing", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     CliRunner().invoke(main, [*SEED, "--runs", str(tmp_path), "--model", str(stack_folder)])
     (job,) = unfinished(Run.open(tmp_path / "pets"))
     with job.working():
@@ -120,13 +119,11 @@ def test_a_job_that_another_process_learns_is_left_to_it(stack_folder, tmp_path,
     [
         ({"command": "dream"}, "is of a newer version"),
         ({"plan": {}}, "cannot be read: remove that folder to go on without it"),
-        ({"plan": {"settings": {"steps": -1}, "request": {}}}, "steps"),
+        ({"plan": {**a_seed().to_json(), "settings": {"steps": -1}}}, "steps = -1"),
     ],
 )
 def test_a_strangers_job_is_one_line(stack_folder, tmp_path, monkeypatch, change, told):
-    import ui.seed
-
-    monkeypatch.setattr(ui.seed, "learned", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(learning, "developing", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     CliRunner().invoke(main, [*SEED, "--runs", str(tmp_path), "--model", str(stack_folder)])
     (file,) = tmp_path.glob("pets/jobs/*/job.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
@@ -153,8 +150,8 @@ def steered_founders(runs: Path, stack_folder: Path, steps: int = 80) -> Run:
     backbone = open_stack(str(stack_folder))
     run = Run.create(runs / "pets", "pet", backbone)
     settings = chosen_settings(backbone, category="pet", steps=steps, segment=8)
-    plan = replace(plan_founders(backbone, "pet", 2, 1, "cat,dog", "object", 0, settings), drafts=True)
-    job = new_job(run, "seed", plan.to_json())
+    plan = plan_founders(backbone, "pet", 2, 1, "cat,dog", "object", 0, settings, drafts=True)
+    job = new_job(run, plan)
     job.steer(0, Decision(("horse",), ("cat",)))
     job.steer(1, Decision(("turtle",)))
     return run
@@ -200,3 +197,15 @@ def test_a_stop_from_elsewhere_is_obeyed_within_a_step_and_the_rest_goes_on(stac
     assert status.state == "stopped" and 0 < status.step < status.steps
     good("resume", "pets", "--job", job.name, "--runs", tmp_path)
     assert job.status().state == "finished" and len(concepts(tmp_path)) == 2
+
+
+def test_a_run_that_was_killed_before_it_was_asked_for_anything_is_taken_over(stack_folder, tmp_path):
+    backbone = open_stack(str(stack_folder))
+    run = Run.create(tmp_path / "pets", "pet", backbone)
+    assert "Nothing has been asked for" in good("resume", "pets", "--runs", tmp_path)
+    new = ("seed", "pet", "--run", "pets", "--founders", 1, "--steps", 2, "--negatives", "none")
+    where = ("--runs", tmp_path, "--model", stack_folder)
+    assert "there is a run 'pets'" in one_line(*new, *where), "another process may be about to ask"
+    os.utime(run.folder / "run.json", (0, 0))
+    good(*new, *where)
+    assert len(Run.open(run.folder).entries()) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from io import StringIO
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -14,8 +13,10 @@ from core.concept import Negative, Request
 from core.namers import canned_namer
 from core.optimizer import MOST_AT_ONCE
 from core.review import Decision, Proposal, ReviewError
+from core.settings import Settings
 from evolve import Run
-from ui.seed import Person, Plan, typed
+from tests.plans import a_seed
+from ui.person import Person, typed
 
 PROPOSAL = Proposal(
     id="b",
@@ -101,11 +102,11 @@ def test_what_cannot_be_followed_or_read_is_asked_again_with_the_reason(types):
     assert Person(out, None).asked({"a": "one", "b": "two"}, again) == Decision(("hamster",), ("cat",))
     shown = out.file.getvalue()
     assert "does not know the word 'dra�[31mgon'" in shown and "\x1b" not in shown
-    assert "'<abc' is no step to go back to" in shown and "cannot be read" in shown
+    assert "'<abc' is no step to go back to" in shown and "not valid text" in shown
     assert "proposed as a negative" not in shown, "that stands there already"
 
 
-@pytest.mark.parametrize("lines, said", [(["q"], "You are asked no more"), ([], "Nobody answers")])
+@pytest.mark.parametrize("lines, said", [(["q"], "No more questions"), ([], "The input has ended")])
 def test_who_asks_no_more_agrees_to_the_rest(types, lines, said):
     left = types(*lines)
     out = console()
@@ -131,7 +132,9 @@ def test_the_bar_rests_while_a_person_is_asked(types, monkeypatch):
 
 
 def test_founders_with_a_person_at_the_terminal(stack_folder, tmp_path, monkeypatch, types):
-    monkeypatch.setattr(ui.seed, "namer_of", lambda backbone: canned_namer(["dog"], ["cat"], ["turtle"]))
+    namer = canned_namer(["dog"], ["cat"], ["turtle"])
+    for of in ("planning", "batches"):
+        monkeypatch.setattr(f"evolve.jobs.{of}.namer_of", lambda stack: namer)
     types("dragon", "The Horse", "-", "-horse", "", "<0 parrot", "q")
     out = console()
     ui.seed.seed(
@@ -148,9 +151,9 @@ def test_founders_with_a_person_at_the_terminal(stack_folder, tmp_path, monkeypa
     assert (other.negatives[0].word, other.negatives[0].step, other.negatives[0].by) == ("parrot", 0, "user")
 
 
-def test_the_steps_of_a_plan_are_those_of_all_its_batches(backbone):
-    settings = SimpleNamespace(steps=10)
-    assert Plan("pet", 5, 2, 0, settings, {}, None).steps == 30
-    assert Plan("pet", 4, 2, 0, settings, {}, None).steps == 20
-    assert Plan("pet", 2 * MOST_AT_ONCE + 2, MOST_AT_ONCE + 1, 0, settings, {}, None).steps == 40
-    assert Plan("pet", 3, 100, 0, settings, {}, None).steps == 10
+def test_the_steps_of_a_plan_are_those_of_all_its_batches():
+    def steps(count, wave):
+        return a_seed(count=count, wave=wave, settings=Settings(steps=10)).steps(MOST_AT_ONCE)
+
+    assert steps(5, 2) == 30 and steps(4, 2) == 20 and steps(3, 100) == 10
+    assert steps(2 * MOST_AT_ONCE + 2, MOST_AT_ONCE + 1) == 40

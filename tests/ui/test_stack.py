@@ -15,11 +15,12 @@ from core.namers import BLIP2, canned_namer, namer_of, to_remember
 from core.stack.hub import ALIASES, download_command
 from evolve import Run
 from evolve.jobs.job import new_job
+from evolve.jobs.planning import plan_children, plan_founders, plan_variations
+from evolve.jobs.plans import plan_from_json
+from evolve.jobs.work import check
 from tests.families import learned
 from tests.stacks import cache_as_hub, save_blip2, save_stack
 from tests.typed import good, one_line
-from ui.breed import plan_children, plan_variations
-from ui.seed import Plan, plan_founders
 from ui.stack import can_draw, folder_of, is_small, open_stack
 
 PRIOR, DECODER = ALIASES["kandinsky-2.1"]
@@ -130,16 +131,17 @@ def test_a_large_stack_is_checked_when_it_is_opened_and_loaded_when_it_is_used(p
         open_stack(str(folder))
 
 
-def test_what_was_begun_in_one_precision_goes_on_in_no_other(paper):
+def test_what_was_begun_in_one_precision_goes_on_in_no_other(paper, tmp_path):
     backbone = Backbone.load(paper, device="cpu", dtype="bfloat16")
     plan = plan_founders(backbone, "pet", 1, 1, "cat", "object", 0, Settings(steps=1))
-    assert Plan.from_json(plan.to_json(), backbone) == plan and plan.dtype == "bfloat16"
+    run = Run.create(tmp_path / "pets", "pet", backbone)
+    assert plan_from_json("seed", plan.to_json()) == plan and plan.dtype == "bfloat16"
     with pytest.raises(ConceptreeError, match=r"begun in bfloat16, and in float32 it .*: --dtype bfloat16"):
-        Plan.from_json(plan.to_json(), Backbone.load(paper, device="cpu"))
+        check(plan, run, Backbone.load(paper, device="cpu"))
     told = plan.to_json()
     del told["dtype"], told["asked"]  # as earlier jobs have it
     with pytest.raises(ConceptreeError, match="begun in float32"):
-        Plan.from_json(told, backbone)
+        check(plan_from_json("seed", told), run, backbone)
 
 
 @pytest.mark.parametrize("command", ["breed", "vary"])
@@ -150,7 +152,7 @@ def test_children_begun_in_one_precision_go_on_in_no_other(stack_folder, tmp_pat
     (one,) = run.entries()
     variations, children = plan_variations(run, backbone, one.id), plan_children(run, backbone, parents=[(one.id, 1)])
     plan = variations if command == "vary" else children
-    job = new_job(run, command, plan)
+    job = new_job(run, plan)
     monkeypatch.setenv("CONCEPTREE_DTYPE", "bfloat16")
     said = one_line("resume", "pets", "--job", job.name, "--runs", tmp_path)
     assert "begun in float32, and in bfloat16 it would become something else: --dtype float32" in said

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-import ui.seed
 from core.errors import StackError
 from core.stack.backbone import Backbone
 from evolve import Run
@@ -18,8 +17,8 @@ from tests.families import STACK, learned, new_run
 from tests.typed import one_line, run
 from ui.console import new_console, to_type
 from ui.runs import forgotten_if_empty
-from ui.seed import say_next
 from ui.wholeness import tell_unfinished
+from ui.working import say_next
 
 NAMES = ["Easy Negative", "O'Brien", "noël", "moku"]
 SPACED = "my runs; echo $HOME"
@@ -129,7 +128,7 @@ def test_a_seed_that_fails_before_its_first_step_leaves_nothing(tmp_path, stack_
     def fails(*rest, **options):
         raise StackError("no memory is left")
 
-    monkeypatch.setattr(ui.seed, "learned", fails)
+    monkeypatch.setattr("evolve.jobs.learning.developing", fails)
     assert "no memory is left" in one_line(*seeded(tmp_path, stack_folder))
     assert not list((tmp_path / "runs").iterdir())
     assert "There are no runs" in run("list", "--runs", tmp_path / "runs").stdout
@@ -144,7 +143,7 @@ def test_a_seed_that_fails_later_keeps_what_it_has(tmp_path, stack_folder, monke
     def fails(*rest, **options):
         raise StackError("no memory is left")
 
-    monkeypatch.setattr(ui.seed, "draw_all", fails)
+    monkeypatch.setattr("evolve.jobs.work.usual_drawings", fails)
     assert "no memory is left" in one_line(*seeded(tmp_path, stack_folder))
     assert len(Run.open(tmp_path / "runs" / "pet").entries()) == 1
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 from rich.console import Console
 
+from core import ConceptLab
 from evolve import Run
-from evolve.jobs.job import new_job
+from evolve.jobs.job import write_job
 from evolve.workers.pool import WorkerError
 from tests.typed import one_line
-from ui.workers import checked_workers, learning
+from ui.workers import checked_workers, learner_for
 
 
 def seeded(stack_folder, tmp_path, *more):
@@ -43,11 +44,11 @@ def test_how_many_there_shall_be():
 
 
 def test_a_job_that_workers_began_goes_on_without_them_with_their_threads(tmp_path, backbone):
-    job, before = new_job(Run.create(tmp_path / "run", "pet", backbone), "seed", {}), torch.get_num_threads()
+    job, before = write_job(Run.create(tmp_path / "run", "pet", backbone), "seed", {}), torch.get_num_threads()
     try:
-        job.batching(8, 1)
+        job.conduct(8, 1)
         torch.set_num_threads(2)
-        with learning(job, backbone, Console(quiet=True)) as way:
-            assert way == {"workers": None, "at_once": 8} and torch.get_num_threads() == 1
+        with learner_for(job, backbone, Console(quiet=True)) as learner:
+            assert isinstance(learner, ConceptLab) and torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)

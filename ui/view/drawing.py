@@ -16,9 +16,10 @@ from typing import IO
 from core.errors import ConceptreeError, PromptError
 from core.prompts import TEMPLATES
 from evolve import Run
+from evolve.jobs.drawings import is_quick
 from evolve.store.run import Entry
 from ui.pictures import PROMPTS, checked_prompt, drawings_of
-from ui.stack import can_draw, is_quick
+from ui.stack import can_draw
 from ui.view import model, preview
 
 Wanted = tuple[str, str, int]  # a concept's id, a prompt, a seed

@@ -7,6 +7,8 @@ import streamlit as st
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.job import Job, Status
+from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
+from evolve.store.parts import RunError
 from ui.labels import RESULTS, STATES
 from ui.view import links
 from ui.view.text import left, plain, shortened
@@ -15,25 +17,34 @@ from ui.view.text import left, plain, shortened
 def what(job: Job) -> str:
     """`6 founders`, `2 children`; without the number if the plan cannot be read."""
     one, several = RESULTS.get(job.command, ("concept", "concepts"))
-    requests = job.plan.get("requests")
-    numbers = [
-        job.plan.get("count"),
-        job.plan.get("generations"),
-        job.plan.get("children"),
-        len(requests) if isinstance(requests, list) else None,
-    ]
-    number = next((number for number in numbers if isinstance(number, int)), None)
-    return several if number is None else counted(number, one, several)
+    match _plan(job):
+        case Seed(count=number) | Evolve(generations=number) | Breed(children=number) | Vary(children=number):
+            return counted(number, one, several)
+        case Given() as given:
+            return counted(given.children, one, several)
+    return several
 
 
 def called(job: Job) -> str:
     """`6 founders of pet`, `2 children of moku and vasi`."""
+    match _plan(job):
+        case Seed(category=of):
+            pass
+        case Breed() as plan:
+            of = " and ".join([parent.name for parent in plan.parents] + [photo.label for photo in plan.photos])
+        case Vary(parents=(parent,)):
+            of = parent.name
+        case _:
+            return what(job)
+    return f"{what(job)} of {shortened(of, 60)}"
+
+
+def _plan(job: Job) -> Plan | None:
+    """What was asked; None if it cannot be read, which the job's own page says."""
     try:
-        parents = [str(each["name"]) for room in ("parents", "photos") for each in job.plan.get(room, ())]
-    except (KeyError, TypeError):
-        parents = []
-    of = " and ".join(parents) or job.plan.get("category")
-    return f"{what(job)} of {shortened(of, 60)}" if isinstance(of, str) else what(job)
+        return job.plan
+    except RunError:
+        return None
 
 
 def one(job: Job, number: int) -> str:

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from evolve.fitness import OBJECTIVES, RATINGS
-from evolve.jobs.evolution import Generation
+from evolve.jobs.generations import Generation
 
 COLUMNS = ["generation", "objective", "which", "value"]
 WIDTH, HEIGHT = 150, 130  # pixels of one objective's plot

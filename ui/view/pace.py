@@ -17,8 +17,8 @@ from core.negatives import Namer
 from core.optimizer import MOST_AT_ONCE, ConceptLab
 from core.options import Options
 from core.stack.backbone import Backbone
+from evolve.jobs.plans import Seed
 from ui.pictures import candidates_on
-from ui.seed import Plan
 from ui.stack import can_draw
 from ui.view.preview import drawing
 
@@ -38,10 +38,10 @@ class Pace:
     look: float
     candidates: int = 1
 
-    def of(self, plan: Plan) -> float:
+    def of(self, plan: Seed) -> float:
         """Estimated seconds of a plan."""
         settings, total = plan.settings, BEGINNING
-        looks = ceil(settings.steps / settings.segment) if plan.request["schedule"] == "adaptive" else 0
+        looks = ceil(settings.steps / settings.segment) if plan.schedule == "adaptive" else 0
         for first in range(0, plan.count, plan.wave):
             left = min(plan.wave, plan.count - first)
             while left > 0:

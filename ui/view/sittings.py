@@ -14,9 +14,10 @@ from threading import Lock, Thread
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from evolve import Run
+from evolve.jobs.drawings import is_quick
+from evolve.jobs.planning import IMAGES, KEEP
 from evolve.jobs.portraits import portraits
-from ui.breed import IMAGES, KEEP
-from ui.stack import can_draw, is_quick
+from ui.stack import can_draw
 from ui.view import preview
 
 REST = 1.5  # seconds without another wish: previews of a moving slider come first

@@ -11,23 +11,15 @@ from deap import tools
 
 from core import Request, Settings
 from evolve import Run, develop, mutate
-from evolve.jobs.evolution import (
-    Evolution,
-    EvolutionError,
-    NobodyChosenError,
-    awaits_choice,
-    choose,
-    evolve,
-    generations,
-    logbook,
-    write_down,
-)
+from evolve.jobs.evolution import evolve
+from evolve.jobs.generations import NobodyChosenError, awaits_choice, choose, generations, logbook, write_down
 from evolve.jobs.job import Stopped, job_named, new_job
+from evolve.jobs.plans import EvolutionError, Evolve
 from evolve.store.parts import RunError
 from evolve.toolbox import Toolbox
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
-SMALL = Evolution(generations=2, population=4, children=3, settings=QUICK, images=1, keep=1, drawn=False, mutation=0.4)
+SMALL = Evolve(generations=2, population=4, children=3, settings=QUICK, images=1, keep=1, drawn=False, mutation=0.4)
 
 
 class Killed(BaseException):
@@ -46,12 +38,12 @@ def run(tmp_path, backbone):
 
 
 def evolved(run, backbone, asked=SMALL, **how):
-    job = new_job(run, "evolve", asked.to_json())
+    job = new_job(run, asked)
     return job, list(evolve(asked, run, backbone, job, **how))
 
 
 def like(asked, **values):
-    return Evolution.from_json({**asked.to_json(), **values})
+    return Evolve.from_json({**asked.to_json(), **values})
 
 
 def test_generations_follow_on_each_other(run, backbone):
@@ -79,7 +71,7 @@ def test_equal_seeds_give_equal_families_and_others_do_not(tmp_path, backbone):
 def test_a_killed_evolution_goes_on_to_the_family_it_would_have_had(tmp_path, backbone, generation, step):
     _, undisturbed = evolved(founded(tmp_path / "whole", backbone), backbone)
     run = founded(tmp_path / "run", backbone)
-    job = new_job(run, "evolve", SMALL.to_json())
+    job = new_job(run, SMALL)
 
     def kill(number, report):
         if (number, report.step) == (generation, step):
@@ -108,7 +100,7 @@ def test_with_operators_of_ones_own_it_keeps_favourites_and_resumes(tmp_path, ba
     for name, stop in (("whole", None), ("run", 1)):
         run = founded(tmp_path / name, backbone)
         run.note(run.entries()[0].id, favourite=True)
-        job, toolbox = new_job(run, "evolve", asked.to_json()), own_operators(run, backbone)
+        job, toolbox = new_job(run, asked), own_operators(run, backbone)
         course = evolve(asked, run, backbone, job, toolbox=toolbox)
         for _ in zip(range(1 if stop else 2), course, strict=False):
             pass
@@ -128,11 +120,11 @@ def test_with_operators_of_ones_own_it_keeps_favourites_and_resumes(tmp_path, ba
 def test_any_selection_of_deap_is_asked_for_by_its_name(run, backbone, select):
     job, (done,) = evolved(run, backbone, like(SMALL, generations=1, select=select))
     assert len(done.survivors) == SMALL.population == len(set(done.survivors))
-    assert Evolution.from_json(job.plan).select == select
+    assert job.plan.select == select
 
 
 def test_a_stop_is_obeyed_between_generations(run, backbone):
-    job = new_job(run, "evolve", SMALL.to_json())
+    job = new_job(run, SMALL)
     with pytest.raises(Stopped):
         for _ in evolve(SMALL, run, backbone, job):
             job.request_stop()
@@ -152,7 +144,7 @@ def test_favourites_and_locked_stay_and_hidden_are_retired(run, backbone):
 
 
 def test_one_that_is_marked_later_comes_back(run, backbone):
-    job = new_job(run, "evolve", SMALL.to_json())
+    job = new_job(run, SMALL)
     course = evolve(SMALL, run, backbone, job)
     first = next(course)
     gone = next(each.id for each in run.entries() if each.id not in first.survivors)
@@ -245,7 +237,7 @@ def test_a_torn_generation_is_named(run, backbone, content):
 )
 def test_what_cannot_be_asked(values, said):
     with pytest.raises(EvolutionError, match=said):
-        Evolution(**values)
+        Evolve(**values)
 
 
 def test_nobody_left_is_an_error(run, backbone):
@@ -255,7 +247,7 @@ def test_nobody_left_is_an_error(run, backbone):
 
 
 def test_a_generation_of_whom_nobody_is_left_is_done_all_the_same(run, backbone):
-    job = new_job(run, "evolve", SMALL.to_json())
+    job = new_job(run, SMALL)
     alone = like(SMALL, children=1, mutation=1.0)
     generation = next(evolve(alone, run, backbone, job))
     run.note_all([each.id for each in run.entries()], hidden=True)
@@ -274,7 +266,7 @@ def test_variations_take_no_more_steps_than_mixed_children(run, backbone):
 
 
 def test_a_plan_comes_back_as_it_was():
-    asked = Evolution(weights=(0.7, 0.3), words=("blue",), chosen=("a",), settings=QUICK)
-    assert Evolution.from_json(json.loads(json.dumps(asked.to_json()))) == asked
+    asked = Evolve(weights=(0.7, 0.3), words=("blue",), chosen=("a",), settings=QUICK)
+    assert Evolve.from_json(json.loads(json.dumps(asked.to_json()))) == asked
     before = {name: value for name, value in asked.to_json().items() if name != "inherit"}
-    assert asked.inherit and not Evolution.from_json(before).inherit  # what was asked for before there was this
+    assert asked.inherit and not Evolve.from_json(before).inherit  # what was asked for before there was this

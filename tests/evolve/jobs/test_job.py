@@ -19,7 +19,7 @@ from core.errors import ConceptreeError
 from core.files import StorageError
 from core.options import Options
 from evolve import Run, develop
-from evolve.jobs.job import Batching, Job, Status, Stopped, job_named, jobs, new_job, unfinished
+from evolve.jobs.job import Conduct, Job, Status, Stopped, job_named, jobs, unfinished, write_job
 from evolve.jobs.learning import learned
 from evolve.store.parts import RunError
 
@@ -47,12 +47,12 @@ def killed_at(step):
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 5])
 def test_a_killed_job_goes_on_to_the_result_it_would_have_had(run, backbone, step):
     undisturbed = develop(REQUESTS, backbone)
-    job = new_job(run, "seed", {"category": "pet"})
+    job = write_job(run, "seed", {"category": "pet"})
     with pytest.raises(Killed):
         learned(job, REQUESTS, run, backbone, on_report=killed_at(step))
     assert run.individuals() == []
     (again,) = unfinished(run)
-    assert (again.command, again.plan) == ("seed", {"category": "pet"})
+    assert (again.command, again.told) == ("seed", {"category": "pet"})
     steps = []
     concepts = learned(again, REQUESTS, run, backbone, on_report=lambda report: steps.append(report.step))
     assert [replace(c, seconds=0.0) for c in concepts] == [replace(c, seconds=0.0) for c in undisturbed]
@@ -64,7 +64,7 @@ def test_a_killed_job_goes_on_to_the_result_it_would_have_had(run, backbone, ste
 def test_what_a_person_decided_is_not_asked_again(run, backbone):
     from core.review import Decision
 
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     decide = lambda proposal: Decision(("parrot",)) if proposal.step == 0 else None  # noqa: E731
     first = learned(job, REQUESTS, run, backbone, Options(review=decide))
     (same_job,) = unfinished(run)
@@ -74,18 +74,18 @@ def test_what_a_person_decided_is_not_asked_again(run, backbone):
 def test_whoever_goes_on_with_a_job_cuts_the_batches_that_it_was_begun_with(run, backbone):
     requests = [replace(REQUESTS[0], seed=seed) for seed in range(4)]
     undisturbed = [replace(concept, seconds=0.0) for concept in develop(requests, backbone, options=Options(at_once=3))]
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     with pytest.raises(Killed):
         learned(job, requests, run, backbone, Options(at_once=3), on_report=killed_at(8))
     (again,) = unfinished(run)
-    assert again.batching(2, 5) == Batching(3) and len(run.individuals()) == 3 and len(again.kept()) == 1
+    assert again.conduct(2, 5) == Conduct(3) and len(run.individuals()) == 3 and len(again.kept()) == 1
     assert [replace(c, seconds=0.0) for c in learned(again, requests, run, backbone, Options(at_once=2))] == undisturbed
     assert again.kept() == []
 
 
 def test_a_job_that_an_earlier_version_began_is_cut_as_that_did(run, backbone):
     undisturbed = [replace(concept, seconds=0.0) for concept in develop(REQUESTS, backbone)]
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     with pytest.raises(Killed):
         learned(job, REQUESTS, run, backbone, on_report=killed_at(3))
     (file,) = job.folder.glob("snapshot-*.safetensors")
@@ -97,13 +97,13 @@ def test_a_job_that_an_earlier_version_began_is_cut_as_that_did(run, backbone):
     )
     assert [replace(c, seconds=0.0) for c in concepts] == undisturbed and steps[0] == 3
     job.finish()
-    assert job.kept() == [] and job.batching() == Batching(32)
+    assert job.kept() == [] and job.conduct() == Conduct(32)
 
 
 def test_jobs_are_numbered_and_read_back_in_order(run):
     for number in range(3):
-        new_job(run, "breed", {"n": number})
-    assert [(job.name, job.plan["n"]) for job in unfinished(run)] == [
+        write_job(run, "breed", {"n": number})
+    assert [(job.name, job.told["n"]) for job in unfinished(run)] == [
         ("0001-breed", 0), ("0002-breed", 1), ("0003-breed", 2),
     ]  # fmt: skip
     unfinished(run)[1].finish()
@@ -111,8 +111,8 @@ def test_jobs_are_numbered_and_read_back_in_order(run):
 
 
 def test_one_process_learns_a_job_at_a_time(run):
-    job = new_job(run, "seed", {})
-    again = Job(job.folder, job.command, job.plan)
+    job = write_job(run, "seed", {})
+    again = Job(job.folder, job.command, job.told)
     with job.working(), pytest.raises(RunError, match="is being learned by another process"), again.working():
         pass
     with job.working():
@@ -120,7 +120,7 @@ def test_one_process_learns_a_job_at_a_time(run):
 
 
 def test_progress_is_written_now_and_then_and_at_the_end(run):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     for step in range(5):
         job.tell(step, 5)
     assert json.loads((job.folder / "progress.json").read_text())["step"] == 0
@@ -130,14 +130,14 @@ def test_progress_is_written_now_and_then_and_at_the_end(run):
 
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', "[" * 100_000])
 def test_a_torn_job_is_named(run, content):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     (job.folder / "job.json").write_text(content)
     with pytest.raises(ConceptreeError, match="cannot be read: remove that folder to go on without it"):
         unfinished(run)
 
 
 def test_a_job_of_a_newer_version_is_named(run):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     (job.folder / "job.json").write_text('{"schema": 9, "command": "seed", "plan": {}}')
     with pytest.raises(RunError, match="has schema 9, this version reads 1"):
         unfinished(run)
@@ -169,7 +169,7 @@ def held(job):
 
 
 def test_another_process_at_work_is_seen_and_not_disturbed_and_a_killed_one_is_known(run):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     assert job.status() == Status("waiting")
     with held(job):
         for _ in range(20):
@@ -183,13 +183,13 @@ def test_another_process_at_work_is_seen_and_not_disturbed_and_a_killed_one_is_k
 
 
 def test_who_only_looks_does_not_keep_others_from_the_job(run):
-    job, done = new_job(run, "seed", {}), threading.Event()
+    job, done = write_job(run, "seed", {}), threading.Event()
 
     def look():
         while not done.is_set():
             job_again.status()
 
-    job_again = Job(job.folder, job.command, job.plan)
+    job_again = Job(job.folder, job.command, job.told)
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -213,7 +213,7 @@ def test_who_only_looks_does_not_keep_others_from_the_job(run):
     ],
 )
 def test_how_it_ended_is_written_down_and_forgotten_when_it_goes_on(run, error, state, code, problem):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     with pytest.raises(type(error)), job.working():
         raise error
     told = json.loads((job.folder / "exit.json").read_text())
@@ -227,7 +227,7 @@ def test_how_it_ended_is_written_down_and_forgotten_when_it_goes_on(run, error, 
 
 
 def test_it_stops_at_the_next_step_and_goes_on_to_the_same_result(run, backbone):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     with pytest.raises(Stopped), job.working():
         learned(job, REQUESTS, run, backbone, on_report=lambda report: report.step == 3 and job.request_stop())
     assert job.status().state == "stopped" and not (job.folder / "stop").exists()
@@ -240,7 +240,7 @@ def test_it_stops_at_the_next_step_and_goes_on_to_the_same_result(run, backbone)
 
 
 def test_a_request_to_stop_from_before_this_process_is_forgotten_and_a_later_one_obeyed(run):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     job.request_stop()
     with job.working(since=time.time() + 1):
         job.obey()
@@ -251,7 +251,7 @@ def test_a_request_to_stop_from_before_this_process_is_forgotten_and_a_later_one
 
 
 def test_the_time_left_follows_from_the_course_of_this_process(run, monkeypatch):
-    job, clock = new_job(run, "seed", {}), [100.0]
+    job, clock = write_job(run, "seed", {}), [100.0]
     monkeypatch.setattr("evolve.jobs.job.time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
     for step, seconds in ((40, 0.0), (45, 10.0)):  # it goes on from step 40: 2 s for each step
         clock[0] += seconds
@@ -272,30 +272,30 @@ def test_the_time_left_follows_from_the_course_of_this_process(run, monkeypatch)
 
 def test_jobs_that_cannot_be_read_are_left_out_and_noted(run):
     for number in range(3):
-        new_job(run, "breed", {"n": number})
+        write_job(run, "breed", {"n": number})
     torn = run.folder / "jobs" / "0002-breed" / "job.json"
     torn.write_text("[")
     damage = []
     assert [job.name for job in jobs(run)] == [job.name for job in jobs(run, damage)] == ["0001-breed", "0003-breed"]
     assert [each.part for each in damage] == [torn]
-    assert job_named(run, "0003-breed").plan == {"n": 2} and job_named(run, "0001-breed").created_at is not None
+    assert job_named(run, "0003-breed").told == {"n": 2} and job_named(run, "0001-breed").created_at is not None
     with pytest.raises(RunError, match=r"there is no job '../x'.*there are 0001-breed, 0002-breed, 0003-breed"):
         job_named(run, "../x")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"step": "x", "at": 3, "left": []}', "[" * 100_000])
 def test_small_files_that_are_torn_do_not_hide_a_job(run, content):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     for name in ("progress.json", "exit.json", "decided.json", "question.json"):
         (job.folder / name).write_text(content)
     assert job.status().state in ("killed", "failed", "waiting")
-    assert job.became("a") == "a" and job.question() is None
+    assert job.decided() == {} and job.question() is None
     with job.working():
         assert job.status().state == "working"
 
 
 def test_what_was_kept_of_its_course_and_cannot_be_read_is_learned_again_and_said(run, backbone):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     with pytest.raises(Killed):
         learned(job, REQUESTS, run, backbone, on_report=killed_at(3))
     (whole,) = job.kept()
@@ -312,11 +312,11 @@ def test_what_was_kept_of_its_course_and_cannot_be_read_is_learned_again_and_sai
 
 
 def test_requests_of_a_job_are_its_plans_or_what_was_kept_of_them(run):
-    job = new_job(run, "breed", {"children": 2})
+    job = write_job(run, "breed", {"children": 2})
     assert job.requests() is None
     job.keep_requests(REQUESTS)
     assert job_named(run, job.name).requests() == REQUESTS
-    assert new_job(run, "breed", {"requests": [REQUESTS[0].to_json()]}).requests() == REQUESTS[:1]
+    assert write_job(run, "breed", {"requests": [REQUESTS[0].to_json()]}).requests() == REQUESTS[:1]
     (job.folder / "requests.json").write_text('{"requests": ["{}"]}')
     with pytest.raises(RunError, match=r"the requests of the job .* cannot be read"):
         job.requests()
@@ -324,7 +324,7 @@ def test_requests_of_a_job_are_its_plans_or_what_was_kept_of_them(run):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="to the administrator no folder is read-only")
 def test_a_folder_that_cannot_be_written_is_one_line(run):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     job.folder.chmod(0o500)
     try:
         with pytest.raises(StorageError, match="cannot be written"), job.working():
@@ -334,7 +334,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(run):
 
 
 def test_a_folder_that_is_gone_is_one_line(run):
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     (job.folder / ".lock").mkdir()
     with pytest.raises(StorageError, match="cannot be written"), job.working():
         pass

@@ -14,7 +14,7 @@ from core.namers import canned_namer
 from core.options import Options
 from core.review import Decision
 from evolve import Run
-from evolve.jobs.job import Stopped, new_job, unfinished
+from evolve.jobs.job import Stopped, unfinished, write_job
 from evolve.jobs.learning import learned
 from evolve.jobs.steering import Steering, queued
 from evolve.store.parts import RunError
@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def job(tmp_path, backbone):
-    return new_job(Run.create(tmp_path / "run", "pet", backbone), "seed", {})
+    return write_job(Run.create(tmp_path / "run", "pet", backbone), "seed", {})
 
 
 def run_of(job):
@@ -126,7 +126,7 @@ def test_a_kill_neither_loses_a_decision_nor_follows_it_twice(tmp_path, backbone
     """Twice would be a refusal: the word is a negative already."""
 
     def once(name, kill=None):
-        job = new_job(Run.create(tmp_path / name, "pet", backbone), "seed", {})
+        job = write_job(Run.create(tmp_path / name, "pet", backbone), "seed", {})
         job.steer(0, Decision(("lemon",)))
         if kill:
             with monkeypatch.context() as patch:

@@ -11,7 +11,7 @@ from core.concept import Negative
 from core.options import Options
 from core.segments import Event
 from evolve import Run, develop
-from evolve.jobs.job import new_job
+from evolve.jobs.job import write_job
 from evolve.jobs.learning import learned
 from evolve.store.looks import EVENTS, add_looks, add_names, looks_in
 from tests.families import picture
@@ -64,7 +64,7 @@ def test_a_strangers_line_leads_to_no_file_elsewhere(tmp_path):
 
 def test_a_job_tells_each_boundary_before_its_snapshot_and_then_the_names(tmp_path, backbone, monkeypatch):
     run = Run.create(tmp_path / "run", "pet", backbone)
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     told_by_then = []
     keep = type(job).keep
 

@@ -22,7 +22,7 @@ from core.namers import canned_namer
 from core.options import Options
 from core.review import Decision
 from evolve import Run, develop
-from evolve.jobs.job import Batching, Stopped, job_named, new_job
+from evolve.jobs.job import Conduct, Stopped, job_named, write_job
 from evolve.jobs.learning import learned
 from evolve.workers.cluster import Cluster, _answer, _own_folder
 from evolve.workers.pool import WorkerError, Workers
@@ -138,7 +138,7 @@ def test_a_job_that_is_stopped_with_several_batches_at_work_goes_on(backbone, wo
     requests = [replace(request, settings=replace(SETTINGS, steps=120, segment=4)) for request in REQUESTS[:4]]
     undisturbed = by_one_process(requests, backbone)
     wait_for_both(workers)
-    job, reached, begins = new_job(run, "seed", {}), dict.fromkeys(range(4), 0), {}
+    job, reached, begins = write_job(run, "seed", {}), dict.fromkeys(range(4), 0), {}
 
     def stop(report):
         reached.update({event.request.seed: event.step for event in report.events})
@@ -150,7 +150,7 @@ def test_a_job_that_is_stopped_with_several_batches_at_work_goes_on(backbone, wo
     assert not [worker for worker in workers._workers if worker.task], "nobody goes on for nothing"
     again = job_named(run, job.name)
     done = len(run.individuals()) // 2  # on a busy machine one batch may be done before the other has begun
-    assert len(again.kept()) == 2 - done > 0 and again.batching() == Batching(2, 1)
+    assert len(again.kept()) == 2 - done > 0 and again.conduct() == Conduct(2, 1)
 
     def watch(report):
         for event in report.events:
@@ -165,7 +165,7 @@ def test_drawings_and_what_people_decide_are_as_with_one_process(backbone, worke
     requests = LONG[:3]
 
     def steered(run, learner):
-        job, events = new_job(run, "seed", {}), []
+        job, events = write_job(run, "seed", {}), []
         job.steer(1, Decision(("table",)))
         job.steer(2, Decision(("sofa",)))
         review = lambda proposal: Decision(("chair",)) if (proposal.request.seed, proposal.step) == (0, 8) else None  # noqa: E731
@@ -187,7 +187,7 @@ def test_drawings_and_what_people_decide_are_as_with_one_process(backbone, worke
 
 def test_a_decision_is_forgotten_with_the_snapshot_of_its_own_batch_only(backbone, workers, run):
     """Killed before that is kept, it is followed again."""
-    job = new_job(run, "seed", {})
+    job = write_job(run, "seed", {})
     job.steer(3, Decision(("table",)))
     keep = type(job).keep
     kept_of_others = []

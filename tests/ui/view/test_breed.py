@@ -22,6 +22,7 @@ from evolve.store.parts import RunError
 from evolve.store.photos import PhotoError
 from tests.families import concept, family, learned, picture
 from tests.pages import page, text
+from tests.plans import a_breed
 from ui.view import processes, sittings
 from ui.view.parents import follow, moved, parents_of, uploaded, whole
 
@@ -141,8 +142,8 @@ def test_children_may_differ_as_far_as_the_slider_goes(run, ids, started):
     app.button(key="breed.start").click().run()
     app.toggle(key="breed.inherit.pets").set_value(False).run()
     app.button(key="breed.start").click().run()
-    assert not app.error and [job.plan["inherit"] for job in jobs(run)[-2:]] == [True, False]
-    assert not app.error and jobs(run)[-2].plan["spread"] == spread.max
+    assert not app.error and [job.told["inherit"] for job in jobs(run)[-2:]] == [True, False]
+    assert not app.error and jobs(run)[-2].told["spread"] == spread.max
 
 
 def test_a_parent_that_is_taken_away_is_selected_no_longer(run, ids):
@@ -160,15 +161,15 @@ def test_breeding_writes_down_a_job_and_starts_it(run, ids, started):
     assert not app.exception and not app.error
     (job,) = jobs(run)
     assert [each.name for each in started] == [job.name] and job.command == "breed"
-    assert [(each["id"], each["weight"]) for each in job.plan["parents"]] == [(ids[0], 0.7), (ids[1], 0.3)]
-    assert job.plan["children"] == 3 and job.plan["drafts"] is True and job.plan["words"] == []
+    assert [(each["id"], each["weight"]) for each in job.told["parents"]] == [(ids[0], 0.7), (ids[1], 0.3)]
+    assert job.told["children"] == 3 and job.told["drafts"] is True and job.told["words"] == []
 
 
 def test_a_parent_without_a_share_is_none(run, ids, started):
     app = select(ids[0], ids[1])
     slider(app, ids[0]).set_value(100).run()
     app.button(key="breed.start").click().run()
-    assert [each["id"] for each in jobs(run)[0].plan["parents"]] == [ids[0]]
+    assert [each["id"] for each in jobs(run)[0].told["parents"]] == [ids[0]]
 
 
 def test_a_draft_takes_fewer_steps(run, ids, started):
@@ -176,7 +177,7 @@ def test_a_draft_takes_fewer_steps(run, ids, started):
     app.button(key="breed.start").click().run()
     app.segmented_control(key="breed.quality.pets").set_value("Draft").run()
     app.button(key="breed.start").click().run()
-    fine, draft = (job.plan["settings"]["steps"] for job in jobs(run))
+    fine, draft = (job.told["settings"]["steps"] for job in jobs(run))
     assert draft == round(0.4 * fine)
 
 
@@ -184,7 +185,7 @@ def test_who_asks_twice_gets_other_children(run, ids, started):
     app = select(ids[0], ids[1])
     for _ in range(2):
         app.button(key="breed.start").click().run()
-    one, other = (job.plan["seed"] for job in jobs(run))
+    one, other = (job.told["seed"] for job in jobs(run))
     assert one != other
 
 
@@ -192,7 +193,7 @@ def test_a_word_makes_them_like_these_but(run, ids, started):
     app = select(ids[0], ids[1])
     app.selectbox(key="breed.word.pets").set_value("blue").run()
     app.button(key="breed.start").click().run()
-    plan = jobs(run)[0].plan
+    plan = jobs(run)[0].told
     assert plan["words"] == ["blue"] and not plan["inherit"] and app.toggle(key="breed.inherit.pets").disabled
 
 
@@ -211,8 +212,8 @@ def test_one_parent_alone_has_variations(run, ids, started):
     app.button(key="breed.vary").click().run()
     assert not app.exception
     (job,) = jobs(run)
-    assert (job.command, job.plan["strength"], job.plan["children"]) == ("vary", 0.3, 2)
-    assert [each["id"] for each in job.plan["parents"]] == [ids[0]]
+    assert (job.command, job.told["strength"], job.told["children"]) == ("vary", 0.3, 2)
+    assert [each["id"] for each in job.told["parents"]] == [ids[0]]
 
 
 def test_a_run_of_another_stack_says_so_and_shows_its_tree(tmp_path, monkeypatch, backbone):
@@ -231,7 +232,7 @@ def test_a_photograph_is_one_more_parent(run, ids, started):
     assert [slider(app, each).value for each in (*ids[:2], upload.id)] == [34, 33, 33]
     assert "Nothing is learned yet" in text(app)
     app.button(key="breed.start").click().run()
-    (photo,) = jobs(run)[0].plan["photos"]
+    (photo,) = jobs(run)[0].told["photos"]
     assert (photo["id"], photo["label"], photo["weight"]) == (upload.id, "holiday.jpg", 0.33)
     assert len(photo["image_embeds"]) == 2
 
@@ -291,7 +292,7 @@ def test_a_parent_that_cannot_be_read_is_said_and_the_rest_is_shown(run, ids, mo
 
 
 def test_what_is_being_learned_is_shown_with_its_drafts_and_can_be_stopped(run, ids):
-    job = new_job(run, "breed", {"children": 2, "parents": []})
+    job = new_job(run, a_breed(children=2))
     request = run.individuals()[0].concept.request
     add_looks(job.folder, [(n, Event(n, 25, request, {}, (picture(7 + n),), (), (), ())) for n in range(2)])
     with job.working():
@@ -306,7 +307,7 @@ def test_what_is_being_learned_is_shown_with_its_drafts_and_can_be_stopped(run, 
 
 
 def test_a_finished_child_is_called_by_its_name(run, ids):
-    job = new_job(run, "breed", {"children": 1, "parents": []})
+    job = new_job(run, a_breed(children=1))
     each = run.individuals()[0]
     add_looks(job.folder, [(0, Event(0, 25, each.concept.request, {}, (picture(7),), (), (), ()))])
     add_names(job.folder, {0: (each.id, each.name)})
@@ -317,7 +318,7 @@ def test_a_finished_child_is_called_by_its_name(run, ids):
 
 
 def test_a_child_that_is_not_drawn_yet_looks_as_it_did_last(run, ids):
-    job = new_job(run, "breed", {"children": 1, "parents": []})
+    job = new_job(run, a_breed(children=1))
     (child,) = run.add([concept(40)])
     add_looks(job.folder, [(0, Event(0, 25, child.concept.request, {}, (picture(7),), (), (), ()))])
     add_names(job.folder, {0: (child.id, child.name)})

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.concept import Measurement, Negative
 from core.errors import PromptError
 from evolve import Run
-from evolve.jobs.job import new_job
+from evolve.jobs.job import write_job
 from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
 from ui.view import curves, drawing, nearness
@@ -387,8 +387,8 @@ def test_repeat_with_these_settings(run, ids):
     asked = {"vlm": "none", "question": "Which pet is this?"}
     how = {"category": request.category, "settings": request.chosen.to_dict(), "request": {"schedule": "adaptive"}}
     for other in ({"category": "fruit"}, {"request": {"schedule": "list"}}, {"settings": {}}):
-        new_job(run, "seed", {**how, **other, "asked": {"vlm": "another"}})
-    new_job(run, "seed", {**how, "asked": asked})
+        write_job(run, "seed", {**how, **other, "asked": {"vlm": "another"}})
+    write_job(run, "seed", {**how, "asked": asked})
     app = shown(ids["a"])
     app.button(key="concept.again").click().run(timeout=120)  # a stack is loaded, and its speed measured
     assert not app.exception and app.title[0].value == "New run"

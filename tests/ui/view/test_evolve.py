@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from core import Settings, Vocabulary
-from evolve.jobs.evolution import Evolution, Generation, choose, write_down
+from evolve.jobs.generations import Generation, choose, write_down
 from evolve.jobs.job import job_named, jobs, new_job
+from evolve.jobs.plans import Evolve
 from tests.pages import page, text
 from ui.view import processes
 
@@ -41,8 +42,8 @@ def record(mean):
 
 def evolved(run, ids, select="tournament", generations=3, done=2):
     """A job that stopped after some generations."""
-    asked = Evolution(generations=generations, children=2, select=select, settings=SETTINGS)
-    job = new_job(run, "evolve", asked.to_json())
+    asked = Evolve(generations=generations, children=2, select=select, settings=SETTINGS)
+    job = new_job(run, asked)
     for number in range(1, done + 1):
         children, stay = [ids[each] for each in "ef"], [ids[each] for each in "aef"]
         population, figures = (ids["a"], ids["b"]), record(0.2 * number)
@@ -65,7 +66,7 @@ def test_a_run_that_never_evolved_says_so_and_can_begin(run, begun, stack):
     app.number_input(key="evolve.children").set_value(3)
     app.button(key="evolve.start").click().run()
     (job,) = jobs(run)
-    asked = Evolution.from_json(job.plan)
+    asked = job.plan
     assert (asked.generations, asked.children, asked.select, asked.mutation) == (2, 3, "tournament", 0.2)
     assert begun[0][1:] == ["-m", "ui.cli", "resume", "pets", "--job", job.name, "--runs", str(run.folder.parent)]
 
@@ -84,7 +85,7 @@ def test_where_a_person_selects_the_first_parents_are_chosen_among_cards(run, id
     assert "You choose the parents of each generation" in text(app)
     app.session_state["evolve.first"] = {"selected": [ids["a"], ids["c"]]}
     app.button(key="evolve.start").click().run()
-    assert set(jobs(run)[0].plan["chosen"]) == {ids["a"], ids["c"]}
+    assert set(jobs(run)[0].told["chosen"]) == {ids["a"], ids["c"]}
 
 
 def test_an_evolution_shows_its_objectives_and_who_stays(run, ids, stack):

@@ -16,6 +16,7 @@ from evolve.jobs.job import Stopped, new_job
 from evolve.store.looks import add_looks
 from tests.families import by_letter, family, learned, new_run, picture
 from tests.pages import addresses, alts, page, text
+from tests.plans import a_seed
 from ui.view import processes
 from ui.view.screens.home import ago
 
@@ -115,7 +116,7 @@ def test_names_of_runs_and_categories_are_text(runs):
 
 
 def test_a_busy_run_says_so_and_stays_readable(pets):
-    job = new_job(pets, "seed", {"category": "pet", "count": 2})
+    job = new_job(pets, a_seed())
     with job.working():
         job.tell(0, 140)
         job._told = 0.0
@@ -127,7 +128,7 @@ def test_a_busy_run_says_so_and_stays_readable(pets):
 
 
 def test_a_card_shows_what_its_job_has_drawn_so_far(pets):
-    job, request = new_job(pets, "seed", {"category": "pet", "count": 2}), pets.individuals()[0].concept.request
+    job, request = new_job(pets, a_seed()), pets.individuals()[0].concept.request
     add_looks(job.folder, [(n, Event(n, 25, request, {}, (picture(40 + n),), (), (), ())) for n in range(2)])
     assert not any("/looks/" in address for address in addresses(shown()))
     with job.working():
@@ -139,7 +140,7 @@ def test_a_card_shows_what_its_job_has_drawn_so_far(pets):
 
 
 def test_an_unfinished_job_goes_on_from_its_card(pets, monkeypatch):
-    job = new_job(pets, "seed", {"category": "pet", "count": 2})
+    job = new_job(pets, a_seed())
     with pytest.raises(Stopped), job.working():
         job.tell(120, 600)
         raise Stopped
@@ -155,7 +156,7 @@ def test_an_unfinished_job_goes_on_from_its_card(pets, monkeypatch):
 
 
 def test_what_cannot_be_gone_on_with_is_said(pets):
-    job = new_job(pets, "seed", {"category": "pet", "count": 2})
+    job = new_job(pets, a_seed())
     (job.folder / "log.txt").mkdir()
     found = shown()
     found.button(key=f"home.on.pets.{job.name}").click().run()

@@ -16,12 +16,14 @@ from core.concept import Negative, Request
 from core.errors import ConceptreeError
 from core.review import Decision, Proposal
 from core.segments import Event
+from core.settings import Settings
 from evolve import Run, likeness
 from evolve.jobs.job import Job, Stopped, new_job
 from evolve.jobs.steering import Steering
 from evolve.store.looks import add_looks, add_names
 from tests.families import concept, picture
 from tests.pages import addresses, alts, page, text
+from tests.plans import a_breed, a_seed
 from ui.view import processes
 from ui.view.screens import steering
 
@@ -38,7 +40,7 @@ def run(tmp_path, monkeypatch, backbone) -> Run:
 @pytest.fixture
 def job(run) -> Job:
     """A job for two founders, not started."""
-    return new_job(run, "seed", {"category": "pet", "count": 2, "settings": {"steps": 70}})
+    return new_job(run, a_seed(settings=Settings(steps=70)))
 
 
 def look(number: int, step: int, negatives=(), so_far=(), **more) -> tuple[int, Event]:
@@ -312,20 +314,20 @@ def test_a_question_is_answered_otherwise(job, waits):
 
 def test_the_address_names_the_job(run, job):
     ended(job, None)
-    other = new_job(run, "breed", {"children": 3, "parents": [{"name": "moku"}, {"name": "vasi"}]})
+    other = new_job(run, a_breed(("moku", "vasi"), children=3))
     assert "3 children of moku and vasi" in text(shown(other))  # the newest
     assert "2 founders of pet" in text(shown(job, named=job.name))
     assert "There is no job '../0001'" in text(shown(job, named="../0001"))
 
 
 def test_what_is_being_learned_comes_first(run, job):
-    new_job(run, "breed", {"children": 3})
+    new_job(run, a_breed(("moku",), children=3))
     with held(job):
         assert "2 founders of pet" in shown(job).title[0].value
 
 
 def test_damage_is_said_and_the_rest_is_shown(run, job):
-    torn = new_job(run, "breed", {"children": 3})
+    torn = new_job(run, a_breed(("moku",), children=3))
     (torn.folder / "job.json").write_text("{")
     found = shown(job)
     assert "2 founders of pet" in text(found) and torn.name in text(found)

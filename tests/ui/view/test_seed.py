@@ -119,7 +119,7 @@ def test_start_makes_a_run_and_a_job_and_leads_to_it(form, runs, stack_folder, b
     run = Run.open(runs / "my pets")
     (job,) = jobs(run)
     assert run.about["category"] == "pet" and run.about["stack"]["where"] == str(stack_folder)
-    plan = job.plan
+    plan = job.told
     assert (plan["count"], plan["wave"], plan["seed"], plan["ask"], plan["drafts"]) == (2, 2, 7, "page", True)
     assert plan["request"]["negatives"] == ["cat", "dog"] or plan["request"]["negatives"] == ("cat", "dog")
     assert (plan["settings"]["lam"], plan["settings"]["preset"], plan["settings"]["steps"]) == (2.0, "paper", 4)
@@ -137,7 +137,7 @@ def test_another_question_answerer_and_question_are_what_the_job_is_told(form, r
     assert "proposed by the question answerer looks" in said and "Question: “Which pet is it?”" in said
     fine(start(form).click().run())
     (job,) = jobs(Run.open(next(runs.iterdir())))
-    assert job.plan["asked"] == {"vlm": where, "question": "Which pet is it?"}
+    assert job.told["asked"] == {"vlm": where, "question": "Which pet is it?"}
 
 
 def test_where_nobody_is_asked_nobody_can_be_named(form, runs, begun):
@@ -147,7 +147,7 @@ def test_where_nobody_is_asked_nobody_can_be_named(form, runs, begun):
     chosen(form, vlm="/no/such/model")
     assert not form.error
     fine(start(form).click().run())
-    assert jobs(Run.open(next(runs.iterdir())))[0].plan["asked"] == {}
+    assert jobs(Run.open(next(runs.iterdir())))[0].told["asked"] == {}
 
 
 def test_without_a_name_it_is_called_by_its_category(form, runs, begun):

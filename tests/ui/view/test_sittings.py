@@ -8,10 +8,10 @@ import pytest
 import evolve.jobs.portraits
 from core.errors import StackError
 from evolve import Run
+from evolve.jobs.planning import IMAGES, KEEP
 from evolve.jobs.portraits import are_known
 from evolve.operators import parent_images
 from tests.families import learned
-from ui.breed import IMAGES, KEEP
 from ui.view import sittings
 
 

@@ -12,6 +12,7 @@ from core.errors import ConceptreeError
 from evolve import Run
 from evolve.jobs.job import Job, new_job
 from tests.families import by_letter, concept, family, new_run, picture
+from tests.plans import a_seed
 from ui.view import links, processes, store
 
 
@@ -79,7 +80,7 @@ def test_without_runs_there_is_no_latest(tmp_path, monkeypatch):
 
 
 def test_only_what_is_at_work_is_at_work(pets):
-    waiting, working = (new_job(pets, "seed", {"count": 1}) for _ in range(2))
+    waiting, working = (new_job(pets, a_seed(count=1)) for _ in range(2))
     assert store.at_work() == []
     with working.working():
         assert [(run, job.name, status.state) for run, job, status in store.at_work()] == [
@@ -92,7 +93,7 @@ def test_only_what_is_at_work_is_at_work(pets):
 
 
 def test_looking_does_not_disturb_who_comes_to_work(pets):
-    job = new_job(pets, "seed", {"count": 1})
+    job = new_job(pets, a_seed(count=1))
     ends = threading.Event()
 
     def look() -> None:
@@ -103,7 +104,7 @@ def test_looking_does_not_disturb_who_comes_to_work(pets):
     looking.start()
     try:
         for _ in range(20):
-            with Job(job.folder, job.command, job.plan).working():
+            with Job(job.folder, job.command, job.told).working():
                 assert processes.status(job).state == "working"
     finally:
         ends.set()

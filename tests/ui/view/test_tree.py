@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from evolve.jobs.job import new_job
 from tests.families import by_letter, concept, new_run
 from tests.pages import alts, page, text
+from tests.plans import a_seed
 from ui.view import store
 from ui.view.family import _script
 from ui.view.scene import Filter, scene
@@ -295,7 +296,7 @@ def test_an_empty_run_says_how_to_go_on(tmp_path, monkeypatch):
 def test_first_founders_are_awaited_where_they_will_appear(tmp_path, monkeypatch):
     monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
     made = new_run(tmp_path / "pets")
-    job = new_job(made, "seed", {"category": "pet", "count": 2})
+    job = new_job(made, a_seed())
     with job.working():
         job.tell(30, 120)
         app = tree()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import streamlit as st
 
@@ -12,16 +11,19 @@ from core.concept import Array
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from evolve import Individual
+from evolve.jobs.choices import check_words, chosen_settings
 from evolve.jobs.job import new_job
+from evolve.jobs.planning import SPREAD, plan_children, plan_variations
+from evolve.jobs.plans import Plan
 from evolve.store.photos import PhotoError, Photograph, photo_parent
-from ui.breed import SPREAD, plan_children, plan_variations
-from ui.stack import can_draw, check_words, chosen_settings
+from ui.stack import can_draw
 from ui.view import links, model, notices, preview, processes, sittings
 from ui.view.described import described
 from ui.view.parents import drop, keep, moved, photos_of, uploaded, weights_of, whole
 from ui.view.selection import state_of
 from ui.view.store import Opened
 from ui.view.text import plain
+from ui.workers import conduct_asked
 
 MOST_CHILDREN, MOST_PHOTOS = 8, 4
 DRAFT = 0.4  # part of the usual steps
@@ -59,7 +61,7 @@ def mixture(found: Opened) -> None:
         photos, kind = photos_of(run), _kind(found, used)
         spread = st.session_state.get(f"breed.spread.{run}", SPREAD)
 
-        def plan() -> dict[str, Any]:
+        def plan() -> Plan:
             return plan_children(
                 found.run,
                 backbone,
@@ -74,7 +76,7 @@ def mixture(found: Opened) -> None:
                 drafts=can_draw(backbone),
             )
 
-        _start(found, "breed", plan)
+        _start(found, plan)
     st.toggle(
         "Stay in the category",
         True,
@@ -108,7 +110,7 @@ def variations(found: Opened, parent: str) -> None:
     children = int(st.number_input("Variations", 1, MOST_CHILDREN, 2, key=f"breed.variations.{run}", width=110))
     if st.button("Make variations", icon=":material/shuffle:", key="breed.vary", width="stretch"):
 
-        def plan() -> dict[str, Any]:
+        def plan() -> Plan:
             return plan_variations(
                 found.run,
                 backbone,
@@ -120,7 +122,7 @@ def variations(found: Opened, parent: str) -> None:
                 drafts=can_draw(backbone),
             )
 
-        _start(found, "vary", plan)
+        _start(found, plan)
 
 
 def _stack(found: Opened) -> Backbone | None:
@@ -132,10 +134,10 @@ def _stack(found: Opened) -> Backbone | None:
         return None
 
 
-def _start(found: Opened, command: str, plan: Callable[[], dict[str, Any]]) -> None:
+def _start(found: Opened, plan: Callable[[], Plan]) -> None:
     """Write the job and start a process that learns it, or show the error."""
     try:
-        job = new_job(found.run, command, plan())
+        job = new_job(found.run, plan(), conduct_asked())
         processes.start(found.run, job)
     except ConceptreeError as error:
         notices.error(error)

@@ -9,10 +9,11 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from evolve.jobs.evolution import USER, Generation, asked_of, awaits_choice, choose, generations, logbook
+from evolve.jobs.generations import Generation, awaits_choice, choose, generations, logbook
 from evolve.jobs.job import Job, Status, job_named, new_job
+from evolve.jobs.planning import plan_evolution
+from evolve.jobs.plans import USER, Evolve
 from evolve.store.rows import Entry
-from ui.evolve import COMMAND, plan_evolution
 from ui.labels import METHODS
 from ui.view import learning, links, model, notices, objectives, processes, store, undo
 from ui.view.cards import Card, Chosen, cards
@@ -20,6 +21,7 @@ from ui.view.grid import HINT, card_of
 from ui.view.processes import AT_WORK
 from ui.view.store import Opened
 from ui.view.text import plain
+from ui.workers import conduct_asked
 
 EVERY = 2.0  # seconds between two updates of a running evolution
 SIDE, HEIGHT = 104, 300  # pixels of a card, and of a grid
@@ -33,7 +35,7 @@ def show() -> None:
         undo.bar(found.run)
     notices.warn_of(found.damage)
     asking, telling = st.columns([2, 3], gap="large")
-    evolutions = [(job, status) for job, status in store.jobs_of(found.run) if job.command == COMMAND]
+    evolutions = [(job, status) for job, status in store.jobs_of(found.run) if job.command == Evolve.command]
     with asking:
         _ask(found)
     with telling:
@@ -65,10 +67,16 @@ def _chosen(evolutions: Sequence[tuple[Job, Status]]) -> tuple[Job, Status]:
 def _called(job: Job) -> str:
     """What was asked, without the state: an open select box does not update its options."""
     try:
-        asked = asked_of(job)
+        asked = _asked(job)
     except ConceptreeError:
         return job.name
     return f"{job.name}: {METHODS[asked.select][0]}, {counted(asked.generations, 'generation')}"
+
+
+def _asked(job: Job) -> Evolve:
+    plan = job.plan
+    assert isinstance(plan, Evolve), "only evolutions are shown here"
+    return plan
 
 
 def _ask(found: Opened) -> None:
@@ -156,7 +164,7 @@ def _begin(found: Opened, given: dict[str, Any], chosen: Sequence[str]) -> None:
         return
     try:
         plan = plan_evolution(found.run, model.backbone(found.run), chosen=chosen, **given)
-        job = new_job(found.run, COMMAND, plan.to_json())
+        job = new_job(found.run, plan, conduct_asked())
         processes.start(found.run, job)
     except ConceptreeError as error:
         notices.error(error)
@@ -178,7 +186,7 @@ def _shown(run: str, name: str, live: bool) -> None:
     status = processes.status(job)
     if live != (status.state in AT_WORK):  # started or ended since: update again, or no more
         st.rerun()
-    asked = asked_of(job)
+    asked = _asked(job)
     done = generations(job)
     waits = 0 if status.state in AT_WORK else awaits_choice(job, asked)
     state = "waits for your choice" if waits else learning.state(job, status)

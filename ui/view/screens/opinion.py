@@ -11,6 +11,7 @@ from core.wording import counted
 from evolve import Run
 from evolve.family.share import family_file
 from evolve.jobs.job import jobs
+from evolve.jobs.plans import Seed
 from evolve.store.run import Entry
 from ui.exchange import stem_of
 from ui.view import links, notices, undo
@@ -142,10 +143,12 @@ def _asked(run: Run, request: Request) -> dict[str, str]:
     """Who was asked what a drawing shows, and what, by the job that learned founders as this one was learned; nothing
     where a person had not said so, and of who was learned elsewhere.
     """
-    learned = (request.category, request.schedule, request.chosen.to_dict())
     for job in jobs(run):
-        told = job.plan
-        how = (told.get("category"), told.get("request", {}).get("schedule"), told.get("settings"))
-        if job.command == "seed" and how == learned:
-            return dict(told.get("asked", {}))
+        plan = job.plan if job.command == Seed.command else None
+        if isinstance(plan, Seed) and (plan.category, plan.schedule, plan.settings) == (
+            request.category,
+            request.schedule,
+            request.settings,
+        ):
+            return dict(plan.asked)
     return {}

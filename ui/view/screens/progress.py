@@ -14,6 +14,7 @@ from core.review import Decision
 from core.wording import counted
 from evolve import Run, likeness
 from evolve.jobs.job import Job, Status
+from evolve.jobs.plans import Breed, Evolve, Seed
 from evolve.store.looks import Look
 from evolve.store.parts import Damage
 from ui.labels import NAMED_BY, STATES
@@ -259,9 +260,8 @@ def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
 
 def _steps(job: Job) -> int:
     """Steps of each concept, if the plan says so."""
-    settings = job.plan.get("settings")
-    steps = settings.get("steps") if isinstance(settings, dict) else None
-    return steps if isinstance(steps, int) else 0
+    plan = job.plan
+    return plan.settings.steps if isinstance(plan, Seed | Breed | Evolve) and plan.settings else 0
 
 
 def _finished(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -15,14 +15,18 @@ from core.stack.backbone import Backbone
 from core.stack.wordbank import members
 from core.wording import counted
 from evolve import Run
+from evolve.jobs.batches import namer_in
+from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import new_job
+from evolve.jobs.planning import plan_founders
+from evolve.jobs.plans import PAGE, Seed
 from ui.runs import checked_name, new_run, run_names
-from ui.seed import PAGE, Plan, plan_founders
-from ui.stack import can_draw, chosen_settings
+from ui.stack import can_draw
 from ui.view import links, model, notices, processes, store
 from ui.view.described import category_of
 from ui.view.pace import pace
 from ui.view.text import left, plain
+from ui.workers import conduct_asked
 
 KINDS = {"object": "Objects", "style": "A style"}
 STYLES = ("painting", "art")  # categories of styles; their members are the stack's styles
@@ -258,7 +262,7 @@ def _plan(given: dict[str, Any]) -> None:
     if st.button("Start", key="seed.start", type="primary", width="stretch", icon=":material/play_arrow:"):
         _start(backbone, plan, given["name"])
     # Measured after the button is shown.
-    speed = pace(backbone, plan.namer)
+    speed = pace(backbone, namer_in(plan, backbone))
     about = left(speed.of(plan)).removesuffix(" left").capitalize() if speed else ""
     st.caption(
         f"{about} on this machine, if nothing else keeps it busy."
@@ -273,7 +277,7 @@ def _check_name(name: str | None) -> None:
         raise ConceptreeError(f"there is a run {name!r} already: choose another name")
 
 
-def _checked(backbone: Backbone, given: dict[str, Any]) -> Plan:
+def _checked(backbone: Backbone, given: dict[str, Any]) -> Seed:
     """The plan of what a person chose.
 
     Raises:
@@ -294,37 +298,39 @@ def _checked(backbone: Backbone, given: dict[str, Any]) -> Plan:
             given["seed"],
             chosen,
             given["asked"],
+            ask=PAGE if given["ask"] else False,
+            drafts=can_draw(backbone),
         )
-    return replace(plan, ask=PAGE if given["ask"] else False, drafts=can_draw(backbone))
+    return plan
 
 
-def _told(plan: Plan, backbone: Backbone) -> list[str]:
-    settings, schedule = plan.settings, plan.request["schedule"]
+def _told(plan: Seed, backbone: Backbone) -> list[str]:
+    settings, schedule = plan.settings, plan.schedule
     several = "all" if plan.wave >= plan.count else plan.wave
     how = "one after the other" if plan.wave == 1 else f"{several} side by side"
-    of = category_of(plan.category, plan.request["kind"])
+    of = category_of(plan.category, plan.kind)
     lines = [f"{counted(plan.count, 'founder')} of “{of}”{f', {how}' if plan.count > 1 else ''}."]
     looks = f", in segments of {settings.segment}" if settings.segment < settings.steps else ""
     lines.append(f"{counted(settings.steps, 'step')} each{looks}.")
     if schedule == "adaptive":
         by = "the nearest word of the model's vocabulary"
-        if plan.namer:
+        if namer := namer_in(plan, backbone):
             own = "vlm" not in plan.asked
-            by = "the model's own question answerer" if own else f"the question answerer {plan.namer.name}"
+            by = "the model's own question answerer" if own else f"the question answerer {namer.name}"
         lines.append(f"Negatives are proposed by {by}{', and you decide' if plan.ask else ''}.")
         if plan.asked.get("question"):
             lines.append(f"Question: “{plan.asked['question']}”")
     elif schedule in ("list", "gradual"):
-        words = plan.request["negatives"]
+        words = plan.negatives
         shown = ", ".join(words[:8]) + (f" … and {len(words) - 8} more" if len(words) > 8 else "")
         lines.append(f"Negatives: {shown}.")
     return lines
 
 
-def _start(backbone: Backbone, plan: Plan, name: str | None) -> None:
+def _start(backbone: Backbone, plan: Seed, name: str | None) -> None:
     """Make the run and its job, and start a process that learns it."""
-    kind = plan.request["kind"]
+    kind = plan.kind
     run = new_run(store.runs_folder(), name, plan.category, lambda to: Run.create(to, plan.category, backbone, kind))
-    job = new_job(run, "seed", plan.to_json())
+    job = new_job(run, plan, conduct_asked())
     processes.start(run, job)
     links.go("jobs", run=run.folder.name, job=job.name)

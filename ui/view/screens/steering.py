@@ -13,10 +13,11 @@ from core.concept import Negative, Request
 from core.errors import ConceptreeError
 from core.review import Decision, Proposal, checked
 from evolve import Run
+from evolve.jobs.choices import check_words
 from evolve.jobs.job import Job
+from evolve.jobs.plans import Breed, Seed
 from evolve.jobs.steering import Question
 from evolve.store.looks import Look
-from ui.stack import check_words
 from ui.view import learning, links, model, notices
 from ui.view.text import plain, shortened
 
@@ -110,7 +111,7 @@ def _checked(run: Run, job: Job, decision: Decision, looks: Sequence[Look]) -> D
     if decision == Decision():
         raise ConceptreeError("nothing is decided: choose words, or a step to go back to")
     backbone = model.backbone(run)
-    category = str(job.plan.get("category") or run.about["category"])
+    category = plan.category if isinstance(plan := job.plan, Seed | Breed) else run.about["category"]
     check_words(backbone, decision.words, "negative")
     earlier = {look.step: _as_negatives(look) for look in looks[:-1] if not look.draft}
     request = Request(category, kind=run.about["kind"])

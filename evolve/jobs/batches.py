@@ -1,0 +1,189 @@
+"""The requests of a plan, as batches to learn one after the other: waves of founders, children, generations.
+
+A course of batches yields a `Batch`, is sent its concepts, and yields the next one. In between it may yield what else
+happens, such as a `Generation` that is done. `learning.carry_out` learns them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from core.concept import Array, Concept, Parent, Positive, Request
+from core.namers import namer_of
+from core.negatives import Namer
+from core.optimizer import DEFAULT, Learner, total_steps
+from core.options import Options
+from core.streams import stream_seed
+from evolve.jobs.evolution import evolving
+from evolve.jobs.generations import Generation
+from evolve.jobs.job import Job
+from evolve.jobs.learning import Batch
+from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
+from evolve.jobs.portraits import are_known, portraits
+from evolve.operators import mate, mutate, one_of, spread_weights
+from evolve.population import founders
+from evolve.store.parts import RunError
+from evolve.store.run import Individual, Run
+
+JITTER = 0.3  # of the starts of the second variation and all that follow, times the strength
+# Steps after which a child is drawn for people, beside at most so many of its boundaries.
+DRAFTS, MOST_DRAFTS = (8, 30), 4
+
+
+@dataclass(frozen=True)
+class DrawingParents:
+    """The portraits of these parents, by name, are drawn now."""
+
+    names: tuple[str, ...]
+
+
+def batches(
+    plan: Plan, job: Job, run: Run, learner: Learner, at_once: int
+) -> Generator[Batch | DrawingParents | Generation, Sequence[Concept], None]:
+    """The course of a plan, from where its job is. at_once: how many requests are learned side by side at most."""
+    match plan:
+        case Seed():
+            return waves(plan, at_once)
+        case Evolve():
+            return evolving(plan, job, run, learner)
+    return children(plan, job, run, learner.stack, at_once)
+
+
+def options_of(plan: Plan, stack: Any) -> Options:
+    """How a plan's requests are learned, beside what a batch says itself."""
+    if not isinstance(plan, Seed):
+        return DEFAULT
+    return Options(plan.settings, namer_in(plan, stack), draw=plan.drafts and stack.draws)
+
+
+def namer_in(plan: Seed, stack: Any) -> Namer | None:
+    """The model that proposes negatives for a plan; None for the stack's vocabulary, and where nothing is asked."""
+    return namer_of(stack, **plan.asked) if plan.schedule == "adaptive" else None
+
+
+def waves(plan: Seed, at_once: int) -> Generator[Batch, Sequence[Concept], None]:
+    """The waves of founders; later ones avoid the concepts of earlier ones."""
+    before, total = 0, plan.steps(at_once)
+    course = founders(
+        plan.category, plan.count, wave=plan.wave, seed=plan.seed, initializers=plan.initializers, **plan.request
+    )
+    for requests in course:
+        span = total_steps(requests, at_once)
+        course.tell((yield Batch(requests, len(course.told), before, span, total)))
+        before += span
+
+
+def children(
+    plan: Breed | Vary | Given, job: Job, run: Run, stack: Any, at_once: int
+) -> Generator[Batch | DrawingParents, Sequence[Concept], None]:
+    """All children at once, by the requests that the job has kept, or by those that are made now and kept."""
+    requests = job.requests()
+    if requests is None:
+        assert not isinstance(plan, Given), "requests that are given are in the job"
+        job.does("drawing the parents")
+        parents = [found_parent(run, each.id, each.run)[0] for each in plan.parents]
+        if isinstance(plan, Vary):
+            requests = variation_requests(plan, parents[0].concept)
+        else:
+            how = (plan.images, plan.keep, stack.draws)
+            if new := [each.name for each in parents if not are_known(run, each.concept, stack, *how)]:
+                yield DrawingParents(tuple(new))
+            known = {each.id: portraits(run, each.concept, stack, *how) for each in parents}
+            requests = child_requests(plan, parents, stack, known)
+            for photo in plan.photos:
+                with Image.open(io.BytesIO(base64.b64decode(photo.picture))) as picture:
+                    run.add_photo(photo.id, picture.convert("RGB"), photo.label)
+        job.obey()
+        job.keep_requests(requests)
+    steps = total_steps(requests, at_once)
+    yield Batch(requests, 0, 0, steps, steps, drafts_of(requests) if plan.drafts and stack.draws else ())
+
+
+def child_requests(plan: Breed, parents: Sequence[Individual], stack: Any, known: Mapping[str, Array]) -> list[Request]:
+    """A request for each child. known: the portraits of the parents, `[images, width]`, by id."""
+    weights = [parent.weight for parent in plan.parents] + [photo.weight for photo in plan.photos]
+    homes = {parent.id: parent.run for parent in plan.parents if parent.run}
+    words = [Positive(word, plan.word_weight) for word in plan.words]
+    requests = []
+    for number in range(plan.children):
+        seed = child_seed(plan.seed, number)
+        apart = plan.spread if number else 0.0
+        own = spread_weights(weights, apart, seed)
+        seen = zip(plan.photos, own[len(parents) :], strict=True)
+        requests.append(
+            mate(
+                [(each.concept, weight) for each, weight in zip(parents, own, strict=False)],
+                stack,
+                seed,
+                category=plan.category,
+                settings=plan.settings,
+                warm=plan.warm,
+                known={id_: one_of(images, seed, id_) if apart else images for id_, images in known.items()},
+                photos=[Parent(photo.id, weight, np.array(photo.image_embeds), "image") for photo, weight in seen],
+                homes=homes,
+                words=words,
+                inherit=plan.inherit,
+            )
+        )
+    return requests
+
+
+def variation_requests(plan: Vary, parent: Concept) -> list[Request]:
+    """A request for each variation; the first starts at the parent's vectors, the others near them."""
+    return [
+        mutate(
+            parent,
+            child_seed(plan.seed, number),
+            jitter=JITTER * plan.strength if number else 0.0,
+            strength=plan.strength,
+            run=plan.parents[0].run,
+            words=plan.words,
+        )
+        for number in range(plan.children)
+    ]
+
+
+def drafts_of(requests: Sequence[Request]) -> tuple[int, ...]:
+    """The steps after which children are drawn while they are learned. The start is not: it is a word, or a mean."""
+    found = set(DRAFTS)
+    for settings in (each.chosen for each in requests):
+        boundaries = range(settings.segment, settings.steps, settings.segment)
+        found |= {*boundaries[:: math.ceil(len(boundaries) / MOST_DRAFTS) or 1], settings.steps}
+    return tuple(sorted(found))
+
+
+def child_seed(seed: int, number: int) -> int:
+    """The seed of a child, short enough to type."""
+    return stream_seed(seed, number, "child") % 10**9
+
+
+def found_parent(run: Run, called: str, home: str | None = None) -> tuple[Individual, str]:
+    """(the concept of that name or id, the name of the run beside this one where it lives, or "" for this one)
+
+    home: that run's name, if it is known; by default `called` may say it, as "run/name".
+    """
+    beside = run.folder.parent
+    if home is None:
+        home, slash, rest = called.rpartition("/")  # neither a run's nor a concept's name has one
+        if slash and not (beside / home / "run.json").is_file():
+            try:
+                return run.find(called), ""
+            except RunError as error:
+                raise RunError(f"{error}; nor is there a run {home!r}") from None
+        called = rest if slash else called
+    return (_run_beside(run, home) if home else run).find(called), home
+
+
+def _run_beside(run: Run, name: str) -> Run:
+    folder = run.folder.parent / name
+    if folder.name != name or not (folder / "run.json").is_file():  # a name, no path
+        raise RunError(f"there is no run {name!r} in {str(run.folder.parent)!r}, where a parent lives: put it back")
+    return Run.open(folder)

@@ -1,0 +1,93 @@
+"""What a person gives for a plan, checked against a stack: words, negatives, numbers, precision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from core.concept import checked_word
+from core.errors import ConceptreeError, StackError
+from core.negatives import says_again
+from core.settings import Settings, SettingsError
+from core.stack.wordbank import members
+from core.wording import did_you_mean
+
+
+class WordError(ConceptreeError):
+    """A word that the stack does not know, or that does not fit the request."""
+
+
+def check_words(stack: Any, words: Iterable[str], what: str, known: Sequence[str] = ()) -> None:
+    """Raise a WordError for a word that the stack has no tokens for; it names similar words of the stack.
+
+    known: words to name if none is similar; by default the categories.
+    """
+    for given in words:
+        word = checked_word(given, what)
+        if not word.isprintable():
+            raise WordError(f"{what} = {word!r}: expected a word without control characters")
+        if not stack.knows(word):
+            raise WordError(f"the stack {stack.version} does not know the {what} {word!r}: {_near(stack, word, known)}")
+
+
+def negatives_from(stack: Any, category: str, kind: str, given: str) -> tuple[str, tuple[str, ...]]:
+    """(schedule, negatives) of `--negatives`: adaptive, none, gradual, or words with commas between."""
+    if given in ("adaptive", "none"):
+        return given, ()
+    if given == "gradual":
+        words = tuple(word for word in members(stack, category, kind) if not says_again(word, category))
+        if not words:
+            raise WordError(f"the stack {stack.version} lists no members of {category!r}: name negatives yourself")
+        return "gradual", words
+    words = tuple(word.strip() for word in given.split(",") if word.strip())
+    if not words:
+        raise WordError(f"negatives = {given!r}: expected adaptive, none, gradual, or words with commas between")
+    check_words(stack, words, "negative", members(stack, category, kind))
+    return "list", words
+
+
+def chosen_settings(
+    stack: Any,
+    preset: str = "default",
+    kind: str = "object",
+    mixing: bool = False,
+    category: str = "",
+    steps: int | None = None,
+    **others: Any,
+) -> Settings:
+    """The stack's calibrated settings, with what a person gives instead. With fewer steps, segments are shorter."""
+    given = {name: value for name, value in others.items() if value is not None}
+    if not 0 <= given.get("lam", 0) < math.inf:  # NaN is neither
+        raise SettingsError(f"--lambda {given['lam']}: expected a number of at least 0")
+    settings = Settings.for_stack(stack, preset, kind, mixing, category, **given)
+    if steps is None:
+        return settings
+    segment = settings.segment if "segment" in given else min(settings.segment, _scaled(settings, steps))
+    return Settings.for_stack(stack, preset, kind, mixing, category, **{**given, "steps": steps, "segment": segment})
+
+
+def _scaled(settings: Settings, steps: int) -> int:
+    return max(1, round(settings.segment * steps / max(1, settings.steps)))
+
+
+def precision_of(stack: Any) -> str:
+    """The precision of a stack's frozen parts, as --dtype names it."""
+    return str(stack.dtype).removeprefix("torch.")
+
+
+def check_precision(begun: str, stack: Any) -> None:
+    """Raise a StackError if a job was begun in another precision than the stack's."""
+    if begun != (now := precision_of(stack)):
+        raise StackError(f"this was begun in {begun}, and in {now} it would become something else: --dtype {begun}")
+
+
+def _near(stack: Any, word: str, instead: Sequence[str]) -> str:
+    categories = sorted(stack.vocabulary.categories)
+    # A dict, since some categories are names as well.
+    known = list(dict.fromkeys([*instead, *categories, *stack.vocabulary.words]))
+    if near := did_you_mean(word, known):
+        return near
+    if instead:
+        return f"it knows such as {', '.join(instead[:12])}"
+    return f"it knows categories such as {', '.join(categories[:12])}" if categories else "choose another"

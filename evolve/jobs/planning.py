@@ -1,0 +1,312 @@
+"""Makes plans of what a person gives, checked against the run and the stack: an error is the first reason why not."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.concept import Request
+from core.errors import ConceptreeError
+from core.namers import namer_of, to_remember
+from core.optimizer import ConceptLab
+from core.options import Options
+from core.settings import Settings
+from evolve.jobs.batches import child_requests, found_parent, variation_requests
+from evolve.jobs.choices import check_words, chosen_settings, negatives_from, precision_of
+from evolve.jobs.generations import NobodyChosenError, makes_parent
+from evolve.jobs.plans import USER, Breed, EvolutionError, Evolve, Given, ParentTold, PhotoTold, Seed, Vary
+from evolve.operators import check_parents, spread_weights
+from evolve.population import start_apart, starts
+from evolve.store.photos import Photograph, photo_parent, read_photo
+from evolve.store.run import SMALL, Run
+
+LIGHTEST, HEAVIEST = 0.001, 1000  # of a parent: beyond that the others would not count
+MOST_CHILDREN = 100
+WEAKEST = 0.1  # strength of a variation
+SPREAD = 0.25  # of the weights of the second child and all that follow
+# The weight of all further positives in Eq. 3 together, beside Eq. 5 and the inherited category, which weigh 1 each:
+# the words should show, and so should the parents.
+WORD_LAMBDA = 0.4
+# Portraits drawn of each parent, and kept. Drawing takes the time, and the four truest of 32 are hardly truer.
+IMAGES, KEEP = 8, 4
+
+
+class ParentError(ConceptreeError):
+    """A parent or a number of children that cannot be."""
+
+
+def plan_founders(
+    stack: Any,
+    category: str,
+    count: int,
+    wave: int | None = None,
+    negatives: str = "adaptive",
+    kind: str = "object",
+    seed: int = 0,
+    settings: Settings | None = None,
+    asked: Mapping[str, str] | None = None,
+    *,
+    ask: bool | str = False,
+    drafts: bool = False,
+) -> Seed:
+    """A plan of founders.
+
+    wave: by default all at once, or one by one where founders do not start far enough apart. negatives: as
+    `choices.negatives_from` reads them. settings: by default the stack's. asked: arguments of `namers.namer_of`. ask,
+    drafts: see `Seed`.
+    """
+    check_words(stack, [category], "category")
+    settings = settings or chosen_settings(stack, kind=kind, category=category)
+    schedule, words = negatives_from(stack, category, kind, negatives)
+    namer = namer_of(stack, **(asked or {})) if schedule == "adaptive" else None
+    request = Request(category, kind, negatives=words, schedule=schedule, seed=seed, settings=settings)
+    first = ConceptLab(stack).prepared(request, Options(namer=namer))
+    # As in the paper and in the authors' code, their presets start all founders at the category's word.
+    own = settings.preset == "default"
+    if wave is None:
+        wave = count if own and start_apart(stack, category, kind) else 1
+    return Seed(
+        category=first.category,
+        count=count,
+        wave=wave,
+        seed=seed,
+        initializers=tuple(starts(stack, category, kind, seed)) if own else (),
+        ask=ask,
+        drafts=drafts,
+        asked=to_remember(stack, namer, dict(asked or {})),
+        dtype=precision_of(stack),
+        settings=settings,
+        kind=kind,
+        schedule=schedule,
+        negatives=words,
+    )
+
+
+def plan_children(
+    run: Run,
+    stack: Any,
+    *,
+    parents: Sequence[tuple[str, float]] = (),
+    photos: Sequence[tuple[str | Path | Photograph, float]] = (),
+    cutout: bool = False,
+    category: str | None = None,
+    words: Sequence[str] = (),
+    inherit: bool | None = None,
+    children: int = 1,
+    images: int = IMAGES,
+    keep: int = KEEP,
+    spread: float = SPREAD,
+    seed: int | None = None,
+    steps: int | None = None,
+    preset: str = "default",
+    drafts: bool = False,
+) -> Breed:
+    """A plan of children. Nothing is drawn or stored yet.
+
+    parents: names or ids, those of runs beside this one as "run/name", with their weights. photos: files, which are not
+    needed afterwards, or photographs. cutout: remove the background of files. words: what the children should also be.
+    inherit: see `operators.mate`; by default in the preset `default` without words. spread: of the weights, see
+    `operators.spread_weights`; then each child sees one portrait of each parent. The first child has the weights as
+    given, and sees all portraits. seed: by default a new one each time.
+    """
+    if not parents and not photos:
+        raise ParentError("no parents: name some with --parent NAME:WEIGHT or --photo FILE:WEIGHT")
+    found = [(*found_parent(run, called), _weight(weight, called)) for called, weight in parents]
+    _once([(each.id, each.name) for each, _, _ in found], "parent")
+    concepts = [each.concept for each, _, _ in found]
+    if concepts:
+        check_parents(concepts)
+    wanted = _distinct_words(stack, words)
+    if category is not None:
+        check_words(stack, [category], "category")
+    kind = concepts[0].request.kind if concepts else run.about["kind"]
+    heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
+    category = category or heaviest
+    if inherit is None:
+        inherit = preset == "default" and not wanted  # inside the category's clamps a word hardly shows
+    if inherit:
+        wanted = [word for word in wanted if word.lower() != category.lower()]  # which they are anyway
+    weighs = bool(wanted) and preset == "default"
+    more: dict[str, Any] = {"lam": WORD_LAMBDA + (1 if inherit else 0)} if weighs else {}
+    if inherit:
+        more["category"] = category  # whose clamps its constraints have
+    settings = chosen_settings(stack, preset, kind, mixing=True, steps=steps, **more)
+    if not 1 <= keep <= images:
+        raise ParentError(f"keep = {keep} of images = {images}: keep at least 1, and no more than are drawn")
+    plan = Breed(
+        category=category,
+        kind=kind,
+        parents=tuple(ParentTold(id=each.id, name=each.name, run=home, weight=w) for each, home, w in found),
+        photos=tuple(_photo(stack, photo, weight, cutout) for photo, weight in photos),
+        words=tuple(wanted),
+        word_weight=WORD_LAMBDA / len(wanted) if weighs and inherit else 1.0,
+        inherit=inherit,
+        children=_count(children),
+        images=images,
+        keep=keep,
+        spread=spread,
+        seed=_seed(run, seed),
+        dtype=precision_of(stack),
+        warm=settings.preset == "default",
+        settings=settings,
+        drafts=drafts,
+    )
+    _once([(photo.id, photo.label) for photo in plan.photos], "photograph")
+    spread_weights([1.0, 1.0], spread, 0)  # its bounds; the first child has none
+    # What a request would refuse is said now: the images of the parents play no part in that.
+    stand_ins = {concept.id: concept.image_embed[None] for concept in concepts}
+    child_requests(plan, [each for each, _, _ in found], stack, stand_ins)
+    return plan
+
+
+def plan_variations(
+    run: Run,
+    stack: Any,
+    parent: str,
+    *,
+    children: int = 1,
+    strength: float = 0.5,
+    words: Sequence[str] = (),
+    seed: int | None = None,
+    drafts: bool = False,
+) -> Vary:
+    """A plan of variations. parent: its name or id. strength: 0.1 to 1, see `operators.mutate`. words: what the
+    variations should also be. The rest is as for `plan_children`.
+    """
+    each, home = found_parent(run, parent)
+    if not WEAKEST <= strength <= 1:  # NaN is neither
+        raise ParentError(f"strength = {strength!r}: expected a number from {WEAKEST:g} to 1")
+    if each.concept.fingerprint and each.concept.fingerprint != stack.fingerprint:
+        check_parents([each.concept, replace(each.concept, id="", fingerprint=stack.fingerprint)])
+    plan = Vary(
+        parents=(ParentTold(id=each.id, name=each.name, run=home, weight=1.0),),
+        words=tuple(_distinct_words(stack, words)),
+        children=_count(children),
+        strength=strength,
+        seed=_seed(run, seed),
+        dtype=precision_of(stack),
+        drafts=drafts,
+    )
+    variation_requests(plan, each.concept)
+    return plan
+
+
+def plan_requests(requests: Sequence[Request], stack: Any) -> Given:
+    """A plan of children whose requests are made already."""
+    return Given(requests=tuple(request.to_json() for request in requests), dtype=precision_of(stack))
+
+
+def plan_evolution(
+    run: Run,
+    stack: Any,
+    *,
+    chosen: Sequence[str] = (),
+    weights: str | None = None,
+    words: Sequence[str] = (),
+    seed: int | None = None,
+    steps: int | None = None,
+    **numbers: Any,
+) -> Evolve:
+    """A plan of generations. chosen: names of the first parents, where a person selects. weights: "0.7,0.3", by default
+    drawn. seed: by default a new one each time. numbers: fields of `Evolve`.
+    """
+    check_words(stack, words, "word", stack.vocabulary.words)
+    first = [run.entry(called).id for called in chosen]
+    if first and numbers.get("select") != USER:
+        raise EvolutionError(f"--parent {chosen[0]}: the selection is {numbers.get('select')}; add --select {USER}")
+    if numbers.get("select") == USER and not first and not any(map(makes_parent, run.entries())):
+        raise NobodyChosenError()
+    if sum(not each.note.hidden for each in run.entries()) < 2:
+        raise EvolutionError(
+            f"{run.folder.name!r} has fewer than 2 concepts that are not hidden: seed or breed more first"
+        )
+    return Evolve(
+        weights=_numbers(weights),
+        words=tuple(words),
+        chosen=tuple(dict.fromkeys(first)),
+        seed=_seed(run, seed),
+        settings=chosen_settings(
+            stack, kind=run.about["kind"], mixing=True, category=run.about["category"], steps=steps
+        ),
+        images=IMAGES,
+        keep=KEEP,
+        drawn=stack.draws,
+        dtype=precision_of(stack),
+        **numbers,
+    )
+
+
+def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
+    """`moku:0.7` → ("moku", 0.7); without a weight it is 1."""
+    name, colon, weight = text.rpartition(":")
+    if not colon:
+        return text, 1.0
+    try:
+        number = float(weight)
+    except ValueError:
+        number = math.nan
+    if not name or not LIGHTEST <= number <= HEAVIEST:  # NaN is neither
+        what, example = ("FILE", "snail.jpg:0.4") if option == "--photo" else ("NAME", "moku:0.7")
+        bounds = f"{LIGHTEST:g} to {HEAVIEST:g}"
+        raise ParentError(f"{option} {text[:100]!r}: write {what}:WEIGHT with a weight from {bounds}, as in {example}")
+    return name, number
+
+
+def _photo(stack: Any, given: str | Path | Photograph, weight: float, cutout: bool) -> PhotoTold:
+    """All that a plan needs of a photograph."""
+    photo = given if isinstance(given, Photograph) else read_photo(given, cutout)
+    weight = _weight(weight, photo.label)
+    parent = photo_parent(photo, weight, stack)
+    small, content = photo.picture.convert("RGB"), io.BytesIO()
+    small.thumbnail((SMALL, SMALL))
+    small.save(content, format="PNG")
+    return PhotoTold(
+        id=photo.id,
+        label=photo.label,
+        weight=weight,
+        image_embeds=tuple(map(tuple, parent.image_embeds.tolist())),
+        picture=base64.b64encode(content.getvalue()).decode(),
+    )
+
+
+def _distinct_words(stack: Any, words: Sequence[str]) -> list[str]:
+    check_words(stack, words, "word", stack.vocabulary.words)
+    return list({" ".join(word.split()).lower(): " ".join(word.split()) for word in words}.values())
+
+
+def _weight(weight: float, of: str) -> float:
+    if not LIGHTEST <= weight <= HEAVIEST:  # NaN is neither
+        raise ParentError(f"the weight {weight!r} of {of[:100]!r}: give one from {LIGHTEST:g} to {HEAVIEST:g}")
+    return float(weight)
+
+
+def _count(children: int) -> int:
+    if not 1 <= children <= MOST_CHILDREN:
+        raise ParentError(f"children = {children!r}: expected a whole number from 1 to {MOST_CHILDREN}")
+    return children
+
+
+def _seed(run: Run, seed: int | None) -> int:
+    return len(run.entries()) if seed is None else seed
+
+
+def _once(given: Sequence[tuple[str, str]], what: str) -> None:
+    """Raise a ParentError if one, (id, name), is given more than once."""
+    ids = [id_ for id_, _ in given]
+    for id_, name in given:
+        if ids.count(id_) > 1:
+            raise ParentError(f"the {what} {name!r} is given twice: give it once, with the sum of the weights")
+
+
+def _numbers(text: str | None) -> tuple[float, ...]:
+    if text is None:
+        return ()
+    try:
+        return tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise EvolutionError(f"weights = {text[:100]!r}: expected numbers with commas between, as in 0.7,0.3") from None

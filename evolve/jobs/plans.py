@@ -1,0 +1,353 @@
+"""Plans: what a job is asked to learn, as frozen values, and their JSON in job.json.
+
+`evolve.jobs.planning` makes plans of what a person gives; `evolve.jobs.batches` makes requests of plans. This module
+imports no torch, so that pages and lists can read jobs quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from math import ceil
+from typing import Any, ClassVar
+
+from core.errors import ConceptreeError
+from core.settings import Settings
+from evolve.selection import METHODS, is_known
+from evolve.store.parts import RunError
+
+PAGE = "page"  # a person on a page decides about negatives
+USER = "user"  # a person selects the parents
+_MOST = {"generations": 10_000, "population": 10_000, "children": 1_000, "parents": 16}
+
+
+class EvolutionError(ConceptreeError):
+    """An evolution that cannot be, or that cannot go on as it is."""
+
+
+class UnreadablePlanError(RunError):
+    """A stored plan that this version cannot read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """Founders of a category.
+
+    wave: how many are learned side by side; later waves avoid the earlier ones. initializers: see
+    `population.founders`. ask: a person decides about each new negative: True at the terminal, `PAGE` on a page.
+    drafts: draw the founders at each boundary. asked: arguments of `namers.namer_of`. dtype: of the stack.
+    """
+
+    category: str
+    count: int
+    wave: int
+    seed: int
+    initializers: tuple[str, ...] = ()
+    ask: bool | str = False
+    drafts: bool = False
+    asked: Mapping[str, str]
+    dtype: str = "float32"
+    settings: Settings
+    kind: str
+    schedule: str
+    negatives: tuple[str, ...] = ()
+
+    command: ClassVar[str] = "seed"
+
+    @property
+    def waves(self) -> int:
+        return ceil(self.count / self.wave)
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """Arguments of Request that all founders share."""
+        words = {"negatives": self.negatives} if self.negatives else {}
+        return {"kind": self.kind, "schedule": self.schedule, **words, "settings": self.settings}
+
+    def steps(self, at_once: int) -> int:
+        """The steps of all waves, in batches of at most `at_once`."""
+        whole, rest = divmod(self.count, self.wave)
+        return self.settings.steps * (whole * ceil(self.wave / at_once) + ceil(rest / at_once))
+
+    def to_json(self) -> dict[str, Any]:
+        told = _plain(self)
+        request = {name: told.pop(name) for name in ("kind", "schedule", "negatives")}
+        return {**told, "request": {name: value for name, value in request.items() if value != []}}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Seed:
+        request = told["request"]
+        return cls(
+            category=_text(told["category"]),
+            count=_whole(told["count"]),
+            wave=_whole(told["wave"]),
+            seed=_whole(told["seed"]),
+            initializers=_texts(told.get("initializers", ())),
+            ask=told.get("ask", False),
+            drafts=bool(told.get("drafts", False)),
+            asked={_text(name): _text(value) for name, value in told.get("asked", {}).items()},
+            dtype=_text(told.get("dtype", "float32")),
+            settings=Settings.from_dict(told["settings"]),
+            kind=_text(request["kind"]),
+            schedule=_text(request["schedule"]),
+            negatives=_texts(request.get("negatives", ())),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParentTold:
+    """A parent in a plan. run: the run beside this one where it lives, "" for this one."""
+
+    id: str
+    name: str
+    run: str
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoTold:
+    """A photograph that is a parent. image_embeds: `[m][width]`. picture: a small PNG in base64."""
+
+    id: str
+    label: str
+    weight: float
+    image_embeds: tuple[tuple[float, ...], ...]
+    picture: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breed:
+    """Children of weighted parents.
+
+    words: what they should also be, `word_weight` each. inherit: see `operators.mate`. images, keep: portraits of each
+    parent, see `operators.parent_images`. spread: of the weights from the second child on. warm: start from the
+    parents' vectors. drafts: draw the children while they are learned.
+    """
+
+    category: str
+    kind: str
+    parents: tuple[ParentTold, ...]
+    photos: tuple[PhotoTold, ...] = ()
+    words: tuple[str, ...] = ()
+    word_weight: float = 1.0
+    inherit: bool = False
+    children: int
+    images: int
+    keep: int
+    spread: float
+    seed: int
+    dtype: str = "float32"
+    warm: bool = False
+    settings: Settings
+    drafts: bool = False
+
+    command: ClassVar[str] = "breed"
+
+    def to_json(self) -> dict[str, Any]:
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Breed:
+        return cls(
+            category=_text(told["category"]),
+            kind=_text(told["kind"]),
+            parents=_parents(told),
+            photos=tuple(
+                PhotoTold(
+                    id=_text(each["id"]),
+                    label=_text(each["label"]),
+                    weight=float(each["weight"]),
+                    image_embeds=tuple(tuple(map(float, row)) for row in each["image_embeds"]),
+                    picture=_text(each["picture"]),
+                )
+                for each in told["photos"]
+            ),
+            words=_texts(told["words"]),
+            word_weight=float(told.get("word_weight", 1.0)),
+            inherit=bool(told.get("inherit", False)),
+            children=_whole(told["children"]),
+            images=_whole(told["images"]),
+            keep=_whole(told["keep"]),
+            spread=float(told["spread"]),
+            seed=_whole(told["seed"]),
+            dtype=_text(told.get("dtype", "float32")),
+            warm=bool(told.get("warm", False)),
+            settings=Settings.from_dict(told["settings"]),
+            drafts=bool(told.get("drafts", False)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vary:
+    """Variations of one parent. strength: see `operators.mutate`. words: what they should also be."""
+
+    parents: tuple[ParentTold, ...]
+    words: tuple[str, ...] = ()
+    children: int
+    strength: float
+    seed: int
+    dtype: str = "float32"
+    drafts: bool = False
+
+    command: ClassVar[str] = "vary"
+
+    def to_json(self) -> dict[str, Any]:
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Vary:
+        (_,) = parents = _parents(told)
+        return cls(
+            parents=parents,
+            words=_texts(told["words"]),
+            children=_whole(told["children"]),
+            strength=float(told["strength"]),
+            seed=_whole(told["seed"]),
+            dtype=_text(told.get("dtype", "float32")),
+            drafts=bool(told.get("drafts", False)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """Children whose requests (as JSON) are made already, with their parents' images."""
+
+    requests: tuple[str, ...]
+    dtype: str = "float32"
+    command: str = "breed"
+    drafts: ClassVar[bool] = False
+
+    @property
+    def children(self) -> int:
+        return len(self.requests)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"requests": list(self.requests), "dtype": self.dtype}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any], command: str) -> Given:
+        return cls(requests=_texts(told["requests"]), dtype=_text(told.get("dtype", "float32")), command=command)
+
+
+@dataclass(frozen=True)
+class Evolve:
+    """Generations. The same plan on the same run gives the same.
+
+    population: how many stay. children: of each generation. parents: of each child that is mixed; weights: theirs, in
+    the order of their choice, by default drawn. mutation: the probability that a child is a variation of one parent
+    instead; strength: of variations, see `operators.mutate`. words: what every second variation should also be, one of
+    them each. inherit: mixed children are also of their category, and avoid their parents' negatives, see
+    `operators.mate`. images, keep: portraits of a parent, see `operators.parent_images`; drawn: False for a stack that
+    cannot draw. settings: of mixed children; variations take no more steps. chosen: ids of the first parents, where a
+    person selects. dtype: of the stack.
+    """
+
+    generations: int = 5
+    population: int = 12
+    children: int = 12
+    select: str = "tournament"
+    parents: int = 2
+    weights: tuple[float, ...] = ()
+    mutation: float = 0.2
+    strength: float = 0.5
+    words: tuple[str, ...] = ()
+    inherit: bool = True
+    images: int = 8
+    keep: int = 4
+    drawn: bool = True
+    seed: int = 0
+    settings: Settings | None = None
+    chosen: tuple[str, ...] = ()
+    dtype: str = "float32"
+
+    command: ClassVar[str] = "evolve"
+    drafts: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            value, least = getattr(self, name), 2 if name in ("population", "parents") else 1
+            if type(value) is not int or not least <= value <= most:
+                raise EvolutionError(f"{name} = {value!r}: expected a whole number from {least} to {most}")
+        if self.select != USER and not is_known(self.select):
+            raise EvolutionError(f"select = {self.select!r}: choose {', '.join((*METHODS, USER))}")
+        if not 0 <= self.mutation <= 1:  # NaN is neither
+            raise EvolutionError(f"mutation = {self.mutation!r}: expected a probability from 0 to 1")
+        if not 0 < self.strength <= 1:
+            raise EvolutionError(f"strength = {self.strength!r}: expected a number above 0, up to 1")
+        for name in ("weights", "words", "chosen"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.weights and (len(self.weights) != self.parents or not all(0 < w < float("inf") for w in self.weights)):
+            given = ", ".join(f"{weight:g}" for weight in self.weights)
+            raise EvolutionError(f"weights = {given}: expected {self.parents} numbers above 0, one for each parent")
+
+    @property
+    def steps_each(self) -> int:
+        """The steps of one generation, as far as they are known beforehand."""
+        return self.settings.steps if self.settings else 1
+
+    def to_json(self) -> dict[str, Any]:
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Evolve:
+        settings = told.get("settings")
+        since = {"inherit": False}  # jobs from before there was this
+        return cls(**{**since, **told, "settings": Settings.from_dict(settings) if settings is not None else None})
+
+
+Plan = Seed | Breed | Vary | Given | Evolve
+COMMANDS: dict[str, Callable[[Mapping[str, Any]], Plan]] = {
+    "seed": Seed.from_json,
+    "breed": Breed.from_json,
+    "vary": Vary.from_json,
+    "evolve": Evolve.from_json,
+}
+
+
+def plan_from_json(command: str, told: Mapping[str, Any]) -> Plan:
+    """The plan of a job of any version so far.
+
+    Raises:
+        UnreadablePlanError: the command is unknown, or the JSON is not a plan of it.
+    """
+    if command not in COMMANDS:
+        raise UnreadablePlanError(f"unknown command {command!r}: this version reads {', '.join(COMMANDS)}")
+    try:
+        return Given.from_json(told, command) if "requests" in told else COMMANDS[command](told)
+    except (LookupError, TypeError, ValueError, AttributeError, ConceptreeError) as error:
+        raise UnreadablePlanError(
+            f"the plan of a {command} job cannot be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.to_dict()
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _parents(told: Mapping[str, Any]) -> tuple[ParentTold, ...]:
+    return tuple(
+        ParentTold(id=_text(each["id"]), name=_text(each["name"]), run=_text(each["run"]), weight=float(each["weight"]))
+        for each in told["parents"]
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(map(_text, values))
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no whole number")
+    return value

@@ -1,0 +1,246 @@
+"""Carries out a job for a command: opens the learner, prints what happens, says what to do next."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+
+from core.segments import Event
+from core.stack.backbone import Backbone
+from core.wording import counted
+from evolve import Individual, Run, likeness
+from evolve.jobs.batches import DrawingParents, namer_in
+from evolve.jobs.generations import Generation, awaits_choice, generations, logbook
+from evolve.jobs.job import Job
+from evolve.jobs.learning import Began, Learned, Reported
+from evolve.jobs.plans import Evolve, Plan, Seed
+from evolve.jobs.work import Drawing, Happened, check, work
+from ui.console import Course, say, to_type
+from ui.descent import announced
+from ui.person import Person
+from ui.pictures import Pictures, candidates_asked, draw_all, sheet_of, undrawn
+from ui.runs import names_beside
+from ui.stack import can_draw, options_for
+from ui.workers import learner_for
+
+MOST_ANSWERS = 5  # of a namer, as shown
+
+
+def carry_out(job: Job, run: Run, stack: Backbone, out: Console, since: float = 0.0) -> list[Individual]:
+    """Go on with a job to its end, print what happens, and return its concepts. What is finished when a person stops it
+    is kept. since: see `Job.working`.
+    """
+    try:
+        with job.working(since):
+            plan = job.plan
+            check(plan, run, stack)
+            with learner_for(job, stack, out) as learner, _Telling(plan, run, stack, out) as telling:
+                review = partial(telling.person.asked, telling.names) if telling.person else None
+                with closing(work(job, run, learner, review, candidates_asked())) as course:
+                    for happened in course:
+                        telling.tell(happened)
+    except KeyboardInterrupt:
+        say_stopped(job, run, stack, out)
+        raise
+    if isinstance(plan, Evolve):
+        _say_evolved(job, run, out)
+    return telling.found
+
+
+class _Telling:
+    """Prints what happens to a job, each event as one or more lines. found: the concepts so far."""
+
+    def __init__(self, plan: Plan, run: Run, stack: Backbone, out: Console) -> None:
+        self.plan, self.run, self.stack, self.out = plan, run, stack, out
+        self.course = Course(out)
+        self.person = Person(out, self.course) if isinstance(plan, Seed) and plan.ask is True else None
+        self.names: dict[str, str] = {}  # of requests, by their ids
+        self.found: list[Individual] = []
+        self.batches = 0
+
+    def __enter__(self) -> _Telling:
+        self._introduce()
+        self.course.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.course.__exit__(kind, error, trace)
+
+    def tell(self, happened: Happened) -> None:
+        match happened:
+            case DrawingParents(names):
+                say(self.out, f"Drawing the {'parent' if len(names) == 1 else 'parents'} ({', '.join(names)}) …")
+            case Began():
+                self._began(happened)
+            case Reported(report, step):
+                self.course.to(step)
+                if isinstance(self.plan, Seed):
+                    for event in report.events:
+                        say(self.out, f"  step {event.step:<4} {self.names[event.id]}  {told(event)}")
+                if report.events and not report.events[0].draft:
+                    self.course.tell()
+            case Learned():
+                self._learned(happened)
+            case Drawing(_, number, of):
+                self.course.does(f"drawing {number} of {of}")
+            case Generation():
+                self._generation(happened)
+
+    def _introduce(self) -> None:
+        plan = self.plan
+        if isinstance(plan, Seed) and plan.schedule == "adaptive":
+            namer = namer_in(plan, self.stack)
+            by = f"the model {namer.name}" if namer else "the stack's vocabulary"
+            say(self.out, f"Negatives are proposed by {by}, after each {counted(plan.settings.segment, 'step')}.")
+        if isinstance(plan, Evolve):
+            children = counted(plan.children, "child", "children")
+            say(self.out, f"{counted(plan.generations, 'generation')} of {children}")
+
+    def _began(self, began: Began) -> None:
+        self.batches += 1
+        self.course.of(began.batch.total)
+        if isinstance(self.plan, Evolve):
+            return
+        count = len(began.numbers)
+        if not isinstance(self.plan, Seed):
+            steps = counted(began.batch.total, "step")
+            say(self.out, f"Learning {counted(count, 'child', 'children')}, {steps}")
+            return
+        self.names |= {id_: f"founder {number + 1}" for id_, number in began.numbers.items()}
+        wave = f"Wave {self.batches} of {self.plan.waves}: " if self.plan.waves > 1 else ""
+        first = began.batch.first + 1
+        which = f"founder {first}" if count == 1 else f"founders {first} to {first + count - 1}"
+        say(self.out, f"\n{wave}{which}, {counted(self.plan.settings.steps, 'step')}")
+
+    def _learned(self, learned: Learned) -> None:
+        self.found += learned.individuals
+        if isinstance(self.plan, Evolve):
+            return
+        if not isinstance(self.plan, Seed):
+            names = names_beside(self.run)
+            for each in learned.individuals:
+                say(self.out, _born(each, names, each.id in learned.known))
+            return
+        for number, each in enumerate(learned.individuals, len(self.found) - len(learned.individuals) + 1):
+            say(self.out, f"  founder {number} is {summary(each)}")
+        if len(self.found) > 1:
+            alike = likeness([each.concept for each in self.found])
+            say(self.out, f"  mean pairwise similarity of the {len(self.found)} so far: {alike:.2f}")
+
+    def _generation(self, generation: Generation) -> None:
+        names = {each.id: each.name for each in self.run.entries()}
+        means = [f"{name} {value['mean']:.2f}" for name, value in generation.record.items() if isinstance(value, dict)]
+        say(
+            self.out, f"Generation {generation.number}: {', '.join(names.get(id_, id_) for id_ in generation.children)}"
+        )
+        stay = counted(generation.record["stay"], "of them stays", "of them stay")
+        say(self.out, f"  {stay}; on average {', '.join(means)}")
+
+
+def _born(each: Individual, names: dict[str, str], known: bool) -> str:
+    """A line about a child: its parents, how much it resembles them."""
+    concept = each.concept
+    again = ", which the run already has" if known else ""
+    whom = "it" if len(concept.request.parents) == 1 else "them"
+    likeness = f", resembles {whom} {concept.scores['resembles']:.2f}" if "resembles" in concept.scores else ""
+    return f"  {announced(each, names)}{likeness}, {concept.seconds:.0f} s{again}"
+
+
+def _say_evolved(job: Job, run: Run, out: Console) -> None:
+    if done := generations(job):
+        say(out, f"\n{str(logbook(done)).expandtabs(2)}")
+        names = {each.id: each.name for each in run.entries()}
+        say(out, f"Pareto front: {', '.join(names.get(id_, id_) for id_ in done[-1].front)}")
+
+
+def say_choice(job: Job, run: Run, stack: Backbone, out: Console) -> None:
+    """What to do next, if an evolution waits for a person who selects."""
+    plan = job.plan
+    if isinstance(plan, Evolve) and (number := awaits_choice(job, plan)):
+        name, options, runs = run.folder.name, options_for(run, stack), run.folder.parent
+        call = to_type("resume", name, "--parent", "NAME", "--parent", "NAME", *options, runs=runs)
+        say(out, f"\nChoose the parents of generation {number} of {plan.generations}: {call}")
+        call = to_type("resume", name, *options, runs=runs)
+        say(out, f"or mark favourites, or rate some with 4 or 5, in the workbench, then: {call}")
+
+
+def say_stopped(job: Job, run: Run, stack: Backbone, out: Console) -> None:
+    """What is kept of a job that was stopped, and the command that goes on with it."""
+    looks = job.looks()
+    names = ", ".join(dict.fromkeys(look.name for look in looks if look.name))
+    say(out, f"Stopped. Finished and kept in {run.folder}: {names or 'nothing yet'}.")
+    step = max((look.step for look in looks if not look.name and not look.draft), default=0)
+    if step and job.kept():
+        say(out, f"What was being learned is kept as it was at step {step}.")
+    call = to_type("resume", run.folder.name, *options_for(run, stack), runs=run.folder.parent)
+    say(out, f"To go on with the rest: {call}")
+
+
+def show_founders(run: Run, stack: Backbone, out: Console) -> Pictures:
+    """Draw the concepts of a run that are not drawn yet, and write its sheet; say so if the stack cannot draw."""
+    individuals = run.individuals()
+    if not can_draw(stack):
+        say(out, f"\nThe stack {stack.version} has no decoder, so nothing is drawn.")
+        return {}
+    if new := undrawn(run, individuals):
+        say(out, f"\nDrawing {counted(len(new), 'concept')} …")
+    pictures = draw_all(run, stack, individuals, out)
+    say(out, f"All of them on one sheet: {sheet_of(run, individuals, pictures)}")
+    return pictures
+
+
+def summary(each: Individual) -> str:
+    """`moku: kept from step 500 of 600, pet 0.53, nearest negative 0.28, 5 negatives, 21 s`"""
+    concept = each.concept
+    told = [f"kept from step {concept.kept_step} of {concept.steps}"]
+    if "belongs" in concept.scores:
+        told.append(f"{concept.request.category} {concept.scores['belongs']:.2f}")
+    if "nearest" in concept.scores:
+        told.append(f"nearest negative {concept.scores['nearest']:.2f}")
+    if "crowded" in concept.scores:
+        told.append(f"nearest earlier founder {concept.scores['crowded']:.2f}")
+    told.append(counted(len(concept.negatives), "negative"))
+    return f"{each.name}: {', '.join(told)}, {concept.seconds:.0f} s"
+
+
+def say_next(run: Run, stack: Backbone, runs: Path, out: Console) -> None:
+    """Commands to try next, as far as the stack can do them."""
+    if not (names := [each.name for each in run.entries()]):
+        return
+    name, options = run.folder.name, options_for(run, stack)
+    calls = []
+    if len(names) > 1:
+        # The newest, which has no children yet, and the first.
+        parents = ["--parent", f"{names[-1]}:0.7", "--parent", f"{names[0]}:0.3"]
+        calls.append(["breed", name, *parents, "--children", 2])
+    if can_draw(stack):
+        of_style = run.about["kind"] == "style"
+        prompt = "a painting of a house in the style of {}" if of_style else "a painting of a {} in the snow"
+        calls.append(["draw", name, names[-1], "--prompt", prompt])
+    else:
+        calls.append(["breed", name, "--parent", names[-1], "--mutate", "--children", 2])
+    say(out, "\nNext:")
+    for call in calls:
+        say(out, f"  {to_type(*call, *options, runs=runs)}")
+
+
+def told(event: Event) -> str:
+    """A concept at a boundary: similarities, new negatives with their source, what was done with the answers."""
+    own = [p.word or event.request.category for p in event.request.positives]
+    parts = [f"{word} {event.similarities[word]:.2f}" for word in own if word in event.similarities]
+    for negative in event.negatives:
+        by = {"vocabulary": "from the vocabulary", "request": "next on the list", "user": "by you"}
+        who = by.get(negative.by, f"proposed by {negative.by}")
+        parts.append(f"new negative {negative.word} ({event.similarities[negative.word]:.2f}) {who}")
+    # Which word the vocabulary gave stands there already.
+    notes = [note for note in event.note.split("; ") if note and not note.endswith("from the vocabulary")]
+    if any(negative.by != "vocabulary" for negative in event.negatives) and event.answers:
+        answers = dict.fromkeys(answer for answer, _ in event.answers)
+        notes.append(f"answers: {', '.join(list(answers)[:MOST_ANSWERS])}")
+    return "; ".join([*parts, *notes])
