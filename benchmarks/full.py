@@ -1,9 +1,9 @@
-"""The whole step of the optimizer at Kandinsky's full size, as published against ours: `python -m benchmarks.full`.
+"""The optimizer's step at Kandinsky's full size, the published one against ours: `python -m benchmarks.full`.
 
-Random weights of the published shapes (benchmarks/shapes.py), on whatever device is there, one stack at a time. Each
-row is a process of its own, so that none hides another's memory: what it needed at most, weights included. Ratios are
-per concept and step. Processor time counts the work of all threads: on a machine with other work it is the steadier of
-the two. `--count` takes no step: it counts what one costs on any device. `--profile` tells where its time goes.
+Random weights of the published shapes (benchmarks/shapes.py), on the available device, one stack at a time. Each row is
+a process of its own, so that its peak memory, with weights, is its own. Ratios are per concept and step. Processor time
+counts the work of all threads; on a busy machine it is steadier than the clock. `--count` takes no step: it counts the
+operations of one, on any device. `--profile` shows the time of each operation.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Children by Eq. 5, from the category's word or from the weighted mean of their parents' vectors, learned to the last
-step or until nothing is left to gain; and founders with given negatives, likewise: `python -m benchmarks.mating`.
+"""Starts and stops of children by Eq. 5: `python -m benchmarks.mating`.
 
-The parents are all couples of the example run's founders, and of up to four fresh ones of two other categories each.
-The mixing loss is 1 − `resembles` on the fixed panel. What is learned is drawn, and the judge (core/emoji/judge.py)
-says what it takes the drawings for, and how like the parents' drawings they are; it knows nothing of the stack that
-they were learned on. Differences are paired, of the same requests, with 95 % bootstrap intervals over founders, and
-over couples, whose children are alike; couples that share a parent count as if they did not.
+Children start at the category's word or at the weighted mean of their parents' vectors, and learn to the last step or
+until they stop early; founders with given negatives likewise. The parents are all couples of the example run's
+founders, and of up to four new founders of each of two other categories. The mixing loss is 1 − `resembles` on the
+fixed panel. The judge (core/emoji/judge.py), a model apart from the stack, names the drawings and compares them with
+the parents' drawings. Differences are paired by request, with 95 % bootstrap intervals over founders and over couples;
+couples that share a parent count as independent.
 """
 
 from __future__ import annotations

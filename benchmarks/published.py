@@ -1,6 +1,6 @@
 """The published step: diffusers' and transformers' modules used plainly, for one concept at a time.
 
-Prompts are padded to the full length, every constraint is encoded afresh at each step (by the prior's own text tower;
+Prompts are padded to the full length, every constraint is encoded again at each step (by the prior's own text tower;
 the authors' multilingual one costs more), and gradients flow through all steps of the prior. Only the vector is
 trained.
 """

@@ -1,7 +1,7 @@
-"""Stacks of the published shapes with random weights: what a step costs depends on the shape alone.
+"""Stacks of the published shapes with random weights: the cost of a step depends on the shape alone.
 
-Models are built without memory and then filled from one table of random numbers, in seconds where drawing each weight
-takes minutes. Tokens of whole words stand in for CLIP's, which take one for each of these words as well.
+Models are built without memory and then filled from one table of random numbers: that takes seconds, while drawing each
+weight takes minutes. The tokenizer has whole words; CLIP's also has one token for each of these words.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One step of the optimizer as published against ours, as ratios measured in one run: `python -m benchmarks.step`.
+"""Ratios of the optimizer's step as published to ours: `python -m benchmarks.step`.
 
-Both do the same step from the same state (benchmarks/published.py), and the vectors that they end with are compared.
+Both take the same step from the same state (benchmarks/published.py); the resulting vectors are compared.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def seconds(run: Callable[[], Any]) -> float:
 
 
 def compare(name: str, backbone: Backbone, batches: Sequence[int], repeats: int) -> None:
-    """Measure one stack and print its ratios. The runs take turns, so that a slow moment of the machine hits all."""
+    """Measure one stack and print its ratios. The runs alternate, so that a slow moment of the machine affects all."""
     states = {n: start(backbone, n) for n in batches}
     step = make_step(backbone, next(iter(states.values())).requests[0].chosen)
     first = states[batches[0]]

@@ -1,19 +1,19 @@
-"""How a run's size tells: opening it, asking for relatives, drawing a part of its tree, storing one more generation.
+"""Time and memory of a run by its size: opening, relatives, a part of the tree, one more generation.
 
 `python -m benchmarks.store` makes runs of 1,000, 10,000 and 100,000 concepts, in parts of 24 as evolution stores them
-(`tests.populations`), and measures each in a process of its own, in seconds on the clock and, in brackets, of the
-processor, which tells more where other work goes on. The files were written a moment before, so the slowness of a disk
-that reads them first is not in it; nor is the import of our modules.
+(`tests.populations`), and measures each in a process of its own: seconds on the clock and, in brackets, of the
+processor, which are steadier on a busy machine. The files have just been written, so they come from memory, not from
+the disk. Importing our modules does not count.
 
-    open        open it, and read what lists need of every concept
-    family      build the graph of who descends from whom
-    ancestors   of the last concept, all of them, of that graph
-    like        the nine concepts that are imagined most alike, with reading what is imagined of all
-    like again  the same for one more
-    tree        the picture of the last concept and its parents and grandparents, from opening the run to the file
-    append      open it, and store a generation of 24
-    again       store one more by the same Run; the median of three
-    memory      the most that the process had, in MB, and how much of it was there before the run was opened
+    open        open the run and read the list of its concepts
+    family      build the lineage graph
+    ancestors   all ancestors of the last concept, from that graph
+    like        the nine concepts with the most similar imagined embeddings, with reading all embeddings
+    like again  the same for another concept
+    tree        the picture of the last concept, its parents and grandparents, from opening the run to the file
+    append      open the run and store a generation of 24
+    again       store one more with the same Run; the median of three
+    memory      the peak of the process in MB, and its memory before it opened the run
 """
 
 from __future__ import annotations

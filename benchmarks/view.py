@@ -1,12 +1,12 @@
-"""How long it takes until the family tree of a run is seen in a real browser: `python -m benchmarks.view`.
+"""Time until the family tree of a run is visible in a real browser: `python -m benchmarks.view`.
 
-The runs are made up (`tests.populations`), with drawings. For each a new server is started, as `conceptree view`
-does it, and a new Chromium asks it for the tree.
+The runs are made up (`tests.populations`), with drawings. Each has a new server, started as by `conceptree view`, and a
+new Chromium.
 
-    first       from asking for the page to the first picture of the tree, by a server that knows nothing of the run
-    drawings    until all drawings that are in view are there, too
-    again       the first picture when the page is asked for again; the median of three
-    frames/s    while the tree is dragged with the mouse
+    first       from the request to the first picture of the tree, by a server that has not read the run
+    drawings    until all drawings in view are loaded
+    again       the first picture after a reload; the median of three
+    frames/s    while the mouse drags the tree
     shown       concepts and folded branches in the tree
 """
 

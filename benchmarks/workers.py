@@ -1,8 +1,8 @@
-"""How much sooner two workers have learned what one learns: `python -m benchmarks.workers`.
+"""Speed of two workers against one: `python -m benchmarks.workers`.
 
-Eight founders on the embedded stack, two in a batch, learned by the same warm workers with one thread each: by one of
-them, by two, by one … The first line is the same by this process, with one thread: what telling costs. What a ratio is
-worth depends on how many cores are free, which is measured first, by the same arithmetic in one process and in two.
+Eight founders on the embedded stack, two in a batch, learned by the same warm workers with one thread each, by one and
+by two workers in turn. The first line is this process with one thread, which shows the cost of messages. The ratio
+depends on the number of free cores, which is measured first by the same arithmetic in one process and in two.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ print(time.perf_counter() - began)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=60, help="of each founder (60)")
-    parser.add_argument("--pairs", type=int, default=5, help="measurements of each (5)")
+    parser.add_argument("--steps", type=int, default=60, help="steps of each founder (60)")
+    parser.add_argument("--pairs", type=int, default=5, help="measurements of each kind (5)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     backbone = Backbone.load("emoji", device="cpu")

@@ -1,23 +1,23 @@
-"""What each part of the method is worth: the whole against the same without one of its parts (§5.3, Figure 12).
+"""Ablations: the whole method against the method without one of its parts (§5.3, Figure 12).
 
-For each category and seed one concept by each of `VARIANTS`, all from the same word with the same templates and noise:
+For each category and seed there is one concept by each of `VARIANTS`, from the same word, templates and noise:
 
     whole               the stack's settings: adaptive negatives, Eq. 3 with Eq. 4, clamps, through the prior
-    no prior            CLIP-ConceptLab: the constraints are on the text embedding, the prior only draws
-    fixed negatives     as many as the whole finds, members of the category by chance, from the start
+    no prior            CLIP-ConceptLab: constraints on the text embedding; the prior is used for drawing only
+    fixed negatives     random members of the category from the start, as many as the whole method finds
     no negatives        the category alone
     no S_max            Eq. 3 without Eq. 4
-    no clamps           similarities count however high or low they are
-    Stable Diffusion    SD-ConceptLab (core/stack/diffusion.py), where a folder of it is given
+    no clamps           similarities count at any value
+    Stable Diffusion    SD-ConceptLab (core/stack/diffusion.py), if its folder is given
 
-All are compared with the members of the category that are known, and not with negatives, which differ from variant to
-variant. Drawings are of four prompts with one seed, so that it also shows whether a concept stays the same in others.
+All are compared with the category's known members, not with their negatives, which differ between variants. Drawings in
+four prompts with one seed also show whether a concept stays the same in other prompts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -25,17 +25,15 @@ import torch
 
 from core.concept import Concept, Request
 from core.metrics import consistency
-from core.settings import Settings
 from core.streams import stream, stream_seed
-from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
+from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
 from experiments.drawing import draw_concepts
+from experiments.judging import JUDGE, STACK
 from experiments.learning import learn, run_of
 from experiments.looking import (
     EYES,
     IMAGINED,
-    JUDGE,
     MEASURES,
-    STACK,
     Eyes,
     check_categories,
     drawing_bytes,
@@ -44,8 +42,8 @@ from experiments.looking import (
     nearest_members,
     resemblance,
 )
-from experiments.sheets import contact_sheet
-from experiments.statistics import between, interval, signed, there, unit_means
+from experiments.sheets import bar, contact_sheet
+from experiments.statistics import between, interval, markdown, signed, there, unit_means
 
 WHOLE, FIXED, NONE, SD = "whole", "fixed negatives", "no negatives", "Stable Diffusion"
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -63,7 +61,7 @@ PROMPTS = (
     "a digital cartoon art of a {}",
     "a pencil sketch of a {}",
 )
-NEAREST = 4  # members whose pictures Stable Diffusion's concepts avoid
+NEAREST = 4  # members nearest to what the prior imagines for the category; Stable Diffusion's concepts avoid them
 ALL = (*MEASURES, "consistent")
 SCHEMA = pa.schema(
     [
@@ -83,21 +81,20 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """settings: instead of what is calibrated for the stack. stable_diffusion: where it is; "" leaves it out."""
+    """stable_diffusion: its folder or id; "" for none."""
 
     choosing = ("categories", "seeds", "stable_diffusion")
 
     categories: tuple[str, ...] = ("pet", "plant", "fruit", "furniture", "musical instrument")
     seeds: int = 5
-    settings: Mapping[str, Any] = field(default_factory=dict)
     stable_diffusion: str = ""
 
 
-def cases(protocol: Protocol, bench: Bench) -> list[Any]:
-    """Every category with one seed, then with the next; of Stable Diffusion, if it is there, likewise.
+def cases(protocol: Protocol, bench: Bench) -> list[Case]:
+    """One for each category and seed, and one of Stable Diffusion if it is given.
 
     Raises:
-        ConceptreeError: what `check_categories` says; or Stable Diffusion is not where it is said to be.
+        ConceptreeError: as `check_categories`; or there is no such Stable Diffusion.
     """
     check_categories(bench, protocol.categories)
     eyes = Eyes(bench)
@@ -106,12 +103,11 @@ def cases(protocol: Protocol, bench: Bench) -> list[Any]:
         from core.stack.diffusion import StableDiffusion
 
         stack = StableDiffusion.load(protocol.stable_diffusion, bench.backbone)
-    found: list[Any] = []
-    for seed in range(protocol.seeds):
-        for category in protocol.categories:
-            found.append(Case(protocol, bench, category, seed, eyes))
-            if stack is not None:
-                found.append(DiffusionCase(protocol, bench, category, seed, eyes, stack))
+    found: list[Case] = []
+    for category, seed in categories_by_seed(protocol):
+        found.append(Case(protocol, bench, category, seed, eyes))
+        if stack is not None:
+            found.append(DiffusionCase(protocol, bench, category, seed, eyes, stack))
     return found
 
 
@@ -134,7 +130,7 @@ class Case(SeededCase):
         return rows
 
     def learn(self) -> dict[str, Concept]:
-        """The concept of each variant. Negatives that are fixed are as many as the whole method had in the end."""
+        """The concept of each variant. There are as many fixed negatives as the whole method found."""
         run = run_of(self.bench, self.name, self.category)
         namer, tell = self.bench.namer, self._tell
         adaptive = {variant: self.request(variant) for variant in SETTINGS if variant not in (FIXED, NONE)}
@@ -147,9 +143,8 @@ class Case(SeededCase):
         return {variant: concepts[variant] for variant in SETTINGS}
 
     def request(self, variant: str, **request: Any) -> Request:
-        """None of them is done early, so that all learn as long."""
-        given = {"patience": 0, **self.protocol.settings, **SETTINGS[variant]}
-        settings = Settings.for_stack(self.bench.backbone, category=self.category, **given)
+        """The request of a variant. None stops early, so that all learn equally long."""
+        settings = self._settings(**{"patience": 0, **self.protocol.settings, **SETTINGS[variant]})
         return Request(self.category, seed=self.seed, settings=settings, **request)
 
     def by_chance(self, count: int) -> tuple[str, ...]:
@@ -160,7 +155,7 @@ class Case(SeededCase):
     def seen(
         self, variant: str, negatives: Sequence[str], images: Sequence[Any], panel: torch.Tensor | None
     ) -> list[dict[str, Any]]:
-        """A row for each pair of eyes, of drawings for `PROMPTS` and what is imagined [1, templates, seeds, width]."""
+        """A row for each of the eyes. images: for `PROMPTS`. panel: imagined [1, templates, seeds, width], if any."""
         words = [self.category, *known_members(self.bench, self.category)]
         similarities = self.eyes.drawn(images, words)
         consistent = self.eyes.likeness(images)
@@ -186,9 +181,7 @@ class Case(SeededCase):
 
 @dataclass(frozen=True)
 class DiffusionCase(Case):
-    """SD-ConceptLab: it finds no negatives itself, and so avoids pictures of the `NEAREST` members that the category's
-    own word makes the prior imagine.
-    """
+    """SD-ConceptLab. It has no adaptive negatives, so it avoids pictures of the `NEAREST` members."""
 
     stack: Any
 
@@ -216,7 +209,7 @@ class DiffusionCase(Case):
 
 
 def summary(table: pa.Table) -> str:
-    """Each variant's means in Markdown, and how far it is from the whole, by each pair of eyes."""
+    """In Markdown: each variant's means, and its differences to the whole, by each of the eyes."""
     rows = table.to_pylist()
     found = {measure: unit_means(rows, ("variant", "eyes"), measure) for measure in ALL}
     units = len({(row["category"], row["seed"]) for row in rows})
@@ -229,21 +222,22 @@ def summary(table: pa.Table) -> str:
         " different prompts.",
     ]
     for how, cell in (("", between), (" − whole", signed)):
-        lines += ["", f"| eyes | variant{how} | {' | '.join(ALL)} |", "|" + "---|" * (len(ALL) + 2)]
+        rows_of = []
         for eyes in EYES:
             for variant in VARIANTS:
                 if (variant, eyes) not in found["belongs"] or (how and variant == WHOLE):
                     continue
                 values = [found[m][variant, eyes] - (found[m][WHOLE, eyes] if how else 0) for m in ALL]
                 cells = [cell(there(each)) for each in values]
-                lines.append(f"| {eyes} | {variant} | {' | '.join(cells)} |")
+                rows_of.append([eyes, variant, *cells])
+        lines += ["", *markdown(["eyes", f"variant{how}", *ALL], rows_of)]
     if not any(row["variant"] == SD for row in rows):
         lines += ["", f"{SD} (SD-ConceptLab): not measured, it needs a folder of it, --stable-diffusion FOLDER."]
     return "\n".join([*lines, ""])
 
 
 def _finding(found: Mapping[str, Mapping[tuple[Any, ...], Any]], units: int) -> str:
-    """Whose margin and consistency differ from the whole's by the judge, so that the interval leaves zero out."""
+    """The variants whose margin or consistency differs from the whole's by the judge: the interval excludes zero."""
     if units < 2:
         return "Of one pair of category and seed alone, no difference can be told from chance."
     told = []
@@ -263,8 +257,8 @@ def _finding(found: Mapping[str, Mapping[tuple[Any, ...], Any]], units: int) -> 
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: `differences`, of each variant to the whole; `drawings`, of each category's first seed in
-    two of the prompts, as in Figure 12.
+    """`differences`: of each variant to the whole. `drawings`: each category's first seed in two prompts, as in Figure
+    12.
     """
     from matplotlib.figure import Figure
 
@@ -277,10 +271,9 @@ def figures(table: pa.Table) -> dict[str, Any]:
         for row, variant in enumerate(variants):
             for place, eyes in enumerate(EYES):
                 if (variant, eyes) in found[measure]:
-                    mean, low, high = interval(there(found[measure][variant, eyes] - found[measure][WHOLE, eyes]))
-                    at, label = row + 0.2 * (place - 1), eyes if row == 0 else None
-                    axis.plot([low, high], [at, at], color=colours[eyes], lw=1.5)
-                    axis.plot([mean], [at], "o", color=colours[eyes], markersize=4, label=label)
+                    differences = there(found[measure][variant, eyes] - found[measure][WHOLE, eyes])
+                    dot = {"markersize": 4, "label": eyes if row == 0 else None}
+                    bar(axis, differences, row + 0.2 * (place - 1), colours[eyes], 1.5, **dot)
         axis.axvline(0, color="grey", lw=0.6)
         axis.set(title=measure, xlabel="difference to the whole")
         axis.set_yticks(range(len(variants)), variants)

@@ -1,12 +1,13 @@
-"""How far raters agree: Krippendorff's α for ratings on a scale, some of which may be missing.
+"""Agreement of raters: Krippendorff's α for ratings on a scale, of which some may be missing.
 
     α = 1 − D_o / D_e
 
     D_o = 1/n Σ_u 1/(m_u − 1) Σ_{i≠j} (v_ui − v_uj)²     how different the ratings of one thing are
     D_e = 1/(n (n − 1)) Σ_{i≠j} (v_i − v_j)²             how different any two ratings are
 
-u: things with m_u ≥ 2 ratings, n of them in all; others say nothing of agreement. 1: everybody agrees; 0: as chance
-would have it. (K. Krippendorff, Content Analysis, §11.3, with the difference function of interval data.)
+u: things with m_u ≥ 2 ratings, n ratings in all; other things do not count. α is 1 for full agreement and 0 for
+agreement by chance (K. Krippendorff, Content Analysis, §11.3, with the difference function of interval data). Written
+here because the package `krippendorff` is under the GPL.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 
 def krippendorff(units: Iterable[Sequence[float]]) -> float:
-    """α of ratings, of each thing those that there are; NaN where nothing was rated twice, or all ratings are equal."""
+    """α of each thing's ratings; NaN if nothing was rated twice or all ratings are equal."""
     pairable = [np.asarray(values, dtype=np.float64) for values in units if len(values) >= 2]
     if not pairable:
         return float("nan")

@@ -1,6 +1,6 @@
-"""A CLIP-like model of transformers as a judge: CLIP, SigLIP, ALIGN and their kin, by folder or hub id.
+"""A CLIP-like model of transformers as a judge: CLIP, SigLIP, ALIGN and others, by folder or hub id.
 
-It should not be the stack's own CLIP, which is what was optimized for.
+Do not use the stack's own CLIP: concepts are optimized for it.
 """
 
 from __future__ import annotations

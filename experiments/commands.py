@@ -12,31 +12,34 @@ from ui.cli import OneLineErrors
 from ui.options import keep, model_option, preset_option, steps_option
 
 
+def number_option(name: str, allowed: click.IntRange, default: int, text: str) -> Callable[[Any], Any]:
+    return click.option(name, type=allowed, default=default, show_default=True, help=text)
+
+
 def seeds_option(default: int) -> Callable[[Any], Any]:
-    return click.option(
-        "--seeds", type=click.IntRange(1, 1000), default=default, show_default=True, help="Repetitions of everything."
-    )
+    return number_option("--seeds", click.IntRange(1, 1000), default, "Repetitions with different seeds.")
 
 
 def categories_option(default: str) -> Callable[[Any], Any]:
-    """--category: which ones, several times; by default those named."""
-    return click.option("--category", "categories", multiple=True, help=f"By default {default}.")
+    """--category, which may be given several times."""
+    text = f"A category; may be given several times. By default {default}."
+    return click.option("--category", "categories", multiple=True, help=text)
 
 
 def folder_option(name: str) -> Callable[[Any], Any]:
-    """--to: where an experiment of this name leaves what it finds; with --judge: who says what (`experiments.run`)."""
+    """--to: the folder for results; --judge: the model that measures them."""
     to = click.option(
         "--to",
         "folder",
         type=click.Path(path_type=Path, file_okay=False),
         default=Path("results") / name,
         show_default=True,
-        help="The folder for tables, summary and figures.",
+        help="Folder for tables, summary and figures.",
     )
     judge = click.option(
         "--judge",
         metavar="FOLDER|ID",
-        help="An independent judge: a CLIP-like model of transformers. The embedded stack has one of its own.",
+        help="An independent judge: a CLIP-like model of transformers. By default the one beside the stack.",
         expose_value=False,
         callback=keep,
     )
@@ -52,7 +55,7 @@ def _conduct(name: str, **given: Any) -> None:
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def experiment() -> None:
-    """Conduct an experiment, and write its table, summary and figures into a folder; it goes on after a stop.
+    """Conduct an experiment, and write its table, summary and figures into a folder. After a stop, it continues.
 
     \b
     Example: python -m experiments evolution --category pet --seeds 1
@@ -68,18 +71,16 @@ def experiment() -> None:
     type=click.Choice(["tournament", "nsga2", "novelty"]),
     default="tournament",
     show_default=True,
-    help="The selection that is compared with chance; see `conceptree evolve`.",
+    help="Selection to compare with chance; see `conceptree evolve`.",
 )
-@click.option(
-    "--generations", type=click.IntRange(2, 1000), default=5, show_default=True, help="Founders are the first."
-)
-@click.option("--population", type=click.IntRange(2, 1000), default=24, show_default=True, help="Of each generation.")
+@number_option("--generations", click.IntRange(2, 1000), 5, "Generations, including the founders.")
+@number_option("--population", click.IntRange(2, 1000), 24, "Concepts of each generation.")
 @steps_option
 @model_option
 def evolution(**given: Any) -> None:
-    """Does selection improve generations, as an independent judge sees them?
+    """Measure whether selection improves generations, by an independent judge.
 
-    Against parents and survivors by chance, and against as many steps spent on founders alone.
+    Compared with random parents and survivors, and with equally many steps spent on founders alone.
 
     \b
     Example: python -m experiments evolution --category pet --seeds 1
@@ -95,26 +96,20 @@ def evolution(**given: Any) -> None:
     "pairs",
     multiple=True,
     metavar="CATEGORY:NEGATIVE,NEGATIVE",
-    help="Negatives instead of the embedded stack's three pairs for each category, as in pet:cat,dog.",
+    help="Negatives of a category, such as pet:cat,dog. By default three pairs for each category.",
 )
 @seeds_option(5)
+@number_option("--pictures", click.IntRange(1, 10_000), 32, "Drawings of each seed, pair of negatives and method.")
 @click.option(
-    "--pictures",
-    type=click.IntRange(1, 10_000),
-    default=32,
-    show_default=True,
-    help="Drawings of each seed, for each pair of negatives by each method.",
-)
-@click.option(
-    "--stable-diffusion", metavar="FOLDER|ID", help="A Stable Diffusion (1 or 2) to compare with; the paper has 2."
+    "--stable-diffusion", metavar="FOLDER|ID", help="A Stable Diffusion (1 or 2) to compare with; the paper uses 2."
 )
 @preset_option
 @steps_option
 @model_option
 def figure11(**given: Any) -> None:
-    """Figure 11: how well a category and two negatives are kept, against negative prompts.
+    """Figure 11: similarity to a category and to two negatives, against negative prompts.
 
-    As the stack's own CLIP and an independent judge see the drawings.
+    Measured on drawings by the stack's own CLIP and by an independent judge.
 
     \b
     Example: python -m experiments figure11 --category pet --seeds 1
@@ -134,12 +129,12 @@ def figure11(**given: Any) -> None:
     "lambdas",
     multiple=True,
     type=float,
-    help="λ of Eq. 3, two or more; by default 0, 0.1, 0.3, 1, 3 and 10.",
+    help="A λ of Eq. 3; give two or more. By default 0, 0.1, 0.3, 1, 3 and 10.",
 )
 @steps_option
 @model_option
 def figure13(**given: Any) -> None:
-    """Figure 13: how the category and its members balance by λ (Eq. 3), with the clamps and without.
+    """Figure 13: the balance of category and members by λ (Eq. 3), with and without clamps.
 
     \b
     Example: python -m experiments figure13 --category pet --seeds 1
@@ -151,17 +146,11 @@ def figure13(**given: Any) -> None:
 @folder_option("figure14")
 @categories_option("pet, plant, fruit, furniture and musical instrument")
 @seeds_option(5)
-@click.option(
-    "--every",
-    type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    help="Steps between two measurements.",
-)
+@number_option("--every", click.IntRange(1), 10, "Steps between two measurements.")
 @steps_option
 @model_option
 def figure14(**given: Any) -> None:
-    """Figure 14: similarity to the category and to each negative over steps, as adaptive negatives arrive.
+    """Figure 14: similarity to the category and to adaptive negatives over steps.
 
     \b
     Example: python -m experiments figure14 --category pet --seeds 1
@@ -176,14 +165,14 @@ def figure14(**given: Any) -> None:
 @click.option(
     "--stable-diffusion",
     metavar="FOLDER|ID",
-    help="A Stable Diffusion (1 or 2), for SD-ConceptLab; without, no such row.",
+    help="A Stable Diffusion (1 or 2), for SD-ConceptLab. By default none.",
 )
 @steps_option
 @model_option
 def ablations(**given: Any) -> None:
-    """What each part of the method is worth: the whole, and the same without one of them.
+    """Measure the method without one of its parts.
 
-    Without the prior (CLIP-ConceptLab), adaptive negatives, any negatives, S_max, clamps; on Stable Diffusion.
+    The parts: the prior (CLIP-ConceptLab), adaptive negatives, all negatives, S_max, clamps. Also on Stable Diffusion.
 
     \b
     Example: python -m experiments ablations --category pet --seeds 1
@@ -195,13 +184,11 @@ def ablations(**given: Any) -> None:
 @folder_option("limitations")
 @categories_option("pet, fruit, aircraft and sea animal")
 @seeds_option(5)
-@click.option(
-    "--longer", type=click.IntRange(2, 100), default=4, show_default=True, help="Times the usual number of segments."
-)
+@number_option("--longer", click.IntRange(2, 100), 4, "Factor on the usual number of segments.")
 @steps_option
 @model_option
 def limitations(**given: Any) -> None:
-    """What goes wrong in long runs: negatives too specific to push, and the category lost, with the guard and without.
+    """Measure long runs: negatives that are too specific, and concepts that lose their category.
 
     \b
     Example: python -m experiments limitations --category aircraft --seeds 1
@@ -213,16 +200,14 @@ def limitations(**given: Any) -> None:
 @folder_option("negatives")
 @categories_option("pet, fruit and musical instrument")
 @seeds_option(3)
-@click.option("--founders", "founders", type=click.IntRange(2, 1000), default=6, show_default=True, help="Of each arm.")
-@click.option(
-    "--wave", type=click.IntRange(1, 1000), default=3, show_default=True, help="How many of a wave learn side by side."
-)
+@number_option("--founders", click.IntRange(2, 1000), 6, "Founders of each arm.")
+@number_option("--wave", click.IntRange(1, 1000), 3, "Founders that learn together.")
 @steps_option
 @model_option
 def negatives(**given: Any) -> None:
-    """How many members adaptive negatives name, and how far from all members concepts end; waves of founders.
+    """Measure how many members adaptive negatives name, and how far from all members concepts end.
 
-    Against a list by chance and no negatives; diversity of waves against independent founders.
+    Compared with random negatives and none; and the diversity of waves with that of independent founders.
 
     \b
     Example: python -m experiments negatives --category pet --seeds 1
@@ -239,18 +224,16 @@ def negatives(**given: Any) -> None:
     "shares",
     multiple=True,
     type=float,
-    help="The first parent's weight, two or more, from small to large; by default 0.1, 0.3, 0.5, 0.7 and 0.9.",
+    help="A weight of the first parent; give two or more, from small to large. By default 0.1, 0.3, 0.5, 0.7, 0.9.",
 )
-@click.option(
-    "--pictures", type=click.IntRange(1, 1000), default=3, show_default=True, help="Of each child and each parent."
-)
+@number_option("--pictures", click.IntRange(1, 1000), 3, "Drawings of each child and each parent.")
 @steps_option
 @model_option
 def mixing(**given: Any) -> None:
-    """How children resemble their parents as weights change: by Eq. 5, by means, and by words.
+    """Measure how children resemble their parents by weight: by Eq. 5, by means, and by words.
 
-    Pairs, triples, grandparents, photographs and words; against means of vectors and of image embeddings, the presets
-    of the paper, and words in one prompt.
+    Parents are pairs, triples, grandparents, photographs and words. Compared with means of vectors and of image
+    embeddings, the paper's presets, and words in one prompt.
 
     \b
     Example: python -m experiments mixing --category pet --seeds 1
@@ -267,15 +250,13 @@ def mixing(**given: Any) -> None:
     "prompts",
     multiple=True,
     metavar="TEXT",
-    help="With {} where the concept stands, two or more; by default Figure 12's and others.",
+    help="A prompt with {} for the concept; give two or more. By default Figure 12's and others.",
 )
-@click.option(
-    "--pictures", type=click.IntRange(1, 1000), default=2, show_default=True, help="Of each concept in each prompt."
-)
+@number_option("--pictures", click.IntRange(1, 1000), 2, "Drawings of each concept in each prompt.")
 @steps_option
 @model_option
 def prompts(**given: Any) -> None:
-    """Figure 12 and further prompts: whether a concept stays itself, with the prior and without, against words.
+    """Figure 12 and further prompts: whether a concept stays the same, with and without the prior.
 
     \b
     Example: python -m experiments prompts --category pet --seeds 1
@@ -287,15 +268,13 @@ def prompts(**given: Any) -> None:
 @folder_option("figure15")
 @categories_option("pet, fruit and musical instrument")
 @seeds_option(3)
-@click.option(
-    "--pictures", type=click.IntRange(2, 1000), default=6, show_default=True, help="Of each concept and description."
-)
+@number_option("--pictures", click.IntRange(2, 1000), 6, "Drawings of each concept and description.")
 @steps_option
 @model_option
 def figure15(**given: Any) -> None:
-    """Figure 15: what concepts look like in words, and whether these words draw them again.
+    """Figure 15: describe concepts in words, and draw them from these words.
 
-    Against known members of the category, described in the same way.
+    Compared with known members of the category, described in the same way.
 
     \b
     Example: python -m experiments figure15 --category pet --seeds 1
@@ -311,29 +290,27 @@ def figure15(**given: Any) -> None:
     "pairs",
     multiple=True,
     metavar="CATEGORY:NEGATIVE,NEGATIVE",
-    help="Negatives instead of Figure 11's first pair of each category, as in pet:cat,dog.",
+    help="Negatives of a category, such as pet:cat,dog. By default Figure 11's first pair.",
 )
 @click.option(
     "--rater",
     "raters",
     multiple=True,
     metavar="LABEL",
-    help="A person who is to rate: a session for each category, on the workbench's page Rate.",
+    help="A person who rates: gets a session for each category on the workbench's page Rate.",
 )
+@number_option("--sets", click.IntRange(1, 30), 2, "Sets of each method and category.")
+@number_option("--pictures", click.IntRange(1, 100), 4, "Drawings of each set.")
 @click.option(
-    "--sets", type=click.IntRange(1, 30), default=2, show_default=True, help="Of drawings, by each method and category."
-)
-@click.option("--pictures", type=click.IntRange(1, 100), default=4, show_default=True, help="Drawings of each set.")
-@click.option(
-    "--stable-diffusion", metavar="FOLDER|ID", help="A Stable Diffusion (1 or 2) to compare with; the paper has 2."
+    "--stable-diffusion", metavar="FOLDER|ID", help="A Stable Diffusion (1 or 2) to compare with; the paper uses 2."
 )
 @preset_option
 @steps_option
 @model_option
 def table1(**given: Any) -> None:
-    """Table 1: people rate drawings of each method, blindly; the table is made of the ratings there are.
+    """Table 1: people rate drawings without knowing the method.
 
-    Once to draw what is asked; then with --rater for each person; and again when people have rated.
+    Run it once to draw the sets, then with --rater for each person, and again when people have rated.
 
     \b
     Example: python -m experiments table1 --rater ann --rater ben
@@ -347,20 +324,18 @@ def table1(**given: Any) -> None:
 @experiment.command()
 @folder_option("styles")
 @seeds_option(3)
-@click.option(
-    "--styles", "styles", type=click.IntRange(2, 1000), default=6, show_default=True, help="That are learned."
-)
+@number_option("--styles", click.IntRange(2, 1000), 6, "Styles to learn.")
 @click.option(
     "--object",
     "objects",
     multiple=True,
     metavar="TEXT",
-    help="What is painted, with its article; two or more that styles do not learn on, by default a car and others.",
+    help="An object with its article; give two or more. Not one that styles learn on. By default a car and others.",
 )
 @steps_option
 @model_option
 def styles(**given: Any) -> None:
-    """New art styles on other objects: whether they stay themselves, and how far they are from the named ones.
+    """Measure new art styles on other objects: whether they stay the same, and how far they are from named ones.
 
     \b
     Example: python -m experiments styles --seeds 1 --styles 2

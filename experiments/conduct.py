@@ -1,5 +1,6 @@
-"""An experiment is a list of cases, each of which leaves a table: a killed one goes on with the first that is missing.
-Several processes may conduct it in one folder: each takes cases that no other one has.
+"""Conducting an experiment: a list of cases, each with a table. A stopped one continues with the first missing table.
+
+Several processes can conduct an experiment in one folder: each takes cases that no other process has.
 
 experiment.json          what every case depends on beside its own name: protocol, stack, judge
 cases/<case>.parquet     the rows of a case with their pictures, and how long it took
@@ -12,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -23,7 +24,10 @@ from filelock import FileLock, Timeout
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.negatives import Namer
-from experiments.judging import Judge
+from core.settings import Settings
+from core.stack.backbone import Backbone
+from core.streams import stream_seed
+from experiments.judging import Judge, both_eyes
 
 ABOUT = "experiment.json"
 CASES = "cases"
@@ -34,18 +38,24 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """What an experiment is conducted with. folder: for all that it leaves. tell: is called with what is going on.
-    namer: who names negatives, where an experiment asks anybody; None for the stack's vocabulary.
+    """Everything that an experiment works with.
+
+    folder: for all its files. tell: called with each message about progress. namer: proposes negatives; None for the
+    stack's vocabulary.
     """
 
-    backbone: Any
+    backbone: Backbone
     judge: Judge
     folder: Path
     tell: Tell
     namer: Namer | None = None
 
+    @property
+    def eyes(self) -> dict[str, Judge]:
+        return both_eyes(self.backbone, self.judge)
+
     def about(self, experiment: str, **protocol: Any) -> dict[str, Any]:
-        """What the cases depend on, as the folder remembers it. protocol: all but which cases there are."""
+        """The content of experiment.json. protocol: the fields that every case depends on (`ByCases.of_each`)."""
         stack = self.backbone
         drawn = stack.drawing_fingerprint if stack.draws else ""
         by = {"stack": stack.version, "fingerprint": stack.fingerprint, "drawing": drawn, "judge": self.judge.version}
@@ -54,31 +64,52 @@ class Bench:
         return json.loads(json.dumps({"experiment": experiment, **by, "protocol": protocol}))
 
 
+@dataclass(frozen=True)
 class ByCases:
-    """An experiment's protocol, a dataclass of numbers, texts and their collections. choosing: the fields that only say
-    which cases there are.
+    """Base of an experiment's protocol, a dataclass of numbers, texts and their collections.
+
+    settings: replace those that are calibrated for the stack. choosing: the fields that only select cases.
     """
 
     choosing: ClassVar[tuple[str, ...]] = ("categories", "seeds")
 
+    settings: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+
     def of_each(self) -> dict[str, Any]:
-        """What each case depends on, whichever cases there are."""
+        """The fields that every case depends on."""
         return {name: value for name, value in vars(self).items() if name not in self.choosing}
+
+    def settings_for(self, backbone: Backbone, category: str, preset: str = "default", **given: Any) -> Settings:
+        """The settings of a category's concepts; `given` goes before the protocol's own."""
+        return Settings.for_stack(backbone, preset, category=category, **{**self.settings, **given})
 
 
 class Case(Protocol):
-    """What is measured at once."""
+    """A part of an experiment that is conducted as a whole."""
 
     @property
     def name(self) -> str:
-        """A file's name, which no other case of the experiment has."""
+        """A file name that no other case of the experiment has."""
 
     def rows(self) -> list[dict[str, Any]]:
         """Learn, draw, judge."""
 
 
+class Telling:
+    """Base of cases that report progress under their name."""
+
+    bench: Bench
+
+    @property
+    def name(self) -> str:
+        raise NotImplementedError
+
+    def _tell(self, text: str) -> None:
+        self.bench.tell(f"{self.name}: {text}")
+
+
 @dataclass(frozen=True)
-class SeededCase:
+class SeededCase(Telling):
     """A case of one category and seed. protocol: the experiment's own."""
 
     protocol: Any
@@ -90,8 +121,19 @@ class SeededCase:
     def name(self) -> str:
         return f"{self.category.replace(' ', '-')}-{self.seed}"
 
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
+    def _settings(self, preset: str = "default", **given: Any) -> Settings:
+        return self.protocol.settings_for(self.bench.backbone, self.category, preset, **given)  # type: ignore[no-any-return]
+
+    def _seeds(self, count: int, what: str) -> list[int]:
+        return [stream_seed(self.seed, number, what) for number in range(count)]
+
+
+def categories_by_seed(protocol: Any) -> list[tuple[str, int]]:
+    """(category, seed) of each case: all categories with one seed, then with the next.
+
+    An unfinished experiment then has cases of several categories.
+    """
+    return [(category, seed) for seed in range(protocol.seeds) for category in protocol.categories]
 
 
 def conduct(
@@ -102,10 +144,13 @@ def conduct(
     on_case: Callable[[int, int], None] = lambda done, of: None,
     tell: Tell = lambda text: None,
 ) -> pa.Table:
-    """The rows of all cases, after those that are not there yet are conducted, here or by other processes, for which it
-    waits. on_case: is called before each that is conducted here, with how many are there, of how many. tell:
-    what it waits for. Cases with the same `group`, a name of a file, are never conducted at once: they share what they
-    learn.
+    """The rows of all cases. Conduct the missing ones, and wait for those that other processes are conducting.
+
+    Cases with the same `group`, a file name, are never conducted at the same time, since they share concepts.
+
+    Args:
+        on_case: called before each case that is conducted here, with the number of finished cases and of all cases.
+        tell: called with the name of each case that it waits for.
 
     Raises:
         ConceptreeError: the folder holds another experiment, or a damaged table.
@@ -119,7 +164,7 @@ def conduct(
             if file.is_file():
                 continue
             if wait:
-                tell(f"{case.name}: until the process that has it, or another of its group, is done")
+                tell(f"{case.name}: waiting for the process that conducts it or another case of its group")
             with _alone(folder / CASES, getattr(case, "group", case.name), wait) as alone:
                 if not alone or file.is_file():
                     continue
@@ -136,7 +181,7 @@ def conduct(
 
 @contextmanager
 def _alone(folder: Path, group: str, wait: bool) -> Iterator[bool]:
-    """Whether no other process conducts a case of this group, for as long as it lasts. wait: until none does."""
+    """Hold the group's lock, if no other process has it; yields whether it holds. wait: until the lock is free."""
     lock = FileLock(folder / f".{group}.lock")
     try:
         lock.acquire(timeout=-1 if wait else 0)
@@ -150,7 +195,7 @@ def _alone(folder: Path, group: str, wait: bool) -> Iterator[bool]:
 
 
 def seconds_of(table: pa.Table) -> float:
-    """How long the cases of a table took, one after the other."""
+    """The time that the cases of a table took, one after the other."""
     return float((table.schema.metadata or {}).get(_SECONDS, 0))
 
 
@@ -184,7 +229,7 @@ def read_results(folder: Path, schema: pa.Schema) -> pa.Table:
 
 
 def has_only_results(folder: Path) -> bool:
-    """Whether the folder has results, and none of the cases that they come from, as in a fresh checkout."""
+    """Whether the folder has results but no cases, as in a fresh checkout."""
     return (folder / RESULTS).is_file() and not any((folder / CASES).glob("*.parquet"))
 
 
@@ -194,10 +239,10 @@ def has_pictures(table: pa.Table) -> bool:
 
 
 def about_of(folder: Path) -> dict[str, Any]:
-    """What the folder's experiment depends on (`Bench.about`).
+    """The content of experiment.json (`Bench.about`).
 
     Raises:
-        ConceptreeError: the file that says so is missing or damaged.
+        ConceptreeError: the file is missing or damaged.
     """
     file = folder / ABOUT
     try:
@@ -219,9 +264,9 @@ def _read(file: Path, schema: pa.Schema) -> pa.Table:
     try:
         table = pq.read_table(file)
     except (OSError, pa.ArrowInvalid) as error:
-        raise ConceptreeError(f"the table {str(file)!r} cannot be read: remove it, and it is made again") from error
+        raise ConceptreeError(f"the table {str(file)!r} cannot be read: remove it, and run this again") from error
     if not table.schema.equals(schema):
-        raise ConceptreeError(f"the table {str(file)!r} has other columns than expected: remove it, it is made again")
+        raise ConceptreeError(f"the table {str(file)!r} has other columns than expected: remove it, and run this again")
     return table
 
 
@@ -232,11 +277,11 @@ def _check_folder(folder: Path, about: Mapping[str, Any]) -> None:
         with FileLock(folder / f".{ABOUT}.lock"):
             there = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else about
             for name in sorted(about.keys() | there.keys()):
-                # A stack may be given another name: its fingerprints say what it is.
+                # A stack may get another name: its fingerprints identify it.
                 if name != "stack" and there.get(name) != about.get(name):
                     raise ConceptreeError(
                         f"{str(folder)!r} holds an experiment with another {name} ({_short(there.get(name))} instead of"
-                        f" {_short(about.get(name))}): choose another folder with --to, or remove that one"
+                        f" {_short(about.get(name))}): choose another folder with --to, or remove this one"
                     )
             write_atomically(file, json.dumps(about, indent=1, ensure_ascii=False).encode())
     except (OSError, ValueError) as error:

@@ -1,15 +1,14 @@
-"""What a picture looks like in words: the best prompt that can be put together from what a stack's tokenizer knows.
+"""Describing a picture: the best prompt made of words that a stack's tokenizer knows.
 
-In place of the CLIP Interrogator of arXiv 2308.02669 §5.3, which does the same with longer lists: begin with the word
-whose prompt is most like the picture, and add one piece at a time (a further word, a look, a background, a style), the
-one that brings the prompt's text embedding nearest to the picture's embedding, for as long as any does.
+A small CLIP Interrogator (arXiv 2308.02669 §5.3 uses the real one, with longer lists): begin with the word whose prompt
+is most similar to the picture. Add one piece at a time (a word, a look, a background, a style): the one that most
+increases the similarity of the prompt's text embedding to the picture's embedding. Stop when none increases it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from torch import Tensor
 from core.constraints import normalise
 from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
+from core.stack.backbone import Backbone
 
 LOOKS = (
     PORTRAIT,
@@ -35,13 +35,13 @@ LOOKS = (
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray")
 PLACES = ("in a meadow", "at the beach", "at night", "in the snow")
 MOST_WORDS = 3
-SHORTLIST = 100  # words that may be added: those that are nearest by themselves
-_GAIN = 1e-3  # a piece that brings less is left out
+SHORTLIST = 100  # words that may be added: the nearest by themselves
+_GAIN = 1e-3  # the least increase for which a piece is added
 
 
 @dataclass(frozen=True)
 class Description:
-    """A prompt in pieces. words: the last one is the thing, those before it say which."""
+    """A prompt in pieces. words: the last one is the noun, the others modify it."""
 
     words: tuple[str, ...]
     look: str = PORTRAIT
@@ -55,9 +55,9 @@ class Description:
 
 
 class Describer:
-    """Puts descriptions together for one stack."""
+    """Finds descriptions with one stack."""
 
-    def __init__(self, backbone: Any) -> None:
+    def __init__(self, backbone: Backbone) -> None:
         """Raises:
         ConceptreeError: the stack lists no words.
         """
@@ -75,13 +75,13 @@ class Describer:
         self._texts: dict[str, Tensor] = {}
 
     def nearest(self, target: Tensor, count: int = SHORTLIST) -> list[tuple[str, float]]:
-        """The words whose portraits' prompts are most like an image embedding [width], nearest first."""
+        """Words with their cosines, by their prompts' similarity to an image embedding [width], nearest first."""
         found = self.similarity([Description((word,)).prompt for word in self.words], target)
         values, places = found.topk(min(count, len(self.words)))
         return [(self.words[place], value) for place, value in zip(places.tolist(), values.tolist(), strict=True)]
 
     def describe(self, target: Tensor) -> dict[str, float]:
-        """All prompts that were looked at for an image embedding [width], with their cosines; most alike first."""
+        """All prompts that were tried for an image embedding [width], with their cosines, best first."""
         near = self.nearest(target)
         seen = {Description((word,)).prompt: value for word, value in near}
         best, likeness = Description((near[0][0],)), near[0][1]
@@ -96,7 +96,7 @@ class Describer:
 
     @torch.no_grad()
     def similarity(self, prompts: Sequence[str], target: Tensor) -> Tensor:
-        """[prompts]: cosines of their text embeddings with an image embedding [width]."""
+        """Cosines [prompts] of their text embeddings with an image embedding [width]."""
         new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts]
         if new:
             texts = normalise(self._backbone.encode_text(new).float().cpu())
@@ -106,7 +106,7 @@ class Describer:
         return torch.stack([self._texts[prompt] for prompt in prompts]) @ normalise(target.float().cpu())
 
     def _longer(self, of: Description, words: Sequence[str]) -> Iterator[Description]:
-        """With one piece more."""
+        """Descriptions with one piece more."""
         if len(of.words) < MOST_WORDS:
             yield from (replace(of, words=(word, *of.words)) for word in words if word not in of.words)
         if of.look == PORTRAIT:

@@ -1,4 +1,4 @@
-"""Pictures by the thousand, for whoever judges them."""
+"""Drawing concepts and words in many prompts, for models to judge."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from torch import Tensor
 from core.concept import Concept
 from core.depict import imagine_concept
 from core.errors import StackError
+from core.prompts import fill
+from core.settings import Settings
+from core.stack.backbone import Backbone
 
 
 @torch.no_grad()
 def draw_concepts(
-    backbone: Any, concepts: Sequence[Concept], prompts: Sequence[str], seeds: Sequence[Sequence[int]]
+    backbone: Backbone, concepts: Sequence[Concept], prompts: Sequence[str], seeds: Sequence[Sequence[int]]
 ) -> list[list[Any]]:
-    """Of each concept a picture for each prompt. seeds: by concept, one for each prompt."""
+    """A picture of each concept in each prompt. seeds: by concept, one for each prompt."""
     imagined = [imagine_concept(backbone, each, prompts, of) for each, of in zip(concepts, seeds, strict=True)]
     if not imagined:
         return []
@@ -28,22 +31,39 @@ def draw_concepts(
 
 @torch.no_grad()
 def draw_many(
-    backbone: Any, image_embeds: Tensor, seeds: Sequence[int], negative_image_embeds: Tensor | None = None
+    backbone: Backbone, image_embeds: Tensor, seeds: Sequence[int], negative_image_embeds: Tensor | None = None
 ) -> list[Any]:
-    """Pictures of image embeddings [n, width], one seed each, in half precision on a processor that computes so: it is
-    faster, and no eye sees the difference to what people are shown. negative_image_embeds: as for `Backbone.draw`.
+    """Pictures of image embeddings [n, width], one seed each. negative_image_embeds: as for `Backbone.draw`.
+
+    On processors with bfloat16 arithmetic drawing uses it: it is faster, and the difference is invisible.
     """
     with _half_precision(image_embeds.device):
         return backbone.draw(image_embeds, seeds=list(seeds), negative_image_embeds=negative_image_embeds)
 
 
-def check_draws(backbone: Any) -> None:
+@torch.no_grad()
+def imagine_one(
+    backbone: Backbone, one: Concept | str, prompts: Sequence[str], seeds: Sequence[int], settings: Settings
+) -> Tensor:
+    """Image embeddings [n, width] of a concept, or of a word, in n prompts with `{}` for it; one seed each.
+
+    settings: the prior's steps and guidance for a word; a concept has its own.
+    """
+    if not isinstance(one, str):
+        return imagine_concept(backbone, one, prompts, seeds)
+    filled = [fill(prompt, one) for prompt in prompts]
+    steps, scale = settings.prior_steps, settings.guidance_scale
+    return backbone.imagine(filled, seeds=list(seeds), steps=steps, guidance_scale=scale)
+
+
+def check_draws(backbone: Backbone) -> None:
     """Raises:
     StackError: the stack cannot draw.
     """
     if not backbone.draws:
         raise StackError(
-            f"the stack {backbone.version} has no decoder, and drawings are compared here: choose another with --model"
+            f"the stack {backbone.version} has no decoder, but this experiment compares drawings: choose another with"
+            " --model"
         )
 
 

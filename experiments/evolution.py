@@ -1,31 +1,29 @@
-"""Does it evolve? Generations under selection against chance, and against as much learning without any breeding.
+"""Evolution: generations under selection against random ones, and against equal learning without breeding.
 
-For each category and seed, three arms that begin with the same independent founders:
+For each category and seed, three arms start with the same independent founders:
 
-    tournament   each generation's parents and survivors by tournaments on the mean rank (or another of
-                 `evolve.selection.METHODS`, by the protocol)
-    random       the same, but parents and survivors by chance
-    founders     no breeding: more founders, until as many steps are learned as under selection; the population is the
+    tournament   parents and survivors of each generation by tournaments on the mean rank (or another of
+                 `evolve.selection.METHODS`, as the protocol says)
+    random       the same, with random parents and survivors
+    founders     no breeding: more founders with the same number of steps as under selection; the population is the
                  fittest of them, by the same method
 
-What counts is what the judge says of the population after each generation (`experiments.judging`). The runs lie
-beside the tables, and are gone on with as well.
+The judge measures the population after each generation (`experiments.judging`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from core.concept import Concept, Request
+from core.concept import Concept
 from core.errors import ConceptreeError
 from core.optimizer import Report
 from core.options import Options
-from core.settings import Settings
 from core.wording import counted
 from evolve.fitness import OBJECTIVES, measured, novelties
 from evolve.jobs.develop import learner_of
@@ -34,14 +32,14 @@ from evolve.jobs.generations import generations
 from evolve.jobs.learning import learned
 from evolve.jobs.plans import Evolve
 from evolve.members import mean_ranks, members
-from evolve.population import founder_seed, starts
 from evolve.selection import METHODS, survivors
 from evolve.store.run import Run
 from evolve.toolbox import seeded
-from experiments.conduct import Bench, ByCases, SeededCase
+from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed
 from experiments.judging import Array, diversity, judged
-from experiments.learning import RUNS, job_of, run_of
-from experiments.statistics import by_unit, interval, signed
+from experiments.learning import RUNS, founders_of, job_of, run_of
+from experiments.sheets import curve
+from experiments.statistics import by_unit, interval, markdown, signed
 
 CHANCE, FOUNDERS = "random", "founders"
 MEASURES = (*OBJECTIVES, "overall", "diversity")
@@ -63,7 +61,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """What is compared: so many generations, the founders among them, of so many concepts. select: by what method."""
+    """generations: including the founders. population: concepts of each. select: the method compared with chance."""
 
     categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
     seeds: int = 5
@@ -72,7 +70,6 @@ class Protocol(ByCases):
     population: int = 24
     mutation: float = 0.2
     inherit: bool = True
-    settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -80,10 +77,10 @@ class Protocol(ByCases):
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
-    """Every category with one seed, then with the next: what is there so far is never of one category alone.
+    """One for each category, seed and arm.
 
     Raises:
-        ConceptreeError: the judge does not know a category, or selection is what it is compared with.
+        ConceptreeError: the judge does not know a category, or the method to compare with chance is chance.
     """
     if protocol.select not in METHODS or protocol.select == CHANCE:
         others = ", ".join(method for method in METHODS if method != CHANCE)
@@ -93,15 +90,15 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
             raise ConceptreeError(f"the judge does not know the category {category!r}: choose others with --category")
     return [
         Case(protocol, bench, category, seed, arm)
-        for seed in range(protocol.seeds)
-        for category in protocol.categories
+        for category, seed in categories_by_seed(protocol)
         for arm in protocol.arms
     ]
 
 
 class Stage(NamedTuple):
-    """An arm after a generation: its population (ids), and how many concepts were learned by then, the first of its
-    run: they are the archive that novelty is against.
+    """An arm after a generation: its population (ids), and the number of concepts learned by then.
+
+    These are the first of its run, and the archive for novelty.
     """
 
     population: list[str]
@@ -121,19 +118,19 @@ class Case(SeededCase):
 
     @property
     def group(self) -> str:
-        """All arms begin with the founders of one."""
+        """One for all arms, since they start with the same founders."""
         return super().name
 
     @property
     def bred(self) -> Case:
-        """The arm that selects: the others begin with its founders, and take as many steps."""
+        """The arm that selects. The others start with its founders and take as many steps."""
         return replace(self, arm=self.protocol.select)
 
     def rows(self) -> list[dict[str, Any]]:
         return self.judge_all(self.learn())
 
     def learn(self) -> list[Stage]:
-        """The arm after each generation; whatever is missing is learned."""
+        """The arm after each generation. Missing concepts are learned."""
         run = self._run()
         if self.arm == FOUNDERS:
             return self._more_founders(run)
@@ -156,35 +153,22 @@ class Case(SeededCase):
         size = self.protocol.population
         return [Stage(population, size * number) for number, population in enumerate(populations, 1)]
 
-    def _settings(self, mixing: bool = False) -> Settings:
-        given = self.protocol.settings
-        return Settings.for_stack(self.bench.backbone, mixing=mixing, category=self.category, **given)
-
     def run_there(self) -> Run:
         return Run.open(self.bench.folder / RUNS / self.name)
 
     def _run(self) -> Run:
-        """The arm's run, with the founders that all arms begin with."""
+        """The arm's run, with the founders that all arms start with."""
         run = run_of(self.bench, self.name, self.category)
         if self.arm == self.protocol.select:
             self._learn_founders(run, 0, self.protocol.population)
         elif not run.entries():
-            first = self.bred._run()  # which may not have begun, where several processes share the cases
+            first = self.bred._run()  # another process may not have begun it
             run.add([first.find(id_).concept for id_ in self._first(first)])
         return run
 
     def _learn_founders(self, run: Run, before: int, count: int) -> list[Concept]:
-        """So many independent founders, the ones after so many others."""
-        sides = starts(self.bench.backbone, self.category, seed=self.seed)
-        requests = [
-            Request(
-                self.category,
-                seed=founder_seed(self.seed, number),
-                initializer=sides[number % len(sides)] if sides else None,
-                settings=self._settings(),
-            )
-            for number in range(before, before + count)
-        ]
+        """`count` independent founders, numbered after `before` others."""
+        requests = founders_of(self.bench.backbone, self.category, before + count, self._settings(), self.seed)[before:]
         watch = lambda report: self._watch(0, report)  # noqa: E731
         job, learner = job_of(run, {"founders": before}), learner_of(self.bench.backbone)
         return learned(job, requests, run, learner, Options(namer=None), on_report=watch)
@@ -193,10 +177,10 @@ class Case(SeededCase):
         return [each.id for each in run.entries()[: self.protocol.population]]
 
     def _more_founders(self, run: Run) -> list[Stage]:
-        """At each generation the fittest of as many founders as could be learned in the selecting arm's steps."""
+        """For each generation the fittest of the founders that fit into the selecting arm's steps."""
         bred = self.bred
         budget = bred.steps(bred.learn())
-        # All founders take the same number of steps: their negatives are found on the way, so that none is done early.
+        # All founders take the same number of steps: with adaptive negatives none stops early.
         of_one = self._steps(run, self._first(run)) // self.protocol.population
         more = budget[-1] // of_one - self.protocol.population
         if more > 0:
@@ -220,11 +204,11 @@ class Case(SeededCase):
         return [self._steps(run, ids[: stage.learned]) for stage in stages]
 
     def _steps(self, run: Run, ids: Sequence[str]) -> int:
-        """Those that were taken: a concept that is done early takes fewer than it might."""
+        """The steps that were taken; a concept may stop early."""
         return sum(run.find(id_).concept.steps for id_ in ids)
 
     def judge_all(self, stages: Sequence[Stage]) -> list[dict[str, Any]]:
-        """A row for each member of each generation's population, as in `SCHEMA`."""
+        """A row of `SCHEMA` for each member of each generation's population."""
         run = self.run_there()
         everybody = [each.id for each in run.entries()]
         stack, imagined = {each.id: measured(each) for each in run.entries()}, run.image_embeds()
@@ -266,10 +250,10 @@ class Case(SeededCase):
 
 
 def with_overall(table: pa.Table) -> pa.Table:
-    """With the column `overall`: a member's mean rank by the judge among all arms' members of its category, seed and
-    generation, from 0 to 1 (`selection.mean_ranks`); chance alone would give an arm 0.5.
+    """The table with a column `overall`: a member's mean rank by the judge among the members of all arms with its
+    category, seed and generation, from 0 to 1 (`selection.mean_ranks`). An arm by chance has 0.5.
 
-    Objectives that stand against each other (novel against consistent) cannot all rise: this says what they come to.
+    Conflicting objectives (novel, consistent) cannot all rise; this sums them up.
     """
     rows = table.to_pylist()
     among: dict[tuple[Any, ...], list[int]] = {}
@@ -284,7 +268,7 @@ def with_overall(table: pa.Table) -> pa.Table:
 
 
 def summary(table: pa.Table) -> str:
-    """The last generation in Markdown: each arm's mean and best, and by how much selection is ahead, with intervals."""
+    """In Markdown: each arm's mean and best in the last generation, and by how much selection is ahead."""
     table = with_overall(table)
     select, *others = arms = _arms(table)
     last = max(table.column("generation").to_pylist())
@@ -295,9 +279,8 @@ def summary(table: pa.Table) -> str:
         f"Generation {last}, by the judge; means over {counted(units, 'pair')} of category and seed, 95 % bootstrap"
         " intervals.",
         "",
-        f"| {' | '.join(header)} |",
-        "|" + "---|" * len(header),
     ]
+    rows = []
     for measure in MEASURES:
         for how, name in ((np.mean, measure), (np.max, f"{measure}, best")):
             if measure == "diversity" and how is np.max:
@@ -306,14 +289,12 @@ def summary(table: pa.Table) -> str:
             values = [found[(select, 0)], *(found[(arm, last)] for arm in arms)]
             ahead = [found[(select, last)] - found[(arm, last)] for arm in others]
             cells = [f"{interval(each)[0]:.3f}" for each in values] + [signed(each) for each in ahead]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+            rows.append([name, *cells])
+    return "\n".join([*lines, *markdown(header, rows), ""])
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figure `curves`: each measure over the generations, its mean (line) and best (dashed), with
-    intervals.
-    """
+    """`curves`: mean (line) and best (dashed) of each measure over the generations, with intervals of the mean."""
     from matplotlib.figure import Figure
 
     table = with_overall(table)
@@ -327,10 +308,9 @@ def figures(table: pa.Table) -> dict[str, Any]:
             found = by_unit(table, measure, how)
             for arm in arms:
                 numbers = sorted(generation for name, generation in found if name == arm)
-                mean, low, high = zip(*(interval(found[arm, number]) for number in numbers), strict=True)
-                axis.plot(numbers, mean, style, color=colours[arm], label=arm if style == "-" else None)
-                if style == "-":
-                    axis.fill_between(numbers, low, high, color=colours[arm], alpha=0.15, linewidth=0)
+                label, band = (arm, 0.15) if style == "-" else (None, 0.0)
+                of = [found[arm, number] for number in numbers]
+                curve(axis, numbers, of, colours[arm], band, linestyle=style, label=label)
         axis.set_title(measure)
         axis.set_xlabel("generation")
         axis.xaxis.get_major_locator().set_params(integer=True)

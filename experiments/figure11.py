@@ -1,17 +1,17 @@
-"""Figure 11 of arXiv 2308.02669: how well a category and its two negatives are kept, against negative prompts.
+"""Figure 11 of arXiv 2308.02669: similarity to a category and to two negatives, against negative prompts.
 
-For each category, pair of negatives and seed, by all methods from the same drawing seeds, "A photo of a …":
+For each category, pair of negatives and seed, all methods draw "A photo of a …" from the same seeds:
 
     ours                 a concept that learned with these two negatives from the start
-    prior negation       nothing is learned, "A photo of a cat, dog" is negated in the prior (the paper's Kandinsky)
-    decoder negation     … in the decoder alone: what stands in for Stable Diffusion, see core/baselines.py
-    Stable Diffusion     the real one, where it is given
-    plain prompt         nobody knows of the negatives
-    ours, no negatives   a concept that learned without any
+    prior negation       no learning: the prior negates "A photo of a cat, dog" (the paper's Kandinsky)
+    decoder negation     no learning: only the decoder negates it; replaces Stable Diffusion, see core/baselines.py
+    Stable Diffusion     its negative prompt, if a model is given
+    plain prompt         no learning, no negatives
+    ours, no negatives   a concept that learned without negatives
 
-The last two are the same drawings for all pairs of a category. Each drawing is compared with "a photo of a …" of the
-category and of its two negatives: belongs is the first similarity, nearest the higher of the others, margin their
-difference. The paper leaves open whether the highest similarity is that of each image or of their mean: here it is of
+The last two methods have one set of drawings for all pairs of a category. Each drawing is compared with "a photo of
+a …" of the category and of its two negatives: belongs is the first similarity, nearest the higher of the others, margin
+their difference. The paper does not say whether it takes the higher one of each image or of their mean; here it is of
 each image.
 """
 
@@ -29,23 +29,20 @@ from PIL import Image
 from core.baselines import PROMPT, imagine_apart, imagine_with_negation, negation, stable_diffusion_negation
 from core.concept import Concept, Request
 from core.errors import ConceptreeError
-from core.settings import Settings
 from core.stack.diffusion import StableDiffusion
-from core.streams import stream_seed
 from evolve.population import founder_seed
-from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
-from experiments.drawing import draw_concepts, draw_many
-from experiments.judging import StackEyes
+from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
+from experiments.drawing import check_draws, draw_concepts, draw_many
 from experiments.learning import learn, run_of
-from experiments.statistics import between, signed, unit_means
+from experiments.statistics import between, markdown, signed, unit_means
 
 OURS, PRIOR, DECODER, DIFFUSION = "ours", "prior negation", "decoder negation", "Stable Diffusion"
 PLAIN, ALONE = "plain prompt", "ours, no negatives"
 METHODS = (OURS, PRIOR, DECODER, DIFFUSION, PLAIN, ALONE)
 MEASURES = ("belongs", "nearest", "margin")
 EYES = {"stack": "the stack's own CLIP, as in the paper", "judge": "the independent judge"}
-# Of each category the six members that plain drawings of it resemble most, to the embedded stack and its judge: of two
-# for much the same thing one, and none whose name is a category as well ("bird").
+# The six members of each category most similar to plain drawings of it, by the embedded stack and its judge. One word
+# for each kind of thing, and no name that is also a category ("bird").
 PAIRS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pet": (("cat", "dog"), ("horse", "hamster"), ("chipmunk", "goat")),
     "plant": (("cactus", "herb"), ("shamrock", "blossom"), ("leaves", "seedling")),
@@ -76,8 +73,9 @@ _COLOURS = dict(zip(METHODS, ("#1f6f5c", "#b5651d", "#4467a5", "#8a4a8f", "#8c8c
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """What is compared. pairs: by category the sets of negatives. pictures: of each seed, for each of them.
-    stable_diffusion: its folder or id, "" for none.
+    """pairs: the sets of negatives of each category. pictures: of each seed, for each set of negatives.
+
+    stable_diffusion: its folder or id; "" for none.
     """
 
     categories: tuple[str, ...] = tuple(PAIRS)
@@ -86,27 +84,21 @@ class Protocol(ByCases):
     pictures: int = 32
     stable_diffusion: str = ""
     preset: str = "default"
-    settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
-    """Every category with one seed, then with the next.
+    """One for each category and seed.
 
     Raises:
-        ConceptreeError: the stack cannot draw; a category has no negatives, or some that cannot be asked for; stack or
-            judge do not know a word; or there is no such Stable Diffusion.
+        ConceptreeError: the stack cannot draw; a category has no negatives, or negatives that are too long; the stack
+            or the judge does not know a word; or there is no such Stable Diffusion.
     """
-    if not bench.backbone.draws:
-        raise ConceptreeError(f"the stack {bench.backbone.version} cannot draw: choose another with --model")
+    check_draws(bench.backbone)
     for category in protocol.categories:
         _check(protocol, bench, category)
     where = protocol.stable_diffusion
     diffusion = StableDiffusion.load(where, bench.backbone) if where else None
-    found = [
-        Case(protocol, bench, category, seed, diffusion)
-        for seed in range(protocol.seeds)
-        for category in protocol.categories
-    ]
+    found = [Case(protocol, bench, category, seed, diffusion) for category, seed in categories_by_seed(protocol)]
     for case in found:
         case.requests(case.seed)
     return found
@@ -115,13 +107,13 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
 def _check(protocol: Protocol, bench: Bench, category: str) -> None:
     pairs = protocol.pairs.get(category, ())
     if not pairs:
-        raise ConceptreeError(f"there are no negatives for {category!r}: give some, --pair '{category}:ONE,TWO'")
+        raise ConceptreeError(f"the category {category!r} has no negatives: add --pair '{category}:ONE,TWO'")
     words = [category, *_distinct(pairs)]
     for word in words:
         if not bench.backbone.knows(word):
             raise ConceptreeError(f"the stack {bench.backbone.version} does not know the word {word!r}: choose another")
-    bench.backbone.encode_text([negation(category, pair)[1] for pair in pairs])  # says which one is too long
-    bench.judge.similarity([Image.new("RGB", (64, 64))], words)  # says which word it does not know
+    bench.backbone.encode_text([negation(category, pair)[1] for pair in pairs])  # raises if one is too long
+    bench.judge.similarity([Image.new("RGB", (64, 64))], words)  # raises if it does not know a word
 
 
 def _distinct(pairs: Sequence[Sequence[str]]) -> list[str]:
@@ -152,8 +144,7 @@ class Case(SeededCase):
 
     def requests(self, seed: int) -> list[Request]:
         """One for each pair, and one without negatives. All start at the category's word, as in the paper."""
-        given = self.protocol.settings
-        settings = Settings.for_stack(self.bench.backbone, self.protocol.preset, category=self.category, **given)
+        settings = self._settings(self.protocol.preset)
         return [
             Request(
                 self.category,
@@ -166,7 +157,7 @@ class Case(SeededCase):
         ]
 
     def learned(self) -> list[Concept]:
-        """The seed's concepts, one for each request. Those of all seeds learn side by side, whichever is asked for."""
+        """The seed's concepts, one for each request. The concepts of all seeds learn together."""
         seeds = range(self.protocol.seeds)
         requests = [request for seed in seeds for request in self.requests(seed)]
         run = run_of(self.bench, self.group, self.category)
@@ -177,9 +168,9 @@ class Case(SeededCase):
     def drawn(
         self, concepts: Sequence[Concept]
     ) -> Iterator[tuple[str, list[tuple[str, ...]], Concept | None, list[Any]]]:
-        """(method, the pairs that its pictures are for, the concept if there is one, pictures)"""
+        """(method, the pairs that its pictures are for, its concept or None, pictures) of each method."""
         stack, category = self.bench.backbone, self.category
-        seeds = [stream_seed(self.seed, number, "figure 11") for number in range(self.protocol.pictures)]
+        seeds = self._seeds(self.protocol.pictures, "figure 11")
         *ours, alone = concepts
         for pair, concept in zip(self.pairs, ours, strict=True):
             self._tell(f"drawing, not {' and not '.join(pair)}")
@@ -202,7 +193,7 @@ class Case(SeededCase):
         """A row for each picture, pair and pair of eyes, as in `SCHEMA`."""
         words = _distinct(pairs)
         rows = []
-        for eyes, of in zip(EYES, (StackEyes(self.bench.backbone), self.bench.judge), strict=True):
+        for eyes, of in self.bench.eyes.items():
             for drawing, (own, *others) in enumerate(of.similarity(pictures, [self.category, *words]).tolist()):
                 found = dict(zip(words, others, strict=True))
                 for pair in pairs:
@@ -235,8 +226,8 @@ class Case(SeededCase):
 
 
 def summary(table: pa.Table) -> str:
-    """In Markdown: in how many categories ours is ahead, then by each pair of eyes the means of all methods, by how
-    much ours is ahead, and that of each category; with intervals.
+    """In Markdown: in how many categories ours is ahead; then for each of the eyes the means of all methods, and by how
+    much ours is ahead, in all and in each category.
     """
     rows = table.drop_columns(["picture"]).to_pylist()
     methods = _methods(rows)
@@ -253,22 +244,22 @@ def _methods(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _baselines(methods: Sequence[str]) -> list[str]:
-    """Those that know of the negatives: what the paper compares with."""
+    """The methods with negatives, with which the paper compares."""
     return [method for method in methods if method in (PRIOR, DECODER, DIFFUSION)]
 
 
 def _finding(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> list[str]:
-    """In how many categories ours is ahead of what knows of the negatives as well."""
+    """In how many categories ours is ahead of each baseline."""
     compared = [(eyes, measure) for eyes in EYES for measure in ("belongs", "margin")]
-    lines = _header(["ours is ahead of", *(f"{measure}, by the {eyes}" for eyes, measure in compared)])
+    rows_of = []
     for method in _baselines(methods):
         cells = []
         for eyes, measure in compared:
             means = unit_means([row for row in rows if row["eyes"] == eyes], ["method"], measure, ["category"])
             ahead = means[OURS,] > means[method,]
             cells.append(f"in {ahead.sum()} of {len(ahead)} categories")
-        lines.append(_line([method, *cells]))
-    return lines
+        rows_of.append([method, *cells])
+    return markdown(["ours is ahead of", *(f"{measure}, by the {eyes}" for eyes, measure in compared)], rows_of)
 
 
 def _protocol(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -284,37 +275,29 @@ def _protocol(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _whole(seen: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> list[str]:
     found = {measure: unit_means(seen, ["method"], measure, ["category", "negatives"]) for measure in MEASURES}
-    lines = _header(["method", *MEASURES, "ours − it: belongs", "ours − it: margin"])
+    rows = []
     for method in methods:
         cells = [between(found[measure][method,]) for measure in MEASURES]
         ahead = [signed(found[measure][OURS,] - found[measure][method,]) for measure in ("belongs", "margin")]
-        lines.append(_line([method, *cells, *(ahead if method != OURS else ["", ""])]))
-    return lines
+        rows.append([method, *cells, *(ahead if method != OURS else ["", ""])])
+    return markdown(["method", *MEASURES, "ours − it: belongs", "ours − it: margin"], rows)
 
 
 def _by_category(seen: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> list[str]:
     others = [*_baselines(methods), PLAIN]
     measures = ("belongs", "margin")
-    lines = _header(["category", *(f"{measure}: ours − {method}" for method in others for measure in measures)])
+    rows = []
     for category in dict.fromkeys(row["category"] for row in seen):
         of = [row for row in seen if row["category"] == category]
         found = {measure: unit_means(of, ["method"], measure, ["negatives", "seed"]) for measure in measures}
         ahead = [found[measure][OURS,] - found[measure][method,] for method in others for measure in measures]
-        lines.append(_line([category, *map(signed, ahead)]))
-    return lines
-
-
-def _header(names: Sequence[str]) -> list[str]:
-    return [_line(names), "|" + "---|" * len(names)]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+        rows.append([category, *map(signed, ahead)])
+    return markdown(["category", *(f"{m}: ours − {method}" for method in others for m in measures)], rows)
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures `scatter`, the paper's Figure 11, a panel for each pair of eyes, and `examples`: the first
-    drawings of each category's first pair.
+    """`scatter`: the paper's Figure 11, a panel for each of the eyes. `examples`: the first drawings of each category's
+    first pair.
     """
     rows = table.drop_columns(["picture"]).to_pylist()
     return {"scatter": _scatter(rows), **({"examples": _examples(table)} if has_pictures(table) else {})}

@@ -1,16 +1,15 @@
-"""Figure 13: what λ of Eq. 3 does, between a category and its members that the concept shall not be.
+"""Figure 13: how λ of Eq. 3 balances similarity to a category against distance from its members.
 
-For each category and seed one concept for each λ, with the clamps and without them: a positive that has reached its cap
-pulls no more, however much it weighs. All have the same negatives from the start, the same templates and noise. The
-last checkpoint counts, since the guard that keeps the best one would choose by a score in which both sides weigh the
-same. The negatives are the members that the category's own word makes the prior imagine, which is where a concept goes
-that hardly minds them.
+For each category and seed there is one concept for each λ, with the clamps and without: with them, a positive that has
+reached its cap pulls no more, whatever its weight. All have the same negatives from the start, the same templates and
+noise. The last checkpoint is kept, because the guard for the best one scores with equal weights. The negatives are the
+members nearest to what the prior imagines for the category's own word: a concept with weak negatives ends there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,16 +20,14 @@ from core.concept import Concept, Request
 from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
 from core.settings import Settings
-from core.streams import stream_seed
-from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
+from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
 from experiments.drawing import draw_concepts
+from experiments.judging import JUDGE, STACK
 from experiments.learning import learn, run_of
 from experiments.looking import (
     EYES,
     IMAGINED,
-    JUDGE,
     MEASURES,
-    STACK,
     Eyes,
     check_categories,
     drawing_bytes,
@@ -38,8 +35,8 @@ from experiments.looking import (
     nearest_members,
     resemblance,
 )
-from experiments.sheets import contact_sheet
-from experiments.statistics import between, interval, signed, unit_means
+from experiments.sheets import contact_sheet, curve
+from experiments.statistics import between, markdown, signed, unit_means
 
 SCHEMA = pa.schema(
     [
@@ -60,33 +57,28 @@ CLAMPS = {True: "with the clamps", False: "without clamps"}
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """negatives: so many. drawings: of each concept, of "a photo of a …", for the eyes that look at drawings."""
+    """negatives: their number. drawings: of each concept in "a photo of a …"."""
 
     categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
     seeds: int = 5
     lambdas: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
     negatives: int = 4
     drawings: int = 4
-    settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
-    """Every category with one seed, then with the next.
+    """One for each category and seed.
 
     Raises:
-        ConceptreeError: what `check_categories` says; or fewer than two different λ are given, or one below 0.
+        ConceptreeError: as `check_categories`; or fewer than two different λ are given, or one below 0.
     """
     if len(set(protocol.lambdas)) < max(2, len(protocol.lambdas)):
         raise ConceptreeError(f"lambdas = {_list(protocol.lambdas)}: give two or more, each once")
     for lam in protocol.lambdas:
-        Settings(lam=lam)  # which says what is wrong with it
+        Settings(lam=lam)  # raises if it is below 0
     check_categories(bench, protocol.categories)
     eyes = Eyes(bench)
-    return [
-        Case(protocol, bench, category, seed, eyes)
-        for seed in range(protocol.seeds)
-        for category in protocol.categories
-    ]
+    return [Case(protocol, bench, category, seed, eyes) for category, seed in categories_by_seed(protocol)]
 
 
 @dataclass(frozen=True)
@@ -114,29 +106,27 @@ class Case(SeededCase):
         return rows
 
     def requests(self, negatives: Sequence[str]) -> list[Request]:
-        """With and without clamps one for each λ; none of them is done early, so that all have learned as long."""
+        """One for each λ, with and without clamps. None stops early, so that all learn equally long."""
         alike = {"keep": "last", "patience": 0, **self.protocol.settings}
-        of = {"backbone": self.bench.backbone, "category": self.category}
         return [
             Request(
                 self.category,
                 negatives=tuple(negatives),
                 seed=self.seed,
-                settings=Settings.for_stack(**of, **{**alike, "lam": lam, "clamp": clamp}),
+                settings=self._settings(**{**alike, "lam": lam, "clamp": clamp}),
             )
             for clamp in CLAMPS
             for lam in self.protocol.lambdas
         ]
 
     def draw(self, concepts: Sequence[Concept]) -> list[list[Any]]:
-        """The same seeds for every λ."""
-        numbers = range(self.protocol.drawings)
-        seeds = [stream_seed(self.seed, number, "judged") for number in numbers]
+        """Drawings of each concept, with the same seeds for every λ."""
+        seeds = self._seeds(self.protocol.drawings, "judged")
         return draw_concepts(self.bench.backbone, concepts, [PORTRAIT] * len(seeds), [seeds] * len(concepts))
 
 
 def summary(table: pa.Table) -> str:
-    """Each λ's means in Markdown, and by how much its margin differs from that of λ = 1 where this is there."""
+    """In Markdown: the means for each λ, and each margin's difference to that of λ = 1 if this was measured."""
     rows = table.to_pylist()
     lambdas = sorted({row["lam"] for row in rows})
     units = len({(row["category"], row["seed"]) for row in rows})
@@ -150,19 +140,20 @@ def summary(table: pa.Table) -> str:
     ]
     for clamp, how in CLAMPS.items():
         header = [how, "λ", *MEASURES, *(["margin − that of λ = 1"] if 1.0 in lambdas else [])]
-        lines += ["", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+        rows_of = []
         for eyes in EYES:
             for lam in lambdas:
                 cells = [between(found[measure][clamp, eyes, lam]) for measure in MEASURES]
                 if 1.0 in lambdas:
                     differs = found["margin"][clamp, eyes, lam] - found["margin"][clamp, eyes, 1.0]
                     cells.append("" if lam == 1 else signed(differs))
-                lines.append(f"| {eyes} | {lam:g} | {' | '.join(cells)} |")
+                rows_of.append([eyes, f"{lam:g}", *cells])
+        lines += ["", *markdown(header, rows_of)]
     return "\n".join([*lines, ""])
 
 
 def _finding(found: Mapping[str, Mapping[tuple[Any, ...], Any]], lambdas: Sequence[float], clamp: bool) -> str:
-    """What the paper says of small and large λ, in this table's numbers, as the judge sees it."""
+    """The effect of small and large λ by the judge, to compare with the paper's text."""
     mean = {m: {lam: float(np.mean(found[m][clamp, JUDGE, lam])) for lam in lambdas} for m in MEASURES}
     best = max(lambdas, key=lambda lam: mean["margin"][lam])
     low, high = lambdas[0], lambdas[-1]
@@ -175,9 +166,7 @@ def _finding(found: Mapping[str, Mapping[tuple[Any, ...], Any]], lambdas: Sequen
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: `curves`, each measure against λ by each pair of eyes; `drawings`, the first drawing of the
-    first seed of each category (rows) at each λ.
-    """
+    """`curves`: each measure against λ by each of the eyes. `drawings`: each category's first one at each λ."""
     from matplotlib.figure import Figure
 
     rows = table.to_pylist()
@@ -185,15 +174,13 @@ def figures(table: pa.Table) -> dict[str, Any]:
     curves = Figure(figsize=(11.0, 6.4), layout="constrained")
     colours = dict(zip(MEASURES, ("#1f6f5c", "#b5651d", "#6b6b6b"), strict=True))
     found = {measure: unit_means(rows, ("clamp", "eyes", "lam"), measure) for measure in MEASURES}
-    for line, (clamp, how) in zip(curves.subplots(len(CLAMPS), len(EYES), sharey="col"), CLAMPS.items(), strict=True):
+    for line, (clamp, title) in zip(curves.subplots(len(CLAMPS), len(EYES), sharey="col"), CLAMPS.items(), strict=True):
         for axis, eyes in zip(line, EYES, strict=True):
             for measure in MEASURES:
-                means = [interval(found[measure][clamp, eyes, lam]) for lam in lambdas]
-                mean, low, high = zip(*means, strict=True)
-                axis.plot(range(len(lambdas)), mean, "o-", color=colours[measure], label=measure, markersize=3)
-                axis.fill_between(range(len(lambdas)), low, high, color=colours[measure], alpha=0.15, linewidth=0)
+                of = [found[measure][clamp, eyes, lam] for lam in lambdas]
+                curve(axis, range(len(lambdas)), of, colours[measure], label=measure, marker="o", markersize=3)
             axis.set_xticks(range(len(lambdas)), [f"{lam:g}" for lam in lambdas])
-            axis.set(title=f"{eyes}, {how}", xlabel="λ", ylabel="similarity")
+            axis.set(title=f"{eyes}, {title}", xlabel="λ", ylabel="similarity")
     curves.axes[0].legend(frameon=False)
     return {"curves": curves, **({"drawings": _drawings(rows, lambdas)} if has_pictures(table) else {})}
 

@@ -1,15 +1,15 @@
-"""Figure 14: how like its category and its negatives a concept is in the course of learning, as negatives arrive.
+"""Figure 14: similarity of a concept to its category and its negatives during learning, as negatives arrive.
 
-For each seed a concept of each category; they learn as a batch. Negatives are named by the question answerer after each
-segment, or by the stack's vocabulary where there is none. What the prior imagines is measured every few steps, also
-against words that only later become negatives. At each segment the drawing that the question is asked about is seen by
-the stack's CLIP and by the judge.
+For each seed, one concept of each category learns in a batch. After each segment the question answerer, or the stack's
+vocabulary if there is none, names a negative. What the prior imagines is measured every few steps, also against words
+that become negatives later. After each segment, the stack's CLIP and the judge measure the drawing that the question is
+about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -20,19 +20,19 @@ import torch
 from core.concept import Request
 from core.errors import ConceptreeError
 from core.segments import Event
-from core.settings import Settings
-from experiments.conduct import Bench, ByCases, has_pictures
+from experiments.conduct import Bench, ByCases, Telling, has_pictures
+from experiments.judging import STACK
 from experiments.looking import (
     EYES,
     IMAGINED,
-    STACK,
     Eyes,
     check_categories,
     drawing_bytes,
     drawing_of,
     learn_watched,
 )
-from experiments.statistics import between, interval, signed, there
+from experiments.sheets import curve
+from experiments.statistics import between, markdown, signed, there
 
 NEVER = -1
 SCHEMA = pa.schema(
@@ -52,21 +52,20 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """every: so many steps between two measurements; the end of a segment is measured in any case."""
+    """every: steps between two measurements; the end of a segment is always measured."""
 
     choosing = ("seeds",)
 
     categories: tuple[str, ...] = ("pet", "plant", "fruit", "furniture", "musical instrument")
     seeds: int = 5
     every: int = 10
-    settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     """One for each seed.
 
     Raises:
-        ConceptreeError: what `check_categories` says; or fewer than one step between measurements.
+        ConceptreeError: as `check_categories`; or fewer than one step between measurements.
     """
     if protocol.every < 1:
         raise ConceptreeError(f"every = {protocol.every}: expected a whole number of at least 1")
@@ -76,7 +75,7 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Telling):
     """A seed, with all categories."""
 
     protocol: Protocol
@@ -89,9 +88,9 @@ class Case:
         return f"seed-{self.seed}"
 
     def requests(self) -> list[Request]:
-        backbone, given = self.bench.backbone, self.protocol.settings
+        settings_for = self.protocol.settings_for
         return [
-            Request(each, seed=self.seed, settings=Settings.for_stack(backbone, category=each, **given))
+            Request(each, seed=self.seed, settings=settings_for(self.bench.backbone, each))
             for each in self.protocol.categories
         ]
 
@@ -100,11 +99,8 @@ class Case:
         self._tell("measuring")
         return [row for place, of in enumerate(events) for row in self._course(of, course, place)]
 
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
-
     def _course(self, events: Sequence[Event], course: Mapping[int, torch.Tensor], place: int) -> list[dict[str, Any]]:
-        """The rows of one concept: a segment's boundaries, and the vectors of a batch at some steps."""
+        """The rows of the concept at this place of the batch, from its events and the batch's vectors by step."""
         request, steps = events[0].request, sorted(course)
         arrived = {request.category: NEVER, **{each.word: each.step for each in events[-1].all_negatives}}
         words = list(arrived)
@@ -126,7 +122,7 @@ class Case:
 
 
 def summary(table: pa.Table) -> str:
-    """In Markdown: what becomes of the category's similarity, and of a negative's before and after it arrives."""
+    """In Markdown: the category's similarity over time, and a negative's before and after it arrives."""
     courses, segment = _courses(table), _segment(table)
     around = {eyes: _around(courses, eyes, segment) for eyes in EYES}
     own = {eyes: _of_category(courses, eyes) for eyes in EYES}
@@ -140,17 +136,17 @@ def summary(table: pa.Table) -> str:
         f"Means over pairs of category and seed, of which there are {len(own[IMAGINED]['end'])}, with 95 % bootstrap"
         f" intervals; a segment has {segment} steps.",
         "",
-        "| eyes | the category at the start | at the end | end − start | a new negative when it arrives |"
-        " change in the segment before | in the segment after | until the end |",
-        "|---|---|---|---|---|---|---|---|",
     ]
+    header = ["eyes", "the category at the start", "at the end", "end − start", "a new negative when it arrives"]
+    header += ["change in the segment before", "in the segment after", "until the end"]
+    rows = []
     for eyes in EYES:
         means = {name: _by_concept(around[eyes], name) for name in ("at", "before", "after", "until")}
         cells = [between(own[eyes]["start"]), between(own[eyes]["end"]), signed(own[eyes]["end"] - own[eyes]["start"])]
         cells += [between(means["at"])]
         cells += [signed(means[name]) if len(means[name]) else "–" for name in ("before", "after", "until")]
-        lines.append(f"| {eyes} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+        rows.append([eyes, *cells])
+    return "\n".join([*lines, *markdown(header, rows), ""])
 
 
 Course = dict[int, float]  # similarity by step
@@ -159,7 +155,7 @@ Courses = dict[tuple[Concept, str], dict[tuple[str, int], Course]]
 
 
 def _courses(table: pa.Table) -> Courses:
-    """By (concept, eyes) the course of each (word, step at which it arrived)."""
+    """By (concept, eyes) the course of each (word, step of its arrival)."""
     found: Courses = {}
     for row in table.drop_columns(["drawing"]).to_pylist():
         words = found.setdefault(((row["category"], row["seed"]), row["eyes"]), {})
@@ -172,7 +168,7 @@ def _segment(table: pa.Table) -> int:
 
 
 def _of_category(courses: Courses, eyes: str) -> dict[str, Any]:
-    """The category's similarity [concepts] at the start, at the end and where it is least."""
+    """The category's similarity [concepts] at the start and the end, and its minimum."""
     found = [words for (_, of), words in courses.items() if of == eyes]
     own = [course for words in found for (_, at), course in words.items() if at == NEVER]
     return {
@@ -183,8 +179,8 @@ def _of_category(courses: Courses, eyes: str) -> dict[str, Any]:
 
 
 def _around(courses: Courses, eyes: str, segment: int) -> list[dict[str, Any]]:
-    """Of each negative its similarity when it arrived, and how that changed in the segment before (NaN at the start),
-    in the segment after, and until the end.
+    """Each negative's similarity at its arrival, and its change in the segment before (NaN at the start), in the
+    segment after, and until the end.
     """
     found = []
     for (concept, of), words in courses.items():
@@ -198,15 +194,15 @@ def _around(courses: Courses, eyes: str, segment: int) -> list[dict[str, Any]]:
 
 
 def _by_concept(around: Sequence[Mapping[str, Any]], name: str) -> Any:
-    """Means [concepts] over each one's negatives, those that are NaN left out."""
+    """Means [concepts] over each one's negatives, without NaNs."""
     concepts = list(dict.fromkeys(each["concept"] for each in around))
     means = [there(np.array([each[name] for each in around if each["concept"] == one])) for one in concepts]
     return np.array([values.mean() for values in means if len(values)])
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: for each category the course of its first seed, with its drawings below; and `arrivals`,
-    how like a concept is to a new negative around the step at which it arrives, over all.
+    """For each category the course of its first seed, with drawings. `arrivals`: mean similarity to a new negative
+    around its arrival.
     """
     courses = _courses(table)
     first = min(seed for (_, seed), _ in courses)
@@ -222,7 +218,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
 
 
 def _one(category: str, words: Mapping[tuple[str, int], Course], drawings: Mapping[int, Any]) -> Any:
-    """The paper's figure: curves over steps, dotted until a word is a negative, over the drawings."""
+    """The paper's figure: curves over steps, dotted until a word is a negative, with drawings below."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
@@ -249,7 +245,7 @@ def _one(category: str, words: Mapping[tuple[str, int], Course], drawings: Mappi
 
 
 def _arrivals(courses: Courses, segment: int) -> Any:
-    """Mean course of what is imagined, steps counted from the arrival of each negative; the category's likewise."""
+    """Mean imagined similarity to a new negative and to the category, by steps since the negative's arrival."""
     from matplotlib.figure import Figure
 
     negatives: dict[int, dict[Any, list[float]]] = {}
@@ -267,10 +263,8 @@ def _arrivals(courses: Courses, segment: int) -> Any:
     axis = figure.subplots()
     for of, name, colour in ((own, "the category", "black"), (negatives, "the new negative", "#b5651d")):
         steps = sorted(of)
-        means = [interval(np.array([np.mean(values) for values in of[step].values()])) for step in steps]
-        mean, low, high = zip(*means, strict=True)
-        axis.plot(steps, mean, color=colour, label=name)
-        axis.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
+        means = [np.array([np.mean(values) for values in of[step].values()]) for step in steps]
+        curve(axis, steps, means, colour, label=name)
     axis.axvline(0, color="grey", lw=0.6)
     axis.set(xlabel="steps since a negative arrived", ylabel="similarity of what is imagined")
     axis.legend(frameon=False)

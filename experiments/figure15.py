@@ -1,25 +1,24 @@
-"""Figure 15 of arXiv 2308.02669: what a concept looks like in words, and that these words do not draw it again.
+"""Figure 15 of arXiv 2308.02669: describing a concept in words, and drawing it from the description.
 
-For each category and seed, two kinds of subjects:
+For each category and seed there are two kinds of subjects:
 
-    concept   founders with adaptive negatives, in waves and from different sides, as by `conceptree seed`
-    member    known members of the category, drawn by their names: what words can be drawn again
+    concept   founders with adaptive negatives, in waves and from different starts, as in `conceptree seed`
+    member    known members of the category, drawn by their names, for comparison
 
-Each is drawn as "a photo of a …", its drawings, as the stack's own image encoder sees them, are put into words
-(`describing.py`, in place of the CLIP Interrogator), and the words are drawn by the same stack:
+Each is drawn as "a photo of a …". Its drawings, by the stack's own image encoder, are described (`describing.py`, in
+place of the CLIP Interrogator), and the same stack draws the descriptions:
 
-    nearest word           "a photo of a …" of the one word that is most like them
-    description            the best prompt that could be put together, by its text embedding, as in the paper
-    imagined description   of the best few prompts the one for which the prior imagines what is most like them
+    nearest word           "a photo of a …" of the most similar word
+    description            the best prompt by its text embedding, as in the paper
+    imagined description   of the best few prompts, the one whose imagined embedding is the most similar
 
-Drawings with the same seed share their noise. They are never compared, neither a subject's with its own nor with those
-of its description.
+Drawings with the same seed share their noise, so they are never compared with each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,21 +28,19 @@ from torch import Tensor
 
 from core.concept import Concept
 from core.constraints import normalise
-from core.depict import imagine_concept
 from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
-from core.settings import Settings
-from core.streams import stream, stream_seed
+from core.streams import stream
 from core.wording import counted
 from evolve.population import starts
-from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
+from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
 from experiments.describing import Describer
-from experiments.drawing import draw_many
-from experiments.judging import Judge, StackEyes
+from experiments.drawing import draw_many, imagine_one
+from experiments.judging import StackEyes
 from experiments.learning import learn_in_waves, run_of
 from experiments.looking import check_categories, drawing_bytes, drawing_of, known_members
 from experiments.sheets import contact_sheet, small
-from experiments.statistics import cell, signed, unit_means
+from experiments.statistics import cell, markdown, signed, unit_means
 
 CONCEPT, MEMBER = SUBJECTS = ("concept", "member")
 WORD, READ, IMAGINED = WAYS = ("nearest word", "description", "imagined description")
@@ -74,8 +71,9 @@ _IMAGINED_SEEDS = (1, 2)
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """What is compared. subjects: of each kind, so many concepts in a `wave`; pictures: of each subject and
-    description. candidates: the best prompts by their texts that are imagined.
+    """subjects: of each kind. wave: concepts that learn together. pictures: of each subject and description.
+
+    candidates: the prompts that are imagined, the best by their text embeddings.
     """
 
     categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
@@ -84,14 +82,13 @@ class Protocol(ByCases):
     wave: int = 2
     pictures: int = 6
     candidates: int = 24
-    settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
-    """Every category with one seed, then with the next.
+    """One for each category and seed.
 
     Raises:
-        ConceptreeError: the stack cannot draw or lists no words, nobody knows a category, or a number is too small.
+        ConceptreeError: the stack cannot draw or lists no words, a category is unknown, or a number is too small.
     """
     check_categories(bench, protocol.categories)
     for name, least in (("pictures", 2), ("candidates", 1)):
@@ -102,11 +99,7 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
         if not 2 <= protocol.subjects <= most:
             raise ConceptreeError(f"subjects = {protocol.subjects}: give from 2 to {most}, as many as {category!r} has")
     describer = Describer(bench.backbone)
-    return [
-        Case(protocol, bench, category, seed, describer)
-        for seed in range(protocol.seeds)
-        for category in protocol.categories
-    ]
+    return [Case(protocol, bench, category, seed, describer) for category, seed in categories_by_seed(protocol)]
 
 
 @dataclass(frozen=True)
@@ -122,8 +115,7 @@ class Case(SeededCase):
 
     def learned(self) -> list[Concept]:
         backbone, protocol = self.bench.backbone, self.protocol
-        settings = Settings.for_stack(backbone, category=self.category, **protocol.settings)
-        how = {"wave": protocol.wave, "seed": self.seed, "settings": settings, "schedule": "adaptive"}
+        how = {"wave": protocol.wave, "seed": self.seed, "settings": self._settings(), "schedule": "adaptive"}
         how["initializers"] = starts(backbone, self.category, seed=self.seed)
         run = run_of(self.bench, self.name, self.category)
         found = learn_in_waves(run, self.category, protocol.subjects, {CONCEPT: how}, self.bench, self._tell)
@@ -136,21 +128,20 @@ class Case(SeededCase):
 
     @property
     def seeds(self) -> list[int]:
-        return [stream_seed(self.seed, number, "figure 15") for number in range(self.protocol.pictures)]
+        return self._seeds(self.protocol.pictures, "figure 15")
 
     @torch.no_grad()
     def seen(self, kind: str, subjects: Sequence[Concept | str]) -> list[dict[str, Any]]:
         """A row for each subject of a kind, way to describe it and pair of eyes, as in `SCHEMA`."""
         self._tell(f"drawing and describing, {kind}")
-        own = self._drawn([self._portraits(each) for each in subjects])
+        own = self._drawn([self._imagined(each, [PORTRAIT] * len(self.seeds), self.seeds) for each in subjects])
         said = [self.described(pictures) for pictures in own]
         prompts = [prompt for _, ways in said for prompt in ways.values()]
         of_prompts = dict.fromkeys(prompts)
-        drawn = self._drawn([self._imagined([prompt] * len(self.seeds), self.seeds) for prompt in of_prompts])
+        drawn = self._drawn([self._imagined("", [prompt] * len(self.seeds), self.seeds) for prompt in of_prompts])
         theirs = dict(zip(of_prompts, drawn, strict=True))
-        eyes: dict[str, Judge] = {"stack": StackEyes(self.bench.backbone), "judge": self.bench.judge}
         rows = []
-        for name, sees in eyes.items():
+        for name, sees in self.bench.eyes.items():
             units = [sees.embed(pictures) for pictures in own]
             for number, (subject, (nearest, ways)) in enumerate(zip(subjects, said, strict=True)):
                 others = [apart(units[number], unit) for place, unit in enumerate(units) if place != number]
@@ -180,12 +171,12 @@ class Case(SeededCase):
         return rows
 
     def described(self, pictures: Sequence[Any]) -> tuple[list[str], dict[str, str]]:
-        """(the words most like some pictures, nearest first; a prompt by each of `WAYS`)"""
+        """(the words nearest to some pictures, nearest first; a prompt by each of `WAYS`)"""
         target = self._target(pictures)
         nearest = [word for word, _ in self.describer.nearest(target, 5)]
         found = list(self.describer.describe(target))[: self.protocol.candidates]
         seeds = list(_IMAGINED_SEEDS) * len(found)
-        imagined = self._imagined([prompt for prompt in found for _ in _IMAGINED_SEEDS], seeds)
+        imagined = self._imagined("", [prompt for prompt in found for _ in _IMAGINED_SEEDS], seeds)
         likeness = normalise(imagined.float().cpu()) @ target
         best = int(likeness.view(len(found), -1).mean(1).argmax())
         return nearest, {WORD: PORTRAIT.format(nearest[0]), READ: found[0], IMAGINED: found[best]}
@@ -193,33 +184,26 @@ class Case(SeededCase):
     def _target(self, pictures: Sequence[Any]) -> Tensor:
         return normalise(StackEyes(self.bench.backbone).embed(pictures).mean(0))
 
-    def _portraits(self, one: Concept | str) -> Tensor:
-        prompts = [PORTRAIT] * len(self.seeds)
-        if isinstance(one, str):
-            return self._imagined([prompt.format(one) for prompt in prompts], self.seeds)
-        return imagine_concept(self.bench.backbone, one, prompts, self.seeds)
-
-    def _imagined(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
-        settings = Settings.for_stack(self.bench.backbone, category=self.category, **self.protocol.settings)
-        how = {"steps": settings.prior_steps, "guidance_scale": settings.guidance_scale}
-        return self.bench.backbone.imagine(list(prompts), seeds=list(seeds), **how)
+    def _imagined(self, one: Concept | str, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
+        """See `imagine_one`; prompts without a place for `one` stay as they are."""
+        return imagine_one(self.bench.backbone, one, prompts, seeds, self._settings())
 
     def _drawn(self, imagined: Sequence[Tensor]) -> list[list[Any]]:
-        """Pictures of each batch [pictures, width], the same seeds for each."""
+        """Pictures of each batch of image embeddings [pictures, width], with the same seeds for each batch."""
         size = len(self.seeds)
         pictures = draw_many(self.bench.backbone, torch.cat(list(imagined)), self.seeds * len(imagined))
         return [pictures[start : start + size] for start in range(0, len(pictures), size)]
 
 
 def apart(first: Tensor, second: Tensor) -> float:
-    """Mean cosine of unit embeddings [n, width] with others [n, width], but for pairs of one number: one seed."""
+    """Mean cosine of unit embeddings [n, width] with others [n, width], without pairs of the same seed."""
     n = len(first)
     found = first @ second.T
     return float(found.sum() - found.diagonal().sum()) / (n * (n - 1))
 
 
 def summary(table: pa.Table) -> str:
-    """In Markdown: what came of it, a table for each pair of eyes, and what was said of each concept of seed 0."""
+    """In Markdown: the finding, a table for each of the eyes, and the descriptions of the concepts of seed 0."""
     rows = [
         {**row, "lost": row["itself"] - row["across"]}
         for row in table.drop_columns(["own_pictures", "pictures"]).to_pylist()
@@ -238,27 +222,22 @@ def summary(table: pa.Table) -> str:
     ]
     header = ["subject", "way", "fit", *MEASURES, "lost"]
     for eyes in dict.fromkeys(row["eyes"] for row in rows):
-        lines += ["", f"By the {eyes}:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+        rows_of = []
         for kind in SUBJECTS:
             for way in WAYS:
                 cells = [cell(found[name][eyes, kind, way]) for name in ("fit", *MEASURES)]
-                lines.append(f"| {kind} | {way} | {' | '.join(cells)} | {signed(found['lost'][eyes, kind, way])} |")
-    lines += [
-        "",
-        "Concepts of seed 0 in words:",
-        "",
-        "| category | nearest words | description | imagined description |",
-        "|---|---|---|---|",
-    ]
+                rows_of.append([kind, way, *cells, signed(found["lost"][eyes, kind, way])])
+        lines += ["", f"By the {eyes}:", "", *markdown(header, rows_of)]
     first = [row for row in rows if (row["seed"], row["subject"], row["eyes"]) == (0, CONCEPT, "stack")]
-    for read, imagined in zip(*([row for row in first if row["way"] == way] for way in (READ, IMAGINED)), strict=True):
-        lines.append(f"| {read['category']} | {read['nearest']} | {read['prompt']} | {imagined['prompt']} |")
-    return "\n".join([*lines, ""])
+    pairs = zip(*([row for row in first if row["way"] == way] for way in (READ, IMAGINED)), strict=True)
+    told = [[read["category"], read["nearest"], read["prompt"], imagined["prompt"]] for read, imagined in pairs]
+    header = ["category", "nearest words", "description", "imagined description"]
+    return "\n".join([*lines, "", "Concepts of seed 0 in words:", "", *markdown(header, told), ""])
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: `concepts`, those of seed 0, their words, and what these draw; `members`, the same for
-    known members.
+    """`concepts`: concepts of seed 0, their descriptions, and drawings of these. `members`: the same for known
+    members.
     """
     if not has_pictures(table):
         return {}
@@ -289,7 +268,7 @@ def _sheet(rows: Sequence[Mapping[str, Any]], title: str) -> Any:
 
 
 def _cut(strip: bytes) -> list[Any]:
-    """The pictures of a row, which are square."""
+    """The square pictures of a row."""
     row = drawing_of(strip)
     side = row.height
     return [small(row.crop((left, 0, left + side, side))) for left in range(0, row.width, side)]

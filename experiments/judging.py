@@ -1,6 +1,6 @@
-"""What an independent judge says of concepts: the objectives of `evolve.fitness`, on drawings and by another model.
+"""Judging concepts by their drawings: the objectives of `evolve.fitness`, measured by an independent model.
 
-The optimizer and the selection see the stack's own embeddings only; whoever judges them must not.
+The optimizer and the selection see only the stack's own embeddings, so the judge is another model.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 from core.concept import Concept
 from core.constraints import normalise
 from core.negatives import says_again
+from core.stack.backbone import Backbone
 from core.streams import stream_seed
 from experiments.drawing import draw_concepts
 
@@ -24,10 +25,16 @@ Array = npt.NDArray[np.float32]
 
 
 class Judge(Protocol):
-    """Whoever can tell how alike pictures and words are (`core.emoji.judge` can). version: who it is."""
+    """A model that compares pictures with each other and with words, such as `core.emoji.judge.Judge`.
 
-    version: str
-    categories: Mapping[str, Sequence[str]]
+    version: its name and fingerprint. categories: the members that it knows of each category.
+    """
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def categories(self) -> Mapping[str, Sequence[str]]: ...
 
     def embed(self, images: Sequence[Any]) -> Tensor:
         """Unit embeddings [n, width]."""
@@ -36,10 +43,13 @@ class Judge(Protocol):
         """[n, words]: cosines."""
 
 
-class StackEyes:
-    """The stack's own CLIP as a judge, by which the paper measures: what it was optimized for, seen in drawings."""
+STACK, JUDGE = "stack", "judge"  # the two that look at drawings, as tables name them
 
-    def __init__(self, backbone: Any) -> None:
+
+class StackEyes:
+    """The stack's own CLIP as a judge, as in the paper: the model that concepts are optimized for."""
+
+    def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone
         self.version = str(backbone.version)
         self.categories: Mapping[str, Sequence[str]] = backbone.vocabulary.categories
@@ -56,11 +66,16 @@ class StackEyes:
         return self.embed(images) @ normalise(texts.float().cpu()).T
 
 
-@torch.no_grad()
-def judged(concepts: Sequence[Concept], backbone: Any, judge: Judge) -> list[tuple[dict[str, float], Array]]:
-    """What the judge sees in each concept's drawings, one for each of `PROMPTS`, and their mean unit embedding [width].
+def both_eyes(backbone: Backbone, judge: Judge) -> dict[str, Judge]:
+    """The stack's own CLIP and the judge, by the names that tables use."""
+    return {STACK: StackEyes(backbone), JUDGE: judge}
 
-    belongs: similarity to the category's word. differs: that, minus the similarity to the nearest of the category's
+
+@torch.no_grad()
+def judged(concepts: Sequence[Concept], backbone: Backbone, judge: Judge) -> list[tuple[dict[str, float], Array]]:
+    """Each concept's figures by the judge, from a drawing for each of `PROMPTS`, and their mean unit embedding [width].
+
+    belongs: similarity to the category's word. differs: belongs minus the similarity to the nearest of the category's
     members. consistent: similarity of the drawings to each other. Means over the drawings.
     """
     seeds = [[stream_seed(each.request.seed, number, "judged") for number in range(len(PROMPTS))] for each in concepts]

@@ -1,4 +1,4 @@
-"""What an experiment learns lies in runs beside its tables: a killed one goes on with it as well."""
+"""Learning an experiment's concepts in runs beside its tables, so that a stopped experiment continues there too."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from core.negatives import Namer
 from core.optimizer import Report
 from core.options import Options
 from core.settings import Settings
+from core.stack.backbone import Backbone
 from evolve.jobs.develop import learner_of
 from evolve.jobs.job import Job, jobs, write_job
 from evolve.jobs.learning import learned
@@ -22,17 +23,17 @@ RUNS = "runs"
 COMMAND = "experiment"
 
 
-def run_of(bench: Bench, name: str, category: str) -> Run:
-    """The experiment's run of this name, made if it is not there."""
+def run_of(bench: Bench, name: str, category: str, kind: str = "object") -> Run:
+    """The experiment's run of this name, created if it does not exist."""
     place = bench.folder / RUNS / name
     if not (place / "run.json").is_file():
         place.parent.mkdir(parents=True, exist_ok=True)
-        Run.create(place, category, bench.backbone)
+        Run.create(place, category, bench.backbone, kind)
     return Run.open(place)
 
 
 def job_of(run: Run, plan: Mapping[str, Any]) -> Job:
-    """The run's job of this plan, made if it is not there."""
+    """The run's job with this plan, created if it does not exist."""
     plan = json.loads(json.dumps(plan))
     return next((job for job in jobs(run) if job.told == plan), None) or write_job(run, COMMAND, plan)
 
@@ -45,8 +46,9 @@ def learn(
     tell: Callable[[str], None],
     namer: Namer | None = None,
 ) -> list[Concept]:
-    """The concepts of `requests`: found in the run, or learned and stored there, from a kept boundary on if there is
-    one. what: they are, as a job's plan and people are told.
+    """The concepts of `requests`: read from the run, or learned from a stored boundary and stored there.
+
+    what: describes them, in the job's plan and in progress messages.
     """
 
     def watch(report: Report) -> None:
@@ -66,8 +68,9 @@ def learn_in_waves(
     tell: Callable[[str], None],
     namer: Namer | None = None,
 ) -> dict[str, list[Concept]]:
-    """So many founders of each arm, wave by wave, those of one number side by side. arms: by their names what
-    `population.founders` is given.
+    """`count` founders of each arm, wave by wave; waves of the same number learn together.
+
+    arms: by name the arguments of `population.founders`.
     """
     found: dict[str, list[Concept]] = {arm: [] for arm in arms}
     waves = [founders(category, count, found[arm], **how) for arm, how in arms.items()]
@@ -80,10 +83,12 @@ def learn_in_waves(
 
 
 def founders_of(
-    backbone: Any, category: str, count: int, settings: Settings, seed: int, sides: bool = True, **request: Any
+    backbone: Backbone, category: str, count: int, settings: Settings, seed: int, sides: bool = True, **request: Any
 ) -> list[Request]:
-    """Independent founders. sides: whether they start between the category and one of its members each
-    (`population.starts`), or all at the category's word, as in the paper. The other arguments are Request's.
+    """Requests of independent founders.
+
+    sides: start each between the category and one of its members (`population.starts`), not all at the category's
+    word as in the paper. request: further arguments of `Request`.
     """
     words = starts(backbone, category, seed=seed) if sides else []
     return [

@@ -1,20 +1,20 @@
-"""Limitations (§6): negatives that are too specific to push, and the category lost as segments go on.
+"""Limitations (§6): negatives that are too specific to push, and concepts that lose their category in long runs.
 
-For each seed a concept of each category, once with the namer's answers ranked as `default` has it, once with the first
-answer as the paper has it, for many times the usual number of segments. One learning serves both ways of keeping a
-checkpoint: after each segment it is said what would be kept if that were the last one, the `last` checkpoint as in the
-paper, or the `best` so far by `metrics.scores` against the negatives of that moment.
+For each seed there is a concept of each category, once with the namer's answers ranked as in the preset `default`, once
+with the first answer as in the paper, for several times the usual number of segments. One learning serves both ways of
+keeping a checkpoint. After each segment the table has the checkpoint that would be kept if it were the last one: the
+`last` as in the paper, or the `best` so far by `metrics.scores` against the negatives of that moment.
 
-What the first answer was worth is said by what the prior imagines at that moment: it `pushes` where that is more
-similar to it than the floor, below which the clamp leaves no gradient, and else is `too specific`; or it was a
-`repeat`, the `category` itself, `unknown` to the stack, or `nothing`.
+Each first answer is rated by what the prior imagines at that moment. It `pushes` if the imagined similarity is above
+the floor, below which the clamp leaves no gradient, and is `too specific` otherwise. Or it is a `repeat`, the
+`category` itself, `unknown` to the stack, or `nothing`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,11 @@ from core.metrics import scores
 from core.negatives import same_thing, says_again, says_nothing, strip_article
 from core.segments import Event
 from core.settings import Settings
-from experiments.conduct import Bench, ByCases, has_pictures
+from experiments.conduct import Bench, ByCases, Telling, has_pictures
+from experiments.judging import STACK
 from experiments.looking import (
     EYES,
     IMAGINED,
-    STACK,
     Eyes,
     check_categories,
     drawing_bytes,
@@ -40,8 +40,8 @@ from experiments.looking import (
     learn_watched,
     resemblance,
 )
-from experiments.sheets import contact_sheet
-from experiments.statistics import between, interval, signed, there, unit_means
+from experiments.sheets import contact_sheet, curve
+from experiments.statistics import between, markdown, signed, there, unit_means
 
 ANSWERS = {"ranked": "ranked answers, as default", "first": "the first answer, as the paper"}
 KEEPS = ("best", "last")
@@ -51,8 +51,8 @@ SCHEMA = pa.schema(
         ("category", pa.string()),
         ("seed", pa.int32()),
         ("answers", pa.string()),
-        ("segment", pa.int32()),  # so many were learned
-        ("usual", pa.int32()),  # how many there usually are
+        ("segment", pa.int32()),  # the number of segments learned
+        ("usual", pa.int32()),  # the usual number
         ("keep", pa.string()),
         ("kept", pa.int32()),  # the segment after which the kept checkpoint was
         ("eyes", pa.string()),
@@ -71,21 +71,20 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """longer: how many times the usual number of segments."""
+    """longer: the factor on the usual number of segments."""
 
     choosing = ("seeds",)
 
     categories: tuple[str, ...] = ("pet", "fruit", "aircraft", "sea animal")
     seeds: int = 5
     longer: int = 4
-    settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
-    """For each seed both ways of taking an answer.
+    """One for each seed and way of choosing an answer.
 
     Raises:
-        ConceptreeError: what `check_categories` says; or nothing is longer than usual.
+        ConceptreeError: as `check_categories`; or the factor is below 2.
     """
     if protocol.longer < 2:
         raise ConceptreeError(f"longer = {protocol.longer}: expected a whole number of at least 2")
@@ -95,8 +94,8 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
 
 
 @dataclass(frozen=True)
-class Case:
-    """A seed and a way of taking an answer, with all categories."""
+class Case(Telling):
+    """A seed and a way of choosing an answer, with all categories."""
 
     protocol: Protocol
     bench: Bench
@@ -115,19 +114,16 @@ class Case:
         ]
 
     def _usual(self) -> list[Settings]:
-        given = {**self.protocol.settings, "answers": self.answers}
-        return [Settings.for_stack(self.bench.backbone, category=each, **given) for each in self.protocol.categories]
+        protocol, backbone = self.protocol, self.bench.backbone
+        return [protocol.settings_for(backbone, each, answers=self.answers) for each in protocol.categories]
 
     def rows(self) -> list[dict[str, Any]]:
         events, course = learn_watched(self.requests(), self.bench, self._usual()[0].segment, self._tell)
         self._tell("measuring")
         return [row for place, of in enumerate(events) for row in self._course(of, course, place)]
 
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
-
     def _course(self, events: Sequence[Event], course: Mapping[int, torch.Tensor], place: int) -> list[dict[str, Any]]:
-        """The rows of one concept: its boundaries, and a batch's vectors at each of them."""
+        """The rows of the concept at this place of the batch, from its events and the batch's vectors by step."""
         request = events[0].request
         panels = self.eyes.panels(torch.stack([course[event.step][place] for event in events]))
         known = [request.category, *known_members(self.bench, request.category)]
@@ -148,7 +144,7 @@ class Case:
         return rows
 
     def _best(self, request: Request, panels: torch.Tensor, negatives: Sequence[str]) -> int:
-        """Which of the checkpoints so far `keep="best"` would keep, as ConceptLab does it in the end."""
+        """The checkpoint so far that `keep="best"` would keep, by ConceptLab's rule."""
         words = [request.category, *negatives]
         found = [dict(zip(words, each.mean(0).tolist(), strict=True)) for each in self.eyes.imagined(panels, words)]
         worth = [scores(request, each, negatives)["score"] for each in found]
@@ -156,7 +152,7 @@ class Case:
         return max(range(min(1, last), last + 1), key=lambda i: (worth[i], i))
 
     def _answered(self, event: Event, panel: torch.Tensor, taken: Sequence[str]) -> dict[str, Any]:
-        """What came of asking: the first answer and its worth, and the word that was added."""
+        """The first answer and its rating, and the word that was added."""
         added = event.negatives[0].word if event.negatives else ""
         asked = self.bench.namer is not None and event.answers
         answer = strip_article(event.answers[0][0]) if asked else ""
@@ -185,7 +181,7 @@ class Case:
 
 
 def _words(event: Event) -> list[str]:
-    """The negatives by which a concept is judged that ends here: none is added any more."""
+    """The negatives that rate a concept which ends here: the last boundary adds none."""
     return [each.word for each in _before(event)]
 
 
@@ -194,8 +190,8 @@ def _before(event: Event) -> list[Any]:
 
 
 def summary(table: pa.Table) -> str:
-    """In Markdown: similarities at the usual number of segments and at the last, by both ways to keep a checkpoint; and
-    what answers were worth.
+    """In Markdown: similarities after the usual number of segments and after the last, for both ways to keep a
+    checkpoint; and the ratings of answers.
     """
     rows = table.drop_columns(["drawing"]).to_pylist()
     usual, last = rows[0]["usual"], max(row["segment"] for row in rows)
@@ -215,10 +211,10 @@ def summary(table: pa.Table) -> str:
         " are paired."
         " belongs: similarity to the category's word; margin: that minus the similarity to the nearest known member.",
         "",
-        f"| answers | kept | eyes | belongs after {usual} segments | after {last} | difference | margin after {usual} |"
-        f" after {last} | difference |",
-        "|---|---|---|---|---|---|---|---|---|",
     ]
+    header = ["answers", "kept", "eyes", f"belongs after {usual} segments", f"after {last}", "difference"]
+    header += [f"margin after {usual}", f"after {last}", "difference"]
+    table_rows = []
     for how in ANSWERS:
         for keep in KEEPS:
             for eyes in EYES:
@@ -226,24 +222,23 @@ def summary(table: pa.Table) -> str:
                 for measure in found.values():
                     early, late = measure[how, keep, eyes, usual], measure[how, keep, eyes, last]
                     cells += [between(early), between(late), signed(there(late - early))]
-                lines.append(f"| {how} | {keep} | {eyes} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *_of_answers(rows), ""])
+                table_rows.append([how, keep, eyes, *cells])
+    return "\n".join([*lines, *markdown(header, table_rows), "", *_of_answers(rows), ""])
 
 
 def _others(rows: Sequence[Mapping[str, Any]]) -> str:
-    """`3 of 80`: after how many segments the best checkpoint was not the last one, over all courses."""
+    """`3 of 80`: how often the best checkpoint was not the last one, over all segments."""
     after = [row for row in rows if row["keep"] == "best" and row["eyes"] == IMAGINED and row["segment"]]
     return f"{sum(row['kept'] != row['segment'] for row in after)} of {len(after)}"
 
 
 def _of_answers(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How many first answers were worth what, by category and way of taking them."""
+    """Counts of first answers by rating, for each category and way of choosing."""
     asked = _asked(rows)
     if not asked:
         return ["Nobody was asked: this stack has no question answerer, and negatives were words of its vocabulary."]
     header = ["answers", "category", "asked", *WORTH, "negatives added", "of these push", "replaced"]
-    lines = ["What the question answerer's first answers were worth, and what was added:", ""]
-    lines += [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    table_rows = []
     categories = list(dict.fromkeys(row["category"] for row in asked))
     for how in ANSWERS:
         for category in [*categories, "all"]:
@@ -252,8 +247,9 @@ def _of_answers(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             added = [row for row in of if row["added"]]
             counts = [len(of), *(worth[each] for each in WORTH), len(added)]
             counts += [sum(row["pushes"] for row in added), sum(row["replaced"] for row in added)]
-            lines.append(f"| {how} | {category} | {' | '.join(map(str, counts))} |")
-    return lines
+            table_rows.append([how, category, *map(str, counts)])
+    title = "What the question answerer's first answers were worth, and what was added:"
+    return [title, "", *markdown(header, table_rows)]
 
 
 def _asked(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -262,8 +258,8 @@ def _asked(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: `segments`, similarity to the category over segments by each pair of eyes, and what first
-    answers were worth; `drawings`, the first seed of each category as segments go on, the last and the kept checkpoint.
+    """`segments`: similarity to the category over segments by each of the eyes, and ratings of first answers.
+    `drawings`: each category's first seed over segments, its last and its best checkpoint.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -278,10 +274,9 @@ def figures(table: pa.Table) -> dict[str, Any]:
         for how in ANSWERS:
             for keep, style in zip(KEEPS, ("-", "--"), strict=True):
                 segments = sorted(segment for a, k, e, segment in found if (a, k, e) == (how, keep, eyes))
-                means = [interval(there(found[how, keep, eyes, segment])) for segment in segments]
-                mean, low, high = zip(*means, strict=True)
-                axis.plot(segments, mean, style, color=colours[how], label=f"{how} answers, {keep} kept")
-                axis.fill_between(segments, low, high, color=colours[how], alpha=0.08, linewidth=0)
+                of = [there(found[how, keep, eyes, segment]) for segment in segments]
+                line = {"linestyle": style, "label": f"{how} answers, {keep} kept"}
+                curve(axis, segments, of, colours[how], 0.08, **line)
         axis.axvline(rows[0]["usual"], color="grey", lw=0.8)
         axis.set(title=eyes, xlabel="segments", ylabel="similarity to the category")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))

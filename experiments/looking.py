@@ -1,11 +1,11 @@
-"""What concepts resemble, to three pairs of eyes, in the midst of learning as well as at its end.
+"""Similarity of concepts to words, during learning and at its end, measured in three ways ("eyes"):
 
-    imagined   what the prior imagines on the fixed panel (core/metrics.py): where a concept learns, without a drawing
-    stack      drawings, as the stack's own CLIP sees them: the paper's measure
-    judge      the same drawings, as a model sees them that the optimizer never asks
+    imagined   embeddings that the prior imagines on the fixed panel (core/metrics.py), without a drawing
+    stack      drawings, by the stack's own CLIP: the paper's measure
+    judge      the same drawings, by a model that the optimizer never uses
 
-A look is one imagined embedding, or one drawing. How near the nearest of some words is, is said of each look and then
-averaged: what is another member in each of its pictures is near to members.
+A look is one imagined embedding or one drawing. The similarity to the nearest of several words is taken in each look
+and then averaged, so a concept that resembles another member in each of its pictures counts as near to members.
 """
 
 from __future__ import annotations
@@ -31,37 +31,38 @@ from core.state import State
 from core.step import Step
 from experiments.conduct import Bench
 from experiments.drawing import check_draws
-from experiments.judging import StackEyes
+from experiments.judging import JUDGE, STACK, Judge
 from experiments.sheets import small
 
-IMAGINED, STACK, JUDGE = EYES = ("imagined", "stack", "judge")
+IMAGINED = "imagined"
+EYES = (IMAGINED, STACK, JUDGE)
 MEASURES = ("belongs", "nearest", "margin")
 _PANELS_AT_ONCE = 64
 
 
 class Eyes:
-    """Those of a bench. Similarities are cosines; NaN where a judge does not know a word."""
+    """The three eyes of a bench. Similarities are cosines, NaN where a judge does not know a word."""
 
     def __init__(self, bench: Bench) -> None:
         self.backbone = bench.backbone
         self.bank = WordBank(bench.backbone.encode_text, bench.backbone.width)
-        self._drawn = {STACK: StackEyes(bench.backbone), JUDGE: bench.judge}
+        self._drawn = bench.eyes
 
     def panels(self, vectors: Tensor) -> Tensor:
-        """What the prior imagines of vectors [m, k, d], be they many: [m, templates, seeds, width]."""
+        """Image embeddings [m, templates, seeds, width] that the prior imagines of vectors [m, k, d]."""
         return torch.cat([imagine_panel(self.backbone, "object", each) for each in vectors.split(_PANELS_AT_ONCE)])
 
     def imagined(self, panels: Tensor, words: Sequence[str]) -> Tensor:
-        """[m, looks, words] of panels [m, templates, seeds, width]: each look with the words in its own template."""
+        """[m, looks, words] for panels [m, templates, seeds, width]: words stand in each look's own template."""
         texts = self.bank.panels("object", words)
         return torch.einsum("mtsd,wtd->mtsw", normalise(panels), texts).flatten(1, 2).float().cpu()
 
     def drawn(self, images: Sequence[Any], words: Sequence[str]) -> dict[str, Tensor]:
-        """[images, words] by each of the two that look at drawings."""
+        """[images, words] by the stack and by the judge."""
         return {name: _similarity(of, images, words) for name, of in self._drawn.items()}
 
     def likeness(self, images: Sequence[Any]) -> dict[str, float]:
-        """How alike pictures are to each of the two: their mean pairwise cosine."""
+        """Mean pairwise cosine of pictures, by the stack and by the judge."""
         found = {}
         for name, of in self._drawn.items():
             unit = of.embed(list(images))
@@ -70,8 +71,9 @@ class Eyes:
 
 
 def resemblance(similarities: Tensor) -> dict[str, float]:
-    """`MEASURES` of looks [looks, 1 + words], the category the first word, as means over the looks. margin: belongs
-    minus nearest, as in Fig. 11 of arXiv 2308.02669.
+    """`MEASURES` of looks [looks, 1 + words], whose first word is the category; means over the looks.
+
+    margin: belongs minus nearest, as in Fig. 11 of arXiv 2308.02669.
     """
     own, others = similarities[:, 0], similarities[:, 1:]
     nearest = others.nan_to_num(nan=-torch.inf).amax(1) if others.shape[1] else torch.full_like(own, torch.nan)
@@ -79,7 +81,7 @@ def resemblance(similarities: Tensor) -> dict[str, float]:
     return {"belongs": float(own.mean()), "nearest": float(nearest.mean()), "margin": float((own - nearest).mean())}
 
 
-def _similarity(of: Any, images: Sequence[Any], words: Sequence[str]) -> Tensor:
+def _similarity(of: Judge, images: Sequence[Any], words: Sequence[str]) -> Tensor:
     try:
         return of.similarity(list(images), list(words))
     except ConceptreeError:
@@ -90,7 +92,7 @@ def _similarity(of: Any, images: Sequence[Any], words: Sequence[str]) -> Tensor:
 
 def check_categories(bench: Bench, categories: Sequence[str]) -> None:
     """Raises:
-    ConceptreeError: the stack cannot draw, or a category is there twice or has no `known_members`.
+    ConceptreeError: the stack cannot draw, a category is given twice or has no `known_members`.
     """
     check_draws(bench.backbone)
     for category in categories:
@@ -100,10 +102,10 @@ def check_categories(bench: Bench, categories: Sequence[str]) -> None:
 
 
 def known_members(bench: Bench, category: str) -> list[str]:
-    """Members of a category to compare with: those that the stack's vocabulary lists, or else the judge.
+    """Members of a category to compare with, from the stack's vocabulary or else from the judge.
 
     Raises:
-        ConceptreeError: nobody lists any, or the stack or the judge does not know the category.
+        ConceptreeError: neither lists any, or one of them does not know the category.
     """
     stack, judge = bench.backbone, bench.judge
     if not stack.knows(category):
@@ -113,20 +115,22 @@ def known_members(bench: Bench, category: str) -> list[str]:
     listed = members(stack, category) if lists(stack, category) else judge.categories.get(category, ())
     words = [word for word in listed if not says_again(word, category) and stack.knows(word)]
     if not words:
-        raise ConceptreeError(f"nobody lists members of {category!r} to compare with: choose others with --category")
+        raise ConceptreeError(
+            f"neither the stack nor the judge lists members of {category!r}: choose other categories with --category"
+        )
     return words
 
 
 def nearest_members(bench: Bench, eyes: Eyes, category: str, count: int) -> list[str]:
-    """Of those the ones that the category's own word makes the prior imagine, nearest first."""
+    """The `known_members` nearest to what the prior imagines for the category's own word, nearest first."""
     words = known_members(bench, category)
     found = word_similarity(imagine_word(bench.backbone, "object", category), eyes.bank.panels("object", words))[0]
     return [words[place] for place in found.topk(min(count, len(words))).indices.tolist()]
 
 
 class WatchedLab(ConceptLab):
-    """A ConceptLab that remembers the vectors [n, k, d] of its one batch: at the start, after every so many steps, and
-    at boundaries.
+    """A ConceptLab that records the vectors [n, k, d] of its one batch: at the start, after each `every` steps, and at
+    the ends of segments.
     """
 
     def __init__(self, *given: Any, every: int, **more: Any) -> None:
@@ -151,7 +155,7 @@ class WatchedLab(ConceptLab):
 def learn_watched(
     requests: Sequence[Request], bench: Bench, every: int, tell: Callable[[str], None]
 ) -> tuple[list[list[Event]], dict[int, Tensor]]:
-    """Each one's boundaries, and the course of all, which learn as one batch (`WatchedLab`)."""
+    """Learn requests as one batch; return each one's events and the recorded vectors by step (`WatchedLab`)."""
     lab = WatchedLab(bench.backbone, every=every)
     events: dict[str, list[Event]] = {}
     for report in lab.learn(requests, Options(namer=bench.namer, draw=True, at_once=len(requests))):
@@ -165,9 +169,7 @@ def learn_watched(
 
 
 def drawing_bytes(images: Sequence[Any]) -> bytes:
-    """Pictures of one size in a row, as WebP with hardly a loss, a quarter of a PNG: for a table, whose figures show
-    them.
-    """
+    """Pictures of one size in a row, small, as WebP for a table: a quarter of a PNG, with hardly a loss."""
     images = [small(image) for image in images]
     width, height = images[0].size
     row = Image.new("RGB", (width * len(images), height))
@@ -179,5 +181,5 @@ def drawing_bytes(images: Sequence[Any]) -> bytes:
 
 
 def drawing_of(content: bytes) -> Image.Image:
-    """The way back."""
+    """The picture that `drawing_bytes` stored."""
     return Image.open(io.BytesIO(content)).convert("RGB")

@@ -1,9 +1,9 @@
-"""Evolutionary mixing (Eq. 5, §4.3): how a child resembles its parents as their weights go from one to the other.
+"""Evolutionary mixing (Eq. 5, §4.3): similarity of children to their parents by the parents' weights.
 
-Children of `experiments.mixtures`: five families of parents, several methods, weights that change.
+The children come from `experiments.mixtures`: five families of parents, several methods, several weights.
 
-What is compared is drawn ("a photo of a …"): a child's pictures with pictures of each parent, but not those that it
-learned from, as the stack's image encoder and as a judge see them. Of a photograph there is only itself.
+A child's drawings ("a photo of a …") are compared with drawings of each parent that it did not learn from, by the
+stack's image encoder and by a judge. A photograph is compared as it is.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from torch import Tensor
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from experiments.conduct import Bench, has_pictures
+from experiments.conduct import Bench, categories_by_seed, has_pictures
 from experiments.drawing import check_draws, draw_many
-from experiments.judging import Judge, StackEyes
 from experiments.looking import drawing_bytes, drawing_of, known_members
 from experiments.mixtures import (
     EMBEDDINGS,
@@ -39,10 +38,10 @@ from experiments.mixtures import (
     Parents,
     Protocol,
 )
-from experiments.sheets import contact_sheet, small
-from experiments.statistics import between, cell, interval, there, unit_means
+from experiments.sheets import contact_sheet, curve, small
+from experiments.statistics import between, cell, markdown, there, unit_means
 
-PARENT = "a parent"  # in place of a method: how the parents resemble each other, and each its own other pictures
+PARENT = "a parent"  # as a method: similarity of the parents to each other, and of each to its own other drawings
 SCHEMA = pa.schema(
     [
         ("category", pa.string()),
@@ -50,10 +49,10 @@ SCHEMA = pa.schema(
         ("family", pa.string()),
         ("method", pa.string()),
         ("share", pa.float64()),  # the weight of the first parent, or child; NaN for a parent
-        ("parent", pa.int32()),  # which one the child is compared with, by number
-        ("of", pa.string()),  # who that is: a concept's id, or a word
+        ("parent", pa.int32()),  # number of the parent that the child is compared with
+        ("of", pa.string()),  # that parent: a concept's id, or a word
         ("weight", pa.float64()),  # its weight in the child
-        ("eyes", pa.string()),  # who sees: the stack or the judge
+        ("eyes", pa.string()),  # the stack or the judge
         ("similarity", pa.float64()),  # mean cosine of the child's and the parent's pictures
         ("belongs", pa.float64()),  # similarity of the child's pictures to the category's word
         ("picture", pa.binary()),  # WebP, small: of the child's first drawing for seed 0, once
@@ -62,10 +61,10 @@ SCHEMA = pa.schema(
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
-    """Every category with one seed, then with the next.
+    """One for each category and seed.
 
     Raises:
-        ConceptreeError: the stack cannot draw, nobody knows two members of a category, or the weights are none.
+        ConceptreeError: the stack cannot draw, a category has fewer than two known members, or shares are not weights.
     """
     check_draws(bench.backbone)
     shares = protocol.shares
@@ -74,12 +73,12 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     for category in protocol.categories:
         if len(known_members(bench, category)) < 2:
             raise ConceptreeError(f"only one member of {category!r} is known: choose others with --category")
-    return [Case(protocol, bench, category, seed) for seed in range(protocol.seeds) for category in protocol.categories]
+    return [Case(protocol, bench, category, seed) for category, seed in categories_by_seed(protocol)]
 
 
 @dataclass(frozen=True)
 class Case(Mixer):
-    """The mixtures of a category and seed, drawn and looked at."""
+    """The mixtures of a category and seed, drawn and measured."""
 
     def rows(self) -> list[dict[str, Any]]:
         parents = self.parents()
@@ -87,13 +86,13 @@ class Case(Mixer):
 
     @torch.no_grad()
     def seen(self, mixtures: Sequence[Mixture], parents: Parents) -> list[dict[str, Any]]:
-        """A row for each child, parent and pair of eyes, as in `SCHEMA`, and those of the parents themselves."""
-        count, seeds = self.protocol.pictures, self._seeds("mixture")
+        """A row of `SCHEMA` for each child, parent and each of the eyes, and rows of the parents themselves."""
+        count = self.protocol.pictures
+        seeds = self._seeds(count, "mixture")
         self._tell(f"drawing {count} pictures of each of {len(mixtures)} mixtures")
         drawn = draw_many(self.bench.backbone, torch.cat([each.embeds for each in mixtures]), seeds * len(mixtures))
-        eyes: dict[str, Judge] = {"stack": StackEyes(self.bench.backbone), "judge": self.bench.judge}
         rows = []
-        for name, sees in eyes.items():
+        for name, sees in self.bench.eyes.items():
             unit = sees.embed(drawn).reshape(len(mixtures), count, -1)
             belongs = sees.similarity(drawn, [self.category]).reshape(len(mixtures), count).mean(1).tolist()
             of_parents = {key: sees.embed(pictures) for key, pictures in parents.pictures.items()}
@@ -132,8 +131,9 @@ class Case(Mixer):
 
 
 def alike(these: Tensor, those: Tensor, same: bool = False) -> float:
-    """Mean cosine of unit embeddings [n, width] and [m, width]; of the same pictures that of different ones, NaN for
-    a single one.
+    """Mean cosine of unit embeddings [n, width] and [m, width].
+
+    same: both are the same pictures; the mean is over pairs of different ones, NaN for a single picture.
     """
     cosines = these @ those.T
     if not same:
@@ -147,7 +147,7 @@ def _kept(picture: Any, shown: bool) -> bytes | None:
 
 
 def summary(table: pa.Table) -> str:
-    """In Markdown: what came of it, then of each family how children follow the weights and whom they resemble."""
+    """In Markdown: the findings, then for each family how similarities follow the weights."""
     rows = table.drop_columns(["picture"]).to_pylist()
     eyes = list(dict.fromkeys(row["eyes"] for row in rows))
     follows, least = follow(rows), least_alike(rows)
@@ -167,19 +167,21 @@ def summary(table: pa.Table) -> str:
     belongs = unit_means(rows, ["family", "method", "eyes"], "belongs")
     own = unit_means([row for row in rows if row["weight"] == 1], ["family", "eyes"], "similarity")
     for family in dict.fromkeys(row["family"] for row in rows):
-        lines += ["", f"{family[0].upper()}{family[1:]}:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+        cells_of = []
         for method in dict.fromkeys(row["method"] for row in rows if row["family"] == family):
             keys = [(family, method, each) for each in eyes]
             cells = [c for key in keys for c in (between(follows[key]), between(least[key]), cell(belongs[key]))]
-            lines.append(f"| {method} | {' | '.join(cells)} |")
+            cells_of.append([method, *cells])
+        lines += ["", f"{family[0].upper()}{family[1:]}:", "", *markdown(header, cells_of)]
         themselves = ", ".join(f"{cell(own[family, each])} by the {each}" for each in eyes)
         lines += ["", f"A parent itself: {themselves}."]
     return "\n".join([*lines, ""])
 
 
 def follow(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
-    """By (family, method, eyes) the rank correlations [units] of weight and similarity, a mean over the parents; NaN
-    where weights do not change.
+    """By (family, method, eyes) Spearman's rank correlation [units] of weight and similarity, a mean over the parents.
+
+    NaN where the weights do not vary.
     """
     from scipy.stats import spearmanr
 
@@ -197,7 +199,7 @@ def follow(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
 
 
 def least_alike(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
-    """By (family, method, eyes) the least similarity [units] to a parent at equal weights; of a parent, to another."""
+    """By (family, method, eyes) the least similarity [units] to a parent at equal weights."""
     of: dict[tuple[Any, ...], list[float]] = {}
     names = ("family", "method", "eyes", "category", "seed")
     count = {family: 1 + max(row["parent"] for row in rows if row["family"] == family) for family in _families(rows)}
@@ -210,8 +212,8 @@ def least_alike(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: `weights`, similarity to a parent over its weight, of each family and method; `sheet`,
-    children of the first category's pair and words over the weights, for seed 0.
+    """`weights`: similarity to a parent over its weight, for each family and method. `sheet`: children of the first
+    category's pair and words over the weights, for seed 0.
     """
     from matplotlib.figure import Figure
 
@@ -228,10 +230,9 @@ def figures(table: pa.Table) -> dict[str, Any]:
                 found = unit_means([row for row in of if row["method"] == method], ["weight"], "similarity")
                 seen = {weight: there(values) for (weight,), values in sorted(found.items())}
                 weights = [weight for weight, values in seen.items() if len(values)]
-                means, low, high = zip(*(interval(seen[weight]) for weight in weights), strict=True)
-                style = {"linestyle": "--"} if method == PARENT else {"marker": "o", "markersize": 3}
-                axis.plot(weights, means, color=colours[method], linewidth=1, label=method, **style)
-                axis.fill_between(weights, low, high, color=colours[method], alpha=0.12, linewidth=0)
+                style: dict[str, Any] = {"linestyle": "--"} if method == PARENT else {"marker": "o", "markersize": 3}
+                of_weights = [seen[weight] for weight in weights]
+                curve(axis, weights, of_weights, colours[method], 0.12, linewidth=1, label=method, **style)
             axis.set_title(family, fontsize=10)
             axis.set_xlabel("weight of the parent")
         line[0].set_ylabel(f"similarity to it, by the {eyes}")
@@ -243,7 +244,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
 
 
 def _sheet(table: pa.Table) -> Any:
-    """Between the first and the second parent, as the first one's weight goes down."""
+    """Children between the first and the second parent, by decreasing weight of the first."""
     rows = [row for row in table.to_pylist() if row["picture"] and row["family"] in (PAIR, WORDS)]
     rows = [row for row in rows if row["category"] == rows[0]["category"]]
     shares = sorted({row["share"] for row in rows if not np.isnan(row["share"])}, reverse=True)

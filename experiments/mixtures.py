@@ -1,36 +1,36 @@
-"""What the experiment on mixing mixes: for each category and seed, families of parents by several methods.
+"""The children of the experiment on mixing: for each category and seed, families of parents and methods.
 
-Five families, all with founders of their own or with words of the category:
+Five families:
 
     pair                    two founders, whose negatives are the nearest words of the stack's vocabulary
-    triple                  three; the first one's weight goes up, the others share the rest
-    grandparents            the child of two children of two founders each; the children's weights change
-    concept and photograph  a founder, and a picture as anybody may bring one
-    words                   two members of the category, for which nothing was learned
+    triple                  three founders; the first one's weight varies, the others share the rest
+    grandparents            a child of two children of two founders each; the children's weights vary
+    concept and photograph  a founder and a picture
+    words                   two members of the category, without learning
 
-and methods of mixing them:
+Methods of mixing:
 
-    Eq. 5                   learned on the parents' images, from the mean of their vectors on, as by `breed
+    Eq. 5                   learned from the parents' images, starting at the mean of their vectors, as in `breed
                             --no-inherit`
-    Eq. 5, inheriting       the same, of the category and away from the parents' negatives besides, as by
-                            `conceptree breed` and `evolve`
-    paper, published        the presets: begun at the category's word; published mixes on the text embedding, as the
+    Eq. 5, inheriting       the same with the category as a positive and the parents' negatives, as in `conceptree
+                            breed` and `evolve`
+    paper, published        the presets: start at the category's word; `published` mixes on the text embedding, as the
                             authors' code does
     at once                 all four grandparents as the parents of one child
-    vectors                 nothing is learned: the weighted mean of the parents' vectors
-    embeddings              nothing is learned: the weighted mean of what the prior imagines of each parent (of a
-                            photograph, of what the image encoder sees), as `interpolate` of diffusers' pipelines has it
+    vectors                 no learning: the weighted mean of the parents' vectors
+    embeddings              no learning: the weighted mean of the parents' imagined embeddings (of a photograph's image
+                            embedding), as `interpolate` of diffusers' pipelines does
     positives               words as the positives of Eq. 3, with weights (§4.1)
-    "a half … half …"       words in one prompt, of which the stack knows every word; it has no weights
+    "a half … half …"       words in one prompt, if the stack knows every word; without weights
 
-Children are imagined here; they are drawn, and said whom they resemble, in `experiments.mixing`.
+Children are imagined here; `experiments.mixing` draws and measures them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -40,7 +40,6 @@ from core.concept import Concept, Parent, Positive, Request
 from core.depict import imagine_concept
 from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.prompts import PORTRAIT
-from core.settings import Settings
 from core.streams import stream, stream_seed
 from evolve.operators import Images, mate
 from evolve.population import founder_seed
@@ -59,8 +58,8 @@ _NAME = "<mixture>"
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """What is compared. shares: of the first parent; the one nearest to an equal share becomes that. pictures: of each
-    child and each parent. images, keep: of a parent, for Eq. 5; see `operators.parent_images`.
+    """shares: weights of the first parent; the nearest to an equal share becomes equal. pictures: of each child and
+    each parent. images, keep: a parent's images for Eq. 5, see `operators.parent_images`.
     """
 
     categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
@@ -69,17 +68,16 @@ class Protocol(ByCases):
     pictures: int = 3
     images: int = 16
     keep: int = 4
-    settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
     def shares_of(self, parents: int) -> list[float]:
-        """With the equal share in place of the nearest to it."""
+        """The shares, with the equal share in place of the nearest."""
         equal = 1 / parents
         nearest = min(self.shares, key=lambda share: abs(share - equal))
         return [equal if share == nearest else share for share in self.shares]
 
 
 class Mixture(NamedTuple):
-    """A child that is to be compared with its parents: by their keys, with weights; embeds [pictures, width]."""
+    """A child's image embeddings [pictures, width], with its parents' keys and weights."""
 
     family: str
     method: str
@@ -91,10 +89,10 @@ class Mixture(NamedTuple):
 
 @dataclass(frozen=True)
 class Parents:
-    """All whom children of a case may have, by their keys: founders (ids), words, photographs of words ("photo of …").
+    """All parents of a case by their keys: founders (ids), words, and photographs of words ("photo of …").
 
-    imagined [pictures, width]: of the first two by the prior, of a photograph what the image encoder sees, repeated.
-    vectors [k, d]: of the first two. pictures: others than children learn from.
+    imagined: [pictures, width] by the prior; of a photograph its image embedding, repeated. vectors: [k, d] of founders
+    and words. pictures: to compare with; children learn from others.
     """
 
     founders: dict[str, Concept]
@@ -113,16 +111,9 @@ class Mixer(SeededCase):
     def _learn(self, requests: Sequence[Request], what: str) -> list[Concept]:
         return learn(run_of(self.bench, self.name, self.category), requests, self.bench, what, self._tell)
 
-    def _settings(self, preset: str = "default", mixing: bool = True) -> Settings:
-        given = self.protocol.settings
-        return Settings.for_stack(self.bench.backbone, preset, mixing=mixing, category=self.category, **given)
-
-    def _seeds(self, what: str) -> list[int]:
-        return [stream_seed(self.seed, number, what) for number in range(self.protocol.pictures)]
-
     def parents(self) -> Parents:
         """Four founders and two words, with a photograph of each."""
-        backbone, settings = self.bench.backbone, self._settings(mixing=False)
+        backbone, settings = self.bench.backbone, self._settings()
         requests = founders_of(backbone, self.category, 4, settings, self.seed, schedule="adaptive")
         return self._shown({concept.id: concept for concept in self._learn(requests, "founders")})
 
@@ -132,7 +123,7 @@ class Mixer(SeededCase):
         words = known_members(self.bench, self.category)
         words = [words[i] for i in stream(self.seed, 0, "words").permutation(len(words))[:2]]
         self._tell("drawing the parents")
-        here, other = self._seeds("mixture"), self._seeds("parent")
+        here, other = self._seeds(count, "mixture"), self._seeds(count, "parent")
         imagined = {id_: imagine_concept(backbone, each, [PORTRAIT] * count, here) for id_, each in founders.items()}
         imagined |= {word: self._imagined(PORTRAIT.format(word), here) for word in words}
         again = [imagine_concept(backbone, each, [PORTRAIT] * count, other) for each in founders.values()]
@@ -155,31 +146,31 @@ class Mixer(SeededCase):
 
     @torch.no_grad()
     def _imagined(self, prompt: str, seeds: Sequence[int], vectors: dict[str, Tensor] | None = None) -> Tensor:
-        how = {"steps": PANEL_STEPS, "guidance_scale": PANEL_GUIDANCE}
-        return self.bench.backbone.imagine([prompt] * len(seeds), vectors, seeds=list(seeds), **how)
+        prompts, imagine = [prompt] * len(seeds), self.bench.backbone.imagine
+        return imagine(prompts, vectors, seeds=list(seeds), steps=PANEL_STEPS, guidance_scale=PANEL_GUIDANCE)
 
     def mixtures(self, parents: Parents) -> list[Mixture]:
-        """Everything but the parents themselves, imagined: what is learned first, then what only takes means."""
+        """All children, imagined: the learned ones first, then means and prompts."""
         a, b, c, d = parents.founders
         one, other, *_ = photos = list(parents.photographs)
         words = [photo.removeprefix("photo of ") for photo in photos]
         keys = {PAIR: (a, b), TRIPLE: (a, b, c), GRAND: (a, b, c, d), PHOTO: (a, one), WORDS: tuple(words)}
-        found = self._learned(keys, (one, other), parents)
+        found, seeds = self._learned(keys, (one, other), parents), self._seeds(self.protocol.pictures, "mixture")
         for family, of in keys.items():
             for share in self._shares(family):
                 weights = weights_of(family, share)
                 embeds = torch.stack([w * parents.imagined[key] for key, w in zip(of, weights, strict=True)]).sum(0)
                 found.append(Mixture(family, EMBEDDINGS, share, of, weights, embeds))
-                if family != PHOTO:  # which has no vector
+                if family != PHOTO:  # a photograph has no vector
                     means = [w * parents.vectors[key] for key, w in zip(of, weights, strict=True)]
                     vectors = {_NAME: torch.stack(means).sum(0)}
-                    embeds = self._imagined(PORTRAIT.format(_NAME), self._seeds("mixture"), vectors)
+                    embeds = self._imagined(PORTRAIT.format(_NAME), seeds, vectors)
                     found.append(Mixture(family, VECTORS, share, of, weights, embeds))
         for prompt in COMPOSED:
             composed = prompt.format(*words)
             if self.bench.backbone.knows(composed):
                 method = f'"{prompt.replace("{}", "…")}"'
-                embeds = self._imagined(f"a photo of {composed}", self._seeds("mixture"))
+                embeds = self._imagined(f"a photo of {composed}", seeds)
                 found.append(Mixture(WORDS, method, 0.5, keys[WORDS], (0.5, 0.5), embeds))
         return found
 
@@ -187,7 +178,7 @@ class Mixer(SeededCase):
         return self.protocol.shares_of(3 if family == TRIPLE else 2)
 
     def _learned(self, keys: dict[str, tuple[str, ...]], photos: tuple[str, str], parents: Parents) -> list[Mixture]:
-        """All children that are learned: at first those whose parents are there, then the grandchildren."""
+        """The learned children: first the founders' children, then the grandchildren."""
         known: Images = {}
         asked: list[tuple[str, str, float, Request]] = []
 
@@ -208,7 +199,7 @@ class Mixer(SeededCase):
         for share in self._shares(WORDS):
             asked.append((WORDS, POSITIVES, share, self._worded(keys[WORDS], share)))
         sisters = [self._child(parents, keys[GRAND][i : i + 2], (0.5, 0.5), known) for i in (0, 2)]
-        # The first of them is among the pair's children, if these have equal shares at all.
+        # The first sister may be among the pair's children.
         there = [request for *_, request in asked]
         new = [each for each in sisters if each not in there]
         concepts = self._learn([*there, *new], "children")
@@ -219,7 +210,8 @@ class Mixer(SeededCase):
         for share in self._shares(GRAND):
             grand.append((GRAND, EQ5, share, self._mated([(first, share), (second, 1 - share)], known)))
         concepts = [*concepts[: len(asked)], *self._learn([each for *_, each in grand], "grandchildren")]
-        count, seeds = self.protocol.pictures, self._seeds("mixture")
+        count = self.protocol.pictures
+        seeds = self._seeds(count, "mixture")
         return [
             Mixture(
                 family,
@@ -249,13 +241,13 @@ class Mixer(SeededCase):
         preset: str = "default",
         inherit: bool = False,
     ) -> Request:
-        """All children of a case have one seed: only parents, weights and methods differ."""
+        """A child's request. All children of a case have one seed: only parents, weights and methods differ."""
         return mate(
             concepts,
             self.bench.backbone,
             founder_seed(self.seed, -1),
             category=self.category,
-            settings=self._settings(preset),
+            settings=self._settings(preset, mixing=True),
             images=self.protocol.images,
             keep=self.protocol.keep,
             known=known,
@@ -269,13 +261,13 @@ class Mixer(SeededCase):
             positives=(Positive(words[0], share), Positive(words[1], 1 - share)),
             schedule="none",
             seed=founder_seed(self.seed, -1),
-            settings=self._settings(mixing=False),
+            settings=self._settings(),
         )
 
 
 def weights_of(family: str, share: float) -> tuple[float, ...]:
-    """Of each parent, where the first (or the first child of two) has this share."""
-    rest = round(1 - share, 9)  # so that 1 − 0.9 is the weight 0.1, as where a parent has that share itself
+    """The parents' weights, if the first one (or the first of two children) has this share."""
+    rest = round(1 - share, 9)  # 1 − 0.9 must be the same weight as a share of 0.1
     return {TRIPLE: (share, rest / 2, rest / 2), GRAND: (share / 2, share / 2, rest / 2, rest / 2)}.get(
         family, (share, rest)
     )

@@ -1,22 +1,23 @@
-"""Adaptive negatives (§4.2): how many members they name, and how far from all members a concept ends that has them.
+"""Adaptive negatives (§4.2): how many members they name, and how far from all members their concepts end.
 
-For each category and seed, arms of as many founders each, all learned with the same settings:
+For each category and seed there are arms of equally many founders, learned with the same settings:
 
-    none             only the category's word pulls
-    list             as many known members as adaptive ones may name, by chance, all from the start
-    adaptive         named on the way, by the bench's namer or the stack's vocabulary; all start at the category's word,
-                     as in the paper
+    none             the category's word alone
+    list             random known members from the start, as many as adaptive negatives can name
+    adaptive         named during learning by the bench's namer or the stack's vocabulary; all start at the category's
+                     word, as in the paper
     sides            the same, but each starts between the category and one of its members (`population.starts`)
-    waves            as adaptive, and each wave keeps away from what the earlier ones imagine (`population.founders`)
-    waves and sides  both, as `conceptree seed` has it
+    waves            as adaptive; each wave keeps away from the imagined embeddings of earlier ones
+                     (`population.founders`)
+    waves and sides  both, as in `conceptree seed`
 
-What is measured is drawn ("a photo of a …"), and seen by the stack's own image encoder and by a judge.
+Drawings ("a photo of a …") are measured by the stack's own image encoder and by a judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -28,17 +29,16 @@ from core.concept import Concept, Request
 from core.errors import ConceptreeError
 from core.negatives import same_thing, says_again
 from core.prompts import PORTRAIT
-from core.settings import Settings
 from core.stack.wordbank import lists
 from core.streams import stream, stream_seed
 from core.wording import counted
 from evolve.population import starts
 from evolve.store.run import Run
-from experiments.conduct import Bench, ByCases, SeededCase
+from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed
 from experiments.drawing import check_draws, draw_concepts
 from experiments.judging import Judge, StackEyes, diversity
 from experiments.learning import founders_of, learn, learn_in_waves, run_of
-from experiments.statistics import between, cell, interval, signed, unit_means
+from experiments.statistics import between, cell, interval, markdown, signed, unit_means
 
 NONE, LIST, ADAPTIVE, SIDES, WAVES, BOTH = ARMS = ("none", "list", "adaptive", "sides", "waves", "waves and sides")
 SCHEMA = pa.schema(
@@ -48,15 +48,15 @@ SCHEMA = pa.schema(
         ("arm", pa.string()),
         ("founder", pa.int32()),
         ("concept", pa.string()),
-        ("eyes", pa.string()),  # who sees: the stack or the judge
+        ("eyes", pa.string()),  # the stack or the judge
         ("negatives", pa.list_(pa.string())),
-        ("named", pa.int32()),  # how many members of the category are among them
-        ("named_by_all", pa.int32()),  # and among those of all founders of the arm
-        ("known", pa.int32()),  # how many members these eyes know
+        ("named", pa.int32()),  # number of members of the category among them
+        ("named_by_all", pa.int32()),  # and among the negatives of all founders of the arm
+        ("known", pa.int32()),  # number of members that these eyes know
         ("belongs", pa.float64()),  # similarity of the drawings to the category's word
         ("nearest_own", pa.float64()),  # to the nearest of its own negatives; NaN without any
-        ("nearest_found", pa.float64()),  # of those that the founder of the arm `adaptive` found that has this seed
-        ("nearest_known", pa.float64()),  # of all members that these eyes know
+        ("nearest_found", pa.float64()),  # to the negatives of the founder with this seed in the arm `adaptive`
+        ("nearest_known", pa.float64()),  # to all members that these eyes know
         ("nearest_word", pa.string()),  # which one that is
         ("diversity", pa.float64()),  # of the arm's founders
     ]
@@ -65,23 +65,20 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """What is compared. founders: of each arm; wave: how many of them learn side by side in the arms with waves;
-    pictures: of each concept.
-    """
+    """founders: of each arm. wave: founders that learn together, in the arms with waves. pictures: of each concept."""
 
     categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
     seeds: int = 3
     founders: int = 6
     wave: int = 3
     pictures: int = 4
-    settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
-    """Every category with one seed, then with the next.
+    """One for each category and seed.
 
     Raises:
-        ConceptreeError: the stack cannot draw, nobody knows the members of a category, or there is nothing to compare.
+        ConceptreeError: the stack cannot draw, a category's members are unknown, or there are too few founders.
     """
     check_draws(bench.backbone)
     if protocol.founders < 2 or not 1 <= protocol.wave < protocol.founders:
@@ -93,12 +90,12 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
             raise ConceptreeError(f"the judge does not know the category {category!r}: choose others with --category")
         if not lists(bench.backbone, category) or not _known(StackEyes(bench.backbone), category):
             raise ConceptreeError(f"the stack lists no members of {category!r}: choose others with --category")
-    return [Case(protocol, bench, category, seed) for seed in range(protocol.seeds) for category in protocol.categories]
+    return [Case(protocol, bench, category, seed) for category, seed in categories_by_seed(protocol)]
 
 
 @dataclass(frozen=True)
 class Case(SeededCase):
-    """All arms for one category and seed: what one of them found is asked of the others."""
+    """All arms for one category and seed, since they are compared with the negatives of one."""
 
     protocol: Protocol
 
@@ -114,18 +111,14 @@ class Case(SeededCase):
         found = {arm: concepts[number * size : (number + 1) * size] for number, arm in enumerate(alone)}
         return found | self._in_waves(run)
 
-    @property
-    def _settings(self) -> Settings:
-        return Settings.for_stack(self.bench.backbone, category=self.category, **self.protocol.settings)
-
     def _independent(self, arm: str) -> list[Request]:
-        backbone, settings = self.bench.backbone, self._settings
+        backbone, settings = self.bench.backbone, self._settings()
         how: dict[str, Any] = {"schedule": "none" if arm == NONE else "adaptive", "sides": arm == SIDES}
         requests = founders_of(backbone, self.category, self.protocol.founders, settings, self.seed, **how)
         return [self._listed(each) for each in requests] if arm == LIST else requests
 
     def _listed(self, request: Request) -> Request:
-        """The same with as many members for negatives as adaptive ones may name, by its seed."""
+        """The request with random members as negatives, as many as adaptive negatives can name."""
         words = _known(StackEyes(self.bench.backbone), self.category)
         most = ceil(request.chosen.steps / request.chosen.segment)
         order = stream(request.seed, 0, "list").permutation(len(words))[:most]
@@ -135,20 +128,20 @@ class Case(SeededCase):
 
     def _in_waves(self, run: Run) -> dict[str, list[Concept]]:
         protocol, bench = self.protocol, self.bench
-        how = {"wave": protocol.wave, "seed": self.seed, "settings": self._settings, "schedule": "adaptive"}
+        how = {"wave": protocol.wave, "seed": self.seed, "settings": self._settings(), "schedule": "adaptive"}
         sides = starts(bench.backbone, self.category, seed=self.seed)
         arms = {WAVES: how, BOTH: {**how, "initializers": sides}}
         return learn_in_waves(run, self.category, protocol.founders, arms, bench, self._tell, bench.namer)
 
     @torch.no_grad()
     def seen(self, arms: dict[str, list[Concept]]) -> list[dict[str, Any]]:
-        """A row for each concept and pair of eyes, as in `SCHEMA`."""
+        """A row of `SCHEMA` for each concept and each of the eyes."""
         concepts = [concept for of in arms.values() for concept in of]
         count = self.protocol.pictures
         self._tell(f"drawing {count} pictures of each of {len(concepts)} concepts")
         seeds = [[stream_seed(each.request.seed, number, "judged") for number in range(count)] for each in concepts]
         drawn = draw_concepts(self.bench.backbone, concepts, [PORTRAIT] * count, seeds)
-        eyes: dict[str, Judge] = {"stack": StackEyes(self.bench.backbone), "judge": self.bench.judge}
+        eyes = self.bench.eyes
         everybody = [word for sees in eyes.values() for word in _known(sees, self.category)]
         rows = []
         for name, sees in eyes.items():
@@ -186,7 +179,7 @@ class Case(SeededCase):
 
 
 class _Seen:
-    """What one pair of eyes sees in pictures, as many of each concept: similarities to all words, and embeddings."""
+    """Similarities to all words and embeddings, by one of the eyes, of equally many pictures of each concept."""
 
     def __init__(self, eyes: Judge, category: str, pictures: Sequence[Any], named: Sequence[str]) -> None:
         self.known = _known(eyes, category)
@@ -196,12 +189,12 @@ class _Seen:
         self.embeds = eyes.embed(pictures).numpy()
 
     def mean(self, concept: int, count: int) -> Any:
-        """The mean unit embedding [width] of the concept of this number."""
+        """The mean unit embedding [width] of a concept, by its number."""
         mean = self.embeds[concept * count : (concept + 1) * count].mean(0)
         return mean / np.linalg.norm(mean)
 
     def _of(self, concept: int, count: int, words: Sequence[str]) -> Any:
-        """[pictures, words] of the concept of this number, for the words that these eyes know."""
+        """Similarities [pictures, words] of a concept, by its number, to the words that these eyes know."""
         places = [self.words.index(word) for word in words if word in self.words]
         return self.similarity[concept * count : (concept + 1) * count, places]
 
@@ -209,17 +202,17 @@ class _Seen:
         return float(self._of(concept, count, self.words[:1]).mean())
 
     def nearest_word(self, concept: int, count: int) -> str:
-        """The known member that all pictures together are nearest to."""
+        """The known member with the highest mean similarity."""
         return self.known[int(self._of(concept, count, self.known).mean(0).argmax())]
 
     def nearest(self, concept: int, count: int, words: Sequence[str]) -> float:
-        """Similarity of each picture to the nearest of some words, the mean; NaN where these eyes know none of them."""
+        """Mean over the pictures of the similarity to the nearest word; NaN if these eyes know none of the words."""
         found = self._of(concept, count, words)
         return float(found.max(1).mean()) if found.size else float("nan")
 
 
 def distinct_members(words: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The members among some words, each once, whatever their number and case."""
+    """The members among some words, each once; plural and case do not count."""
     found: list[str] = []
     for word in words:
         is_member = any(same_thing(word, member) for member in known)
@@ -238,12 +231,12 @@ def _named(concepts: Sequence[Concept]) -> list[str]:
 
 
 def _measures(eyes: Judge, word: str) -> bool:
-    """The stack reads any word; a judge may know only those that it lists."""
+    """Whether these eyes know a word: the stack reads any, a judge those that it lists."""
     return isinstance(eyes, StackEyes) or any(word in of for of in eyes.categories.values())
 
 
 def summary(table: pa.Table) -> str:
-    """In Markdown: what came of it, then a table for each pair of eyes, with differences over category and seed."""
+    """In Markdown: the findings, then a table for each of the eyes."""
     rows = _with_margins(table)
     judge = [row for row in rows if row["eyes"] == "judge"]
     named = unit_means(judge, ["arm"], "named")
@@ -272,17 +265,16 @@ def summary(table: pa.Table) -> str:
     for eyes in dict.fromkeys(row["eyes"] for row in rows):
         of = [row for row in rows if row["eyes"] == eyes]
         columns = [unit_means(of, ["arm"], name) for name in measures]
-        lines += ["", f"By the {eyes}:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+        cells_of = []
         for arm in ARMS:
             cells = [cell(named[arm,], 1), cell(all_named[arm,], 1), *(between(each[arm,]) for each in columns)]
-            lines.append(f"| {arm} | {' | '.join(cells)} |")
+            cells_of.append([arm, *cells])
+        lines += ["", f"By the {eyes}:", "", *markdown(header, cells_of)]
     return "\n".join([*lines, ""])
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figure `arms`: belonging against distance from all members, and against diversity, with intervals,
-    by both pairs of eyes.
-    """
+    """`arms`: belonging against distance from all members, and against diversity, by both eyes."""
     from matplotlib.figure import Figure
 
     rows = _with_margins(table)
@@ -311,7 +303,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
 
 
 def _with_margins(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows with what is reported: belonging minus the similarity to the nearest of some words."""
+    """The rows with margins: belonging minus the similarity to the nearest of some words."""
     margins = {"from_own": "nearest_own", "from_found": "nearest_found", "differs": "nearest_known"}
     rows = table.to_pylist()
     return [{**row, **{name: row["belongs"] - row[of] for name, of in margins.items()}} for row in rows]

@@ -1,45 +1,40 @@
-"""Figure 12 and further prompts: does a concept stay itself, and does the prompt have its effect?
+"""Figure 12 and further prompts: whether a concept stays the same, and whether the prompt has its effect.
 
-For each category and seed, three arms of as many concepts each, all drawn in the same prompts with the same seeds:
+For each category and seed there are three arms of equally many concepts, drawn in the same prompts with the same seeds:
 
-    ConceptLab         founders in waves and from different sides, as by `conceptree seed`, whose negatives are the
+    ConceptLab         founders in waves and from different starts, as in `conceptree seed`; their negatives are the
                        nearest words of the stack's vocabulary
-    without the prior  the same with their constraints on the text embedding (CLIP-ConceptLab of Fig. 12)
-    words              known members of the category, which nothing was learned for: how consistent the stack is itself
+    without the prior  the same with constraints on the text embedding (CLIP-ConceptLab of Fig. 12)
+    words              known members of the category, without learning: the consistency of the stack itself
 
-A drawing is compared with those of the same concept in other prompts, with those of other concepts in the same prompt,
-and with those of other concepts in other prompts, as the stack's image encoder and as a judge see them. A concept that
-stays itself is nearer to the first than to the second; a prompt that has an effect makes the second nearer than the
-third.
+Each drawing is compared with three others: of the same concept in other prompts ("same"), of other concepts in the same
+prompt ("others"), and of other concepts in other prompts ("strangers"), by the stack's image encoder and by a judge.
+If a concept stays the same, "same" is above "others"; if a prompt has an effect, "others" is above "strangers".
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from core.concept import Concept
-from core.depict import imagine_concept
 from core.errors import ConceptreeError
 from core.prompts import TEMPLATES
-from core.settings import Settings
-from core.streams import stream, stream_seed
+from core.streams import stream
 from core.wording import counted
 from evolve.population import starts
-from experiments.conduct import Bench, ByCases, SeededCase, has_pictures
-from experiments.drawing import check_draws, draw_many
-from experiments.judging import Judge, StackEyes
+from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
+from experiments.drawing import check_draws, draw_many, imagine_one
 from experiments.learning import learn_in_waves, run_of
 from experiments.looking import drawing_bytes, drawing_of, known_members
-from experiments.sheets import contact_sheet, small
-from experiments.statistics import between, cell, interval, signed, there, unit_means
+from experiments.sheets import bar, contact_sheet, small
+from experiments.statistics import between, cell, markdown, signed, there, unit_means
 
 LEARNED, TEXT, WORDS = ARMS = ("ConceptLab", "without the prior", "words")
 PROMPTS = (
@@ -70,7 +65,7 @@ SCHEMA = pa.schema(
         ("prompt", pa.string()),
         ("learned_in", pa.bool_()),  # whether concepts learn in this prompt
         ("drawing", pa.int32()),  # of the concept in this prompt
-        ("eyes", pa.string()),  # who sees: the stack or the judge
+        ("eyes", pa.string()),  # the stack or the judge
         ("same", pa.float64()),  # mean cosine with the same concept's drawings in other prompts
         ("others", pa.float64()),  # with other concepts' drawings in the same prompt
         ("strangers", pa.float64()),  # with other concepts' drawings in other prompts
@@ -83,8 +78,9 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """What is compared. concepts: of each arm, so many in a `wave`; pictures: of each concept in each prompt, which has
-    `{}` where the concept stands. Prompts with words that the stack does not know are left out.
+    """concepts: of each arm. wave: concepts that learn together. pictures: of each concept in each prompt.
+
+    prompts: with `{}` for the concept; those with words that the stack does not know are left out.
     """
 
     categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
@@ -93,19 +89,18 @@ class Protocol(ByCases):
     wave: int = 2
     pictures: int = 2
     prompts: tuple[str, ...] = PROMPTS
-    settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
-    """Every category with one seed, then with the next.
+    """One for each category and seed.
 
     Raises:
-        ConceptreeError: the stack cannot draw, nobody knows a category, or there are too few concepts or prompts.
+        ConceptreeError: the stack cannot draw, a category is unknown, or there are too few concepts or prompts.
     """
     check_draws(bench.backbone)
     for prompt in protocol.prompts:
         if prompt.count("{}") != 1 or any(sign in prompt.replace("{}", "") for sign in "{}<>|"):
-            raise ConceptreeError(f"prompt = {prompt!r}: write {{}} where the concept stands, once")
+            raise ConceptreeError(f"prompt = {prompt!r}: write {{}} for the concept, once")
     known = tuple(prompt for prompt in protocol.prompts if bench.backbone.knows(prompt.replace("{}", " ")))
     if len(known) < 2 or len(set(known)) < len(known):
         whose = f"that the stack {bench.backbone.version} knows"
@@ -116,16 +111,12 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
             raise ConceptreeError(
                 f"concepts = {protocol.concepts}: give from 2 to {len(words)}, as many as {category!r} has"
             )
-    return [
-        Case(protocol, bench, category, seed, known)
-        for seed in range(protocol.seeds)
-        for category in protocol.categories
-    ]
+    return [Case(protocol, bench, category, seed, known) for category, seed in categories_by_seed(protocol)]
 
 
 @dataclass(frozen=True)
 class Case(SeededCase):
-    """All arms for one category and seed. prompts: those that the stack knows."""
+    """All arms for one category and seed. prompts: the ones that the stack knows."""
 
     protocol: Protocol
     prompts: tuple[str, ...]
@@ -134,13 +125,12 @@ class Case(SeededCase):
         return self.seen(self.learned())
 
     def learned(self) -> dict[str, Sequence[Concept | str]]:
-        """What each arm draws: concepts, or words."""
+        """The concepts or words of each arm."""
         protocol, backbone = self.protocol, self.bench.backbone
         run, count = run_of(self.bench, self.name, self.category), protocol.concepts
         arms = {}
         for arm, through_prior in ((LEARNED, True), (TEXT, False)):
-            given = {**protocol.settings, "through_prior": through_prior}
-            settings = Settings.for_stack(backbone, category=self.category, **given)
+            settings = self._settings(through_prior=through_prior)
             arms[arm] = {"wave": protocol.wave, "seed": self.seed, "settings": settings, "schedule": "adaptive"}
             arms[arm]["initializers"] = starts(backbone, self.category, seed=self.seed)
         found: dict[str, Sequence[Concept | str]] = {}
@@ -151,13 +141,12 @@ class Case(SeededCase):
 
     @torch.no_grad()
     def seen(self, arms: dict[str, Sequence[Concept | str]]) -> list[dict[str, Any]]:
-        """A row for each drawing and pair of eyes, as in `SCHEMA`."""
-        eyes: dict[str, Judge] = {"stack": StackEyes(self.bench.backbone), "judge": self.bench.judge}
+        """A row of `SCHEMA` for each drawing and each of the eyes."""
         rows = []
         for arm, of in arms.items():
             self._tell(f"drawing {arm}, {len(of)} in {len(self.prompts)} prompts")
             pictures = self._drawn(of)
-            for name, sees in eyes.items():
+            for name, sees in self.bench.eyes.items():
                 shape = (len(of), len(self.prompts), self.protocol.pictures)
                 found = compared(sees.embed(pictures).numpy().reshape(*shape, -1))
                 belongs = sees.similarity(pictures, [self.category])[:, 0].tolist()
@@ -185,24 +174,17 @@ class Case(SeededCase):
     def _drawn(self, of: Sequence[Concept | str]) -> list[Any]:
         """Pictures [concepts × prompts × pictures], the same seeds for every concept."""
         prompts = [prompt for prompt in self.prompts for _ in range(self.protocol.pictures)]
-        seeds = [stream_seed(self.seed, number, "prompts") for number in range(len(prompts))]
-        return draw_many(
-            self.bench.backbone, torch.cat([self._imagined(each, prompts, seeds) for each in of]), seeds * len(of)
-        )
-
-    def _imagined(self, one: Concept | str, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
-        if not isinstance(one, str):
-            return imagine_concept(self.bench.backbone, one, prompts, seeds)
-        settings = Settings.for_stack(self.bench.backbone, category=self.category, **self.protocol.settings)
-        how = {"steps": settings.prior_steps, "guidance_scale": settings.guidance_scale}
-        return self.bench.backbone.imagine([prompt.format(one) for prompt in prompts], seeds=list(seeds), **how)
+        seeds = self._seeds(len(prompts), "prompts")
+        backbone, settings = self.bench.backbone, self._settings()
+        imagined = torch.cat([imagine_one(backbone, each, prompts, seeds, settings) for each in of])
+        return draw_many(backbone, imagined, seeds * len(of))
 
 
 def compared(unit: Array) -> dict[str, Array]:
     """`MEASURES` and `recognised` [concepts, prompts, drawings] of unit embeddings [concepts, prompts, drawings,
     width].
 
-    recognised: the concepts' centroids are of the prompts that the drawing is not in.
+    recognised: 1 if the nearest centroid is the drawing's own concept; centroids leave out the drawing's prompt.
     """
     concepts, prompts, drawings, _ = unit.shape
     here = unit.sum(2)  # [c, p, d]
@@ -223,7 +205,7 @@ def compared(unit: Array) -> dict[str, Array]:
 
 
 def summary(table: pa.Table) -> str:
-    """In Markdown: what came of it, a table for each pair of eyes, and one of the prompts."""
+    """In Markdown: the findings, a table for each of the eyes, and one of the prompts."""
     rows = _with_differences(table)
     units = {eyes: [row for row in rows if row["eyes"] == eyes] for eyes in dict.fromkeys(r["eyes"] for r in rows)}
     judge = units["judge"]
@@ -245,14 +227,15 @@ def summary(table: pa.Table) -> str:
     for eyes, of in units.items():
         names = (*MEASURES, "stays", "effect", "recognised", "belongs")
         found = {name: unit_means(of, ["arm"], name) for name in names}
-        lines += ["", f"By the {eyes}:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+        cells_of = []
         for arm in ARMS:
             cells = [cell(found[name][arm,]) for name in MEASURES]
             cells += [signed(found[name][arm,]) for name in ("stays", "effect")]
             cells += [_share(found["recognised"][arm,]), cell(found["belongs"][arm,])]
-            lines.append(f"| {arm} | {' | '.join(cells)} |")
+            cells_of.append([arm, *cells])
+        lines += ["", f"By the {eyes}:", "", *markdown(header, cells_of)]
     header = ["prompt", "learned in", *(f"{name}, by the {eyes}" for eyes in units for name in ("stays", "recognised"))]
-    lines += ["", "Concepts in each prompt:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    cells_of = []
     by_prompt = {
         (eyes, name): unit_means([row for row in of if row["arm"] == LEARNED], ["prompt"], name)
         for eyes, of in units.items()
@@ -263,14 +246,12 @@ def summary(table: pa.Table) -> str:
             _share(values[prompt,]) if name == "recognised" else cell(values[prompt,])
             for (_, name), values in by_prompt.items()
         ]
-        lines.append(f"| {prompt.replace('{}', '…')} | {'yes' if learned_in else 'no'} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+        cells_of.append([prompt.replace("{}", "…"), "yes" if learned_in else "no", *cells])
+    return "\n".join([*lines, "", "Concepts in each prompt:", "", *markdown(header, cells_of), ""])
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: `prompts`, what stays the same in each prompt; `sheet`, the first category's concepts in
-    all prompts, first drawings of seed 0.
-    """
+    """`prompts`: the three similarities in each prompt. `sheet`: the first category's concepts in all prompts."""
     from matplotlib.figure import Figure
 
     rows = [row for row in table.to_pylist() if row["arm"] == LEARNED]
@@ -287,9 +268,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
         for measure, (colour, label) in looks.items():
             found = unit_means(of, ["prompt"], measure)
             for place, prompt in enumerate(prompts):
-                mean, *ends = interval(found[prompt,])
-                axis.plot(ends, [place, place], color=colour, linewidth=1)
-                axis.plot([mean], [place], "o", color=colour, label=None if place else label)
+                bar(axis, found[prompt,], place, colour, label=None if place else label)
         axis.set_title(f"seen by the {eyes}")
         axis.set_xlabel("mean cosine of drawings")
     axes[0].set_yticks(range(len(prompts)), [prompt.replace("{}", "…") for prompt in prompts])

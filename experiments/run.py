@@ -1,4 +1,4 @@
-"""`python -m experiments …`: an experiment is conducted, and its table, summary and figures are written."""
+"""Conduct an experiment by name, and write its table, summary and figures: `python -m experiments`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
 from rich.console import Console
 
 from core.emoji.judge import Judge as EmbeddedJudge
@@ -17,24 +18,27 @@ from core.files import write_atomically
 from core.namers import namer_of
 from core.stack.backbone import Backbone
 from core.stack.hub import find_model
+from experiments.conduct import (
+    Bench,
+    about_of,
+    conduct,
+    has_only_results,
+    read_results,
+    seconds_of,
+    write_results,
+)
 from experiments.judging import Judge
 from ui.console import duration, say, to_type
 from ui.stack import asked, open_stack
 from ui.webp import figure_bytes
 
-ASKING = ("figure14", "ablations", "limitations", "negatives")  # negatives are named by the stack's question answerer
+ASKING = ("figure14", "ablations", "limitations", "negatives")  # the stack's question answerer names negatives
 
 
-def conduct_experiment(
-    name: str, *, folder: Path, steps: int | None, model: str, out: Console, **protocol: Any
-) -> None:
-    """Conduct the experiment of this name. protocol: fields of its Protocol; what is None or empty is left to it."""
-    check_extra()
-    experiment = import_module(f"experiments.{name}")
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in protocol.items()}
-    chosen = {key: value for key, value in given.items() if value not in (None, ())}
-    asked = experiment.Protocol(**chosen, settings=shortened(steps))
-    run_experiment(experiment, asked, folder, model, out, asks=name in ASKING)
+def conduct_experiment(name: str, *, folder: Path, steps: int | None, model: str, out: Console, **fields: Any) -> None:
+    """Conduct the experiment of this name. fields: of its Protocol; None and empty ones keep their defaults."""
+    experiment = _opened(name)
+    run_experiment(experiment, _protocol(experiment, steps, **fields), folder, model, out, asks=name in ASKING)
 
 
 def figure11(
@@ -42,36 +46,77 @@ def figure11(
     folder: Path,
     categories: Sequence[str],
     pairs: Sequence[str],
-    seeds: int,
-    pictures: int,
     stable_diffusion: str | None,
-    preset: str,
     steps: int | None,
     model: str,
     out: Console,
+    **fields: Any,
 ) -> None:
-    """The paper's comparison with negative prompts. See `experiments.figure11`."""
-    check_extra()
-    from experiments import figure11 as experiment
+    """Conduct the paper's comparison with negative prompts. fields: as for `conduct_experiment`."""
+    experiment, given = _opened("figure11"), negatives_by_category(pairs)
+    how = {"categories": categories or list(given), "pairs": given, "stable_diffusion": _found(stable_diffusion)}
+    run_experiment(experiment, _protocol(experiment, steps, **how, **fields), folder, model, out)
 
-    given = negatives_by_category(pairs)
-    protocol = experiment.Protocol(
-        **_chosen(categories or list(given)),
-        **({"pairs": given} if given else {}),
-        seeds=seeds,
-        pictures=pictures,
-        stable_diffusion=find_model(stable_diffusion).where if stable_diffusion else "",
-        preset=preset,
-        settings=shortened(steps),
-    )
-    run_experiment(experiment, protocol, folder, model, out)
+
+def table1(
+    *,
+    folder: Path,
+    categories: Sequence[str],
+    pairs: Sequence[str],
+    raters: Sequence[str],
+    stable_diffusion: str | None,
+    steps: int | None,
+    model: str,
+    out: Console,
+    **fields: Any,
+) -> None:
+    """Conduct the paper's user study. fields: as for `conduct_experiment`."""
+    experiment, given = _opened("userstudy"), negatives_by_category(pairs)
+    for category, of in given.items():
+        if len(of) > 1:
+            raise ConceptreeError(f"--pair has {len(of)} lists of negatives for {category!r}: give one")
+    how = {
+        "categories": categories or list(given),
+        "pairs": {category: of[0] for category, of in given.items()},
+        "stable_diffusion": _found(stable_diffusion),
+    }
+
+    def with_ratings(table: pa.Table, bench: Bench) -> pa.Table:
+        experiment.invite(table, bench, raters)
+        return experiment.rated(table, bench)
+
+    protocol = _protocol(experiment, steps, **how, **fields)
+    if not run_experiment(experiment, protocol, folder, model, out, complete=with_ratings):
+        return
+    who = "Their sessions are" if raters else "Ask people with --rater LABEL; their sessions are then"
+    say(out, f"{who} on the page Rate of each run: {to_type('view', runs=folder / 'runs')}")
+
+
+def _opened(name: str) -> ModuleType:
+    """The module of an experiment.
+
+    Raises:
+        ConceptreeError: a package of the extra `experiments` is missing.
+    """
+    check_extra()
+    return import_module(f"experiments.{name}")
+
+
+def _protocol(experiment: ModuleType, steps: int | None, **fields: Any) -> Any:
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    chosen = {name: value for name, value in given.items() if value not in (None, (), {}, "")}
+    return experiment.Protocol(**chosen, settings=shortened(steps))
+
+
+def _found(model: str | None) -> str:
+    return find_model(model).where if model else ""
 
 
 def negatives_by_category(pairs: Sequence[str]) -> dict[str, list[list[str]]]:
-    """What --pair gives, "pet:cat,dog", by category.
+    """The lists of negatives by category from values of --pair, such as "pet:cat,dog".
 
     Raises:
-        ConceptreeError: another form, or the same twice.
+        ConceptreeError: a value has another form or is given twice.
     """
     found: dict[str, list[list[str]]] = {}
     for pair in pairs:
@@ -86,53 +131,6 @@ def negatives_by_category(pairs: Sequence[str]) -> dict[str, list[list[str]]]:
     return found
 
 
-def table1(
-    *,
-    folder: Path,
-    categories: Sequence[str],
-    pairs: Sequence[str],
-    raters: Sequence[str],
-    sets: int,
-    pictures: int,
-    stable_diffusion: str | None,
-    preset: str,
-    steps: int | None,
-    model: str,
-    out: Console,
-) -> None:
-    """The paper's user study. See `experiments.userstudy`."""
-    check_extra()
-    from experiments import userstudy as experiment
-
-    given = negatives_by_category(pairs)
-    for category, of in given.items():
-        if len(of) > 1:
-            raise ConceptreeError(f"--pair has {len(of)} lists of negatives for {category!r}: give one")
-    protocol = experiment.Protocol(
-        **_chosen(categories or list(given)),
-        **({"pairs": {category: of[0] for category, of in given.items()}} if given else {}),
-        sets=sets,
-        pictures=pictures,
-        stable_diffusion=find_model(stable_diffusion).where if stable_diffusion else "",
-        preset=preset,
-        settings=shortened(steps),
-    )
-
-    def with_ratings(table: Any, bench: Any) -> Any:
-        experiment.invite(table, bench, raters)
-        return experiment.rated(table, bench)
-
-    if not run_experiment(experiment, protocol, folder, model, out, complete=with_ratings):
-        return
-    who = "Their sessions are" if raters else "Ask people with --rater LABEL; their sessions are then"
-    say(out, f"{who} on the page Rate of each run: {to_type('view', runs=folder / 'runs')}")
-
-
-def _chosen(categories: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Categories for a Protocol, where a person chose any."""
-    return {"categories": tuple(categories)} if categories else {}
-
-
 def check_extra() -> None:
     """Raises:
     ConceptreeError: a package of the extra `experiments` is missing.
@@ -145,7 +143,7 @@ def check_extra() -> None:
 
 
 def shortened(steps: int | None) -> dict[str, int]:
-    """Settings for a shorter training, which is looked at as often."""
+    """Settings for fewer steps in the usual number of segments."""
     return {"steps": steps, "segment": max(1, steps // 6)} if steps else {}
 
 
@@ -156,17 +154,17 @@ def run_experiment(
     model: str,
     out: Console,
     asks: bool = False,
-    complete: Callable[[Any, Any], Any] = lambda table, bench: table,
+    complete: Callable[[pa.Table, Bench], pa.Table] = lambda table, bench: table,
 ) -> bool:
-    """Conduct an experiment of `experiments`: a module with SCHEMA, `cases`, `summary` and `figures`. protocol:
-    its Protocol. asks: whether negatives are named by the stack's question answerer (`core.namers.namer_of`). complete:
-    adds to the cases' table what is not kept with them, such as what people have said since.
+    """Conduct an experiment, a module with SCHEMA, `cases`, `summary` and `figures`.
 
-    Return False where the folder has the results without their cases: nothing is conducted, and summary and charts are
-    made from these results.
+    If the folder has results without their cases, write only summary and charts from these, and return False.
+
+    Args:
+        protocol: the module's Protocol.
+        asks: whether the stack's question answerer names negatives.
+        complete: adds data to the table that is not stored with the cases, such as ratings.
     """
-    from experiments.conduct import Bench, conduct, has_only_results, write_results
-
     if has_only_results(folder):
         _write_again(experiment, folder, out)
         return False
@@ -185,8 +183,6 @@ def run_experiment(
 
 def _write_again(experiment: ModuleType, folder: Path, out: Console) -> None:
     """Write summary and charts from results without cases; sheets of pictures stay as they are."""
-    from experiments.conduct import about_of, read_results
-
     about, name = about_of(folder), _name_of(experiment)
     if about.get("experiment") != name:
         raise ConceptreeError(
@@ -198,14 +194,14 @@ def _write_again(experiment: ModuleType, folder: Path, out: Console) -> None:
         out,
         f"{folder} has the results of stack {about.get('stack')} ({about.get('fingerprint')}) without their cases:"
         f" nothing was conducted, and {', '.join(written)} {'is' if len(written) == 1 else 'are'} written from them. To"
-        " conduct it anew, remove that folder or choose another one with --to.",
+        " conduct the experiment again, remove that folder or choose another one with --to.",
     )
 
 
-def _write_pages(experiment: ModuleType, table: Any, about: Mapping[str, Any], folder: Path, out: Console) -> list[str]:
+def _write_pages(
+    experiment: ModuleType, table: pa.Table, about: Mapping[str, Any], folder: Path, out: Console
+) -> list[str]:
     """Write summary.md and the figures, and return the files' names."""
-    from experiments.conduct import seconds_of
-
     told = f"{experiment.summary(table)}\n{_made_by(about, seconds_of(table))}\n"
     pages = {"summary.md": told.encode()}
     pages |= {f"{title}.webp": figure_bytes(figure) for title, figure in experiment.figures(table).items()}
@@ -220,22 +216,22 @@ def _name_of(experiment: ModuleType) -> str:
 
 
 def open_judge(backbone: Backbone) -> Judge:
-    """Whom --judge or CONCEPTREE_JUDGE names, else the judge that lies beside the stack, as beside the embedded one.
+    """The judge that --judge or CONCEPTREE_JUDGE names, else the one beside the stack.
 
     Raises:
-        ConceptreeError: neither is there, or it cannot judge.
+        ConceptreeError: there is none, or it cannot judge.
     """
     where = asked("judge")
     if where is None and (backbone.beside / "judge").is_dir():
         return EmbeddedJudge.load(backbone.beside / "judge")
     if where is None:
         raise ConceptreeError(
-            f"the stack {backbone.version} has no judge beside it: name one that is not its own CLIP with --judge"
+            f"the stack {backbone.version} has no judge beside it: name one, but not its own CLIP, with --judge"
             " FOLDER|ID, such as google/siglip-base-patch16-224"
         )
     from experiments.clip_judge import ClipJudge
 
-    device = "cpu" if backbone.turns else backbone.device  # where models take turns on the device, it has none
+    device = "cpu" if backbone.turns else backbone.device  # models that take turns on the device leave no room for it
     return ClipJudge.load(where, backbone.vocabulary.categories, device)
 
 
@@ -245,7 +241,7 @@ def _made_by(about: Mapping[str, Any], seconds: float) -> str:
 
 
 class _Course:
-    """How far an experiment is, for people."""
+    """Progress messages of an experiment."""
 
     def __init__(self, out: Console) -> None:
         self.out = out
@@ -261,7 +257,7 @@ class _Course:
         say(self.out, f"[{self.done} of {self.of}{self._left()}] {text}")
 
     def _left(self) -> str:
-        """By how long the cases of this time took, as soon as there is one."""
+        """`, about 3 min left`, estimated from the cases conducted so far; "" before the first."""
         new = self.done - self.before
         if self.began is None or not new:
             return ""

@@ -1,4 +1,4 @@
-"""A contact sheet: pictures in rows and columns that say what they are, as a figure."""
+"""Figures: contact sheets of pictures, and means with their intervals as curves and bars."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 from PIL import Image
 
+from experiments.statistics import Array, interval
+
 WIDEST = 12.0  # inches, 1,320 pixels as figures are written
 LEADING = 1.2  # from line to line, as matplotlib sets them
-SMALL = 96  # pixels, the longer side of what a table keeps of a drawing
+SMALL = 96  # pixels, the longer side of a drawing in a table
 
 
 def small(picture: Image.Image) -> Image.Image:
-    """As a table keeps it for a sheet; one that is small already is left as it is."""
+    """A copy of at most `SMALL` pixels a side, as tables keep them; a smaller picture is returned unchanged."""
     if max(picture.size) <= SMALL:
         return picture
     picture = picture.copy()
@@ -23,7 +25,7 @@ def small(picture: Image.Image) -> Image.Image:
 
 
 def contact_sheet(pictures: Sequence[Sequence[Any]], rows: Sequence[str], columns: Sequence[str], title: str) -> Any:
-    """matplotlib's figure of pictures [rows][columns], all of one shape; None where there is none."""
+    """matplotlib's figure of pictures [rows][columns], all of one shape; None leaves a place empty."""
     from matplotlib.figure import Figure
 
     left = 1.6  # inches for the rows' labels
@@ -48,9 +50,30 @@ def contact_sheet(pictures: Sequence[Sequence[Any]], rows: Sequence[str], column
 
 
 def _fitting(label: str, height: float) -> tuple[str, float]:
-    """A row's label in lines, and the points of its letters: smaller where it would be higher than its row."""
+    """A row's label in lines and its font size in points, small enough to fit the row's height."""
     for points in (7.0, 6.0, 5.0, 4.5):
         lines = wrap(label, round(22 * 7 / points))
         if len(lines) * points * LEADING / 72 <= height:
             break
     return "\n".join(lines), points
+
+
+def curve(axis: Any, x: Sequence[float], of: Sequence[Array], colour: Any, band: float = 0.15, **line: Any) -> None:
+    """Draw the means of values [units] at each x as a line, with their intervals as a band.
+
+    band: its opacity; 0 leaves it out. line: further arguments of `Axes.plot`.
+    """
+    mean, low, high = zip(*map(interval, of), strict=True)
+    axis.plot(x, mean, color=colour, **line)
+    if band:
+        axis.fill_between(x, low, high, color=colour, alpha=band, linewidth=0)
+
+
+def bar(axis: Any, values: Array, y: float, colour: Any, width: float = 1.0, **dot: Any) -> None:
+    """Draw a mean as a dot at height y, with its interval as a horizontal line.
+
+    dot: further arguments of `Axes.plot`.
+    """
+    mean, low, high = interval(values)
+    axis.plot([low, high], [y, y], color=colour, linewidth=width)
+    axis.plot([mean], [y], "o", color=colour, **dot)

@@ -1,50 +1,46 @@
-"""New art styles (arXiv 2308.02669 §4.2): do they stay themselves on other objects, and how far are they from known?
+"""New art styles (arXiv 2308.02669 §4.2): whether they stay the same, and how far they are from known ones.
 
-For each seed, three arms:
+For each seed there are three arms:
 
-    ConceptLab   styles with adaptive negatives, in waves, as by `conceptree seed painting --style`
-    no style     the same prompts without their style, as many times with other seeds: what a painting is by itself
-    named        the named styles that the stack's vocabulary lists, for which nothing was learned
+    ConceptLab   styles with adaptive negatives, in waves, as in `conceptree seed painting --style`
+    no style     the same prompts without a style, equally many with other seeds: a painting by itself
+    named        the styles that the stack's vocabulary lists, without learning
 
-All are drawn on the same objects with the same seeds ("a painting of a car in the style of …"), on objects that styles
-do not learn on. A drawing is compared with those of the same style of other objects, with those of other styles of the
-same object, and with those of other styles of other objects, as in `prompts.py`; and with the drawings of the same
-object in each named style, of which the nearest counts: for a named style, the nearest other one. Who looks at drawings
-need not know a style's name. How near the nearest *name* is, is said of what the prior imagines (core/metrics.py).
+All are drawn with the same seeds on the same objects ("a painting of a car in the style of …"), which no style learns
+on. Each drawing is compared with other drawings: the same style on other objects, other styles on the same object, and
+other styles on other objects, as in `prompts.py`; and with the same object in the nearest named style (for a named
+style, in the nearest other one). This compares drawings only, so a judge need not know the names of styles. Similarity
+to the nearest *name* is measured on what the prior imagines (core/metrics.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from core.concept import Concept
-from core.depict import imagine_concept
 from core.errors import ConceptreeError
 from core.metrics import imagine_panel, imagine_word, word_similarity
 from core.negatives import says_again
-from core.prompts import TEMPLATES, fill
+from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.stack.wordbank import WordBank, lists, members
 from core.streams import stream_seed
 from core.wording import counted
 from evolve.population import starts
-from evolve.store.run import Run
-from experiments.conduct import Bench, ByCases, has_pictures
-from experiments.drawing import check_draws, draw_many
-from experiments.judging import Judge, StackEyes
-from experiments.learning import RUNS, learn_in_waves
+from experiments.conduct import Bench, ByCases, Telling, has_pictures
+from experiments.drawing import check_draws, draw_many, imagine_one
+from experiments.learning import learn_in_waves, run_of
 from experiments.looking import drawing_bytes, drawing_of
 from experiments.prompts import compared
 from experiments.sheets import contact_sheet, small
-from experiments.statistics import cell, signed, unit_means
+from experiments.statistics import cell, markdown, signed, unit_means
 
 LEARNED, PLAIN, NAMED = ARMS = ("ConceptLab", "no style", "named")
 TEMPLATE = "a painting of {} in the style of {{}}"
@@ -58,14 +54,14 @@ SCHEMA = pa.schema(
         ("number", pa.int32()),  # of the style in its arm
         ("style", pa.string()),  # the concept's id, or the style's name; "" for none
         ("object", pa.string()),
-        ("eyes", pa.string()),  # who sees: the stack or the judge
+        ("eyes", pa.string()),  # the stack or the judge
         ("same", pa.float64()),  # mean cosine with the same style's drawings of other objects
         ("others", pa.float64()),  # with other styles' drawings of the same object
         ("strangers", pa.float64()),  # with other styles' drawings of other objects
         ("known", pa.float64()),  # with the drawing of the same object in the named style that is nearest to the style
-        ("known_style", pa.string()),  # which one that is
-        ("painting", pa.float64()),  # what is imagined of the style, with the same prompts without a style; the stack's
-        ("name", pa.float64()),  # with the nearest name; the stack's
+        ("known_style", pa.string()),  # its name
+        ("painting", pa.float64()),  # similarity of the imagined style to the prompts without a style; by the stack
+        ("name", pa.float64()),  # to the nearest name; by the stack
         ("nearest_name", pa.string()),
         ("picture", pa.binary()),  # WebP, small, of seed 0, once
     ]
@@ -74,8 +70,8 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """What is compared. styles: that are learned, so many in a `wave`. objects: with articles; those with words that
-    the stack does not know are left out.
+    """styles: learned ones. wave: styles that learn together. objects: with articles; those with words that the stack
+    does not know are left out.
     """
 
     choosing = ("seeds",)
@@ -85,14 +81,14 @@ class Protocol(ByCases):
     styles: int = 6
     wave: int = 2
     objects: tuple[str, ...] = OBJECTS
-    settings: dict[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     """One for each seed.
 
     Raises:
-        ConceptreeError: the stack cannot draw, lists no styles or does not know the category; or too few styles.
+        ConceptreeError: the stack cannot draw, lists no styles or does not know the category; or there are too few
+            styles or objects.
     """
     backbone, category = bench.backbone, protocol.category
     check_draws(backbone)
@@ -107,7 +103,7 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     for thing in protocol.objects:
         if any(sign in thing for sign in "{}<>|") or TEMPLATE.format(thing) in TEMPLATES["style"]:
             raise ConceptreeError(
-                f"object = {thing!r}: styles learn on it, or it cannot stand in a prompt; choose another"
+                f"object = {thing!r}: styles learn on it, or it has one of the signs {{}}<>|; choose another"
             )
     objects = tuple(thing for thing in dict.fromkeys(protocol.objects) if backbone.knows(thing))
     if len(objects) < 2:
@@ -118,8 +114,8 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
 
 
 @dataclass(frozen=True)
-class Case:
-    """All arms of one seed. named: the known styles; objects: those that the stack knows."""
+class Case(Telling):
+    """All arms of one seed. named: the known styles. objects: the ones that the stack knows."""
 
     protocol: Protocol
     bench: Bench
@@ -134,39 +130,31 @@ class Case:
     def rows(self) -> list[dict[str, Any]]:
         return self.seen({LEARNED: self.learned(), PLAIN: [""] * self.protocol.styles, NAMED: list(self.named)})
 
-    def _tell(self, text: str) -> None:
-        self.bench.tell(f"{self.name}: {text}")
-
     def learned(self) -> list[Concept]:
-        """As `conceptree seed --style` has them."""
+        """New styles, as `conceptree seed --style` makes them."""
         backbone, protocol = self.bench.backbone, self.protocol
         how = {
             "kind": "style",
             "wave": protocol.wave,
             "seed": self.seed,
-            "settings": Settings.for_stack(backbone, kind="style", category=protocol.category, **protocol.settings),
+            "settings": protocol.settings_for(backbone, protocol.category, kind="style"),
             "schedule": "adaptive",
             "initializers": starts(backbone, protocol.category, "style", self.seed),
         }
-        place = self.bench.folder / RUNS / self.name
-        if not (place / "run.json").is_file():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            Run.create(place, protocol.category, backbone, "style")
-        run = Run.open(place)
+        run = run_of(self.bench, self.name, protocol.category, "style")
         found = learn_in_waves(run, protocol.category, protocol.styles, {LEARNED: how}, self.bench, self._tell)
         return found[LEARNED]
 
     @torch.no_grad()
     def seen(self, arms: dict[str, Sequence[Concept | str]]) -> list[dict[str, Any]]:
-        """A row for each drawing and pair of eyes, as in `SCHEMA`."""
+        """A row of `SCHEMA` for each drawing and each of the eyes."""
         drawn = {}
         for arm, of in arms.items():
             self._tell(f"drawing {arm}, {len(of)} on {len(self.objects)} objects")
             drawn[arm] = self._drawn(arm, of)
         words = {arm: self._words(of) for arm, of in arms.items()}
-        eyes: dict[str, Judge] = {"stack": StackEyes(self.bench.backbone), "judge": self.bench.judge}
         rows = []
-        for name, sees in eyes.items():
+        for name, sees in self.bench.eyes.items():
             units = {
                 arm: sees.embed(pictures).numpy().reshape(len(arms[arm]), len(self.objects), -1)
                 for arm, pictures in drawn.items()
@@ -198,7 +186,7 @@ class Case:
         return rows
 
     def _drawn(self, arm: str, of: Sequence[Concept | str]) -> list[Any]:
-        """Pictures [styles × objects], the same seeds for every style; where there is none, others each time."""
+        """Pictures [styles × objects] with the same seeds for every style, or with others each time in `PLAIN`."""
         seeds = [
             [
                 stream_seed(self.seed, number, f"styles {place}" if arm == PLAIN else "styles")
@@ -206,20 +194,15 @@ class Case:
             ]
             for place in range(len(of))
         ]
-        imagined = torch.cat([self._imagined(one, own) for one, own in zip(of, seeds, strict=True)])
-        return draw_many(self.bench.backbone, imagined, [seed for own in seeds for seed in own])
-
-    def _imagined(self, one: Concept | str, seeds: Sequence[int]) -> Tensor:
-        prompts = [TEMPLATE.format(thing) for thing in self.objects]
-        if not isinstance(one, str):
-            return imagine_concept(self.bench.backbone, one, prompts, seeds)
-        settings = Settings.for_stack(self.bench.backbone, kind="style", **self.protocol.settings)
-        how = {"steps": settings.prior_steps, "guidance_scale": settings.guidance_scale}
-        return self.bench.backbone.imagine([fill(prompt, one) for prompt in prompts], seeds=list(seeds), **how)
+        backbone, prompts = self.bench.backbone, [TEMPLATE.format(thing) for thing in self.objects]
+        settings = Settings.for_stack(backbone, kind="style", **self.protocol.settings)
+        pairs = zip(of, seeds, strict=True)
+        imagined = torch.cat([imagine_one(backbone, one, prompts, own, settings) for one, own in pairs])
+        return draw_many(backbone, imagined, [seed for own in seeds for seed in own])
 
     def _words(self, of: Sequence[Concept | str]) -> list[tuple[float | None, float | None, str | None]]:
-        """(likeness to a painting without a style, to the nearest name, which one that is) of what is imagined on the
-        panel; a named style's own name is not its nearest.
+        """Each style's (similarity to a painting without a style, to the nearest name, that name), imagined on the
+        panel. A named style's own name does not count.
         """
         backbone = self.bench.backbone
         bank = WordBank(backbone.encode_text, backbone.width)
@@ -240,9 +223,10 @@ class Case:
 
 
 def nearest_known(unit: Array, named: Array, itself: bool) -> tuple[Array, npt.NDArray[np.intp]]:
-    """Of unit embeddings [styles, objects, width] the cosines [styles, objects] with the same objects in the named
-    style that is nearest on the mean over the objects, and which [styles] that is. itself: they are the named ones, of
-    which the nearest other one counts.
+    """(cosines [styles, objects] with the same objects in the nearest named style, its number [styles]).
+
+    unit, named: unit embeddings [styles, objects, width]. The nearest is by the mean over the objects. itself: `unit`
+    are the named styles, so the nearest other one counts.
     """
     found = np.einsum("sod,nod->sno", unit, named)
     means = found.mean(-1)
@@ -253,7 +237,7 @@ def nearest_known(unit: Array, named: Array, itself: bool) -> tuple[Array, npt.N
 
 
 def summary(table: pa.Table) -> str:
-    """In Markdown: what came of it, a table for each pair of eyes, and what seed 0's styles are nearest to."""
+    """In Markdown: the finding, a table for each of the eyes, and the nearest styles to those of seed 0."""
     rows = [
         {**row, "stays": row["same"] - row["strangers"], "effect": row["others"] - row["strangers"]}
         for row in table.drop_columns(["picture"]).to_pylist()
@@ -274,29 +258,29 @@ def summary(table: pa.Table) -> str:
     ]
     header = ["arm", "same style", "same object", "neither", "nearest named", "style", "object"]
     for eyes in near:
-        lines += ["", f"By the {eyes}:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+        cells_of = []
         for arm in ARMS:
             cells = [cell(found[name][eyes, arm]) for name in MEASURES]
             cells += [signed(found[name][eyes, arm]) for name in ("stays", "effect")]
-            lines.append(f"| {arm} | {' | '.join(cells)} |")
+            cells_of.append([arm, *cells])
+        lines += ["", f"By the {eyes}:", "", *markdown(header, cells_of)]
     words = [row for row in rows if row["eyes"] == "stack" and row["arm"] != PLAIN]
     imagined = {name: unit_means(words, ["arm"], name, ["seed"]) for name in ("painting", "name")}
     header = ["arm", "a painting without a style", "nearest (other) name"]
-    lines += ["", "What is imagined, to the stack:", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
-    for arm in (LEARNED, NAMED):
-        lines.append(f"| {arm} | {' | '.join(cell(values[arm,]) for values in imagined.values())} |")
+    cells_of = [[arm, *(cell(values[arm,]) for values in imagined.values())] for arm in (LEARNED, NAMED)]
+    lines += ["", "What is imagined, to the stack:", "", *markdown(header, cells_of)]
     header = ["style of seed 0", "nearest name", "drawn most like, to the stack", "to the judge"]
-    lines += ["", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    cells_of = []
     first = [row for row in rows if row["seed"] == 0 and row["arm"] == LEARNED]
     for number in sorted({row["number"] for row in first}):
         of = {row["eyes"]: row for row in first if row["number"] == number}
         cells = [of["stack"]["nearest_name"], of["stack"]["known_style"], of["judge"]["known_style"]]
-        lines.append(f"| {number + 1} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+        cells_of.append([str(number + 1), *cells])
+    return "\n".join([*lines, "", *markdown(header, cells_of), ""])
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: `sheet`, seed 0's new styles on all objects; `named`, the named ones beside them."""
+    """`sheet`: seed 0's new styles on all objects. `named`: the named styles on the same objects."""
     if not has_pictures(table):
         return {}
     rows = [row for row in table.to_pylist() if row["picture"]]

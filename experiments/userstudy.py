@@ -1,16 +1,15 @@
-"""Table 1 of arXiv 2308.02669: people rate each method's drawings from 1 to 5, without knowing whose they are.
+"""Table 1 of arXiv 2308.02669: people rate drawings from 1 to 5 without knowing the method that made them.
 
-For each category, its two negatives and so many sets of drawings, by all methods from the same drawing seeds (see
-`figure11.py`):
+For each category and its two negatives, all methods draw several sets from the same seeds (see `figure11.py`):
 
     ours                a concept that learned with these two negatives from the start
-    prior negation      "A photo of a cat, dog" is negated in the prior (the paper's Kandinsky)
-    decoder negation    … in the decoder alone: what stands in for Stable Diffusion
-    Stable Diffusion    the real one, where it is given
+    prior negation      the prior negates "A photo of a cat, dog" (the paper's Kandinsky)
+    decoder negation    only the decoder negates it; replaces Stable Diffusion
+    Stable Diffusion    its negative prompt, if a model is given
 
-The sets of a category lie in a run of its own, beside the tables, and are rated on the workbench's page (ui/view,
-`ratings.py`): a session for each rater and category, its order shuffled by a seed of the rater's name. What is not
-ours is called by a digest there, as concepts are. No rating comes from anywhere but these sessions.
+The sets of a category are in a run of its own and are rated on the workbench's page Rate (ui/view, `ratings.py`): one
+session for each rater and category, in an order shuffled by a seed of the rater's name. Sets of other methods have a
+digest for a name, as concepts do. All ratings come from these sessions.
 """
 
 from __future__ import annotations
@@ -21,14 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
 from core.baselines import PROMPT, imagine_apart, imagine_with_negation, stable_diffusion_negation
-from core.concept import Request
+from core.concept import Concept, Request
 from core.errors import ConceptreeError
-from core.settings import Settings
 from core.stack.diffusion import StableDiffusion
 from core.streams import stream_seed
 from evolve.population import founder_seed
@@ -36,18 +33,18 @@ from evolve.store.ratings import SCALE, Session, answers, new_session, sessions
 from evolve.store.run import Run
 from experiments import figure11
 from experiments.agreement import krippendorff
-from experiments.conduct import Bench, ByCases, has_pictures
+from experiments.conduct import Bench, ByCases, Telling, has_pictures
 from experiments.drawing import draw_concepts, draw_many
 from experiments.figure11 import DECODER, DIFFUSION, OURS, PAIRS, PRIOR
-from experiments.judging import Judge, StackEyes
+from experiments.judging import STACK, Judge
 from experiments.learning import learn, run_of
 from experiments.looking import drawing_bytes, drawing_of
-from experiments.sheets import contact_sheet, small
-from experiments.statistics import between, cell, signed, unit_means
+from experiments.sheets import contact_sheet
+from experiments.statistics import Array, between, cell, markdown, signed, there, unit_means
 
 METHODS = (OURS, PRIOR, DECODER, DIFFUSION)
 PAPER = {OURS: "3.77 ± 1.35", PRIOR: "1.79 ± 1.16", DECODER: "", DIFFUSION: "1.90 ± 1.11"}
-# What is asked for, and what was said of it: a row for each set and rater, or one with nulls where nobody rated it.
+# A row for each set and rater; a set without ratings has one row with nulls.
 SCHEMA = pa.schema(
     [
         ("category", pa.string()),
@@ -64,13 +61,13 @@ SCHEMA = pa.schema(
         ("value", pa.int8()),  # 1 to 5
     ]
 )
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Protocol(ByCases):
-    """What is asked. pairs: by category the negatives. sets: of each method and category, of so many pictures; five
-    categories by two sets are the paper's ten ratings of each method by each person.
+    """pairs: the negatives of each category. sets: of each method and category. pictures: of each set.
+
+    Five categories with two sets give the paper's ten ratings of each method by each person.
     """
 
     choosing = ("categories",)
@@ -83,15 +80,13 @@ class Protocol(ByCases):
     pictures: int = 4
     stable_diffusion: str = ""
     preset: str = "default"
-    settings: Mapping[str, Any] = field(default_factory=dict)  # instead of what is calibrated for the stack
 
 
 def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     """One for each category.
 
     Raises:
-        ConceptreeError: the stack cannot draw; a category has no negatives, or some that cannot be asked for; stack or
-            judge do not know a word; or there is no such Stable Diffusion.
+        ConceptreeError: as `figure11.cases`; or there are no sets or pictures.
     """
     unlike = {
         category: [list(protocol.pairs[category])] for category in protocol.categories if category in protocol.pairs
@@ -106,7 +101,7 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Telling):
     """All sets of one category."""
 
     protocol: Protocol
@@ -123,9 +118,9 @@ class Case:
         return tuple(self.protocol.pairs[self.category])
 
     def requests(self) -> list[Request]:
-        """One for each set, all at the category's word, as in the paper: Figure 11's of its first pair and seeds."""
-        backbone, protocol = self.bench.backbone, self.protocol
-        settings = Settings.for_stack(backbone, protocol.preset, category=self.category, **protocol.settings)
+        """One for each set, equal to Figure 11's for its first pair. All start at the category's word."""
+        protocol = self.protocol
+        settings = protocol.settings_for(self.bench.backbone, self.category, protocol.preset)
         return [
             Request(
                 self.category,
@@ -138,13 +133,13 @@ class Case:
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each set, as in `SCHEMA`, which nobody has rated."""
-        tell, bench, protocol = self.bench.tell, self.bench, self.protocol
+        """A row of `SCHEMA` for each set, without a rating."""
+        bench, protocol = self.bench, self.protocol
         run = run_of(bench, self.name, self.category)
-        concepts = learn(run, self.requests(), bench, "the sets' concepts", lambda text: tell(f"{self.name}: {text}"))
+        concepts = learn(run, self.requests(), bench, "the sets' concepts", self._tell)
         rows = []
         for number, concept in enumerate(concepts):
-            tell(f"{self.name}: drawing set {number + 1} of {protocol.sets}")
+            self._tell(f"drawing set {number + 1} of {protocol.sets}")
             seeds = [stream_seed(number, picture, "table 1") for picture in range(protocol.pictures)]
             for method, pictures in self.drawn(concept, seeds).items():
                 id_ = concept.id if method == OURS else self._digest(method, number)
@@ -156,14 +151,14 @@ class Case:
                         "method": method,
                         "concept": id_,
                         "files": [run.keep_picture(picture).name for picture in pictures],
-                        "margin_stack": self._margin(StackEyes(bench.backbone), pictures),
+                        "margin_stack": self._margin(bench.eyes[STACK], pictures),
                         "margin_judge": self._margin(bench.judge, pictures),
-                        "picture": drawing_bytes([small(picture) for picture in pictures]),
+                        "picture": drawing_bytes(pictures),
                     }
                 )
         return rows
 
-    def drawn(self, concept: Any, seeds: Sequence[int]) -> dict[str, list[Any]]:
+    def drawn(self, concept: Concept, seeds: Sequence[int]) -> dict[str, list[Any]]:
         """Each method's pictures, one for each seed."""
         stack, category, unlike = self.bench.backbone, self.category, self.unlike
         found = {OURS: draw_concepts(stack, [concept], [PROMPT] * len(seeds), [seeds])[0]}
@@ -184,18 +179,17 @@ class Case:
 
 
 def question(category: str, unlike: Sequence[str]) -> str:
-    """What is asked of each set of a category."""
+    """The question about each set of a category."""
     *first, last = unlike
     none = f"neither {', '.join(first)} nor {last}" if first else f"not {last}"
     return f"How well do these show a kind of {category} that is {none}?"
 
 
 def invite(table: pa.Table, bench: Bench, raters: Sequence[str]) -> list[Session]:
-    """A session for each rater, by any label that tells people apart, and category; those that are there already are
-    left as they are.
+    """A session for each rater and category; existing sessions stay. raters: any labels that tell people apart.
 
     Raises:
-        StudyError: a rater without a label that can be shown.
+        StudyError: a rater's label cannot be shown.
     """
     found = []
     by_category: dict[str, list[dict[str, Any]]] = {}
@@ -215,7 +209,7 @@ def invite(table: pa.Table, bench: Bench, raters: Sequence[str]) -> list[Session
 
 
 def rated(table: pa.Table, bench: Bench) -> pa.Table:
-    """The sets with all that was said of them: a row for each rater's last answer, one of nulls where there is none."""
+    """The sets with their ratings: a row for each rater's last answer, or one with nulls if there is none."""
     given: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
     for category in dict.fromkeys(table.column("category").to_pylist()):
         for each in sorted(answers(_run_of(bench, category)), key=lambda each: each.at):
@@ -234,7 +228,7 @@ def _run_of(bench: Bench, category: str) -> Run:
 
 
 def summary(table: pa.Table) -> str:
-    """In Markdown: the paper's table with people's ratings, empty until there are any; the margins of the sets."""
+    """In Markdown: the paper's table with people's ratings, empty without any, and the margins of the sets."""
     rows = table.drop_columns(["picture"]).to_pylist()
     methods = [method for method in METHODS if method in {row["method"] for row in rows}]
     said = [row for row in rows if row["value"] is not None]
@@ -250,7 +244,7 @@ def summary(table: pa.Table) -> str:
     ]
     header = ["method", "ratings", "average rating", "mean of people's means", "ours − it", "the paper"]
     header += ["margin, by the stack", "by the judge"]
-    lines += [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    cells_of = []
     found = unit_means(said, ["method"], "value", ["rater"])
     for method in methods:
         values = np.array([row["value"] for row in said if row["method"] == method], dtype=np.float64)
@@ -258,7 +252,8 @@ def summary(table: pa.Table) -> str:
         ahead = _ahead(found, method) if method != OURS else np.array([])
         margins = [np.array([row[name] for row in sets.values() if row["method"] == method]) for name in _MARGINS]
         cells = [str(len(values)), spread(values), between(of), signed(ahead) if len(ahead) else "–", PAPER[method]]
-        lines.append(f"| {method} | {' | '.join([*cells, *map(cell, margins)])} |")
+        cells_of.append([method, *cells, *map(cell, margins)])
+    lines += markdown(header, cells_of)
     if said:
         by_set: dict[str, list[float]] = {}
         for row in said:
@@ -283,24 +278,22 @@ def _finding(said: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str:
 
 
 def _ahead(found: Mapping[tuple[Any, ...], Array], method: str) -> Array:
-    """By how much each person who rated both rates ours higher."""
+    """Ours minus the method [people], of each person who rated both."""
     if (OURS,) not in found or (method,) not in found:
         return np.array([])
     differences = found[OURS,] - found[method,]
-    return differences[~np.isnan(differences)]
+    return there(differences)
 
 
 def spread(values: Array) -> str:
-    """`3.77 ± 1.35`: mean and standard deviation of all ratings; a single one has none."""
+    """`3.77 ± 1.35`: mean and standard deviation of all ratings; of a single one, the mean."""
     if len(values) < 2:
         return cell(values, 2)
     return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """matplotlib's figures: `sets`, what is asked, with the methods' names that raters do not see; and, where somebody
-    has rated, `ratings`: how often each was said of each method.
-    """
+    """`sets`: one set of each method. `ratings`: the number of each rating of each method, if there are ratings."""
     rows = table.to_pylist()
     methods = [method for method in METHODS if method in {row["method"] for row in rows}]
     found = {"sets": _sheet(rows, methods)} if has_pictures(table) else {}

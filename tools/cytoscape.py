@@ -1,7 +1,7 @@
-"""Fetches the drawing library of the family tree, cytoscape.js (MIT), as it is published: `python tools/cytoscape.py`.
+"""Fetch cytoscape.js (MIT), which draws the family tree, from npm: `python tools/cytoscape.py`.
 
-The one file that is needed is committed with its licence on top, so that nobody who uses Conceptree needs npm or a
-network; this is how it was made, and how a newer one is.
+The one file that the workbench needs is committed with its licence on top, so that users need no npm and no network.
+This script made it and makes a newer one.
 """
 
 from __future__ import annotations

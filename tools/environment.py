@@ -1,7 +1,7 @@
 """Create .venv and install Conceptree into it, unless that has been done already.
 
-make runs this with the system's Python before every target that needs the environment. It therefore uses the standard
-library only, and nothing that Python 3.7 would not parse: too old a Python shall hear so in one line.
+make runs this with the system's Python before every target that needs the environment. It therefore uses only the
+standard library and the syntax of Python 3.7: a Python that is too old must reach the error that says so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NEEDED_GB, NEEDED_GB_WITH_CUDA = 3.0, 10.0  # PyTorch's build for CUDA brings it
 
 
 class CannotInstall(Exception):
-    """What is missing and what to do about it, in one line."""
+    """One line: what is missing, and what to do."""
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def main() -> int:
         print(reason, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped; the next make goes on from here.", file=sys.stderr)
+        print("\nStopped. The next make continues.", file=sys.stderr)
         return 130
     return 0
 
@@ -62,7 +62,7 @@ def parse() -> argparse.Namespace:
 
 
 def fingerprint(constraints: str) -> str:
-    """Changes with what is asked for, and with the place: the scripts of a venv name the folder they were made in."""
+    """A hash of the requirements and the folder; the folder counts because a venv's scripts contain its path."""
     digest = hashlib.sha256(ROOT.encode())
     for path in filter(None, [os.path.join(ROOT, "pyproject.toml"), constraints]):
         try:
@@ -93,7 +93,7 @@ def install(wanted: dict, constraints: str) -> None:
     common = ["--constraint", constraints] if constraints else []
     if wanted["torch"] != "auto" or wanted["index"]:
         pip("PyTorch", torch_arguments(wanted, constraints) + common, start)
-    pip("Conceptree and what it needs", ["--editable", f"{ROOT}[{','.join(wanted['extras'])}]", *common], start)
+    pip("Conceptree and its requirements", ["--editable", f"{ROOT}[{','.join(wanted['extras'])}]", *common], start)
     if wanted["torch"] == "cuda":
         check_cuda()
     with open(STAMP, "w", encoding="utf-8") as file:
@@ -115,7 +115,7 @@ def usable_venv() -> bool:
 
 
 def scripts_fit() -> bool:
-    """Whether pip's script still names this folder: a venv that was moved is made anew."""
+    """Whether pip's script contains this folder's path; a moved venv is created again."""
     try:
         with open(os.path.join(VENV, "bin", "pip"), "rb") as file:
             return os.fsencode(VENV) in file.read(4096)
@@ -151,10 +151,10 @@ def create_venv() -> None:
 
 
 def torch_arguments(wanted: dict, constraints: str) -> list:
-    """pip's arguments that pick the build of PyTorch.
+    """pip's arguments that select the build of PyTorch.
 
-    A build is told by the local part of its version: 2.13.0+cpu, 2.13.0+cu130; a package index that has only one build
-    leaves it out. What PyTorch itself needs comes afterwards, from the usual index.
+    The local part of the version names the build (2.13.0+cpu, 2.13.0+cu130); an index with only one build leaves it
+    out. The requirements of PyTorch are installed later, from the usual index.
     """
     requirement = "torch"
     if wanted["torch"] != "auto":
@@ -182,12 +182,12 @@ def check_cuda() -> None:
     if not found.stdout.strip():
         raise CannotInstall(
             "pip's package index gave PyTorch without CUDA: add TORCH_INDEX=ADDRESS of one with CUDA builds "
-            "(PyTorch's page 'Get started' names them)"
+            "(see PyTorch's page 'Get started')"
         )
 
 
 def pip(what: str, arguments: list, start: float) -> None:
-    """Run pip install quietly into .venv; a person sees what is happening and for how long."""
+    """Run pip install into .venv; show one line with the time."""
     command = [os.path.join(VENV, "bin", "python"), "-m", "pip", "install", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", *arguments]
     line = f"Installing {what} into .venv; the first time takes some minutes"
@@ -217,14 +217,14 @@ def pip(what: str, arguments: list, start: float) -> None:
 def explain(arguments: list) -> str:
     with open(LOG, encoding="utf-8", errors="replace") as file:
         log = file.read()
-    # With a constraints file pip says ResolutionImpossible where it finds no such build.
+    # With a constraints file, pip reports a missing build as ResolutionImpossible.
     if arguments[0].endswith("+cpu") and ("No matching distribution" in log or "ResolutionImpossible" in log):
         return (
             f"pip's package index has no CPU build of PyTorch ({arguments[0]}): add TORCH_INDEX=ADDRESS of one "
-            "that has (PyTorch's page 'Get started' names it), or leave TORCH out"
+            "with one (see PyTorch's page 'Get started'), or leave TORCH out"
         )
     errors = [line.strip() for line in log.splitlines() if line.lower().startswith("error")]
-    return f"pip failed: {errors[-1] if errors else 'no reason given'} (the whole log: .venv/install.log)"
+    return f"pip failed: {errors[-1] if errors else 'no reason given'} (full log: .venv/install.log)"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Makes runs/example anew: six founders, four children, two grandchildren. Part of `make regenerate`."""
+"""Make runs/example again: six founders, four children, two grandchildren. Part of `make regenerate`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GRANDCHILDREN = (((6, 0.5), (7, 0.5)), ((8, 0.7), (1, 0.3)))
 
 
 def main() -> None:
-    """Learn it beside the old one, which is replaced when all is there."""
+    """Learn the new run in .cache, then replace the old one."""
     out, backbone = new_console(), open_stack("emoji")
     fresh = ROOT / ".cache" / "example"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -44,7 +44,7 @@ def main() -> None:
     with Image.open(run.folder / "tree.png") as tree:
         (ROOT / "docs" / "images" / "tree.webp").write_bytes(webp_bytes(tree))
     shutil.rmtree(ROOT / "runs" / "example", ignore_errors=True)
-    # Pages are quickly drawn again, and larger than all that they show.
+    # Pages are larger than everything in them, and quick to draw again.
     pages = shutil.ignore_patterns("sheet.png", "tree.*", ".lock*", ".index")
     shutil.copytree(run.folder, ROOT / "runs" / "example", ignore=pages)
 

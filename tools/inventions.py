@@ -1,8 +1,8 @@
-"""Learns founders and children of several categories as `conceptree seed` and `breed` do, and measures them.
+"""Learn founders and children of several categories, as `conceptree seed` and `breed` do, and measure them.
 
 Writes core/emoji/inventions.json, which the card reads, and a sheet of each category's founders into docs/images/. All
-founders of a seed are shown and measured; none is picked. What is measured already of the same stack, judge and seed
-stays, unless its category is named. `make inventions`, part of `make card`.
+founders of a seed are shown and measured, without a selection. Existing figures of the same stack, judge and seed stay,
+unless their category is named. `make inventions` runs this; so does `make card`.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ TRUE = 200  # drawings of the category's members that portraits are compared wit
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python tools/inventions.py", description=__doc__)
-    parser.add_argument("--model", default="emoji", help="a stack in the layout of the embedded one (emoji)")
+    parser.add_argument("--model", default="emoji", help="a stack with the layout of the embedded one (emoji)")
     parser.add_argument("--judge", type=Path, help="the folder of a judge (the stack's own)")
-    parser.add_argument("--categories", help=f"with commas between ({','.join(SHOWN)}, those not measured)")
-    parser.add_argument("--founders", type=int, default=FOUNDERS, help=f"of each category ({FOUNDERS})")
-    parser.add_argument("--steps", type=int, help="for each concept, to try this out (what the stack needs)")
-    parser.add_argument("--seed", type=int, default=0, help="of all populations (0)")
-    parser.add_argument("--figures", type=Path, default=FIGURES, help="where the figures go (core/emoji)")
-    parser.add_argument("--sheets", type=Path, default=SHEETS, help="where the sheets go (docs/images)")
+    parser.add_argument("--categories", help=f"separated by commas (of {','.join(SHOWN)}, the ones without figures)")
+    parser.add_argument("--founders", type=int, default=FOUNDERS, help=f"founders of each category ({FOUNDERS})")
+    parser.add_argument("--steps", type=int, help="of each concept, for a trial (the stack's own number)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all populations (0)")
+    parser.add_argument("--figures", type=Path, default=FIGURES, help="file for the figures (core/emoji)")
+    parser.add_argument("--sheets", type=Path, default=SHEETS, help="folder for the sheets (docs/images)")
     given = parser.parse_args()
     categories = given.categories.split(",") if given.categories else SHOWN
     if unknown := [category for category in categories if category not in SHOWN]:
@@ -81,7 +81,7 @@ def main() -> None:
         true = true_pictures(drawings, judge.categories[category], backbone.drawing["size"])
         figures, founders = invent(backbone, judge, category, true, given, out)
         measured["categories"][category] = figures
-        # After each category: what is measured outlives whatever stops the next.
+        # After each category, so that an error in the next one loses nothing.
         write_atomically(given.figures, (json.dumps(measured, indent=1) + "\n").encode())
         cards = [Card(name, (), [picture]) for name, picture in founders]
         page = sheet(f"{category} · {backbone.version} · seed {given.seed}", (), cards, TILE, COLUMNS)
@@ -91,14 +91,14 @@ def main() -> None:
 
 
 def kept(file: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """The figures that a file has already, if they are of the same stack, judge and seed; else none yet."""
+    """The figures in a file if they are of the same stack, judge and seed; else no figures."""
     stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     same = {name: stored.get(name) for name in about} == about
     return {**about, "categories": stored["categories"] if same else {}}
 
 
 def true_pictures(drawings: Drawings, members: list[str], size: int) -> list[Any]:
-    """Drawings of a category's members, as every set drew them, evenly chosen where there are many."""
+    """Drawings of a category's members in all sets, at most `TRUE`, evenly chosen."""
     rows = np.flatnonzero([drawings.things[thing].name in members for thing in drawings.thing])
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(TRUE, len(rows))).round().astype(int))]
     source = PictureSource(drawings, rows, side=size)
@@ -108,7 +108,7 @@ def true_pictures(drawings: Drawings, members: list[str], size: int) -> list[Any
 def invent(
     backbone: Backbone, judge: Judge, category: str, true: list[Any], given: argparse.Namespace, out: Console
 ) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
-    """A category's figures, and its founders' (name, portrait). The run is kept in .cache/inventions."""
+    """A category's figures, and its founders' (name, portrait). The run is stored in .cache/inventions."""
     folder = ROOT / ".cache" / "inventions" / backbone.version / category.replace(" ", "-")
     shutil.rmtree(folder, ignore_errors=True)
     run = Run.create(folder, category, backbone)
@@ -129,7 +129,7 @@ def invent(
     pairs = [pair for pair in PAIRS if max(pair) < len(founders)]
     if category in CATEGORIES and pairs:
         settings = chosen_settings(backbone, category=category, mixing=True, steps=given.steps)
-        # As `conceptree breed` without options, but for the children of all pairs in one batch.
+        # As `conceptree breed` without options, but with the children of all pairs in one batch.
         how = {"images": IMAGES, "keep": KEEP, "known": {}, "settings": settings, "category": category, "inherit": True}
         began = time.monotonic()
         families = [[(founders[i], 0.5), (founders[j], 0.5)] for i, j in pairs]
@@ -146,7 +146,7 @@ def invent(
 
 
 def portraits_of(run: Run, individuals: list[Individual]) -> list[Any]:
-    """What the product shows of each concept: the truest of its drawings as "a photo of a …"."""
+    """The portrait of each concept, as the product shows it."""
     found = [portrait_in(run.drawings(each.id), PROMPTS["object"][0]) for each in individuals]
     return [opened(drawing.file) for drawing in found if drawing is not None]
 

@@ -1,4 +1,4 @@
-"""Copies a picture into the documents as WebP: python tools/webp.py SOURCE TARGET.webp"""
+"""Convert a picture to WebP for the docs: `python tools/webp.py SOURCE TARGET.webp`."""
 
 from __future__ import annotations
 

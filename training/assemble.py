@@ -1,4 +1,4 @@
-"""Puts the trained parts together as a stack: the folders that the Kandinsky 2.2 pipelines save and load."""
+"""Assemble the trained parts as a stack: the folders that the Kandinsky 2.2 pipelines save and load."""
 
 from __future__ import annotations
 
@@ -46,20 +46,19 @@ def vocabulary_of(words: Words) -> dict[str, Any]:
 
 
 def training_of(checkpoints: Path, before: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Steps, minutes and last figures of each stage, from its log, added to what the weights were trained for that
-    it went on from.
+    """Steps, minutes and last figures of each stage from its log, with those of the weights that it continued.
 
-    before: what the committed weights were trained for; it stands for the stages that have no log here.
+    before: the same of the committed weights, for stages without a log.
     """
     told = dict(before)
     for log in sorted(checkpoints.glob("*.jsonl"), key=lambda path: path.stat().st_mtime):
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         begun = max((place for place, line in enumerate(lines) if BEFORE in line), default=None)
         went_on = lines[begun][BEFORE] if begun is not None else {"steps": 0, "minutes": 0}
-        lines = lines[0 if begun is None else begun + 1 :]  # what is above is told by the weights it went on from
+        lines = lines[0 if begun is None else begun + 1 :]  # the weights that it continued count the lines above
         if not lines:
             continue
-        seconds = lines[-1]["seconds"]  # a resumed stage goes on counting
+        seconds = lines[-1]["seconds"]  # a resumed stage counts on
         figures = {k: v for k, v in lines[-1].items() if k not in ("step", "seconds")}
         shown = ", ".join(f"{k} {v:g}" for k, v in figures.items())
         steps, minutes = went_on["steps"] + lines[-1]["step"], went_on["minutes"] + seconds / 60
@@ -97,7 +96,7 @@ def trained_parts(shop: Workshop) -> dict[str, Any]:
 
 
 def assemble(shop: Workshop, target: Path) -> None:
-    """Writes the whole stack beside ``target`` and swaps it in, calibration kept; weights in half precision."""
+    """Write the whole stack beside ``target``, then replace that; keep the calibration. Weights in half precision."""
     trained = trained_parts(shop)
     fresh = target.with_name(target.name + ".partial")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -110,14 +109,14 @@ def assemble(shop: Workshop, target: Path) -> None:
         image_processor=models.image_processor(),
     )
     prior.save_pretrained(fresh / "prior")
-    # Both would be recorded under names that depend on the machine (torchvision or not) and on transformers' version.
+    # Their saved names would depend on torchvision and on transformers' version.
     _edit_json(
         fresh / "prior" / "model_index.json",
         image_processor=["transformers", "CLIPImageProcessor"],
         tokenizer=["transformers", "PreTrainedTokenizerFast"],
     )
     for part in ("text_encoder", "image_encoder"):
-        # They would come back in half precision beside a prior in single, and not run as one pipeline.
+        # In half precision beside a prior in single they would not run as one pipeline.
         _edit_json(fresh / "prior" / part / "config.json", dtype="float32")
     decoder = KandinskyV22Pipeline(
         unet=trained["decoder"].half(), movq=trained["autoencoder"].half(), scheduler=models.decoder_scheduler()

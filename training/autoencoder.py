@@ -59,7 +59,7 @@ def slopes(pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def fineness(pixels: Tensor) -> Tensor:
-    """How much fine detail there is where ``[n, 1, h / 8, w / 8]``: the mean absolute Laplacian of the grey picture."""
+    """Amount of fine detail ``[n, 1, h / 8, w / 8]``: the mean absolute Laplacian of the grey picture."""
     kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]], device=pixels.device).view(1, 1, 3, 3)
     return F.avg_pool2d(F.conv2d(pixels.mean(1, keepdim=True), kernel, padding=1).abs(), 8)
 
@@ -72,8 +72,8 @@ def rebuild_loss(
     The latents get noise of a random strength, so that the decoder draws whole things from a UNet's slightly wrong
     latents.
 
-    fine: weight of the error in `fineness`. Where the decoder cannot know a detail, the other errors ask for a blur;
-        this one asks for as much detail as there should be.
+    fine: weight of the error in `fineness`. Where the decoder cannot know a detail, the other errors favour a blur;
+        this one asks for the right amount of detail.
     """
     with half_precision(pixels.device):
         latents = module.encode(pixels).float()
@@ -95,13 +95,13 @@ def rebuild_loss(
 
 @torch.no_grad()
 def standardise(model: VQModel, latents: Tensor) -> None:
-    """Folds the latents' mean and spread into the 1×1 convolutions around the bottleneck.
+    """Fold the latents' mean and spread into the 1×1 convolutions around the bottleneck.
 
-    The pipelines ignore ``scaling_factor``, so what the UNet sees must have unit variance by itself. The
-    round trip through encoder and decoder stays what it was.
+    The pipelines ignore ``scaling_factor``, so the latents themselves must have unit variance. The round trip through
+    encoder and decoder is unchanged.
 
     Args:
-        latents: ``[n, 4, h, w]`` of many pictures.
+        latents: ``[n, channels, h, w]`` of many pictures.
     """
     mean, std = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
     before, after = model.quant_conv, model.post_quant_conv

@@ -27,7 +27,7 @@ LEAST = 512  # pictures of a bank, however short the time
 
 
 def seen(pixels: Tensor) -> Tensor:
-    """What the image tower is given: ``[n, 3, s, s]`` in 0 … 1 → its size, in −1 … 1, as its processor does."""
+    """Input of the image tower from pixels ``[n, 3, s, s]`` in 0 … 1: its size, in −1 … 1, as its processor does."""
     if pixels.shape[-1] == SEEN_SIZE:
         return pixels * 2 - 1
     small = F.interpolate(pixels, (SEEN_SIZE, SEEN_SIZE), mode="bicubic", antialias=True, align_corners=False)
@@ -36,7 +36,7 @@ def seen(pixels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def look_at(eyes: nn.Module, pixels: Tensor) -> Tensor:
-    """``[n, 3, s, s]`` in 0 … 1 → image embeddings ``[n, width]`` of the tower, or the teacher's at that length."""
+    """Image embeddings ``[n, width]`` of pixels ``[n, 3, s, s]`` in 0 … 1, by the tower or by the teacher."""
     if isinstance(eyes, WordNet):
         embeds = eyes(pixels)
         return embeds * embeds.shape[1] ** 0.5
@@ -46,8 +46,8 @@ def look_at(eyes: nn.Module, pixels: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Bank:
     """Attributes:
-    truth: ``[n, TRUTHS]`` int64, on the processor: captions are written from it.
-    embeds: ``[n, width]`` from whatever looked at the pictures, of length about √width.
+    truth: ``[n, TRUTHS]`` int64 on the processor, for captions.
+    embeds: ``[n, width]`` from the tower or the teacher, of length about √width.
     latents: ``[n, 12, 16, 16]`` in half precision, from the autoencoder.
     """
 
@@ -57,12 +57,12 @@ class Bank:
 
 
 def _mark(module: nn.Module) -> str:
-    """Tells weights apart, so that a bank made with others is made again."""
+    """A text that differs between weights: a bank of other weights is made again."""
     return f"{sum(float(p.double().abs().sum()) for p in module.parameters()):.6f}"
 
 
 def _chunks(source: PictureSource, rebuild: Rebuild, number: int, seed: int) -> Iterator[dict[str, Tensor]]:
-    """The pictures of a shard, encoded: ``truth``, ``latents`` in half precision, and ``small`` ones as bytes."""
+    """The encoded pictures of a shard: ``truth``, ``latents`` in half precision, and ``small`` pictures as bytes."""
     generator = torch.Generator(source.device).manual_seed(seed * 1_000_003 + number)
     size = CHUNK if source.device.type == "cpu" else 8 * CHUNK
     for start in range(number * SHARD, (number + 1) * SHARD, size):
@@ -76,9 +76,9 @@ def _chunks(source: PictureSource, rebuild: Rebuild, number: int, seed: int) -> 
 
 @torch.no_grad()
 def make_shard(folder: Path, source: PictureSource, rebuild: Rebuild, number: int, seed: int) -> dict[str, Tensor]:
-    """Shard ``number``: `SHARD` varied pictures as truth, latents and small pictures; read where it is stored.
+    """Shard ``number``: `SHARD` varied pictures as truth, latents and small pictures; read from the folder if stored.
 
-    The pictures of a shard are the same each time. Drawings come in turn, each time varied anew.
+    A shard has the same pictures each time. It takes all drawings in turn, with new variations.
     """
     path, mark = folder / f"{seed}-{number}.safetensors", _mark(rebuild)
     if path.is_file():
@@ -96,10 +96,10 @@ def make_shard(folder: Path, source: PictureSource, rebuild: Rebuild, number: in
 def make_bank(
     folder: Path, source: PictureSource, rebuild: Rebuild, eyes: nn.Module, shards: int, seed: int, seconds: float = 0.0
 ) -> Bank:
-    """``shards`` shards, and what ``eyes`` (the image tower, or the teacher that it learns from) see in them.
+    """``shards`` shards with their embeddings by ``eyes``, the image tower or the teacher.
 
-    seconds: stop after that time, with `LEAST` pictures or more, and store nothing: on a GPU, making pictures is
-    quicker than reading them.
+    seconds: stop after that time, with at least `LEAST` pictures, and store nothing: on a GPU, making pictures is
+    faster than reading them.
     """
     eyes.eval()
     truth, embeds, latents = [], [], []

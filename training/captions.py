@@ -1,4 +1,4 @@
-"""What a training picture is called: its name or a category in a prompt, with its look, set and background."""
+"""Captions of training pictures: a name or a category in a prompt, with look, set and background."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from training.teacher import Words
 
 MAX_LENGTH = 32  # tokens of a prompt, begin and end included; also the prior's num_embeddings
 
-# Words that say nothing about the picture; training on them makes them mean nothing.
+# Frames that say nothing about the picture, so that the model learns to ignore their words.
 OBJECT_FRAMES = (
     "{}", "a {}", "the {}", "my {}", "one {}", "an image of {}", "a photo of {}", "a picture of {}",
     "a rendering of {}", "a close-up photo of {}",
@@ -42,7 +42,7 @@ OBJECT_FRAMES = (
     "a sticker of {}", "a toy of {}", "a painting of {}",
 )  # fmt: skip
 
-# What a caption calls a look; "{}" is everything before it.
+# Phrases for a look; "{}" is the caption so far.
 LOOK_FRAMES: dict[str, tuple[str, ...]] = {
     "plain": ("{}",),
     "pencil sketch": (
@@ -74,18 +74,18 @@ MIX_FRAMES = (
     "hybrid of a {} and a {}", "half {} half {}",
 )  # fmt: skip
 QUESTION = "what kind of is in this photo ? which where color was art style used with and or , . - ' : ! s"
-UNTAUGHT = "untaught"  # stands in no vocabulary: it is read as the unknown token
+UNTAUGHT = "untaught"  # in no vocabulary: it becomes the unknown token
 
 
 def background_frames(name: str) -> tuple[str, ...]:
-    """Phrases for a background; a white one mostly goes unsaid."""
+    """Phrases for a background; captions mostly omit a white one."""
     if name in SCENE_FRAMES:
         return SCENE_FRAMES[name]
     return (f"{{}} on a {name} background", f"{{}} on {name}", f"{{}}, {name} background")
 
 
 def vocabulary(words: Words) -> list[str]:
-    """Every word a caption or question can have, most general first."""
+    """All words of captions and questions, the most general first."""
     frames = [*OBJECT_FRAMES, *(f for fs in LOOK_FRAMES.values() for f in fs)]
     frames += [f for name in BACKGROUNDS for f in background_frames(name)]
     frames += [*MIX_FRAMES, "in the style of {}", "a {} style", "an {}"]
@@ -103,9 +103,9 @@ class CaptionWriter:
         ]
 
     def write(self, truth: Sequence[int], generator: np.random.Generator) -> tuple[str, tuple[int, ...]]:
-        """A caption of a picture that shows ``truth`` (the columns of `pictures`), and what the caption says.
+        """A caption of a picture with ``truth`` (the columns of `pictures`), and the facts that the caption says.
 
-        That is a row of the same columns, -1 where the caption says nothing. THING then indexes names and categories
+        The facts are a row of the same columns, -1 where the caption says nothing. THING indexes names and categories
         together, as the rows of `Words.all` do; OTHER is the second thing of a mix; SHARE is unused.
         """
         look, background = truth[LOOK], truth[BACKGROUND]
@@ -128,7 +128,7 @@ class CaptionWriter:
         if generator.random() < (0.85 if background else 0.06):
             frames = background_frames(BACKGROUNDS[background])
             text, said[BACKGROUND] = frames[generator.integers(len(frames))].format(text), background
-        if generator.random() < 0.06:  # a word that was never taught must not hide the others
+        if generator.random() < 0.06:  # an unknown word must not hide the others
             text = f"{UNTAUGHT} {text}" if generator.random() < 0.5 else f"{text} {UNTAUGHT}"
         return text, tuple(said)
 
@@ -152,7 +152,7 @@ class CaptionWriter:
         return MIX_FRAMES[generator.integers(len(MIX_FRAMES))].format(things[thing], things[other])
 
     def _with_attributes(self, noun: str, truth: Sequence[int], said: list[int], generator: np.random.Generator) -> str:
-        """The noun with its colour, pattern, proportion and part, each of them mostly said where it is unusual."""
+        """The noun with its colour, pattern, proportion and part, each of them with a probability."""
         words = [noun]
         for column, names, share in ((PATTERN, PATTERNS, 0.75), (PROPORTION, PROPORTIONS, 0.75)):
             if truth[column] >= 0 and generator.random() < share:
@@ -168,10 +168,10 @@ class CaptionWriter:
         return " ".join(words)
 
     def fits(self, said: np.ndarray, truth: np.ndarray, device: str = "cpu") -> Tensor:
-        """``[n, m]`` on ``device``: how far caption i holds for picture j, 0 … 1.
+        """``[n, m]`` on ``device``: the degree to which caption i holds for picture j, 0 … 1.
 
-        "A cat" holds for a hybrid as far as the cat has a share in it; a category by the shares of its members; a
-        mix for pictures of both things; attributes and settings where the caption names them.
+        "A cat" holds for a hybrid by the cat's share in it; a category by the shares of its members; a mix for pictures
+        of both things. Attributes and settings that the caption names must match.
 
         Args:
             said: ``[n, TRUTHS]`` from `write`.

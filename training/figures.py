@@ -1,4 +1,4 @@
-"""Figures of pictures: how crisp they are, how well they are rebuilt, and how often the judge finds what they show."""
+"""Figures of pictures: crispness, quality of rebuilding, and how often the judge finds the truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def as_images(pixels: Tensor) -> list[Image.Image]:
-    """``[n, 3, h, w]`` in 0 … 1 → PIL pictures."""
+    """PIL pictures of pixels ``[n, 3, h, w]`` in 0 … 1."""
     return [Image.fromarray(p) for p in (pixels * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()]
 
 
@@ -27,7 +27,7 @@ def both_found(scores: Tensor, first: Tensor, second: Tensor, k: int = 5) -> flo
 
 
 def psnr(images: Sequence[Image.Image], rebuilt: Sequence[Image.Image]) -> float:
-    """Decibels, the mean over the pictures."""
+    """Peak signal-to-noise ratio in decibels, the mean over the pictures."""
     errors = [
         np.mean((np.asarray(a, np.float32) - np.asarray(b, np.float32)) ** 2)
         for a, b in zip(images, rebuilt, strict=True)

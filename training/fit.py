@@ -28,9 +28,9 @@ LossOfStep = Callable[[torch.Generator, float], tuple[Tensor, dict[str, Tensor]]
 
 @contextmanager
 def half_precision(device: str | torch.device = "cpu") -> Iterator[None]:
-    """Networks inside compute in bfloat16; weights and losses stay single. Several times faster where hardware can.
+    """Networks compute in bfloat16; weights and losses stay single. Several times faster on hardware that supports it.
 
-    On processors attention is computed plainly: at these lengths their fused kernel is the slower one.
+    On processors attention uses the plain kernel, which is faster at these lengths than the fused one.
     """
     kind = torch.device(device).type
     with torch.autocast(kind, torch.bfloat16):
@@ -42,7 +42,7 @@ def half_precision(device: str | torch.device = "cpu") -> Iterator[None]:
 
 
 def on_device(model: Net, device: torch.device) -> Net:
-    """The model on the device, with convolutions in the channels-last layout that both kinds of hardware prefer."""
+    """The model on the device, with convolutions in the channels-last layout, which is faster on both kinds."""
     model.to(device)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -88,7 +88,7 @@ def _unpack(
 
 
 def load_average(folder: Path, name: str, model: nn.Module) -> None:
-    """Puts the averaged weights of a stage's checkpoint, finished or not, into ``model``.
+    """Load the averaged weights of a stage's checkpoint, finished or not, into ``model``.
 
     Raises:
         ConceptreeError: the stage has left no checkpoint.
@@ -120,19 +120,19 @@ def fit(
     seconds: float = 0.0,
     after_save: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module:
-    """Trains ``model`` in place and leaves the running average of its weights in it.
+    """Train ``model`` in place, and leave the running average of its weights in it.
 
-    Every step draws its data from a generator seeded by (seed, step), so a run resumed from its checkpoint sees
-    the batches that it would have seen. The checkpoint is safetensors; the losses go to ``<name>.jsonl``.
+    Each step draws its data from a generator seeded by (seed, step), so a resumed stage gets the same batches. The
+    checkpoint is safetensors; losses go to ``<name>.jsonl``.
 
     Args:
         loss_of_step: called with the step's generator, on the model's device, and the progress 0 … 1; returns a
-            scalar and figures to log as tensors, so that a GPU need not be waited for.
+            scalar and figures to log, as tensors so that the loop does not wait for a GPU.
         average_over: steps over which the weights are averaged (exponentially).
-        muon: Muon for the matrices (by far the faster learner on every stage that was compared), or AdamW alone.
+        muon: Muon for the matrices (much faster on every stage that was compared), or AdamW alone.
         decay: the share of the steps over which the learning rate falls to nearly zero at the end.
-        seconds: train for that long instead, whatever the number of steps, but for `LEAST` steps; 0 for ``steps``.
-            A resumed stage counts the time that it has had.
+        seconds: time to train instead of ``steps``, at least `LEAST` steps; 0 for ``steps``. A resumed stage counts
+            its earlier time.
         after_save: called after each checkpoint with the averaged model, in a copy.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Drawings of things between things: two joined at a cut, recoloured, patterned, with added parts or other proportions.
+"""Changed drawings: two joined at a cut, recoloured, patterned, with added parts or other proportions.
 
 Every function takes premultiplied pictures ``[n, 4, s, s]`` (red, green, blue, coverage; 0 … 1) and works on whole
 batches on the pictures' device. Randomness is a `torch.Generator` of that device.
@@ -23,7 +23,7 @@ PARTS = ("crown", "top hat", "wings", "horns")
 PROPORTIONS = ("tall", "wide")
 
 _LUMA = (0.299, 0.587, 0.114)
-_SEAM = 0.05  # of the side: how far a seam is softened
+_SEAM = 0.05  # of the side: the width of a softened seam
 
 
 def uniform(generator: torch.Generator, *shape: int) -> Tensor:
@@ -45,8 +45,8 @@ def join(first: Tensor, second: Tensor, generator: torch.Generator) -> tuple[Ten
     The second is stretched along the cut so that the outlines meet, and the seam is softened.
 
     Returns:
-        the hybrids ``[n, 4, s, s]``, the share of the first in what is drawn ``[n]``, and where it succeeded ``[n]``
-        (bool): both are covered at the cut, with similar widths, and each has at least a quarter.
+        the hybrids ``[n, 4, s, s]``, the share of the first ``[n]``, and whether it succeeded ``[n]`` (bool): both are
+        covered at the cut, with similar widths, and each has at least a quarter.
     """
     n, side = len(first), first.shape[-1]
     upright = uniform(generator, n) < 0.6
@@ -117,7 +117,7 @@ def tint(rgba: Tensor, colour: Tensor) -> Tensor:
     gray = (colours * luma).sum(1, keepdim=True)
     cover = rgba[:, 3:]
     mean = (gray * cover).sum((2, 3), keepdim=True) / cover.sum((2, 3), keepdim=True).clamp_min(1)
-    # What is far darker or lighter than the body, such as eyes, stays as it is.
+    # Much darker or lighter parts than the body, such as eyes, stay unchanged.
     body = 1 - ((gray - mean).abs() / 0.45).clamp(0, 1).pow(4)
     level = (gray - mean + 0.5).clamp(0, 1)
     colour = colour.view(-1, 3, 1, 1)
@@ -180,7 +180,7 @@ def place(rgba: Tensor, centre: Tensor, size: Tensor, mirror: Tensor) -> Tensor:
 
 
 def _crop_extent(rgba: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Left, right, top and bottom of what is covered, as shares of the side ``[n]`` each."""
+    """Left, right, top and bottom of the covered part, as shares of the side ``[n]`` each."""
     side = rgba.shape[-1]
     places = torch.arange(side, device=rgba.device)
     covered = rgba[:, 3] > 0.5
@@ -194,7 +194,7 @@ def _crop_extent(rgba: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _head(rgba: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where a hat would sit: the top row, and centre and width of what is covered a little below it; ``[n]`` each."""
+    """Place of a hat: the top row, and centre and width of the covered part a little below it; ``[n]`` each."""
     side = rgba.shape[-1]
     _, _, top, _ = _crop_extent(rgba)
     places = torch.arange(side, device=rgba.device)
@@ -224,7 +224,7 @@ def add_part(rgba: Tensor, part: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]
         drawn: ``[n, 4, s, s]`` the drawing that gives the hat or the wing; horns have none.
 
     Returns:
-        the pictures and where there was a place for it ``[n]`` (bool).
+        the pictures, and whether there was a place for it ``[n]`` (bool).
     """
     n, side = len(rgba), rgba.shape[-1]
     hat, wings, horns = part < 2, part == PARTS.index("wings"), part == PARTS.index("horns")
@@ -255,7 +255,7 @@ def add_part(rgba: Tensor, part: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]
 
 
 def main_colour(rgba: Tensor) -> Tensor:
-    """The colour of `COLOURS` that most of each picture has ``[n]``, or -1 where none has half of it."""
+    """The main colour of each picture ``[n]`` in `COLOURS`, or -1 if none covers half of it."""
     small = F.avg_pool2d(rgba, max(1, rgba.shape[-1] // 32))
     colours, cover = straight(small).flatten(2).mT, small[:, 3].flatten(1)  # [n, pixels, 3]
     table = torch.tensor(list(COLOURS.values()), device=rgba.device) / 255

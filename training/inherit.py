@@ -1,4 +1,4 @@
-"""Weights of an earlier version put into a later one's shapes, so that a new version need not begin at nothing."""
+"""Copy weights of an earlier version into a later one's shapes, so that training does not start from nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rows = Mapping[str, tuple[Sequence[str], Sequence[str]]]
 
 @torch.no_grad()
 def inherit(model: nn.Module, earlier: Mapping[str, Tensor], rows: Rows | None = None) -> float:
-    """Copy into ``model`` what fits: tensors of the same name and shape, and parts of those named in ``rows``.
+    """Copy into ``model`` the tensors of the same name and shape, and the common rows of those named in ``rows``.
 
     Args:
         rows: for tables whose rows stand for words: the name of the tensor → (earlier words, words now). A row is
@@ -45,7 +45,7 @@ def inherit(model: nn.Module, earlier: Mapping[str, Tensor], rows: Rows | None =
         elif name.startswith(("conv_in.", "conv_out.")) and all(
             a <= b for a, b in zip(old.shape, tensor.shape, strict=True)
         ):
-            # More latent channels, of which the first are the earlier ones: the new ones begin without effect.
+            # More latent channels, the earlier ones first: the new ones start without effect.
             tensor.zero_()
             tensor[tuple(slice(length) for length in old.shape)] = old
             copied += tensor.numel()

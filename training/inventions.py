@@ -1,7 +1,7 @@
-"""Figures of inventions: what the judge takes founders and their children for, seen in their portraits.
+"""Figures of inventions: the judge's beliefs about portraits of founders and their children.
 
-The judge adds up what it believes of known things, so an animal unlike all of them scores low. Its belief in the
-category therefore stands beside that in a broader group, and beside similarities to words, which need no known thing.
+The judge's belief in a category is a sum over known things, so an animal unlike all of them scores low. The figures
+therefore include its belief in a broader group, and similarities to words, which do not depend on known things.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.emoji.judge import Judge
 
-# The paper's categories, and two more whose founders the documents show.
+# The paper's categories, and two more whose founders the docs show.
 CATEGORIES = ("pet", "plant", "fruit", "furniture", "musical instrument")
 SHOWN = (*CATEGORIES, "bird", "vehicle")
 
@@ -32,8 +32,9 @@ PAIRS = ((0, 1), (2, 3), (4, 5))  # founders that have a child together, each wi
 
 
 def belief(judge: Judge, probabilities: Tensor, categories: Sequence[str]) -> list[float]:
-    """How likely each picture shows a member of any of the categories, from ``[n, things]``; each member counts
-    once.
+    """The belief that each picture shows a member of any of the categories, from ``[n, things]``.
+
+    A member of several categories counts once.
     """
     members = {thing for category in categories for thing in judge.categories[category]}
     columns = [place for place, thing in enumerate(judge.things) if thing in members]
@@ -41,13 +42,13 @@ def belief(judge: Judge, probabilities: Tensor, categories: Sequence[str]) -> li
 
 
 def others_of(judge: Judge, category: str) -> list[str]:
-    """The judge's categories that share no member with this one: "animal" and "bird" are no others to "pet"."""
+    """The judge's categories that share no member with this one; for "pet" not "animal" and "bird"."""
     own = set(judge.categories[category])
     return [name for name, members in judge.categories.items() if not own & set(members)]
 
 
 def judged(judge: Judge, portraits: Sequence[Image.Image], category: str) -> list[dict[str, Any]]:
-    """What the judge says of each portrait.
+    """The judge's figures of each portrait.
 
     category and broad: belief in the category and in its broad group. known: the largest belief in one known thing,
     and known_as its name. word: similarity to the category's word; other_word: that to the nearest word of

@@ -17,7 +17,7 @@ from training.fit import half_precision
 
 
 def length_penalty(embeds: Tensor) -> Tensor:
-    """Keeps embeddings near length √width, so that their entries have about unit variance."""
+    """Penalty that keeps embeddings near length √width, so that their entries have about unit variance."""
     return (embeds.norm(dim=1) / embeds.shape[1] ** 0.5 - 1).square().mean()
 
 
@@ -58,7 +58,7 @@ def contrast(texts: Tensor, images: Tensor, fits: Tensor, scale: Tensor) -> Tens
 def predict_embeds(
     prior: PriorTransformer, noisy: Tensor, timestep: Tensor, pooled: Tensor, hidden: Tensor, mask: Tensor
 ) -> Tensor:
-    """`PriorTransformer.forward` on captions cut to their longest; the padding it leaves out is masked anyway.
+    """`PriorTransformer.forward` on captions cut to the longest; the padding that it omits is masked anyway.
 
     Args:
         noisy: ``[n, width]``; timestep: ``[n]``; pooled: ``[n, width]``; hidden: ``[n, length, width]``;
@@ -104,10 +104,10 @@ def decoder_loss(
     embeds: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Squared error of the velocity, the first half of what the UNet gives (the rest is a variance, unused)."""
+    """Squared error of the velocity, the first half of the UNet's output (the rest is an unused variance)."""
     draw: dict[str, Any] = {"generator": generator, "device": latents.device}
     noise = torch.randn(latents.shape, **draw)
-    # More often late than early: what is where is decided in the noise, the rest is learned anyway.
+    # More often late than early: the layout is decided at high noise, and details are learned anyway.
     timestep = (1000 * torch.rand(len(latents), **draw).sqrt()).long().clamp_max(999)
     noisy = scheduler.add_noise(latents, noise, timestep)
     velocity = scheduler.get_velocity(latents, noise, timestep)

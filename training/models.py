@@ -17,16 +17,16 @@ from transformers import (
 from training.captions import MAX_LENGTH
 
 WIDTH = 192  # token vectors, text and image embeddings, and the prior's embedding_dim: one number, as in 2.2
-SEEN_SIZE = 64  # pixels a side that the image tower and the question answerer look at
+SEEN_SIZE = 64  # pixels a side for the image tower and the question answerer
 LATENT_CHANNELS = 12
 LATENT_SIDE = 16
 
-# The pixel statistics of CLIP's published preprocessing stand for its photographs; ours are plain.
+# The pixel statistics of CLIP's published preprocessing are those of photographs.
 PIXEL_MEAN = PIXEL_STD = (0.5, 0.5, 0.5)
 
 
 def text_tower(tokenizer: PreTrainedTokenizerFast) -> CLIPTextModelWithProjection:
-    """EOS is the highest id: with `eos_token_id` 2 transformers pools elsewhere and nothing is learned."""
+    """The end token has the highest id: with `eos_token_id` 2 transformers pools elsewhere and training fails."""
     return CLIPTextModelWithProjection(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
@@ -87,7 +87,7 @@ def prior_scheduler() -> UnCLIPScheduler:
 
 
 def unet() -> UNet2DConditionModel:
-    """Twice the latent channels come out, as the pipelines split off a variance that we do not learn."""
+    """Its output has twice the latent channels: the pipelines split off a variance, which is not trained."""
     return UNet2DConditionModel(
         sample_size=LATENT_SIDE,
         in_channels=LATENT_CHANNELS,
@@ -109,7 +109,7 @@ def unet() -> UNet2DConditionModel:
 
 
 def decoder_scheduler() -> DDIMScheduler:
-    """v-prediction under a cosine schedule: at 16×16 latents a linear one leaves too little noise to learn from."""
+    """v-prediction with a cosine schedule: at 16×16 latents a linear one has too little noise."""
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_schedule="squaredcos_cap_v2",

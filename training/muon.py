@@ -1,7 +1,7 @@
 """Muon (Jordan 2024) for the matrices of a network, AdamW for the rest.
 
-A momentum matrix is replaced by the nearest one with equal singular values before it is applied. Per step it learns far
-more than AdamW does, on every stage that was compared (docs/design.md, section 4).
+A momentum matrix is replaced by the nearest one with equal singular values before it is applied. Per step it learns
+much more than AdamW on every stage that was compared.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic Newton–Schulz iter
 def orthogonalised(matrices: Tensor, iterations: int = 5) -> Tensor:
     """``[…, m, n]`` → about the ``U Vᵀ`` of each singular value decomposition; singular values end in 0.7 … 1.2.
 
-    In bfloat16: the iteration forgives the rounding, and processors that multiply it do so several times faster.
+    In bfloat16: the iteration tolerates the rounding, and hardware that supports it is several times faster.
     """
     a, b, c = _COEFFICIENTS
     x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
@@ -32,7 +32,7 @@ def orthogonalised(matrices: Tensor, iterations: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Convolutions count as matrices ``[out, in · kernel]``. Update lengths match AdamW's, so does ``lr``.
 
-    Tables of embeddings go to AdamW: of their rows a batch reaches few, and Muon would move them all.
+    Tables of embeddings go to AdamW: a batch reaches few of their rows, and Muon would move all of them.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class Muon(torch.optim.Optimizer):
                 self._matrices(parameters, group)
 
     def _matrices(self, parameters: list[Tensor], group: dict) -> None:
-        """Parameters of one shape, as matrices, in one go."""
+        """Update parameters of one shape, as matrices, together."""
         ahead = []
         for parameter in parameters:
             gradient = parameter.grad
-            assert gradient is not None, "those without a gradient have been left out"
+            assert gradient is not None, "parameters without a gradient are left out"
             first = self.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
             first.mul_(group["momentum"]).add_(gradient)
             ahead.append(gradient.add(first, alpha=group["momentum"]).flatten(1))

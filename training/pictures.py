@@ -1,4 +1,4 @@
-"""Batches of training pictures: drawings and hybrids in looks, on backgrounds, mirrored, moved; and what they show."""
+"""Batches of training pictures: drawings and hybrids in looks, on backgrounds, mirrored, moved; with their facts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training import hybrids
 from training.hybrids import COLOURS, PARTS, PATTERNS, PROPORTIONS, uniform
 from training.render import Drawings
 
-# sRGB of the plain backgrounds; "white" is the default and goes unsaid.
+# sRGB of the plain backgrounds; "white" is the default.
 PLAIN_BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "white": (255, 255, 255), "red": (214, 48, 49), "orange": (250, 150, 50), "yellow": (253, 225, 90),
     "green": (85, 180, 95), "blue": (75, 135, 230), "purple": (140, 85, 200), "pink": (250, 165, 200),
@@ -31,7 +31,7 @@ SCENES: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
 BACKGROUNDS = (*PLAIN_BACKGROUNDS, *SCENES)
 LOOKS = ("plain", "pencil sketch", "pixel art", "black and white", "watercolor", "oil painting", "neon", "silhouette")
 
-# Columns of what a picture shows. A picture of one thing has no other thing (-1) and a share of 100 per cent.
+# Columns of a picture's facts. A picture of one thing has no other thing (-1) and a share of 100 per cent.
 THING, STYLE, LOOK, BACKGROUND, OTHER, SHARE, COLOUR, PATTERN, PART, PROPORTION = range(10)
 TRUTHS = 10
 
@@ -43,8 +43,7 @@ class Pictures:
     """A batch: ``pixels`` ``[n, 3, side, side]`` in 0 … 1, and ``truth`` ``[n, TRUTHS]`` int64, a column for each fact.
 
     THING and OTHER index the things, STYLE the sets, LOOK, BACKGROUND, COLOUR, PATTERN, PART and PROPORTION their
-    tables; -1 says that there is none (or, for colours, no main one). SHARE is the per cent that THING has of the
-    picture.
+    tables; -1 for none (for colours, no main one). SHARE is THING's per cent of the picture.
     """
 
     pixels: Tensor
@@ -80,7 +79,7 @@ def _edges(gray: Tensor) -> Tensor:
 
 
 def apply_look(name: str, pixels: Tensor, alpha: Tensor) -> Tensor:
-    """Redraws composited pictures ``[n, 3, h, w]`` with their coverage ``[n, 1, h, w]`` in another look."""
+    """Composited pictures ``[n, 3, h, w]`` with coverage ``[n, 1, h, w]``, redrawn in another look."""
     luma = torch.tensor(_LUMA, device=pixels.device).view(1, 3, 1, 1)
     gray = (pixels * luma).sum(1, keepdim=True)
     unit = max(1, pixels.shape[-1] // 64)  # looks are as coarse at every size
@@ -123,7 +122,7 @@ def _background(chosen: Tensor, side: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Variation:
-    """How far the pictures of a stage stray from the drawing: shares of kinds, looks and backgrounds, and movement."""
+    """Variation of a stage's pictures: shares of kinds, looks and backgrounds, and amounts of movement."""
 
     look: float = 0.3
     background: float = 0.35
@@ -147,20 +146,20 @@ BARE = Variation(look=0, background=0, joined=0, coloured=0, patterned=0, parts=
 
 
 def held_out_pair(first: Tensor, second: Tensor, seed: int = 0, share: float = 0.08) -> Tensor:
-    """Which unordered pairs of things ``[n]`` no stage may join: a fixed share, by a hash of both."""
+    """Mask ``[n]`` of the unordered pairs of things that no stage may join: a fixed share, by a hash of both."""
     low, high = torch.minimum(first, second).long(), torch.maximum(first, second).long()
-    # The seed goes into the factors: were it only added, two seeds would never hold out the same pair.
+    # The seed changes the factors: if it were only added, two seeds would never hold out the same pair.
     mixed = (low * (2_654_435_761 + 7_919 * seed) + high * (40_503 + 104_729 * seed) + seed * 97_531) % 1_000_003
     return (mixed * 48_271 % 65_537) % 1000 < share * 1000
 
 
 class PictureSource:
-    """Draws batches from the rendered sets; the same generator state gives the same batch.
+    """A source of batches from the rendered sets; the same generator state gives the same batch.
 
     Args:
-        indices: the drawings that it may use.
-        side: pixels a side of what it makes; the drawings are reduced once.
-        pairs_seed: which pairs of things are held out.
+        indices: of the drawings to use.
+        side: pixels a side of its pictures; the drawings are reduced once.
+        pairs_seed: of the held-out pairs of things.
     """
 
     def __init__(
@@ -180,7 +179,7 @@ class PictureSource:
 
     @cached_property
     def _kin(self) -> tuple[Tensor, Tensor, Tensor]:
-        """For each (category, set): where its drawings begin in one list, how many they are, and that list."""
+        """(start, number, list): for each (category, set) the start and number of its drawings in one list."""
         categories = list(dict.fromkeys(c for thing in self.drawings.things for c in thing.categories))
         sets = int(self.style.max()) + 1
         lists: list[list[int]] = [[] for _ in range(len(categories) * sets)]
@@ -193,7 +192,7 @@ class PictureSource:
 
     @cached_property
     def _categories(self) -> tuple[Tensor, Tensor]:
-        """The categories of each thing, ``[things, most]`` padded, and how many they are."""
+        """The categories of each thing, ``[things, most]`` padded, and their number."""
         every = list(dict.fromkeys(c for thing in self.drawings.things for c in thing.categories))
         most = max(len(thing.categories) for thing in self.drawings.things)
         table = torch.zeros(len(self.drawings.things), most, dtype=torch.long)
@@ -205,12 +204,12 @@ class PictureSource:
 
     @cached_property
     def _animal(self) -> Tensor:
-        """Which things are animals ``[things]`` (bool): parts suit few others."""
+        """Mask ``[things]`` of animals: parts suit few other things."""
         return torch.tensor(["animal" in thing.categories for thing in self.drawings.things], device=self.device)
 
     @cached_property
     def _worn(self) -> Tensor:
-        """For each hat and for wings, in each set, its drawing (or another set's where it has none): ``[3, sets]``."""
+        """The drawings of both hats and of a wing in each set, or in another set if it has none: ``[3, sets]``."""
         names = [thing.name for thing in self.drawings.things]
         chosen = []
         for name in ("crown", "top hat", "wing"):
@@ -220,12 +219,12 @@ class PictureSource:
         return torch.tensor(chosen, device=self.device)
 
     def premultiplied(self, chosen: Tensor) -> Tensor:
-        """The named drawings ``[n, 4, side, side]`` in 0 … 1: moving premultiplied ones does not bleed."""
+        """Drawings ``[n, 4, side, side]`` in 0 … 1, premultiplied so that colours do not bleed when they move."""
         rgba = self.rgba[chosen].permute(0, 3, 1, 2).float() / 255
         return torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
 
     def relative(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        """Another drawing ``[n]`` of the same set for each, of a thing that shares a category."""
+        """For each drawing another one ``[n]`` of the same set, of a thing with a common category."""
         table, counts = self._categories
         starts, sizes, flat = self._kin
         thing = self.thing[chosen]
@@ -242,7 +241,7 @@ class PictureSource:
         return self.vary(chosen, generator, variation)
 
     def vary(self, chosen: Tensor, generator: torch.Generator, variation: Variation = STILL) -> Pictures:
-        """The named drawings ``[n]``, each under a random variation. The generator is one of this source's device."""
+        """Drawings ``[n]``, each under a random variation. The generator must be on this source's device."""
         n, v = len(chosen), variation
         truth = torch.full((n, TRUTHS), -1, dtype=torch.long, device=self.device)
         truth[:, THING], truth[:, STYLE], truth[:, SHARE] = self.thing[chosen], self.style[chosen], 100
@@ -264,7 +263,7 @@ class PictureSource:
             pixels = (pixels * gain * (1 + (uniform(generator, n, 1, 1, 1) * 2 - 1) * v.colour)).clamp(0, 1)
         as_drawn = uniform(generator, n) >= v.look
         look = torch.randint(1, len(LOOKS), (n,), generator=generator, device=self.device).masked_fill(as_drawn, 0)
-        # These looks bring their own ground: nobody can read the background off them.
+        # These looks have their own ground, so the background is not visible.
         own_ground = torch.zeros_like(as_drawn)
         for index, name in enumerate(LOOKS):
             if index == 0 or not v.look:
@@ -275,7 +274,7 @@ class PictureSource:
                 own_ground |= rows
             pixels[rows] = apply_look(name, pixels[rows], alpha[rows])
         truth[:, LOOK], truth[:, BACKGROUND] = look, background.masked_fill(own_ground, 0)
-        # These looks leave no colour to be named.
+        # These looks have no colour.
         for name in ("pencil sketch", "black and white", "neon", "silhouette"):
             truth[:, COLOUR] = truth[:, COLOUR].masked_fill(look == LOOKS.index(name), -1)
         if v.erase:
@@ -288,7 +287,7 @@ class PictureSource:
     def _invented(
         self, rgba: Tensor, chosen: Tensor, truth: Tensor, generator: torch.Generator, v: Variation
     ) -> Tensor:
-        """Replaces shares of the drawings by hybrids and changed ones, and says in ``truth`` what they show."""
+        """Replace shares of the drawings by hybrids and changed ones, and write their facts to ``truth``."""
         n = len(chosen)
         lot = uniform(generator, n)
         other = self.relative(chosen, generator)
@@ -318,7 +317,7 @@ class PictureSource:
             rgba[tinted] = hybrids.tint(rgba[tinted], table[named[by_name]])
             rgba[others] = hybrids.recolour(rgba[others], self.premultiplied(palette[others]))
         start += v.coloured
-        # Patterns, parts and proportions also fall on hybrids.
+        # Hybrids can have patterns, parts and proportions too.
         also = uniform(generator, n) < 0.12
         second_lot = torch.where(also & (lot < v.joined), start + (1 - start) * uniform(generator, n), lot)
         rows = ((second_lot >= start) & (second_lot < start + v.patterned)).nonzero().flatten()

@@ -1,4 +1,4 @@
-"""What the question answerer is asked in training, and what the right answers are."""
+"""Questions for the question answerer's training, with their right answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def answers(words: Words) -> tuple[str, ...]:
 
 
 def style_answer(style: int, look: int) -> int:
-    """Which of the STYLES answers is right about a picture of that set and look: the look, where it has one."""
+    """The right one of the STYLES answers for a set and a look: the look if there is one, else the set."""
     return look - 1 if look else len(LOOKS) - 1 + style
 
 
@@ -31,8 +31,8 @@ class Question:
     """A question, its kind, the right answers and the possible ones.
 
     Attributes:
-        wanted: ``[answers]`` float32, what each answer should get: 1 for the only right one, shares for a hybrid.
-        possible: ``[answers]`` bool, what could be answered at all.
+        wanted: ``[answers]`` float32 target of each answer: 1 for the only right one, shares for a hybrid.
+        possible: ``[answers]`` bool, the answers of the question's kind.
     """
 
     text: str
@@ -59,9 +59,9 @@ class QuestionWriter:
         self.spans = [np.isin(np.arange(count), np.arange(a, b)) for a, b in pairwise(spans)]
 
     def write(self, kind: str, truth: Sequence[int], generator: np.random.Generator) -> Question:
-        """A question of that kind about a picture that shows ``truth`` (the columns of `pictures`).
+        """A question of a kind about a picture with ``truth`` (the columns of `pictures`).
 
-        A thing without a category is asked about by itself.
+        A thing without a category gets the question about the thing.
         """
         thing, other, share = truth[THING], truth[OTHER], truth[SHARE] / 100
         if kind == "category":

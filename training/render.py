@@ -1,7 +1,7 @@
-"""Draws the emoji sets once: 128-pixel pictures with transparency, their things, sets and the held-out pairs.
+"""Rendering the emoji sets once: 128-pixel pictures with transparency, their things, sets and the held-out pairs.
 
-They are kept as one pack, a zip of WebP sheets and a table: lossless for the machine that renders, 48 MB, and with
-lossy colours under 20 MB to travel to a machine with a GPU.
+The result is one pack, a zip of WebP sheets and a table: lossless with 48 MB, or with lossy colours under 20 MB for a
+machine with a GPU.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Drawings:
 
 
 def held_out_pairs(thing: np.ndarray, style: np.ndarray, seed: int = 0, share: float = 0.08) -> np.ndarray:
-    """Picks whole (thing, style) pairs; a thing keeps at least three sets to be learned from."""
+    """Mask [n] of whole (thing, style) pairs to hold out; a thing keeps at least three sets for training."""
     generator = np.random.default_rng(seed)
     chosen = np.zeros(len(thing), dtype=bool)
     for index in np.unique(thing):
@@ -63,7 +63,7 @@ def held_out_pairs(thing: np.ndarray, style: np.ndarray, seed: int = 0, share: f
 
 
 def _fit(picture: Image.Image) -> np.ndarray:
-    """Crops to what is drawn and centres it with a margin, so that the sets share one scale."""
+    """Crop a picture to its content and centre it with a margin, so that all sets have one scale."""
     picture = picture.convert("RGBA")
     box = picture.getchannel("A").point(lambda a: 255 if a > 8 else 0).getbbox()
     if box is None:
@@ -80,13 +80,13 @@ def _fit(picture: Image.Image) -> np.ndarray:
 
 
 def pack_path(cache: Path) -> Path:
-    """Other packages, names or categories give other drawings, under another name."""
+    """The pack's file; its name depends on the packages, names and categories in sources.py."""
     tables = hashlib.sha256(Path(sources.__file__).read_bytes()).hexdigest()[:8]
     return cache / f"drawings-{SIZE}-{tables}.zip"
 
 
 def pack(drawings: Drawings, path: Path, quality: int = 100) -> None:
-    """Write the drawings as one file: sheets of `COLUMNS` × `COLUMNS` pictures, and what they show.
+    """Write the drawings as one file: sheets of `COLUMNS` × `COLUMNS` pictures, and a table of their content.
 
     quality: of the colours, 100 for lossless; coverage always is.
     """
@@ -129,7 +129,7 @@ def unpack(path: Path) -> Drawings:
 
 
 def render(cache: Path, report: Callable[[str], None] = print) -> Drawings:
-    """Renders every set from the registry's packages, or reads what an earlier call rendered."""
+    """Render all sets from the registry's packages, or read the pack of an earlier call."""
     stored = pack_path(cache)
     if stored.is_file():
         return unpack(stored)

@@ -1,8 +1,8 @@
 """Small convolutional networks that name pictures against a table of word vectors.
 
-Two of them are trained: the *teacher*, from which the image tower learns (a small ViT trained alone on a few
-thousand drawings generalises badly; a convolutional network does much better in the same time), and the *judge*,
-of another family, with another seed and split, which nothing but evaluation uses.
+Two of them are trained. The image tower learns from the *teacher*: a small ViT trained alone on a few thousand drawings
+generalises badly, and a convolutional network does much better in the same time. The *judge* has another architecture,
+seed and split, and only evaluation uses it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from training.sources import SETS
 
 @dataclass(frozen=True)
 class Words:
-    """What a picture can be called: things, categories, sets, looks and backgrounds, each a row of one table."""
+    """All words for pictures: things, categories, sets, looks and backgrounds, each a row of one table."""
 
     things: tuple[str, ...]
     categories: tuple[str, ...]
@@ -91,7 +91,7 @@ def word_loss(embeds: Tensor, table: Tensor, scale: Tensor, words: Words, batch:
     coloured = batch.truth[:, COLOUR]
     loss = loss + 0.15 * F.cross_entropy(logits[:, colours], coloured, ignore_index=-1, reduction="sum") / len(embeds)
     for span, column in zip(attributes, (PATTERN, PART, PROPORTION), strict=True):
-        # Most pictures have none of these: each word is a question of its own, and a slight likeness means no.
+        # Most pictures have none of these: each word is a yes or no of its own, and a slight similarity means no.
         asked = logits[:, span] - 4.0
         has = batch.truth[:, column, None] == torch.arange(asked.shape[1], device=asked.device)
         loss = loss + 0.5 * F.binary_cross_entropy_with_logits(asked, has.float())
@@ -99,6 +99,6 @@ def word_loss(embeds: Tensor, table: Tensor, scale: Tensor, words: Words, batch:
 
 
 def thumbnail_loss(head: nn.Linear, embeds: Tensor, pixels: Tensor) -> Tensor:
-    """Mean squared error of an 8×8 picture read off the embedding: it keeps pose, colour and silhouette in it."""
+    """Mean squared error of an 8×8 picture predicted from the embedding, which keeps pose, colour and outline in it."""
     small = F.adaptive_avg_pool2d(pixels, THUMBNAIL).flatten(1)
     return F.mse_loss(head(embeds * embeds.shape[1] ** 0.5) + 0.5, small)

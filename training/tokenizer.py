@@ -14,7 +14,7 @@ _SPLIT = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenize
 
 
 def split_words(text: str) -> list[str]:
-    """The words and single punctuation marks that `text` consists of, lower case: "T-rex!" → t, -, rex, !"""
+    """The words and single punctuation marks of `text` in lower case: "T-rex!" → t, -, rex, !"""
     return [word for word, _ in _SPLIT.pre_tokenize_str(_NORMALIZE.normalize_str(text))]
 
 

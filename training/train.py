@@ -1,8 +1,8 @@
-"""`python -m training.train`: builds the embedded stack from the registries' packages, stage by stage.
+"""`python -m training.train`: trains the embedded stack, stage by stage.
 
-Each stage writes checkpoints, logs its losses, and goes on where it was stopped. Without arguments all stages run
-in order, the stack is put together in core/emoji/weights/, and its caps and floors are measured. Stages that are named
-build on the committed weights of the others: `decoder assemble calibrate` gives the decoder more hours, and no other.
+Each stage writes checkpoints, logs its losses, and continues where it was stopped. Without arguments, all stages run in
+order, then the stack is assembled in core/emoji/weights/ and its caps and floors are measured. Named stages build on
+the committed weights of the others: `decoder assemble calibrate` trains only the decoder further.
 """
 
 from __future__ import annotations
@@ -21,22 +21,25 @@ STAGES = ("autoencoder", "teacher", "tower", "text", "prior", "decoder", "polish
 
 
 def cache_folder() -> Path:
-    """Downloads, renderings and checkpoints: outside the repository, so that a fresh checkout finds them again."""
+    """Folder of downloads, renderings and checkpoints, outside the repository so that a new checkout finds them."""
     return Path(os.environ.get("CONCEPTREE_CACHE", Path.home() / ".cache" / "conceptree")) / "emoji"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     steps = (*STAGES, "assemble", "calibrate")
-    parser.add_argument("stages", nargs="*", help=f"of {', '.join(steps)}; all of them by default")
-    parser.add_argument("--effort", type=float, default=1.0, help="scales the steps of each stage (1)")
+    parser.add_argument("stages", nargs="*", help=f"any of {', '.join(steps)}; all by default")
+    parser.add_argument("--effort", type=float, default=1.0, help="factor on the steps of each stage (1)")
     parser.add_argument(
-        "--minutes", type=float, default=0.0, help="time for all stages together, instead of steps; without calibrate"
+        "--minutes",
+        type=float,
+        default=0.0,
+        help="time for all stages, instead of steps; without calibrate",
     )
-    parser.add_argument("--device", default="auto", help="cpu or cuda; by default cuda where there is one")
+    parser.add_argument("--device", default="auto", help="cpu or cuda; by default cuda if there is one")
     parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch (its own choice)")
     parser.add_argument("--from-scratch", action="store_true", help="do not begin with the committed weights")
-    parser.add_argument("--to", type=Path, help="where to put the stack together (core/emoji/weights)")
+    parser.add_argument("--to", type=Path, help="folder for the assembled stack (core/emoji/weights)")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.stages if name not in steps]
     if unknown:
@@ -66,11 +69,11 @@ def main() -> int:
     )
     target = arguments.to or EMOJI
     try:
-        # Calibrating takes a time of its own.
+        # Calibrating is not part of the minutes.
         for name in arguments.stages or (steps[:-1] if arguments.minutes else steps):
             if name == "assemble":
                 assemble(shop, target)
-                print(f"the stack is in {target}; make regenerate calibrates, measures and draws everything again")
+                print(f"the stack is in {target}; make regenerate calibrates, measures and draws again")
             elif name == "calibrate":
                 calibration.main(["emoji" if target == EMOJI else str(target)])
             else:
@@ -79,7 +82,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("stopped; the same command continues from the last checkpoint", file=sys.stderr)
         return 130
     return 0
 

@@ -89,7 +89,7 @@ def test_nobody_to_compare_with_is_said(bench, backbone, tmp_path):
         known_members(bench, "photo")
     nobody = AnyJudge()
     nobody.categories = {}  # as one that knows every word
-    with pytest.raises(ConceptreeError, match="nobody lists members of 'photo'"):
+    with pytest.raises(ConceptreeError, match="neither the stack nor the judge lists members of 'photo'"):
         known_members(Bench(backbone, nobody, tmp_path, lambda _: None), "photo")
 
 

@@ -139,7 +139,7 @@ def test_a_category_without_members_cannot_have_a_list(backbone, tmp_path):
 @pytest.mark.parametrize("experiment", [negatives, mixing, prompts])
 def test_a_stack_that_cannot_draw_is_said_before_anything_is_learned(experiment, tmp_path):
     stack = SimpleNamespace(draws=False, version="tiny", knows=lambda words: True)
-    with pytest.raises(ConceptreeError, match="the stack tiny has no decoder, and drawings are compared here"):
+    with pytest.raises(ConceptreeError, match="the stack tiny has no decoder, but this experiment compares drawings"):
         experiment.cases(experiment.Protocol(categories=("pet",)), Bench(stack, TinyJudge(), tmp_path, print))
 
 

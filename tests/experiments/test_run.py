@@ -52,7 +52,7 @@ def test_results_without_cases_are_shown_and_nothing_is_conducted(judge, stack_f
     monkeypatch.setattr("experiments.run.open_stack", lambda *_: pytest.fail("it is conducted"))
     shown = good("figure11", "--to", tmp_path)
     assert "has the results of stack tiny" in shown and "summary.md, scatter.webp are written from them" in shown
-    assert "To conduct it anew, remove that folder or choose another one with --to." in shown
+    assert "To conduct the experiment again, remove that folder or choose another one with --to." in shown
     assert not (tmp_path / "cases").exists()
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
     said = one_line("negatives", "--to", tmp_path)
@@ -62,7 +62,7 @@ def test_results_without_cases_are_shown_and_nothing_is_conducted(judge, stack_f
 def test_a_stack_without_a_judge_beside_it_needs_one_by_name(stack_folder, tmp_path):
     what = ("evolution", "--to", tmp_path / "to", "--category", "sofa", "--model", stack_folder)
     said = one_line(*what)
-    assert "has no judge beside it: name one that is not its own CLIP with --judge FOLDER|ID" in said
+    assert "has no judge beside it: name one, but not its own CLIP, with --judge FOLDER|ID" in said
     said = one_line(*what, "--judge", tmp_path / "nobody")
     assert said.startswith(f"conceptree: no judge in '{tmp_path / 'nobody'}': ")
     said = one_line(*what, "--judge", save_clip(tmp_path / "clip-tiny"))
