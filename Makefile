@@ -77,7 +77,7 @@ bench-view: python ## until the family tree is seen in a browser, at 100, 1,000 
 mutants: venv ## deliberate faults, each of which a test must notice
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-experiments: venv ## the paper's experiments, into docs/experiments/ (hours; goes on where it was stopped; results there stay)
+experiments: venv ## the paper's experiments, into docs/experiments/ (hours; continues after a stop; keeps existing results)
 	for name in $(EXPERIMENTS); do \
 	  $(BIN)/python -m experiments $$name --to docs/experiments/$$name $(ARGS) || exit; \
 	done
@@ -104,7 +104,7 @@ regenerate: npm ## after new weights: calibrate, measure and draw again all that
 	$(BIN)/python tools/webp.py .cache/regenerate/demo/sheet.png docs/images/demo.webp
 	$(BIN)/python tools/example.py
 	mv docs/experiments .cache/experiments-$$(date +%Y%m%d-%H%M%S) # of the old weights
-	echo 'the experiments begin anew; if this is stopped, go on with: make experiments'
+	echo 'the experiments start again; after a stop, continue with: make experiments'
 	$(MAKE) experiments
 
 venv: python ## the environment alone, e.g. make venv TORCH=cuda

@@ -1,4 +1,4 @@
-"""`python -m experiments …`, as it is typed."""
+"""The commands of `python -m experiments`."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Case(SeededCase):
             settings=self._settings(mixing=True),
         )
         job = job_of(run, asked.to_json())
-        for generation in evolve(asked, run, self.bench.backbone, job, on_report=self._watch):
+        for generation in evolve(asked, run, learner_of(self.bench.backbone), job, on_report=self._watch):
             self._tell(f"generation {generation.number} is there, {generation.record['stay']} stay")
         populations = [self._first(run), *(list(generation.survivors) for generation in generations(job))]
         size = self.protocol.population
@@ -210,19 +210,19 @@ class Case(SeededCase):
     def judge_all(self, stages: Sequence[Stage]) -> list[dict[str, Any]]:
         """A row of `SCHEMA` for each member of each generation's population."""
         run = self.run_there()
-        everybody = [each.id for each in run.entries()]
+        everything = [each.id for each in run.entries()]
         stack, imagined = {each.id: measured(each) for each in run.entries()}, run.image_embeds()
         found: dict[str, dict[str, float]] = {}
         embeds: dict[str, Array] = {}
-        for start in range(0, len(everybody), AT_ONCE):
-            chunk = everybody[start : start + AT_ONCE]
-            self._tell(f"judging, {start} of {len(everybody)} done")
+        for start in range(0, len(everything), AT_ONCE):
+            chunk = everything[start : start + AT_ONCE]
+            self._tell(f"judging, {start} of {len(everything)} done")
             seen = judged([run.find(id_).concept for id_ in chunk], self.bench.backbone, self.bench.judge)
             for id_, (values, embed) in zip(chunk, seen, strict=True):
                 found[id_], embeds[id_] = values, embed
         rows = []
         for generation, (stage, steps) in enumerate(zip(stages, self.steps(stages), strict=True)):
-            population, archive = stage.population, everybody[: stage.learned]
+            population, archive = stage.population, everything[: stage.learned]
             new = novelties({id_: embeds[id_] for id_ in archive}, population)
             own = novelties({id_: imagined[id_] for id_ in archive}, population)
             spread = diversity([embeds[id_] for id_ in population])

@@ -26,6 +26,7 @@ from core.negatives import says_again
 from core.optimizer import ConceptLab, Event
 from core.options import Options
 from core.settings import Settings
+from core.stack.backbone import Backbone
 from core.stack.wordbank import WordBank, lists, members
 from core.state import State
 from core.step import Step
@@ -133,8 +134,8 @@ class WatchedLab(ConceptLab):
     the ends of segments.
     """
 
-    def __init__(self, *given: Any, every: int, **more: Any) -> None:
-        super().__init__(*given, **more)
+    def __init__(self, stack: Backbone, every: int) -> None:
+        super().__init__(stack)
         self.every = every
         self.course: dict[int, Tensor] = {}
 
@@ -156,7 +157,7 @@ def learn_watched(
     requests: Sequence[Request], bench: Bench, every: int, tell: Callable[[str], None]
 ) -> tuple[list[list[Event]], dict[int, Tensor]]:
     """Learn requests as one batch; return each one's events and the recorded vectors by step (`WatchedLab`)."""
-    lab = WatchedLab(bench.backbone, every=every)
+    lab = WatchedLab(bench.backbone, every)
     events: dict[str, list[Event]] = {}
     for report in lab.learn(requests, Options(namer=bench.namer, draw=True, at_once=len(requests))):
         for id_ in report.batch:

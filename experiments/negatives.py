@@ -142,7 +142,7 @@ class Case(SeededCase):
         seeds = [[stream_seed(each.request.seed, number, "judged") for number in range(count)] for each in concepts]
         drawn = draw_concepts(self.bench.backbone, concepts, [PORTRAIT] * count, seeds)
         eyes = self.bench.eyes
-        everybody = [word for sees in eyes.values() for word in _known(sees, self.category)]
+        known_to_any = [word for sees in eyes.values() for word in _known(sees, self.category)]
         rows = []
         for name, sees in eyes.items():
             seen = _Seen(sees, self.category, [image for images in drawn for image in images], _named(concepts))
@@ -151,7 +151,7 @@ class Case(SeededCase):
                 mine = range(place, place + len(of))
                 place += len(of)
                 spread = diversity([seen.mean(i, count) for i in mine])
-                by_all = len(distinct_members(_named(of), everybody))
+                by_all = len(distinct_members(_named(of), known_to_any))
                 for number, (i, concept) in enumerate(zip(mine, of, strict=True)):
                     own = [negative.word for negative in concept.negatives]
                     found = [negative.word for negative in arms[ADAPTIVE][number].negatives]
@@ -164,7 +164,7 @@ class Case(SeededCase):
                             "concept": concept.id,
                             "eyes": name,
                             "negatives": own,
-                            "named": len(distinct_members(own, everybody)),
+                            "named": len(distinct_members(own, known_to_any)),
                             "named_by_all": by_all,
                             "known": len(seen.known),
                             "belongs": seen.belongs(i, count),

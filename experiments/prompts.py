@@ -103,8 +103,8 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
             raise ConceptreeError(f"prompt = {prompt!r}: write {{}} for the concept, once")
     known = tuple(prompt for prompt in protocol.prompts if bench.backbone.knows(prompt.replace("{}", " ")))
     if len(known) < 2 or len(set(known)) < len(known):
-        whose = f"that the stack {bench.backbone.version} knows"
-        raise ConceptreeError(f"{len(set(known))} different prompts {whose}: give at least 2, each once")
+        different = counted(len(set(known)), "different prompt")
+        raise ConceptreeError(f"the stack {bench.backbone.version} knows {different}: give at least 2, each once")
     for category in protocol.categories:
         words = known_members(bench, category)
         if not 2 <= protocol.concepts <= len(words):

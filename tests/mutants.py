@@ -1,7 +1,7 @@
-"""Deliberate faults, each of which a test must notice: `make mutants`.
+"""Deliberate faults, each of which must make a test fail: `make mutants`.
 
-The faults stand in mutants.toml: one replacement of text in one file each, and the tests that must fail because of it.
-They are applied one at a time to a copy of the tree in a temporary folder.
+mutants.toml lists them: each replaces one text in one file and names the tests that must fail. They are applied one at
+a time to a copy of the tree in a temporary folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FAILED, BROKEN = 1, 70  # pytest's exit code for tests that ran and failed; a fi
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old` is replaced by `new` in `file`; one of `tests` must fail then."""
+    """A fault: `new` in place of `old` in `file`; one of `tests` must fail."""
 
     name: str
     file: str
@@ -38,11 +38,11 @@ class Mutant:
     tests: tuple[str, ...]
 
     def applied(self, root: Path) -> str:
-        """The text of the file with the fault; `old` must stand there exactly once."""
+        """The text of the file with the fault; `old` must occur exactly once."""
         text = (root / self.file).read_text(encoding="utf-8")
         found = text.count(self.old)
         if found != 1:
-            raise ValueError(f"{self.name}: its text stands {found} times in {self.file}, expected once")
+            raise ValueError(f"{self.name}: its text occurs {found} times in {self.file}, expected once")
         return text.replace(self.old, self.new)
 
 
@@ -66,7 +66,7 @@ def failing(tree: Path, tests: Sequence[str]) -> int:
         finally:
             os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    return FAILED if code == -signal.SIGPROF else code  # a test that no longer ends has noticed
+    return FAILED if code == -signal.SIGPROF else code  # a test that no longer ends counts as failed
 
 
 def in_fork(tree: Path, tests: Sequence[str]) -> int:
@@ -74,7 +74,7 @@ def in_fork(tree: Path, tests: Sequence[str]) -> int:
     log = os.open(tree / LOG, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     for stream in (0, 1, 2):
         os.dup2(log, stream)
-    # A fault that leaves length and second of a file as they were would not be read anew.
+    # Python would not reload a file whose fault keeps its size and second.
     sys.dont_write_bytecode = True
     for name in [name for name in sys.modules if name.partition(".")[0] in ROOMS]:
         del sys.modules[name]
@@ -90,7 +90,7 @@ def verdict(code: int) -> str:
 def main(wanted: Sequence[str]) -> int:
     mutants = [m for m in listed() if not wanted or any(word in f"{m.file} {m.name}" for word in wanted)]
     if not mutants:
-        print(f"no fault or file is called {' or '.join(wanted)}", file=sys.stderr)
+        print(f"no fault or file has the name {' or '.join(wanted)}", file=sys.stderr)
         return 2
     try:
         faulty = [mutant.applied(ROOT) for mutant in mutants]
@@ -106,7 +106,7 @@ def main(wanted: Sequence[str]) -> int:
         before = failing(tree, sorted({test for mutant in mutants for test in mutant.tests}))
         if before:
             print((tree / LOG).read_text(encoding="utf-8", errors="replace"), file=sys.stderr)
-            print("the tests do not pass without a fault", file=sys.stderr)
+            print("the tests fail without a fault", file=sys.stderr)
             return 1
         verdicts = []
         for mutant, text in zip(mutants, faulty, strict=True):
@@ -118,7 +118,7 @@ def main(wanted: Sequence[str]) -> int:
             file.write_text(original, encoding="utf-8")
             print(f"{verdicts[-1]:10} {time.monotonic() - start:4.0f} s  {mutant.file:22} {mutant.name}", flush=True)
     killed = verdicts.count("killed")
-    print(f"{killed} of {len(mutants)} faults were noticed")
+    print(f"{killed} of {len(mutants)} faults made a test fail")
     return 0 if killed == len(mutants) else 1
 
 

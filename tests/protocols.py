@@ -1,4 +1,4 @@
-"""What tests of experiments share: judges, a kill, and rows of a table."""
+"""Shared by tests of experiments: judges, a kill, and rows of a table."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from core.errors import ConceptreeError
 from tests.stacks import CATEGORIES
 
-STRANGE = "turtle"  # a word that it does not know
+STRANGE = "turtle"  # a word that `AnyJudge` does not know
 
 
 class Killed(BaseException):
-    """As a signal would."""
+    """A kill, as by a signal."""
 
 
 class TinyJudge:
@@ -35,7 +35,7 @@ class TinyJudge:
 
 
 class AnyJudge:
-    """Sees thumbnails, and has a direction of its own for nearly every word."""
+    """Sees thumbnails, and has a random direction for each word but `STRANGE`."""
 
     version = "any judge"
     categories = CATEGORIES
@@ -56,5 +56,5 @@ class AnyJudge:
 
 
 def rows_of(table, **which):
-    """Those of a table's rows that have these values."""
+    """The rows of a table with these values."""
     return [row for row in table.to_pylist() if all(row[name] == value for name, value in which.items())]

@@ -1,4 +1,4 @@
-"""The list of deliberate faults fits the code as it is: `make mutants` would not stumble."""
+"""The list of deliberate faults matches the code, so that `make mutants` runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_names_are_told_apart():
 def test_a_text_that_no_longer_matches_is_told(tmp_path: Path):
     (tmp_path / "room.py").write_text("a = 1\nb = 1\n")
     for old, found in (("= 2", 0), ("= 1", 2)):
-        with pytest.raises(ValueError, match=f"stands {found} times"):
+        with pytest.raises(ValueError, match=f"occurs {found} times"):
             Mutant("name", "room.py", old, "= 3", ()).applied(tmp_path)
 
 

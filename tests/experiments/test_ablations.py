@@ -1,4 +1,4 @@
-"""The ablations in little: each variant lacks what its name says, and nothing else."""
+"""Short ablations: each variant lacks one part and nothing else."""
 
 from __future__ import annotations
 

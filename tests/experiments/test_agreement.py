@@ -1,4 +1,4 @@
-"""Krippendorff's α, by hand and against his own example."""
+"""Krippendorff's α, by hand and on his own example."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from experiments.agreement import krippendorff
 
-# Three observers, fifteen things, 0 for what was not rated.
+# Three observers, fifteen things; 0 for no rating.
 OBSERVERS = (
     (0, 0, 0, 0, 0, 3, 4, 1, 2, 1, 1, 3, 3, 0, 3),
     (1, 0, 2, 1, 3, 3, 4, 3, 0, 0, 0, 0, 0, 0, 0),
@@ -21,7 +21,7 @@ def test_alpha_by_hand():
     differ by 2 (1 + 9 + 9 + 4 + 4 + 0) = 54, so that D_e = 54 / 12 = 9/2, and α = 1 − 1/9.
     """
     assert krippendorff([[1, 2], [4, 4]]) == pytest.approx(8 / 9)
-    assert krippendorff([[1, 2], [4, 4], [3], []]) == pytest.approx(8 / 9)  # one rating says nothing of agreement
+    assert krippendorff([[1, 2], [4, 4], [3], []]) == pytest.approx(8 / 9)  # a single rating does not count
 
 
 def test_alpha_of_things_that_some_did_not_rate():

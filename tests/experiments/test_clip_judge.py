@@ -1,4 +1,4 @@
-"""A CLIP-like model judges as transformers itself would, and what cannot judge is one line."""
+"""A CLIP-like judge gives the similarities of transformers; a model that cannot judge is one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The experiment on evolution, in little: it can be stopped anywhere, and its table says what was measured."""
+"""A short experiment on evolution: it continues after a stop at any place, and its table has all figures."""
 
 from __future__ import annotations
 

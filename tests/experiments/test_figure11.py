@@ -1,4 +1,4 @@
-"""Figure 11 in little: its table says what was drawn and seen, and it can be stopped anywhere."""
+"""A short Figure 11: its table has all drawings and figures, and it continues after a stop at any place."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_the_real_stable_diffusion_is_one_more_method(whole, backbone, tmp_path)
 @pytest.mark.parametrize(
     ("category", "pair", "said"),
     [
-        ("fruit", ("cat",), "there are no negatives for 'fruit': give some, --pair 'fruit:ONE,TWO'"),
+        ("fruit", ("cat",), "the category 'fruit' has no negatives: add --pair 'fruit:ONE,TWO'"),
         ("pet", ("cat", "unicorn"), "the stack tiny-1 does not know the word 'unicorn'"),
         ("pet", ("goldfish",), "the judge does not know the word 'goldfish'"),
         ("pet", ("cat", "pet"), "'pet' is a negative and what the concept shall be"),
@@ -154,7 +154,7 @@ def test_a_wrong_value_is_said_before_anything_is_learned(backbone, tmp_path, ca
 def test_a_stack_that_cannot_draw_says_so(tmp_path):
     folder = save_stack(tmp_path / "stack")
     alone = Backbone.load(folder / "prior", device="cpu")
-    with pytest.raises(ConceptreeError, match="cannot draw: choose another with --model"):
+    with pytest.raises(ConceptreeError, match="compares drawings: choose another with --model"):
         conducted(LITTLE, alone, tmp_path / "to")
 
 

@@ -1,4 +1,4 @@
-"""The λ sweep in little: concepts that differ in λ alone, seen by all eyes."""
+"""A short sweep over λ: concepts differ in λ alone, and all eyes measure them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Similarity over steps in little: what is measured in between is measured at boundaries too, where a lab says it."""
+"""A short course of similarities: at boundaries they equal those of the lab's events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def conducted(protocol, bench):
 
 @pytest.fixture(scope="module")
 def whole(backbone, tmp_path_factory):
-    # Each case asks anew, so that its answers begin with the first.
+    # A new namer for each case, so that its answers begin with the first.
     tables = []
     folder = tmp_path_factory.mktemp("figure14")
     for seeds in (1, 2):

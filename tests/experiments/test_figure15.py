@@ -1,4 +1,4 @@
-"""Figure 15 in little: words are put together for as long as they bring the text nearer, and drawn again."""
+"""A short Figure 15: descriptions grow as long as they become more similar, and are drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long runs in little: what would be kept after each segment, and what answers were worth."""
+"""Short "long runs": the checkpoint kept after each segment, and the ratings of answers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_after_each_segment_both_ways_to_keep_are_seen(whole):
     assert all(row["kept"] == row["segment"] for row in rows if row["keep"] == "last")
     assert all(row["kept"] <= row["segment"] for row in rows)
     seen = {(r["category"], r["answers"], r["eyes"], r["segment"]): r for r in rows if r["keep"] == "last"}
-    for row in rows:  # what is kept is seen as it was when it was the last
+    for row in rows:  # a kept checkpoint has the figures of its own segment
         then = seen[row["category"], row["answers"], row["eyes"], row["kept"]]
         assert (row["belongs"], row["margin"], row["drawing"]) == (then["belongs"], then["margin"], then["drawing"])
 

@@ -1,4 +1,4 @@
-"""What the eyes of an experiment see can be found by hand, and to watch a lab changes nothing of what it learns."""
+"""Similarities of all eyes by hand; watching a lab does not change its concepts."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def test_nobody_to_compare_with_is_said(bench, backbone, tmp_path):
         known_members(bench, "zeppelin")
     with pytest.raises(ConceptreeError, match="the judge does not know the category 'photo'"):
         known_members(bench, "photo")
-    nobody = AnyJudge()
-    nobody.categories = {}  # as one that knows every word
+    listless = AnyJudge()
+    listless.categories = {}  # as a judge that knows every word
     with pytest.raises(ConceptreeError, match="neither the stack nor the judge lists members of 'photo'"):
-        known_members(Bench(backbone, nobody, tmp_path, lambda _: None), "photo")
+        known_members(Bench(backbone, listless, tmp_path, lambda _: None), "photo")
 
 
 def test_categories_are_checked_at_once(bench, stack_folder, tmp_path):
@@ -105,7 +105,7 @@ def test_categories_are_checked_at_once(bench, stack_folder, tmp_path):
 def test_to_watch_changes_nothing(backbone):
     settings = Settings(steps=4, segment=2, learning_rate=1e-2, keep="last")
     requests = [Request("pet", seed=1, settings=settings), Request("fruit", seed=2, settings=settings)]
-    watched = WatchedLab(backbone, draw=False, every=2)
+    watched = WatchedLab(backbone, every=2)
     concepts = watched.run(requests)
     assert [each.vectors.tolist() for each in concepts] == [
         each.vectors.tolist() for each in ConceptLab(backbone).run(requests)

@@ -1,4 +1,4 @@
-"""The experiment on mixing, in little: who is mixed from whom, and how weights and similarities are read."""
+"""A short experiment on mixing: the parents of each child, and figures of weights and similarities by hand."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_means_are_of_vectors_and_of_image_embeddings(whole, backbone, tmp_path)
     (case,) = cases(LITTLE, benched(backbone, whole[1]))
     parents = case.parents()
     mixtures = case.mixtures(parents)
-    seeds = case._seeds("mixture")
+    seeds = case._seeds(case.protocol.pictures, "mixture")
     a, b = list(parents.founders.values())[:2]
     (embeddings,) = [m for m in mixtures if (m.family, m.method, m.share) == (PAIR, EMBEDDINGS, 0.2)]
     imagined = [imagine_concept(backbone, each, ["a photo of a {}"] * 2, seeds) for each in (a, b)]
@@ -131,7 +131,7 @@ def test_a_row_can_be_measured_again(whole, backbone):
     (case,) = cases(LITTLE, benched(backbone, folder))
     parents = case.parents()
     (mixture,) = [m for m in case.mixtures(parents) if (m.family, m.method, m.share) == (PAIR, EQ5, 0.2)]
-    drawn = draw_many(backbone, mixture.embeds, case._seeds("mixture"))
+    drawn = draw_many(backbone, mixture.embeds, case._seeds(case.protocol.pictures, "mixture"))
     unit = TinyJudge().embed(drawn)
     rows = rows_of(table, family=PAIR, method=EQ5, share=0.2, eyes="judge")
     for row, key in zip(rows, mixture.parents, strict=True):

@@ -1,4 +1,4 @@
-"""The experiment on adaptive negatives, in little: what its rows say can be found again by hand."""
+"""A short experiment on adaptive negatives: its rows by hand."""
 
 from __future__ import annotations
 

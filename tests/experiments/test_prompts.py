@@ -1,4 +1,4 @@
-"""The experiment on prompts, in little: what is near to what, by hand, and drawings that a sheet shows."""
+"""A short experiment on prompts: similarities by hand, and the drawings on the sheet."""
 
 from __future__ import annotations
 
@@ -129,11 +129,11 @@ def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path
     ("wrong", "said"),
     [
         ({"categories": ("sofa",)}, "the judge does not know the category 'sofa'"),
-        ({"prompts": ("a photo",)}, r"prompt = 'a photo': write \{\} where the concept stands, once"),
+        ({"prompts": ("a photo",)}, r"prompt = 'a photo': write \{\} for the concept, once"),
         ({"prompts": ("a {} of {}",)}, "prompt = 'a {} of {}'"),
         ({"prompts": ("a {0} {}",)}, r"prompt = 'a \{0\} \{\}'"),
-        ({"prompts": PROMPTS[1:3]}, "1 different prompts that the stack .* knows: give at least 2, each once"),
-        ({"prompts": PROMPTS[:1] * 2}, "1 different prompts"),
+        ({"prompts": PROMPTS[1:3]}, "the stack .* knows 1 different prompt: give at least 2, each once"),
+        ({"prompts": PROMPTS[:1] * 2}, "1 different prompt:"),
         ({"concepts": 1}, "concepts = 1: give from 2 to"),
         ({"concepts": 99}, "concepts = 99: give from 2 to"),
     ],

@@ -1,4 +1,4 @@
-"""The committed results of the experiments: small tables without pictures, from which summaries and charts come."""
+"""The committed results: small tables without pictures, which give the committed summaries and charts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m experiments`: table, summary and curves in a folder, and one line where something is missing."""
+"""`python -m experiments`: table, summary and curves in a folder, and one line for each error."""
 
 from __future__ import annotations
 

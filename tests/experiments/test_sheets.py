@@ -1,4 +1,4 @@
-"""Contact sheets: pictures as large as there is room for, and labels that stay in their row."""
+"""Contact sheets: pictures fill the room, and labels stay in their rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The experiment on styles in little: new ones on objects that they did not learn on, and named ones beside them."""
+"""A short experiment on styles: new and named styles on objects that no style learns on."""
 
 from __future__ import annotations
 

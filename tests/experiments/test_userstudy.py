@@ -1,4 +1,4 @@
-"""Table 1 in little: what is asked, blindly; that it stays empty until people have rated; and what it is made of."""
+"""A short Table 1: blind questions, an empty table without ratings, and figures from ratings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def study(backbone, tmp_path):
 
 
 def rate(session, run, values):
-    """values: of each concept what is said of it."""
+    """values: the ratings of each concept."""
     for each in session.questions():
         answer(run, session, each, values[each.concepts[0]])
 
@@ -138,7 +138,7 @@ def test_a_killed_study_goes_on_to_the_same_sets(study, backbone, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"categories": ("sofa",)}, "there are no negatives for 'sofa'"),
+        ({"categories": ("sofa",)}, "the category 'sofa' has no negatives"),
         ({"pairs": {"pet": ["cat", "zeppelin"]}}, "does not know the word 'zeppelin'"),
         ({"sets": 0}, "sets = 0: give at least 1"),
         ({"pictures": 0}, "pictures = 0: give at least 1"),

@@ -1,4 +1,4 @@
-"""What the judge says of inventions, by hand on a judge of six things."""
+"""Figures of inventions by hand, with a judge of six things."""
 
 from __future__ import annotations
 
