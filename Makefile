@@ -12,7 +12,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants experiments train-emoji card inventions regenerate venv python npm
+.PHONY: help demo docs test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants experiments train-emoji card inventions notebook regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -95,6 +95,9 @@ inventions: npm ## founders and children of seven categories: their figures, and
 	$(ENVIRONMENT) --extra train
 	$(BIN)/python tools/inventions.py $(ARGS)
 
+notebook: venv ## execute docs/notebook.ipynb again, in place (a minute)
+	$(BIN)/python -m tools.notebook
+
 regenerate: npm ## after new weights: calibrate, measure and draw again all that is committed
 	$(ENVIRONMENT) --extra train
 	$(BIN)/python -m core.calibration
@@ -103,6 +106,7 @@ regenerate: npm ## after new weights: calibrate, measure and draw again all that
 	$(BIN)/conceptree demo --runs .cache/regenerate
 	$(BIN)/python tools/webp.py .cache/regenerate/demo/sheet.png docs/images/demo.webp
 	$(BIN)/python tools/example.py
+	$(BIN)/python -m tools.notebook
 	mv docs/experiments .cache/experiments-$$(date +%Y%m%d-%H%M%S) # of the old weights
 	echo 'the experiments start again; after a stop, continue with: make experiments'
 	$(MAKE) experiments

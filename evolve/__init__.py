@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from evolve.population import founders, likeness, populate
     from evolve.store.check import check
     from evolve.store.run import Individual, Run
+    from evolve.toolbox import Toolbox, seeded
 
 _HOMES = {
     "Individual": "evolve.store.run",
     "Run": "evolve.store.run",
+    "Toolbox": "evolve.toolbox",
     "ancestors": "evolve.family.lineage",
     "check": "evolve.store.check",
     "descendants": "evolve.family.lineage",
@@ -29,11 +31,13 @@ _HOMES = {
     "mate": "evolve.operators",
     "mutate": "evolve.operators",
     "populate": "evolve.population",
+    "seeded": "evolve.toolbox",
 }
 
 __all__ = [
     "Individual",
     "Run",
+    "Toolbox",
     "ancestors",
     "check",
     "descendants",
@@ -44,6 +48,7 @@ __all__ = [
     "mate",
     "mutate",
     "populate",
+    "seeded",
 ]
 
 

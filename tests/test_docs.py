@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from core import Settings
 from evolve import Run, populate
 from evolve.fitness import OBJECTIVES
 from evolve.selection import METHODS
+from tools.notebook import NOTEBOOK, executed
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^## (.+?)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -69,3 +71,16 @@ def test_an_example_runs(heading, backbone, pets, registries, tmp_path, capsys):
         "DEAP's algorithms": "nevals",
     }
     assert expected.get(heading, "[") in printed
+
+
+def test_the_notebook_is_executed_and_small():
+    cells = [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert sum("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs) == 3
+    assert NOTEBOOK.stat().st_size < 300_000
+
+
+def test_the_notebook_runs_with_short_settings():
+    notebook = executed(nbformat.read(NOTEBOOK, as_version=4), {"PETS": 2, "STEPS": 3})
+    text = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "started at" in text and "weight 0.8" in text and "->" in text and "child.safetensors" in text
