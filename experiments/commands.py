@@ -134,7 +134,7 @@ def figure11(**given: Any) -> None:
 @steps_option
 @model_option
 def figure13(**given: Any) -> None:
-    """Figure 13: the balance of category and members by λ (Eq. 3), with and without clamps.
+    """Figure 13: the balance of category and members by λ, with and without clamps.
 
     \b
     Example: python -m experiments figure13 --category pet --seeds 1
@@ -230,7 +230,7 @@ def negatives(**given: Any) -> None:
 @steps_option
 @model_option
 def mixing(**given: Any) -> None:
-    """Measure how children resemble their parents by weight: by Eq. 5, by means, and by words.
+    """Measure how children resemble their parents by weight and method of mixing.
 
     Parents are pairs, triples, grandparents, photographs and words. Compared with means of vectors and of image
     embeddings, the paper's presets, and words in one prompt.
