@@ -8,11 +8,12 @@ import os
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from itertools import chain
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +62,39 @@ def test_an_import_inside_a_function_counts_too():
         "def f():\n    if True:\n        from evolve.x import Run\n    import ui.cli as c, json\n    from . import y"
     )
     assert sorted(imported_packages(source, "core")) == ["core", "evolve", "json", "ui"]
+
+
+def imported_modules(path: Path, known: Collection[str]) -> Iterator[str]:
+    """Modules that a file imports when it is imported, not inside functions and not for type checkers."""
+    nodes = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in known else node.module for name in inside)
+        elif not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)) and not isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef
+        ):
+            nodes += [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)]
+
+
+def test_imports_have_no_circles():
+    packages = ("core", "evolve", "ui", "training", "experiments")
+    paths = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in packages
+        for path in (ROOT / package).rglob("*.py")
+    }
+    graph = nx.DiGraph(
+        (name, imported)
+        for name, path in paths.items()
+        for imported in imported_modules(path, paths)
+        if imported in paths
+    )
+    circles = [sorted(each) for each in nx.strongly_connected_components(graph) if len(each) > 1]
+    assert not circles and not list(nx.selfloop_edges(graph))
 
 
 def test_no_tracked_file_names_a_machine_or_a_registry():

@@ -118,10 +118,10 @@ def family(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
 
 
 def _names_there(run: Run, guests: Mapping[str, str]) -> dict[str, str]:
-    """The names of concepts, by id, in the runs beside this one that guests gives for them."""
+    """Names of concepts by id, from the runs beside this one. guests: the run of each id."""
     found: dict[str, str] = {}
     for other in sorted(set(guests.values())):
-        with suppress(ConceptreeError):  # it is not here, or not whole: then the first digits of the id do
+        with suppress(ConceptreeError):  # without that run the first digits of the id are the name
             names = {each.id: each.name for each in open_run(run.folder.parent, other).entries()}
             found |= {id_: names[id_] for id_ in guests.keys() & names.keys()}
     return found

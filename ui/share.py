@@ -43,9 +43,15 @@ def share(
     content = packed(family)
     write_atomically(file, content)
     if as_json:
-        values = {"file": str(file), "of": list(family.of), "concepts": [m.individual.id for m in family.members]}
-        values["missing"] = [{"id": id_, "run": home} for id_, home in family.missing]
-        click.echo(json.dumps(values | {"drawings": len(family.drawings), "bytes": len(content)}))
+        values = {
+            "file": str(file),
+            "of": list(family.of),
+            "concepts": [member.individual.id for member in family.members],
+            "missing": [{"id": id_, "run": home} for id_, home in family.missing],
+            "drawings": len(family.drawings),
+            "bytes": len(content),
+        }
+        click.echo(json.dumps(values))
         return
     ancestors = len(family.members) - len(family.of)
     told = [

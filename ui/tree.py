@@ -161,8 +161,8 @@ def _add_frame(page: Scene, graph: nx.DiGraph, places: Layout, tops: Sequence[in
         if number % 2 == 0:
             page.shapes.append(Box(0, top, page.width, bottom - top, BAND))
         for place, line in enumerate(lines := _heading(graph, generation)):
-            y = (top + bottom) / 2 + 18 * (place - (len(lines) - 1) / 2)
-            page.shapes.append(Text(MARGIN, y, line, SMALL, GREY if place else INK))
+            middle = (top + bottom) / 2 + 18 * (place - (len(lines) - 1) / 2)
+            page.shapes.append(Text(MARGIN, middle, line, SMALL, GREY if place else INK))
 
 
 def _heading(graph: nx.DiGraph, generation: int) -> list[str]:

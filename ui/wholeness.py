@@ -28,15 +28,14 @@ def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
     if as_json:
         counts = {"concepts": found.concepts, "drawings": found.drawings, "notes": found.notes}
         counts |= {"photos": found.photos, "parts": found.parts}
-        pending = {"schema": run.about["schema"], "pending_migrations": list(found.pending)}
+        counts |= {"schema": run.about["schema"]}
         left = [job.name for job in unfinished(run)]
         findings = [vars(each) for each in found.findings]
-        print_json({"run": name, "whole": found.whole, **counts, **pending, "findings": findings, "unfinished": left})
+        print_json({"run": name, "whole": found.whole, **counts, "findings": findings, "unfinished": left})
         return found.whole
     read = [counted(found.concepts, "concept"), counted(found.drawings, "drawing"), counted(found.notes, "note")]
     read += [counted(found.photos, "photograph")] if found.photos else []
     say(out, f"{run.folder}: {', '.join(read)} in {counted(found.parts, 'part')} can be read")
-    say(out, f"Schema {run.about['schema']}, pending migrations: {', '.join(found.pending) or 'none'}")
     for each in found.findings:
         where = f"{each.where}: " if each.where else ""
         say(out, f"  {'lost' if each.lost else 'note'}  {where}{each.text}")

@@ -1,9 +1,8 @@
-"""Who is how much of whom: founders' shares, common ancestors, relatedness, lines that thrive and lines that end.
+"""Founder contributions, common ancestors, relatedness, extinct lines.
 
-All of it follows from the family's graph (`evolve.family.lineage`). An edge has its parent's share w of the child, the
-shares of a child summing to 1, and generations grow along every edge. A founder is who has no parents there: a
-concept that was invented, a photograph, or a guest of another run. Ancestors and descendants to any depth are in
-`evolve.family.lineage`.
+All follow from the lineage (`evolve.family.lineage`), in which an edge has its parent's share w of the child, the
+shares of a child sum to 1, and generations grow along every edge. A founder is a node without parents: an invented
+concept, a photograph, or a parent from another run. Concepts are given by id or name.
 
 The model is gene dropping (MacCluer, VandeBerg, Read, Ryder, Zoo Biology 5:147, 1986) for concepts that carry one gene
 each: a child has that of one of its parents, of parent p with probability w_p, and every founder has one of its own.
@@ -19,25 +18,24 @@ import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
-from evolve.family.lineage import ancestors, descendants, members
+from evolve.family.lineage import ancestors, descendants, members, nodes_of
 from evolve.fitness import measured
 from evolve.store.rows import Entry
 
 
 def founders(graph: nx.DiGraph) -> list[str]:
-    """Those of a family who have no parents in it, in its order."""
+    """Ids of nodes without parents, in the order of the graph."""
     return [node for node, parents in graph.in_degree() if not parents]
 
 
 def founder_shares(graph: nx.DiGraph, concepts: str | Iterable[str]) -> dict[str, float]:
-    """Each founder's share in a concept (an id), or its mean share in several, the largest first; they sum to 1.
+    """Share of each founder in a concept, or its mean share in several, largest first; they sum to 1.
 
-    The share of f in c is the sum, over all ways down from f to c, of the product of the weights along the way: the
-    probability that c carries f's gene, which breeders call genetic contribution (James and McBride, Journal of
-    Genetics 56:55, 1958). Found by handing shares up, from the latest to the oldest. Takes time in proportion to the
-    ancestors.
+    The share of f in c is the sum, over all paths from f to c, of the product of their weights: the probability that c
+    carries f's gene, or genetic contribution (James and McBride, Journal of Genetics 56:55, 1958). One pass from the
+    latest generation to the oldest; time grows linearly with the ancestors.
     """
-    concepts = [concepts] if isinstance(concepts, str) else list(concepts)
+    concepts = nodes_of(graph, concepts)
     family = {*concepts, *ancestors(graph, concepts)}
     held: defaultdict[str, float] = defaultdict(float)
     for concept in concepts:
@@ -53,46 +51,46 @@ def founder_shares(graph: nx.DiGraph, concepts: str | Iterable[str]) -> dict[str
 
 
 def common_ancestors(graph: nx.DiGraph, one: str, other: str) -> set[str]:
-    """From whom both concepts (ids) descend; where one descends from the other, that one is among them."""
+    """Ids of the ancestors of both concepts; a concept counts as its own ancestor."""
+    one, other = nodes_of(graph, [one, other])
     return {one, *ancestors(graph, [one])} & {other, *ancestors(graph, [other])}
 
 
 def nearest_common_ancestors(graph: nx.DiGraph, one: str, other: str) -> list[str]:
-    """Those common ancestors of whom no other descends, the latest first: where two lines parted."""
+    """Common ancestors without a descendant among them, latest first."""
     common = common_ancestors(graph, one, other)
     nearest = {each for each in common if common.isdisjoint(graph.successors(each))}
     return _oldest_first(graph, nearest)[::-1]
 
 
 def relatedness(graph: nx.DiGraph, one: str, other: str) -> float:
-    """How much two concepts (ids) have in common by descent, 0 to 1; see `relationship`."""
+    """Relatedness of two concepts by descent, 0 to 1; see `relationship`."""
     return float(relationship(graph, [one, other])[0, 1])
 
 
 def relationship(graph: nx.DiGraph, concepts: Sequence[str]) -> npt.NDArray[np.float64]:
-    """How much each of some concepts (ids) has in common with each by descent, [n, n].
+    """Pairwise relatedness by descent, [n, n].
 
-    The probability that both carry the same founder's gene because it came to them on ways that meet:
+    The probability that both concepts carry the same founder's gene, inherited from a common ancestor:
 
         R(a, a) = 1
-        R(a, b) = Σ over the parents p of a of w_p R(p, b),   a not being an ancestor of b;   0 for two founders
+        R(a, b) = Σ over the parents p of a of w_p R(p, b),   if a is not an ancestor of b;   0 for two founders
 
-    That is Henderson's recursion for the numerator relationship (Biometrics 32:69, 1976) with any number of parents by
-    their weights, where he has two halves, and 1 on the diagonal, since a concept is one vector and has no two genes
-    that could be alike; in Malécot's words (Les mathématiques de l'hérédité, 1948), the coefficient of kinship of
-    haploids. Between concepts of two unrelated parents in equal shares it is Wright's coefficient of relationship
-    (American Naturalist 56:330, 1922): 1/2 for parent and child and for siblings, 1/4 for half-siblings and
-    grandparents, 1/8 for cousins. It is symmetric, 0 exactly for who has no ancestor in common, and 1 for a concept
-    with itself and for a parent with a child that has no other: by descent they are the same, how alike they
-    became, their embeddings say.
+    This is Henderson's recursion for the numerator relationship (Biometrics 32:69, 1976) with any number of weighted
+    parents in place of two halves, and 1 on the diagonal, since a concept is one vector, not a pair of genes: the
+    coefficient of kinship of haploids (Malécot, Les mathématiques de l'hérédité, 1948). With two unrelated parents of
+    equal weight it is Wright's coefficient of relationship (American Naturalist 56:330, 1922): 1/2 for parent and child
+    and for siblings, 1/4 for half-siblings and grandparents, 1/8 for cousins. It is symmetric, exactly 0 without a
+    common ancestor, and 1 between a parent and a child of that parent alone.
 
-    Goes through all ancestors once, the oldest first, with a row for each who still has children to come.
+    One pass over all ancestors, oldest first; only nodes with unvisited children hold a row.
     """
+    concepts = nodes_of(graph, concepts)
     family = {*concepts, *ancestors(graph, concepts)}
     waiting = {each: sum(child in family for child in graph.succ[each]) for each in family}
     for concept in concepts:
-        waiting[concept] += 1  # is asked for in the end
-    common = np.zeros((64, 64))  # [row, row]; what stands in free rows means nothing
+        waiting[concept] += 1  # its row is read at the end
+    common = np.zeros((64, 64))  # [row, row]; free rows hold garbage
     free = list(range(64))
     row_of: dict[str, int] = {}
     for each in _oldest_first(graph, family):
@@ -117,17 +115,17 @@ def relationship(graph: nx.DiGraph, concepts: Sequence[str]) -> npt.NDArray[np.f
 
 
 def fertility(graph: nx.DiGraph) -> dict[str, int]:
-    """Of each founder, how many concepts descend from it, the most fertile first; of equals, in the family's order."""
+    """Number of descendants of each founder, most first."""
     concepts = set(members(graph))
     counts = {founder: len(descendants(graph, [founder]) & concepts) for founder in founders(graph)}
     return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
 
 
 def extinct_lines(graph: nx.DiGraph, without: Collection[str] = ()) -> list[str]:
-    """Founders of whom nothing lives on: no living concept of the latest generation descends from them, nor is it them.
+    """Founders with no living descendant in the latest generation.
 
-    Everybody lives but those in `without`, such as hidden concepts; what descends from these lives all the same. The
-    latest generation is the latest in which somebody lives. Where nobody does, all lines are extinct.
+    without: concepts that do not live, such as hidden ones; their descendants do. The latest generation is the latest
+    with a living concept. A founder in that generation is not extinct. Without living concepts, all lines are extinct.
     """
     living = set(members(graph)) - set(without)
     latest = max((graph.nodes[each]["generation"] for each in living), default=0)
@@ -138,11 +136,11 @@ def extinct_lines(graph: nx.DiGraph, without: Collection[str] = ()) -> list[str]
 
 @dataclass(frozen=True)
 class Generation:
-    """A generation in figures.
+    """Statistics of a generation.
 
-    likeness: mean pairwise cosine of what is imagined for its concepts; None for fewer than two. mean, best: of each
-    objective that was measured of some of them. founders: how many have a share in it. effective_founders: as many
-    in equal shares would leave as much variety, 1 / Σ p_f² with f's mean share p_f (Lacy, Zoo Biology 8:111, 1989).
+    likeness: mean pairwise cosine of the imagined embeddings; None for fewer than two concepts. mean, best: of each
+    objective with stored values. founders: number with a share. effective_founders: number of equally contributing
+    founders with the same diversity, 1 / Σ p_f² for f's mean share p_f (Lacy, Zoo Biology 8:111, 1989).
     """
 
     number: int
@@ -157,7 +155,7 @@ class Generation:
 def generations(
     graph: nx.DiGraph, entries: Sequence[Entry], image_embeds: Mapping[str, npt.NDArray[np.float32]]
 ) -> list[Generation]:
-    """Each generation of a run in figures, the oldest first; image_embeds: [width], by id."""
+    """Statistics of each generation, oldest first. image_embeds: [width], by id."""
     by_number: dict[int, list[Entry]] = {}
     for each in entries:
         by_number.setdefault(each.generation, []).append(each)
@@ -188,7 +186,7 @@ def generations(
 
 
 def _shares(graph: nx.DiGraph) -> dict[str, dict[str, float]]:
-    """`founder_shares` of everybody, handed down from the oldest to the latest."""
+    """`founder_shares` of every node, in one pass from the oldest to the latest."""
     found: dict[str, dict[str, float]] = {}
     for each in _oldest_first(graph, graph):
         parents = graph.pred[each]
@@ -212,5 +210,5 @@ def _likeness(embeds: Sequence[npt.NDArray[np.float32]]) -> float | None:
 
 
 def _oldest_first(graph: nx.DiGraph, concepts: Iterable[str]) -> list[str]:
-    """Parents before children; of one generation by id, so that figures are the same to the last bit."""
+    """Sort by generation, then id, so that sums are the same to the last bit."""
     return sorted(concepts, key=lambda each: (graph.nodes[each]["generation"], each))

@@ -1,9 +1,9 @@
-"""The family of a run as a graph: derived from the tables, which are the truth, and written for other tools.
+"""Lineage of a run: a directed graph derived from its tables, and its formats for other tools.
 
-A node is a concept by its id, with `name`, `generation`, `category` and `birth`: founder, imported, mix, mutate or
-image. Parents that are no concepts of the run have the birth photo, and are called as the file was, or unknown. An edge
-leads from a parent to a child, with its `weight` as a share of all parents of that child, and its `kind` (mix, mutate,
-image). Parents of another run have `run` set to where they live.
+A node is a concept id with the attributes `name`, `generation`, `category` and `birth`: founder, imported, mix, mutate
+or image. Parents outside the run are nodes too: birth photo, named like the file, or unknown; `run` names the run of a
+parent that lives elsewhere. An edge goes from parent to child; its `weight` is the parent's share of that child, its
+`kind` is mix, mutate or image.
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ from evolve.family.parents import out_of_order
 from evolve.store.parts import Damage, RunError, report
 from evolve.store.run import Descent, Entry, Photo, Run
 
-ABSENT = ("photo", "unknown")  # births of those who are no concepts of the run
-# What XML cannot hold, and what a terminal would obey.
+ABSENT = ("photo", "unknown")  # births of parents outside the run
+# Characters that XML cannot hold, or that a terminal obeys.
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-class Family(nx.DiGraph):
-    """A graph that also knows its nodes in an order, parents before children, and by places in that order the parents
-    of each: whoever asks for all ancestors goes through memory once, and in order. Not to be changed after `arrange`;
-    copies and subgraphs know no order.
+class OrderedDiGraph(nx.DiGraph):
+    """A directed graph with its nodes in order, parents first, so that `ancestors` is one pass through memory.
+
+    order: the nodes. elders: the places in `order` of each node's parents. Call `arrange` after the last change; copies
+    and subgraphs have no order.
     """
 
     order: tuple[str, ...] = ()
     elders: tuple[tuple[int, ...], ...] = ()
 
     def arrange(self) -> None:
-        """Find the order: generations follow along every edge."""
+        """Set the order by generation, which grows along every edge."""
         self.order = tuple(sorted(self, key=lambda node: self.nodes[node]["generation"]))
         self.place = {node: place for place, node in enumerate(self.order)}
         self.elders = tuple(tuple(map(self.place.__getitem__, self.pred[node])) for node in self.order)
 
 
-def lineage(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> Family:
-    """The family of all concepts of a run; see `Run` for `damage` and `strict`."""
+def lineage(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> OrderedDiGraph:
+    """Lineage of all concepts of a run, as a `networkx.DiGraph`; see `evolve.store.run` for `damage` and `strict`."""
     graph = pedigree(run.entries(damage, strict=strict), damage, run.photos(damage, strict=strict), strict=strict)
     graph.graph.update(run=run.folder.resolve().name, category=run.about["category"])
     return graph
@@ -55,13 +56,13 @@ def pedigree(
     photos: Mapping[str, Photo] | None = None,
     *,
     strict: bool = False,
-) -> Family:
-    """The graph of these concepts and their parents. photos: those of which more is known than the id, by id.
+) -> OrderedDiGraph:
+    """Graph of these concepts and their parents. photos: by id, for their names.
 
-    Generations follow along every edge, so there are no cycles: a concept that stands no later than a parent of its
-    is damage, and is then shown without that parent.
+    Generations grow along every edge, so there are no cycles. A parent that is not older than its child is damage, and
+    gets no edge.
     """
-    graph = Family()
+    graph = OrderedDiGraph()
     known = {each.id: each for each in entries}
     for each in entries:
         graph.add_node(
@@ -85,33 +86,65 @@ def pedigree(
     return graph
 
 
-def ancestors(graph: nx.DiGraph, concepts: Iterable[str], depth: int | None = None) -> set[str]:
-    """All from whom one of the concepts (ids) descends, in at most `depth` generations."""
-    if depth is None and isinstance(graph, Family) and graph.order:
+def ancestors(graph: nx.DiGraph, concepts: str | Iterable[str], depth: int | None = None) -> set[str]:
+    """Ids of all ancestors of a concept (id or name) or of several, up to `depth` generations back.
+
+    Raises:
+        RunError: there is no such concept.
+    """
+    concepts = nodes_of(graph, concepts)
+    if depth is None and isinstance(graph, OrderedDiGraph) and graph.order:
         return _all_ancestors(graph, concepts)
-    return _reached(graph, concepts, graph.predecessors, depth)
+    return _reached(concepts, graph.predecessors, depth)
 
 
-def descendants(graph: nx.DiGraph, concepts: Iterable[str], depth: int | None = None) -> set[str]:
-    """All who descend from one of the concepts (ids), children of children, in at most `depth` generations."""
-    return _reached(graph, concepts, graph.successors, depth)
+def descendants(graph: nx.DiGraph, concepts: str | Iterable[str], depth: int | None = None) -> set[str]:
+    """Ids of all descendants of a concept (id or name) or of several, up to `depth` generations on.
+
+    Raises:
+        RunError: there is no such concept.
+    """
+    return _reached(nodes_of(graph, concepts), graph.successors, depth)
 
 
-def relatives(graph: nx.DiGraph, concepts: Iterable[str], depth: int | None = None) -> nx.DiGraph:
-    """The part of a family that the concepts (ids), their ancestors and their descendants are."""
-    concepts = list(concepts)
+def relatives(graph: nx.DiGraph, concepts: str | Iterable[str], depth: int | None = None) -> nx.DiGraph:
+    """Subgraph of a concept (id or name) or several, with their ancestors and descendants."""
+    concepts = nodes_of(graph, concepts)
     return graph.subgraph({*concepts, *ancestors(graph, concepts, depth), *descendants(graph, concepts, depth)})
 
 
+def nodes_of(graph: nx.DiGraph, concepts: str | Iterable[str]) -> list[str]:
+    """Ids of a concept, or of several, given by id or name.
+
+    Raises:
+        RunError: no concept has that id or name, or several have the name.
+    """
+    given = [concepts] if isinstance(concepts, str) else list(concepts)
+    if all(each in graph for each in given):
+        return given
+    by_name: dict[str, list[str]] = {}
+    for id_, name in graph.nodes(data="name"):
+        by_name.setdefault(name, []).append(id_)
+    found = []
+    for each in given:
+        ids = [each] if each in graph else by_name.get(each, [])
+        if not ids:
+            raise RunError(f"there is no concept {each!r} in this family")
+        if len(ids) > 1:
+            raise RunError(f"several concepts have the name {each!r}: give an id, such as {ids[0]}")
+        found += ids
+    return found
+
+
 def to_graphml(graph: nx.DiGraph) -> str:
-    """GraphML; control characters in names, which XML cannot hold, are replaced."""
+    """GraphML. Control characters in names are replaced, since XML cannot hold them."""
     written = io.BytesIO()
     nx.write_graphml(_writable(graph), written)
     return written.getvalue().decode()
 
 
 def to_gexf(graph: nx.DiGraph) -> str:
-    """GEXF, for Gephi: nodes are labelled by name. Control characters are replaced as for GraphML."""
+    """GEXF, for Gephi, with names as labels. Control characters are replaced as in GraphML."""
     written = io.BytesIO()
     graph = _writable(graph)
     nx.set_node_attributes(graph, dict(graph.nodes(data="name")), "label")
@@ -120,14 +153,14 @@ def to_gexf(graph: nx.DiGraph) -> str:
 
 
 def to_json(graph: nx.DiGraph) -> str:
-    """networkx's node-link form, as d3 reads it too: `nx.node_link_graph(json.loads(…), edges="edges")`."""
+    """Node-link JSON of networkx and d3: `nx.node_link_graph(json.loads(…), edges="edges")`."""
     return json.dumps(nx.node_link_data(graph, edges="edges"), indent=1)
 
 
 def to_dot(graph: nx.DiGraph) -> str:
-    """DOT, for Graphviz. The name is the label: readers that make objects of nodes have another use for `name`.
+    """DOT, for Graphviz. The name is the attribute `label`, since some readers reserve `name`.
 
-    Control characters are replaced as for GraphML.
+    Control characters are replaced as in GraphML.
     """
     graph = _writable(graph)
     lines = ["digraph lineage {", f"  graph [{_attributes(graph.graph)}];", '  node [shape="box"];']
@@ -148,12 +181,12 @@ FORMATS: dict[str, Callable[[nx.DiGraph], str]] = {
 
 
 def members(graph: nx.DiGraph) -> list[str]:
-    """The concepts among the nodes of a family, without photographs, guests and what is lost."""
+    """Ids of the run's own concepts, without photographs, parents of other runs and lost ones."""
     return [node for node, data in graph.nodes(data=True) if data["birth"] not in ABSENT]
 
 
 def _add_absent(graph: nx.DiGraph, parent: Descent, child: Entry, photos: Mapping[str, Photo]) -> None:
-    """A parent that is not among the concepts, just above the oldest of its children."""
+    """Add a parent outside the run, one generation before its oldest child."""
     generation = child.generation - 1
     if parent.id in graph:
         generation = min(generation, graph.nodes[parent.id]["generation"])
@@ -163,10 +196,8 @@ def _add_absent(graph: nx.DiGraph, parent: Descent, child: Entry, photos: Mappin
     graph.add_node(parent.id, **values, run=parent.run)
 
 
-def _all_ancestors(family: Family, start: Iterable[str]) -> set[str]:
-    """From the latest back to the first: whoever has a reached child, or is a start, hands it on to his parents."""
-    start = set(start)
-    _check(family, start)
+def _all_ancestors(family: OrderedDiGraph, start: Iterable[str]) -> set[str]:
+    """Collect ancestors in one reverse topological pass."""
     found, handed = bytearray(len(family.order)), bytearray(len(family.order))
     places = [family.place[concept] for concept in start]
     for place in places:
@@ -178,17 +209,8 @@ def _all_ancestors(family: Family, start: Iterable[str]) -> set[str]:
     return set(compress(family.order, found))
 
 
-def _check(graph: nx.DiGraph, concepts: Iterable[str]) -> None:
-    for concept in concepts:
-        if concept not in graph:
-            raise RunError(f"there is no concept {concept!r} in this family")
-
-
-def _reached(
-    graph: nx.DiGraph, start: Iterable[str], neighbours: Callable[[str], Iterable[str]], depth: int | None
-) -> set[str]:
+def _reached(start: Iterable[str], neighbours: Callable[[str], Iterable[str]], depth: int | None) -> set[str]:
     edge = set(start)
-    _check(graph, edge)
     found: set[str] = set()
     while edge and (depth is None or depth > 0):
         edge = set[str]().union(*map(neighbours, edge))
@@ -199,7 +221,7 @@ def _reached(
 
 
 def _writable(graph: nx.DiGraph) -> nx.DiGraph:
-    """A copy whose texts can stand in any file and on any terminal."""
+    """Copy without characters that files or terminals cannot take."""
 
     def clean(value: Any) -> Any:
         return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value

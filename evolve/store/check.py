@@ -10,7 +10,6 @@ from pathlib import Path
 
 from core.wording import counted
 from evolve.family.parents import out_of_order
-from evolve.store.migrations import pending
 from evolve.store.parts import PART, Damage, Room, RunError, digest_of, number_of
 from evolve.store.ratings import sessions
 from evolve.store.rows import PHOTO, PICTURE
@@ -33,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checkup:
-    """What of a run can be read (how many of each), and what was found. pending: migrations that it needs, by name."""
+    """Counts of what can be read, and the findings."""
 
     concepts: int
     drawings: int
@@ -41,7 +40,6 @@ class Checkup:
     parts: int
     findings: list[Finding] = field(default_factory=list)
     photos: int = 0
-    pending: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -81,8 +79,7 @@ def check(run: Run) -> Checkup:
             text = "it does not say what the parts say: remove it, and lists are made of the parts again"
             findings.append(Finding(f"{INDEX}/{name}", text, False))
     count = sum(len(room.parts()) for room in run.rooms.values())
-    waiting = tuple(each.name for each in pending(run.about["schema"]))
-    return Checkup(len(individuals), len(drawings), len(notes), count, findings, len(photos), waiting)
+    return Checkup(len(individuals), len(drawings), len(notes), count, findings, len(photos))
 
 
 def _of_parts(name: str, room: Room) -> Iterator[Finding]:

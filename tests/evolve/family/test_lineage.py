@@ -128,6 +128,21 @@ def test_relatives_keep_the_shares_that_weights_have_in_the_whole_family(pets):
 def test_nobody_has_no_ancestors(pets):
     with pytest.raises(RunError, match="there is no concept 'nobody' in this family"):
         ancestors(lineage(pets), ["nobody"])
+    with pytest.raises(RunError, match="there is no concept 'nobody' in this family"):
+        descendants(lineage(pets), "nobody")
+
+
+def test_concepts_are_given_by_id_or_name_one_or_several(pets):
+    graph, letters = lineage(pets), by_letter(pets)
+    for reach in (ancestors, descendants):
+        for each in letters.values():
+            assert reach(graph, each.id) == reach(graph, each.name) == reach(graph, [each.id])
+        a, e = letters["a"], letters["e"]
+        assert reach(graph, [a.name, e.id]) == reach(graph, a.id) | reach(graph, e.id)
+    assert set(relatives(graph, letters["h"].name)) == set(relatives(graph, [letters["h"].id]))
+    graph.nodes[letters["a"].id]["name"] = letters["b"].name
+    with pytest.raises(RunError, match="several concepts have the name"):
+        ancestors(graph, letters["b"].name)
 
 
 def test_the_newest_name_is_the_nodes(tmp_path):

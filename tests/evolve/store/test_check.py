@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.store import migrations
 from evolve.store.check import Finding, check
-from evolve.store.migrations import Migration, pending
 from evolve.store.parts import Room
 from evolve.store.run import CONCEPTS, DRAWINGS, NOTES, Run
 from tests.families import by_letter, concept, family, picture
@@ -191,13 +189,6 @@ def test_a_record_of_an_import_that_is_torn_is_named(pets):
     (pets.folder / "imports" / "fedcba9876543210.json").write_text('{"concep')
     (found,) = lost(pets)
     assert found.where == "imports/fedcba9876543210.json" and "where that concept was learned is lost" in found.text
-
-
-def test_pending_migrations_are_named_and_there_are_none(pets, monkeypatch):
-    assert check(pets).pending == () and pending(1) == []
-    made_up = (Migration("second", 2), Migration("first", 1))
-    monkeypatch.setattr(migrations, "MIGRATIONS", made_up)
-    assert check(pets).pending == ("first", "second") and [each.name for each in pending(2)] == ["second"]
 
 
 def test_a_check_changes_nothing(pets):
