@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evolve.family.lineage import ancestors, descendants, lineage
     from evolve.jobs.develop import develop
+    from evolve.jobs.evolution import evolve
+    from evolve.jobs.plans import Evolve
     from evolve.operators import mate, mutate
     from evolve.population import founders, likeness, populate
     from evolve.store.check import check
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from evolve.toolbox import Toolbox, seeded
 
 _HOMES = {
+    "Evolve": "evolve.jobs.plans",
     "Individual": "evolve.store.run",
     "Run": "evolve.store.run",
     "Toolbox": "evolve.toolbox",
@@ -25,6 +28,7 @@ _HOMES = {
     "check": "evolve.store.check",
     "descendants": "evolve.family.lineage",
     "develop": "evolve.jobs.develop",
+    "evolve": "evolve.jobs.evolution",
     "founders": "evolve.population",
     "likeness": "evolve.population",
     "lineage": "evolve.family.lineage",
@@ -35,6 +39,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Evolve",
     "Individual",
     "Run",
     "Toolbox",
@@ -42,6 +47,7 @@ __all__ = [
     "check",
     "descendants",
     "develop",
+    "evolve",
     "founders",
     "likeness",
     "lineage",

@@ -29,6 +29,7 @@ from core.metrics import mean_pairwise_similarity
 from core.optimizer import DEFAULT, Learner, Report
 from core.options import Options
 from core.settings import Settings
+from core.stack.protocols import Draws
 from core.streams import stream, stream_seed
 from evolve.fitness import of_run
 from evolve.jobs.develop import learner_of
@@ -41,7 +42,7 @@ from evolve.jobs.generations import (
     makes_parent,
     write_down,
 )
-from evolve.jobs.job import Job
+from evolve.jobs.job import Job, new_job
 from evolve.jobs.learning import Batch, Reported, carry_out
 from evolve.jobs.plans import USER, EvolutionError, Evolve
 from evolve.members import Member, front, members
@@ -53,8 +54,8 @@ from evolve.toolbox import JITTER, Toolbox, draw_weights, seeded
 def evolve(
     plan: Evolve,
     run: Run,
-    learner: Learner,
-    job: Job,
+    learner: Learner | Draws,
+    job: Job | None = None,
     *,
     toolbox: Toolbox | None = None,
     options: Options = DEFAULT,
@@ -62,24 +63,34 @@ def evolve(
 ) -> Iterator[Generation]:
     """The generations that are not done yet, each when it is done.
 
-    toolbox: operators of your own, by default those of `Toolbox(learner, run, plan.select)`. A registered `select`
-    takes (individuals, k); a registered `mate` or `mutate` takes individuals and those it wants of the arguments that
-    are offered: seed, and weights, settings, images, keep, drawn, inherit, or strength, jitter, words. What they draw
-    from `random` depends on the seed, the generation and the child alone. To resume, pass the same toolbox again.
-    on_report: called with the number of the generation and each report. Where a person selects there is one generation
-    at a time: the parents are those of `choose`, or else the favourites and those rated `GOOD` or better.
+    job: to go on with, see `job.job_named`; by default a new one. toolbox: operators of your own, by default those of
+    `Toolbox(learner, run, plan.select)`. A registered `select` takes (individuals, k); a registered `mate` or `mutate`
+    takes individuals and those it wants of the arguments that are offered: seed, and weights, settings, images, keep,
+    drawn, inherit, or strength, jitter, words. What they draw from `random` depends on the seed, the generation and the
+    child alone. To resume, pass the same toolbox again. on_report: called with the number of the generation and each
+    report. With `select="user"` there is one generation at a time: the parents are those of `choose`, or else the
+    favourites and those rated `GOOD` or better.
 
     Raises:
         EvolutionError: there are no parents, or nobody is chosen.
+        RunError: another process works on the job.
     """
-    learner, number = learner_of(learner), len(generations(job)) + 1
-    with closing(carry_out(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as course:
-        for happened in course:
-            if isinstance(happened, Generation):
-                number = happened.number + 1
-                yield happened
-            elif on_report and isinstance(happened, Reported):
-                on_report(number, happened.report)
+    learner = learner_of(learner)
+    job = job or new_job(run, plan)
+    with job.working():
+        number = len(generations(job)) + 1
+        with closing(carry_out(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as course:
+            try:
+                for happened in course:
+                    if isinstance(happened, Generation):
+                        number = happened.number + 1
+                        yield happened
+                    elif on_report and isinstance(happened, Reported):
+                        on_report(number, happened.report)
+            except GeneratorExit:  # the caller wants no more for now: the job is paused
+                return
+        if number > plan.generations:
+            job.finish()
 
 
 def evolving(

@@ -13,7 +13,7 @@ from core import Request, Settings
 from evolve import Run, develop, mutate
 from evolve.jobs.evolution import evolve
 from evolve.jobs.generations import NobodyChosenError, awaits_choice, choose, generations, logbook, write_down
-from evolve.jobs.job import Stopped, job_named, new_job
+from evolve.jobs.job import Stopped, job_named, jobs, new_job
 from evolve.jobs.plans import EvolutionError, Evolve
 from evolve.store.parts import RunError
 from evolve.toolbox import Toolbox
@@ -114,6 +114,16 @@ def test_with_operators_of_ones_own_it_keeps_favourites_and_resumes(tmp_path, ba
         }
         found.append([generation.children for generation in done])
     assert found[0] == found[1]
+
+
+def test_without_a_job_it_makes_one_and_finishes_it(run, backbone):
+    course = evolve(SMALL, run, backbone)
+    next(course)
+    (job,) = jobs(run)
+    assert job.status().state == "working" and job.plan == SMALL
+    course.close()
+    assert job.status().state == "paused"
+    assert [each.number for each in evolve(SMALL, run, backbone, job)] == [2] and job.status().state == "finished"
 
 
 @pytest.mark.parametrize("select", ["selSPEA2", "selNSGA3", "selLexicase"])

@@ -70,7 +70,7 @@ def _called(job: Job) -> str:
         asked = _asked(job)
     except ConceptreeError:
         return job.name
-    return f"{job.name}: {METHODS[asked.select][0]}, {counted(asked.generations, 'generation')}"
+    return f"{job.name}: {METHODS.get(asked.select, (asked.select, ''))[0]}, {counted(asked.generations, 'generation')}"
 
 
 def _asked(job: Job) -> Evolve:
