@@ -1,7 +1,7 @@
-"""What a person is asked about a new negative, and what may be answered: agree, other words, drop some, go back.
+"""A person's decisions about new negatives: agree, choose other words, drop some, go back to an earlier step.
 
-A decision that cannot be followed costs nothing but another question: people mistype, and a batch may have hours of
-learning in it.
+A decision that cannot be followed leads to another question, not to an error: people mistype, and a batch may hold
+hours of learning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.concept import Negative, Request
 from core.errors import ConceptreeError
 from core.negatives import Answer, says_nothing, strip_article
 
-# After so many decisions that cannot be followed the proposal stands: a script that repeats itself must end.
+# After this many impossible decisions the proposal is used, so that a script that repeats itself ends.
 MOST_TRIES = 20
 
 
@@ -25,10 +25,10 @@ class ReviewError(ConceptreeError):
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a person is asked about: the words that would be added, the negatives so far, and why.
+    """A question about new negatives: the proposed `words`, the negatives so far, and the reason.
 
-    id: of the request. earlier: the steps to which one can go back, and the negatives then. problem: why the last
-    decision could not be followed; "" when this is asked for the first time.
+    id: of the request. earlier: the steps to which one can go back; negatives_then: the negatives at each. problem: why
+    the last decision could not be followed; "" the first time.
     """
 
     id: str
@@ -46,10 +46,10 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Decision:
-    """A person's answer: `words` are added instead of the proposed ones (none: a veto), `drop` are taken away.
+    """A person's answer: `words` replace the proposed ones (none: a veto), `drop` are removed.
 
-    back_to: go on from the checkpoint of that earlier step, with the negatives it had, as if what followed had not
-    been; `words` and `drop` are then for that step. note: what a person should know of how it came to be decided.
+    back_to: go on from the checkpoint of that earlier step, with its negatives, and forget what followed; `words` and
+    `drop` are then for that step. note: for people, how the decision was made.
     """
 
     words: tuple[str, ...] = ()
@@ -65,10 +65,10 @@ Review = Callable[[Proposal], Decision | None]
 def ask(
     review: Review, proposal: Proposal, earlier: Mapping[int, Sequence[Negative]], stack: Any
 ) -> tuple[Decision | None, str]:
-    """(the decision as it can be followed, or None for the proposal itself; what a person should know of that).
+    """(the decision as it can be followed, or None for the proposal itself; a note for people)
 
-    earlier: the negatives at each step to which one can go back. A decision that `checked` refuses is asked about
-    again, with the reason as the proposal's `problem`.
+    earlier: the negatives at each step to which one can go back. After a decision that `checked` refuses, the review is
+    called again with the reason as the proposal's `problem`.
     """
     proposal = replace(proposal, earlier=tuple(earlier), negatives_then=earlier)
     for _ in range(MOST_TRIES):
@@ -86,10 +86,10 @@ def ask(
 
 
 def checked(decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequence[Negative]], stack: Any) -> Decision:
-    """The decision with its words as they will stand in prompts: cleaned like a namer's answers.
+    """The decision with its words as prompts will have them: cleaned like a namer's answers.
 
     Raises:
-        ReviewError: what it asks for cannot be done, or a Request would refuse it.
+        ReviewError: it cannot be followed, or a Request would refuse it.
     """
     if not isinstance(decision, Decision):
         raise ReviewError(f"{decision!r} is no decision: give a Decision, or None to agree")
@@ -113,7 +113,7 @@ def checked(decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequen
     taken = [word for word in there if word not in drop]
     words: list[str] = []
     for given in decision.words:
-        # What is proposed may be added whatever it is: in the presets of the paper also the category, or a repeat.
+        # Any proposed word may be added: in the presets of the paper that may be the category, or a repeat.
         word = _same(given, proposed) or _added(given, taken, proposal.request, stack)
         if _same(word, words):
             raise ReviewError(f"{word!r} is given twice: give it once")
@@ -122,13 +122,13 @@ def checked(decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequen
 
 
 def steered(decision: Decision | None, further: Sequence[Decision], proposal: Proposal, stack: Any) -> Decision:
-    """One decision out of the one on a proposal (None agrees) and further ones, which were made without seeing it.
+    """Join the decision on a proposal (None agrees) with further ones, which were made without seeing it.
 
-    The words of a further one are added, those it drops may be among the proposed ones, and where it goes back, what
-    was decided before it no longer matters. One that cannot be followed is left out; the note says which and why.
+    A further one adds its words, may drop proposed ones, and replaces earlier decisions if it goes back. One that
+    cannot be followed is left out; the note says which and why.
 
     Raises:
-        ReviewError: the decision on the proposal cannot be followed itself.
+        ReviewError: the decision on the proposal itself cannot be followed.
     """
     earlier = proposal.negatives_then
     so_far = checked(decision or Decision(proposal.words), proposal, earlier, stack)
@@ -153,7 +153,7 @@ def _joined(one: Decision, other: Decision) -> Decision:
 
 
 def _same(given: str, words: Sequence[str]) -> str | None:
-    """Which of `words` a person means, whatever the case and the article."""
+    """The one of `words` that a person means, without regard to case and article."""
     meant = given.strip().lower(), strip_article(given)
     return next((word for word in words if word.lower() in meant), None)
 

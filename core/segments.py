@@ -1,5 +1,5 @@
-"""What happens between two segments of learning: each concept is measured, checkpointed, drawn, named, and
-given a new negative by its schedule (arXiv 2308.02669 §4.2), which a person may change.
+"""Between two segments of learning: measure, checkpoint, draw and name each concept, and add a negative by its schedule
+(arXiv 2308.02669 §4.2), which a person may change.
 """
 
 from __future__ import annotations
@@ -25,16 +25,14 @@ from core.streams import stream, stream_seed
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A concept at a boundary: enough to go on from there. imagined [1, templates, seeds, width]: on the
-    fixed panel.
-    """
+    """A concept at a boundary, enough to resume from. imagined `[1, templates, seeds, width]`: on the fixed panel."""
 
     step: int
     vectors: Tensor
     exp_avg: Tensor
     exp_avg_sq: Tensor
     imagined: Tensor
-    negatives: tuple[Negative, ...]  # before the one that was added at this boundary
+    negatives: tuple[Negative, ...]  # before this boundary
     pool: tuple[str, ...]
 
 
@@ -113,7 +111,7 @@ class Looker:
 
     @torch.no_grad()
     def look(self, state: State, courses: Sequence[Course], rows: Sequence[int]) -> tuple[State, tuple[Event, ...]]:
-        """Measure, checkpoint, draw, ask and choose for the given rows; a person may put rows back."""
+        """Measure, checkpoint, draw, ask and choose for the given rows; a person may send rows back."""
         imagined = self._imagined(state, rows)
         asked = [i for i in rows if self._asks(state, courses[i], i)]
         shown = [
@@ -130,7 +128,7 @@ class Looker:
             if step < state.steps[i]:
                 proposed = self._proposed(course, imagined[i], answers.get(i))
                 state, note = self._decide(state, i, course, proposed, tuple(drawn.get(i, ())), answers.get(i, []))
-            put_back = state.step[i] != step  # by the person; the last checkpoint is then the one gone back to
+            put_back = state.step[i] != step  # by the person: the last checkpoint is then the earlier one
             here = course.checkpoints[-1]
             found = similarities(course.request, here.imagined, course.words, self.bank)
             course.measured(here.step, found)
@@ -168,12 +166,14 @@ class Looker:
         )
 
     def _asks(self, state: State, course: Course, row: int) -> bool:
-        """Adaptive: after each segment but the last, and at the start where no negative is given (§2)."""
+        """Whether the namer is asked: if adaptive, after each segment but the last, and at the start if no negative is
+        given (§2).
+        """
         adaptive = course.request.schedule == "adaptive" and state.step[row] < state.steps[row]
         return adaptive and (state.step[row] > 0 or not course.negatives)
 
     def _early(self, course: Course) -> str:
-        """Why a concept is done before its last step, "" while it is not: its looks since its constraints are these."""
+        """Reason to stop before the last step, or ""; uses checkpoints since the constraints last changed."""
         request, words = course.request, course.words
         if not request.chosen.patience:
             return ""
@@ -193,9 +193,7 @@ class Looker:
         return found
 
     def _drawn(self, state: State, rows: Sequence[int]) -> dict[int, list[Any]]:
-        """Drawings for the question; the same noise at every segment, so that a person sees the concept
-        change.
-        """
+        """Drawings for the question, with the same noise at every segment so that the change of the concept shows."""
         if not rows:
             return {}
         names = {i: f"<concept-{i}>" for i in rows}
@@ -221,9 +219,7 @@ class Looker:
     def _answers(
         self, state: State, rows: Sequence[int], imagined: dict[int, Tensor], drawn: dict[int, list[Any]]
     ) -> dict[int, list[Answer]]:
-        """What each concept is called: by the namer, one call for each question, or by the nearest words
-        themselves.
-        """
+        """Names of each concept: from the namer, one call for each question, or the nearest words of the vocabulary."""
         found: dict[int, list[Answer]] = {}
         if self.namer is None:
             for i in rows:
@@ -244,7 +240,7 @@ class Looker:
         return found
 
     def _proposed(self, course: Course, imagined: Tensor, answers: list[Answer] | None) -> tuple[Choice, str]:
-        """(the next negative by the schedule, who names it)"""
+        """(the next negative by the schedule, its source)"""
         request, settings = course.request, course.request.chosen
         if course.pool:
             return Choice(course.pool[0]), "request"
@@ -259,7 +255,7 @@ class Looker:
             return word_similarity(imagined, self.bank.panels(request.kind, words))[0].tolist()
 
         choice = ranked_answer(
-            answers if self.namer else [],  # without a namer the vocabulary itself is what names
+            answers if self.namer else [],  # without a namer the vocabulary proposes
             measure,
             settings.min_cosine,
             request.category,
@@ -278,7 +274,7 @@ class Looker:
         images: tuple[Any, ...],
         answers: list[Answer],
     ) -> tuple[State, str]:
-        """Add the proposed negative, or do what the person says instead; (state, note for the event)."""
+        """Add the proposed negative, or follow the person's decision; (state, note for the event)."""
         (choice, by), step = proposed, state.step[row]
         words = (choice.word,) if choice.word else ()
         decision, untold = None, ""
@@ -288,7 +284,7 @@ class Looker:
             earlier = {checkpoint.step: checkpoint.negatives for checkpoint in course.checkpoints[:-1]}
             decision, untold = ask(self.options.review, proposal, earlier, self.stack)
         if course.pool:
-            course.pool.pop(0)  # asked about once, even if refused
+            course.pool.pop(0)  # proposed once, even if refused
         if decision is None:
             for word in words:
                 course.add(word, step, by, choice.note)
@@ -301,11 +297,11 @@ class Looker:
         return state, "; ".join(filter(None, [told, untold]))
 
     def _back(self, state: State, row: int, course: Course, decision: Decision, step: int) -> tuple[State, str]:
-        """The row as it was at an earlier boundary; what was learned and measured since is forgotten."""
+        """Restore the row at an earlier boundary, and forget what was learned and measured since."""
         course.checkpoints = [each for each in course.checkpoints if each.step <= step]
         checkpoint = course.checkpoints[-1]
         course.negatives, course.pool = list(checkpoint.negatives), list(checkpoint.pool)
-        # That step is measured again: by the negatives that it has from now on.
+        # That step is measured again, with its new negatives.
         course.history = [m for m in course.history if m.step < step]
         told = _follow(course, decision, (), step, "user", "")
         state = state.with_row(row, checkpoint.vectors, checkpoint.exp_avg, checkpoint.exp_avg_sq, step)
@@ -318,7 +314,7 @@ def _checkpoint(state: State, row: int, course: Course, imagined: Tensor) -> Che
 
 
 def _follow(course: Course, decision: Decision, proposed: Sequence[str], step: int, by: str, note: str) -> str:
-    """Drop and add what a person decided; what was done, in words."""
+    """Drop and add words as a person decided; return a note about it."""
     told = []
     for word in decision.drop:
         course.negatives = [n for n in course.negatives if n.word != word]

@@ -1,8 +1,8 @@
-"""A batch between two segments as bytes, so that learning goes on after a kill as if nothing had happened.
+"""A batch between two segments as bytes, so that learning resumes after a kill with the same results.
 
-Everything random follows from a concept's seed and the number of its step (core/streams.py), and constraints follow
-from their words: so the vectors, AdamW's moments, the steps and what each concept has been through are all of it.
-The bytes are one safetensors file; its metadata is JSON. Nothing in it is ever executed.
+Randomness follows from a concept's seed and step (core/streams.py), and constraints follow from their words. So the
+vectors, AdamW's moments, the steps and the course of each concept are enough. The bytes are a safetensors file with
+JSON as its metadata; nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _AT_BOUNDARY = (*_ROWS, "imagined")
 
 
 class SnapshotError(ConceptreeError):
-    """A stored course of learning that cannot be gone on with."""
+    """A snapshot that cannot be resumed."""
 
 
 def pack(state: State, courses: Sequence[Course], ids: Sequence[str], marks: Sequence[str] = ()) -> bytes:
-    """The batch at a boundary. ids: which concepts it gives, in order; `unpack` demands the same ones. marks: of what
-    the caller will not do again when it goes on from here, see `marks_of`.
+    """The batch at a boundary. ids: of its requests, in order. marks: names of what the caller need not do again when
+    it resumes from here, see `marks_of`.
     """
     tensors = {name: getattr(state, name) for name in _ROWS}
     for i, course in enumerate(courses):
@@ -65,12 +65,12 @@ def pack(state: State, courses: Sequence[Course], ids: Sequence[str], marks: Seq
 
 
 def ids_of(content: bytes) -> list[str]:
-    """Which concepts a snapshot is of."""
+    """The ids of a snapshot's requests."""
     return list(_about(content)["ids"])
 
 
 def marks_of(content: bytes) -> list[str]:
-    """The marks that a snapshot was packed with; none in those of earlier versions."""
+    """The marks of a snapshot; none in those of earlier versions."""
     marks = _about(content).get("marks", [])
     return [str(mark) for mark in marks] if isinstance(marks, list) else []
 
@@ -85,10 +85,10 @@ def marked(content: bytes, marks: Sequence[str]) -> bytes:
 
 
 def unpack(content: bytes, state: State, courses: Sequence[Course]) -> State:
-    """Puts a snapshot of the same batch into `courses`, which are at the start, and gives the state.
+    """Restore a snapshot of the same batch into `courses`, which are at the start; return the state.
 
     Raises:
-        SnapshotError: the bytes are cut, or are of another batch.
+        SnapshotError: the bytes are incomplete, or of another batch.
     """
     about = _about(content)
     try:
@@ -107,7 +107,7 @@ def unpack(content: bytes, state: State, courses: Sequence[Course]) -> State:
 
 
 def _restored(told: dict[str, Any], tensors: dict[str, Tensor], row: int, like: Tensor) -> dict[str, Any]:
-    """What the course of a row has been through, by the names of its fields."""
+    """The course of a row, by the names of its fields."""
     return {
         "negatives": [Negative(**each) for each in told["negatives"]],
         "pool": list(told["pool"]),

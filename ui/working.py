@@ -146,7 +146,7 @@ class _Telling:
 def _born(each: Individual, names: dict[str, str], known: bool) -> str:
     """A line about a child: its parents, how much it resembles them."""
     concept = each.concept
-    again = ", which the run already has" if known else ""
+    again = ", which the run has already" if known else ""
     whom = "it" if len(concept.request.parents) == 1 else "them"
     likeness = f", resembles {whom} {concept.scores['resembles']:.2f}" if "resembles" in concept.scores else ""
     return f"  {announced(each, names)}{likeness}, {concept.seconds:.0f} s{again}"

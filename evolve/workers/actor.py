@@ -1,7 +1,7 @@
-"""A worker: a process that holds one stack and learns one batch at a time, and tells of it while it does.
+"""A worker: a process that holds one stack, learns one batch at a time and reports on it.
 
-This knows nothing of Ray, which calls its methods from several threads. A thread of its own learns: a review is a
-question in the midst of learning, and whoever asked for the batch answers it while others go on.
+It knows nothing of Ray, which calls its methods from several threads. A thread of its own learns, because a review
+interrupts learning with a question, and the asking process answers it while other workers go on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from core.review import Decision, Proposal
 from core.stack.backbone import Backbone
 from evolve.workers.messages import Message, Order, decision_of, proposal_message, report_message
 
-BETWEEN = 0.2  # seconds between two steps that are told: what happens at a boundary is always told
+BETWEEN = 0.2  # seconds between two reports of steps; boundaries are always reported
 
 
 class Actor:
@@ -44,11 +44,11 @@ class Actor:
         self._stopping = threading.Event()
 
     def here(self) -> str:
-        """Which process it is, as JSON."""
+        """Its process id and machine, as JSON."""
         return json.dumps({"pid": os.getpid(), "node": platform.node()})
 
     def load(self, stack: str) -> str:
-        """Hold a stack, as `stack_of` says it; JSON with its fingerprint, and what is wrong if anything is."""
+        """Load a stack, as `stack_of` describes it; return JSON with its fingerprint and an error message or ""."""
         about = {"problem": "", "fingerprint": ""}
         try:
             told = json.loads(stack)
@@ -62,13 +62,13 @@ class Actor:
         return json.dumps(about)
 
     def begin(self, order: str, snapshot: bytes) -> None:
-        """Learn a batch, from a snapshot if there is one; the last that is told of it is its end."""
+        """Begin to learn a batch, from a snapshot if there is one; its last message is "end"."""
         self._stopping.clear()
         self._answers = SimpleQueue()
         threading.Thread(target=self._learn, args=(Order.from_json(order), snapshot), daemon=True).start()
 
     def told(self) -> list[Message]:
-        """All that happened since this was asked last; waits until something did."""
+        """The messages since the last call; waits for the first."""
         messages = [self._told.get()]
         with suppress(Empty):
             while True:
@@ -76,11 +76,11 @@ class Actor:
         return messages
 
     def answer(self, decision: str) -> None:
-        """The answer to the proposal that was told last."""
+        """Answer the last proposal."""
         self._answers.put(decision)
 
     def stop(self) -> None:
-        """Learn no further."""
+        """Stop learning."""
         self._stopping.set()
         self._answers.put("null")
 
@@ -122,7 +122,7 @@ class Actor:
         return bool(report.events or report.finished)
 
     def _ask(self, proposal: Proposal) -> Decision | None:
-        if self._stopping.is_set():  # what follows is for nobody
+        if self._stopping.is_set():  # the answer no longer matters
             return None
         self._told.put(proposal_message(proposal))
         return decision_of(self._answers.get())
@@ -137,7 +137,7 @@ class Actor:
 
 
 def stack_of(backbone: Any, threads: int, device: str) -> str:
-    """What `Actor.load` makes the same stack of."""
+    """JSON from which `Actor.load` loads the same stack."""
     where = str(backbone.where)
     folder = Path(where).expanduser()
     told = {
@@ -151,7 +151,7 @@ def stack_of(backbone: Any, threads: int, device: str) -> str:
 
 
 def namer_told(namer: Namer | None) -> dict[str, Any] | None:
-    """What `build_namer` makes the same namer of.
+    """JSON values from which `build_namer` builds the same namer.
 
     Raises:
         ConceptreeError: it is no model by folder or id.

@@ -1,4 +1,4 @@
-"""What goes between a process and its workers: JSON, and beside it pictures and snapshots as bytes. Nothing else.
+"""Messages between a process and its workers: JSON, with pictures and snapshots as bytes.
 
 A message is (text, blobs). Requests go one way whole and do not come back: messages name them by their ids, and the
 process that asked puts its own there.
@@ -49,7 +49,7 @@ class Order:
 
 
 def report_message(report: Report) -> Message:
-    """A report of a worker's batch. Its losses are read, which is to wait for the device."""
+    """A report of a worker's batch. Reads its losses, so it waits for the device."""
     blobs: list[bytes] = []
     told = {
         "kind": "report",
@@ -88,7 +88,7 @@ def report_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Mapping
 
 
 def proposal_message(proposal: Proposal) -> Message:
-    """What a review is asked."""
+    """A proposal for the review of the asking process."""
     blobs: list[bytes] = []
     told = {
         "kind": "proposal",
@@ -125,7 +125,7 @@ def proposal_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Mappi
 
 
 def decision_text(decision: Decision | None) -> str:
-    """What a review answers."""
+    """The answer of a review."""
     return json.dumps(None if decision is None else asdict(decision))
 
 
@@ -191,7 +191,7 @@ def _negatives(told: Sequence[Mapping[str, Any]]) -> tuple[Negative, ...]:
 
 
 def _kept(pictures: Sequence[Any], blobs: list[bytes]) -> list[int]:
-    """The places of pictures among the blobs, to which they are added."""
+    """Add pictures to the blobs; return their places there."""
     for picture in pictures:
         content = io.BytesIO()
         picture.save(content, format="PNG")

@@ -1,4 +1,4 @@
-"""Batches learned by several processes, on this machine or on a cluster: Ray's actors, one stack each.
+"""Learn batches in several processes, on this machine or on a cluster: Ray actors with one stack each.
 
     with Workers(stack, 2) as workers:
         develop(requests, workers, run)
@@ -32,12 +32,12 @@ from evolve.workers.actor import Actor, namer_told, stack_of
 from evolve.workers.cluster import Cluster, WorkerError
 from evolve.workers.messages import Order, Told, decision_text, proposal_of, report_of
 
-AT_ONCE = 8  # how many learn side by side in a worker, by default: fewer than in one process, so that there is enough
-MOST_TRIES = 3  # how often a batch may end its worker
-MOST_FAILURES = 3  # how many workers in succession may die before they have learned anything
-BEAT = 0.5  # seconds after which somebody looks whether to stop, whatever the workers do
+AT_ONCE = 8  # requests in a batch of a worker: fewer than in one process, so that there are batches for all
+MOST_TRIES = 3  # times a batch may end its worker
+MOST_FAILURES = 3  # workers in succession that may die before they have learned anything
+BEAT = 0.5  # seconds between two chances to stop, whatever the workers do
 PATIENCE = 60.0  # seconds until a first worker is given a place
-CALLS = 4  # of a worker's methods at the same time: one waits for what it tells
+CALLS = 4  # concurrent calls of a worker; one waits for messages
 
 __all__ = ["AT_ONCE", "WorkerError", "Workers"]
 
@@ -157,14 +157,14 @@ class Workers:
                         self._begin(worker, waiting.popleft(), course)
                 yield from self._heard(course, waiting)
         finally:
-            for worker in self._workers:  # whoever left has what was told at the last boundaries
+            for worker in self._workers:  # the caller has the reports of the last boundaries
                 if worker.state == "learning":
                     worker.state, worker.task = "stopping", None
                     worker.actor.stop.remote()
         course.complain()
 
     def _staff(self, count: int) -> None:
-        """As many workers as there is work for."""
+        """Start workers, up to `count`."""
         if self._failures >= MOST_FAILURES:
             raise WorkerError(
                 f"{counted(self._failures, 'worker')} ended before they could begin: is there enough memory?"
@@ -182,7 +182,7 @@ class Workers:
         worker.waits = worker.actor.told.remote()
 
     def _heard(self, course: _Course, waiting: deque[_Task]) -> Iterator[Report]:
-        """Reports of all that workers have said by now, or after BEAT."""
+        """Reports of all messages so far; waits at most BEAT for the first."""
         ray = self.cluster.ray
         says = {worker.waits: worker for worker in self._workers if worker.waits is not None}
         done, _ = ray.wait(list(says), num_returns=1, timeout=BEAT)
@@ -194,7 +194,7 @@ class Workers:
             try:
                 said, worker.waits = ray.get(worker.waits), None
             except ray.exceptions.RayTaskError:
-                raise  # a mistake of ours
+                raise  # a bug
             except ray.exceptions.RayError as error:
                 self._lost(worker, error, waiting)
                 continue
@@ -202,7 +202,7 @@ class Workers:
                 self._comes(worker, json.loads(said))
                 continue
             heard, task = [(json.loads(text), blobs) for text, blobs in said], worker.task
-            # Before anything is reported: whoever reads the reports may leave in the midst of them.
+            # Before anything is reported, because the caller may stop between two reports.
             if heard[-1][0]["kind"] == "end":
                 worker.state, worker.task = "ready", None
             else:
@@ -229,7 +229,7 @@ class Workers:
     def _obeyed(
         self, worker: _Worker, task: _Task, told: Mapping[str, Any], blobs: Sequence[bytes], course: _Course
     ) -> Iterator[Report]:
-        """What follows from what a worker tells of its batch."""
+        """Act on a message of a worker about its batch."""
         if told["kind"] == "report":
             yield course.report(task, report_of(told, blobs, task.requests))
         elif told["kind"] == "proposal":
@@ -240,7 +240,7 @@ class Workers:
             task.problem, task.bug = told["problem"], told["kind"] == "failed"
 
     def _lost(self, worker: _Worker, error: Exception, waiting: deque[_Task]) -> None:
-        """A worker is dead: another one goes on with its batch."""
+        """Handle a dead worker: another one goes on with its batch."""
         self._end(worker)
         if worker.state in ("asked", "loading"):
             self._failures += 1
@@ -260,7 +260,7 @@ class Workers:
 
 
 class _Course:
-    """How far the batches of some requests are, as one."""
+    """The joint progress of the batches of some requests."""
 
     def __init__(
         self, lab: ConceptLab, requests: Sequence[Request], options: Options, snapshots: Sequence[bytes]
@@ -280,7 +280,7 @@ class _Course:
             self.tasks.append(_Task(batch, places, steps, _of_batch(snapshots, list(batch))))
 
     def order(self, task: _Task) -> str:
-        """What a worker is told to do."""
+        """The order for a worker."""
         options = self.options
         return Order(
             requests=tuple(request.to_json() for request in task.requests.values()),
@@ -293,7 +293,7 @@ class _Course:
         ).to_json()
 
     def report(self, task: _Task | None = None, told: Told | None = None) -> Report:
-        """What a worker told of its batch, as of all requests; or how far they are."""
+        """A worker's report as one of all requests; without one, their progress."""
         if task is None or told is None:
             return Report(self._done, self.steps, self.losses)
         task.done = max(task.done, min(told.step, task.steps))
@@ -320,7 +320,7 @@ class _Course:
         return sum(task.done for task in self.tasks)
 
     def complain(self) -> None:
-        """Say what could not be learned, once all else is."""
+        """Raise an error about batches that could not be learned."""
         failed = [task for task in self.tasks if task.problem]
         for task in sorted(failed, key=lambda task: not task.bug):
             first, last = task.places[0] + 1, task.places[-1] + 1

@@ -17,7 +17,7 @@ from ui.view.text import left, plain, shortened
 def what(job: Job) -> str:
     """`6 founders`, `2 children`; without the number if the plan cannot be read."""
     one, several = RESULTS.get(job.command, ("concept", "concepts"))
-    match _plan(job):
+    match plan_of(job):
         case Seed(count=number) | Evolve(generations=number) | Breed(children=number) | Vary(children=number):
             return counted(number, one, several)
         case Given() as given:
@@ -27,7 +27,7 @@ def what(job: Job) -> str:
 
 def called(job: Job) -> str:
     """`6 founders of pet`, `2 children of moku and vasi`."""
-    match _plan(job):
+    match plan_of(job):
         case Seed(category=of):
             pass
         case Breed() as plan:
@@ -39,7 +39,7 @@ def called(job: Job) -> str:
     return f"{what(job)} of {shortened(of, 60)}"
 
 
-def _plan(job: Job) -> Plan | None:
+def plan_of(job: Job) -> Plan | None:
     """What was asked; None if it cannot be read, which the job's own page says."""
     try:
         return job.plan

@@ -14,7 +14,7 @@ from evolve.jobs.job import jobs
 from evolve.jobs.plans import Seed
 from evolve.store.run import Entry
 from ui.exchange import stem_of
-from ui.view import links, notices, undo
+from ui.view import learning, links, notices, undo
 from ui.view.downloads import FORMS, zipped
 from ui.view.parents import parents_of
 from ui.view.screens.seed import AGAIN, Again
@@ -140,11 +140,11 @@ def _repeat(run: Run, entry: Entry) -> None:
 
 
 def _asked(run: Run, request: Request) -> dict[str, str]:
-    """Who was asked what a drawing shows, and what, by the job that learned founders as this one was learned; nothing
-    where a person had not said so, and of who was learned elsewhere.
+    """The question answerer and question of the job that learned founders with the same settings; empty if there is no
+    such job, or if it asked nothing of its own.
     """
     for job in jobs(run):
-        plan = job.plan if job.command == Seed.command else None
+        plan = learning.plan_of(job)
         if isinstance(plan, Seed) and (plan.category, plan.schedule, plan.settings) == (
             request.category,
             request.schedule,

@@ -260,7 +260,7 @@ def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
 
 def _steps(job: Job) -> int:
     """Steps of each concept, if the plan says so."""
-    plan = job.plan
+    plan = learning.plan_of(job)
     return plan.settings.steps if isinstance(plan, Seed | Breed | Evolve) and plan.settings else 0
 
 

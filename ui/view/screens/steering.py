@@ -111,7 +111,7 @@ def _checked(run: Run, job: Job, decision: Decision, looks: Sequence[Look]) -> D
     if decision == Decision():
         raise ConceptreeError("nothing is decided: choose words, or a step to go back to")
     backbone = model.backbone(run)
-    category = plan.category if isinstance(plan := job.plan, Seed | Breed) else run.about["category"]
+    category = plan.category if isinstance(plan := learning.plan_of(job), Seed | Breed) else run.about["category"]
     check_words(backbone, decision.words, "negative")
     earlier = {look.step: _as_negatives(look) for look in looks[:-1] if not look.draft}
     request = Request(category, kind=run.about["kind"])
