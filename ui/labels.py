@@ -50,6 +50,13 @@ METHODS = {
     "user": ("I choose", "You choose the parents of each generation; the job waits for you in between."),
     "random": ("Random", "Parents are drawn at random: a baseline for the other methods."),
 }
+
+
+def method_of(name: str) -> tuple[str, str]:
+    """Name and explanation of a selection method; one that was registered elsewhere has its own name only."""
+    return METHODS.get(name, (name, ""))
+
+
 # Objectives of fitness, each to be maximised.
 OBJECTIVES = {
     "belongs": "similarity to the category",

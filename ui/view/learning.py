@@ -40,7 +40,7 @@ def called(job: Job) -> str:
 
 
 def plan_of(job: Job) -> Plan | None:
-    """What was asked; None if it cannot be read, which the job's own page says."""
+    """The plan of a job; None if it cannot be read."""
     try:
         return job.plan
     except RunError:

@@ -9,9 +9,11 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import Settings
 from core.namers import FunctionNamer
 from evolve import Run
 from evolve.jobs.job import jobs
+from evolve.jobs.plans import Seed
 from tests.families import new_run
 from tests.pages import page, text
 from ui.view import processes
@@ -184,9 +186,18 @@ def test_what_is_started_is_learned_by_a_process_of_its_own(form, runs):
 
 
 def test_how_long_it_takes_follows_from_the_plan():
-    def plan(count: int, wave: int, schedule: str):
-        settings = SimpleNamespace(steps=400, segment=100)
-        return SimpleNamespace(count=count, wave=wave, settings=settings, request={"schedule": schedule})
+    def plan(count: int, wave: int, schedule: str) -> Seed:
+        settings = Settings(steps=400, segment=100)
+        return Seed(
+            category="pet",
+            count=count,
+            wave=wave,
+            seed=0,
+            asked={},
+            settings=settings,
+            kind="object",
+            schedule=schedule,
+        )
 
     pace = Pace(step=0.1, look=1.0)
     one, six, together = pace.of(plan(1, 1, "none")), pace.of(plan(6, 1, "none")), pace.of(plan(6, 6, "none"))

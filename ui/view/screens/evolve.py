@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from evolve.jobs.generations import Generation, awaits_choice, choose, generations, logbook
+from evolve import selection
+from evolve.jobs.generations import Generation, awaits_choice, choose, generations
 from evolve.jobs.job import Job, Status, job_named, new_job
 from evolve.jobs.planning import plan_evolution
 from evolve.jobs.plans import USER, Evolve
 from evolve.store.rows import Entry
-from ui.labels import METHODS
+from ui.labels import METHODS, method_of
 from ui.view import learning, links, model, notices, objectives, processes, store, undo
 from ui.view.cards import Card, Chosen, cards
 from ui.view.grid import HINT, card_of
@@ -26,6 +27,28 @@ from ui.workers import conduct_asked
 EVERY = 2.0  # seconds between two updates of a running evolution
 SIDE, HEIGHT = 104, 300  # pixels of a card, and of a grid
 MOST = 200  # cards to choose parents from: the newest
+
+
+class More(TypedDict):
+    """Values of the folded part of the form."""
+
+    parents: int
+    weights: str | None
+    mutation: float
+    strength: float
+    inherit: bool
+    words: list[str]
+    steps: int | None
+    seed: int | None
+
+
+class Values(More):
+    """Values of the form, as arguments of `plan_evolution`."""
+
+    generations: int
+    children: int
+    population: int
+    select: str
 
 
 def show() -> None:
@@ -70,7 +93,7 @@ def _called(job: Job) -> str:
         asked = _asked(job)
     except ConceptreeError:
         return job.name
-    return f"{job.name}: {METHODS.get(asked.select, (asked.select, ''))[0]}, {counted(asked.generations, 'generation')}"
+    return f"{job.name}: {method_of(asked.select)[0]}, {counted(asked.generations, 'generation')}"
 
 
 def _asked(job: Job) -> Evolve:
@@ -83,28 +106,32 @@ def _ask(found: Opened) -> None:
     """The form of a new evolution."""
     select = st.segmented_control(
         "Selection",
-        list(METHODS),
-        format_func=lambda method: METHODS[method][0],
+        list(dict.fromkeys([*METHODS, *selection.METHODS])),
+        format_func=lambda method: method_of(method)[0],
         default="tournament",
         required=True,
         key="evolve.select",
     )
-    st.caption(METHODS[select][1])
+    st.caption(method_of(select)[1])
     left, middle, right = st.columns(3)
-    numbers = {
-        "generations": left.number_input("Generations", 1, 10_000, 5, key="evolve.generations"),
-        "children": right.number_input("Children", 1, 1_000, 8, key="evolve.children", help="In each generation."),
-        "population": middle.number_input(
-            "Population",
-            2,
-            10_000,
-            8,
-            key="evolve.population",
-            disabled=select == USER,
-            help="Survivors of each generation.",
-        ),
+    generations = left.number_input("Generations", 1, 10_000, 5, key="evolve.generations")
+    population = middle.number_input(
+        "Population",
+        2,
+        10_000,
+        8,
+        key="evolve.population",
+        disabled=select == USER,
+        help="Survivors of each generation.",
+    )
+    children = right.number_input("Children", 1, 1_000, 8, key="evolve.children", help="In each generation.")
+    given: Values = {
+        **_more(),
+        "generations": generations,
+        "children": children,
+        "population": population,
+        "select": select,
     }
-    given = {**numbers, "select": select, **_more()}
     chosen: list[str] = []
     if select == USER:
         st.caption("Parents of the first generation. If you choose none: your favourites and concepts rated 4 or 5.")
@@ -113,7 +140,7 @@ def _ask(found: Opened) -> None:
     _begin(found, given, chosen)
 
 
-def _more() -> dict[str, Any]:
+def _more() -> More:
     with st.expander("More", key="evolve.more"):
         left, right = st.columns(2)
         return {
@@ -159,7 +186,7 @@ def _more() -> dict[str, Any]:
         }
 
 
-def _begin(found: Opened, given: dict[str, Any], chosen: Sequence[str]) -> None:
+def _begin(found: Opened, given: Values, chosen: Sequence[str]) -> None:
     if not st.button("Evolve", key="evolve.start", type="primary", icon=":material/play_arrow:", width="stretch"):
         return
     try:
@@ -205,17 +232,18 @@ def _shown(run: str, name: str, live: bool) -> None:
         _population(found, job, done[-1], waits)
 
 
-def _rows(done: Sequence[Generation]) -> list[dict[str, Any]]:
-    book = logbook(done)
-    rows = [dict(zip(("generation", "born", "stay", "likeness"), row, strict=True)) for row in _columns(book)]
-    for name in book.header[4:]:
-        for row, record in zip(rows, book.chapters[name], strict=False):
-            row |= {f"{name}, {which}": record[which] for which in ("mean", "best")}
+def _rows(done: Sequence[Generation]) -> list[dict[str, float | None]]:
+    """A row for each generation: children, how many of them survived, similarity, mean and best of each objective."""
+    rows = []
+    for each in done:
+        record = dict(each.record)
+        row: dict[str, float | None] = {"generation": each.number}
+        row |= {"children": record.pop("born"), "surviving children": record.pop("stay")}
+        row["similarity"] = record.pop("likeness")
+        for name, values in record.items():
+            row |= {f"{name}, {which}": values[which] for which in ("mean", "best")}
+        rows.append(row)
     return rows
-
-
-def _columns(book: Any) -> list[tuple[Any, ...]]:
-    return list(zip(*book.select("generation", "born", "stay", "likeness"), strict=True))
 
 
 def _population(found: Opened, job: Job, last: Generation, waits: int) -> None:

@@ -140,15 +140,10 @@ def _repeat(run: Run, entry: Entry) -> None:
 
 
 def _asked(run: Run, request: Request) -> dict[str, str]:
-    """The question answerer and question of the job that learned founders with the same settings; empty if there is no
-    such job, or if it asked nothing of its own.
-    """
+    """Question answerer and question of the seed job with the same settings; empty if there is none, or by default."""
+    learned = request.category, request.schedule, request.chosen
     for job in jobs(run):
         plan = learning.plan_of(job)
-        if isinstance(plan, Seed) and (plan.category, plan.schedule, plan.settings) == (
-            request.category,
-            request.schedule,
-            request.settings,
-        ):
+        if isinstance(plan, Seed) and (plan.category, plan.schedule, plan.settings) == learned:
             return dict(plan.asked)
     return {}

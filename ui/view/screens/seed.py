@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
@@ -61,6 +60,26 @@ class Again:
     model: str
 
 
+@dataclass(frozen=True)
+class Form:
+    """The values of the form, by the names of the options of `seed`. None is the default of the model."""
+
+    kind: str
+    category: str
+    count: int
+    negatives: str
+    model: str
+    name: str | None = None
+    steps: int | None = None
+    segment: int | None = None
+    lam: float | None = None
+    wave: int | None = None
+    seed: int = 0
+    preset: str = "default"
+    asked: Mapping[str, str] = field(default_factory=dict)
+    ask: bool = False
+
+
 def show() -> None:
     st.title("New run", anchor=False)
     again = st.session_state.pop(AGAIN, None)
@@ -70,9 +89,9 @@ def show() -> None:
         st.caption(plain(f"With the settings of {like}. Change any of them."))
     asking, telling = st.columns([3, 2], gap="large")
     with asking:
-        given = _asked()
+        form = _form()
     with telling, st.container(border=True, key="seed.plan"):
-        _plan(given)
+        _plan(form)
 
 
 def _take(again: Again) -> str:
@@ -97,8 +116,8 @@ def _take(again: Again) -> str:
     return again.of
 
 
-def _asked() -> dict[str, Any]:
-    """The form; returns its values by the names of the options of `seed`."""
+def _form() -> Form:
+    """Show the form; return its values."""
     where = st.session_state.get("seed.model") or "emoji"
     try:
         backbone: Backbone | None = model.stack(where)
@@ -132,8 +151,7 @@ def _asked() -> dict[str, Any]:
         "Founders", 1, MOST, 6, key="seed.count", help="Number of founders. Later waves avoid earlier ones.", width=180
     )
     negatives = _negatives(backbone, category or "", kind)
-    given = {"kind": kind, "category": category or "", "count": count, "negatives": negatives, "model": where}
-    return {**given, **_more(given)}
+    return _more(Form(kind, category or "", count, negatives, where))
 
 
 def _categories(backbone: Backbone | None, kind: str) -> list[str]:
@@ -168,8 +186,8 @@ def _negatives(backbone: Backbone | None, category: str, kind: str) -> str:
     return ", ".join(words) or ","  # the check explains what it expects
 
 
-def _more(given: dict[str, Any]) -> dict[str, Any]:
-    """The other options. given: the values above."""
+def _more(form: Form) -> Form:
+    """The other options, added to the values above."""
     with st.expander("More", key="seed.more"):
         left_half, right_half = st.columns(2)
         with left_half:
@@ -202,28 +220,29 @@ def _more(given: dict[str, Any]) -> dict[str, Any]:
             st.text_input(
                 "Model", key="seed.model", placeholder="emoji", help="emoji, or the folder of a stack on this machine."
             )
-        vlm, asked = _asking(given, preset)
+        vlm, asked = _asking(form, preset)
         ask = st.toggle(
             "Ask me about each new negative",
             key="seed.ask",
             help="Learning waits after each segment until you accept or change the words.",
         )
-    return {
-        "name": name or None,
-        "steps": steps,
-        "segment": segment,
-        "lam": lam,
-        "wave": wave,
-        "seed": seed,
-        "preset": preset,
-        "asked": {name: value for name, value in (("vlm", vlm), ("question", asked)) if value},
-        "ask": ask,
-    }
+    return replace(
+        form,
+        name=name or None,
+        steps=steps,
+        segment=segment,
+        lam=lam,
+        wave=wave,
+        seed=seed,
+        preset=preset,
+        asked={name: value for name, value in (("vlm", vlm), ("question", asked)) if value},
+        ask=ask,
+    )
 
 
-def _asking(given: dict[str, Any], preset: str) -> tuple[str, str]:
+def _asking(form: Form, preset: str) -> tuple[str, str]:
     """The question answerer and the question, if not the defaults; only adaptive negatives use them."""
-    idle, category = given["negatives"] != "adaptive", given["category"]
+    idle, category = form.negatives != "adaptive", form.category
     who, what = st.columns(2)
     vlm = who.text_input(
         "Question answerer",
@@ -236,23 +255,23 @@ def _asking(given: dict[str, Any], preset: str) -> tuple[str, str]:
     asked = what.text_input(
         "Question",
         key="seed.question",
-        placeholder=question(given["kind"], category or "thing", preset),
+        placeholder=question(form.kind, category or "thing", preset),
         disabled=idle,
         help="The question about each drawing; {} stands for the category.",
     )
     return ("", "") if idle else (vlm.strip(), asked.strip().replace("{}", category))
 
 
-def _plan(given: dict[str, Any]) -> None:
+def _plan(form: Form) -> None:
     """The plan and its duration, or the reason why it cannot start."""
     st.subheader("Plan", anchor=False)
     try:
-        backbone = model.stack(given["model"])
-        if not given["category"]:
+        backbone = model.stack(form.model)
+        if not form.category:
             st.caption("Choose a category first.")
             return
-        _check_name(given["name"])
-        plan = _checked(backbone, given)
+        _check_name(form.name)
+        plan = _checked(backbone, form)
     except ConceptreeError as error:
         notices.error(error)
         st.button("Start", key="seed.start", type="primary", width="stretch", disabled=True)
@@ -260,7 +279,7 @@ def _plan(given: dict[str, Any]) -> None:
     for line in _told(plan, backbone):
         st.markdown(plain(line))
     if st.button("Start", key="seed.start", type="primary", width="stretch", icon=":material/play_arrow:"):
-        _start(backbone, plan, given["name"])
+        _start(backbone, plan, form.name)
     # Measured after the button is shown.
     speed = pace(backbone, namer_in(plan, backbone))
     about = left(speed.of(plan)).removesuffix(" left").capitalize() if speed else ""
@@ -277,31 +296,31 @@ def _check_name(name: str | None) -> None:
         raise ConceptreeError(f"there is a run {name!r} already: choose another name")
 
 
-def _checked(backbone: Backbone, given: dict[str, Any]) -> Seed:
-    """The plan of what a person chose.
+def _checked(backbone: Backbone, form: Form) -> Seed:
+    """The plan of the form.
 
     Raises:
-        ConceptreeError: the core's own words for what cannot be learned.
+        ConceptreeError: it cannot be learned; the reason is the core's.
     """
-    category, kind = given["category"], given["kind"]
-    numbers = {name: given[name] for name in ("steps", "segment", "lam")}
-    chosen = chosen_settings(backbone, given["preset"], kind, category=category, **numbers)
+    category, kind = form.category, form.kind
+    chosen = chosen_settings(
+        backbone, form.preset, kind, category=category, steps=form.steps, segment=form.segment, lam=form.lam
+    )
     # The first call loads the question answerer.
     with st.spinner("Loading the question answerer …"), model.loading:
-        plan = plan_founders(
+        return plan_founders(
             backbone,
             category,
-            given["count"],
-            given["wave"],
-            given["negatives"],
+            form.count,
+            form.wave,
+            form.negatives,
             kind,
-            given["seed"],
+            form.seed,
             chosen,
-            given["asked"],
-            ask=PAGE if given["ask"] else False,
+            dict(form.asked),
+            ask=PAGE if form.ask else False,
             drafts=can_draw(backbone),
         )
-    return plan
 
 
 def _told(plan: Seed, backbone: Backbone) -> list[str]:
