@@ -1,18 +1,17 @@
-"""The paper's baselines (arXiv 2308.02669 §5.2): nothing is learned, the negatives stand in a negative prompt.
+"""The paper's baselines (arXiv 2308.02669 §5.2): negative prompts instead of learning.
 
     prompt             A photo of a pet
     negative prompt    A photo of a cat, dog
 
-For Kandinsky the negation is in the diffusion prior, whose guidance leads away from it; the decoder's guidance leads
-away from the embedding of an empty image, as for any other picture. For Stable Diffusion 2 it is in the sampler, and
-where there is none, `decoder_negation` stands in for it: nothing is negated but what the decoder's guidance leads away
-from. The paper draws 160 pictures for each pair of negatives, as many as ConceptLab's five concepts have.
+For Kandinsky the diffusion prior has the negative prompt; the decoder's negative is the embedding of an empty image, as
+for any picture. For Stable Diffusion 2 the sampler has it. Without Stable Diffusion, `decoder_negation` stands in: only
+the decoder has the negative. The paper draws 160 pictures for each pair of negatives, as many as for ConceptLab's five
+concepts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from PIL.Image import Image
@@ -21,8 +20,10 @@ from torch import Tensor
 from core.concept import RequestError, checked_word
 from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.stack import text
+from core.stack.backbone import Backbone
 from core.stack.diffusion import DRAWING_STEPS, GUIDANCE_SCALE, StableDiffusion
 from core.stack.prior import CachedPrior, draw_noise
+from core.stack.protocols import Learns
 
 PROMPT = "A photo of a {}"
 _ROWS_AT_ONCE = 64
@@ -42,7 +43,7 @@ def negation(positive: str, negatives: Sequence[str]) -> tuple[str, str]:
 
 @torch.no_grad()
 def imagine_with_negation(
-    backbone: Any,
+    stack: Backbone,
     positive: str,
     negatives: Sequence[str],
     seeds: Sequence[int],
@@ -56,20 +57,20 @@ def imagine_with_negation(
     concepts' drawings.
     """
     prompt, negative = negation(positive, negatives)
-    _check_words(backbone, positive, negatives)
-    features = text.encode(backbone.text_encoder, backbone.tokenizer, [prompt])
-    unlike = text.encode(backbone.text_encoder, backbone.tokenizer, [negative])
-    prior = CachedPrior(backbone.prior, backbone.scheduler, steps, guidance_scale, unlike)
+    _check_words(stack, positive, negatives)
+    features = text.encode(stack.text_encoder, stack.tokenizer, [prompt])
+    unlike = text.encode(stack.text_encoder, stack.tokenizer, [negative])
+    prior = CachedPrior(stack.prior, stack.scheduler, steps, guidance_scale, unlike)
     imagined = [features.embeds[:0]]
     for start in range(0, len(seeds), _ROWS_AT_ONCE):
         chunk = list(seeds[start : start + _ROWS_AT_ONCE])
-        rows = torch.zeros(len(chunk), dtype=torch.long, device=backbone.device)
-        imagined.append(prior.sample(features.rows(rows), draw_noise(chunk, steps, backbone.width)))
+        rows = torch.zeros(len(chunk), dtype=torch.long, device=stack.device)
+        imagined.append(prior.sample(features.rows(rows), draw_noise(chunk, steps, stack.width)))
     return torch.cat(imagined)
 
 
 def kandinsky_negation(
-    backbone: Any,
+    stack: Backbone,
     positive: str,
     negatives: Sequence[str],
     seeds: Sequence[int],
@@ -85,13 +86,13 @@ def kandinsky_negation(
         RequestError: no negatives, or a word that the stack does not know or that cannot stand in a prompt.
         PromptError: more negatives than fit into a prompt.
     """
-    embeds = imagine_with_negation(backbone, positive, negatives, seeds, steps=steps, guidance_scale=guidance_scale)
-    return backbone.draw(embeds, seeds=list(seeds)) if len(seeds) else []
+    embeds = imagine_with_negation(stack, positive, negatives, seeds, steps=steps, guidance_scale=guidance_scale)
+    return stack.draw(embeds, seeds=list(seeds)) if len(seeds) else []
 
 
 @torch.no_grad()
 def imagine_apart(
-    backbone: Any,
+    stack: Backbone,
     positive: str,
     negatives: Sequence[str],
     seeds: Sequence[int],
@@ -103,14 +104,14 @@ def imagine_apart(
     what the prior imagines for either alone.
     """
     prompt, negative = negation(positive, negatives)
-    _check_words(backbone, positive, negatives)
+    _check_words(stack, positive, negatives)
     prompts = [prompt] * len(seeds) + [negative] * len(seeds)
-    both = backbone.imagine(prompts, seeds=[*seeds, *seeds], steps=steps, guidance_scale=guidance_scale)
+    both = stack.imagine(prompts, seeds=[*seeds, *seeds], steps=steps, guidance_scale=guidance_scale)
     return both[: len(seeds)], both[len(seeds) :]
 
 
 def decoder_negation(
-    backbone: Any,
+    stack: Backbone,
     positive: str,
     negatives: Sequence[str],
     seeds: Sequence[int],
@@ -127,8 +128,8 @@ def decoder_negation(
     Raises:
         RequestError, PromptError: as for `kandinsky_negation`.
     """
-    embeds, unlike = imagine_apart(backbone, positive, negatives, seeds, steps=steps, guidance_scale=guidance_scale)
-    return backbone.draw(embeds, seeds=list(seeds), negative_image_embeds=unlike) if len(seeds) else []
+    embeds, unlike = imagine_apart(stack, positive, negatives, seeds, steps=steps, guidance_scale=guidance_scale)
+    return stack.draw(embeds, seeds=list(seeds), negative_image_embeds=unlike) if len(seeds) else []
 
 
 def stable_diffusion_negation(
@@ -151,7 +152,7 @@ def stable_diffusion_negation(
     return stack.draw(prompts, seeds=list(seeds), negative=negative, steps=steps, guidance_scale=guidance_scale)
 
 
-def _check_words(stack: Any, positive: str, negatives: Sequence[str]) -> None:
+def _check_words(stack: Learns, positive: str, negatives: Sequence[str]) -> None:
     for word in (positive, *negatives):
         if not stack.knows(word):
             raise RequestError(f"the stack {stack.version} does not know the word {word!r}: choose another")

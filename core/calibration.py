@@ -1,22 +1,20 @@
-"""Caps and floors for a stack, measured on what its prior imagines; stored with the stack as
-calibration.json.
+"""Caps and floors for a stack, measured on imagined embeddings; stored with the stack as calibration.json.
 
-Every pair of stack and constraint encoder has its own scale of similarity (the authors' 0.28 and 0.20 are
-those of Kandinsky 2.1 with its multilingual encoder). For the stack's own words, each in the prompt it was
-imagined for:
+Every pair of stack and constraint encoder has its own scale of similarity. The authors' 0.28 and 0.20 fit Kandinsky 2.1
+with its multilingual encoder. Each word of the stack is compared in the prompt that it was imagined for:
 
     cap          median similarity of the members to the category's word: every second member reaches it
-    floor        halfway between how much a member resembles its own name and the names of other members
-    avoid_floor  halfway between how much an image of a member resembles its own mean image and another member's
+    floor        halfway between a member's similarity to its own name and to the names of other members
+    avoid_floor  halfway between an image's similarity to its member's mean image and to another member's
 
-The cap is where members are, so a concept that belongs as much as a member is pulled no further. The word is more
-similar to itself than any member is to it: with that as the cap the positive never stops pulling, and every concept
-ends at one average of the category. The members' upper quartile pulls less far, but still makes founders alike.
+The cap stops the pull at the similarity of a typical member. The category's word is more similar to itself than any
+member is: with that cap the positive never stops pulling, and all concepts end at one average of the category. The
+members' upper quartile pulls less far, but still makes founders alike.
 
     python -m core.calibration [emoji | kandinsky-2.1 | FOLDER | …] [--constraints multilingual]
 
-Kandinsky 2.1 has a second encoder, in which the authors held their constraints, as the preset `published` does: a pair
-with figures of its own.
+Kandinsky 2.1 has a second, multilingual encoder. The authors held their constraints in it, as the preset `published`
+does; it has figures of its own.
 """
 
 from __future__ import annotations
@@ -44,19 +42,19 @@ from core.stack.backbone import Backbone
 from core.stack.wordbank import EncodeText
 
 MEMBERS, PROMPTS, SEEDS = 12, 8, 2
-# Learning rate and steps are not measured: this served on the embedded stack. Others have the published ones. With the
-# cap at the members, more steps change little: a concept is at it, and below the floors of its negatives, before.
+# Learning rate and steps are not measured. These fit the embedded stack; others have the published ones. More steps
+# change little: by then a concept is at its cap and below the floors of its negatives.
 LEARNS = {"learning_rate": 5e-3, "steps": 100, "segment": 25, "mix_steps": 180}
 CONSTRAINTS = ("own", "multilingual")
 STYLES = ("style", "styles", "art style")
 
 
 class CalibrationError(ConceptreeError):
-    """A stack does not have what calibration needs."""
+    """A stack that cannot be calibrated as asked."""
 
 
 def calibrate(
-    backbone: Any,
+    stack: Backbone,
     categories: Mapping[str, Sequence[str]] | None = None,
     *,
     members: int = MEMBERS,
@@ -65,103 +63,93 @@ def calibrate(
     learns: Mapping[str, Any] | None = None,
     constraints: str = "own",
 ) -> dict[str, Any]:
-    """What calibration.json holds: {"object": {max_cosine, min_cosine, avoid_floor, learning_rate, …}, "style": …,
+    """The content of calibration.json: {"object": {max_cosine, min_cosine, avoid_floor, learning_rate, …}, "style": …,
     "categories": {"pet": {max_cosine, min_cosine, avoid_floor}, …}, "measured": …}. Those of "object" are medians over
-    the categories, for what was not measured.
+    the categories, for categories that were not measured.
 
-    categories: name → members; by default those of the stack's vocabulary. Of each at most `members` are
-    imagined, evenly spread over the list, in `prompts` prompts with `seeds` seeds. learns: learning rate,
-    steps and segment to store beside what is measured; by default `LEARNS` for the embedded stack, and what is stored
-    there already for others. A category of
-    styles ("style") calibrates styles. constraints: which encoder reads the words, the prior's "own" or the
-    "multilingual" one; the latter's figures are those of `published`.
+    categories: name → members; by default those of the stack's vocabulary. At most `members` of each, evenly spread
+    over the list, are imagined in `prompts` prompts with `seeds` seeds. A category named "style" calibrates styles.
+    learns: learning rate, steps and segment to store as well; by default `LEARNS` for the embedded stack, and the
+    stored ones for others. constraints: the encoder of the words, the prior's "own" or the "multilingual" one, whose
+    figures the preset `published` uses.
     """
     if constraints not in CONSTRAINTS:
         raise CalibrationError(f"constraints = {constraints!r}: choose {' or '.join(CONSTRAINTS)}")
-    if constraints == "multilingual" and not backbone.multilingual:
-        raise CalibrationError(
-            f"the stack {backbone.version} has no multilingual text encoder: its constraints are in its own"
-        )
-    encode = backbone.encode_text if constraints == "own" else backbone.encode_multilingual
-    categories = categories or backbone.vocabulary.categories
+    if constraints == "multilingual" and not stack.multilingual:
+        raise CalibrationError(f"the stack {stack.version} has no multilingual text encoder: choose constraints 'own'")
+    encode = stack.encode_text if constraints == "own" else stack.encode_multilingual
+    categories = categories or stack.vocabulary.categories
     usable = {name: _spread(words, members) for name, words in categories.items() if len(words) >= 3}
     if not usable:
-        raise CalibrationError(f"the stack {backbone.version} has no categories with 3 members or more: give some")
-    result: dict[str, Any] = {"schema": 1, "version": backbone.version, "fingerprint": backbone.fingerprint}
+        raise CalibrationError(f"the stack {stack.version} has no categories with 3 members or more: give some")
+    result: dict[str, Any] = {"schema": 1, "version": stack.version, "fingerprint": stack.fingerprint}
     if constraints == "multilingual":
-        result["encoder"] = backbone.multilingual_fingerprint
+        result["encoder"] = stack.multilingual_fingerprint
     measured: dict[str, Any] = {}
     for kind in ("object", "style"):
         of_kind = {name: words for name, words in usable.items() if (name in STYLES) == (kind == "style")}
-        figures = {
-            name: _measure(backbone, encode, kind, name, words, prompts, seeds) for name, words in of_kind.items()
-        }
+        figures = {name: _measure(stack, encode, kind, name, words, prompts, seeds) for name, words in of_kind.items()}
         if figures:
             measured |= figures
             result[kind] = _constants(list(figures.values())) | (
-                _learns(backbone, kind) if learns is None else dict(learns)
+                _learns(stack, kind) if learns is None else dict(learns)
             )
     own = {name: _constants([figures]) for name, figures in measured.items() if name not in STYLES}
     return {**result, "categories": own, "measured": measured}
 
 
-def store(backbone: Any, calibration: Mapping[str, Any], folder: Path | None = None) -> Path:
-    """Write calibration.json beside the stack, as a whole or not at all. The figures of its other encoder stay in it.
+def store(stack: Backbone, calibration: Mapping[str, Any], folder: str | Path | None = None) -> Path:
+    """Write calibration.json atomically; figures of the stack's other encoder stay in it.
 
-    folder: by default where the stack itself looks for it.
+    folder: by default the folder where the stack looks for it.
     """
-    path = (folder or backbone.beside) / "calibration.json"
-    stored = backbone.calibration or {}
+    path = Path(folder or stack.beside) / "calibration.json"
+    stored = stack.calibration or {}
     if "encoder" in calibration:
         calibration = {**stored, "multilingual": dict(calibration)}
     elif "multilingual" in stored:
         calibration = {**calibration, "multilingual": stored["multilingual"]}
     text = json.dumps(calibration, indent=2, ensure_ascii=False)
     write_atomically(path, f"{text}\n".encode())
-    backbone.calibration = dict(calibration)
+    stack.calibration = dict(calibration)
     return path
 
 
-def reservation(backbone: Any) -> str | None:
-    """What a person should know of the caps and floors that `Settings.for_stack` takes for a stack, in one line.
+def reservation(stack: Backbone) -> str | None:
+    """One line of warning about a stack's caps and floors; None if they were measured on these weights.
 
-    None where they were measured on these very weights. Others are taken all the same: they are nearer than the
-    published ones, which a stack without any has.
+    Figures of other weights are used all the same: they are nearer than the published ones.
     """
-    where = shlex.quote(str(backbone.where))
+    where = shlex.quote(str(stack.where))
     how = f"python -m core.calibration {where}"
-    if not backbone.vocabulary.categories:
-        how = "core.calibration.calibrate, with categories of yours, since it lists none"
-    calibration = backbone.calibration or {}
+    if not stack.vocabulary.categories:
+        how = "core.calibration.calibrate, with your own categories, since it lists none"
+    calibration = stack.calibration or {}
     if not {"object", "style"} & set(calibration):
         published = Settings()
         return (
-            f"the stack {backbone.version} is not calibrated: the published cap {published.max_cosine:g} and floors"
+            f"the stack {stack.version} is not calibrated: the published cap {published.max_cosine:g} and floors"
             f" {published.min_cosine:g}, {PUBLISHED_STYLE_MIN_COSINE:g} for styles and {published.avoid_floor:g}"
             f" between waves are used, which fit Kandinsky 2.1; measure its own with {how}"
         )
     measured_on = calibration.get("fingerprint")
-    if measured_on != backbone.fingerprint:
+    if measured_on != stack.fingerprint:
         return (
-            f"the caps and floors of the stack {backbone.version} ({backbone.fingerprint}) were measured on other"
-            f" weights ({measured_on or 'it is not said which'}): measure them anew with {how}"
+            f"the caps and floors of the stack {stack.version} ({stack.fingerprint}) were measured on other"
+            f" weights ({measured_on or 'unknown'}): measure them anew with {how}"
         )
     return None
 
 
 @torch.no_grad()
 def _measure(
-    backbone: Any, encode: EncodeText, kind: str, category: str, words: Sequence[str], prompts: int, seeds: int
+    stack: Backbone, encode: EncodeText, kind: str, category: str, words: Sequence[str], prompts: int, seeds: int
 ) -> dict[str, float]:
-    """Medians for one category; each similarity is between what a member is in one prompt and a word in the
-    same.
-    """
+    """Medians for one category; each similarity compares a member and a word in the same prompt."""
     templates = _spread(TEMPLATES[kind], prompts)
     every = ["" if kind == "style" else category, *words]
     texts = torch.stack([normalise(encode([fill(t, w) for t in templates])) for w in every])
-    images = torch.stack(
-        [_imagined(backbone, templates, w, seeds) for w in every]
-    )  # [1 + words, prompts, seeds, width]
+    images = torch.stack([_imagined(stack, templates, w, seeds) for w in every])  # [1 + words, prompts, seeds, width]
     to_words = torch.einsum("wpsd,vpd->wvps", images, texts).mean((-1, -2))  # [1 + words, 1 + words]
     members = to_words[1:]
     looks = images[1:].flatten(1, 2)  # [words, looks, width]
@@ -177,10 +165,10 @@ def _measure(
     }
 
 
-def _imagined(backbone: Any, templates: Sequence[str], word: str, seeds: int) -> Tensor:
+def _imagined(stack: Backbone, templates: Sequence[str], word: str, seeds: int) -> Tensor:
     prompts = [fill(template, word) for template in templates for _ in range(seeds)]
     numbers = list(range(seeds)) * len(templates)
-    imagined = backbone.imagine(prompts, seeds=numbers, steps=PANEL_STEPS, guidance_scale=PANEL_GUIDANCE)
+    imagined = stack.imagine(prompts, seeds=numbers, steps=PANEL_STEPS, guidance_scale=PANEL_GUIDANCE)
     return normalise(imagined).view(len(templates), seeds, -1)
 
 
@@ -197,10 +185,10 @@ def _constants(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
     }
 
 
-def _learns(backbone: Any, kind: str) -> dict[str, Any]:
-    if backbone.where == "emoji":
+def _learns(stack: Backbone, kind: str) -> dict[str, Any]:
+    if stack.where == "emoji":
         return dict(LEARNS)
-    stored = (backbone.calibration or {}).get(kind, {})
+    stored = (stack.calibration or {}).get(kind, {})
     return {name: stored[name] for name in LEARNS if name in stored}
 
 
@@ -220,9 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", default="float32", help="float32, bfloat16 or float16")
     given = parser.parse_args(arguments)
     try:
-        backbone = Backbone.load(given.model, given.device, given.dtype, revision=given.revision)
-        calibration = calibrate(backbone, constraints=given.constraints)
-        path = store(backbone, calibration)
+        stack = Backbone.load(given.model, given.device, given.dtype, revision=given.revision)
+        calibration = calibrate(stack, constraints=given.constraints)
+        path = store(stack, calibration)
     except ConceptreeError as error:
         print(error, file=sys.stderr)
         return 2

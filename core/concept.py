@@ -1,14 +1,14 @@
-"""What is asked for (Request) and what was learned (Concept): frozen, compared by content.
+"""Request (input of learning) and Concept (its result): frozen, compared by content.
 
-A concept depends on nothing but its Request and the stack: whatever a child or a later wave needs of other
-concepts (their images, their vectors) stands in its Request as numbers, not as a reference.
+A concept depends on its Request and the stack alone. The Request holds the images and vectors of other concepts that a
+child or a later wave needs as numbers, not as references.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -29,18 +29,18 @@ LONGEST_WORD = 80
 
 
 class RequestError(ConceptreeError):
-    """A request asks for something that cannot be learned."""
+    """A request that cannot be learned."""
 
 
 class _Content:
     """Equality and hash by content, arrays included (a dataclass alone cannot compare arrays)."""
 
-    def _content(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[object, ...]:
         values = (getattr(self, f.name) for f in fields(self))  # type: ignore[arg-type]
         return tuple(_comparable(value) for value in values)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._content() == other._content()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self._content() == other._content()
 
     def __hash__(self) -> int:
         return hash(self._content())
@@ -48,9 +48,7 @@ class _Content:
 
 @dataclass(frozen=True)
 class Positive:
-    """A word that the concept shall resemble. For a style the word may be "": then the same prompt without
-    its style.
-    """
+    """A word to resemble. For a style the word may be "": the same prompt without its style phrase."""
 
     word: str
     weight: float = 1.0
@@ -63,9 +61,7 @@ class Positive:
 
 @dataclass(frozen=True, eq=False)
 class Parent(_Content):
-    """A parent of Eq. 5: image embeddings [m, width] of its drawings, of which one is drawn at random each
-    step.
-    """
+    """A parent of Eq. 5: image embeddings [m, width] of its drawings; each step picks one at random."""
 
     id: str
     weight: float
@@ -82,7 +78,7 @@ class Parent(_Content):
 
 @dataclass(frozen=True, eq=False)
 class Avoid(_Content):
-    """A concept of an earlier wave to keep away from, by its imagined embedding [width]."""
+    """A concept of an earlier wave to move away from: its imagined embedding [width]."""
 
     id: str
     image_embed: Array
@@ -93,17 +89,16 @@ class Avoid(_Content):
 
 @dataclass(frozen=True, eq=False)
 class Request(_Content):
-    """One concept to be learned.
+    """One concept to learn.
 
-    category: what it is a member of ("pet"; for a style "painting" or "art"). positives: by default the
-    category. schedule of negatives: "none"; "list": all from the start; "gradual": a shuffled pool, one more
-    word per segment; "adaptive": found by asking what the drawing shows. "" chooses by what is given.
-    parents: Eq. 5. avoid: earlier waves. tokens: k, how many vectors the concept has. initializer: the word
-    whose mean token vector is the start (by default the category), unless start [k, d] gives the vectors
-    themselves. settings: None leaves them to the lab, which takes the stack's calibrated ones; the request of
-    a finished concept says which. fingerprint: of the stack that the numbers in it come from (parents, avoid,
-    start), which no other stack will learn; "" if unknown. constraints: words by the name of a further kind of
-    constraint (core/constraints.py); a mapping is accepted.
+    category: its category ("pet"; for a style "painting" or "art"). positives: by default the category. schedule of
+    negatives: "none"; "list": all from the start; "gradual": a shuffled pool, one more word per segment; "adaptive":
+    found by asking a model about drawings; "" chooses by the other fields. parents: Eq. 5. avoid: earlier waves.
+    tokens: k, the number of vectors. initializer: the word whose mean token vector is the start, by default the
+    category; start [k, d] gives the vectors themselves instead. settings: None takes the stack's calibrated ones; the
+    request of a finished concept has them. fingerprint: of the stack that made its numbers (parents, avoid, start), the
+    only one that can learn it; "" if unknown. constraints: words by the name of a further kind of constraint
+    (core/constraints.py); a mapping is accepted.
     """
 
     category: str
@@ -122,7 +117,9 @@ class Request(_Content):
     constraints: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
         put("category", checked_word(self.category, "category"))
         if self.kind not in KINDS:
             raise RequestError(f"kind = {self.kind!r}: choose {' or '.join(KINDS)}")
@@ -148,13 +145,13 @@ class Request(_Content):
 
     @property
     def chosen(self) -> Settings:
-        """The settings, once they are chosen."""
-        assert self.settings is not None, "a request is given its settings before it is learned"
+        """The settings of a request that has them."""
+        assert self.settings is not None, "settings are chosen before learning"
         return self.settings
 
     @property
     def mixed(self) -> tuple[Parent, ...]:
-        """The parents that Eq. 5 pulls to; one of kind "mutate" is where the concept comes from, and no more."""
+        """The parents of Eq. 5. A parent of kind "mutate" is only recorded."""
         return tuple(parent for parent in self.parents if parent.kind != "mutate")
 
     @property
@@ -191,7 +188,7 @@ class Request(_Content):
                     raise RequestError(f"the {name} {word!r} is given twice: drop one")
         for word in negatives:
             if word in words or word == self.category.lower():
-                raise RequestError(f"{word!r} is a negative and what the concept shall be: drop one of the two")
+                raise RequestError(f"{word!r} is a negative and a positive: drop one of the two")
 
     def _check_others(self) -> None:
         for group, name in ((self.parents, "parent"), (self.avoid, "avoided concept")):
@@ -210,9 +207,7 @@ class Request(_Content):
             )
 
     def to_json(self) -> str:
-        """The request as one canonical JSON text: equal requests give equal texts, and `from_json` gives it
-        back.
-        """
+        """The request as canonical JSON: equal requests give equal texts. `from_json` reads it."""
         values = _plain(self)
         if not self.fingerprint:
             del values["fingerprint"]  # so that the ids of requests that need none stay what they were
@@ -239,9 +234,7 @@ class Request(_Content):
 
 @dataclass(frozen=True)
 class Negative:
-    """A negative constraint: since which step, who proposed it ("user", "request", a namer), and what was
-    done to it.
-    """
+    """A negative: its first step, its source ("user", "request", or a namer's name), and a note on its choice."""
 
     word: str
     step: int
@@ -260,11 +253,10 @@ class Measurement:
 
 @dataclass(frozen=True, eq=False)
 class Concept(_Content):
-    """A learned concept: vectors [k, d] for the placeholder, and how they came to be.
+    """A learned concept: vectors [k, d] for the placeholder, and the course of learning.
 
-    image_embed [width]: mean over the fixed panel of what the prior imagines. kept_step: which checkpoint
-    `vectors` are, of `steps` learned. scores: by name, see `core.metrics`. seconds: its share of the batch's
-    time.
+    image_embed [width]: mean imagined embedding on the fixed panel. kept_step: the step of the checkpoint with these
+    vectors, of `steps` learned. scores: by name, see `core.metrics`. seconds: its share of the batch's time.
     """
 
     id: str
@@ -349,9 +341,9 @@ def _concept_file(path: str | Path) -> Path:
 
 
 def concept_id(request: Request, fingerprint: str, decisions: Sequence[str] = (), naming: str = "") -> str:
-    """16 hex digits that depend on the request, the stack and what a person decided while it learned.
+    """16 hex digits of the request, the stack and a person's decisions while it was learned.
 
-    naming: of an adaptive request, who names its negatives (`namers.naming`); others do not depend on it.
+    naming: the source of an adaptive request's negatives (`namers.naming`); other requests do not depend on it.
     """
     parts = [request.to_json(), fingerprint, *decisions]
     if request.schedule == "adaptive" and naming:
@@ -359,7 +351,7 @@ def concept_id(request: Request, fingerprint: str, decisions: Sequence[str] = ()
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def frozen_array(value: Any, axes: int, name: str) -> Array:
+def frozen_array(value: npt.ArrayLike, axes: int, name: str) -> Array:
     """A read-only float32 copy with `axes` axes, none empty, all numbers finite."""
     try:
         array = np.array(value, dtype=np.float32, order="C")
@@ -374,8 +366,8 @@ def frozen_array(value: Any, axes: int, name: str) -> Array:
     return array
 
 
-def checked_word(value: Any, what: str) -> str:
-    """`value` without surrounding spaces, if it can stand in a prompt."""
+def checked_word(value: object, what: str) -> str:
+    """`value` without surrounding spaces; RequestError if it cannot be part of a prompt."""
     if not isinstance(value, str) or not value.strip():
         raise RequestError(f"{what} = {value!r}: expected a word")
     word = " ".join(value.split())
@@ -386,7 +378,10 @@ def checked_word(value: Any, what: str) -> str:
     return word
 
 
-def _further(values: Mapping[str, Sequence[str]] | tuple[tuple[str, tuple[str, ...]], ...]) -> Any:
+Further = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _further(values: Mapping[str, Sequence[str]] | Further) -> Further:
     """Further constraints in one order, so that equal requests have equal ids."""
     told = dict(values)
     for name, words in told.items():
@@ -395,20 +390,19 @@ def _further(values: Mapping[str, Sequence[str]] | tuple[tuple[str, tuple[str, .
     return tuple((str(name), tuple(checked_word(w, "constraint") for w in told[name])) for name in sorted(told))
 
 
-def _comparable(value: Any) -> Any:
+def _comparable(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.shape, value.tobytes()
     return tuple(sorted(value.items())) if isinstance(value, dict) else value
 
 
-def _weight(value: Any, of: str) -> float:
-    ok = isinstance(value, (int, float, np.floating)) and not isinstance(value, bool)
-    if not ok or not np.isfinite(value) or value <= 0:
-        raise RequestError(f"{of} has weight {value!r}: expected a number above 0")
-    return float(value)
+def _weight(value: object, of: str) -> float:
+    if isinstance(value, (int, float, np.floating)) and not isinstance(value, bool) and 0 < value < np.inf:
+        return float(value)
+    raise RequestError(f"{of} has weight {value!r}: expected a number above 0")
 
 
-def _tuple_of(values: Any, kind: type, name: str) -> tuple[Any, ...]:
+def _tuple_of(values: Iterable[object], kind: type, name: str) -> tuple[object, ...]:
     values = tuple(values)
     for value in values:
         if not isinstance(value, kind):
@@ -417,9 +411,7 @@ def _tuple_of(values: Any, kind: type, name: str) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses, tuples and arrays as what JSON knows; float32 numbers survive, since repr of their double
-    does.
-    """
+    """Dataclasses, tuples and arrays as JSON values. float32 numbers survive, as doubles."""
     if isinstance(value, Settings):
         return value.to_dict()
     if isinstance(value, np.ndarray):

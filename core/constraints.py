@@ -1,12 +1,11 @@
 """Eq. 3, 4 and 5 as functions of similarities.
 
-Everywhere: `similarities` [n, m] are cosines of n concepts with up to m constraints each; `mask` [n, m] is
-False where a concept has fewer; a value [n] per concept comes out. A row without constraints gives 0.
+Shapes: `similarities` [n, m] are cosines of n concepts with up to m constraints each; `mask` [n, m] is False where a
+concept has fewer; results are [n]. A row without constraints gives 0.
 
-At ties, where a derivative is a matter of choice: `clamp` passes the gradient of a similarity that equals
-its bound, and `amax` shares it evenly among equal maxima. Neither depends on the order or the padding of the
-constraints. (`torch.min` and `torch.max` of two tensors, as in the authors' code, would halve it at a bound;
-`max(dim)` would pick one.)
+Gradients at ties: `clamp` passes the gradient of a similarity that equals its bound; `amax` shares it evenly among
+equal maxima. Neither depends on the order or the padding of the constraints. (The authors' `torch.min` and `torch.max`
+of two tensors would halve it at a bound; `max(dim)` would pick one.)
 
 A further kind of constraint is one function of similarities, registered under a name that requests use:
 
@@ -73,7 +72,7 @@ def penalty_of(name: str) -> Penalty:
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
-    """⟨a, b⟩ over the last axis, both L2-normalised, in float32 at least whatever the model runs in."""
+    """⟨a, b⟩ over the last axis, both L2-normalised, in float32 at least."""
     return (normalise(a) * normalise(b)).sum(-1)
 
 
@@ -84,17 +83,17 @@ def normalise(x: Tensor) -> Tensor:
 
 
 def cap(similarities: Tensor, most: Tensor) -> Tensor:
-    """A positive that is similar enough stops pulling (§4.1 "Regularizations"). most [n]."""
+    """Similarities capped at most [n]: a positive that is similar enough stops pulling (§4.1 "Regularizations")."""
     return similarities.clamp(max=most[:, None])
 
 
 def floor(similarities: Tensor, least: Tensor) -> Tensor:
-    """A negative that is dissimilar enough stops pushing. least [n]."""
+    """Similarities floored at least [n]: a negative that is dissimilar enough stops pushing."""
     return similarities.clamp(min=least[:, None])
 
 
 def unbounded(similarities: Tensor, bound: Tensor) -> Tensor:
-    """In place of `cap` and `floor`: the ablation without clamps."""
+    """The similarities as they are, instead of `cap` and `floor`: the ablation without clamps."""
     return similarities
 
 
@@ -113,19 +112,17 @@ def max_similarity(similarities: Tensor, mask: Tensor) -> Tensor:
 
 
 def mean_and_max(similarities: Tensor, mask: Tensor) -> Tensor:
-    """½ (S + S_max), by which §4.1 puts Eq. 4 into Eq. 3."""
+    """½ (S + S_max): Eq. 4 in Eq. 3 (§4.1)."""
     return (mean_similarity(similarities, mask) + max_similarity(similarities, mask)) / 2
 
 
 def weighted_similarity(similarities: Tensor, weights: Tensor) -> Tensor:
-    """Σ w c; weights [n, m] are 0 at padding. With normalised weights this is S of several positives."""
+    """Σ w c; weights [n, m] are 0 at padding. With normalised weights, S of several positives."""
     return (weights * similarities).sum(-1)
 
 
 def contrast_loss(negative: Tensor, positive: Tensor, weight_sum: Tensor, lam: Tensor) -> Tensor:
-    """Eq. 3: negative + λ Σ w (1 − c), with `positive` = Σ w c and `weight_sum` = Σ w, which is 1 as the
-    paper has it.
-    """
+    """Eq. 3: negative + λ Σ w (1 − c), with `positive` = Σ w c and `weight_sum` = Σ w (1 in the paper)."""
     return negative + lam * (weight_sum - positive)
 
 
@@ -135,10 +132,10 @@ def mix_loss(similarities: Tensor, weights: Tensor) -> Tensor:
 
 
 def bounds(settings: Settings) -> tuple[Bound, Bound]:
-    """(cap, floor), or what stands in for them in the ablation without clamps."""
+    """(cap, floor), or twice `unbounded` in the ablation without clamps."""
     return (cap, floor) if settings.clamp else (unbounded, unbounded)
 
 
 def negative_term(settings: Settings) -> NegativeTerm:
-    """What a concept's negatives cost: with or without Eq. 4."""
+    """The negative term of Eq. 3, with or without Eq. 4."""
     return mean_and_max if settings.s_max else mean_similarity

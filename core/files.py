@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class StorageError(ConceptreeError):
-    """The disk does not take what is to be stored."""
+    """A file that cannot be written."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write under another name in the same folder, flush, rename, flush the folder: a reader never sees half a file.
+    """Write `content` to `path`, so that a reader never sees half a file.
 
     Raises:
-        StorageError: the disk is full, read-only or forbidden; what was there before is still there.
+        StorageError: the disk is full or read-only, or writing is not allowed. An earlier file is unchanged.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,34 +1,33 @@
-"""What a concept is like, measured on a fixed panel of templates and seeds (`prompts.PANEL`,
-`prompts.PANEL_SEEDS`).
+"""Measures of a concept on a fixed panel of templates and seeds (`prompts.PANEL`, `prompts.PANEL_SEEDS`).
 
-The panel is the same for every concept, step and preset, so that numbers can be compared. Shapes: `imagined`
+The panel is the same for every concept, step and preset, so numbers can be compared. Shapes: `imagined`
 [n, templates, seeds, width] are the prior's image embeddings; similarities are cosines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from core.concept import Request
+from core.concept import Array, Request
 from core.constraints import normalise, penalty_of
 from core.negatives import says_again
 from core.prompts import PANEL, PANEL_SEEDS
-from core.stack.wordbank import WordBank, members
+from core.stack.protocols import Learns
+from core.stack.wordbank import WordBank
 
 PANEL_STEPS, PANEL_GUIDANCE = 5, 4.0
 
 
 @torch.no_grad()
-def imagine_panel(backbone: Any, kind: str, vectors: Tensor) -> Tensor:
-    """Concepts [n, k, d] as the prior imagines them on the panel of their kind: [n, templates, seeds, width]."""
+def imagine_panel(stack: Learns, kind: str, vectors: Tensor) -> Tensor:
+    """Imagined embeddings [n, templates, seeds, width] of concepts [n, k, d] on the panel of their kind."""
     names = [f"<concept-{i}>" for i in range(len(vectors))]
     templates = PANEL[kind]
     prompts = [template.format(name) for name in names for template in templates for _ in PANEL_SEEDS]
-    imagined = backbone.imagine(
+    imagined = stack.imagine(
         prompts,
         vectors=dict(zip(names, vectors, strict=True)),
         seeds=list(PANEL_SEEDS) * (len(names) * len(templates)),
@@ -39,11 +38,11 @@ def imagine_panel(backbone: Any, kind: str, vectors: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def imagine_word(backbone: Any, kind: str, word: str) -> Tensor:
+def imagine_word(stack: Learns, kind: str, word: str) -> Tensor:
     """The same for a word: [1, templates, seeds, width]."""
     templates = PANEL[kind]
     prompts = [template.format(word) for template in templates for _ in PANEL_SEEDS]
-    imagined = backbone.imagine(
+    imagined = stack.imagine(
         prompts, seeds=list(PANEL_SEEDS) * len(templates), steps=PANEL_STEPS, guidance_scale=PANEL_GUIDANCE
     )
     return imagined.view(1, len(templates), len(PANEL_SEEDS), -1)
@@ -62,13 +61,13 @@ def image_similarity(imagined: Tensor, image_embeds: Tensor) -> Tensor:
 
 
 def consistency(imagined: Tensor) -> Tensor:
-    """[n]: does it look the same in different prompts? Mean cosine between templates, of the same seed."""
+    """[n] how alike a concept looks in different prompts: mean cosine between templates, of the same seed."""
     unit = normalise(imagined).transpose(1, 2)  # [n, seeds, templates, width]
     return _mean_pairwise(unit).mean(-1)
 
 
 def mean_pairwise_similarity(image_embeds: Tensor) -> float:
-    """How alike a population [n, width] is; its diversity is one minus this. NaN for fewer than two."""
+    """Mean cosine between the members of a population [n, width]; NaN for fewer than two."""
     if len(image_embeds) < 2:
         return float("nan")
     return float(_mean_pairwise(normalise(image_embeds)))
@@ -96,13 +95,12 @@ def similarities(request: Request, imagined: Tensor, negatives: Sequence[str], b
 
 
 def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str]) -> dict[str, float]:
-    """What a checkpoint is worth, from its `similarities`. `score` decides which checkpoint is kept; higher
-    is better.
+    """Scores of a checkpoint, from its `similarities`. The checkpoint with the highest `score` is kept.
 
-    score = min(belongs, cap) − max(nearest, floor) − max(crowded − avoid_floor, 0) + resembles, each part 0
-    where the request has no such constraint: it belongs as much as can be asked, the nearest member (and the
-    nearest concept of an earlier wave) is far, and it resembles its parents by their weights. Also: margin =
-    belongs − nearest (Fig. 11). A further kind of constraint counts with its negated penalty, under its name.
+    score = min(belongs, cap) − max(nearest, floor) − max(crowded − avoid_floor, 0) + resembles. A part is 0 if the
+    request has no such constraint. belongs: to the category; nearest: to the nearest negative; crowded: to the nearest
+    concept of an earlier wave; resembles: to the parents, by their weights. margin = belongs − nearest (Fig. 11).
+    A further kind of constraint counts with its negated penalty, under its name.
     """
     settings = request.chosen
     clamped = settings.clamp
@@ -135,10 +133,10 @@ def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str
 def membership(
     request: Request, imagined: Tensor, bank: WordBank, known: Sequence[str], negatives: Sequence[str] = ()
 ) -> dict[str, float]:
-    """What one concept (imagined [1, templates, seeds, width]) is to its category, whatever it was asked to be.
+    """Membership of one concept (imagined [1, templates, seeds, width]) in its category, whatever its request.
 
     category: similarity to the category's word. differs: that, minus the similarity to the nearest of the `known`
-    members, or, where there are none, of its negatives; left out where nobody can be named.
+    members, or of its negatives if there are none; left out if there are neither.
     """
     own = "" if request.kind == "style" else request.category
     others = [word for word in known if not says_again(word, own)] or list(negatives)
@@ -147,12 +145,10 @@ def membership(
 
 
 def nearest_words(
-    imagined: Tensor, bank: WordBank, backbone: Any, kind: str, category: str, count: int = 5
+    imagined: Tensor, bank: WordBank, stack: Learns, kind: str, category: str, count: int = 5
 ) -> list[list[tuple[str, float]]]:
-    """For each concept the stack's words for the category that it resembles most: (word, similarity), nearest
-    first.
-    """
-    words = members(backbone, category, kind)
+    """For each concept, its most similar words of the category: (word, similarity), nearest first."""
+    words = stack.vocabulary.members(category, kind)
     if not words:
         return [[] for _ in imagined]
     similarity = word_similarity(imagined, bank.panels(kind, words))
@@ -167,7 +163,7 @@ def _average(values: Sequence[float], weights: Sequence[float]) -> float:
     return sum(v * w for v, w in zip(values, weights, strict=True)) / sum(weights)
 
 
-def _like(array: Any, tensor: Tensor) -> Tensor:
+def _like(array: Array, tensor: Tensor) -> Tensor:
     return torch.from_numpy(array.copy()).to(tensor)
 
 

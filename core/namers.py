@@ -253,7 +253,7 @@ def _text_hash(parts: Sequence[object]) -> str:
 
 
 def _loaded(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
-    """(model, processor) of a folder, by transformers' Auto classes."""
+    """(model, processor) in a folder, by transformers' Auto classes."""
     from transformers import (
         AutoConfig,
         AutoModelForImageTextToText,
@@ -305,7 +305,7 @@ def _generated(model: Any, processor: Any, images: Sequence[Image], question: st
 
 
 def _sampled(model: Any, processor: Any, images: Sequence[Image], question: str, answers: int) -> Answers:
-    """Each picture by itself and from the same seed, so that its answers do not depend on what else is asked about."""
+    """Each picture by itself, from the same seed, so that its answers do not depend on the other pictures."""
     found = []
     for image in images:
         with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
@@ -319,7 +319,7 @@ def _sampled(model: Any, processor: Any, images: Sequence[Image], question: str,
 def _written(
     model: Any, processor: Any, images: Sequence[Image], question: str, **how: Any
 ) -> tuple[list[str], torch.Tensor | None]:
-    """(answers to the images in their order, several to each, and the scores of beams)"""
+    """(answers to the images in their order, several to each; the scores of beams)"""
     inputs = _read(processor, images, question).to(model.device, model.dtype)
     out = model.generate(**inputs, **how, max_new_tokens=12, return_dict_in_generate=True, output_scores=True)
     tokens, start = out.sequences, inputs["input_ids"].shape[1]
@@ -331,12 +331,10 @@ def _written(
 
 
 def _read(processor: Any, images: Sequence[Image], question: str) -> Any:
-    """Pictures and the question as a model reads them: as a chat, for those that are used to chats, or else the bare
-    question, as the authors asked BLIP-2.
-    """
+    """The model's inputs: a chat if it has a chat template, else the bare question, as the authors asked BLIP-2."""
     if not getattr(processor, "chat_template", None):
         return processor(images=images, text=[question] * len(images), return_tensors="pt", padding=True)
-    processor.tokenizer.padding_side = "left"  # what is written goes on from the end of the question
+    processor.tokenizer.padding_side = "left"  # answers continue from the end of the question
     words = {"type": "text", "text": f"{question} Answer with one or two words."}
     chats = [[{"role": "user", "content": [{"type": "image", "image": image}, words]}] for image in images]
     return processor.apply_chat_template(
@@ -349,7 +347,7 @@ def _read(processor: Any, images: Sequence[Image], question: str) -> Any:
 
 
 def _distinct(answers: list[Answer]) -> list[Answer]:
-    """Beams that say the same count once, with the score of the best."""
+    """Equal answers merged, with the best score."""
     best: dict[str, float] = {}
     for word, score in answers:
         best[word] = max(score, best.get(word, 0.0))

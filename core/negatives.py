@@ -31,7 +31,7 @@ _IRREGULAR = {
     "knives": "knife", "shelves": "shelf", "calves": "calf", "loaves": "loaf", "scarves": "scarf", "hooves": "hoof",
     "elves": "elf", "dwarves": "dwarf", "halves": "half", "thieves": "thief",
 }  # fmt: skip
-# Answers that only say again what was asked.
+# Answers that repeat the category in other words.
 _SYNONYMS = {
     "pet": ("animal", "domestic animal", "companion", "creature"),
     "animal": ("creature", "beast"),
@@ -63,17 +63,15 @@ class Namer(Protocol):
 
 @dataclass(frozen=True)
 class Choice:
-    """The next negative, or None, and what was done with the answers, in words for a person."""
+    """The next negative, or None, with a note for people on how it was chosen."""
 
     word: str | None
     note: str = ""
-    replaced: bool = False  # the word comes from the stack's vocabulary, not from the namer
+    replaced: bool = False  # by a word of the stack's vocabulary
 
 
 def first_answer(answers: Sequence[Answer], taken: Sequence[str] = (), repeat: bool = True) -> Choice:
-    """The paper's way: the first answer without its article. repeat: whether one already taken is added
-    again.
-    """
+    """The paper's way: the first answer without its article. repeat: allow one that is already a negative."""
     word = strip_article(answers[0][0]) if answers else ""
     if not word:
         return Choice(None, "no answer")
@@ -91,13 +89,11 @@ def ranked_answer(
     vocabulary: Sequence[str] = (),
     known: Callable[[str], bool] = lambda word: True,
 ) -> Choice:
-    """The answer that the concept resembles most, if it pushes at all; else the nearest word of the
-    vocabulary that does.
+    """The answer that the concept resembles most, if it pushes; else the nearest word of the vocabulary that does.
 
-    measure: similarity of the concept to each of some words, on the fixed panel. A word pushes where that is
-    above `floor`, since below it the clamp of the negatives leaves no gradient. Dropped: answers that say
-    nothing, the category and its synonyms, what is `taken` (negatives and positives), in singular or plural,
-    and words that the stack's tokenizer does not know.
+    measure: similarities of the concept to words, on the fixed panel. A word pushes if its similarity is above `floor`;
+    below it the clamp of the negatives leaves no gradient. Dropped: empty answers, the category and its synonyms, words
+    in `taken` (negatives and positives), in singular or plural, and words that the stack's tokenizer does not know.
     """
     words, dropped = _useful(answers, category, taken, known)
     told = [f"dropped {', '.join(dropped)}"] if dropped else []
@@ -118,21 +114,21 @@ def ranked_answer(
 
 
 def strip_article(answer: str) -> str:
-    """`A guide dog.` → `guide dog`; and nothing that could not stand in a prompt."""
+    """`A guide dog.` → `guide dog`; without characters that cannot be part of a prompt."""
     word = " ".join(_UNPRINTED.sub(" ", answer).split()).strip(" .,;:!?\"'").lower()
     return _LEAD.sub("", word, count=1)[:LONGEST_WORD].strip()
 
 
 def says_nothing(answer: str) -> bool:
-    """Whether an answer, without its article, is none."""
+    """Whether an answer, without its article, names nothing."""
     return answer in _EMPTY
 
 
 def singulars(word: str) -> frozenset[str]:
-    """What a phrase may be in the singular: itself, and what its last word may be the plural of.
+    """Possible singulars of a phrase: itself, and those of its last word.
 
-    By spelling alone "axes" may be many of "axe", "ax" or "axis", and "lens" of "len": no rule can choose, and none
-    needs to. Most candidates are no words at all, so they meet no other word's.
+    By spelling alone "axes" may be the plural of "axe", "ax" or "axis", so all are returned. Most candidates are not
+    words, so they match no other word's.
     """
     *rest, last = word.lower().replace("-", " ").split() or [""]
     found = {last}
@@ -152,7 +148,7 @@ def singulars(word: str) -> frozenset[str]:
 
 
 def same_thing(a: str, b: str) -> bool:
-    """Whether two words may name the same thing, but for number, case and hyphens."""
+    """Whether two words differ only in number, case or hyphens."""
     return not singulars(a).isdisjoint(singulars(b))
 
 

@@ -1,4 +1,4 @@
-"""Pictures that say what they show: PNG text chunks, and for WebP the same as XMP."""
+"""Metadata in pictures: text chunks of PNG, and the same as XMP for WebP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST = 2000  # characters of one text
 def png_bytes(picture: Image.Image, told: Mapping[str, object] | None = None, **how: Any) -> bytes:
     """A picture as PNG. told: its text chunks by keyword; empty values are left out. how: options of Pillow's writer.
 
-    The bytes follow from the pixels and the texts alone; what the picture carried before is dropped.
+    The bytes depend on the pixels and the texts alone; earlier metadata is dropped.
     """
     chunks = PngInfo()
     for key, value in (told or {}).items():
@@ -59,6 +59,6 @@ def xmp_of(told: Mapping[str, str]) -> bytes:
 
 
 def _text(value: object) -> str:
-    """What a chunk can hold: no control characters but line breaks, no lone surrogates, not too long."""
+    """The value as a chunk can hold it: without control characters or lone surrogates, cut to LONGEST."""
     text = "" if value is None else str(value)
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)[:LONGEST]

@@ -1,4 +1,4 @@
-"""How far learning is, on one line of a terminal; silent where no person watches."""
+"""Progress of learning on one line of a terminal; silent elsewhere."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ R = TypeVar("R", bound=Counted)
 
 
 def watched(reports: Iterable[R], progress: bool | None = None, to: TextIO | None = None) -> Iterator[R]:
-    """The reports as they come, while a line on `to` (by default stderr) says how far they are.
+    """The reports, with a progress line on `to` (by default stderr).
 
-    progress: whether to show the line; by default only on a terminal.
+    progress: show the line; by default only on a terminal.
     """
     to = to or sys.stderr
     if progress is None:

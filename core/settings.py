@@ -1,24 +1,27 @@
-"""How a concept is learned: the numbers of §4.1 and §4.3 of the paper, and which of its terms are used."""
+"""Settings of learning: the numbers of §4.1 and §4.3 of the paper, and the choice of its terms."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import ConceptreeError
 
+if TYPE_CHECKING:
+    from core.stack.protocols import Learns
+
 PRESETS: dict[str, dict[str, Any]] = {
-    # What serves people: negatives ranked and generalised, the best checkpoint of a concept kept.
+    # For practical use: negatives ranked and generalised, the best checkpoint kept.
     "default": dict(answers="ranked", keep="best", mix_through_prior=True, normalise_weights=True),
-    # What the paper says, to the letter: the first answer is the negative, the last vector is the concept.
+    # The paper's text: the first answer is the negative, the last vector is the concept.
     "paper": dict(answers="first", keep="last", mix_through_prior=True, normalise_weights=True),
-    # What the authors' code does: Eq. 5 compares with the text embedding, and weights are taken as given.
+    # The authors' code: Eq. 5 compares with the text embedding, and weights are not normalised.
     "published": dict(answers="first", keep="last", mix_through_prior=False, normalise_weights=False),
 }
 PUBLISHED_MIX_STEPS = 2000
-MIX_LOOKS = 12  # at a mix in `default`: often enough to see when its loss falls no more
+MIX_LOOKS = 12  # of a mix in `default`: enough to see when its loss stops falling
 PATIENCE = 2  # of `default`
 PUBLISHED_STYLE_MIN_COSINE = 0.15
 # Requests in a batch, by default. Many rows share one read of the weights (§5.6 of docs/design.md), memory stays
@@ -27,19 +30,19 @@ MOST_AT_ONCE = 32
 
 
 class SettingsError(ConceptreeError):
-    """A setting has a value that the optimizer cannot work with."""
+    """A setting with an impossible value."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides how a Request is learned; without arguments the published numbers.
+    """All numbers and choices of learning; by default the published ones.
 
-    The four fields whose default is None follow from the preset. Similarities are cosines.
+    Fields whose default is None follow from the preset. Similarities are cosines.
     """
 
     preset: str = "default"
     steps: int = 2500
-    segment: int = 250  # steps between two looks at the concept: measuring, drawing, a new negative
+    segment: int = 250  # steps between two boundaries: measuring, drawing, a new negative
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-2
@@ -47,7 +50,7 @@ class Settings:
     lam: float = 1.0  # λ of Eq. 3
     max_cosine: float = 0.28  # a positive similarity counts at most this much
     min_cosine: float = 0.20  # a negative similarity counts at least this much
-    avoid_floor: float = 0.65  # the same for the imagined embeddings of earlier waves, whose scale is another
+    avoid_floor: float = 0.65  # the same for imagined embeddings of earlier waves, which have another scale
     prior_steps: int = 5
     guidance_scale: float = 4.0
     s_max: bool = True  # False: an ablation, Eq. 3 without Eq. 4
@@ -57,7 +60,7 @@ class Settings:
     keep: str | None = None  # "best" or "last" checkpoint
     mix_through_prior: bool | None = None
     normalise_weights: bool | None = None
-    patience: int = 0  # boundaries in a row at which nothing is left to gain end a concept early; 0: never does
+    patience: int = 0  # boundaries in a row without gain that end a concept early; 0: never
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -91,27 +94,26 @@ class Settings:
     @classmethod
     def for_stack(
         cls,
-        backbone: Any,
+        stack: Learns,
         preset: str = "default",
         kind: str = "object",
         mixing: bool = False,
         category: str = "",
         **overrides: Any,
     ) -> Settings:
-        """Settings with what was calibrated on `backbone` (`calibration.json`) and the published numbers for
-        the rest.
+        """The stack's calibrated settings (`calibration.json`), and the published numbers for the rest.
 
-        kind: "object" or "style", which have caps and floors of their own. mixing: for Eq. 5, which needs
-        fewer steps. category: in `default` one that was measured has a scale of its own; the paper has one for all.
-        Only `default` lets concepts be done early (core/stopping.py), for which it looks at mixes more often.
+        kind: "object" or "style", which have caps and floors of their own. mixing: for Eq. 5, which needs fewer steps.
+        category: in `default`, a measured category has its own scale; the paper has one for all. Only `default` ends
+        concepts early (core/stopping.py), so it looks at mixes more often. overrides: fields of Settings.
         """
         if kind not in ("object", "style"):
             raise SettingsError(f"unknown kind {kind!r}: choose object or style")
         numbers: dict[str, Any] = {"min_cosine": PUBLISHED_STYLE_MIN_COSINE} if kind == "style" else {}
         numbers["mix_steps"] = PUBLISHED_MIX_STEPS
-        calibration = backbone.calibration or {}
-        if preset == "published" and getattr(backbone, "multilingual", False):
-            # Its constraints are in another encoder, whose scale is another: the authors' own, unless it was measured.
+        calibration = stack.calibration or {}
+        if preset == "published" and getattr(stack, "multilingual", False):
+            # Its constraints are in another encoder with its own scale: measured, or else the authors' numbers.
             calibration = calibration.get("multilingual", {})
         numbers |= calibration.get("object", {})  # a stack's own scale is nearer than another stack's style
         numbers |= calibration.get(kind, {})
@@ -132,22 +134,21 @@ class Settings:
         return cls(**{"preset": preset, **numbers, **overrides})
 
     def together(self) -> Settings:
-        """What must be equal for concepts to learn in one batch; the numbers that each row may have to itself
-        are zeroed.
-        """
+        """The settings that must be equal within a batch; numbers that may differ by row are zeroed."""
         return replace(
             self, steps=0, learning_rate=0.0, weight_decay=0.0, lam=0.0, max_cosine=0.0, min_cosine=0.0, avoid_floor=0.0
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `from_dict` is the way back."""
+        """Plain values for JSON; `from_dict` reads them."""
         values = {**asdict(self), "betas": list(self.betas)}
         if not self.patience:
-            del values["patience"]  # so that the ids of requests from before there was any stay what they were
+            del values["patience"]  # keeps the ids of requests from before this field
         return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
+        """The settings that `to_dict` wrote; SettingsError for an unknown field."""
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:

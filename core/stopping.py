@@ -1,13 +1,12 @@
-"""When a concept is done before its last step, as seen on the fixed panel at the boundaries of its segments.
+"""Early stopping, judged on the fixed panel at the boundaries of segments.
 
-    clamped    every constraint is inside its clamp (Eq. 3, Eq. 4) by its mean over the panel: in a prompt in which that
-               holds the loss has no gradient, and what still moves the vectors is momentum and weight decay
-    mixed      the score, which is one minus the mixing loss (Eq. 5) and has no clamp, has not risen by more than `GAIN`
-               of that loss
+    clamped    every constraint is inside its clamp (Eq. 3, Eq. 4), by its mean over the panel: then the loss has no
+               gradient, and only momentum and weight decay still move the vectors
+    mixed      the score, one minus the mixing loss (Eq. 5), has risen by at most `GAIN` of that loss
 
-Either has to hold for as many boundaries in a row as `Settings.patience` says, 0 for never, under the constraints that
-the concept still has. A concept whose negatives are found by asking is never done early: the next name is only known
-at the next boundary. Nor is one whose pool of negatives still holds a word.
+Either must hold at `Settings.patience` boundaries in a row (0: never stop early) under the present constraints.
+Adaptive concepts never stop early, since the next negative is only known at the next boundary; nor do concepts whose
+pool of negatives is not empty.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ GAIN = 0.02  # of the mixing loss, within the patience
 
 
 def done_early(request: Request, looks: Sequence[Mapping[str, float]], negatives: Sequence[str], pool: int) -> str:
-    """Why a concept is done before its last step, in words; "" while it is not.
+    """Reason to stop early, or "".
 
-    looks: its similarities (`metrics.similarities`) at each boundary, the latest last, of those since which its
-    negatives are what they are now. negatives: those. pool: how many more are to come by its schedule.
+    looks: similarities (`metrics.similarities`) at each boundary since the negatives last changed, latest last.
+    negatives: the present ones. pool: how many more its schedule will add.
     """
     patience = request.chosen.patience
     if not patience or pool or request.schedule == "adaptive" or len(looks) <= patience:
@@ -39,8 +38,8 @@ def done_early(request: Request, looks: Sequence[Mapping[str, float]], negatives
 
 
 def is_inside(request: Request, found: Mapping[str, float], negatives: Sequence[str]) -> bool:
-    """Whether every similarity is where its clamp takes the gradient away: positives at the cap or above, negatives
-    and earlier waves at their floors or below.
+    """Whether the clamps leave no gradient: positives at their cap or above, negatives and earlier waves at their floor
+    or below.
     """
     settings = request.chosen
     return (

@@ -1,7 +1,7 @@
-"""Randomness that depends on a concept's seed, the step and the purpose, and on nothing else.
+"""Random streams that depend on a concept's seed, the step and the purpose alone.
 
-Noise, template, parent image and drawing each have a stream of their own: a concept's course is the same
-alone and in a batch, and a resumed one needs no state of a generator, only the number of its step.
+Noise, template, parent image and drawing have separate streams. So a concept is the same alone and in a batch, and
+resuming needs only the number of the step.
 """
 
 from __future__ import annotations

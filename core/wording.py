@@ -1,4 +1,4 @@
-"""Words for people: numbers with their nouns, and the name that somebody meant."""
+"""Text for people: numbers with their nouns, and suggestions for mistyped names."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ MOST = 4  # names that are suggested
 
 
 def counted(number: int, one: str, several: str = "") -> str:
-    """`1 step`, `2 steps`, `12,000 steps`; several: the plural, if it is not `one` with an s."""
+    """`1 step`, `2 steps`, `12,000 steps`; several: an irregular plural."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def meant(given: str, known: Iterable[str], most: int = MOST) -> list[str]:
-    """The known names that `given` may stand for, nearest first.
+    """The known names that `given` may mean, nearest first.
 
-    Names that differ in case or accents only; if there are none, those that differ by one letter; if there are none,
-    similar ones.
+    These are names that differ only in case or accents, or else by one letter, or else similar ones.
     """
     plain: dict[str, list[str]] = {}
     for name in dict.fromkeys(known):
@@ -42,7 +41,7 @@ def _plain(name: str) -> str:
 
 
 def _one_letter_apart(one: str, other: str) -> bool:
-    """Whether one letter is missing, added or another, or two neighbours are swapped."""
+    """Whether one letter is missing, added or changed, or two neighbours are swapped."""
     if abs(len(one) - len(other)) > 1 or max(len(one), len(other)) < 3:
         return False
     start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -1,7 +1,7 @@
-"""The judge: a second image–text model, used for evaluation only, never by the optimizer.
+"""The judge: a second image–text model, for evaluation only.
 
-It is a small convolutional network over a table of word vectors, trained with another seed, split and shape than
-anything in the stack, so that it does not share the stack's blind spots.
+It is a small convolutional network over a table of word vectors. Its seed, split and shape differ from those of the
+stack's models, so that it does not share their blind spots.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FOLDER = Path(__file__).parent / "weights" / "judge"
 
 
 class Judge:
-    """Names pictures. Texts it knows are the names of things and of categories; anything else is refused."""
+    """Names pictures. It knows the names of things and of categories, and refuses other words."""
 
     def __init__(
         self, net: WordNet | JudgeNet, things: Sequence[str], categories: dict[str, list[str]], version: str = "judge"
@@ -35,17 +35,18 @@ class Judge:
         self.net = net.eval().requires_grad_(False)
         self.things = tuple(things)
         self.categories = categories
-        # "bird" and "train" are names and categories; as words alone they mean the category.
+        # "bird" and "train" are names and categories; alone, such a word means the category.
         self._thing = {word: i for i, word in enumerate(things)}
         self._row = {word: i for i, word in enumerate((*things, *categories))}
 
     @classmethod
-    def load(cls, folder: Path = FOLDER) -> Judge:
-        """Reads ``config.json`` and ``model.safetensors``.
+    def load(cls, folder: str | Path = FOLDER) -> Judge:
+        """The judge in a folder: ``config.json`` and ``model.safetensors``.
 
         Raises:
             ConceptreeError: the folder holds no judge.
         """
+        folder = Path(folder)
         try:
             about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "model.safetensors")
@@ -57,7 +58,7 @@ class Judge:
         return cls(net, about["things"], about["categories"], f"judge {content_hash({'judge': folder})}")
 
     def save(self, folder: Path, channels: Sequence[int]) -> None:
-        """Writes the weights, matrices as integers of eight bits, and what the rows of the table mean."""
+        """Write the weights, with matrices in eight-bit integers, and the meaning of the table's rows."""
         folder.mkdir(parents=True, exist_ok=True)
         about = {
             "architecture": "convnext" if isinstance(self.net, JudgeNet) else None,
@@ -82,12 +83,12 @@ class Judge:
 
     @torch.no_grad()
     def probabilities(self, images: Sequence[Image.Image]) -> Tensor:
-        """``[n, things]``: how likely each name is, over all names."""
+        """``[n, things]``: the probability of each name."""
         table = F.normalize(self.net.words[: len(self.things)], dim=1)
         return (self.embed(images) @ table.T * self.net.scale.exp().clamp_max(40)).softmax(1)
 
     def name(self, images: Sequence[Image.Image], k: int = 5) -> list[list[tuple[str, float]]]:
-        """The ``k`` likeliest names of each picture with their probabilities, best first."""
+        """The ``k`` most probable names of each picture with their probabilities, best first."""
         values, indices = self.probabilities(images).topk(k, dim=1)
         return [
             [(self.things[i], v) for i, v in zip(row, each, strict=True)]
@@ -95,7 +96,7 @@ class Judge:
         ]
 
     def category(self, images: Sequence[Image.Image], word: str) -> list[float]:
-        """How likely each picture shows a member of the category: its members' probabilities, summed."""
+        """The probability that each picture shows a member of the category: the sum over its members."""
         if word not in self.categories:
             known = ", ".join(self.categories)
             raise ConceptreeError(f"the judge does not know the category {word!r}; it knows {known}")
@@ -112,11 +113,11 @@ class Judge:
         return self.embed(images) @ table.T
 
 
-SCALE = ".scale"  # after a matrix's name: the size of its integers' unit in each row
+SCALE = ".scale"  # suffix of a matrix's name: the scale of each row
 
 
 def small(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Matrices and kernels as integers of eight bits with a scale for each row, which halves the file."""
+    """Matrices and kernels as eight-bit integers with a scale for each row, which halves the file."""
     tensors: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         if tensor.ndim < 2 or not tensor.is_floating_point():
@@ -132,7 +133,7 @@ def small(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights in single precision that `small` has stored."""
+    """The weights that `small` stored, in single precision."""
     weights: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if name.endswith(SCALE):

@@ -1,4 +1,4 @@
-"""Networks that name pictures against a table of word vectors: the judge, and the teacher of the image tower."""
+"""Networks that compare pictures with a table of word vectors: the judge, and the teacher of the image tower."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 THUMBNAIL = 8
-SIDE = 64  # pixels a side that teacher and judge look at; larger pictures are reduced
+SIDE = 64  # pixels a side for teacher and judge; larger pictures are reduced
 
 
 def looked_at(pixels: Tensor) -> Tensor:
-    """Pictures of any size at `SIDE`."""
+    """Pictures resized to `SIDE`."""
     return pixels if pixels.shape[-1] == SIDE else F.interpolate(pixels, (SIDE, SIDE), mode="area")
 
 
@@ -34,7 +34,7 @@ class Residual(nn.Module):
 
 
 class WordNet(nn.Module):
-    """Pictures ``[n, 3, 64, 64]`` in 0 … 1 → unit embeddings ``[n, width]``; beside it a table of word vectors."""
+    """Pictures ``[n, 3, 64, 64]`` in 0 … 1 → unit embeddings ``[n, width]``; with a table of word vectors."""
 
     def __init__(self, channels: tuple[int, ...], width: int, words: int):
         super().__init__()
@@ -47,7 +47,7 @@ class WordNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         x = self.blocks(F.relu(self.stem(looked_at(pixels) * 2 - 1)))
-        # The mean says what is there, the four quarters where: pose and silhouette must reach the embedding.
+        # The mean shows which thing, the four quarters where: the embedding needs pose and silhouette too.
         x = torch.cat([x.mean((2, 3)), F.adaptive_avg_pool2d(x, 2).flatten(1)], 1)
         return F.normalize(self.project(x), dim=1)
 
@@ -66,7 +66,7 @@ class Mixer(nn.Module):
 
 
 class JudgeNet(nn.Module):
-    """Pictures ``[n, 3, side, side]`` in 0 … 1 → unit embeddings ``[n, width]``, of another family than the teacher.
+    """Pictures ``[n, 3, side, side]`` in 0 … 1 → unit embeddings ``[n, width]``; not of the teacher's family.
 
     Patches of 4 × 4, then stages of `Mixer` blocks without batch norm, then one layer over a 2 × 2 grid.
     """

@@ -18,7 +18,7 @@ def device_named(asked: torch.device | str | None) -> torch.device:
     if asked in (None, "auto"):
         return torch.device(_best_device())
     try:
-        device = torch.device(asked)  # type: ignore[arg-type]
+        device = torch.device(asked)
     except RuntimeError as error:
         raise StackError(f"there is no device {asked!r}: choose auto, cpu or cuda") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

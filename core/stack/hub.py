@@ -1,7 +1,6 @@
-"""Where a model lies: the embedded one, a folder, or a hub's repository, in the cache or fetched into it.
+"""Finding models: the embedded one, a folder, or a hub's repository, in the cache or downloaded into it.
 
-A stack is a prior's pipeline and, to draw, a decoder's. Both can be named in one line, which is all that a run has to
-remember to find them again:
+A stack is a prior's pipeline and, to draw, a decoder's. One line names both, and a run stores that line:
 
     emoji                               the embedded one
     kandinsky-2.1, kandinsky-2.2        the published pairs
@@ -9,8 +8,8 @@ remember to find them again:
     ORG/NAME[@REVISION]                 a prior's repository alone
     PRIOR+DECODER                       a folder or a repository for each
 
-What is in the cache is used without asking the network. What had no revision gets that of the commit which was found,
-so that a run goes on with the weights it began with. Nothing that a repository brings along is ever run or unpickled.
+Cached models are used without the network. A name without a revision gets the commit that was found, so that a run
+keeps the weights it began with. Code and pickles of a repository are never loaded.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ ALIASES = {
     "kandinsky-2.2": ("kandinsky-community/kandinsky-2-2-prior", "kandinsky-community/kandinsky-2-2-decoder"),
 }
 BLIP2 = "Salesforce/blip2-flan-t5-xl"  # the VQA model that the authors asked
-# What is read of a repository. Pickled weights are not, and those in half precision are converted on loading.
+# The files that are read of a repository. Pickled weights are not read; half precision is converted on loading.
 FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
 IGNORED = ("*.fp16.*", "*.non_ema.*", "*.bin.index.json", "onnx/*", "openvino/*", "original/*")
-_DOUBLE = ("*.fp16.*",)  # of these what is largest and most often there
+_DOUBLE = ("*.fp16.*",)  # the largest and most frequent of these
 WEIGHTLESS = ("tokenizer", "scheduler", "image_processor", "feature_extractor")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack", "*.ot")
 _ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w.][\w./-]*))?")
@@ -48,8 +47,8 @@ _LIBRARIES = ("diffusers", "transformers", "kandinsky")
 
 @dataclass(frozen=True)
 class Stack:
-    """The folders of a stack. where: what finds the same again. beside: where its vocabulary.json, calibration.json and
-    stack.json are.
+    """The folders of a stack. where: finds the same stack again. beside: the folder of its vocabulary.json,
+    calibration.json and stack.json.
     """
 
     where: str
@@ -60,12 +59,12 @@ class Stack:
 
 
 def find_stack(where: str | Path, revision: str | None = None, fetch: bool = True) -> Stack:
-    """The folders of the stack that `where` names, fetched from the hub if they are in no cache.
+    """The folders of the stack that `where` names, downloaded from the hub if they are in no cache.
 
-    revision: of the repositories that have none in their name. fetch: whether the network may be asked.
+    revision: of repositories without one in their name. fetch: allow downloads.
 
     Raises:
-        StackError: something is not there, not whole, or not what it should be.
+        StackError: a part is missing, incomplete, or of another kind.
     """
     name = str(where)
     folder = EMOJI if name == "emoji" else Path(name).expanduser()
@@ -90,7 +89,7 @@ def find_stack(where: str | Path, revision: str | None = None, fetch: bool = Tru
 
 @dataclass(frozen=True)
 class Place:
-    """Where one model lies. where: a folder, or ORG/NAME@COMMIT."""
+    """One model. where: its folder, or ORG/NAME@COMMIT."""
 
     where: str
     folder: Path
@@ -101,11 +100,11 @@ def find_model(
 ) -> Place:
     """The folder of one model or pipeline, given as a folder or as ORG/NAME[@REVISION].
 
-    lacks: says what a folder lacks, "" where it is whole; what is cached and not whole is fetched anew. fetch: whether
-    the network may be asked.
+    lacks: returns the first missing file of a folder, or ""; an incomplete cached model is downloaded again. fetch:
+    allow downloads.
 
     Raises:
-        StackError: it is nowhere, cannot be fetched, or is not whole.
+        StackError: it is missing, cannot be downloaded, or is incomplete.
     """
     folder = Path(where).expanduser()
     if folder.is_dir():
@@ -121,12 +120,12 @@ def find_model(
 
 
 def is_id(where: str) -> bool:
-    """Whether a text may name a repository; whether one is there only the hub knows."""
+    """Whether a text has the form of a repository's name."""
     return _ID.fullmatch(where) is not None
 
 
 def download_command(id_: str, revision: str | None = None) -> str:
-    """What to type where there is a network, for everything of a repository that is read here."""
+    """The command that downloads the files of a repository that are read here."""
     words = ["hf", "download", id_, *(["--revision", revision] if revision else [])]
     for option, patterns in (("--include", FILES), ("--exclude", _DOUBLE)):
         words += [word for pattern in patterns for word in (option, pattern)]
@@ -134,13 +133,13 @@ def download_command(id_: str, revision: str | None = None) -> str:
 
 
 def kept_for(where: str) -> Path:
-    """Where a repository's calibration is kept: not in the hub's cache, which may be emptied at any time."""
+    """The folder for a repository's calibration: not in the hub's cache, which may be emptied at any time."""
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     return data / "conceptree" / "stacks" / re.sub(r"[^\w.-]+", "--", where.split("@")[0])
 
 
 def is_whole_pipeline(folder: Path) -> str:
-    """What a pipeline's folder lacks of the parts that its model_index.json names, "" where nothing."""
+    """The first missing file of the parts that a pipeline's model_index.json names, or ""."""
     index = folder / "model_index.json"
     if not index.is_file():
         return "model_index.json is missing"
@@ -151,7 +150,7 @@ def is_whole_pipeline(folder: Path) -> str:
 
 
 def lacks(folder: Path, weights: bool = True) -> str:
-    """What a model's folder lacks, "" where nothing; weights: whether it should have some."""
+    """The first missing file of a model's folder, or "". weights: whether it needs some."""
     files = [file for file in folder.glob("*.json") if file.is_file()] if folder.is_dir() else []
     if not files:
         return " is missing" if not folder.is_dir() else " has no configuration"
@@ -170,17 +169,17 @@ def lacks(folder: Path, weights: bool = True) -> str:
 
 
 def readable_weights(folder: Path) -> Iterator[Path]:
-    """The weight files of a model that are read: not those of another precision beside them."""
+    """The weight files of a model that are read, without those of another precision."""
     ignored = [pattern for pattern in IGNORED if "/" not in pattern]
     files = (file for file in sorted(folder.glob("*.safetensors")) if file.exists())
     return (file for file in files if not any(fnmatch(file.name, pattern) for pattern in ignored))
 
 
 def parts_of(folder: Path) -> dict[str, tuple[str | None, str]]:
-    """The parts that a pipeline's model_index.json names: (library, class) of each, (None, "") for one left out.
+    """(library, class) of each part that a pipeline's model_index.json names; (None, "") for one left out.
 
     Raises:
-        StackError: it is missing or no JSON; a part is of no library, but of code that lies beside it.
+        StackError: the file is missing or not JSON, or a part needs code of its own.
     """
     found: dict[str, tuple[str | None, str]] = {}
     for part, value in read_json(folder / "model_index.json").items():
@@ -197,7 +196,7 @@ def parts_of(folder: Path) -> dict[str, tuple[str | None, str]]:
 
 
 def refuse_code(folder: Path) -> None:
-    """Raise StackError for a model whose configuration names code that it brings along."""
+    """Raise StackError for a model whose configuration names code of its own."""
     for name in ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json"):
         file = folder / name
         if file.is_file() and (wanted := read_json(file).get("auto_map")):
@@ -209,17 +208,14 @@ def refuse_code(folder: Path) -> None:
 
 
 def check_weights(folder: Path) -> None:
-    """Raise StackError for weights that are not whole, by their headers; reads next to nothing.
-
-    A file of which only half was downloaded is shorter than its header says.
-    """
+    """Raise StackError for incomplete weights. Reads only headers: half a download is shorter than its header says."""
     for file in readable_weights(folder):
         if damage := damage_of(file):
             raise StackError(damage)
 
 
 def damage_of(file: Path) -> str:
-    """What is wrong with a file of weights, with what to do; "" where nothing."""
+    """The damage of a file of weights, with the way to repair it; or ""."""
     try:
         with safe_open(file, "pt"):
             return ""
@@ -253,7 +249,7 @@ def _pair(version: str, names: Sequence[str], revision: str | None, fetch: bool)
     try:
         prior = find_model(names[0], revision, is_whole_pipeline, fetch)
     except StackError as error:
-        try:  # who has to fetch one elsewhere wants to know of both
+        try:  # report both, for people who have to download them elsewhere
             find_model(names[1], revision, is_whole_pipeline, fetch=False)
         except StackError as other:
             raise StackError(f"{error}; and {other}") from error
@@ -264,7 +260,7 @@ def _pair(version: str, names: Sequence[str], revision: str | None, fetch: bool)
 
 
 def _checked_prior(place: Place, asked: Path | None = None) -> Path:
-    """The folder, if a prior's pipeline is in it."""
+    """The folder; StackError if no prior's pipeline is in it."""
     index = place.folder / "model_index.json"
     if not index.is_file():
         raise StackError(
@@ -277,7 +273,7 @@ def _checked_prior(place: Place, asked: Path | None = None) -> Path:
 
 
 def _refuse_known_decoder(name: str) -> None:
-    """Before gigabytes are fetched that are of no use alone."""
+    """Raise StackError for a decoder alone, before gigabytes are downloaded."""
     for alias, (prior, decoder) in ALIASES.items():
         if name.split("@")[0] == decoder:
             raise StackError(f"{name!r} is a decoder without its prior: name {alias}, or {prior}+{name}")
@@ -335,10 +331,10 @@ def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetc
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         what = f"{half}, and the network cannot be reached" if missing else _nowhere(id_, at)
         raise StackError(f"{what}: where there is one, {command}") from error
-    except OSError as error:  # a full disk, a lost connection, what the hub itself could not do
+    except OSError as error:  # a full disk, a lost connection, an error of the hub
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise StackError(f"{id_}{at} cannot be fetched ({reason}): try again with {command}") from error
-    if missing and lacks(folder):  # what was in the cache, which is what one gets where the network is switched off
+    if missing and lacks(folder):  # without a network, the hub returns the cached files
         raise StackError(f"{half}, and no more can be fetched: where there is a network, {command}")
     if missing := lacks(folder):
         raise StackError(f"the repository {id_}{at} is not what is needed: {missing}")
@@ -350,7 +346,7 @@ def _nowhere(id_: str, at: str) -> str:
 
 
 def _again(file: Path) -> str:
-    """What fetches a damaged file of the hub's cache anew; "" for any other file."""
+    """The command that downloads a damaged file of the hub's cache again; "" for any other file."""
     parts = file.parts
     for place, name in enumerate(parts[:-3]):
         if name.startswith("models--") and parts[place + 1] == "snapshots":
@@ -361,7 +357,7 @@ def _again(file: Path) -> str:
 
 
 def _brief(where: str) -> str:
-    """What a stack is called: the last word of its id or folder, with a revision's first eight letters."""
+    """A stack's name: the last part of its id or folder, with the first eight letters of a revision."""
     matched = None if Path(where).expanduser().is_dir() else _ID.fullmatch(where)
     if not matched:
         return Path(where).expanduser().resolve().name

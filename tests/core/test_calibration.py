@@ -126,7 +126,7 @@ def test_a_stack_without_a_second_encoder_says_so(backbone, stack_folder, capsys
         calibrate(backbone, constraints="russian")
     assert main([str(stack_folder), "--constraints", "multilingual"]) == 2
     assert capsys.readouterr().err == (
-        "the stack tiny-1 has no multilingual text encoder: its constraints are in its own\n"
+        "the stack tiny-1 has no multilingual text encoder: choose constraints 'own'\n"
     )
 
 
@@ -192,8 +192,8 @@ def test_a_stack_says_whose_caps_and_floors_it_has(tmp_path):
         "they are used all the same"
     )
     stale.calibration = {"object": {"max_cosine": 0.5}}
-    assert "on other weights (it is not said which)" in reservation(stale)
-    assert "with categories of yours" in reservation(Backbone.load(folder / "prior"))
+    assert "on other weights (unknown)" in reservation(stale)
+    assert "with your own categories" in reservation(Backbone.load(folder / "prior"))
 
 
 def test_a_stack_without_categories_cannot_be_calibrated(tmp_path, capsys):

@@ -111,7 +111,7 @@ WRONG = {
     "schedule 'gradual' needs negatives": dict(schedule="gradual"),
     "expected a list of words": dict(negatives="cat"),
     "the negative 'cat' is given twice": dict(negatives=("cat", "Cat")),
-    "'pet' is a negative and what": dict(negatives=("pet",)),
+    "'pet' is a negative and a positive": dict(negatives=("pet",)),
     "the positive 'cat' is given twice": dict(positives=(Positive("cat"), Positive("cat"))),
     "seed = -1": dict(seed=-1),
     "seed = True": dict(seed=True),

@@ -22,7 +22,7 @@ from core.metrics import (
 )
 from core.prompts import GROUPS, PANEL, PANEL_SEEDS, TEMPLATES, drawn_for_question, fill, question
 from core.settings import Settings
-from core.stack.wordbank import WordBank, members
+from core.stack.wordbank import WordBank
 
 X, Y = torch.eye(2)
 DIAGONAL = (X + Y) * 7  # lengths play no part
@@ -72,9 +72,9 @@ def test_nearest_words_are_members_nearest_first(backbone):
 
 def test_members_of_categories_and_styles(backbone):
     categories = backbone.vocabulary.categories
-    assert members(backbone, "Pet") == tuple(categories["pet"])
-    assert members(backbone, "art", "style") == tuple(categories["style"])
-    assert members(backbone, "spaceship") == tuple(backbone.vocabulary.words)
+    assert backbone.vocabulary.members("Pet") == tuple(categories["pet"])
+    assert backbone.vocabulary.members("art", "style") == tuple(categories["style"])
+    assert backbone.vocabulary.members("spaceship") == tuple(backbone.vocabulary.words)
 
 
 FOUND = {"pet": 0.6, "cat": 0.2, "dog": 0.4, "avoid:a": 0.7, "parent:p": 0.9, "parent:q": 0.5}

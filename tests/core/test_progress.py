@@ -53,7 +53,7 @@ def test_the_line_is_cleared_where_learning_fails():
 
 def test_run_shows_it(monkeypatch):
     shown = []
-    monkeypatch.setattr(ConceptLab, "learn", lambda self, requests: iter([]))
+    monkeypatch.setattr(ConceptLab, "learn", lambda self, requests, options: iter([]))
     monkeypatch.setattr("core.optimizer.watched", lambda reports, progress: shown.append(progress) or reports)
     lab = object.__new__(ConceptLab)
     assert lab.run([]) == [] and lab.run([], progress=False) == []

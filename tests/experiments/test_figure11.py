@@ -139,7 +139,7 @@ def test_the_real_stable_diffusion_is_one_more_method(whole, backbone, tmp_path)
         ("fruit", ("cat",), "the category 'fruit' has no negatives: add --pair 'fruit:ONE,TWO'"),
         ("pet", ("cat", "unicorn"), "the stack tiny-1 does not know the word 'unicorn'"),
         ("pet", ("goldfish",), "the judge does not know the word 'goldfish'"),
-        ("pet", ("cat", "pet"), "'pet' is a negative and what the concept shall be"),
+        ("pet", ("cat", "pet"), "'pet' is a negative and a positive"),
         ("pet", ("cat",) * 20, "of which 20 fit"),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_stack_without_decoder_learns_and_says_that_it_cannot_draw(stack_folde
         (("painting", "--style", "--negatives", "zeppelin"), "'zeppelin': it knows such as painting, sketch, mosaic"),
         (("painting", "--style", "--negatives", "moosaic"), "'moosaic': did you mean mosaic"),
         (("pet", "--negatives", "cat,cat"), "'cat' is given twice"),
-        (("pet", "--negatives", "cat,pet"), "'pet' is a negative and what the concept shall be"),
+        (("pet", "--negatives", "cat,pet"), "'pet' is a negative and a positive"),
         (("pet", "--negatives", ","), "expected adaptive, none, gradual, or words"),
         (("pet", "--lambda", "nan"), "--lambda nan: expected a number of at least 0"),
         (("pet", "--lambda", "-1"), "--lambda -1.0: expected"),

@@ -267,7 +267,7 @@ def test_mutate_takes_over_what_the_presets_of_the_paper_gave(backbone, preset):
     assert mutate(parent, 1).negatives == ("dog",)
     assert mutate(parent, 1, word="cat").negatives == ("dog", "cat")
     assert mutate(parent, 1, word="DOG").negatives == ("dog",)
-    with pytest.raises(RequestError, match="'pet' is a negative and what the concept shall be"):
+    with pytest.raises(RequestError, match="'pet' is a negative and a positive"):
         mutate(parent, 1, word="pet")
     (variant,) = develop([mutate(parent, 1)], backbone)
     assert variant.request.chosen.preset == preset
