@@ -7,7 +7,8 @@ it. These stand in its Requests, so a concept still depends on its Request alone
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from evolve.jobs.develop import develop
 from evolve.store.run import Run
 
 
+@dataclass
 class Founders:
     """Waves of Requests for founders. Iterate over them, and `tell` the concepts before the next wave:
 
@@ -36,21 +38,18 @@ class Founders:
     told: the concepts so far. A single wave (`wave` = the number of founders) needs no `tell`.
     """
 
-    def __init__(
-        self,
-        category: str,
-        count: int,
-        wave: int,
-        seed: int,
-        initializers: Sequence[str],
-        told: list[Concept],
-        request: dict[str, Any],
-    ) -> None:
-        if count < 1 or wave < 1:
-            raise RequestError(f"founders = {count} in waves of {wave}: give whole numbers above 0")
-        self.category, self.count, self.wave, self.seed = category, count, wave, seed
-        self.initializers, self.request = initializers, request
-        self.told, self._before, self._asked = told, len(told), 0
+    category: str
+    count: int
+    wave: int
+    seed: int
+    initializers: Sequence[str]
+    request: Mapping[str, Any]
+    told: list[Concept] = field(default_factory=list)
+    _asked: int = 0
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.wave < 1:
+            raise RequestError(f"founders = {self.count} in waves of {self.wave}: give whole numbers above 0")
 
     def __iter__(self) -> Iterator[list[Request]]:
         return self
@@ -64,7 +63,7 @@ class Founders:
         first = self._asked
         if first >= self.count:
             raise StopIteration
-        if (told := len(self.told) - self._before) != first:
+        if (told := len(self.told)) != first:
             raise RequestError(
                 f"{counted(told, 'concept was', 'concepts were')} told before the next wave: expected {first}"
             )
@@ -89,7 +88,6 @@ class Founders:
 def founders(
     category: str,
     n: int,
-    learned: list[Concept] | None = None,
     *,
     wave: int | None = None,
     seed: int = 0,
@@ -100,13 +98,13 @@ def founders(
 
     wave: by default all n if there are `initializers`, else 1. initializers: the words where founders start, in turn,
     see `starts`; by default the category's word. Without them, wave = n gives independent founders as in the paper.
-    learned: earlier concepts to avoid. request: further arguments of Request.
+    request: further arguments of Request.
 
     Raises:
         RequestError: n or wave is below 1.
     """
     wave = wave if wave is not None else n if initializers else 1
-    return Founders(category, n, wave, seed, initializers, [] if learned is None else learned, request)
+    return Founders(category, n, wave, seed, initializers, request)
 
 
 def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) -> list[str]:

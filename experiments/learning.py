@@ -72,14 +72,13 @@ def learn_in_waves(
 
     arms: by name the arguments of `population.founders`.
     """
-    found: dict[str, list[Concept]] = {arm: [] for arm in arms}
-    waves = [founders(category, count, found[arm], **how) for arm, how in arms.items()]
-    for number, requests in enumerate(zip(*waves, strict=True), 1):
+    courses = {arm: founders(category, count, **how) for arm, how in arms.items()}
+    for number, requests in enumerate(zip(*courses.values(), strict=True), 1):
         concepts = learn(run, [each for wave in requests for each in wave], bench, f"wave {number}", tell, namer)
-        for arm, wave in zip(arms, requests, strict=True):
-            found[arm] += concepts[: len(wave)]
+        for course, wave in zip(courses.values(), requests, strict=True):
+            course.tell(concepts[: len(wave)])
             concepts = concepts[len(wave) :]
-    return found
+    return {arm: course.told for arm, course in courses.items()}
 
 
 def founders_of(
