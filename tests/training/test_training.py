@@ -594,7 +594,8 @@ def test_what_went_on_from_committed_weights_was_trained_for_both(tmp_path):
     shop = Workshop(tmp_path / "cache", weights=committed)
     shop.checkpoints.mkdir(parents=True)
     old = [{"before": {"steps": 9, "minutes": 9}}, {"step": 500, "seconds": 600, "loss": 3.0}]
-    (shop.checkpoints / "tower.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
+    for name in ("tower", "decoder"):
+        (shop.checkpoints / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
     assert not shop.stands("tower", models.image_tower())
     shop.log_before("decoder")  # and killed before its first line
     model = nn.Linear(2, 2)
