@@ -136,7 +136,7 @@ def test_a_seed_that_fails_before_its_first_step_leaves_nothing(tmp_path, stack_
 
 def test_workers_that_cannot_start_leave_nothing(tmp_path, stack_folder):
     assert "--workers 'five'" in one_line(*seeded(tmp_path, stack_folder, "--workers", "five"))
-    assert not list((tmp_path / "runs").iterdir())
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_seed_that_fails_later_keeps_what_it_has(tmp_path, stack_folder, monkeypatch):
