@@ -11,10 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 from core.concept import Measurement, Negative
 from core.errors import PromptError
+from core.settings import Settings
 from evolve import Run
-from evolve.jobs.job import write_job
+from evolve.jobs.job import new_job, write_job
 from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
+from tests.plans import a_seed
 from ui.view import curves, drawing, nearness
 from ui.view.screens.origin import TABS
 
@@ -385,10 +387,11 @@ def test_make_this_a_parent_and_no_more(run, ids):
 def test_repeat_with_these_settings(run, ids):
     request = run.find(ids["a"]).concept.request
     asked = {"vlm": "none", "question": "Which pet is this?"}
-    how = {"category": request.category, "settings": request.chosen.to_dict(), "request": {"schedule": "adaptive"}}
-    for other in ({"category": "fruit"}, {"request": {"schedule": "list"}}, {"settings": {}}):
-        write_job(run, "seed", {**how, **other, "asked": {"vlm": "another"}})
-    write_job(run, "seed", {**how, "asked": asked})
+    how = {"category": request.category, "settings": request.chosen, "schedule": "adaptive"}
+    for other in ({"category": "fruit"}, {"schedule": "list"}, {"settings": Settings(steps=3)}):
+        new_job(run, a_seed(**{**how, **other, "asked": {"vlm": "another"}}))
+    write_job(run, "seed", {})  # which cannot be read, and hides none of the others
+    new_job(run, a_seed(**how, asked=asked))
     app = shown(ids["a"])
     app.button(key="concept.again").click().run(timeout=120)  # a stack is loaded, and its speed measured
     assert not app.exception and app.title[0].value == "New run"
