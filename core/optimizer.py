@@ -27,7 +27,7 @@ from core.settings import MOST_AT_ONCE, Settings
 from core.snapshot import SnapshotError, ids_of, pack, unpack
 from core.stack.fingerprint import check_made_on
 from core.stack.transfer import sent
-from core.stack.wordbank import EncodeText, WordBank, lists, members
+from core.stack.wordbank import EncodeText, WordBank
 from core.state import State, initial_state, make_constraints
 from core.step import Step, check_losses, in_text_space, make_step
 
@@ -176,7 +176,7 @@ class ConceptLab:
                 raise RequestError(f"the stack {stack.version} does not know the word {word!r}: choose another")
         if (
             request.schedule == "adaptive"
-            and not members(stack, request.category, request.kind)
+            and not stack.vocabulary.members(request.category, request.kind)
             and not options.namer_on(stack)
         ):
             raise RequestError(
@@ -202,7 +202,7 @@ class ConceptLab:
         if self._constraints_of(request.chosen) is not self.bank:
             fingerprint += self.stack.multilingual_fingerprint
         if request.schedule == "adaptive":
-            words = members(self.stack, request.category, request.kind)
+            words = self.stack.vocabulary.members(request.category, request.kind)
             named = naming(self.stack, options.namer_on(self.stack), options.images, words)
         return concept_id(request, fingerprint, decisions, named)
 
@@ -316,8 +316,8 @@ class ConceptLab:
 
     def _known_members(self, request: Request) -> Sequence[str]:
         """Members of the category to compare a concept with: as many as are encoded by now, or soon."""
-        if request.schedule == "adaptive" or lists(self.stack, request.category, request.kind):
-            return members(self.stack, request.category, request.kind)
+        if request.schedule == "adaptive" or self.stack.vocabulary.lists(request.category, request.kind):
+            return self.stack.vocabulary.members(request.category, request.kind)
         return ()  # to encode the whole vocabulary for this alone takes seconds
 
 

@@ -17,7 +17,7 @@ from core.negatives import Answer, Choice, Namer, first_answer, ranked_answer
 from core.options import Options
 from core.prompts import drawn_for_question, question
 from core.review import Decision, Proposal, ask
-from core.stack.wordbank import WordBank, members
+from core.stack.wordbank import WordBank
 from core.state import State
 from core.stopping import done_early
 from core.streams import stream, stream_seed
@@ -260,7 +260,7 @@ class Looker:
             settings.min_cosine,
             request.category,
             taken=[*course.words, *(p.word for p in request.positives)],
-            vocabulary=members(self.stack, request.category, request.kind),
+            vocabulary=self.stack.vocabulary.members(request.category, request.kind),
             known=self.stack.knows,
         )
         return choice, "vocabulary" if choice.replaced else by

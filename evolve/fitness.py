@@ -59,10 +59,9 @@ class Subject:
     def membership(self) -> dict[str, float]:
         """Similarity to the category and margin to its known members, see `core.metrics.membership`."""
         from core.metrics import membership
-        from core.stack.wordbank import members
 
         request = self.concept.request
-        known = members(self.stack, request.category, request.kind)
+        known = self.stack.vocabulary.members(request.category, request.kind)
         return membership(
             request, self.imagined, self.bank, known, [negative.word for negative in self.concept.negatives]
         )

@@ -20,7 +20,6 @@ from core.negatives import says_again
 from core.optimizer import DEFAULT
 from core.options import Options
 from core.stack.protocols import Draws, Learns
-from core.stack.wordbank import lists, members
 from core.streams import stream, stream_seed
 from core.wording import counted
 from evolve.jobs.develop import develop
@@ -114,7 +113,7 @@ def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) ->
     half. If the stack does not list the category's members, an initializer is the category and one word of the
     vocabulary ("dragon turtle"); without a vocabulary there are none.
     """
-    words = [word for word in members(stack, category, kind) if not says_again(word, category)]
+    words = [word for word in stack.vocabulary.members(category, kind) if not says_again(word, category)]
     order = [words[i] for i in stream(seed, 0, "starts").permutation(len(words))]
     if not start_apart(stack, category, kind):
         return [f"{category} {word}" for word in order]
@@ -127,8 +126,8 @@ def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) ->
 
 def start_apart(stack: Learns, category: str, kind: str = "object") -> bool:
     """Whether `starts` lie between two members, so far apart that founders need no waves."""
-    words = [word for word in members(stack, category, kind) if not says_again(word, category)]
-    return lists(stack, category, kind) and len(words) > 1
+    words = [word for word in stack.vocabulary.members(category, kind) if not says_again(word, category)]
+    return stack.vocabulary.lists(category, kind) and len(words) > 1
 
 
 def populate(

@@ -23,11 +23,12 @@ from core.constraints import normalise
 from core.errors import ConceptreeError
 from core.metrics import imagine_panel, imagine_word, word_similarity
 from core.negatives import says_again
-from core.optimizer import ConceptLab, Event
+from core.optimizer import ConceptLab
 from core.options import Options
+from core.segments import Event
 from core.settings import Settings
 from core.stack.backbone import Backbone
-from core.stack.wordbank import WordBank, lists, members
+from core.stack.wordbank import WordBank
 from core.state import State
 from core.step import Step
 from experiments.conduct import Bench
@@ -113,7 +114,9 @@ def known_members(bench: Bench, category: str) -> list[str]:
         raise ConceptreeError(f"the stack {stack.version} does not know the category {category!r}: choose another")
     if judge.categories and category not in judge.categories:
         raise ConceptreeError(f"the judge does not know the category {category!r}: choose others with --category")
-    listed = members(stack, category) if lists(stack, category) else judge.categories.get(category, ())
+    listed = (
+        stack.vocabulary.members(category) if stack.vocabulary.lists(category) else judge.categories.get(category, ())
+    )
     words = [word for word in listed if not says_again(word, category) and stack.knows(word)]
     if not words:
         raise ConceptreeError(

@@ -29,7 +29,6 @@ from core.concept import Concept, Request
 from core.errors import ConceptreeError
 from core.negatives import same_thing, says_again
 from core.prompts import PORTRAIT
-from core.stack.wordbank import lists
 from core.streams import stream, stream_seed
 from core.wording import counted
 from evolve.population import starts
@@ -88,7 +87,7 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     for category in protocol.categories:
         if category not in bench.judge.categories:
             raise ConceptreeError(f"the judge does not know the category {category!r}: choose others with --category")
-        if not lists(bench.backbone, category) or not _known(StackEyes(bench.backbone), category):
+        if not bench.backbone.vocabulary.lists(category) or not _known(StackEyes(bench.backbone), category):
             raise ConceptreeError(f"the stack lists no members of {category!r}: choose others with --category")
     return [Case(protocol, bench, category, seed) for category, seed in categories_by_seed(protocol)]
 

@@ -30,7 +30,7 @@ from core.metrics import imagine_panel, imagine_word, word_similarity
 from core.negatives import says_again
 from core.prompts import TEMPLATES
 from core.settings import Settings
-from core.stack.wordbank import WordBank, lists, members
+from core.stack.wordbank import WordBank
 from core.streams import stream_seed
 from core.wording import counted
 from evolve.population import starts
@@ -94,9 +94,9 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
     check_draws(backbone)
     if not backbone.knows(category):
         raise ConceptreeError(f"the stack {backbone.version} does not know the word {category!r}: choose another")
-    named = [word for word in members(backbone, category, "style") if not says_again(word, category)]
+    named = [word for word in backbone.vocabulary.members(category, "style") if not says_again(word, category)]
     named = [word for word in named if backbone.knows(word)]
-    if not lists(backbone, category, "style") or len(named) < 2:
+    if not backbone.vocabulary.lists(category, "style") or len(named) < 2:
         raise ConceptreeError(f"the stack {backbone.version} lists no styles to compare with: choose another")
     if protocol.styles < 2:
         raise ConceptreeError(f"styles = {protocol.styles}: give at least 2")

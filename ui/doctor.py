@@ -1,4 +1,4 @@
-"""What `conceptree doctor` finds: packages, PyTorch's build, device, stack, disk, and what is amiss among them."""
+"""Report on this installation: packages, PyTorch's build, device, stack, disk, and problems with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is amiss, with what to do; `needed` where Conceptree cannot work like this."""
+    """A problem, with what to do; `needed` if Conceptree cannot work with it."""
 
     text: str
     needed: bool
@@ -27,7 +27,7 @@ class Finding:
 
 @dataclass
 class Examination:
-    """Everything that doctor prints; the field names are those of `--json`."""
+    """The whole report; `--json` has the same field names."""
 
     python: str
     system: str
@@ -175,7 +175,7 @@ def show(found: Examination, as_json: bool = False) -> None:
     for finding in found.findings:
         click.echo(f"{'missing' if finding.needed else 'note':12}{finding.text}")
     if not found.findings:
-        click.echo("Nothing is amiss.")
+        click.echo("No problems found.")
 
 
 def count(number: int | None, thing: str) -> str:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from core.constraints import normalise
 from core.prompts import PANEL, TEMPLATES, fill
-from core.stack.protocols import Learns
 
 EncodeText = Callable[[list[str]], Tensor]
 
@@ -48,13 +47,3 @@ class WordBank:
                 embeds = self._encode([fill(template, word) for template in prompts[kind]])
                 self._known[key] = normalise(embeds)
         return self._known[key]
-
-
-def lists(stack: Learns, category: str, kind: str = "object") -> bool:
-    """`Vocabulary.lists` of the stack."""
-    return stack.vocabulary.lists(category, kind)
-
-
-def members(stack: Learns, category: str, kind: str = "object") -> tuple[str, ...]:
-    """`Vocabulary.members` of the stack."""
-    return stack.vocabulary.members(category, kind)

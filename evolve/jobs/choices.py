@@ -10,7 +10,6 @@ from core.concept import checked_word
 from core.errors import ConceptreeError, StackError
 from core.negatives import says_again
 from core.settings import Settings, SettingsError
-from core.stack.wordbank import members
 from core.wording import did_you_mean
 
 
@@ -36,14 +35,14 @@ def negatives_from(stack: Any, category: str, kind: str, given: str) -> tuple[st
     if given in ("adaptive", "none"):
         return given, ()
     if given == "gradual":
-        words = tuple(word for word in members(stack, category, kind) if not says_again(word, category))
+        words = tuple(word for word in stack.vocabulary.members(category, kind) if not says_again(word, category))
         if not words:
             raise WordError(f"the stack {stack.version} lists no members of {category!r}: name negatives yourself")
         return "gradual", words
     words = tuple(word.strip() for word in given.split(",") if word.strip())
     if not words:
         raise WordError(f"negatives = {given!r}: expected adaptive, none, gradual, or words with commas between")
-    check_words(stack, words, "negative", members(stack, category, kind))
+    check_words(stack, words, "negative", stack.vocabulary.members(category, kind))
     return "list", words
 
 

@@ -11,7 +11,6 @@ from core.concept import Request
 from core.errors import ConceptreeError
 from core.prompts import question
 from core.stack.backbone import Backbone
-from core.stack.wordbank import members
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.batches import namer_in
@@ -178,7 +177,7 @@ def _negatives(backbone: Backbone | None, category: str, kind: str) -> str:
         return schedule
     words = st.multiselect(
         "Words",
-        list(members(backbone, category, kind)) if backbone and category else [],
+        list(backbone.vocabulary.members(category, kind)) if backbone and category else [],
         key="seed.words",
         accept_new_options=True,
         placeholder="Choose or type words",
