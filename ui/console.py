@@ -1,4 +1,4 @@
-"""What commands print: plain text whatever is in it, and how far along they are."""
+"""Output of commands: plain text, tables, JSON, progress, and commands to paste."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ DEFAULT_RUNS = Path("runs")  # what --runs is if it is not given
 
 
 def new_console() -> Console:
-    """A console that takes text as text: no markup, no emoji codes, nothing coloured by what it looks like."""
+    """A console without markup, emoji codes or highlighting."""
     width = None if sys.stdout.isatty() else WIDTH_IN_FILES
     return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
 def printable(text: str) -> str:
-    """`text` without what a terminal would obey, such as escape sequences."""
+    """`text` without control characters, such as escape sequences."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -48,13 +48,13 @@ def duration(seconds: float) -> str:
 
 
 def to_type(*words: object, runs: Path | None = None) -> str:
-    """A command as it is printed: a person can paste it, whatever stands in its words. runs: where its run is kept."""
+    """A command that can be pasted, with quoted words. runs: folder of its run."""
     where = [] if runs in (None, DEFAULT_RUNS) else ["--runs", str(runs)]
     return shlex.join([own_command(), *map(str, words), *where])
 
 
 def own_command() -> str:
-    """How this command can be called again from where the person is."""
+    """The name or path under which this command can be called again."""
     called = Path(sys.argv[0])
     if called.name != "conceptree" or shutil.which("conceptree") or not called.is_file():
         return "conceptree"
@@ -66,12 +66,17 @@ def warn(text: str) -> None:
 
 
 def print_json(values: Any) -> None:
-    # ASCII: a terminal obeys nothing of it.
+    # ASCII, so that a terminal shows escape sequences instead of obeying them
     click.echo(json.dumps(_finite(values), indent=1, allow_nan=False))
 
 
+def print_line(values: Mapping[str, Any]) -> None:
+    """Print one JSON object on a line, in ASCII, which terminals print as it is."""
+    click.echo(json.dumps(values, default=str))
+
+
 def _finite(values: Any) -> Any:
-    """The same with null for NaN and infinity, which JSON does not know."""
+    """Values with None for NaN and infinity, which JSON lacks."""
     if isinstance(values, Mapping):
         return {key: _finite(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
@@ -91,12 +96,12 @@ def add_row(table: Table, *cells: str) -> None:
 
 
 def rounded(value: float | None) -> str:
-    """`0.48`, or a dash for what nobody measured."""
+    """`0.48`, or a dash for a missing value."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.2f}"
 
 
 class Course:
-    """How far along learning is: a bar with the time left on a terminal, elsewhere a line now and then."""
+    """Progress of learning: a bar with the time left on a terminal, elsewhere a line now and then."""
 
     def __init__(self, out: Console, steps: int = 0) -> None:
         self._out = out
@@ -141,13 +146,13 @@ class Course:
 
     @property
     def left(self) -> str:
-        """How much time is left, as far as the time so far tells; empty before the first step."""
+        """Time left, estimated from the time so far; empty before the first step."""
         if not self._step:
             return ""
         seconds = (time.monotonic() - self._began) / self._step * (self.steps - self._step)
         return f"about {duration(seconds)} left" if self._step < self.steps else ""
 
     def tell(self) -> None:
-        """Say where a bar cannot be drawn (a file, a pipe) what it would show."""
+        """Print the progress where no bar can be drawn, such as in a file."""
         if not self._out.is_terminal and self.left:
             say(self._out, f"  {self._step} of {counted(self.steps, 'step')}, {self.left}")

@@ -23,7 +23,7 @@ from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import new_job
 from evolve.jobs.planning import plan_founders, plan_requests
 from ui.console import WIDTH_IN_FILES, duration, say, to_type
-from ui.exchange import export
+from ui.exporting import export
 from ui.family import draw_tree
 from ui.pictures import PROMPTS, Pictures
 from ui.runs import forgotten_if_empty, new_run

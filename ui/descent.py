@@ -1,4 +1,4 @@
-"""Of whom a concept is a child, in words."""
+"""Parents of a concept, in words."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def parentage(each: Individual, names: Mapping[str, str]) -> str:
 
 
 def mixed(parents: Sequence[tuple[Any, float]]) -> str:
-    """`0.7 moku + 0.3 vasi`: shares, whatever weights were given; one alone has none."""
+    """`0.7 moku + 0.3 vasi`: shares from weights; a single parent has none."""
     if len(parents) == 1:
         return f"{parents[0][0]}"
-    total = sum(weight for _, weight in parents) or 1  # an imported file may say that all of them are 0
+    total = sum(weight for _, weight in parents) or 1  # in an imported file all may be 0
     return " + ".join(f"{weight / total:.2g} {name}" for name, weight in parents)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, runs: Path, out: Console) -> None:
-    """A run's family as a picture: beside its tables as PNG and as SVG, or into the file that is named."""
+    """Draw a run's family tree into `to`, by default as tree.png and tree.svg in the run's folder."""
     run = open_run(runs, name)
     damage: list[Damage] = []
     graph = part_of_family(run, of, depth, damage)
@@ -59,7 +59,7 @@ def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, 
 
 
 def graph_format(form: str | None, to: Path | None) -> str | None:
-    """The format of a graph, by name or by the ending of its file; None where a picture is asked for."""
+    """Format of a graph, from its name or the ending of its file; None for a picture."""
     ending = to.suffix[1:].lower() if to else ""
     return form or (ending if ending in FORMATS else None)
 
@@ -80,6 +80,6 @@ def write_graph(name: str, of: Sequence[str], depth: int | None, form: str, to: 
 
 
 def part_of_family(run: Run, of: Sequence[str], depth: int | None, damage: list[Damage]) -> nx.DiGraph:
-    """The whole family, or some concepts' ancestors and descendants as far as `depth` generations from them."""
+    """The lineage, or only ancestors and descendants of some concepts, up to `depth` generations from them."""
     graph = family(run, damage)
     return relatives(graph, [run.entry(each).id for each in of], depth) if of else graph

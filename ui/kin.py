@@ -1,4 +1,4 @@
-"""What `conceptree kin` says: of a run's generations and lines, of one concept's family, of what two have in common."""
+"""`kin`: pedigree statistics of a run, one concept, or a pair."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ MOST_NAMED = 20
 
 
 def kin(name: str, concepts: Sequence[str], runs: Path, as_json: bool, out: Console) -> None:
-    """Of a run, of one of its concepts, or of two."""
+    """Print the statistics of a run, of one of its concepts, or of a pair."""
     if len(concepts) > 2:
-        raise RunError(f"{len(concepts)} concepts are named: kin tells of a run, of one concept, or of two")
+        raise RunError(f"{len(concepts)} concepts are named: kin takes none, one or two")
     run = open_run(runs, name)
     damage: list[Damage] = []
     graph = family(run, damage)
@@ -52,7 +52,7 @@ def kin(name: str, concepts: Sequence[str], runs: Path, as_json: bool, out: Cons
 
 
 def of_run(run: Run, graph: nx.DiGraph) -> dict[str, Any]:
-    """Generations in figures, founders by how many descend from them, lines that ended."""
+    """Statistics of generations, founders by number of descendants, extinct lines."""
     entries = run.entries()
     hidden = {each.id for each in entries if each.note.hidden}
     return {
@@ -63,7 +63,7 @@ def of_run(run: Run, graph: nx.DiGraph) -> dict[str, Any]:
 
 
 def of_one(graph: nx.DiGraph, concept: str) -> dict[str, Any]:
-    """A concept's founders with their shares, its ancestors and its descendants, to any depth."""
+    """A concept's founders with their shares, its ancestors and its descendants."""
     shares = founder_shares(graph, concept)
     return person(graph, concept) | {
         "founders": [person(graph, id_) | {"share": share} for id_, share in shares.items()],
@@ -73,7 +73,7 @@ def of_one(graph: nx.DiGraph, concept: str) -> dict[str, Any]:
 
 
 def of_two(graph: nx.DiGraph, one: str, other: str) -> dict[str, Any]:
-    """How much two concepts have in common by descent, and from whom."""
+    """Relatedness and common ancestors of two concepts."""
     return {
         "concepts": [person(graph, one), person(graph, other)],
         "relatedness": relatedness(graph, one, other),
@@ -88,7 +88,7 @@ def person(graph: nx.DiGraph, id_: str) -> dict[str, Any]:
 
 
 def people(graph: nx.DiGraph, ids: Iterable[str]) -> list[dict[str, Any]]:
-    """The latest generation first; of one, in the order in which they were stored."""
+    """Concepts, latest generation first, then in the order in which they were stored."""
     wanted = set(ids)
     found = [person(graph, id_) for id_ in graph if id_ in wanted]
     return sorted(found, key=lambda each: -each["generation"])
@@ -101,7 +101,7 @@ def listed(found: Sequence[dict[str, Any]]) -> str:
 
 
 def percent(share: float) -> str:
-    """`12.5 %`, of a share; tiny ones are not told as none."""
+    """`12.5 %`; a tiny share is `< 0.05 %`, not 0."""
     return f"{100 * share:.3g} %" if share >= 0.0005 or not share else "< 0.05 %"
 
 
@@ -113,13 +113,15 @@ def _say_run(told: dict[str, Any], out: Console) -> None:
         counts = str(each["founders"]), f"{each['effective_founders']:.1f}"
         add_row(table, str(each["number"]), str(each["concepts"]), alike, *values, *counts)
     out.print(table)
-    say(out, "alike: mean pairwise similarity; then mean / best; founders who have a share, and as how many equal ones")
+    say(
+        out, "alike: mean pairwise similarity; then mean / best; founders with a share; in effect: as many equal ones"
+    )
     best = [each for each in told["founders"] if each["descendants"] == told["founders"][0]["descendants"]]
     if best and best[0]["descendants"]:
         many = counted(best[0]["descendants"], "concept")
         founders = "Most fertile founder" if len(best) == 1 else "Most fertile founders"
         say(out, f"{founders}: {listed(best)}, with {many} descended from {'each' if len(best) > 1 else 'it'}")
-    say(out, f"Lines without anybody in the latest generation: {listed(told['extinct'])}")
+    say(out, f"Extinct lines: {listed(told['extinct'])}")
 
 
 def _say_one(told: dict[str, Any], out: Console) -> None:

@@ -22,7 +22,7 @@ IN_FITNESS = ("category", "differs", "consistency")  # scores that are shown as 
 
 
 def list_runs(runs: Path, as_json: bool, out: Console) -> None:
-    """The runs that there are, one line each; those that cannot be opened are told on stderr."""
+    """Print all runs, one per line; on stderr those that cannot be opened."""
     found = []
     for name, run in all_runs(runs):
         if isinstance(run, ConceptreeError):
@@ -54,7 +54,7 @@ def list_runs(runs: Path, as_json: bool, out: Console) -> None:
 
 
 def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Console) -> None:
-    """A run's concepts, one line each, without those that somebody has hidden."""
+    """Print a run's concepts, one per line. everybody: hidden ones too."""
     run = open_run(runs, name)
     damage: list[Damage] = []
     entries = run.entries(damage)
@@ -82,7 +82,7 @@ def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Co
 
 
 def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> None:
-    """All that is known of a concept, but for its vectors."""
+    """Print everything about a concept except its vectors."""
     run = open_run(runs, name)
     entry = run.entry(concept)
     each = run.find(entry.id).concept
@@ -136,7 +136,7 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
 
 
 def as_values(each: Entry, names: Mapping[str, str], fitness: Mapping[str, float | None]) -> dict[str, Any]:
-    """A concept as JSON has it in `list` and `show`."""
+    """A concept for the JSON of `list` and `show`."""
     return {
         "id": each.id,
         "name": each.name,
@@ -155,7 +155,7 @@ def as_values(each: Entry, names: Mapping[str, str], fitness: Mapping[str, float
 
 
 def noted(each: Entry) -> str:
-    """What a person has said of a concept, but for its name."""
+    """Notes on a concept, except its name."""
     note = each.note
     said = [word for word in ("favourite", "hidden", "locked") if getattr(note, word)]
     said += [f"{note.rating} of 5"] if note.rating else []

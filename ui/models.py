@@ -19,7 +19,7 @@ MB = 1e6
 
 
 def list_models(folders: Sequence[str], as_json: bool, out: Console) -> None:
-    """The stacks that can be named, and those in the folders given: what each is and can do."""
+    """Print the stacks that can be named, and those in the folders."""
     found = [described(where) for where in (*NAMED, *folders)]
     if as_json:
         return print_json(found)
@@ -38,7 +38,7 @@ def list_models(folders: Sequence[str], as_json: bool, out: Console) -> None:
 
 
 def described(where: str) -> dict[str, Any]:
-    """A stack by what lies in its folders; nothing of it is loaded, and nothing downloaded."""
+    """Description of a stack from its files, without loading or downloading anything."""
     try:
         backbone = Backbone.load(where, device="cpu", fetch=False)
         folder = folder_of(backbone)

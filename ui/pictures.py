@@ -53,7 +53,7 @@ Pictures = Mapping[str, Sequence[Image.Image]]
 
 
 def checked_prompt(prompt: str) -> str:
-    """A prompt in which {} stands for the concept, and no other brace for anything."""
+    """The prompt. Raises PromptError unless {} stands for the concept and there are no other braces."""
     rest = prompt.replace("{}", "")
     if "{}" not in prompt or "{" in rest or "}" in rest or not prompt.isprintable():
         raise PromptError(f"prompt = {prompt[:200]!r}: write {{}} where the concept stands, as in 'a photo of a {{}}'")
@@ -61,7 +61,7 @@ def checked_prompt(prompt: str) -> str:
 
 
 def draw_all(run: Run, stack: Backbone, individuals: Sequence[Individual], out: Console) -> Pictures:
-    """Every concept in the prompts of its kind, by concept id: its portrait, and the others with the same seed."""
+    """Pictures of every concept in the prompts of its kind, by id: its portrait, then the others with one seed."""
     pictures: dict[str, list[Image.Image]] = {}
     candidates = candidates_on(stack) if undrawn(run, individuals) else 1
     with Progress(console=out, transient=True, disable=not out.is_terminal) as bar:
@@ -72,7 +72,7 @@ def draw_all(run: Run, stack: Backbone, individuals: Sequence[Individual], out: 
 
 
 def candidates_on(stack: Backbone) -> int:
-    """How many drawings of a portrait are compared: as asked, or what suits the stack."""
+    """Number of drawings compared for a portrait: as asked, or by the speed of the stack."""
     return candidates_asked() or usual_candidates(stack)
 
 
@@ -91,7 +91,7 @@ def candidates_asked() -> int | None:
 
 
 def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) -> Path:
-    """Write the run's sheet.png, its concepts in the order in which they came to be."""
+    """Write the run's sheet.png, with concepts in the given order."""
     names = run.names()
     cards = [Card(each.name, card_lines(each, names), pictures.get(each.id, ())) for each in individuals]
     kind, stack = run.about["kind"], run.about["stack"]["version"]
@@ -107,7 +107,7 @@ def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) ->
 
 
 def card_lines(each: Individual, names: Mapping[str, str]) -> list[str]:
-    """What a card says of a concept: its parents with their weights, and what it is not."""
+    """Lines of a card: parents with weights, and negatives."""
     lines = []
     if each.concept.request.parents:
         lines.append(born_of([p.kind for p in each.concept.request.parents], parentage(each, names)))

@@ -1,4 +1,4 @@
-"""Runs by name: where a new one goes, which one is meant, which there are, and their families."""
+"""Runs by name: create, open, list, and remove empty ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNASKED = 10.0  # seconds after which a new run without a job has been left behi
 
 
 def new_run(runs: Path, name: str | None, base: str, create: Callable[[Path], Run]) -> Run:
-    """A run under the name given, or else under `base` with a number that is still free."""
+    """Create a run under the given name, or under `base` with a free number."""
     if name is not None:
         folder = runs / checked_name(name)
         occupied = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
@@ -40,14 +40,14 @@ def new_run(runs: Path, name: str | None, base: str, create: Callable[[Path], Ru
         folder = runs / (base if number == 1 else f"{base}-{number}")
         try:
             _make(folder)
-        except FileExistsError:  # also where another command has taken the name just now
+        except FileExistsError:  # another command may have just taken the name
             continue
         return _created(folder, create)
     raise AssertionError("there are more numbers than runs")
 
 
 def free_name(runs: Path, name: str) -> str:
-    """The name, with a number if a run has it."""
+    """The name, with a number if it is taken."""
     return next(free for n in count(1) if not os.path.lexists(runs / (free := name if n == 1 else f"{name}-{n}")))
 
 
@@ -64,13 +64,13 @@ def _created(folder: Path, create: Callable[[Path], Run]) -> Run:
     try:
         return create(folder)
     except BaseException:
-        if not (folder / "run.json").exists():  # a folder that is no run would only keep its name taken
+        if not (folder / "run.json").exists():  # an empty folder would only block the name
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def open_run(runs: Path, name: str) -> Run:
-    """An existing run; a name that is none says which there are."""
+    """Open a run. Raises RunError with the existing names if there is none."""
     folder = runs / checked_name(name)
     if not _is_run(folder):
         names = run_names(runs)
@@ -81,7 +81,7 @@ def open_run(runs: Path, name: str) -> Run:
 
 
 def run_names(runs: Path) -> list[str]:
-    """Of all folders with a run.json, whether or not it can be read."""
+    """Names of all folders with a run.json, readable or not."""
     try:
         return sorted(folder.name for folder in runs.iterdir() if _is_run(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -91,7 +91,7 @@ def run_names(runs: Path) -> list[str]:
 
 
 def all_runs(runs: Path) -> Iterator[tuple[str, Run | ConceptreeError]]:
-    """Every run by name, or why it cannot be opened."""
+    """(name, run, or the error of opening it) of every run."""
     for name in run_names(runs):
         try:
             yield name, Run.open(runs / name)
@@ -100,14 +100,14 @@ def all_runs(runs: Path) -> Iterator[tuple[str, Run | ConceptreeError]]:
 
 
 def names_beside(run: Run) -> dict[str, str]:
-    """What a run's concepts and photographs are called, and parents from the runs beside it, by id."""
+    """Names by id: of a run's concepts and photographs, and of parents in the runs beside it."""
     names = run.names()
     guests = {p.id: p.run for each in run.entries() for p in each.parents if p.run and p.id not in names}
     return names | _names_there(run, guests)
 
 
 def family(run: Run, damage: list[Damage] | None = None) -> nx.DiGraph:
-    """A run's lineage, in which parents from runs beside it go by the names that they have there."""
+    """A run's lineage, in which parents of the runs beside it have their names there."""
     from evolve.family.lineage import lineage  # imports networkx
 
     graph = lineage(run, damage)
@@ -135,7 +135,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def checked_name(name: str) -> str:
-    """A run's name is its folder's: one plain name, no path."""
+    """The name. Raises RunError unless it is a plain folder name."""
     wrong = not name.strip() or name != name.strip() or name.startswith((".", "-")) or not name.isprintable()
     if wrong or any(c in name for c in '/\\:*?"<>|') or len(name.encode(errors="replace")) > LONGEST_NAME:
         shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
@@ -147,7 +147,7 @@ def checked_name(name: str) -> str:
 
 @contextmanager
 def forgotten_if_empty(run: Run) -> Iterator[None]:
-    """Remove a new run if an error ends the block before its first step. Ctrl-C keeps it: `resume` goes on with it."""
+    """Remove a new run if an error ends the block before its first step. After Ctrl-C it stays for `resume`."""
     try:
         yield
     except Exception:
@@ -156,7 +156,7 @@ def forgotten_if_empty(run: Run) -> Iterator[None]:
 
 
 def forget_if_empty(run: Run) -> bool:
-    """Remove the folder of a run that has nothing, and no job that has begun to learn; whether it is gone."""
+    """Remove a run without content and without a begun job; whether it was removed."""
     with suppress(ConceptreeError), run.writing(wait=0):  # where somebody writes, or nobody can, it stays
         idle = [job.folder for job in jobs(run) if not job.begun]
         files = (file for file in run.folder.rglob("*") if file.is_file())
@@ -180,5 +180,5 @@ def is_unasked(run: Run) -> bool:
 
 
 def _own(file: Path) -> bool:
-    """Whether a file is there from the beginning or for the moment, so that nothing is lost with it."""
+    """Whether a file belongs to an empty run: run.json, or a hidden file."""
     return file.name == "run.json" or file.name.startswith(".")

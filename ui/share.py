@@ -20,7 +20,7 @@ from evolve import Run
 from evolve.family.familyfile import LARGEST_FILE, MANIFEST, Family, FamilyError, packed, read_family
 from evolve.family.share import Adopted, OtherRunError, adopt, family_of
 from ui.console import say, to_type
-from ui.exchange import stem_of
+from ui.exporting import stem_of
 from ui.runs import all_runs, forget_if_empty, free_name, new_run, open_run, run_names
 from ui.wholeness import told_missing
 
@@ -67,7 +67,7 @@ def share(
 
 
 def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, model: str | None, out: Console) -> None:
-    """Take a family from a file into a run, new or not."""
+    """Import a family from a file into a run, new or not."""
     try:
         run, done = taken_in(read_file(file), runs, run_name, model)
     except OtherRunError as error:
@@ -94,7 +94,7 @@ def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, mod
 
 
 def is_family(file: Path) -> bool:
-    """Whether a file is a family, by its name or, where it has another ending, by its content."""
+    """Whether a file is a family: it ends in .zip, or contains a family's manifest."""
     if file.suffix.lower() == ".zip":
         return True
     try:
@@ -105,7 +105,7 @@ def is_family(file: Path) -> bool:
 
 
 def read_file(file: Path) -> bytes:
-    """The content of a file that may be a family."""
+    """Content of a file, up to the size of the largest family."""
     try:
         if file.stat().st_size > LARGEST_FILE:
             raise FamilyError(f"{str(file)!r} has {file.stat().st_size} bytes, and at most {LARGEST_FILE} are read")
@@ -115,12 +115,12 @@ def read_file(file: Path) -> bytes:
 
 
 def open_family(content: bytes, runs: Path) -> Run:
-    """A file's content as a run of its own, for pages."""
+    """Import a file's content as a new run, for pages."""
     return taken_in(content, runs)[0]
 
 
 def taken_in(content: bytes, runs: Path, into: str | None = None, model: str | None = None) -> tuple[Run, Adopted]:
-    """A file's content in a run: in the one that is named, new or not, or else in one of its own.
+    """Import a file's content into the named run, new or not; by default into a new one.
 
     model: where the family's stack is; by default the embedded one, or that of another run here, whichever it is.
 
@@ -144,7 +144,7 @@ def taken_in(content: bytes, runs: Path, into: str | None = None, model: str | N
 
 
 def _stack_of(family: Family, places: Sequence[str]) -> Backbone:
-    """The stack that a family was learned on, of those in these places."""
+    """The family's stack, if it is one of these."""
     version, fingerprint = family.stack["version"], family.stack["fingerprint"]
     for where in dict.fromkeys(places):
         try:
@@ -161,5 +161,5 @@ def _stack_of(family: Family, places: Sequence[str]) -> Backbone:
 
 
 def _known(runs: Path) -> list[str]:
-    """Where the stacks of the runs here are."""
+    """Stacks of all runs in the folder."""
     return [run.about["stack"]["where"] for _, run in all_runs(runs) if isinstance(run, Run)]

@@ -1,4 +1,4 @@
-"""One picture of many concepts: a card for each, with its name, where it comes from, and its drawings."""
+"""Sheet of concepts: one picture with a card for each, with name, parents and drawings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_LETTERS = 1000  # of any text: more than fits anywhere
 
 @dataclass(frozen=True)
 class Card:
-    """A concept on the sheet: its name, what is said below it, its pictures in the order of the columns."""
+    """A card: name, lines below it, pictures in the order of the columns."""
 
     name: str
     lines: Sequence[str] = field(default_factory=tuple)
@@ -32,7 +32,7 @@ class Card:
 
 
 def sheet(title: str, captions: Sequence[str], cards: Sequence[Card], tile: int = 144, columns: int = 2) -> Image.Image:
-    """Cards in `columns` columns; `captions` say what a card's first, second … picture is, once above each column.
+    """Cards in `columns` columns, with captions for the pictures of a card above each column.
 
     tile: the side of a picture in pixels. Small drawings are enlarged smoothly, large ones reduced.
     """
@@ -79,7 +79,7 @@ def opened(file: Path) -> Image.Image:
 
 
 def fitted(picture: Image.Image, tile: int) -> Image.Image:
-    """The picture in a square of `tile` pixels, its sides in proportion."""
+    """The picture scaled into a square of `tile` pixels."""
     picture = picture.convert("RGB")
     scale = tile / max(picture.size)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
@@ -91,7 +91,7 @@ def fitted(picture: Image.Image, tile: int) -> Image.Image:
 
 
 def save_sheet(page: Image.Image, path: Path, told: Mapping[str, object] | None = None) -> Path:
-    """Write it as PNG, as a whole or not at all. told: its text chunks."""
+    """Write a sheet as PNG. told: its text chunks."""
     write_atomically(path, png_bytes(page, told, optimize=True))
     return path
 
@@ -119,7 +119,7 @@ def cut(text: str, width: float, size: int) -> str:
 
 
 def _wrapped(text: str, width: float, most: int) -> list[str]:
-    """At most `most` lines of small print; what does not fit is cut, and an ellipsis says so."""
+    """Small text in at most `most` lines, cut with an ellipsis."""
     lines: list[str] = []
     rest = _clean(text).split()
     while rest and len(lines) < most - 1:

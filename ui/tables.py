@@ -1,4 +1,4 @@
-"""What is measured of founders and children, as tables: on the fixed panel, and by the judge."""
+"""Tables of measurements of founders and children: on the fixed panel, and by the judge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ui.pictures import Pictures
 
 @dataclass(frozen=True)
 class Row:
-    """A constraint of a concept: its similarity on the panel when it was added, and now (of what was kept).
+    """A constraint of a concept, with its similarity on the panel when it was added, and now for the kept vectors.
 
     then: None where nobody measured it, as in runs of earlier versions in which somebody went back.
     """
@@ -40,7 +40,7 @@ class Row:
 
 
 def panel_rows(backbone: Backbone, individuals: Sequence[Individual]) -> list[Row]:
-    """For each founder its category, then its negatives in the order in which they were added."""
+    """Rows of each founder: its category, then its negatives in the order of their addition."""
     bank = WordBank(backbone.encode_text, backbone.width)
     rows = []
     for each in individuals:
@@ -78,7 +78,7 @@ def panel_table(rows: Sequence[Row]) -> Table:
 
 
 def pushed(rows: Sequence[Row]) -> str:
-    """How many negatives ended lower than when they were added."""
+    """Sentence: how many negatives ended with a lower similarity than at their addition."""
     changes = [row.now - row.then for row in rows if row.negative and row.then is not None]
     lower = sum(change < 0 for change in changes)
     was = (
@@ -104,7 +104,7 @@ def effort_table(individuals: Sequence[Individual]) -> Table:
 def children_table(
     backbone: Backbone, parents: Sequence[Individual], children: Sequence[Individual], names: Mapping[str, str]
 ) -> Table:
-    """How similar the children are to each of two parents and to their category, as the prior imagines them.
+    """Table of the imagined similarity of children to each of two parents and to their category.
 
     names: of all parents, by id.
     """
@@ -123,7 +123,7 @@ def children_table(
 
 @dataclass(frozen=True)
 class Opinion:
-    """What the judge takes a concept's drawings for."""
+    """The judge's opinion of a concept's drawings."""
 
     name: str
     category: float  # how likely they show a member of the category, mean over the drawings
@@ -132,7 +132,7 @@ class Opinion:
 
 
 def load_judge(backbone: Backbone) -> Any | None:
-    """The embedded stack's judge, who learned from the drawings that it learned from; other stacks have none."""
+    """The stack's judge, trained on the same drawings as the embedded stack; None for stacks without one."""
     folder = EMOJI / "judge" if backbone.where == "emoji" else Path(backbone.where).expanduser() / "judge"
     if not folder.is_dir():
         return None
@@ -169,7 +169,7 @@ def judge_table(found: Sequence[Opinion], category: str, prompts: Sequence[str])
 def judged(
     backbone: Backbone, individuals: Sequence[Individual], pictures: Pictures, prompts: Mapping[str, Sequence[str]]
 ) -> Table | str:
-    """The judge's table, or why there is none."""
+    """The judge's table, or the reason why there is none."""
     request = individuals[0].concept.request
     try:
         judge = load_judge(backbone)

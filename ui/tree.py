@@ -77,7 +77,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Text:
-    """One line; x is its left end or, centred, its middle; y its middle."""
+    """A line of text. x: left end, or middle if centred; y: middle."""
 
     x: float
     y: float
@@ -99,7 +99,7 @@ class Framed:
 
 @dataclass(frozen=True)
 class Scene:
-    """Shapes in the order in which they are painted, each over the ones before."""
+    """Shapes in painting order."""
 
     width: int
     height: int
@@ -108,7 +108,7 @@ class Scene:
 
 
 def scene(title: str, graph: nx.DiGraph, pictures: Mapping[str, Image.Image]) -> Scene:
-    """A family (see `evolve.family.lineage`) as shapes; pictures by concept, as far as there are any.
+    """Shapes of a lineage (`evolve.family.lineage`). pictures: by concept id; not every concept needs one.
 
     Raises:
         RunError: nobody is in it, or more than fit on a picture that one can look at.
@@ -166,7 +166,7 @@ def _add_frame(page: Scene, graph: nx.DiGraph, places: Layout, tops: Sequence[in
 
 
 def _heading(graph: nx.DiGraph, generation: int) -> list[str]:
-    """What a row is called, and who is in it: photographs and those of other runs are of no generation."""
+    """Heading of a row, and counts; photographs and parents of other runs belong to no generation."""
     births = [birth for node, birth in graph.nodes(data="birth") if graph.nodes[node]["generation"] == generation]
     photos, others = births.count("photo"), births.count("unknown")
     own = len(births) - photos - others
@@ -178,7 +178,7 @@ def _heading(graph: nx.DiGraph, generation: int) -> list[str]:
 def _add_edges(
     page: Scene, graph: nx.DiGraph, middles: Mapping[str, Point], places: Layout, tops: Sequence[int], left: float
 ) -> None:
-    """Edges from below the parents to above the children, the light ones over the heavy ones, and their weights."""
+    """Edges from parents to children with their weights, light edges over heavy ones."""
     through = {edge: [(left + x * STEP, tops[row]) for x, row in lanes] for edge, lanes in places.lanes.items()}
     leave: dict[tuple[str, float], float] = {}
     for parent in graph:
@@ -208,7 +208,7 @@ def _add_edges(
 
 
 def _ports(middle: float, count: int) -> list[float]:
-    """Where `count` edges meet a card, side by side."""
+    """x of `count` edges side by side at a card."""
     apart = min(34.0, (WIDE - 16) / max(1, count))
     return [middle + (number - (count - 1) / 2) * apart for number in range(count)]
 
@@ -277,7 +277,7 @@ def paint(page: Scene) -> Image.Image:
 
 
 def _stroke(image: Image.Image, curve: Curve) -> None:
-    """Draw a curve smoothly: larger, and made smaller again, Bézier by Bézier in the rectangle that each needs."""
+    """Draw an antialiased curve: each Bézier enlarged in its own rectangle, then reduced."""
     room = curve.width / 2 + 1
     for number in range(len(curve.beziers)):
         points = [point_at(curve, number, t / 24) for t in range(25)]
@@ -291,7 +291,7 @@ def _stroke(image: Image.Image, curve: Curve) -> None:
 
 
 def svg(page: Scene) -> str:
-    """The scene as SVG: text is text, pictures are inside."""
+    """The scene as SVG, with text as text and embedded pictures."""
     size = {"width": str(page.width), "height": str(page.height), "viewBox": f"0 0 {page.width} {page.height}"}
     root = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, "role": "img"})
     root.set("font-family", "Aileron, Helvetica, Arial, sans-serif")
@@ -344,7 +344,7 @@ def _data_uri(image: Image.Image) -> str:
 
 
 def save_tree(page: Scene, path: Path, told: Mapping[str, object] | None = None) -> Path:
-    """Write it as PNG or SVG, by the ending of the name, as a whole or not at all. told: text chunks of a PNG."""
+    """Write a scene as PNG or SVG, by the ending of the name. told: text chunks of a PNG."""
     if path.suffix.lower() == ".png":
         content = png_bytes(paint(page), {"title": page.title, **(told or {})})
     elif path.suffix.lower() == ".svg":

@@ -1,4 +1,4 @@
-"""`check`: whether a run is whole; and one line for each command that meets damage."""
+"""`check`; and warnings of commands that find damage, missing ancestors or unfinished jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_MISSING = 6  # ancestors that are named
 
 
 def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
-    """Say whether a run is whole, and what is lost if it is not; whether it is."""
+    """Print whether a run is whole and what is lost; whether it is whole."""
     from evolve.store.check import check
 
     run = open_run(runs, name)
@@ -48,7 +48,7 @@ def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
 
 
 def tell_unfinished(run: Run, out: Console) -> None:
-    """Say what was asked of a run and is not learned yet: stopped, killed, or still at work."""
+    """Print the unfinished jobs of a run: stopped, killed, or still learning."""
     left = unfinished(run)
     if left:
         names = ", ".join(job.name for job in left)
@@ -58,7 +58,7 @@ def tell_unfinished(run: Run, out: Console) -> None:
 
 
 def unfinished(run: Run) -> list[Job]:
-    """The jobs that are not finished; of one that cannot be read it is said so."""
+    """Unfinished jobs; warns about jobs that cannot be read."""
     damage: list[Damage] = []
     left = [job for job in jobs(run, damage) if not job.finished]
     for each in damage:
@@ -67,7 +67,7 @@ def unfinished(run: Run) -> list[Job]:
 
 
 def warn_of(damage: Sequence[Damage], run: Run) -> None:
-    """Say in one line that something of a run cannot be read."""
+    """Print in one line how much of a run cannot be read."""
     if damage:
         places = {(each.part, each.row) for each in damage}
         what = counted(len(places), "part or row", "parts or rows")
@@ -76,7 +76,7 @@ def warn_of(damage: Sequence[Damage], run: Run) -> None:
 
 
 def warn_of_missing(run: Run, entries: Sequence[Entry], of: Collection[str] | None = None) -> None:
-    """Say in one line which ancestors, of all concepts or of some (ids), the run has lost; guests live elsewhere."""
+    """Print in one line the ancestors that the run has lost, of all concepts or of some (ids)."""
     lost = lost_ancestors(entries, of).values()
     if told := told_missing([(parent.id, "") for parent in lost if not parent.run], run):
         warn(f"{told}; {to_type('check', run.folder.name, runs=run.folder.parent)} says what is lost")

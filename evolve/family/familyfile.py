@@ -1,4 +1,4 @@
-"""A family as one file: concepts with all their ancestors, their drawings, and what they are called.
+"""A family as one file: concepts with all their ancestors, drawings and names.
 
     family.json       what it is: schema, category, kind, stack, whose family; the size and SHA-256 of every other file
     concepts.jsonl    a line per concept, ancestors first: as it was learned, with its name at birth and the newest
@@ -59,12 +59,12 @@ _KEPT = (
 
 
 class FamilyError(ConceptreeError):
-    """A file that is no family, or one that cannot be taken in."""
+    """A file is not a family, or cannot be imported."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A concept of a family. called: its newest name, "" where that is the one it was born with."""
+    """A concept of a family. called: its newest name, "" for the name at birth."""
 
     individual: Individual
     called: str = ""
@@ -72,7 +72,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing of a concept, or, without a prompt, the small copy of a photograph. of: the id of either.
+    """A drawing of a concept or, without a prompt, the small copy of a photograph. of: the id of either.
 
     label: what a photograph's file was called. content: a PNG.
     """
@@ -162,7 +162,7 @@ def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def read_family(content: bytes) -> Family:
-    """What a file holds, all of it checked.
+    """The family in a file, with everything checked.
 
     Raises:
         FamilyError: it is no family, torn, too large, or anything in it is not as Conceptree writes it; in one line.
@@ -279,7 +279,7 @@ def _family(about: Mapping[str, Any], files: Mapping[str, bytes]) -> Family:
 
 
 def _member(row: Any, fingerprint: str) -> Member:
-    """A line of concepts.jsonl: everything in it of the type and in the range that the table takes."""
+    """Member of a line of concepts.jsonl, with types and ranges checked."""
     created_at = datetime.fromisoformat(_text(row["created_at"], "created_at"))
     known = {key: row[key] for key in _KEPT} | {"generation": 0, "category": "", "kind": "", "parents": []}
     each = individual_of({**known, "created_at": created_at.astimezone(UTC)}, {})
@@ -317,7 +317,7 @@ def _member(row: Any, fingerprint: str) -> Member:
 
 
 def ancestors_first(members: Iterable[Member]) -> tuple[Member, ...]:
-    """In an order in which no child comes before a parent.
+    """Sort parents before their children.
 
     Raises:
         FamilyError: somebody descends from itself.
@@ -362,7 +362,7 @@ def _text(value: Any, what: str) -> str:
 
 
 def decoded(content: bytes) -> Image.Image:
-    """A PNG's pixels, which are all that is taken of it.
+    """Pixels of a PNG, without its metadata.
 
     Raises:
         FamilyError: it is none, torn, or too large.
@@ -384,7 +384,7 @@ def decoded(content: bytes) -> Image.Image:
 
 
 def written_anew(content: bytes) -> bytes:
-    """The same picture, written anew, so that nothing but its pixels comes in."""
+    """The picture as a new PNG, so that only its pixels are imported."""
     picture = decoded(content)
     written = io.BytesIO()
     Image.frombytes("RGB", picture.size, picture.tobytes()).save(written, format="PNG")

@@ -1,4 +1,4 @@
-"""What to show of a large family: the part that somebody works on; the rest is folded into branches that open."""
+"""Part of a large family to show; the rest is folded into branches that can be opened."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import networkx as nx
 
 from evolve.family.lineage import ABSENT, members
 
-MOST = 300  # concepts at once: more are no longer fluid without a graphics card
-PORTION = 40  # concepts that come out of a branch each time that it is opened
-NEWEST = 24  # the concepts stored last are shown whatever their generation: somebody has just made them
-OLDER = ""  # the branch of those who descend from nobody that is shown
-BRANCH = "branch:"  # begins the node of a branch, and no id of a concept
+MOST = 300  # concepts shown; more are slow without a graphics card
+PORTION = 40  # concepts shown each time a branch is opened
+NEWEST = 24  # the concepts stored last are always shown, since a person has just made them
+OLDER = ""  # the branch of concepts without a shown ancestor
+BRANCH = "branch:"  # prefix of the node of a branch; no concept id has it
 
 
 @dataclass(frozen=True)
 class Branch:
-    """Concepts folded into one node. of: the one who is shown and from whom they descend, `OLDER` if there is none."""
+    """Concepts folded into one node. of: the shown concept from which they descend, or `OLDER`."""
 
     of: str
     concepts: tuple[str, ...]
@@ -31,7 +31,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Focus:
-    """A family cut in two: who is shown, in the order of the family, and the branches that hold the others."""
+    """A family in two parts: the shown concepts in order, and the branches that hold the others."""
 
     shown: tuple[str, ...]
     branches: tuple[Branch, ...] = ()
@@ -44,7 +44,7 @@ def focus(
     most: int = MOST,
     favourites: Collection[str] = (),
 ) -> Focus:
-    """What of a family (see `evolve.family.lineage`) to show in `most` nodes. A family that fits is shown whole.
+    """Choose at most `most` nodes of a lineage (`evolve.family.lineage`). A family that fits is shown whole.
 
     First come the selected; then their ancestors and descendants, the nearest first, in at most a third of the room;
     what opened branches hold; favourites, in at most a sixth; the newest concepts, and the latest generations.
@@ -71,7 +71,7 @@ def focus(
 
 
 def branches(graph: nx.DiGraph, shown: Collection[str]) -> list[Branch]:
-    """The branches that hold all who are not shown, each concept in one: by the parent who weighs most.
+    """Branches of all concepts that are not shown; each is in the branch of its heaviest parent.
 
     Within a branch stand first those who are shown first when it opens: children before grandchildren, and of the
     branch `OLDER` the latest.
@@ -98,7 +98,7 @@ def branches(graph: nx.DiGraph, shown: Collection[str]) -> list[Branch]:
 
 
 def folded(graph: nx.DiGraph, view: Focus) -> nx.DiGraph:
-    """The family as it is shown: those in focus, and a node for each branch, of birth "branch" with its `count`.
+    """Graph of the shown concepts and of a node for each branch, of birth "branch", with its `count`.
 
     Edges of weight 0 lead from the concept to its branch, and from the branch to those who are shown, descend from it
     and would else hang on nobody. Generations still follow along every edge.
@@ -121,7 +121,7 @@ def folded(graph: nx.DiGraph, view: Focus) -> nx.DiGraph:
 
 
 def _show(graph: nx.DiGraph, shown: set[str], wanted: Iterable[str], room: int, family: bool = True) -> None:
-    """Show these as far as there is room; family: each with those of its parents that are no concepts of the run."""
+    """Show concepts while there is room. family: each with its parents outside the run."""
     for concept in wanted:
         if len(shown) >= room:
             return
@@ -132,7 +132,7 @@ def _show(graph: nx.DiGraph, shown: set[str], wanted: Iterable[str], room: int, 
 
 
 def _relatives(graph: nx.DiGraph, concepts: Sequence[str]) -> Iterator[str]:
-    """Ancestors and descendants, those first that are the fewest generations away; ancestors before descendants."""
+    """Ancestors and descendants, nearest generations first, ancestors before descendants."""
     up, down = list(concepts), list(concepts)
     above, below = set(concepts), set(concepts)
     while up or down:

@@ -1,8 +1,8 @@
-"""Where everyone in a family stands: generations as rows, the oldest on top, few edges crossing. Knows no pixels.
+"""Layered layout of a family: generations as rows, oldest on top, with few crossing edges; in units, not pixels.
 
-Layered drawing after Sugiyama, Tagawa and Toda (1981): concepts are put into rows; an edge that passes a row gets a
-lane there, so that it runs between the concepts and not behind them; rows are ordered by barycentres, up and down;
-then everything moves towards its neighbours as far as the order allows. The same family always looks the same.
+After Sugiyama, Tagawa and Toda (1981): an edge that passes a row gets a lane between its concepts; rows are ordered by
+barycentres, up and down; then everything moves towards its neighbours without changing the order. The same family
+always gives the same layout.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def layout(graph: nx.DiGraph, columns: int = 12) -> Layout:
 
 
 def crossings(rows: Sequence[Sequence[Item]], above: Mapping[Item, Mapping[Item, float]]) -> int:
-    """How many pairs of edges cross between neighbouring rows."""
+    """Number of crossing pairs of edges between neighbouring rows."""
     count = 0
     for upper, lower in pairwise(rows):
         position = {item: number for number, item in enumerate(upper)}
@@ -93,7 +93,7 @@ def crossings(rows: Sequence[Sequence[Item]], above: Mapping[Item, Mapping[Item,
 
 
 def _rows(graph: nx.DiGraph, columns: int) -> list[list[str]]:
-    """Generations, those that are too wide in several rows of like length: who has children stands below."""
+    """Generations as rows; a wide one fills several rows of similar length, concepts with children below."""
     generations: dict[int, list[str]] = {}
     for concept, generation in graph.nodes(data="generation"):
         generations.setdefault(generation, []).append(concept)
@@ -111,7 +111,7 @@ def _rows(graph: nx.DiGraph, columns: int) -> list[list[str]]:
 def _ordered(
     rows: list[list[Item]], above: Mapping[Item, Mapping[Item, float]], below: Mapping[Item, Mapping[Item, float]]
 ) -> list[list[Item]]:
-    """The order with the fewest crossings that sweeps down and up come by."""
+    """The order with the fewest crossings among those of all sweeps."""
     best, fewest = rows, crossings(rows, above)
     for sweep in range(2 * SWEEPS):
         if not fewest:
@@ -134,7 +134,7 @@ def _placed(
     above: Mapping[Item, Mapping[Item, float]],
     below: Mapping[Item, Mapping[Item, float]],
 ) -> dict[Item, float]:
-    """x of everything: near its neighbours above and below, in order, without overlap."""
+    """x of every item: near its neighbours above and below, in order, without overlap."""
     x: dict[Item, float] = {}
     for row in rows:
         x |= _abreast(row)
@@ -142,7 +142,7 @@ def _placed(
         for row in rows if sweep % 2 == 0 else reversed(rows):
             near = [{**above[item], **below[item]} for item in row]
             wanted = [_mean(item, each, x) for item, each in zip(row, near, strict=True)]
-            # Who has no neighbours follows the others of its row.
+            # An item without neighbours follows the others of its row.
             weights = [sum(each.values()) or 0.01 for each in near]
             x |= zip(row, _apart(wanted, weights, [_width(item) for item in row]), strict=True)
     return x
@@ -160,7 +160,7 @@ def _offsets(widths: Sequence[float]) -> list[float]:
 
 
 def _apart(wanted: Sequence[float], weights: Sequence[float], widths: Sequence[float]) -> list[float]:
-    """The places nearest to the wanted ones, by weighted squares, that keep the order and do not overlap.
+    """Places closest to the wanted ones by weighted least squares, in order and without overlap.
 
     Without the widths between them, that is isotonic regression: neighbours in the wrong order are pooled.
     """

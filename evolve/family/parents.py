@@ -1,4 +1,4 @@
-"""Parents as the table of concepts states them, without a graph: which are lost, which cannot be."""
+"""Checks of parents in the table of concepts, without a graph."""
 
 from __future__ import annotations
 

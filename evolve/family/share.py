@@ -1,6 +1,6 @@
-"""Families between runs: a concept with all its ancestors, out of a run and into another, all together or not at all.
+"""Families between runs: export a concept with all its ancestors, and import it as a whole or not at all.
 
-What such a family is as a file is `evolve/family/familyfile.py`'s part.
+`evolve.family.familyfile` has the format of the file.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from evolve.store.parts import Damage, RunError
 from evolve.store.rows import Drawing, Entry, Note, individual_of, row_of, row_of_note
 from evolve.store.run import Individual, Run
 
-WAIT = 5.0  # seconds for whoever writes the run
+WAIT = 5.0  # seconds for another writer
 
 
 class OtherRunError(FamilyError):
-    """A run that cannot take a family, which a run of its own can."""
+    """A family does not fit into this run, but into a new one."""
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """A family that a run has taken in. known: concepts (ids) that it had. renamed: by id, (name in the file, here).
+    """An imported family. known: concepts (ids) that the run had. renamed: (name in the file, name here) by id.
     missing: ancestors that neither the file nor the run has, see `Family`.
     """
 
@@ -45,12 +45,12 @@ class Adopted:
 
 
 def family_file(run: Run, concepts: Sequence[str]) -> bytes:
-    """Concepts (by name or id) with all their ancestors as a file for other people."""
+    """File of concepts (names or ids) with all their ancestors."""
     return packed(family_of(run, concepts))
 
 
 def family_of(run: Run, concepts: Sequence[str]) -> Family:
-    """Concepts (by name or id) with all their ancestors, also those in runs beside it that can be read.
+    """Concepts (names or ids) with all their ancestors, also those in readable runs beside this one.
 
     Ancestors that are nowhere, or that were learned on another stack, are named in `missing`.
 
@@ -106,7 +106,7 @@ def family_of(run: Run, concepts: Sequence[str]) -> Family:
 
 
 class _Home:
-    """A run that a family lives in, listed once: of large families every ancestor is looked up in it."""
+    """A run, listed once, since every ancestor of a family is looked up in it."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -117,7 +117,7 @@ class _Home:
             self.drawings.setdefault(drawing.concept, []).append(drawing)
 
     def find(self, entry: Entry) -> Individual:
-        """A concept as it was learned, see `Run.find`."""
+        """The concept with vectors and request, see `Run.find`."""
         try:
             row = self.run.rooms["concepts"].read(entry.part)[entry.row - 1]
             return individual_of(row, {entry.id: entry.note})
@@ -131,7 +131,7 @@ class _Home:
                 yield Picture(id_, written_anew(each.file.read_bytes()), each.prompt, each.seed)
 
     def photo_of(self, id_: str) -> dict[str, Picture]:
-        """By id; of one of which no copy was kept, nothing."""
+        """Copy of a photograph by id; nothing if the run has none."""
         with suppress(KeyError, OSError, FamilyError):
             photo = self.photos[id_]
             content = photo.file.read_bytes()
@@ -141,7 +141,7 @@ class _Home:
 
 
 def _beside(run: Run, name: str) -> _Home | None:
-    """A run beside another one, if there is one that can be read."""
+    """A readable run beside another one, or None."""
     if name in ("", ".", "..") or not name.isprintable() or any(c in name for c in "/\\:"):
         return None
     with suppress(ConceptreeError, OSError, ValueError):
@@ -150,7 +150,7 @@ def _beside(run: Run, name: str) -> _Home | None:
 
 
 def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
-    """Take a family into a run of the same stack: all that the run does not have already, or nothing.
+    """Import a family into a run of the same stack: all concepts that the run lacks, or none.
 
     Ids, vectors and parents stay what they are, bit for bit. Where a name is taken, a number follows it. width: of the
     stack's embeddings, by default as the run's are.
@@ -211,7 +211,7 @@ def _check_same(run: Run, one: Individual) -> None:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """A name that nobody has, with a number where it is taken; from then on it is."""
+    """The name, with a number if it is taken; it is added to the taken names."""
     found, number = name, 2
     while found in taken:
         tail = f" {number}"

@@ -1,4 +1,4 @@
-"""run.json: what a run is about, and on which stack it was learned (docs/formats.md)."""
+"""run.json: category, kind and stack of a run (docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STACK = {"where": str, "version": str, "fingerprint": str}
 
 
 def new_about(category: str, kind: str, backbone: Any) -> dict[str, Any]:
-    """What stands in the run.json of a new run."""
+    """Content of the run.json of a new run."""
     return {
         "schema": SCHEMA,
         "category": category,
@@ -34,11 +34,11 @@ def new_about(category: str, kind: str, backbone: Any) -> dict[str, Any]:
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """A run's run.json.
+    """Content of a run's run.json.
 
     Raises:
-        RunError: there is none, or it is not one that this version reads.
-        StorageError: the disk does not give it.
+        RunError: it is missing, or this version cannot read it.
+        StorageError: the disk cannot read it.
     """
     try:
         about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ def _check_keys(folder: Path, values: dict[str, Any], kinds: Mapping[str, type],
 
 
 def lasting(where: str) -> str:
-    """A stack's folder as one can find it from anywhere; the name of a stack as it is."""
+    """Absolute path of a stack's folder; other names of stacks unchanged."""
     folder = Path(where).expanduser()
     return str(folder.resolve()) if where != "emoji" and folder.is_dir() else where
 

@@ -1,4 +1,4 @@
-"""What the pictures of a run say of themselves, as text chunks by keyword (see `core.png`)."""
+"""Text chunks of a run's pictures, by keyword (see `core.png`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a run whole? What is not as it was written, and what is lost by it."""
+"""Check of a run: files that differ from what was written, and what is lost."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MOST_NAMED = 12
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it was written. where: a file of the run, or "" for the run as a whole.
+    """A difference from what was written. where: a file of the run, or "" for the run as a whole.
 
-    lost: data is missing or wrong; otherwise something is there that need not be.
+    lost: data is missing or wrong; otherwise something is superfluous.
     """
 
     where: str
@@ -47,7 +47,7 @@ class Checkup:
 
 
 def check(run: Run) -> Checkup:
-    """Read everything, and compare every part and picture with the digest in its name."""
+    """Read everything and compare every part and picture with the digest in its name."""
     damage: list[Damage] = []
     individuals = run.individuals(damage)
     entries = run.entries(damage)
@@ -83,8 +83,8 @@ def check(run: Run) -> Checkup:
 
 
 def _of_parts(name: str, room: Room) -> Iterator[Finding]:
-    """Parts that are torn, changed or gone, and files that are no parts."""
-    if not room.folder.is_dir() and name in FROM_THE_START:  # the others come with what is first put into them
+    """Parts that are torn, changed or missing, and other files."""
+    if not room.folder.is_dir() and name in FROM_THE_START:  # other folders are made when first needed
         yield Finding(name, "the folder is gone, and all that was in it")
     parts = room.parts()
     for part in parts:
@@ -108,7 +108,7 @@ def _of_parts(name: str, room: Room) -> Iterator[Finding]:
 
 
 def _of_pictures(run: Run, shown: set[str]) -> Iterator[Finding]:
-    """Pictures that are gone or changed, and pictures of nothing."""
+    """Pictures that are missing or changed, and pictures without a row."""
     folder = run.folder / "drawings"
     for name in sorted(shown):
         try:
@@ -124,7 +124,7 @@ def _of_pictures(run: Run, shown: set[str]) -> Iterator[Finding]:
 
 
 def _of_photos(run: Run) -> Iterator[Finding]:
-    """Copies of photographs that are gone or changed, and copies of which nothing is known."""
+    """Copies of photographs that are missing or changed, and copies without a row."""
     photos = run.photos()
     for photo in photos.values():
         where = f"photos/{photo.file.name}"
@@ -142,7 +142,7 @@ def _of_photos(run: Run) -> Iterator[Finding]:
 
 
 def _of_imports(run: Run) -> Iterator[Finding]:
-    """Records of where imported concepts come from that cannot be read."""
+    """Records of the origin of imported concepts that cannot be read."""
     for file in _files(run.folder / "imports"):
         try:
             whole = isinstance(json.loads(file.read_bytes()), dict)
@@ -159,7 +159,7 @@ def _is_picture(room: str, name: str) -> bool:
 
 
 def _of_doubles(run: Run, names: Counter[str]) -> Iterator[Finding]:
-    """What stands there twice: harmless, since the first counts, and confusing."""
+    """Concepts stored twice, of which the first counts, and names used twice."""
     room = run.rooms["concepts"]
     ids = Counter(row["id"] for _, _, row in room.rows(("id",)))
     for id_ in [id_ for id_, count in ids.items() if count > 1]:

@@ -1,11 +1,11 @@
-"""Columns of a room's parts kept together, `SPAN` parts to a file, so that many parts are read as quickly as few.
+"""Index of a room: often-read columns of `SPAN` parts in one file, so that many parts are read as fast as few.
 
-A part costs about a millisecond, however little is read of it. A run of 100,000 concepts in batches of 24 has some
-4,200 of them. Whoever appends the last part of a span therefore writes what is often asked of its parts into one more
-file, once, so that the cost of appending does not depend on how much is there.
+Opening a part takes about a millisecond; a run of 100,000 concepts in batches of 24 has some 4,200 parts. When a span
+of parts is complete, the writer of its last part writes the columns of all of them into one more file. So the cost of
+appending does not grow with the run.
 
-These files are derived and never the truth: a reader who finds none, one that is torn, or one that tells of other
-parts than are there, reads the parts. The whole folder may be removed at any time.
+These files are derived. A reader reads the parts themselves if an index file is missing, torn, or about other parts.
+The folder can be removed at any time.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import pyarrow as pa
 
 from core.files import StorageError, write_atomically
 
-SPAN = 64  # parts; those after the last whole span are read one by one
+SPAN = 64  # parts; those after the last complete span are read one by one
 _FILE = re.compile(r"([0-9]{6,})-([0-9a-f]{8})\.arrow")  # the span's number; which columns
 _DIGEST = hashlib.sha256().digest_size
-Key = tuple[str, int]  # a part's name, which has its digest, and its size, which tells one that is torn
+Key = tuple[str, int]  # a part's name, which contains its digest, and its size, which differs if it is torn
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What lists need of every concept: without vectors, requests and histories, which are most of a part.
+"""Entries of all concepts, without vectors, requests and histories, which are most of a part.
 
-Columns become objects a few thousand rows at a time. What is odd in any way goes row by row, so that each row that
-cannot be listed is named; both ways give the same.
+Columns are converted as a whole, a few thousand rows at a time. A piece with anything unusual is converted row by row,
+so that each damaged row is named; both ways give the same.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from evolve.store.rows import (
     entry_of,
 )
 
-FEW = 4096  # values: of no more, sharing equal ones saves less than importing pyarrow.compute takes
+FEW = 4096  # values; below, sharing equal values is slower than not importing pyarrow.compute
 _Listed = tuple[Sequence[Entry], Sequence[Damage]]
 
 
 class Listing:
-    """The rows of a room of concepts as they are listed."""
+    """Entries of a room of concepts."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
 
     def entries(self, damage: list[Damage] | None = None, *, strict: bool = False) -> Iterator[Sequence[Entry]]:
-        """Every row as it was stored, without what is noted since, some at a time."""
+        """Every row as it was stored, without its notes, some at a time."""
         for piece in self.room.pieces(ENTRY, damage, strict=strict):
             entries, damaged = piece.once(_listed)
             for each in damaged:
@@ -50,21 +50,21 @@ class Listing:
             yield entries
 
     def image_embeds(self) -> dict[str, npt.NDArray[np.float32]]:
-        """What the prior imagines of every concept, [width], by its id; without those that cannot be read."""
+        """Mean imagined embedding of every readable concept, [width], by id."""
         found: dict[str, npt.NDArray[np.float32]] = {}
         for piece in self.room.pieces(EMBED):
             for id_, embed in piece.once(_embeds).items():
-                found.setdefault(id_, embed)  # of a concept that was put back twice, the first
+                found.setdefault(id_, embed)  # of duplicate rows the first
         return found
 
     def known(self) -> pa.Table:
-        """`id`, `name` at birth and `generation` of every concept, as a table, in which `among` finds some."""
+        """Table of `id`, `name` at birth and `generation` of every concept, for `among`."""
         tables = [piece.table for piece in self.room.pieces(KNOWN)]
         return pa.concat_tables(tables) if tables else self.room.kept[KNOWN].empty_table()
 
 
 def among(known: pa.Table, column: str, values: Collection[str]) -> dict[str, int]:
-    """Those values that stand in a column (`id` or `name`), with their generations; of several rows the first's."""
+    """Values that a column (`id` or `name`) contains, with the generation of the first such row."""
     import pyarrow.compute as pc  # only to store: importing it takes as long as reading a small run
 
     found = known.filter(pc.is_in(known.column(column), value_set=pa.array(sorted(values), pa.string())))
@@ -73,7 +73,7 @@ def among(known: pa.Table, column: str, values: Collection[str]) -> dict[str, in
 
 
 def _listed(piece: Piece) -> _Listed:
-    """The concepts of a piece, and what of it cannot be listed."""
+    """Entries of a piece, and its damage."""
     try:
         if (entries := _by_columns(piece)) is not None:
             return entries, ()
@@ -93,7 +93,7 @@ def _listed(piece: Piece) -> _Listed:
 
 
 def _by_columns(piece: Piece) -> list[Entry] | None:
-    """`entry_of` for all rows at once; None if there is anything that it would refuse."""
+    """`entry_of` for all rows at once; None if it would refuse any of them."""
     table = piece.table.combine_chunks()
     columns = {name: _array(table, name) for name in ENTRY}
     if any(column.null_count for column in columns.values()):
@@ -133,7 +133,7 @@ def _by_columns(piece: Piece) -> list[Entry] | None:
 
 
 def drawings_in(piece: Piece) -> tuple[Sequence[Drawing], Sequence[Damage]]:
-    """The drawings of a piece of drawings/, and what of it cannot be read."""
+    """Drawings of a piece of drawings/, and its damage."""
     table = piece.table.combine_chunks()
     columns = [_array(table, name) for name in DRAWINGS.names]
     try:
@@ -159,7 +159,7 @@ def drawings_in(piece: Piece) -> tuple[Sequence[Drawing], Sequence[Damage]]:
 
 
 def _flat(lists: pa.ListArray) -> tuple[pa.Array, list[int]]:
-    """The values of lists, none of which is null, one after another; and where each list begins, then the end."""
+    """Values of all lists in one array, and the offset of each list, then the end. No list is null."""
     if not len(lists):
         return lists.values.slice(0, 0), [0]
     offsets = _numbers(lists.offsets)
@@ -186,7 +186,7 @@ def _times(column: pa.Array) -> list[datetime]:
 
 
 def _numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """Numbers as they lie in memory, none of which is null. (`to_numpy` imports pandas, which takes longer.)"""
+    """Numbers without copying; none is null. (`to_numpy` imports pandas.)"""
     kind = np.dtype(column.type.to_pandas_dtype())
     data = column.buffers()[1]
     return np.frombuffer(data, kind, len(column), column.offset * kind.itemsize) if len(column) else np.empty(0, kind)
@@ -198,7 +198,7 @@ def _array(table: pa.Table, name: str) -> pa.Array:
 
 
 def _embeds(piece: Piece) -> dict[str, npt.NDArray[np.float32]]:
-    """What is imagined, by id, of one array where all are whole."""
+    """Imagined embeddings by id, from one array if all rows are whole."""
     table = piece.table.combine_chunks()
     try:
         ids = table.column("id").to_pylist()

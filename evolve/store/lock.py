@@ -1,4 +1,4 @@
-"""One writer at a time in a folder, of all processes and threads."""
+"""Lock of a run's folder: one writer at a time among all processes and threads."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from filelock import FileLock, Timeout
 from core.files import StorageError
 from evolve.store.parts import RunError
 
-WAIT = 30.0  # seconds for another writer, who needs milliseconds
+WAIT = 30.0  # seconds; a writer needs milliseconds
 _LOCK, _HOLDER = ".lock", ".lock.by"
 
 
 @contextmanager
 def held(folder: Path, wait: float = WAIT) -> Iterator[None]:
-    """Hold a run's folder for writing; who holds it may enter again.
+    """Lock a run's folder for writing; the holder may enter again.
 
-    It is held while something is stored, for milliseconds, and never while something is learned. So two people
-    may breed in one run, and who comes second waits a moment rather than lose what took minutes to learn.
+    The lock is held for milliseconds while a batch is stored, never while learning. So two people can breed in one run;
+    the second waits a moment and loses nothing.
 
     Raises:
-        RunError: somebody holds it for longer than `wait` seconds: who that is.
-        StorageError: no lock file can be made there.
+        RunError: another process holds it for longer than `wait` seconds; the message names it.
+        StorageError: the lock file cannot be written.
     """
-    if not folder.is_dir():  # the lock would make it again
+    if not folder.is_dir():  # the lock would create it again
         raise StorageError(f"the run {str(folder)!r} cannot be written: its folder is gone")
     lock = FileLock(folder / _LOCK, is_singleton=True)
     holder = folder / _HOLDER
@@ -45,7 +45,7 @@ def held(folder: Path, wait: float = WAIT) -> Iterator[None]:
         raise StorageError(f"the run {str(folder)!r} cannot be written: {reason}") from error
     try:
         if first:
-            with suppress(OSError):  # a courtesy to those who wait: not worth failing for
+            with suppress(OSError):  # only for the message to waiting writers
                 holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield
     finally:
@@ -56,7 +56,7 @@ def held(folder: Path, wait: float = WAIT) -> Iterator[None]:
 
 
 def _named(holder: Path) -> str:
-    """Who holds the lock, if that is known."""
+    """Name of the process that holds the lock."""
     try:
         name = holder.read_text(encoding="utf-8")[:200]
     except (OSError, ValueError):

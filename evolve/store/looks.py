@@ -1,8 +1,8 @@
-"""What was to be seen of a job at each boundary of each concept: one line each in events.jsonl, drawings beside it.
+"""Progress of a job for people: a line in events.jsonl for each concept at each boundary, with drawings beside it.
 
-A line is appended before the boundary's snapshot is kept, so that a kill loses none; what is learned again after a kill
-is told again, and what a person went back from is told no more: the latest line of a step counts, and the steps of a
-concept that come after it are those of lines behind it.
+A line is appended before the boundary's snapshot is kept, so a kill repeats lines rather than losing them. A later line
+replaces all earlier lines of the same concept with the same or a later step; so going back to a step drops what
+followed.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def add_names(folder: Path, names: Mapping[int, tuple[str, str]]) -> None:
 
 
 def looks_in(folder: Path) -> list[Look]:
-    """All looks of a job, by the places of the concepts and then by steps; a torn line is passed over."""
+    """All looks of a job, by number and step; torn lines are skipped."""
     try:
         lines = (folder / EVENTS).read_bytes().splitlines()
     except OSError:
@@ -104,7 +104,7 @@ def looks_in(folder: Path) -> list[Look]:
 
 
 def keep_picture(folder: Path, picture: Any, request: Request, step: int) -> Path:
-    """Keep a drawing of a request at a step, under a name that follows from its content."""
+    """Store a drawing of a request at a step, named by its content."""
     content = png_bytes(picture, look_told(request, step) | {"job": folder.name})
     file = folder / LOOKS / f"{hashlib.sha256(content).hexdigest()[:24]}.png"
     if not file.exists():
@@ -113,7 +113,7 @@ def keep_picture(folder: Path, picture: Any, request: Request, step: int) -> Pat
 
 
 def picture_in(folder: Path, name: Any) -> Path | None:
-    """The file of a drawing that a line tells of; a name that is none of ours leads nowhere."""
+    """File of a drawing named in a line; None for a name of any other form."""
     return folder / LOOKS / name if isinstance(name, str) and _PICTURE.fullmatch(name) else None
 
 
@@ -131,7 +131,7 @@ def _look(folder: Path, told: Mapping[str, Any]) -> Look:
 
 
 def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Append lines and flush them; behind a line that a kill has torn a new one begins."""
+    """Append lines and flush them, on a new line after one that a kill has torn."""
     if not lines:
         return
     text = b"".join(json.dumps(line, ensure_ascii=False).encode(errors="replace") + b"\n" for line in lines)

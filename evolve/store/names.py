@@ -1,4 +1,4 @@
-"""Names for concepts: short ones that can be said aloud, for what has no word yet, and what people may choose."""
+"""Names of concepts: short, pronounceable ones at birth, and rules for those that people choose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARKS = " -_'."
 
 
 class Named(Protocol):
-    """Whoever has a name: the newest, the one at birth, an id."""
+    """Anything with a newest name, a name at birth and an id."""
 
     @property
     def name(self) -> str: ...
@@ -28,12 +28,12 @@ class Named(Protocol):
 
 
 def name_for(concept_id: str, taken: Collection[str] = ()) -> str:
-    """A name of two syllables ("moku"), or more where those are `taken`; it follows from the id."""
+    """Name made from the id: two syllables ("moku"), or more if those are `taken`."""
     return next(name for name in candidates(concept_id) if name not in taken)
 
 
 def candidates(concept_id: str) -> Iterator[str]:
-    """The names that a concept may be born with, those first that it gets if they are free."""
+    """Candidates for the name at birth; the first free one is taken."""
     for attempt in count():
         digest = hashlib.sha256(f"{concept_id}/{attempt}".encode()).digest()
         # Two syllables give 4,900 names; after some collisions three, then four.
@@ -41,9 +41,9 @@ def candidates(concept_id: str) -> Iterator[str]:
 
 
 def check_name(name: str) -> None:
-    """Refuse what could not be typed as NAME, or NAME:WEIGHT, in a command, or stand on a sheet.
+    """Raise RunError if a name cannot be typed as NAME or NAME:WEIGHT in a command, or printed on a sheet.
 
-    A given name may be a word that the stack knows, even the category's: people call a cat Tiger.
+    Words that the stack knows are allowed, even the category: people call a cat Tiger.
     """
     typed = all(c in _MARKS or unicodedata.category(c)[0] in "LMN" for c in name)
     if not name.strip() or name != name.strip() or name[0] in "-." or not typed or len(name) > LONGEST_WORD:
@@ -54,9 +54,9 @@ def check_name(name: str) -> None:
 
 
 def check_free(name: str, others: Iterable[Named]) -> None:
-    """Refuse a name that means somebody else: now, since birth, or as an id.
+    """Raise RunError if the name matches another concept's name, birth name or id.
 
-    Names that differ in capitals alone are one: files are called by them, which many disks do not tell apart.
+    Case does not count: exported files have these names, and many disks ignore case.
     """
     for each in others:
         if name.casefold() in (each.name.casefold(), each.born.casefold(), each.id):

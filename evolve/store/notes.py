@@ -1,4 +1,4 @@
-"""What people say of concepts: the latest note counts, and every earlier one can be had again."""
+"""Notes on concepts: the latest counts; earlier ones give the history for undo and redo."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from evolve.store.rows import NOTES, REDO, UNDO, Change, Note, note_of
 
 
 def latest(room: Room, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, Note]:
-    """The latest note of each concept that has one, by id."""
+    """Latest note of each concept that has one, by id."""
     return {concept: note for _, _, concept, note in _noted(room, damage, strict)}
 
 
 def changes(room: Room, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Change]:
-    """All that notes changed, the newest last; of what cannot be read, nothing is known."""
+    """All changes made by notes, newest last."""
     found = []
     notes: dict[str, Note] = {}
     for part, row, concept, note in _noted(room, damage, strict):
@@ -32,7 +32,7 @@ def changes(room: Room, damage: list[Damage] | None = None, *, strict: bool = Fa
 
 
 def courses(changes: Iterable[Change]) -> dict[str, tuple[list[Change], list[Change]]]:
-    """By concept, which changes hold, and which have been taken back, the latest of each last."""
+    """Undo and redo stacks per concept, newest last."""
     found: dict[str, tuple[list[Change], list[Change]]] = {}
     for change in changes:
         done, undone = found.setdefault(change.concept, ([], []))

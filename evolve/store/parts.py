@@ -1,4 +1,4 @@
-"""A room of a run: Parquet parts of one schema, written once, only ever added, read as far as they are whole."""
+"""A table of a run as Parquet parts of one schema, which are only ever added; readers skip damaged ones."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from evolve.store.index import Index, Key, span_of
 
 T = TypeVar("T")
 
-PART = re.compile(r"([0-9]{6,})-([0-9a-f]{8})\.parquet")  # its number, and the beginning of its content's SHA-256
-SPANS_AT_ONCE = 4  # how many an old run's index grows by with each part, so that nobody waits for it
+PART = re.compile(r"([0-9]{6,})-([0-9a-f]{8})\.parquet")  # number, and the first digits of the content's SHA-256
+SPANS_AT_ONCE = 4  # spans added to an old run's index with each part, so that no writer waits long
 TIME = pa.timestamp("us", tz="UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MAGIC = b"PAR1"  # how every Parquet file begins and ends
+_MAGIC = b"PAR1"  # first and last bytes of every Parquet file
 
 
 class RunError(ConceptreeError):
-    """A folder that is not a run, or one that this version cannot read."""
+    """A folder is not a run, or this version cannot read it."""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A part that cannot be read, or, where `row` is given (counted from 1), that row of it."""
+    """A part that cannot be read, or one row of it, counted from 1."""
 
     part: Path
     reason: str
@@ -48,7 +48,7 @@ class Damage:
 
     @property
     def error(self) -> RunError:
-        """It as what stops a reader, with what to do."""
+        """The error for strict readers, with what to do."""
         return RunError(f"{self}; put back a copy of that file, or move it away to go on without it")
 
 
@@ -66,7 +66,7 @@ def report(found: Damage, damage: list[Damage] | None, strict: bool) -> None:
 
 @dataclass(frozen=True)
 class Part:
-    """A part as it lies in its folder. number: which one of its room, by its name."""
+    """A part in its folder. number: from its name."""
 
     file: os.DirEntry[str]
     number: int
@@ -77,35 +77,35 @@ class Part:
 
     @property
     def key(self) -> Key:
-        """Its name and its size, which is looked up once."""
+        """Name and size."""
         try:
             return self.file.name, self.file.stat().st_size
         except OSError:
-            return self.file.name, -1  # reading it will say what is wrong
+            return self.file.name, -1  # reading it reports what is wrong
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """The rows of one part, or of several that follow each other, as one table. parts: each with its count of rows."""
+    """Rows of one or several consecutive parts, as one table. parts: each with its number of rows."""
 
     parts: Sequence[tuple[Part, int]]
     table: pa.Table
     _made: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def once(self, make: Callable[[Piece], T]) -> T:
-        """What `make` makes of it, made once."""
+        """Result of `make` for this piece, cached."""
         if make not in self._made:
             self._made[make] = make(self)
         found: T = self._made[make]
         return found
 
     def places(self) -> Iterator[tuple[Path, int]]:
-        """Of each row its part, and its number there, from 1."""
+        """(part, row number from 1) of each row."""
         paths = ((part.path, count) for part, count in self.parts)
         return ((path, number) for path, count in paths for number in range(1, count + 1))
 
     def apart(self) -> Iterator[Piece]:
-        """Each part by itself."""
+        """One piece per part."""
         start = 0
         for part, count in self.parts:
             yield Piece([(part, count)], self.table.slice(start, count))
@@ -113,10 +113,10 @@ class Piece:
 
 
 class Room:
-    """A folder of parts. Whoever appends holds the run's lock (`Run.writing`); readers need none.
+    """A folder of parts. Appending needs the run's lock (`Run.writing`), reading does not.
 
-    later: columns that older parts need not have; they are read as null there. kept: columns that are often asked for
-    together, of all parts: what is read of them is remembered, and kept in an index (`evolve.store.index`).
+    later: columns that older parts may lack; they are read as null. kept: sets of columns that are often read from all
+    parts together; they are cached in memory and in an index on disk (`evolve.store.index`).
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Room:
         self._pieces: dict[tuple[str, ...], dict[tuple[Key, ...], Piece]] = {}
 
     def append(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Store rows as one more part: all of them or, where an error is raised, none."""
+        """Store rows as one more part: all of them, or none if an error is raised."""
         if not rows:
             return
         content = io.BytesIO()
@@ -146,13 +146,13 @@ class Room:
         self._keep(before, number)
 
     def parts(self) -> list[Path]:
-        """In the order in which they were written; none where there is no folder yet."""
+        """Files of the parts in the order in which they were written."""
         return [part.path for part in self._listed()]
 
     def rows(
         self, columns: Sequence[str] | None = None, damage: list[Damage] | None = None, *, strict: bool = False
     ) -> Iterator[tuple[Path, int, dict[str, Any]]]:
-        """Every row, with its part and its number there (from 1), with all columns or some; see `kept`."""
+        """(part, row number from 1, row) of every row, with all columns or some; see `kept`."""
         if columns is not None and tuple(columns) in self.kept:
             for piece in self.pieces(columns, damage, strict=strict):
                 for found in piece.once(_rows_of):
@@ -173,9 +173,9 @@ class Room:
     def pieces(
         self, columns: Sequence[str], damage: list[Damage] | None = None, *, strict: bool = False
     ) -> list[Piece]:
-        """All rows, in their order, as few tables: what was read before is remembered, for a part never changes.
+        """All rows in order, in few tables, cached since parts never change.
 
-        columns: some that are `kept`. A part that cannot be read is read anew each time: somebody may put it back.
+        columns: one of the sets `kept`. Damaged parts are read again each time, since a person may restore them.
         """
         wanted = tuple(columns)
         schema = self.kept[wanted]
@@ -211,14 +211,14 @@ class Room:
         return list(found.values())
 
     def read(self, part: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """The rows of one part, by default with all columns; see `table`."""
+        """Rows of one part, by default with all columns; see `table`."""
         return rows_in(self.table(part, columns))
 
     def table(self, part: Path, columns: Sequence[str] | None = None) -> pa.Table:
         """One part, by default with all columns.
 
         Raises:
-            RunError: says what is wrong with the part, and not which one it is.
+            RunError: the reason, without the name of the part.
         """
         wanted = self.schema if columns is None else self._with(columns)
         try:
@@ -235,19 +235,19 @@ class Room:
             raise RunError(_why(part, error)) from error
 
     def is_indexed_truly(self) -> bool:
-        """Whether the index, as far as there is one, says of every part what the part itself says."""
+        """Whether all that the index holds equals the parts."""
         for columns, schema in self.kept.items():
             for span, parts in groupby(self._listed(), key=lambda part: span_of(part.number)):
                 kept = self.index.read(span, schema) if self.index else None
                 tables = kept.of_each() if kept else {}
                 for part in parts:
-                    with suppress(RunError):  # what cannot be read is said of the part
+                    with suppress(RunError):  # reported for the part itself
                         if part.key in tables and not _alike(tables[part.key], self.table(part.path, columns)):
                             return False
         return True
 
     def _keep(self, before: Sequence[Part], last: int) -> None:
-        """Keep what is often asked for of every whole span that is not in the index, or not as it is."""
+        """Write complete spans that the index lacks, or holds with outdated content."""
         if not self.index or not self.kept:
             return
         whole = {span_of(part.number) for part in before} | {span_of(last)}
@@ -265,7 +265,7 @@ class Room:
                 self.index.write(span, self.kept[columns], tables)
 
     def _listed(self) -> list[Part]:
-        """The parts in the order in which they were written."""
+        """Parts in the order in which they were written."""
         found = []
         try:
             with os.scandir(self.folder) as files:
@@ -283,7 +283,7 @@ class Room:
 
 
 def _rows_of(piece: Piece) -> list[tuple[Path, int, dict[str, Any]] | Damage]:
-    """The rows of a piece with their places; of a part whose values cannot be, the damage."""
+    """Rows of a piece with their places, and the damage of parts with impossible values."""
     try:
         return [(*place, row) for place, row in zip(piece.places(), rows_in(piece.table), strict=True)]
     except RunError as error:
@@ -293,15 +293,15 @@ def _rows_of(piece: Piece) -> list[tuple[Path, int, dict[str, Any]] | Damage]:
 
 
 def _alike(one: pa.Table, other: pa.Table) -> bool:
-    """Whether two tables say the same, NaN and all."""
+    """Whether two tables are equal, with NaN equal to NaN."""
     return one.equals(other) or repr(rows_in(one)) == repr(rows_in(other))
 
 
 def rows_in(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows of a table.
+    """Rows of a table.
 
     Raises:
-        RunError: there are values that cannot be, such as text that is no Unicode or a time after the year 9999.
+        RunError: a value is impossible, such as text that is not Unicode or a time after the year 9999.
     """
     try:
         columns = [_values(table.column(name)) for name in table.column_names]
@@ -311,7 +311,7 @@ def rows_in(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """A column's values; times without pyarrow's way, which imports pandas."""
+    """Values of a column; times are converted here because pyarrow imports pandas for them."""
     if column.type == TIME:
         values = (value for chunk in column.chunks for value in chunk.view(pa.int64()).to_pylist())
         return [None if value is None else as_time(value) for value in values]
@@ -328,17 +328,17 @@ def as_time(microseconds: int) -> datetime:
 
 
 def number_of(part: Path) -> int:
-    """Which part of its room it is, by its name."""
+    """Number of a part, from its name."""
     return int(part.name.split("-")[0])
 
 
 def digest_of(content: bytes) -> str:
-    """The eight hex digits that a part's name ends with."""
+    """The eight hex digits in a part's name."""
     return hashlib.sha256(content).hexdigest()[:8]
 
 
 def _why(part: Path, error: Exception) -> str:
-    """What is wrong with a part, in words of a person where the ends of the file tell it."""
+    """Reason why a part cannot be read, in plain words if its first and last bytes show it."""
     if isinstance(error, OSError) and error.errno:
         return error.strerror or str(error)
     try:

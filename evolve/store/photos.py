@@ -1,6 +1,4 @@
-"""Photographs as parents: a picture from outside becomes a parent of Eq. 5 by what the image encoder sees in it, with
-what is behind the thing or, where that is plain, without.
-"""
+"""Photographs as parents of Eq. 5, by their image embeddings, with or without a plain background."""
 
 from __future__ import annotations
 
@@ -17,26 +15,26 @@ from core.concept import Parent
 from core.errors import ConceptreeError
 
 LARGEST_MB = 100
-LARGEST_MEGAPIXELS = 100  # a small file can unfold to gigabytes
-PLAINEST = 2.0  # standard deviation, of 255, below which nothing can be seen in any of the three colours
-CUTOUT_SIDE = 384  # pixels of the longer side when a background is looked for; image encoders see fewer
-TOLERANCE = 60  # how far a background's pixels may lie from its colour: the sum of the three differences, each of 255
-PLAIN_EDGE = 0.75  # of the pixels at the edge, who have to be of one colour
-LEAST, MOST = 0.02, 0.98  # shares of the picture that may be kept of it
-MARGIN = 0.08  # of white around what is kept, of its longer side
+LARGEST_MEGAPIXELS = 100  # a small file can unpack to gigabytes
+PLAINEST = 2.0  # standard deviation of each channel, of 255, below which a picture shows nothing
+CUTOUT_SIDE = 384  # pixels, longer side for finding the background; image encoders use fewer
+TOLERANCE = 60  # largest distance of background pixels from its colour: sum of three differences, each of 255
+PLAIN_EDGE = 0.75  # share of edge pixels that must have one colour
+LEAST, MOST = 0.02, 0.98  # share of the picture in the foreground
+MARGIN = 0.08  # white around the foreground, as a share of its longer side
 
 
 class PhotoError(ConceptreeError):
-    """A photograph that cannot be read, or that shows nothing."""
+    """A photograph cannot be read, or shows nothing."""
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photograph as it was read. id: by the file's content, so that it is the same parent wherever it lies; without
-    its background it is another one.
+    """A photograph as it was read. id: from the file's content, so that the same file is the same parent everywhere; it
+    differs without the background.
 
-    picture: upright and square, see `opened` and `cut_out`; label: what the file is called. `Run.add_photo` keeps a
-    small copy.
+    picture: upright and square, see `opened` and `cut_out`; label: name of the file. `Run.add_photo` keeps a small
+    copy.
     """
 
     id: str
@@ -48,8 +46,8 @@ def read_photo(file: str | Path, cutout: bool = False) -> Photograph:
     """A photograph from a file. cutout: without its background, see `cut_out`.
 
     Raises:
-        PhotoError: no file, too large, not a picture, one in which there is nothing to be seen, or one whose background
-            cannot be told from the rest.
+        PhotoError: the file is missing, too large, or not a picture; or the picture shows nothing, or has no plain
+            background.
     """
     content = _content(Path(file))
     picture = cut_out(content, str(file)) if cutout else opened(content, str(file))

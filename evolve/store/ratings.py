@@ -1,11 +1,10 @@
-"""The paper's user study (§5, Table 1): people rate sets of drawings, 1 to 5 or one against another, without names.
+"""The paper's user study (§5, Table 1): people rate sets of drawings from 1 to 5, or compare pairs, without names.
 
-    studies/*.parquet   what was asked: which concepts, in which drawings, in which order; a row per session
-    ratings/*.parquet   what was answered: a row per answer; of a question that was answered twice the last one counts
+    studies/*.parquet   questions: concepts, drawings and order; a row per session
+    ratings/*.parquet   answers: a row each; the last answer to a question counts
 
-A session is one person's pass through all questions. Its order is shuffled by its seed, so that it can be gone on with
-after any interruption, and told afterwards. Means have 95 % intervals by Student's t, within the scale; shares of wins
-have Wilson's.
+A session is one person's pass through all questions, in an order shuffled by its seed, so that it can be resumed. Means
+have 95 % intervals by Student's t, within the scale; shares of wins have Wilson's.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from evolve.store.run import Run
 
 MODES = ("scale", "pairs")
 SCALE = (1, 5)
-WAIT = 5.0  # seconds for whoever writes the run
+WAIT = 5.0  # seconds for another writer
 LONGEST_LABEL = 80
 LONGEST_QUESTION = 500
 MOST_CONCEPTS = 100
@@ -37,12 +36,12 @@ Z95 = 1.959963984540054  # of the normal distribution
 
 
 class StudyError(RunError):
-    """A study that cannot be made, or an answer that is none."""
+    """A study cannot be made, or an answer is invalid."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is shown at once: the drawings (files' names) of one concept, or of two, the first on the left."""
+    """A question: the drawings (file names) of one concept, or of two, the first on the left."""
 
     number: int
     concepts: tuple[str, ...]
@@ -53,7 +52,7 @@ class Question:
 class Session:
     """One person's pass. mode: "scale" (1 to 5) or "pairs" (1 for the first, 2 for the second).
 
-    drawings: of each concept, the files of its set, in one order of prompts for all.
+    drawings: the file names of each concept's set, with the prompts in the same order.
     """
 
     id: str
@@ -66,7 +65,7 @@ class Session:
     at: datetime
 
     def questions(self) -> list[Question]:
-        """All that is asked, in the order and, of pairs, on the sides that follow from the seed."""
+        """All questions; the seed gives their order and, for pairs, the sides."""
         rng = np.random.default_rng(self.seed)
         sets = dict(zip(self.concepts, self.drawings, strict=True))
         if self.mode == "scale":
@@ -82,7 +81,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person said to a question of a session. value: 1 to 5, or of a pair 1 for the first, 2 for the second."""
+    """An answer. value: 1 to 5; for a pair 1 for the first, 2 for the second."""
 
     session: str
     rater: str
@@ -95,9 +94,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Mean:
-    """How a concept was rated: n answers, mean and standard deviation, and the mean's 95 % interval by Student's t.
+    """Mean rating of a concept: n answers, mean, standard deviation, and the mean's 95 % interval by Student's t.
 
-    low, high: within the scale; NaN for a single answer, of which no interval follows.
+    low, high: within the scale; NaN for a single answer.
     """
 
     concept: str
@@ -110,7 +109,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Share:
-    """How often a concept was preferred: wins of n, and the share's 95 % interval by Wilson."""
+    """Share of comparisons that a concept won, with Wilson's 95 % interval."""
 
     concept: str
     n: int
@@ -128,12 +127,12 @@ def new_session(
     question: str,
     seed: int,
 ) -> Session:
-    """Write down what is asked of a person, before the first answer.
+    """Store a new session before its first answer.
 
-    sets: of each concept (by id) the drawings (files' names) that show it, as many of each.
+    sets: drawings (file names) of each concept (id), the same number of each.
 
     Raises:
-        StudyError: too few concepts, sets of different sizes, a rater without a label.
+        StudyError: too few concepts, sets of different sizes, or no label for the rater.
     """
     rater = " ".join(rater.split())
     if not rater or len(rater) > LONGEST_LABEL or not rater.isprintable():
@@ -181,10 +180,10 @@ def new_session(
 
 
 def answer(run: Run, session: Session, question: Question, value: int) -> Answer:
-    """Store an answer at once, so that nothing is lost by whatever comes next.
+    """Store an answer at once.
 
     Raises:
-        StudyError: the value is none of those that can be given.
+        StudyError: the value is out of range.
     """
     low, high = SCALE if session.mode == "scale" else (1, 2)
     if type(value) is not int or not low <= value <= high:
@@ -208,7 +207,7 @@ def answer(run: Run, session: Session, question: Question, value: int) -> Answer
 
 
 def sessions(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Session]:
-    """All that were begun, oldest first."""
+    """All sessions, oldest first."""
     found = {}
     for part, number, row in run.rooms["studies"].rows(STUDIES.names, damage, strict=strict):
         try:
@@ -221,7 +220,7 @@ def sessions(run: Run, damage: list[Damage] | None = None, *, strict: bool = Fal
 
 
 def answers(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Answer]:
-    """Of every question that was answered, the last answer, in the order of the first ones."""
+    """Last answer to every question, in the order of the first answers."""
     found: dict[tuple[str, int], Answer] = {}
     for part, number, row in run.rooms["ratings"].rows(RATINGS.names, damage, strict=strict):
         try:
@@ -234,13 +233,13 @@ def answers(run: Run, damage: list[Damage] | None = None, *, strict: bool = Fals
 
 
 def open_questions(session: Session, given: Iterable[Answer]) -> list[Question]:
-    """What of a session is not answered yet, in its order."""
+    """Questions of a session without an answer, in its order."""
     done = {each.number for each in given if each.session == session.id}
     return [each for each in session.questions() if each.number not in done]
 
 
 def means(given: Iterable[Answer]) -> list[Mean]:
-    """How each concept was rated from 1 to 5, the best first."""
+    """Mean rating of each concept, best first."""
     values: dict[str, list[int]] = {}
     for each in given:
         if each.mode == "scale":
@@ -250,13 +249,13 @@ def means(given: Iterable[Answer]) -> list[Mean]:
 
 
 def overall(given: Iterable[Answer]) -> Mean | None:
-    """How all concepts together were rated from 1 to 5, as a method is in the paper's Table 1; None if nothing was."""
+    """Mean rating over all concepts, as for a method in the paper's Table 1; None without ratings."""
     ratings = [each.value for each in given if each.mode == "scale"]
     return _mean("", ratings) if ratings else None
 
 
 def shares(given: Iterable[Answer]) -> list[Share]:
-    """How often each concept was preferred to another one, the most often first."""
+    """Share of wins of each concept, largest first."""
     played: dict[str, list[bool]] = {}
     for each in given:
         if each.mode == "pairs":
@@ -270,7 +269,7 @@ def shares(given: Iterable[Answer]) -> list[Share]:
 
 
 def wilson(wins: int, n: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson's score interval of a share: it stays between 0 and 1, and says something at 0 of n as well."""
+    """Wilson's score interval of a share; within 0 and 1, and meaningful at 0 of n too."""
     if not n:
         return math.nan, math.nan
     share, square = wins / n, z * z
@@ -280,9 +279,9 @@ def wilson(wins: int, n: int, z: float = Z95) -> tuple[float, float]:
 
 
 def t_quantile(freedom: int) -> float:
-    """How many standard errors a 95 % interval reaches to both sides, by Student's t with that many degrees of freedom.
+    """97.5 % quantile of Student's t with that many degrees of freedom.
 
-    With t = √ν tan θ the density becomes cosᵛ⁻¹ θ, of which the middle 95 % between −π/2 and π/2 are wanted.
+    With t = √ν tan θ the density is cosᵛ⁻¹ θ on (−π/2, π/2), which is integrated numerically.
     """
     theta = np.linspace(0, math.pi / 2, 20_001)
     density = np.cos(theta) ** (freedom - 1)
@@ -291,7 +290,7 @@ def t_quantile(freedom: int) -> float:
 
 
 def as_csv(run: Run) -> str:
-    """All answers as a table for other programs, with the concepts' names beside their ids."""
+    """All answers as CSV, with names and ids of the concepts."""
     names = {each.id: each.name for each in run.entries()}
     asked = {each.id: each for each in sessions(run)}
     text = io.StringIO()
@@ -308,7 +307,7 @@ def as_csv(run: Run) -> str:
 
 
 def _harmless(cell: Any) -> Any:
-    """Spreadsheets take text that begins like a formula for one."""
+    """Prefix text that a spreadsheet would take for a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
 
 

@@ -1,4 +1,4 @@
-"""The tables of a run: their columns, what a row of each says, and the way there and back (docs/formats.md)."""
+"""Tables of a run: their columns, and the conversion of rows to values and back (docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from core.concept import PARENT_KINDS, Concept, Measurement, Negative, Request
 from core.errors import ConceptreeError
 from evolve.store.parts import TIME, RunError
 
-PICTURE = re.compile(r"[0-9a-f]{24}\.png")  # how drawings are called, and nothing else is opened as one
-PHOTO = re.compile(r"photo-[0-9a-f]{16}")  # the id of a photograph, by its content
+PICTURE = re.compile(r"[0-9a-f]{24}\.png")  # the name of a drawing's file; no other file is opened as one
+PHOTO = re.compile(r"photo-[0-9a-f]{16}")  # id of a photograph, from its content
 LONGEST_COMMENT = 10_000
 UNDO, REDO = "undo", "redo"
-_LONE = re.compile("[\ud800-\udfff]")  # halves of characters, which no file can hold
+_LONE = re.compile("[\ud800-\udfff]")  # lone surrogates, which UTF-8 cannot encode
 _TEXT, _NUMBER, _TIME = pa.string(), pa.float64(), TIME
 
 
@@ -95,17 +95,17 @@ RATINGS = pa.schema(
         ("at", _TIME),
     ]
 )
-# What came after the first runs of this schema: a part without it is read as if it were null there.
+# Columns added after the first runs of this schema; a part without one is read as null there.
 LATER = {"way"}
-# All that lists and the family need. Vectors and requests are most of a part, and are not read for them.
+# Columns for lists and lineage, without vectors and requests, which are most of a part.
 ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "steps", "created_at")
-KNOWN = ("id", "name", "generation")  # all that a new concept has to be compared with
+KNOWN = ("id", "name", "generation")  # what a new concept is compared with
 EMBED = ("id", "image_embed")
 
 
 @dataclass(frozen=True)
 class Note:
-    """What a person says of a concept. rating: 1 to 5; name: instead of the one it was born with."""
+    """A person's note on a concept. rating: 1 to 5, or None; name: None for the name at birth."""
 
     favourite: bool = False
     rating: int | None = None
@@ -130,10 +130,9 @@ class Note:
 
 @dataclass(frozen=True)
 class Change:
-    """What one note changed: by field, what was said (before, after).
+    """Change made by a note: (before, after) by field.
 
-    way: "" for something new, "undo" where an earlier change was taken back, "redo" where it was made again.
-    batch: the number of its part; what was said of several concepts at once has the same one.
+    way: "" for a new note, "undo" or "redo". batch: number of its part, the same for concepts noted together.
     """
 
     concept: str
@@ -145,7 +144,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """A concept's descent from one parent. run: where the parent lives, "" for the same run, or for a photograph."""
+    """A parent of a concept. run: the parent's run, "" for the same run or a photograph."""
 
     id: str
     run: str
@@ -158,15 +157,15 @@ class Descent:
 
     @property
     def is_photo(self) -> bool:
-        """Whether the parent is a photograph, which is in no run."""
+        """Whether the parent is a photograph."""
         return self.kind == "image" and not self.run
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A concept as the run lists it, without its vectors and its request, and where they stand.
+    """A concept without vectors and request; part and row say where these are stored.
 
-    name: the newest; born: the first. steps: in how many it was learned.
+    name: the newest; born: the name at birth. steps: optimizer steps.
     """
 
     id: str
@@ -185,9 +184,7 @@ class Entry:
 
     @property
     def birth(self) -> str:
-        """How it came to be: founder, mix, mutate or image; imported, if it has no parents and was learned in no steps:
-        its vectors came with it.
-        """
+        """Origin: founder, mix, mutate or image; imported, if it has neither parents nor steps."""
         kinds = {parent.kind for parent in self.parents}
         orphan = "founder" if self.steps else "imported"
         return next((kind for kind in ("mutate", "mix", "image") if kind in kinds), orphan)
@@ -195,7 +192,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Individual:
-    """A concept in a run: with its name, and its place in the family."""
+    """A concept in a run, with its name and generation."""
 
     concept: Concept
     name: str
@@ -219,7 +216,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph that is a parent: a small copy of it. label: what its file was called. digest: of the copy."""
+    """Small copy of a photograph that is a parent. label: name of its file. digest: of the copy."""
 
     id: str
     label: str
@@ -231,7 +228,7 @@ NOTHING = Note()
 
 
 def brief(id_: str) -> str:
-    """What a parent goes by that has no name here: the first eight digits of its id, "photo-" and those."""
+    """Short label for a parent outside this run: the first eight digits of its id, after "photo-" if it is one."""
     return id_[:14] if id_.startswith("photo-") else id_[:8]
 
 
@@ -266,7 +263,7 @@ def row_of(each: Individual) -> dict[str, Any]:
 
 
 def entry_of(part: Path, number: int, row: dict[str, Any]) -> Entry:
-    """A row of concepts/ as it is listed, of which the columns `ENTRY` suffice, before anything is noted of it."""
+    """Entry of a row of concepts/ with the columns `ENTRY`, without its notes."""
     _check_filled(row)
     try:
         return Entry(
@@ -289,7 +286,7 @@ def entry_of(part: Path, number: int, row: dict[str, Any]) -> Entry:
 
 
 def individual_of(row: dict[str, Any], notes: Mapping[str, Note]) -> Individual:
-    """A row of concepts/ as it was learned."""
+    """Individual of a row of concepts/."""
     _check_filled(row)
     try:
         concept = Concept(
@@ -309,14 +306,14 @@ def individual_of(row: dict[str, Any], notes: Mapping[str, Note]) -> Individual:
     except ConceptreeError as error:
         raise RunError(str(error)) from error
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        # A row that is null where it should not be, or a request that is JSON of another kind.
+        # an unexpected null, or a request that is other JSON
         raise RunError(f"it is no concept of this schema ({str(error).splitlines()[0]})") from error
     name = notes.get(row["id"], Note()).name or row["name"]
     return Individual(concept, name, row["generation"], row["created_at"])
 
 
 def drawing_of(folder: Path, row: dict[str, Any]) -> Drawing:
-    """A row of drawings/, whose pictures lie in `folder`."""
+    """Drawing of a row of drawings/, with its file in `folder`."""
     missing = [name for name, value in row.items() if value is None]
     if missing:
         raise RunError(f"it has no {missing[0]}")
@@ -326,9 +323,9 @@ def drawing_of(folder: Path, row: dict[str, Any]) -> Drawing:
 
 
 def note_of(row: dict[str, Any]) -> tuple[str, Note]:
-    """A row of notes/: of which concept it says what."""
+    """(concept id, note) of a row of notes/."""
     if not row["concept"]:
-        raise RunError("it says of no concept what it says")
+        raise RunError("it has no concept")
     return row["concept"], Note(**{field.name: row[field.name] for field in fields(Note)})
 
 
@@ -337,7 +334,7 @@ def row_of_note(concept: str, note: Note, at: datetime, way: str = "") -> dict[s
 
 
 def photo_of(folder: Path, row: dict[str, Any]) -> Photo:
-    """A row of photos/, whose pictures lie in `folder`."""
+    """Photo of a row of photos/, with its file in `folder`."""
     if not PHOTO.fullmatch(row["id"] or ""):
         raise RunError(f"it is of {row['id']!r}, and photographs are called photo- and 16 hex digits")
     return Photo(row["id"], row["label"] or brief(row["id"]), folder / f"{row['id']}.png", row["digest"] or "")

@@ -1,12 +1,12 @@
-"""A run on disk: what was learned, as Parquet parts that are written once and never changed (docs/formats.md).
+"""A run on disk: concepts, drawings and notes in Parquet parts that never change (docs/formats.md).
 
-run.json               what the run is about, on which stack; schema version
-concepts/*.parquet     one part per batch, one row per concept: a batch is there as a whole or not at all
+run.json               category, kind, stack, schema version
+concepts/*.parquet     one part per batch, one row per concept: a batch is stored as a whole or not at all
 drawings/*.png         pictures, named by their content
-drawings/*.parquet     which picture shows which concept in which prompt; written after the pictures
-notes/*.parquet        what people say of concepts: name, rating, comment …; the latest note of a concept counts
-photos/*.png, *.parquet  small copies of photographs that are parents, by their ids; what their files were called
-studies/, ratings/     blind ratings: what was asked, and the answers (`evolve.store.ratings`)
+drawings/*.parquet     concept, prompt and seed of each picture; written after the pictures
+notes/*.parquet        names, ratings, comments …; the latest note of a concept counts
+photos/*.png, *.parquet  small copies of photographs that are parents, by id, with the names of their files
+studies/, ratings/     questions and answers of blind ratings (`evolve.store.ratings`)
 
 Reading skips what is damaged, and gives the rest. Give a list `damage` to learn what was skipped, or `strict=True` to
 stop with a RunError that names the part and its row. `evolve.store.check` reports all damage of a run.
@@ -90,10 +90,10 @@ __all__ = [
     "picture_digest",
 ]
 
-SMALL = 128  # pixels, the longer side of what is kept of a photograph
+SMALL = 128  # pixels, longer side of the copy of a photograph
 LONGEST_LABEL = 200
-TRIED = 64  # names that are looked up for each new concept before all names are
-INDEX = ".index"  # what is derived of all rooms, see `evolve.store.index`
+TRIED = 64  # candidate names looked up for each new concept before all names are read
+INDEX = ".index"  # derived tables, see `evolve.store.index`
 _ROOMS = {
     "concepts": CONCEPTS,
     "drawings": DRAWINGS,
@@ -102,9 +102,9 @@ _ROOMS = {
     "studies": STUDIES,
     "ratings": RATINGS,
 }
-# What is asked of all parts of a room together. Vectors and requests are most of a part, and are read for one concept.
+# Columns read from all parts together. Vectors and requests are most of a part; they are read for one concept.
 _KEPT = {name: [schema.names] for name, schema in _ROOMS.items()} | {"concepts": [ENTRY, KNOWN, EMBED]}
-FROM_THE_START = ("concepts", "drawings")  # folders without which something is gone
+FROM_THE_START = ("concepts", "drawings")  # folders that every run has
 
 
 class Run:
@@ -143,17 +143,17 @@ class Run:
         return cls(folder, read_about(folder))
 
     def writing(self, wait: float = WAIT) -> AbstractContextManager[None]:
-        """Hold the run for writing, see `evolve.store.lock`: one writer at a time; who holds it may enter again."""
+        """Lock the run for writing (`evolve.store.lock`); the holder may enter again."""
         return held(self.folder, wait)
 
     def add(self, concepts: Sequence[Concept], taken: Iterable[str] = ()) -> list[Individual]:
-        """Store a batch as one part. taken: words that are no names, such as those the stack knows."""
+        """Store a batch as one part. taken: words that must not become names, such as those the stack knows."""
         with self.writing():
             ids = {concept.id for concept in concepts}
             parents = {parent.id for concept in concepts for parent in concept.request.parents}
             known = self.listing.known()
             generations = among(known, "id", ids | parents)
-            if not ids.isdisjoint(generations):  # are they, or only rows of them that nobody can read?
+            if not ids.isdisjoint(generations):  # stored, or only as rows that cannot be read?
                 ids &= {each.id for each in self.entries()}
                 if ids:
                     raise RunError(f"the concept {min(ids)} is in the run already: give the request another seed")
@@ -167,11 +167,11 @@ class Run:
                 if concept.id in (each.id for each in added):
                     raise RunError(f"the concept {concept.id} is in the batch twice: give the request another seed")
                 name = name_for(concept.id, names)
-                if name not in tried:  # all those are taken, and perhaps this one as well
+                if name not in tried:  # all candidates are taken, so this name may be too
                     names |= {name for each in self.entries() for name in (each.born, each.name)}
                     name = name_for(concept.id, names)
                 names.add(name)
-                # A parent of another run is not known here; it counts as a founder.
+                # A parent of another run counts as a founder.
                 older = [generations.get(parent.id, 0) for parent in concept.request.parents]
                 generations[concept.id] = 1 + max(older) if older else 0
                 added.append(Individual(concept, name, generations[concept.id], created_at))
@@ -179,23 +179,23 @@ class Run:
             return added
 
     def entries(self, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Entry]:
-        """All concepts as they are listed, in the order in which they were stored."""
+        """All concepts without vectors and requests, in the order in which they were stored."""
         notes = self.notes(damage, strict=strict)
         found: dict[str, Entry] = {}
         for entries in self.listing.entries(damage, strict=strict):
             for entry in entries:
-                found.setdefault(entry.id, entry)  # of a concept that was put back twice, the first
+                found.setdefault(entry.id, entry)  # of duplicate rows the first
         for id_ in notes.keys() & found.keys():
             note, entry = notes[id_], found[id_]
             found[id_] = replace(entry, note=note, name=note.name or entry.born)
         return list(found.values())
 
     def image_embeds(self) -> dict[str, npt.NDArray[np.float32]]:
-        """What the prior imagines of every concept, [width], by its id, as far as it can be read."""
+        """Mean imagined embedding of every readable concept, [width], by id."""
         return self.listing.image_embeds()
 
     def entry(self, name_or_id: str) -> Entry:
-        """The concept of that name, that id, or that name at birth, among what is whole."""
+        """The readable concept with that name, id, or name at birth."""
         damage: list[Damage] = []
         entries = self.entries(damage)
         for found in (
@@ -212,7 +212,7 @@ class Run:
         raise RunError(f"there is no concept {name_or_id!r} in {str(self.folder)!r}: {there}")
 
     def individuals(self, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Individual]:
-        """All concepts as they were learned, in the order in which they were stored."""
+        """All concepts with vectors and requests, in the order in which they were stored."""
         notes = self.notes(damage, strict=strict)
         found: dict[str, Individual] = {}
         for part, number, row in self.rooms["concepts"].rows(damage=damage, strict=strict):
@@ -225,7 +225,7 @@ class Run:
         return list(found.values())
 
     def find(self, name_or_id: str) -> Individual:
-        """The concept of that name or id, see `entry`, as it was learned."""
+        """The concept with that name or id (see `entry`), with vectors and request."""
         entry = self.entry(name_or_id)
         try:
             row = self.rooms["concepts"].read(entry.part)[entry.row - 1]
@@ -234,7 +234,7 @@ class Run:
             raise Damage(entry.part, str(error), entry.row).error from error
 
     def keep_picture(self, picture: Image.Image, told: Mapping[str, object] | None = None) -> Path:
-        """The file of a drawing, named by its content and written if it is not there. told: its text chunks."""
+        """Write a drawing under the name of its content, unless it exists; the file. told: its text chunks."""
         content = png_bytes(picture, told)
         file = self.folder / "drawings" / f"{picture_digest(content)}.png"
         if not file.exists():
@@ -242,7 +242,7 @@ class Run:
         return file
 
     def add_drawings(self, drawings: Sequence[tuple[str, str, int, Image.Image]]) -> list[Drawing]:
-        """Store pictures: (concept id, prompt with {}, seed, picture) each. The files say what they show."""
+        """Store pictures, each (concept id, prompt with {}, seed, picture), with text chunks on concept and prompt."""
         entries = {each.id: each for each in self.entries()} if drawings else {}
         names = {id_: each.name for id_, each in entries.items()}
         about = run_told(self.folder.resolve().name, self.about)
@@ -264,7 +264,7 @@ class Run:
         *,
         strict: bool = False,
     ) -> list[Drawing]:
-        """Stored pictures, of one concept (by id), of several, or of all."""
+        """Stored pictures of one concept (id), of several, or of all."""
         wanted = {concept} if isinstance(concept, str) else concept
         found: list[Drawing] = []
         for piece in self.rooms["drawings"].pieces(DRAWINGS.names, damage, strict=strict):
@@ -275,9 +275,9 @@ class Run:
         return found
 
     def add_photo(self, id_: str, picture: Image.Image, label: str) -> Photo:
-        """Keep a small copy of a photograph that is a parent, its pixels and nothing else, and what its file is called.
+        """Keep a small copy of a photograph that is a parent, without metadata, and the name of its file.
 
-        One that is there already, and whole, is left as it is. id_: see `photos.photo_parent`.
+        A copy that is already there and whole stays. id_: see `photos.photo_parent`.
         """
         if not PHOTO.fullmatch(id_):
             raise RunError(f"{id_!r} is no photograph's id: expected photo- and 16 hex digits")
@@ -298,7 +298,7 @@ class Run:
             return self.photos()[id_]
 
     def photos(self, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, Photo]:
-        """The photographs that are parents here, by id, as far as a copy was kept."""
+        """Photographs that are parents in this run, by id."""
         found = {}
         for part, number, row in self.rooms["photos"].rows(PHOTOS.names, damage, strict=strict):
             try:
@@ -310,20 +310,20 @@ class Run:
         return found
 
     def names(self, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, str]:
-        """What concepts and photographs are called, by id."""
+        """Names of concepts and photographs, by id."""
         labels = {photo.id: photo.label for photo in self.photos(damage, strict=strict).values()}
         return labels | {each.id: each.name for each in self.entries(damage, strict=strict)}
 
     def note(self, concept: str, **values: Any) -> Note:
-        """Say something of a concept (by id): of what is not given, the last note's word counts.
+        """Append a note on a concept (id). Values that are not given stay as they are.
 
-        favourite, hidden, locked: true or false. rating: 1 to 5, None for none. name: None for the one it was born
-        with. comment: any text. Nothing is lost by it: earlier notes stay in their parts, and `undo` goes back to them.
+        favourite, hidden, locked: true or false. rating: 1 to 5, or None. name: None for the name at birth. comment:
+        any text. Earlier notes stay in their parts; `undo` goes back to them.
         """
         return self.note_all([concept], **values)[0]
 
     def note_all(self, concepts: Sequence[str], **values: Any) -> list[Note]:
-        """Say the same of several concepts (by id) at once, as one batch that `undo_last` takes back as one."""
+        """Append the same note to several concepts (ids), as one batch that `undo_last` undoes as one."""
         unknown = sorted(set(values) - {field.name for field in fields(Note)})
         if unknown:
             raise RunError(f"a note has no {unknown[0]!r}: it has {', '.join(field.name for field in fields(Note))}")
@@ -341,19 +341,18 @@ class Run:
             return [said[concept] for concept in concepts]
 
     def undo(self, concept: str) -> Note | None:
-        """Take back what was last said of a concept (by id); None if there is nothing left to take back.
+        """Undo the last note of a concept (id) by appending the state before it; None if nothing is left to undo.
 
-        The state before is appended as one more note. Undone twice, the change before that is taken back as well, and
-        so on to the beginning; `redo` says it again, as long as nothing new is said.
+        Each further call undoes one change more. `redo` repeats an undone change until a new note is made.
         """
         return self._went(UNDO, [concept])
 
     def redo(self, concept: str) -> Note | None:
-        """Say again what was last taken back of a concept (by id); None if there is nothing."""
+        """Redo the last undone note of a concept (id); None if there is none."""
         return self._went(REDO, [concept])
 
     def undo_last(self) -> list[Change]:
-        """Take back what was said last in this run, of one concept or of several at once; the changes taken back."""
+        """Undo the last batch of notes in this run; the changes undone."""
         with self.writing():
             done = [done[-1] for done, _ in courses(self.changes()).values() if done]
             newest = max((change.batch for change in done), default=0)
@@ -362,7 +361,7 @@ class Run:
             return batch
 
     def _went(self, way: str, concepts: Sequence[str]) -> Note | None:
-        """Go back or forth by one change of each concept; the last one's note, None if it has no such change."""
+        """Undo or redo one change of each concept; the note of the last concept, or None without such a change."""
         with self.writing():
             told = courses(self.changes())
             entries = {each.id: each for each in self.entries()}
@@ -379,7 +378,7 @@ class Run:
             return said.get(concepts[-1]) if concepts else None
 
     def _say(self, said: Mapping[str, Note], entries: Mapping[str, Entry], way: str = "") -> None:
-        """Append notes as one part, unless one of them calls a concept what another is called."""
+        """Append notes as one part. Raises RunError if a new name is taken."""
         for concept, note in said.items():
             if note.name is not None and note.name != entries[concept].note.name:
                 check_free(note.name, [each for each in entries.values() if each.id != concept])
@@ -387,11 +386,11 @@ class Run:
         self.rooms["notes"].append([row_of_note(concept, note, at, way) for concept, note in said.items()])
 
     def notes(self, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, Note]:
-        """The latest note of each concept that has one, by id."""
+        """Latest note of each concept that has one, by id."""
         return latest(self.rooms["notes"], damage, strict=strict)
 
     def changes(self, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Change]:
-        """All that notes changed, the newest last; of what cannot be read, nothing is known."""
+        """All changes made by notes, newest last."""
         return changes(self.rooms["notes"], damage, strict=strict)
 
 
@@ -403,7 +402,7 @@ def _is_whole(photo: Photo) -> bool:
 
 
 def picture_digest(content: bytes) -> str:
-    """The 24 hex digits by which a picture's file is called."""
+    """The 24 hex digits that name a picture's file."""
     return hashlib.sha256(content).hexdigest()[:24]
 
 

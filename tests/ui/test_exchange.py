@@ -21,7 +21,7 @@ from evolve import Run, develop
 from evolve.operators import mate
 from tests.families import STACK
 from tests.typed import good, one_line, run
-from ui.exchange import provenance_of
+from ui.exporting import provenance_of
 from ui.pictures import CANDIDATES
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, prior_steps=3, guidance_scale=2.0)
@@ -345,7 +345,7 @@ def test_another_stacks_width_is_one_clear_line(stack_folder, tmp_path):
 
 
 def test_import_refuses_in_one_line_and_leaves_nothing(file, stack_folder):
-    assert "nobody says what" in refused(file, stack_folder)
+    assert "has no category" in refused(file, stack_folder)
     assert "does not know the category 'dragon'" in refused(file, stack_folder, "--category", "dragon")
     assert "expected at most 80" in refused(file, stack_folder, "--category", "a {}")
     assert "is no name for a run" in refused(file, stack_folder, "--category", "pet", "--run", "../pets")
@@ -414,11 +414,11 @@ def test_a_sidecar_of_other_vectors_or_other_people_is_left_out(file, runs, stac
     shown = good("import", file, "--category", "fruit", "--runs", runs, "--model", stack_folder)
     assert "is not Conceptree's: left out" in shown
     file.with_suffix(".json").write_text('{"conceptree": 1, "cat')
-    assert "a.json' has provenance that is no JSON" in one_line("import", file, "--category", "fruit", "--runs", runs)
+    assert "a.json' has provenance that is not JSON" in one_line("import", file, "--category", "fruit", "--runs", runs)
 
 
 def test_another_stack_of_a_shared_token_space_is_told(file, stack_folder, monkeypatch):
-    monkeypatch.setattr("ui.exchange.TOKEN_SPACES", {16: "a space of two"})
+    monkeypatch.setattr("ui.importing.TOKEN_SPACES", {16: "a space of two"})
     about = {"conceptree": 1, "category": "pet", "stack": {"fingerprint": "feed", "version": "emoji-0"}}
     save_file({"<a>": torch.ones(1, 16)}, file, {"conceptree": json.dumps(about)})
     shown = good("import", file, "--runs", file.parent, "--model", stack_folder)
@@ -429,7 +429,7 @@ def test_a_run_that_nothing_came_into_is_not_left(file, stack_folder, monkeypatc
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ui.exchange.develop", stopped)
+    monkeypatch.setattr("ui.importing.develop", stopped)
     arguments = ("--category", "pet", "--runs", file.parent / "runs", "--model", stack_folder)
     assert run("import", file, *arguments).exit_code == 130
     assert not (file.parent / "runs" / "pet").exists()

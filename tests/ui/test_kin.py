@@ -40,7 +40,7 @@ def test_of_a_run_generations_fertile_founders_and_lines_that_ended(pets):
     assert [each["descendants"] for each in found["founders"]] == [4, 3, 2, 1, 1]
     assert f"Most fertile founder: {name['b']}, with 4 concepts descended from it" in text
     assert [each["name"] for each in found["extinct"]] == [name["d"]]
-    assert f"Lines without anybody in the latest generation: {name['d']}" in text
+    assert f"Extinct lines: {name['d']}" in text
     assert "0.25 / 0.25" in text
 
 
@@ -80,10 +80,10 @@ def test_of_two_concepts_what_they_have_in_common_and_from_whom(pets):
 
 def test_mistakes_are_one_line_and_an_empty_run_is_none(pets, tmp_path):
     runs = pets.folder.parent
-    assert "3 concepts are named: kin tells of a run" in one_line("kin", "pets", "a", "b", "c", "--runs", runs)
+    assert "3 concepts are named: kin takes none, one or two" in one_line("kin", "pets", "a", "b", "c", "--runs", runs)
     assert "there is no concept 'nobody'" in one_line("kin", "pets", "nobody", "--runs", runs)
     new_run(tmp_path / "pets")
-    assert "latest generation: none" in good("kin", "pets", "--runs", tmp_path)
+    assert "Extinct lines: none" in good("kin", "pets", "--runs", tmp_path)
 
 
 def test_long_lists_are_cut(tmp_path: Path):

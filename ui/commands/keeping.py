@@ -100,7 +100,7 @@ def export(form: str, to: Path | None, model: str | None, **given: Any) -> None:
         from ui.share import share
 
         return share(to=to, out=new_console(), **given)
-    from ui.exchange import export
+    from ui.exporting import export
 
     export(form=form, to=to or Path("."), model=model, out=new_console(), **given)
 
@@ -136,7 +136,7 @@ def import_(context: click.Context, files: tuple[Path, ...], **given: Any) -> No
         how = {key: given[key] for key in ("run_name", "as_json", "runs", "model")}
         bring_in(file, out=new_console(), **how)
     if embeddings:
-        from ui.exchange import bring
+        from ui.importing import bring
 
         bring(files=embeddings, out=new_console(), **given)
 

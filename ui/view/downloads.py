@@ -13,7 +13,7 @@ from core.errors import ConceptreeError
 from core.exchange import Embedding, readers, suffix, write_embedding, write_sidecar
 from evolve import Run
 from evolve.store.run import Drawing
-from ui.exchange import provenance_of, stem_of, token_of
+from ui.exporting import provenance_of, stem_of, token_of
 from ui.sheet import opened
 
 FORMS = {

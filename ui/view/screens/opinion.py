@@ -13,7 +13,7 @@ from evolve.family.share import family_file
 from evolve.jobs.job import jobs
 from evolve.jobs.plans import Seed
 from evolve.store.run import Entry
-from ui.exchange import stem_of
+from ui.exporting import stem_of
 from ui.view import learning, links, notices, undo
 from ui.view.downloads import FORMS, zipped
 from ui.view.parents import parents_of

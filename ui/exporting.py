@@ -1,0 +1,153 @@
+"""`export`: concepts as embeddings that other tools read, each with a sidecar and a sheet of drawings."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from core.errors import ConceptreeError
+from core.exchange import Embedding, ExchangeError, readers, suffix, write_embedding, write_sidecar
+from evolve.store.captions import concept_told, run_told
+from evolve.store.origins import origin_of
+from evolve.store.run import Individual, Run
+from ui.console import print_line, say
+from ui.pictures import PROMPTS, Pictures, card_lines, draw_all, usual_in
+from ui.runs import open_run
+from ui.sheet import Card, opened, save_sheet, sheet
+from ui.stack import can_draw, open_stack_of
+
+LONGEST_STEM = 60
+MOST_DRAWINGS = 200  # listed in a sidecar
+_EMBEDDED_LICENCE = (
+    "The vectors are their maker's own work. They were learned with {} (Apache-2.0), which learned from drawings under"
+    " MIT, Apache-2.0 and CC BY 4.0; its card, core/emoji/CARD.md, names who made them."
+)
+_OTHER_LICENCE = "The vectors are their maker's own work, learned with the stack {}, whose own licence may bind them."
+_NO_LICENCE = "Unknown: it was imported from {}, which names none."
+
+
+def export(
+    name: str,
+    concepts: Sequence[str],
+    *,
+    form: str,
+    to: Path,
+    force: bool,
+    as_json: bool,
+    runs: Path,
+    model: str | None,
+    out: Console,
+) -> None:
+    """Write concepts of a run into the folder `to`: embedding, sidecar, and sheet of drawings of each."""
+    run = open_run(runs, name)
+    wanted = list({each.id: each for each in map(run.find, concepts)}.values())
+    files = [to / (stem_of(each) + suffix(form, each.concept.vectors.shape[1])) for each in wanted]
+    for each, file in zip(wanted, files, strict=True):
+        if files.count(file) > 1:
+            raise ExchangeError(f"{each.name!r} and another would both be {file.name!r}: export them one at a time")
+        for path in (file, file.with_suffix(".json"), file.with_suffix(".png")):
+            if not force and os.path.exists(path):
+                raise ExchangeError(f"{str(path)!r} is there already: --force replaces it, --to names another folder")
+    pictures, lacking = _pictures(run, wanted, model, Console(quiet=True) if as_json else out)
+    names = run.names()
+    told: dict[str, None] = {}
+    for each, file in zip(wanted, files, strict=True):
+        token = token_of(each.name, form)
+        embedding = Embedding(token, each.concept.vectors, provenance_of(run, each, names))
+        line = readers(form, embedding.vectors)
+        drawn = _save_sheet(run, each, names, pictures, file.with_suffix(".png")) if each.id in pictures else None
+        beside = write_sidecar(file.with_suffix(".json"), embedding, file=file.name, form=form, readers=line)
+        write_embedding(file, embedding, form)  # the last: where it is, everything is
+        if as_json:
+            written = {"name": each.name, "id": each.id, "form": form, "file": file, "sidecar": beside, "sheet": drawn}
+            shape = {"token": token, "vectors": len(embedding.vectors), "width": embedding.width}
+            print_line(written | shape | {"notes": [line, *lacking]})
+        else:
+            say(out, f"{each.name}: {file}, with {beside.name}{f' and {drawn.name}' if drawn else ''}")
+            told[line] = None
+    for line in (*told, *lacking) if not as_json else ():
+        say(out, f"  {line}")
+
+
+def provenance_of(run: Run, each: Individual, names: Mapping[str, str]) -> dict[str, Any]:
+    """Provenance of a concept, for its sidecar. names: by id, for the parents."""
+    concept, request = each.concept, each.concept.request
+    origin = origin_of(run, each.id)
+    if origin:
+        licence = origin.get("licence") or _NO_LICENCE.format(origin.get("file"))
+    else:
+        embedded = run.about["stack"]["where"] == "emoji"
+        licence = (_EMBEDDED_LICENCE if embedded else _OTHER_LICENCE).format(concept.version)
+    known = {
+        "name": each.name,
+        "id": each.id,
+        "category": request.category,
+        "kind": request.kind,
+        "run": run.folder.name,
+        "generation": each.generation,
+        "created_at": each.created_at.isoformat(),
+        "stack": {"version": concept.version, "fingerprint": concept.fingerprint},
+        "licence": licence,
+        "parents": [
+            {"name": names.get(p.id, ""), "id": p.id, "weight": p.weight, "kind": p.kind, "run": p.run}
+            for p in request.parents
+        ],
+        "positives": [vars(positive) for positive in request.positives],
+        "negatives": [vars(negative) for negative in concept.negatives],
+        "drawings": [{"prompt": d.prompt, "seed": d.seed} for d in run.drawings(each.id)[:MOST_DRAWINGS]],
+        "seed": request.seed,
+        "initializer": request.initializer,
+        "steps": concept.steps,
+        "kept_step": concept.kept_step,
+        "scores": {name: value for name, value in concept.scores.items() if math.isfinite(value)},
+        "settings": request.chosen.to_dict(),
+    }
+    return known | ({"origin": origin} if origin else {})
+
+
+def token_of(name: str, form: str) -> str:
+    """Token of a concept in other tools. ConceptLab's tokenizer lowers it and splits it at anything but letters."""
+    return re.sub(r"[\W\d_]", "", name).lower() or "concept" if form == "conceptlab" else f"<{name}>"
+
+
+def stem_of(each: Individual) -> str:
+    """Stem of a concept's files: its name, shortened to what a plain file name allows."""
+    return re.sub(r"[^\w -]", "_", each.name)[:LONGEST_STEM].strip() or "concept"
+
+
+def _pictures(run: Run, wanted: Sequence[Individual], model: str | None, out: Console) -> tuple[Pictures, list[str]]:
+    """Drawings for the sheets, made now where the run lacks them; or the reason why there are none."""
+    missing = [each for each in wanted if len(_drawn(run, each)) < len(PROMPTS[each.concept.request.kind])]
+    try:
+        if missing:  # otherwise no stack is needed
+            backbone = open_stack_of(run, model)
+            if not can_draw(backbone):
+                raise ExchangeError(f"the stack {backbone.version} has no decoder")
+            draw_all(run, backbone, missing, out)
+        return {each.id: [opened(file) for file in _drawn(run, each)] for each in wanted}, []
+    except ConceptreeError as error:  # the vectors are what matters, and they are there
+        return {}, [f"No sheet of drawings: {error}"]
+
+
+def _drawn(run: Run, each: Individual) -> list[Path]:
+    """Stored pictures for a concept's sheet."""
+    return [drawing.file for drawing in usual_in(run.drawings(each.id), each.concept.request.kind)]
+
+
+def _save_sheet(run: Run, each: Individual, names: Mapping[str, str], pictures: Pictures, path: Path) -> Path:
+    card = Card(each.name, card_lines(each, names), pictures[each.id])
+    captions = [prompt.replace("{}", "…") for prompt in PROMPTS[each.concept.request.kind]]
+    title = f"{each.concept.request.category} · run {run.folder.name} · {each.concept.version}"
+    drawn = usual_in(run.drawings(each.id), each.concept.request.kind)
+    told: dict[str, object] = {
+        "prompt": "; ".join(drawing.prompt for drawing in drawn),
+        "seed": ", ".join(str(drawing.seed) for drawing in drawn),
+    }
+    told |= concept_told(run.entry(each.id), names) | run_told(run.folder.resolve().name, run.about)
+    return save_sheet(sheet(title, captions, [card]), path, told)
