@@ -16,7 +16,7 @@ from evolve.fitness import OBJECTIVES, RATINGS
 UNRATED = 3.0  # the middle of 1 to 5: neither good nor bad
 
 
-class Fitness(base.Fitness):
+class Fitness(base.Fitness):  # type: ignore[misc]  # DEAP has no types
     """DEAP's fitness: any number of objectives, each maximised. In the order of `OBJECTIVES`, then ratings if any."""
 
     weights: tuple[float, ...] = ()
@@ -101,7 +101,8 @@ def mean_ranks(values: Sequence[Sequence[float]]) -> list[float]:
     if len(table) < 2:
         return [0.5] * len(table)
     better = (table[:, None] > table[None]).sum(1) + 0.5 * ((table[:, None] == table[None]).sum(1) - 1)
-    return (better / (len(table) - 1)).mean(1).tolist()
+    ranks: list[float] = (better / (len(table) - 1)).mean(1).tolist()
+    return ranks
 
 
 def front(candidates: Sequence[Member]) -> list[Member]:

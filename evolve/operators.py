@@ -221,7 +221,8 @@ def _shaken(vectors: Array, jitter: float, seed: int) -> Array:
     if not jitter:
         return vectors
     noise = stream(seed, 0, "start").normal(size=vectors.shape) * np.sqrt(np.mean(np.square(vectors)))
-    return (vectors + jitter * noise).astype(np.float32)
+    shaken: Array = (vectors + jitter * noise).astype(np.float32)
+    return shaken
 
 
 def _distinct(words: Sequence[str], but: Sequence[str] = ()) -> tuple[str, ...]:

@@ -136,7 +136,8 @@ def better_half(select: Select, population: Sequence[Member], count: int) -> lis
 def _best_fronts(candidates: Sequence[Member], count: int) -> list[Member]:
     from deap import tools
 
-    return tools.selNSGA2(candidates, count)
+    found: list[Member] = tools.selNSGA2(candidates, count)
+    return found
 
 
 def _by_rank_and_crowding(population: Sequence[Member], count: int) -> list[Member]:
@@ -151,13 +152,15 @@ def _by_rank_and_crowding(population: Sequence[Member], count: int) -> list[Memb
 def _tournaments(population: Sequence[Member], count: int, by: str) -> list[Member]:
     from deap import tools
 
-    return tools.selTournament(population, count, TOURNAMENT, fit_attr=by)
+    found: list[Member] = tools.selTournament(population, count, TOURNAMENT, fit_attr=by)
+    return found
 
 
 def _best(candidates: Sequence[Member], count: int, by: str) -> list[Member]:
     from deap import tools
 
-    return tools.selBest(candidates, count, fit_attr=by)
+    found: list[Member] = tools.selBest(candidates, count, fit_attr=by)
+    return found
 
 
 def _belonging(candidates: Sequence[Member], least: int = 2) -> list[Member]:
@@ -174,7 +177,9 @@ def _by_reference_points(candidates: Sequence[Member], count: int) -> list[Membe
     """NSGA-III with points evenly spread over the objectives; p = 4 as in Deb and Jain 2014 for many objectives."""
     from deap import tools
 
-    return tools.selNSGA3(candidates, count, tools.uniform_reference_points(len(candidates[0].fitness.values), p=4))
+    points = tools.uniform_reference_points(len(candidates[0].fitness.values), p=4)
+    found: list[Member] = tools.selNSGA3(candidates, count, points)
+    return found
 
 
 _NEEDING: dict[str, Select] = {  # selections of DEAP that need more than (individuals, k)

@@ -44,7 +44,7 @@ JITTER = 0.3  # of a variation's start, times its strength
 _SEEDS = 10**9  # seeds below this are short enough to type
 
 
-class Toolbox(base.Toolbox):
+class Toolbox(base.Toolbox):  # type: ignore[misc]  # DEAP has no types
     """DEAP's operators on a stack, for a run if there is one.
 
     select: a name for `selection.method_of`, or a function (individuals, k) → k individuals. generator: draws the
@@ -190,7 +190,8 @@ class Toolbox(base.Toolbox):
         taken = inspect.signature(function).parameters
         everything = any(each.kind is each.VAR_KEYWORD for each in taken.values())
         given = {k: v for k, v in offered.items() if k not in fixed and (everything or k in taken)}
-        return function(*individuals, **given)
+        children: tuple[Member, ...] = function(*individuals, **given)
+        return children
 
     def _replaced(self, operator: str) -> bool:
         return operator in vars(self)

@@ -64,7 +64,7 @@ def test_an_example_runs(heading, backbone, pets, registries, tmp_path, capsys):
     printed = capsys.readouterr().out
     expected = {
         "Constraint": "one of:parrot",
-        "Namer": "'colour'",
+        "Namer": "'by_colour'",
         "Prior": "True",
         "Selection": "belongs",
         "Mutation": "[",
