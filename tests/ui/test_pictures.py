@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-import ui.pictures
 from core import Request, Settings
 from core.depict import draw_concept, draw_truest
 from core.errors import PromptError
@@ -55,7 +54,7 @@ def test_what_a_run_has_drawn_stays_its_portrait(run, backbone, monkeypatch):
     """Runs from before there were candidates have portraits of the first seed."""
     one, *_ = run.individuals()
     (old,) = drawings_of(run, backbone, one, [PHOTO], [SEED])
-    monkeypatch.setattr(ui.pictures, "draw_truest", None)
+    monkeypatch.setattr("core.depict.draw_truest", None)
     draw_all(run, backbone, [one], OUT)
     assert portrait_in(run.drawings(one.id), PHOTO) == old and len(usual_in(run.drawings(one.id), "object")) == 3
 
@@ -73,7 +72,7 @@ def test_a_torn_portrait_is_drawn_again(run, backbone):
 
 def test_how_many_are_compared_can_be_said(backbone, monkeypatch):
     assert is_quick(backbone) and candidates_on(backbone) == CANDIDATES
-    monkeypatch.setattr(ui.pictures, "is_quick", lambda backbone: False)
+    monkeypatch.setattr("evolve.jobs.drawings.is_quick", lambda stack: False)
     assert candidates_on(backbone) == 1, "a large stack draws slowly"
     monkeypatch.setenv("CONCEPTREE_CANDIDATES", "4")
     assert candidates_on(backbone) == 4
