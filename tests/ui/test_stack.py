@@ -57,7 +57,7 @@ def test_the_paper_s_pair_is_seeded_by_its_alias_and_asks_blip2(cached, paper, t
     where = ("--runs", tmp_path / "runs", "--run", "pets")
     options = ("--device", "cpu", "--preset", "published", "--question", "what kind of {} is this")
     shown = good("seed", "pet", *QUICK, *where, "--model", "kandinsky-2.1", *options)
-    assert "Negatives are named by the stack's blip2-flan-t5-xl model" in shown
+    assert "Negatives are proposed by the model blip2-flan-t5-xl" in shown
     run = Run.open(tmp_path / "runs/pets")
     assert run.about["stack"]["where"] == f"{PRIOR}@{COMMIT}+{DECODER}@{OTHER}", "a run goes on with the same weights"
     (job,) = (run.folder / "jobs").iterdir()
