@@ -118,7 +118,7 @@ def made_up(backbone, pet):
 
 
 def texts(backbone, word):
-    """What somebody would be who is imagined as the word itself says: [templates, 1, width]."""
+    """Imagined embeddings equal to the text embeddings of a word: [templates, 1, width]."""
     return normalise(backbone.encode_text([template.format(word) for template in PANEL["object"]]))[:, None]
 
 

@@ -105,7 +105,7 @@ def test_how_far_a_variation_may_go(parents):
 def test_words_of_a_variation_stand_beside_what_its_parent_is(parents):
     request = mutate(parents[0], 3, words=["blue", "Pet"])
     assert [(p.word, p.weight) for p in request.positives] == [("pet", 1.0), ("blue", 1.0)]
-    assert mutate(parents[0], 3, words=["Cat"]).negatives == (), "a word that it shall be is no negative any more"
+    assert mutate(parents[0], 3, words=["Cat"]).negatives == (), "a positive is removed from the negatives"
     assert mutate(parents[0], 3).positives == parents[0].request.positives
 
 
@@ -173,7 +173,7 @@ def test_a_child_that_inherits_is_of_its_category_and_none_of_what_its_parents_a
     assert [positive.word for positive in child.positives] == ["pet", "blue"]
     assert child.negatives == ("dog", "cat") and child.schedule == "list"  # of the heavier parent first
     assert replace(child, positives=(), negatives=(), schedule="none") == plain
-    # What it shall be is nothing that it shall not be, whatever its parents were kept from.
+    # A positive is removed from the negatives that parents pass on.
     assert mate([(one, 1.0)], backbone, 5, inherit=True, words=("cat",), **how).negatives == ("dog",)
     (learned,) = develop([child], backbone)
     assert {"belongs", "nearest", "resembles"} <= set(learned.scores)

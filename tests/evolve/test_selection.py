@@ -93,7 +93,7 @@ def test_mean_ranks_are_scipys(values):
     assert mean_ranks(values) == pytest.approx(((ranks - 1) / (len(values) - 1)).mean(0).tolist())
 
 
-def test_ratings_are_an_objective_where_somebody_has_rated():
+def test_ratings_are_one_more_objective_if_a_member_is_rated():
     assert "rated" not in population(0.1, 0.2)[0].values
     rated = population(0.1, 0.2, 0.3, ratings={"b": 5, "c": None}.items())
     assert [each.values["rated"] for each in rated] == [UNRATED, 5, UNRATED]
