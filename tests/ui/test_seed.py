@@ -11,9 +11,8 @@ from rich.console import Console
 import ui.seed
 from core.concept import Negative, Request
 from core.namers import canned_namer
-from core.optimizer import MOST_AT_ONCE
 from core.review import Decision, Proposal, ReviewError
-from core.settings import Settings
+from core.settings import MOST_AT_ONCE, Settings
 from evolve import Run
 from tests.plans import a_seed
 from ui.person import Person, typed

@@ -14,8 +14,9 @@ from core.concept import Request
 from core.errors import ConceptreeError
 from core.namers import where_of
 from core.negatives import Namer
-from core.optimizer import MOST_AT_ONCE, ConceptLab
+from core.optimizer import ConceptLab
 from core.options import Options
+from core.settings import MOST_AT_ONCE
 from core.stack.backbone import Backbone
 from evolve.jobs.plans import Seed
 from ui.pictures import candidates_on
