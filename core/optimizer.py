@@ -285,8 +285,8 @@ class ConceptLab:
     def _concept(self, course: Course, options: Options) -> Concept:
         """The best or the last checkpoint, by the request's settings, as a Concept.
 
-        All checkpoints are scored against the negatives of the end: an early one would else win by having had
-        few.
+        All checkpoints are scored against the negatives of the end: otherwise an early one
+        would win because it had few.
         """
         request, words = course.request, course.words
         judged = [
@@ -331,7 +331,7 @@ def _restored(snapshots: Sequence[bytes], state: State, courses: Sequence[Course
             if ids_of(snapshot) == ids:
                 return unpack(snapshot, state, courses), ""
         except SnapshotError:
-            problem = "what was kept of its course cannot be read, so it starts again"
+            problem = "its snapshot cannot be read, so it starts again"
     return None, problem
 
 

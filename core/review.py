@@ -166,7 +166,7 @@ def _added(given: str, taken: Sequence[str], request: Request, stack: Any) -> st
     if not stack.knows(word):
         raise ReviewError(f"the stack {stack.version} does not know the word {word!r}: choose another")
     if _same(word, [request.category, *(positive.word for positive in request.positives)]):
-        raise ReviewError(f"{word!r} is what the concept shall be: choose another")
+        raise ReviewError(f"{word!r} is a positive of the concept: choose another")
     if _same(word, taken):
         raise ReviewError(f"{word!r} is a negative already: choose another")
     return word

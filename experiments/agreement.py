@@ -1,4 +1,4 @@
-"""Agreement of raters: Krippendorff's α for ratings on a scale, of which some may be missing.
+"""Agreement of raters: Krippendorff's α for ratings on a scale; some may be missing.
 
     α = 1 − D_o / D_e
 

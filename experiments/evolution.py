@@ -251,7 +251,7 @@ class Case(SeededCase):
 
 def with_overall(table: pa.Table) -> pa.Table:
     """The table with a column `overall`: a member's mean rank by the judge among the members of all arms with its
-    category, seed and generation, from 0 to 1 (`selection.mean_ranks`). An arm by chance has 0.5.
+    category, seed and generation, from 0 to 1 (`members.mean_ranks`). An arm by chance has 0.5.
 
     Conflicting objectives (novel, consistent) cannot all rise; this sums them up.
     """

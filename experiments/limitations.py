@@ -62,7 +62,7 @@ SCHEMA = pa.schema(
         ("answer", pa.string()),  # of the namer after this segment, its first; "" where it was not asked
         ("worth", pa.string()),
         ("added", pa.string()),  # the negative that was added, "" where none was
-        ("pushes", pa.bool_()),  # whether that one does
+        ("pushes", pa.bool_()),  # whether the added one does
         ("replaced", pa.bool_()),  # whether it is a word of the vocabulary in place of an answer that does not
         ("drawing", pa.binary()),  # of the checkpoint kept, in the stack's rows
     ]

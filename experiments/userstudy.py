@@ -235,7 +235,7 @@ def summary(table: pa.Table) -> str:
     raters = {row["rater"] for row in said}
     sets = {row["concept"]: row for row in rows}
     people = "one person" if len(raters) == 1 else f"{len(raters)} people"
-    lines = [_finding(said, methods) if said else "Nobody has rated yet: the table is empty.", ""]
+    lines = [_finding(said, methods) if said else "No ratings yet: the table is empty.", ""]
     lines += [
         f"{len(sets)} sets of {len(rows[0]['files'])} drawings, {len(sets) // len(methods)} by each method, rated from"
         f" {SCALE[0]} to {SCALE[1]} by {people}. Mean ± standard deviation of all ratings, as in the paper;"
@@ -274,7 +274,7 @@ def _finding(said: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str:
         for method in methods
         if method != OURS and len(differences := _ahead(found, method))
     ]
-    return f"People rate ours {', '.join(ahead)}." if ahead else "Nobody has rated ours and another method yet."
+    return f"People rate ours {', '.join(ahead)}." if ahead else "No ratings yet compare ours with another method."
 
 
 def _ahead(found: Mapping[tuple[Any, ...], Array], method: str) -> Array:

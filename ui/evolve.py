@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from core.stack.backbone import Backbone
-from evolve.jobs.generations import NobodyChosenError, awaits_choice
+from evolve.jobs.generations import NoParentChosenError, awaits_choice
 from evolve.jobs.generations import choose as choose_parents
 from evolve.jobs.job import Job, new_job, unfinished
 from evolve.jobs.planning import plan_evolution
@@ -36,7 +36,7 @@ def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None,
     run = open_run(runs, name)
     waiting = [(job, number) for job in unfinished(run) if (number := _awaits(job))]
     if not waiting:
-        raise NobodyChosenError(
+        raise NoParentChosenError(
             f"no evolution in {run.folder.name!r} waits for a choice: begin one with evolve --select {USER}"
         )
     job, number = waiting[-1]

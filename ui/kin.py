@@ -113,9 +113,7 @@ def _say_run(told: dict[str, Any], out: Console) -> None:
         counts = str(each["founders"]), f"{each['effective_founders']:.1f}"
         add_row(table, str(each["number"]), str(each["concepts"]), alike, *values, *counts)
     out.print(table)
-    say(
-        out, "alike: mean pairwise similarity; then mean / best; founders with a share; in effect: as many equal ones"
-    )
+    say(out, "alike: mean pairwise similarity; then mean / best; founders with a share; in effect: as many equal ones")
     best = [each for each in told["founders"] if each["descendants"] == told["founders"][0]["descendants"]]
     if best and best[0]["descendants"]:
         many = counted(best[0]["descendants"], "concept")

@@ -1,4 +1,4 @@
-"""`conceptree resume` and `conceptree stop`: go on with what was asked, or stop."""
+"""`conceptree resume` and `conceptree stop`: resume or stop jobs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ui.working import carry_out, say_choice, say_next, show_founders
 
 
 def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Console, since: float = 0.0) -> None:
-    """Go on with all unfinished jobs of a run, oldest first, then draw what is new and say what to do next.
+    """Resume all unfinished jobs of a run, oldest first, then draw new concepts and say what to do next.
 
-    job: only that one. since: when this was asked; see `Job.working`.
+    job: only this one. since: when the command started; see `Job.working`.
     """
     run = open_run(runs, name)
     if job is not None:
@@ -30,7 +30,7 @@ def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Co
         say(out, f"Nothing has been asked for in {run.folder}. To begin: {call}")
         return
     if not left:
-        say(out, f"Nothing is left to do in {run.folder}: all that was asked has been learned.")
+        say(out, f"Nothing is left to do in {run.folder}: all jobs are finished.")
         return
     stack = open_stack_of(run, model, out)
     for each in left:
@@ -50,7 +50,7 @@ def stop(name: str, *, job: str | None, runs: Path, out: Console) -> None:
         each.request_stop()
     if not working:
         what = f"The job {job!r} is not at work" if job is not None else "No job is at work"
-        say(out, f"{what} in {run.folder}: nothing is to be stopped.")
+        say(out, f"{what} in {run.folder}: nothing to stop.")
         return
     names = ", ".join(each.name for each in working)
     say(out, f"Asked {counted(len(working), 'job')} to stop at the next step: {names}.")
@@ -58,9 +58,9 @@ def stop(name: str, *, job: str | None, runs: Path, out: Console) -> None:
 
 
 def _resume_one(job: Job, run: Run, model: str | None, out: Console, since: float) -> None:
-    """A job alone, as pages start it: whatever goes wrong is also in the job's exit.json."""
+    """Resume one job, as pages do: every error is also written to the job's exit.json."""
     if job.finished:
-        say(out, f"Nothing is left to do in {job.folder}: all that was asked has been learned.")
+        say(out, f"Nothing is left to do in {job.folder}: all jobs are finished.")
         return
     with job.working(since):
         stack = open_stack_of(run, model, out)

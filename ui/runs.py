@@ -157,7 +157,7 @@ def forgotten_if_empty(run: Run) -> Iterator[None]:
 
 def forget_if_empty(run: Run) -> bool:
     """Remove a run without content and without a begun job; whether it was removed."""
-    with suppress(ConceptreeError), run.writing(wait=0):  # where somebody writes, or nobody can, it stays
+    with suppress(ConceptreeError), run.writing(wait=0):  # a run that is being written or is read-only stays
         idle = [job.folder for job in jobs(run) if not job.begun]
         files = (file for file in run.folder.rglob("*") if file.is_file())
         if all(_own(file) or any(map(file.is_relative_to, idle)) for file in files):

@@ -27,7 +27,7 @@ from ui.pictures import Pictures
 class Row:
     """A constraint of a concept, with its similarity on the panel when it was added, and now for the kept vectors.
 
-    then: None where nobody measured it, as in runs of earlier versions in which somebody went back.
+    then: None if it was not measured, as in runs of earlier versions where a person went back.
     """
 
     name: str

@@ -111,7 +111,7 @@ def scene(title: str, graph: nx.DiGraph, pictures: Mapping[str, Image.Image]) ->
     """Shapes of a lineage (`evolve.family.lineage`). pictures: by concept id; not every concept needs one.
 
     Raises:
-        RunError: nobody is in it, or more than fit on a picture that one can look at.
+        RunError: it is empty, or too large for one picture.
     """
     if not graph:
         raise RunError("there are no concepts to draw yet")

@@ -31,8 +31,8 @@ MOST_ANSWERS = 5  # of a namer, as shown
 
 
 def carry_out(job: Job, run: Run, stack: Backbone, out: Console, since: float = 0.0) -> list[Individual]:
-    """Go on with a job to its end, print what happens, and return its concepts. What is finished when a person stops it
-    is kept. since: see `Job.working`.
+    """Work on a job to its end, print what happens, and return its concepts. After a stop, finished concepts are kept.
+    since: see `Job.working`.
     """
     try:
         with job.working(since):
@@ -147,8 +147,8 @@ def _born(each: Individual, names: dict[str, str], known: bool) -> str:
     """A line about a child: its parents, how much it resembles them."""
     concept = each.concept
     again = ", which the run has already" if known else ""
-    whom = "it" if len(concept.request.parents) == 1 else "them"
-    likeness = f", resembles {whom} {concept.scores['resembles']:.2f}" if "resembles" in concept.scores else ""
+    them = "it" if len(concept.request.parents) == 1 else "them"
+    likeness = f", resembles {them} {concept.scores['resembles']:.2f}" if "resembles" in concept.scores else ""
     return f"  {announced(each, names)}{likeness}, {concept.seconds:.0f} s{again}"
 
 
@@ -160,7 +160,7 @@ def _say_evolved(job: Job, run: Run, out: Console) -> None:
 
 
 def say_choice(job: Job, run: Run, stack: Backbone, out: Console) -> None:
-    """What to do next, if an evolution waits for a person who selects."""
+    """Print what to do next, if an evolution waits for a person's choice of parents."""
     plan = job.plan
     if isinstance(plan, Evolve) and (number := awaits_choice(job, plan)):
         name, options, runs = run.folder.name, options_for(run, stack), run.folder.parent
@@ -171,13 +171,13 @@ def say_choice(job: Job, run: Run, stack: Backbone, out: Console) -> None:
 
 
 def say_stopped(job: Job, run: Run, stack: Backbone, out: Console) -> None:
-    """What is kept of a job that was stopped, and the command that goes on with it."""
+    """Print what is kept of a stopped job, and the command that resumes it."""
     looks = job.looks()
     names = ", ".join(dict.fromkeys(look.name for look in looks if look.name))
     say(out, f"Stopped. Finished and kept in {run.folder}: {names or 'nothing yet'}.")
     step = max((look.step for look in looks if not look.name and not look.draft), default=0)
     if step and job.kept():
-        say(out, f"What was being learned is kept as it was at step {step}.")
+        say(out, f"The batch in progress is kept at step {step}.")
     call = to_type("resume", run.folder.name, *options_for(run, stack), runs=run.folder.parent)
     say(out, f"To go on with the rest: {call}")
 
@@ -210,7 +210,7 @@ def summary(each: Individual) -> str:
 
 
 def say_next(run: Run, stack: Backbone, runs: Path, out: Console) -> None:
-    """Commands to try next, as far as the stack can do them."""
+    """Print commands to try next, those that the stack can do."""
     if not (names := [each.name for each in run.entries()]):
         return
     name, options = run.folder.name, options_for(run, stack)
@@ -231,7 +231,7 @@ def say_next(run: Run, stack: Backbone, runs: Path, out: Console) -> None:
 
 
 def told(event: Event) -> str:
-    """A concept at a boundary: similarities, new negatives with their source, what was done with the answers."""
+    """A concept at a boundary: similarities, new negatives with their source, notes on the answers."""
     own = [p.word or event.request.category for p in event.request.positives]
     parts = [f"{word} {event.similarities[word]:.2f}" for word in own if word in event.similarities]
     for negative in event.negatives:

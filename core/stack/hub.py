@@ -309,7 +309,7 @@ def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetc
     except LocalEntryNotFoundError:
         pass
     except HFValidationError as error:
-        raise StackError(f"{id_!r} is no folder, and no repository can be called that") from error
+        raise StackError(f"{id_!r} is not a folder, and not a valid name of a repository") from error
     half = f"only a part of {id_}{at} is in the cache ({missing})"
     if not fetch:
         raise StackError(f"{half if missing else f'{id_}{at} is not in the cache of the hub'}: {command}")
@@ -325,7 +325,7 @@ def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetc
         ) from error
     except RepositoryNotFoundError as error:
         raise StackError(
-            f"there is no folder {id_!r}, and no repository of that name that one may read: check its spelling, and"
+            f"there is no folder {id_!r}, and no repository of that name that you may read: check its spelling, and"
             " hf auth login if it is private"
         ) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
@@ -337,7 +337,7 @@ def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetc
     if missing and lacks(folder):  # without a network, the hub returns the cached files
         raise StackError(f"{half}, and no more can be fetched: where there is a network, {command}")
     if missing := lacks(folder):
-        raise StackError(f"the repository {id_}{at} is not what is needed: {missing}")
+        raise StackError(f"the repository {id_}{at} does not fit: {missing}")
     return folder
 
 

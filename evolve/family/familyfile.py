@@ -1,14 +1,14 @@
 """A family as one file: concepts with all their ancestors, drawings and names.
 
-    family.json       what it is: schema, category, kind, stack, whose family; the size and SHA-256 of every other file
+    family.json       schema, category, kind, stack, ids of the exported concepts; size and SHA-256 of every other file
     concepts.jsonl    a line per concept, ancestors first: as it was learned, with its name at birth and the newest
     drawings.jsonl    a line per drawing: concept, prompt, seed, file
     photos.jsonl      a line per photograph that is a parent: id, label, file
-    pictures/*.png    drawings and small copies of photographs, called by their content
+    pictures/*.png    drawings and small copies of photographs, named by their content
 
-A zip of JSON and PNG, and not of Parquet, whose tables can unfold to more than their sizes tell. Such a file comes from
-a stranger: sizes are checked before anything is unpacked, no name in it becomes a path, every number is looked at,
-every picture is decoded and written anew.
+The zip has JSON and PNG, not Parquet, because a small Parquet file can unpack to a large table. The file is not
+trusted: sizes are checked before unpacking, names in it never become paths, every number is checked, and every picture
+is decoded and written again.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Member:
 class Picture:
     """A drawing of a concept or, without a prompt, the small copy of a photograph. of: the id of either.
 
-    label: what a photograph's file was called. content: a PNG.
+    label: the name of a photograph's file. content: a PNG.
     """
 
     of: str
@@ -88,8 +88,8 @@ class Picture:
 class Family:
     """Concepts, ancestors first, with their drawings, and the photographs among their parents.
 
-    of: ids of those whose family it is. stack: its version and fingerprint. run: where it was. missing: ancestors that
-    could not be put into it, (id, the run where they should be) each.
+    of: ids of the exported concepts. stack: its version and fingerprint. run: the run it comes from. missing: ancestors
+    that were not found, (id, their run) each.
     """
 
     of: tuple[str, ...]
@@ -111,7 +111,7 @@ def packed(family: Family) -> bytes:
     """A family as a file: the same bytes for the same family.
 
     Raises:
-        FamilyError: it is larger than what is read.
+        FamilyError: it is larger than the limit.
     """
     files: dict[str, bytes] = {}
 
@@ -165,7 +165,7 @@ def read_family(content: bytes) -> Family:
     """The family in a file, with everything checked.
 
     Raises:
-        FamilyError: it is no family, torn, too large, or anything in it is not as Conceptree writes it; in one line.
+        FamilyError: it is not a family, is damaged or too large, or has content that Conceptree does not write.
     """
     if not content:
         raise FamilyError("the file is empty (0 bytes): fetch it again")
@@ -180,8 +180,8 @@ def read_family(content: bytes) -> Family:
     except FamilyError:
         raise
     except ConceptreeError as error:
-        raise FamilyError(f"the file is no family as Conceptree writes it: {error}") from error
-    except Exception as error:  # whatever a library thinks of a torn file, or of one that was made to break it
+        raise FamilyError(f"the file is not a family shared by Conceptree: {error}") from error
+    except Exception as error:  # libraries raise anything for a torn or malicious file
         reason = "".join(c for c in str(error)[:200] if c.isprintable()) or type(error).__name__
         raise FamilyError(f"the file is torn, or no family ({reason}): fetch it again") from error
 
@@ -195,7 +195,7 @@ def _checked_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         raise FamilyError(f"the file unpacks to {size} bytes, and at most {LARGEST_UNPACKED} are read")
     found = {entry.filename: entry for entry in entries}
     if len(found) < len(entries):
-        raise FamilyError("the file has two entries of one name: it is no family as Conceptree writes it")
+        raise FamilyError("the file has two entries of one name: it is not a family shared by Conceptree")
     for entry in entries:
         if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise FamilyError("the file is encrypted or packed in another way than Conceptree packs: unpack it first")
@@ -204,7 +204,7 @@ def _checked_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _manifest(archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) -> dict[str, Any]:
     if MANIFEST not in entries or entries[MANIFEST].file_size > LARGESTMANIFEST:
-        raise FamilyError(f"the file has no {MANIFEST}: it is no family that Conceptree has shared")
+        raise FamilyError(f"the file has no {MANIFEST}: it is not a family shared by Conceptree")
     about = _json(archive.read(entries[MANIFEST]))
     if not isinstance(about, dict) or _OURS not in about:
         raise FamilyError(f"the {MANIFEST} in the file is not Conceptree's")
@@ -220,10 +220,10 @@ def _manifest(archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) 
 def _whole(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, told: Mapping[str, Any]) -> bytes:
     name = entry.filename
     if name not in (_CONCEPTS, _DRAWINGS, _PHOTOS) and not PICTURE.fullmatch(name.removeprefix("pictures/")):
-        raise FamilyError(f"the file holds {name[:80]!r}, which is no part of a family")
+        raise FamilyError(f"the file holds {name[:80]!r}, which is not a part of a family")
     content = archive.read(entry)  # no more than the entry's size, and with its checksum
     if hashlib.sha256(content).hexdigest() != told["sha256"]:
-        raise FamilyError(f"{name!r} in the file is not what was written, by its SHA-256: fetch it again")
+        raise FamilyError(f"{name!r} in the file has another SHA-256 than in the list: fetch the file again")
     return content
 
 
@@ -269,12 +269,12 @@ def _family(about: Mapping[str, Any], files: Mapping[str, bytes]) -> Family:
             raise FamilyError(f"the family has a drawing of {str(row['concept'])[:40]!r} in {prompt[:80]!r}")
         if type(seed) is not int or not 0 <= seed < 2**63:
             raise FamilyError(f"the family has a drawing with the seed {str(seed)[:40]!r}")
-        drawings.append(Picture(row["concept"], written_anew(files[f"pictures/{row['file']}"]), prompt, seed))
+        drawings.append(Picture(row["concept"], written_again(files[f"pictures/{row['file']}"]), prompt, seed))
     for row in map(_json, files[_PHOTOS].splitlines()):
         if not PHOTO.fullmatch(row["id"]):
             raise FamilyError(f"the family has a photograph {str(row['id'])[:40]!r}")
         label = _text(row["label"], "a photograph's name")
-        photos.append(Picture(row["id"], written_anew(files[f"pictures/{row['file']}"]), label=label))
+        photos.append(Picture(row["id"], written_again(files[f"pictures/{row['file']}"]), label=label))
     return replace(family, drawings=tuple(drawings), photos=tuple(photos))
 
 
@@ -300,7 +300,7 @@ def _member(row: Any, fingerprint: str) -> Member:
     numbers = [concept.seconds, *concept.scores.values(), *(m.similarity for m in concept.history)]
     if not all(math.isfinite(number) for number in numbers):
         raise RunError(f"{concept.id} has NaN or infinity among its scores")
-    try:  # whatever is of another type than the table's, or out of its range
+    try:  # values of another type than the table's, or out of its range
         pa.Table.from_pylist([row_of(each)], schema=CONCEPTS)
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise RunError(f"{concept.id} is no concept of this schema ({str(error).splitlines()[0][:120]})") from error
@@ -320,7 +320,7 @@ def ancestors_first(members: Iterable[Member]) -> tuple[Member, ...]:
     """Sort parents before their children.
 
     Raises:
-        FamilyError: somebody descends from itself.
+        FamilyError: a concept descends from itself.
     """
     left = {each.individual.id: each for each in members}
     children: dict[str, list[str]] = {id_: [] for id_ in left}
@@ -341,7 +341,7 @@ def ancestors_first(members: Iterable[Member]) -> tuple[Member, ...]:
                 ready.append(child)
     if len(found) < len(left):
         round_ = next(id_ for id_, number in waiting.items() if number)
-        raise FamilyError(f"in the family somebody descends from itself: {round_}")
+        raise FamilyError(f"a concept of the family descends from itself: {round_}")
     return tuple(found)
 
 
@@ -357,7 +357,7 @@ def _json(text: bytes) -> Any:
 
 def _text(value: Any, what: str) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
-        raise FamilyError(f"{what} in the family is no text of at most {LONGEST_TEXT} characters")
+        raise FamilyError(f"{what} in the family is not a text of at most {LONGEST_TEXT} characters")
     return value
 
 
@@ -378,12 +378,12 @@ def decoded(content: bytes) -> Image.Image:
                 return picture.convert("RGB")
     except FamilyError:
         raise
-    except Exception as error:  # Pillow's decoders raise what they like for a broken file
+    except Exception as error:  # Pillow's decoders raise any exception for a broken file
         reason = "".join(c for c in str(error)[:100] if c.isprintable()) or type(error).__name__
         raise FamilyError(f"a picture in the family cannot be read: {reason}") from error
 
 
-def written_anew(content: bytes) -> bytes:
+def written_again(content: bytes) -> bytes:
     """The picture as a new PNG, so that only its pixels are imported."""
     picture = decoded(content)
     written = io.BytesIO()

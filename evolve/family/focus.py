@@ -46,10 +46,10 @@ def focus(
 ) -> Focus:
     """Choose at most `most` nodes of a lineage (`evolve.family.lineage`). A family that fits is shown whole.
 
-    First come the selected; then their ancestors and descendants, the nearest first, in at most a third of the room;
-    what opened branches hold; favourites, in at most a sixth; the newest concepts, and the latest generations.
-    Photographs and guests come with their children. opened: the concepts (or `OLDER`) whose branches were opened, in
-    that order; one that was opened twice has given two portions. Takes time in proportion to the family.
+    In this order: the selected concepts; their ancestors and descendants, nearest first, up to a third of the nodes;
+    opened branches; favourites, up to a sixth; the newest concepts; the latest generations. Photographs and guests come
+    with their children. opened: the concepts (or `OLDER`) of opened branches, in order; one that is opened twice gives
+    two portions. Takes time in proportion to the family.
     """
     if len(graph) <= most:
         return Focus(tuple(graph))
@@ -73,14 +73,14 @@ def focus(
 def branches(graph: nx.DiGraph, shown: Collection[str]) -> list[Branch]:
     """Branches of all concepts that are not shown; each is in the branch of its heaviest parent.
 
-    Within a branch stand first those who are shown first when it opens: children before grandchildren, and of the
-    branch `OLDER` the latest.
+    A branch lists its concepts in the order in which they are shown when it opens: children before grandchildren, and
+    in the branch `OLDER` the latest first.
     """
     held: dict[str, list[str]] = {}
     branch_of: dict[str, str] = {}
     order = {concept: number for number, concept in enumerate(graph)}
     generation = dict(graph.nodes(data="generation"))
-    for concept in sorted(graph, key=generation.__getitem__):  # which keeps the order of equals
+    for concept in sorted(graph, key=generation.__getitem__):  # stable: keeps the order of equals
         if concept in shown:
             continue
         of, most = OLDER, 0.0
@@ -100,8 +100,8 @@ def branches(graph: nx.DiGraph, shown: Collection[str]) -> list[Branch]:
 def folded(graph: nx.DiGraph, view: Focus) -> nx.DiGraph:
     """Graph of the shown concepts and of a node for each branch, of birth "branch", with its `count`.
 
-    Edges of weight 0 lead from the concept to its branch, and from the branch to those who are shown, descend from it
-    and would else hang on nobody. Generations still follow along every edge.
+    Edges of weight 0 lead from the concept to its branch, and from the branch to its shown descendants that would
+    otherwise have no shown ancestor. Generations still follow along every edge.
     """
     cut = nx.DiGraph(**graph.graph)
     cut.add_nodes_from((concept, graph.nodes[concept]) for concept in view.shown)

@@ -26,7 +26,7 @@ SWEEPS = 12
 
 @dataclass(frozen=True)
 class Layout:
-    """places: where each concept stands. lanes: (parent, child) → where that edge passes rows between theirs.
+    """places: position of each concept. lanes: (parent, child) → positions where that edge passes the rows between.
 
     generations: of each row; one of more than `columns` concepts fills several. width: from the left end to the
     right, in widths of a concept.
@@ -41,8 +41,7 @@ class Layout:
 def layout(graph: nx.DiGraph, columns: int = 12) -> Layout:
     """Places for a family (see `evolve.family.lineage`), at most `columns` concepts in a row.
 
-    Takes time in proportion to the edges times the rows that they pass: meant for what one can look at, some
-    hundreds of concepts.
+    Takes time in proportion to the edges times the rows that they pass: meant for some hundreds of concepts.
     """
     rows = [list[Item](row) for row in _rows(graph, columns)]
     generations = [graph.nodes[row[0]]["generation"] for row in rows]

@@ -19,7 +19,7 @@ from evolve.family.familyfile import (
     ancestors_first,
     decoded,
     packed,
-    written_anew,
+    written_again,
 )
 from evolve.store.parts import Damage, RunError
 from evolve.store.rows import Drawing, Entry, Note, individual_of, row_of, row_of_note
@@ -128,7 +128,7 @@ class _Home:
         for each in self.drawings.get(id_, ()):
             with suppress(OSError, FamilyError):  # a picture that is missing or torn: the others go along
                 # Without its text chunks, which name this run: the same family gives the same file from any run.
-                yield Picture(id_, written_anew(each.file.read_bytes()), each.prompt, each.seed)
+                yield Picture(id_, written_again(each.file.read_bytes()), each.prompt, each.seed)
 
     def photo_of(self, id_: str) -> dict[str, Picture]:
         """Copy of a photograph by id; nothing if the run has none."""
@@ -152,12 +152,12 @@ def _beside(run: Run, name: str) -> _Home | None:
 def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
     """Import a family into a run of the same stack: all concepts that the run lacks, or none.
 
-    Ids, vectors and parents stay what they are, bit for bit. Where a name is taken, a number follows it. width: of the
+    Ids, vectors and parents stay the same, bit for bit. A taken name gets a number. width: of the
     stack's embeddings, by default as the run's are.
 
     Raises:
         FamilyError: it is of another stack, kind or width, or the run has another concept of the same id.
-        RunError: somebody else is writing the run.
+        RunError: another process is writing the run.
     """
     made_on = run.about["stack"]
     if family.stack["fingerprint"] != made_on["fingerprint"]:

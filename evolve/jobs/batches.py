@@ -1,7 +1,7 @@
 """The requests of a plan, as batches to learn one after the other: waves of founders, children, generations.
 
-A course of batches yields a `Batch`, is sent its concepts, and yields the next one. In between it may yield what else
-happens, such as a `Generation` that is done. `learning.carry_out` learns them.
+A course of batches is a generator: it yields a `Batch`, receives its concepts by `send`, and yields the next one. In
+between it may yield other events, such as a finished `Generation`. `learning.learn_batches` learns them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def batches(
 
 
 def options_of(plan: Plan, stack: Any) -> Options:
-    """How a plan's requests are learned, beside what a batch says itself."""
+    """The options for a plan's requests; a batch may add its drafts."""
     if not isinstance(plan, Seed):
         return DEFAULT
     return Options(plan.settings, namer_in(plan, stack), draw=plan.drafts and stack.draws)
@@ -84,7 +84,7 @@ def waves(plan: Seed, at_once: int) -> Generator[Batch, Sequence[Concept], None]
 def children(
     plan: Breed | Vary | Given, job: Job, run: Run, stack: Any, at_once: int
 ) -> Generator[Batch | DrawingParents, Sequence[Concept], None]:
-    """All children at once, by the requests that the job has kept, or by those that are made now and kept."""
+    """One batch with all children. Their requests are read from the job, or made now and stored in it."""
     requests = job.requests()
     if requests is None:
         assert not isinstance(plan, Given), "requests that are given are in the job"
@@ -152,7 +152,7 @@ def variation_requests(plan: Vary, parent: Concept) -> list[Request]:
 
 
 def drafts_of(requests: Sequence[Request]) -> tuple[int, ...]:
-    """The steps after which children are drawn while they are learned. The start is not: it is a word, or a mean."""
+    """The steps after which children are drawn while they are learned. Without the start: it is a word or a mean."""
     found = set(DRAFTS)
     for settings in (each.chosen for each in requests):
         boundaries = range(settings.segment, settings.steps, settings.segment)

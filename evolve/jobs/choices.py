@@ -1,4 +1,4 @@
-"""What a person gives for a plan, checked against a stack: words, negatives, numbers, precision."""
+"""Checks input for a plan against a stack: words, negatives, numbers, precision."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def chosen_settings(
     steps: int | None = None,
     **others: Any,
 ) -> Settings:
-    """The stack's calibrated settings, with what a person gives instead. With fewer steps, segments are shorter."""
+    """The stack's calibrated settings, with the given values in their place. With fewer steps, segments are shorter."""
     given = {name: value for name, value in others.items() if value is not None}
     if not 0 <= given.get("lam", 0) < math.inf:  # NaN is neither
         raise SettingsError(f"--lambda {given['lam']}: expected a number of at least 0")
@@ -78,12 +78,12 @@ def precision_of(stack: Any) -> str:
 def check_precision(begun: str, stack: Any) -> None:
     """Raise a StackError if a job was begun in another precision than the stack's."""
     if begun != (now := precision_of(stack)):
-        raise StackError(f"this was begun in {begun}, and in {now} it would become something else: --dtype {begun}")
+        raise StackError(f"this was begun in {begun}, and in {now} the result would differ: use --dtype {begun}")
 
 
 def _near(stack: Any, word: str, instead: Sequence[str]) -> str:
     categories = sorted(stack.vocabulary.categories)
-    # A dict, since some categories are names as well.
+    # A dict, because some categories are names as well.
     known = list(dict.fromkeys([*instead, *categories, *stack.vocabulary.words]))
     if near := did_you_mean(word, known):
         return near

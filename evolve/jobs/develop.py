@@ -1,4 +1,4 @@
-"""Requests in, learned in batches, stored, concepts out: the one way by which concepts come into being."""
+"""Learns requests in batches and stores their concepts: all concepts are made here."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def develop(
     """Learn `requests` and return their concepts, in order; store them in `run`, each batch as one part.
 
     learner: `ConceptLab`, `Workers`, or a stack to learn on in this process. A concept that the run has is returned
-    and not learned again. A batch is stored as soon as it is finished, so a stop loses none that is. on_report: called
-    with each report, before what is finished is stored.
+    and not learned again. A batch is stored as soon as it is finished, so a stop loses no finished batch. on_report:
+    called with each report, before finished concepts are stored.
     """
     learner = learner_of(learner)
     asked = by_id(requests, learner, options)
@@ -57,7 +57,7 @@ def developing(
     became: Mapping[str, str] | None = None,
     snapshots: Sequence[bytes] = (),
 ) -> Generator[Report | Stored, None, None]:
-    """`develop` step by step: what the run has, then each report, and each batch once it is stored.
+    """`develop` step by step: yields the concepts that the run has, then each report, and each batch once it is stored.
 
     asked: see `by_id`. became: ids of concepts by the ids of their requests, where a person's decisions have changed
     them. A report is given before its finished concepts are stored.
@@ -108,7 +108,7 @@ def check_made_on(run: Run, stack: Any) -> None:
 
 
 def _store(run: Run, finished: Mapping[str, Concept], stack: Any) -> dict[str, Concept]:
-    """Store a batch, but for concepts that the run has by now, which are returned as they are there."""
+    """Store a batch. A concept that the run has by now is returned as stored, and not stored again."""
     with run.writing():
         known = {each.id for each in run.entries()}
         new = [concept for concept in finished.values() if concept.id not in known]

@@ -16,7 +16,7 @@ PROMPTS = {
     "style": tuple(f"a painting of {scene} in the style of {{}}" for scene in ("a dog", "a house", "a tree")),
 }
 SEED = 1  # the same noise for all, so that drawings differ by their concepts; of a portrait, the first candidate's
-CANDIDATES = 6  # drawings of a portrait, of which the truest is kept
+CANDIDATES = 6  # drawings of a portrait; the one nearest to the imagined embedding is kept
 QUICK = 200e6  # parameters of a stack that draws while a person waits
 _BEGIN, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"  # of every PNG
 
@@ -40,7 +40,7 @@ def drawings_of(run: Run, stack: Any, each: Individual, prompts: Sequence[str], 
 def usual_drawings(run: Run, stack: Any, each: Individual, candidates: int = CANDIDATES) -> list[Drawing]:
     """The concept in the prompts of its kind, its portrait first: from the run, or else drawn and stored there.
 
-    candidates: drawings of a new portrait, of which the truest is kept.
+    candidates: drawings of a new portrait; the one nearest to the imagined embedding is kept.
     """
     first, *others = PROMPTS[each.concept.request.kind]
     portrait = _portrait_of(run, stack, each, first, candidates)

@@ -5,12 +5,12 @@
         families ← parents(population)                     by the method, see `evolve.selection`
         requests ← mate (Eq. 5, weights drawn or given), or mutate by chance, each family
         children ← develop(requests)                       as one batch, stored
-        population ← select(population + children)         favourites and locked ones stay, hidden ones are retired
+        population ← select(population + children)         favourites and locked ones stay, hidden ones leave
 
 A generation is written down in generations/<number>.json of its job before anything is learned, and again when it is
-done: a killed evolution goes on with the same requests, to the same concepts, whatever was rated meanwhile.
+done. So a killed evolution continues with the same requests to the same concepts, even if ratings changed meanwhile.
 
-Where a person selects (`USER`), the parents are those that were chosen, and it ends after each generation.
+With `select="user"`, a person chooses the parents, and the loop ends after each generation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from evolve.fitness import of_run
 from evolve.jobs.develop import learner_of
 from evolve.jobs.generations import (
     Generation,
-    NobodyChosenError,
+    NoParentChosenError,
     begun,
     chosen_for,
     generations,
@@ -43,7 +43,7 @@ from evolve.jobs.generations import (
     write_down,
 )
 from evolve.jobs.job import Job, new_job
-from evolve.jobs.learning import Batch, Reported, carry_out
+from evolve.jobs.learning import Batch, Reported, learn_batches
 from evolve.jobs.plans import USER, EvolutionError, Evolve
 from evolve.members import Member, front, members
 from evolve.store.rows import Entry
@@ -61,25 +61,27 @@ def evolve(
     options: Options = DEFAULT,
     on_report: Callable[[int, Report], None] | None = None,
 ) -> Iterator[Generation]:
-    """The generations that are not done yet, each when it is done.
+    """Learn the generations that are left, and yield each one when it is done.
 
-    job: to go on with, see `job.job_named`; by default a new one. toolbox: operators of your own, by default those of
-    `Toolbox(learner, run, plan.select)`. A registered `select` takes (individuals, k); a registered `mate` or `mutate`
-    takes individuals and those it wants of the arguments that are offered: seed, and weights, settings, images, keep,
-    drawn, inherit, or strength, jitter, words. What they draw from `random` depends on the seed, the generation and the
-    child alone. To resume, pass the same toolbox again. on_report: called with the number of the generation and each
-    report. With `select="user"` there is one generation at a time: the parents are those of `choose`, or else the
-    favourites and those rated `GOOD` or better.
+    job: an existing job to continue, see `job.job_named`; by default a new one.
+    toolbox: your own operators; by default those of `Toolbox(learner, run, plan.select)`. A registered `select` takes
+        (individuals, k). A registered `mate` or `mutate` takes individuals, and any of the offered arguments: seed;
+        weights, settings, images, keep, drawn, inherit (mate); strength, jitter, words (mutate). Draws from `random`
+        depend only on the seed, the generation and the child. To resume, pass the same toolbox again.
+    on_report: called with the number of the generation and each report.
+
+    With `select="user"`, one call learns one generation. Its parents are those of `choose`, or else favourites and
+    concepts rated `GOOD` or better.
 
     Raises:
-        EvolutionError: there are no parents, or nobody is chosen.
+        EvolutionError: there are no parents, or none is chosen.
         RunError: another process works on the job.
     """
     learner = learner_of(learner)
     job = job or new_job(run, plan)
     with job.working():
         number = len(generations(job)) + 1
-        with closing(carry_out(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as course:
+        with closing(learn_batches(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as course:
             try:
                 for happened in course:
                     if isinstance(happened, Generation):
@@ -87,7 +89,7 @@ def evolve(
                         yield happened
                     elif on_report and isinstance(happened, Reported):
                         on_report(number, happened.report)
-            except GeneratorExit:  # the caller wants no more for now: the job is paused
+            except GeneratorExit:  # the caller stops iterating: the job is paused
                 return
         if number > plan.generations:
             job.finish()
@@ -96,7 +98,7 @@ def evolve(
 def evolving(
     plan: Evolve, job: Job, run: Run, learner: Learner, toolbox: Toolbox | None = None
 ) -> Generator[Batch | Generation, Sequence[Concept], None]:
-    """The children of each generation that is not done, and then the generation; see `learning.carry_out`."""
+    """The children of each generation that is not done, and then the generation; see `learning.learn_batches`."""
     done = generations(job)
     box = toolbox or Toolbox(learner, run, plan.select if plan.select != USER else "nsga2")
     for number in range(len(done) + 1, plan.generations + 1):
@@ -126,7 +128,7 @@ def _beginning(plan: Evolve, run: Run, box: Toolbox, job: Job, done: Sequence[Ge
         population = _by_person(plan, job, number, list(entries.values()))
         families = [_turned(population, place)[: plan.parents] for place in range(plan.children)]
     else:
-        kept = _kept(entries)  # somebody may have marked one that had not stayed: it comes back
+        kept = _kept(entries)  # a person may have marked one that had dropped out: it returns
         there = dict.fromkeys([*done[-1].survivors, *kept] if done else entries)
         candidates = _members(run, box, _alike(run, [entries[id_] for id_ in there if id_ in entries]))
         with seeded(plan.seed, number, "parents"):
@@ -135,19 +137,19 @@ def _beginning(plan: Evolve, run: Run, box: Toolbox, job: Job, done: Sequence[Ge
         population = [each.id for each in members]
         families = [[each.id for each in family] for family in chosen]
     if not population:
-        raise EvolutionError(f"nobody in {run.folder.name!r} can be a parent: unhide some concepts, or seed more")
+        raise EvolutionError(f"no concept of {run.folder.name!r} can be a parent: unhide some concepts, or seed more")
     requests = _varied(plan, run, box, number, families)
     return Generation(number, tuple(population), tuple(request.to_json() for request in requests))
 
 
 def _by_person(plan: Evolve, job: Job, number: int, there: Sequence[Entry]) -> list[str]:
-    """The ids of the parents: those that were named, or else those that are marked."""
+    """The ids of the parents: the named concepts, or else the marked ones."""
     named = chosen_for(job, number) or (list(plan.chosen) if number == 1 else [])
     if named:
         return named
     marked = [each.id for each in there if makes_parent(each)]
     if not marked:
-        raise NobodyChosenError()
+        raise NoParentChosenError()
     return marked
 
 
@@ -157,7 +159,7 @@ def _turned(ids: list[str], by: int) -> list[str]:
 
 
 def _alike(run: Run, entries: Sequence[Entry]) -> list[str]:
-    """Those that can have children with each other: of one kind, with as many vectors as most have."""
+    """Ids of concepts that can be parents together: of one kind, with the most common number of vectors."""
     kind = run.about["kind"]
     vectors = {each.id: len(run.find(each.id).concept.vectors) for each in entries if each.kind == kind}
     counts = list(vectors.values())
@@ -166,7 +168,7 @@ def _alike(run: Run, entries: Sequence[Entry]) -> list[str]:
 
 
 def _members(run: Run, box: Toolbox, ids: Sequence[str]) -> list[Member]:
-    """Measured, with what people say of them; what was not measured when it was learned is measured now."""
+    """Members with their fitness and ratings; measures those that were not measured when they were learned."""
     ratings = {each.id: each.note.rating for each in run.entries()}
     values: dict[str, Mapping[str, Any]] = {}
     for id_, found in of_run(run, ids).items():
@@ -221,13 +223,13 @@ def _no_longer(request: Request, settings: Settings | None) -> Request:
 
 
 def _weights(plan: Evolve, size: int, chance: np.random.Generator) -> list[float]:
-    """Those given, or drawn; in any case as many numbers are taken from the generator."""
+    """The given weights, or drawn ones; both take equally many numbers from the generator."""
     drawn = draw_weights(size, chance)
     return list(plan.weights[:size]) or drawn
 
 
 def _selected(plan: Evolve, run: Run, box: Toolbox, generation: Generation, children: Sequence[str]) -> Generation:
-    """The generation when its children are there: who stays, and how those are."""
+    """The generation with its children and survivors, and statistics of the survivors."""
     entries = {each.id: each for each in run.entries()}
     born = [id_ for id_ in dict.fromkeys(children) if id_ not in generation.population]
     candidates = _members(
@@ -267,7 +269,7 @@ def _statistics(stay: Sequence[Member]) -> dict[str, dict[str, float]]:
 
 
 def _likeness(run: Run, ids: Sequence[str]) -> float | None:
-    """Mean pairwise similarity of what is imagined; None for fewer than two."""
+    """Mean pairwise similarity of imagined embeddings; None for fewer than two."""
     embeds = run.image_embeds()
     found = [embeds[id_] for id_ in ids if id_ in embeds]
     if len(found) < 2:

@@ -1,6 +1,6 @@
-"""The generations of a job: what is written down of each, and who chooses the parents of the next.
+"""The generations of a job as files, and the choice of the next parents by a person.
 
-jobs/<job>/generations/<number>.json  before anything of a generation is learned, and again once it is done
+jobs/<job>/generations/<number>.json  written before a generation is learned, and again when it is done
 jobs/<job>/choice.json                the parents that a person chose
 """
 
@@ -27,19 +27,19 @@ GOOD = 4  # a rating that makes a parent, where a person selects
 _CHOICE = "choice.json"
 
 
-class NobodyChosenError(EvolutionError):
-    """A person selects, and nobody is selected."""
+class NoParentChosenError(EvolutionError):
+    """A person is to choose the parents, and has chosen none."""
 
     def __init__(self, said: str = "") -> None:
-        super().__init__(
-            said or f"nobody is chosen to have children: name parents, mark favourites, or rate some with {GOOD} or 5"
-        )
+        super().__init__(said or f"no parent is chosen: name parents, mark favourites, or rate some with {GOOD} or 5")
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One generation. All by id. population: who the parents were chosen from. requests: until it is done. record: by
-    objective the mean and the best of those that stay; how alike they are; how many there are.
+    """One generation; concepts are ids.
+
+    population: the candidates for parents. requests: empty once it is done. record: mean and best of the survivors by
+    objective, their likeness, and counts.
     """
 
     number: int
@@ -52,14 +52,14 @@ class Generation:
 
     @property
     def done(self) -> bool:
-        return bool(self.record)  # nobody may have stayed
+        return bool(self.record)  # survivors may be empty
 
 
 def generations(job: Job) -> list[Generation]:
-    """Those that are done, in their order.
+    """The finished generations, in order.
 
     Raises:
-        RunError: one is written down and cannot be read.
+        RunError: a file of a generation cannot be read.
     """
     found: list[Generation] = []
     while (generation := begun(job, len(found) + 1)) and generation.done:
@@ -68,25 +68,25 @@ def generations(job: Job) -> list[Generation]:
 
 
 def write_down(job: Job, generation: Generation) -> None:
-    """Into the job's folder, in place of what stood there of that generation."""
+    """Write a generation's file in the job's folder, replacing an earlier one."""
     file = _file(job, generation.number)
     write_atomically(file, json.dumps(asdict(generation), ensure_ascii=False).encode())
 
 
 def awaits_choice(job: Job, plan: Evolve) -> int:
-    """The number of the generation whose parents a person is to choose, 0 if it does not wait for that."""
+    """The number of the generation that waits for a person's choice of parents; 0 for none."""
     number = len(generations(job)) + 1
     decided = plan.select != USER or begun(job, number) or chosen_for(job, number)
     return 0 if decided or not 1 < number <= plan.generations else number
 
 
 def choose(job: Job, number: int, parents: Sequence[str]) -> None:
-    """Who (ids) shall be the parents of a generation, where a person selects."""
+    """Store the parents (ids) that a person chose for a generation."""
     write_atomically(job.folder / _CHOICE, json.dumps({"number": number, "parents": list(parents)}).encode())
 
 
 def logbook(done: Sequence[Generation]) -> tools.Logbook:
-    """DEAP's table of the generations: mean and best of each objective, how alike they are."""
+    """DEAP's table of the generations: mean and best of each objective, and likeness."""
     book = tools.Logbook()
     for generation in done:
         book.record(generation=generation.number, **generation.record)
@@ -98,7 +98,7 @@ def logbook(done: Sequence[Generation]) -> tools.Logbook:
 
 
 def makes_parent(entry: Entry) -> bool:
-    """Whether it is a parent where a person selects and names nobody."""
+    """Whether the concept is a default parent under `--select user`."""
     note = entry.note
     return not note.hidden and (note.favourite or (note.rating or 0) >= GOOD)
 
@@ -108,7 +108,7 @@ def _file(job: Job, number: int) -> Path:
 
 
 def begun(job: Job, number: int) -> Generation | None:
-    """A generation as it was written down, None if it was not."""
+    """A generation from its file; None without a file."""
     file = _file(job, number)
     try:
         told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -117,11 +117,11 @@ def begun(job: Job, number: int) -> Generation | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError, RequestError) as error:
-        raise RunError(f"the generation {str(file)!r} cannot be read ({error}): remove it to learn it anew") from error
+        raise RunError(f"the generation {str(file)!r} cannot be read ({error}): remove it to learn it again") from error
 
 
 def chosen_for(job: Job, number: int) -> list[str]:
-    """Who was chosen for a generation, ids; empty for nobody."""
+    """Ids of the parents chosen for a generation; empty for none."""
     try:
         told = json.loads((job.folder / _CHOICE).read_text(encoding="utf-8"))
         return [str(id_) for id_ in told["parents"]] if told["number"] == number else []

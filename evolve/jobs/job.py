@@ -1,4 +1,4 @@
-"""Jobs: what a run is asked to learn, on disk, so that any process can learn it, watch it, steer it and stop it.
+"""Jobs: plans of a run on disk, which any process can learn, watch, steer and stop.
 
     jobs/<number>-<command>/job.json              the plan and how it is carried out, written once
     jobs/<number>-<command>/requests.json         for children: their requests, once the parents are drawn
@@ -14,8 +14,8 @@
     jobs/<number>-<command>/log.txt               output of the last process that a page started
 
 A job is resumed by working on it again: concepts that the run has are not learned again, and the batch that was being
-learned goes on from its snapshot to the same concepts. The lock says whether a process works on the job: the system
-releases it however a process ends, and a process id proves nothing.
+learned continues from its snapshot to the same concepts. The lock says whether a process works on the job: the
+system releases it when the process ends in any way. A process id proves nothing.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ class Status:
 
 @dataclass(frozen=True)
 class Conduct:
-    """How a job is carried out, beside what was asked: whoever goes on with it does it in the same way.
+    """How a job is carried out, beside its plan. A process that resumes the job does it in the same way.
 
-    at_once: how many requests are learned side by side at most. threads: of the process that learns; None where a
-    person did not choose workers. Both change the last bits of concepts; the number of workers does not. candidates:
-    drawings of a portrait, of which the truest is kept; None for what suits the stack.
+    at_once: most requests in one batch. threads: of the process that learns; None without workers. Both change the last
+    bits of concepts; the number of workers does not. candidates: drawings of a portrait, see `drawings.CANDIDATES`;
+    None for the stack's default.
     """
 
     at_once: int = MOST_AT_ONCE
@@ -97,7 +97,7 @@ class Conduct:
 
 @dataclass
 class Job:
-    """One command's learning in a run. told: its plan as JSON."""
+    """A job of a run. told: its plan as JSON."""
 
     folder: Path
     command: str
@@ -115,14 +115,14 @@ class Job:
 
     @property
     def plan(self) -> Plan:
-        """What was asked.
+        """The plan.
 
         Raises:
             RunError: this version cannot read it.
         """
         if self.command not in COMMANDS:
             known = ", ".join(COMMANDS)
-            raise RunError(f"the job {self.name!r} is of a newer version: this one goes on with {known}")
+            raise RunError(f"the job {self.name!r} is of a newer version: this one resumes {known}")
         try:
             return plan_from_json(self.command, self.told)
         except UnreadablePlanError as error:
@@ -254,7 +254,7 @@ class Job:
             RunError: the job is finished.
         """
         if self.finished:
-            raise RunError(f"the job {self.name!r} is finished: nothing can be decided in it any more")
+            raise RunError(f"the job {self.name!r} is finished: decisions have no effect any more")
         queue(self.folder, number, decision)
 
     def pending(self) -> list[tuple[int, Decision]]:
@@ -262,11 +262,11 @@ class Job:
         return [(each.number, each.decision) for each in queued(self.folder)]
 
     def question(self) -> Question | None:
-        """The question that it waits for; `steer` answers."""
+        """The question that the job waits for; `steer` answers it."""
         return question_in(self.folder) if self._is_held() else None
 
     def conduct(self, at_once: int | None = None, threads: int | None = None) -> Conduct:
-        """How it is carried out: as job.json says, or as it was begun, else as asked, which is then written down."""
+        """The conduct in job.json, or the one it was begun with. Otherwise the given one, which is stored."""
         if (told := self.conducted()) is not None:
             return told
         begun = bool(self.kept())  # by a version that wrote nothing down
@@ -275,7 +275,7 @@ class Job:
         return chosen
 
     def conducted(self) -> Conduct | None:
-        """How it is carried out, as far as that is decided."""
+        """The stored conduct; None if none is stored."""
         return self._given or _conduct_of(self._read(_BATCHES))
 
     def keep(self, snapshot: bytes, of: str) -> None:
@@ -391,7 +391,7 @@ def write_job(run: Run, command: str, told: Mapping[str, Any], conduct: Conduct 
 
 
 def jobs(run: Run, damage: list[Damage] | None = None) -> list[Job]:
-    """The jobs of a run that can be read, oldest first; what cannot is left out, and noted in `damage`."""
+    """The readable jobs of a run, oldest first; the others are appended to `damage`."""
     found = []
     for folder in _folders(run):
         try:

@@ -1,4 +1,4 @@
-"""`develop` for a job: goes on from snapshots, follows decisions from elsewhere, writes down what pages show."""
+"""`develop` for a job: resumes from snapshots, follows a person's decisions, and writes progress for pages."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from evolve.store.run import Individual, Run
 class Batch:
     """Requests to learn together.
 
-    first: the number of the first one in the job, from 0. before, span, total: the steps of the job before them, of
-    them, and of all. drafts: steps after which they are drawn, for people.
+    first: the number of the first request in the job, from 0. before, span, total: steps of the job before this batch,
+    in it, and in all. drafts: steps after which its concepts are drawn, for people.
     """
 
     requests: Sequence[Request]
@@ -36,7 +36,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Began:
-    """A batch is learned from now on. numbers: of its requests in the job, by their ids."""
+    """A batch starts. numbers: of its requests in the job, by their ids."""
 
     batch: Batch
     numbers: Mapping[str, int]
@@ -53,7 +53,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Learned:
-    """A batch is stored: its concepts in the order of the requests. known: ids of those that the run had before."""
+    """A batch is stored: its concepts in the order of the requests. known: ids of concepts that the run had before."""
 
     individuals: tuple[Individual, ...]
     known: frozenset[str]
@@ -62,7 +62,7 @@ class Learned:
 T = TypeVar("T")
 
 
-def carry_out(
+def learn_batches(
     course: Generator[Batch | T, Sequence[Concept], None],
     job: Job,
     run: Run,
@@ -143,10 +143,10 @@ def learning(
     first: int = 0,
     asks: bool = False,
 ) -> Generator[Report | Stored, None, None]:
-    """`developing` for a job: goes on from its snapshots, follows decisions from elsewhere, and obeys a stop.
+    """`developing` for a job: resumes from its snapshots, follows decisions from other processes, and obeys a stop.
 
-    first: the number of the first request in the job, by which people and files know it. asks: wait at each new
-    negative for a person's answer from elsewhere, see `evolve.jobs.steering`.
+    first: the number of the first request in the job; files and pages use these numbers. asks: wait at each new
+    negative for a person's answer from another process, see `evolve.jobs.steering`.
 
     Raises:
         Stopped: a stop was asked for.
@@ -191,6 +191,6 @@ def _noted(event: Event, note: str) -> Event:
 
 
 def _tell_names(job: Job, run: Run, concepts: Mapping[int, str]) -> None:
-    """Write down which concepts are finished: ids by number."""
+    """Write the names of finished concepts: ids by number."""
     names = {each.id: each.name for each in run.entries()} if concepts else {}
     add_names(job.folder, {number: (id_, names.get(id_, "")) for number, id_ in concepts.items()})

@@ -1,4 +1,4 @@
-"""Makes plans of what a person gives, checked against the run and the stack: an error is the first reason why not."""
+"""Makes plans from a person's input, checked against the run and the stack. The first problem raises an error."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from core.options import Options
 from core.settings import Settings
 from evolve.jobs.batches import child_requests, found_parent, variation_requests
 from evolve.jobs.choices import check_words, chosen_settings, negatives_from, precision_of
-from evolve.jobs.generations import NobodyChosenError, makes_parent
+from evolve.jobs.generations import NoParentChosenError, makes_parent
 from evolve.jobs.plans import USER, Breed, EvolutionError, Evolve, Given, ParentTold, PhotoTold, Seed, Vary
 from evolve.operators import check_parents, spread_weights
 from evolve.population import start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
 from evolve.store.run import SMALL, Run
 
-LIGHTEST, HEAVIEST = 0.001, 1000  # of a parent: beyond that the others would not count
+LIGHTEST, HEAVIEST = 0.001, 1000  # weights of a parent: outside, the other parents would not count
 MOST_CHILDREN = 100
 WEAKEST = 0.1  # strength of a variation
-SPREAD = 0.25  # of the weights of the second child and all that follow
+SPREAD = 0.25  # of the weights, from the second child on
 # The weight of all further positives in Eq. 3 together, beside Eq. 5 and the inherited category, which weigh 1 each:
 # the words should show, and so should the parents.
 WORD_LAMBDA = 0.4
-# Portraits drawn of each parent, and kept. Drawing takes the time, and the four truest of 32 are hardly truer.
+# Portraits drawn of each parent, and kept. Drawing takes time, and the best four of 32 are hardly better.
 IMAGES, KEEP = 8, 4
 
 
 class ParentError(ConceptreeError):
-    """A parent or a number of children that cannot be."""
+    """An invalid parent or number of children."""
 
 
 def plan_founders(
@@ -109,7 +109,7 @@ def plan_children(
     """A plan of children. Nothing is drawn or stored yet.
 
     parents: names or ids, those of runs beside this one as "run/name", with their weights. photos: files, which are not
-    needed afterwards, or photographs. cutout: remove the background of files. words: what the children should also be.
+    needed afterwards, or photographs. cutout: remove the background of files. words: extra positives.
     inherit: see `operators.mate`; by default in the preset `default` without words. spread: of the weights, see
     `operators.spread_weights`; then each child sees one portrait of each parent. The first child has the weights as
     given, and sees all portraits. seed: by default a new one each time.
@@ -128,13 +128,13 @@ def plan_children(
     heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
     category = category or heaviest
     if inherit is None:
-        inherit = preset == "default" and not wanted  # inside the category's clamps a word hardly shows
+        inherit = preset == "default" and not wanted  # within the category's clamps a word has little effect
     if inherit:
-        wanted = [word for word in wanted if word.lower() != category.lower()]  # which they are anyway
+        wanted = [word for word in wanted if word.lower() != category.lower()]  # inherited already
     weighs = bool(wanted) and preset == "default"
     more: dict[str, Any] = {"lam": WORD_LAMBDA + (1 if inherit else 0)} if weighs else {}
     if inherit:
-        more["category"] = category  # whose clamps its constraints have
+        more["category"] = category  # sets the clamps
     settings = chosen_settings(stack, preset, kind, mixing=True, steps=steps, **more)
     if not 1 <= keep <= images:
         raise ParentError(f"keep = {keep} of images = {images}: keep at least 1, and no more than are drawn")
@@ -158,7 +158,7 @@ def plan_children(
     )
     _once([(photo.id, photo.label) for photo in plan.photos], "photograph")
     spread_weights([1.0, 1.0], spread, 0)  # its bounds; the first child has none
-    # What a request would refuse is said now: the images of the parents play no part in that.
+    # Raise a request's errors now; the parents' images do not matter for them.
     stand_ins = {concept.id: concept.image_embed[None] for concept in concepts}
     child_requests(plan, [each for each, _, _ in found], stack, stand_ins)
     return plan
@@ -175,8 +175,8 @@ def plan_variations(
     seed: int | None = None,
     drafts: bool = False,
 ) -> Vary:
-    """A plan of variations. parent: its name or id. strength: 0.1 to 1, see `operators.mutate`. words: what the
-    variations should also be. The rest is as for `plan_children`.
+    """A plan of variations. parent: its name or id. strength: 0.1 to 1, see `operators.mutate`. words: extra
+    positives. The rest is as for `plan_children`.
     """
     each, home = found_parent(run, parent)
     if not WEAKEST <= strength <= 1:  # NaN is neither
@@ -197,7 +197,7 @@ def plan_variations(
 
 
 def plan_requests(requests: Sequence[Request], stack: Any) -> Given:
-    """A plan of children whose requests are made already."""
+    """A plan of children from finished requests."""
     return Given(requests=tuple(request.to_json() for request in requests), dtype=precision_of(stack))
 
 
@@ -220,7 +220,7 @@ def plan_evolution(
     if first and numbers.get("select") != USER:
         raise EvolutionError(f"--parent {chosen[0]}: the selection is {numbers.get('select')}; add --select {USER}")
     if numbers.get("select") == USER and not first and not any(map(makes_parent, run.entries())):
-        raise NobodyChosenError()
+        raise NoParentChosenError()
     if sum(not each.note.hidden for each in run.entries()) < 2:
         raise EvolutionError(
             f"{run.folder.name!r} has fewer than 2 concepts that are not hidden: seed or breed more first"
@@ -258,7 +258,7 @@ def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
 
 
 def _photo(stack: Any, given: str | Path | Photograph, weight: float, cutout: bool) -> PhotoTold:
-    """All that a plan needs of a photograph."""
+    """The data of a photograph that a plan stores."""
     photo = given if isinstance(given, Photograph) else read_photo(given, cutout)
     weight = _weight(weight, photo.label)
     parent = photo_parent(photo, weight, stack)
@@ -296,7 +296,7 @@ def _seed(run: Run, seed: int | None) -> int:
 
 
 def _once(given: Sequence[tuple[str, str]], what: str) -> None:
-    """Raise a ParentError if one, (id, name), is given more than once."""
+    """Raise a ParentError if one, (id, name), occurs more than once."""
     ids = [id_ for id_, _ in given]
     for id_, name in given:
         if ids.count(id_) > 1:

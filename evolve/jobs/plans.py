@@ -1,6 +1,6 @@
-"""Plans: what a job is asked to learn, as frozen values, and their JSON in job.json.
+"""Plans: the tasks of jobs as frozen values, and their JSON in job.json.
 
-`evolve.jobs.planning` makes plans of what a person gives; `evolve.jobs.batches` makes requests of plans. This module
+`evolve.jobs.planning` makes plans from a person's input; `evolve.jobs.batches` makes requests from plans. This module
 imports no torch, so that pages and lists can read jobs quickly.
 """
 
@@ -22,7 +22,7 @@ _MOST = {"generations": 10_000, "population": 10_000, "children": 1_000, "parent
 
 
 class EvolutionError(ConceptreeError):
-    """An evolution that cannot be, or that cannot go on as it is."""
+    """An invalid evolution, or one that cannot continue."""
 
 
 class UnreadablePlanError(RunError):
@@ -119,7 +119,7 @@ class PhotoTold:
 class Breed:
     """Children of weighted parents.
 
-    words: what they should also be, `word_weight` each. inherit: see `operators.mate`. images, keep: portraits of each
+    words: extra positives, of weight `word_weight` each. inherit: see `operators.mate`. images, keep: portraits of each
     parent, see `operators.parent_images`. spread: of the weights from the second child on. warm: start from the
     parents' vectors. drafts: draw the children while they are learned.
     """
@@ -179,7 +179,7 @@ class Breed:
 
 @dataclass(frozen=True, kw_only=True)
 class Vary:
-    """Variations of one parent. strength: see `operators.mutate`. words: what they should also be."""
+    """Variations of one parent. strength: see `operators.mutate`. words: extra positives."""
 
     parents: tuple[ParentTold, ...]
     words: tuple[str, ...] = ()
@@ -210,7 +210,7 @@ class Vary:
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """Children whose requests (as JSON) are made already, with their parents' images."""
+    """Children from finished requests (as JSON), with their parents' images."""
 
     requests: tuple[str, ...]
     dtype: str = "float32"
@@ -231,12 +231,12 @@ class Given:
 
 @dataclass(frozen=True)
 class Evolve:
-    """Generations. The same plan on the same run gives the same.
+    """Generations. The same plan on the same run gives the same result.
 
     population: how many stay. children: of each generation. parents: of each child that is mixed; weights: theirs, in
     the order of their choice, by default drawn. mutation: the probability that a child is a variation of one parent
-    instead; strength: of variations, see `operators.mutate`. words: what every second variation should also be, one of
-    them each. inherit: mixed children are also of their category, and avoid their parents' negatives, see
+    instead; strength: of variations, see `operators.mutate`. words: extra positives; every second variation gets
+    one. inherit: mixed children are also of their category, and avoid their parents' negatives, see
     `operators.mate`. images, keep: portraits of a parent, see `operators.parent_images`; drawn: False for a stack that
     cannot draw. settings: of mixed children; variations take no more steps. chosen: ids of the first parents, where a
     person selects. dtype: of the stack.
@@ -291,7 +291,7 @@ class Evolve:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Evolve:
         settings = told.get("settings")
-        since = {"inherit": False}  # jobs from before there was this
+        since = {"inherit": False}  # for jobs of versions without this field
         return cls(**{**since, **told, "settings": Settings.from_dict(settings) if settings is not None else None})
 
 
@@ -339,7 +339,7 @@ def _parents(told: Mapping[str, Any]) -> tuple[ParentTold, ...]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value
 
 
@@ -349,5 +349,5 @@ def _texts(values: Any) -> tuple[str, ...]:
 
 def _whole(value: Any) -> int:
     if type(value) is not int:
-        raise TypeError(f"{value!r} is no whole number")
+        raise TypeError(f"{value!r} is not a whole number")
     return value

@@ -33,8 +33,8 @@ _FILE = re.compile(r"[0-9]{20}-[0-9a-f]{8}\.json")
 class Question:
     """The question that a job waits for: the next negatives of the concept with a number.
 
-    words: proposed. negatives: so far, (word, source) each. earlier: steps to which one can go back. problem: why the
-    last answer could not be followed. image: the concept's current drawing.
+    words: proposed. negatives: so far, (word, source) each. earlier: steps to which a person can go back. problem: why
+    the last answer was refused. image: the concept's current drawing.
     """
 
     number: int
@@ -49,7 +49,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Queued:
-    """A decision that waits. mark: the name of its file. step: of the question that it answers, None for no answer."""
+    """A queued decision. mark: the name of its file. step: of the question that it answers, None for no answer."""
 
     mark: str
     number: int
@@ -73,7 +73,7 @@ def queue(folder: Path, number: int, decision: Decision) -> str:
 
 
 def queued(folder: Path) -> list[Queued]:
-    """The decisions that wait, oldest first; files that are no decisions are skipped."""
+    """Queued decisions, oldest first; other files are skipped."""
     files = sorted((folder / STEER).glob("*.json"))
     return [each for each in map(_read, files) if each is not None]
 
@@ -134,7 +134,7 @@ class Steering:
         number = self.numbers[proposal.id]
         first = self.review(proposal) if self.review else None
         waiting = [each for each in queued(self.folder) if each.number == number]
-        # The answer to a question of another boundary is no answer any more, but still a decision.
+        # An answer to a question of another boundary is still a decision, but not an answer.
         further = [each for each in waiting if each.step != proposal.step]
         goes_back = any(each.decision.back_to is not None for each in further)
         if self.asks and proposal.words and not goes_back:

@@ -15,14 +15,14 @@ from evolve.jobs.develop import check_made_on
 from evolve.jobs.drawings import undrawn, usual_candidates, usual_drawings
 from evolve.jobs.generations import Generation, generations
 from evolve.jobs.job import Job
-from evolve.jobs.learning import Began, Learned, Reported, carry_out
+from evolve.jobs.learning import Began, Learned, Reported, learn_batches
 from evolve.jobs.plans import PAGE, Evolve, Plan, Seed
 from evolve.store.run import Individual, Run
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A concept is drawn: the one with this number of so many, from 1."""
+    """A concept is being drawn. number, of: its place among the concepts to draw, from 1."""
 
     individual: Individual
     number: int
@@ -40,11 +40,11 @@ def work(
     candidates: int | None = None,
     since: float = 0.0,
 ) -> Generator[Happened, None, None]:
-    """Go on with a job from where it is, and yield what happens.
+    """Work on a job from its current state, and yield its events.
 
-    Where a person selects the parents of generations, it ends after each one. The job is finished once all its concepts
-    are stored and drawn. review: asked about each new negative, see `core.review`. candidates: drawings of a portrait,
-    where the job does not say; by default what suits the stack. since: see `Job.working`.
+    With `select="user"` it ends after each generation. The job is finished when all its concepts are stored and drawn.
+    review: asked about each new negative, see `core.review`. candidates: drawings of a portrait if the job does not fix
+    it; by default the stack's. since: see `Job.working`.
 
     Raises:
         RunError: another process works on the job, or its plan cannot be read.
@@ -61,7 +61,7 @@ def work(
         course = batches(plan, job, run, learner, conduct.at_once)
         found: list[Individual] = []
         carried: Generator[DrawingParents | Generation | Began | Reported | Learned, None, None]
-        carried = carry_out(course, job, run, learner, options, asks)
+        carried = learn_batches(course, job, run, learner, options, asks)
         with closing(carried) as happenings:
             for happened in happenings:
                 yield happened
@@ -74,7 +74,7 @@ def work(
                 return
             there = {each.id for each in run.entries()}
             found = [run.find(id_) for generation in done for id_ in generation.children if id_ in there]
-        yield from _drawn(job, run, stack, found, candidates)  # what a kill has left undrawn
+        yield from _drawn(job, run, stack, found, candidates)  # concepts that a killed process left undrawn
         job.finish()
 
 
@@ -87,10 +87,10 @@ def check(plan: Plan, run: Run, stack: Any) -> None:
 def _drawn(
     job: Job, run: Run, stack: Any, individuals: Sequence[Individual], candidates: int | None
 ) -> Generator[Drawing, None, None]:
-    """Draw those that lack a usual drawing, if the stack can draw."""
+    """Draw the concepts that lack a usual drawing, if the stack can draw."""
     missing = undrawn(run, individuals) if stack.draws and individuals else []
     if missing:
-        job.does("drawing what was learned")
+        job.does("drawing the concepts")
     for number, each in enumerate(missing, 1):
         job.obey()
         yield Drawing(each, number, len(missing))

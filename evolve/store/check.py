@@ -1,4 +1,4 @@
-"""Check of a run: files that differ from what was written, and what is lost."""
+"""Check of a run: changed files, and lost data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_NAMED = 12
 
 @dataclass(frozen=True)
 class Finding:
-    """A difference from what was written. where: a file of the run, or "" for the run as a whole.
+    """A difference from the stored state. where: a file of the run, or "" for the run as a whole.
 
     lost: data is missing or wrong; otherwise something is superfluous.
     """
@@ -70,13 +70,13 @@ def check(run: Run) -> Checkup:
     if lost:
         named = [f"{notes[id_].name} ({id_})" if id_ in notes and notes[id_].name else id_ for id_ in lost]
         many = counted(len(lost), "concept is lost that", "concepts are lost that")
-        findings.append(Finding("", f"{many} drawings, notes or children tell of: {_some(named)}"))
+        findings.append(Finding("", f"{many} drawings, notes or children refer to: {_some(named)}"))
     findings += _of_pictures(run, asked | {drawing.file.name for drawing in drawings})
     findings += [*_of_photos(run), *_of_imports(run)]
     findings += _of_doubles(run, Counter(each.name for each in entries))
     for name, room in run.rooms.items():
         if not room.is_indexed_truly():
-            text = "it does not say what the parts say: remove it, and lists are made of the parts again"
+            text = "it differs from the parts: remove it, and it is built again from the parts"
             findings.append(Finding(f"{INDEX}/{name}", text, False))
     count = sum(len(room.parts()) for room in run.rooms.values())
     return Checkup(len(individuals), len(drawings), len(notes), count, findings, len(photos))
@@ -85,7 +85,7 @@ def check(run: Run) -> Checkup:
 def _of_parts(name: str, room: Room) -> Iterator[Finding]:
     """Parts that are torn, changed or missing, and other files."""
     if not room.folder.is_dir() and name in FROM_THE_START:  # other folders are made when first needed
-        yield Finding(name, "the folder is gone, and all that was in it")
+        yield Finding(name, "the folder is gone with its content")
     parts = room.parts()
     for part in parts:
         where = f"{name}/{part.name}"
@@ -95,7 +95,7 @@ def _of_parts(name: str, room: Room) -> Iterator[Finding]:
             yield Finding(where, f"{error}; the {name} of that batch are lost")
         else:
             if not part.name.endswith(f"-{digest_of(part.read_bytes())}.parquet"):
-                yield Finding(where, "it can be read, and is not what was written: its digest is another")
+                yield Finding(where, "it can be read, but it has changed: its digest differs")
     numbers = {number_of(part) for part in parts}
     for number in range(1, max(numbers, default=0)):
         if number not in numbers:
@@ -104,7 +104,7 @@ def _of_parts(name: str, room: Room) -> Iterator[Finding]:
         if file.name.startswith(".") and file.suffix == ".tmp":
             yield Finding(f"{name}/{file.name}", "left over from a write that was stopped: it can be removed", False)
         elif not PART.fullmatch(file.name) and not _is_picture(name, file.name):
-            yield Finding(f"{name}/{file.name}", "it is no file of a run, and is not read", False)
+            yield Finding(f"{name}/{file.name}", "it is not a file of a run, and is not read", False)
 
 
 def _of_pictures(run: Run, shown: set[str]) -> Iterator[Finding]:
@@ -117,10 +117,10 @@ def _of_pictures(run: Run, shown: set[str]) -> Iterator[Finding]:
             yield Finding(f"drawings/{name}", f"the picture cannot be read: {error.strerror or error}")
             continue
         if picture_digest(content) != name.removesuffix(".png"):
-            yield Finding(f"drawings/{name}", "the picture is not what was written: its digest is another")
+            yield Finding(f"drawings/{name}", "the picture has changed: its digest differs")
     for file in _files(folder):
         if PICTURE.fullmatch(file.name) and file.name not in shown:
-            yield Finding(f"drawings/{file.name}", "no table says what the picture shows", False)
+            yield Finding(f"drawings/{file.name}", "no table describes the picture", False)
 
 
 def _of_photos(run: Run) -> Iterator[Finding]:
@@ -135,10 +135,10 @@ def _of_photos(run: Run) -> Iterator[Finding]:
             yield Finding(where, f"the copy of {photo.label!r} cannot be read: {error.strerror or error}; {again}")
             continue
         if digest != photo.digest:
-            yield Finding(where, f"the copy of {photo.label!r} is not what was written: its digest is another; {again}")
+            yield Finding(where, f"the copy of {photo.label!r} has changed: its digest differs; {again}")
     for file in _files(run.folder / "photos"):
         if _is_picture("photos", file.name) and file.stem not in photos:
-            yield Finding(f"photos/{file.name}", "no table says what the photograph was called", False)
+            yield Finding(f"photos/{file.name}", "no table has the name of the photograph", False)
 
 
 def _of_imports(run: Run) -> Iterator[Finding]:
@@ -159,11 +159,11 @@ def _is_picture(room: str, name: str) -> bool:
 
 
 def _of_doubles(run: Run, names: Counter[str]) -> Iterator[Finding]:
-    """Concepts stored twice, of which the first counts, and names used twice."""
+    """Concepts stored twice (the first one counts), and names used twice."""
     room = run.rooms["concepts"]
     ids = Counter(row["id"] for _, _, row in room.rows(("id",)))
     for id_ in [id_ for id_, count in ids.items() if count > 1]:
-        yield Finding("", f"the concept {id_} stands in several parts: the first one counts", False)
+        yield Finding("", f"the concept {id_} is in several parts: the first one counts", False)
     for name in [name for name, count in names.items() if count > 1]:
         yield Finding("", f"several concepts are called {name!r}: name them by their ids", False)
 

@@ -44,14 +44,14 @@ class Kept:
 
 
 class Index:
-    """A folder of such files. Readers need no lock; whoever writes holds the run's."""
+    """A folder of such files. Readers need no lock; a writer holds the run's."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.stale: set[tuple[int, str]] = set()  # what was seen not to serve: written anew with the next part
+        self.stale: set[tuple[int, str]] = set()  # unusable files, written again with the next part
 
     def numbers(self, schema: pa.Schema) -> set[int]:
-        """The spans of which there is a file with these columns."""
+        """The spans that have a file with these columns."""
         try:
             found = [match for file in self.folder.iterdir() if (match := _FILE.fullmatch(file.name))]
         except OSError:
@@ -60,7 +60,7 @@ class Index:
         return {int(match[1]) for match in found if match[2] == columns and (int(match[1]), columns) not in self.stale}
 
     def read(self, number: int, schema: pa.Schema) -> Kept | None:
-        """What is kept of a span; None if there is no file, or it is not what was written."""
+        """The stored columns of a span; None without a file, or if the file has changed."""
         try:
             content = self.file(number, schema).read_bytes()
         except OSError:
@@ -75,11 +75,11 @@ class Index:
         return None
 
     def mark(self, number: int, schema: pa.Schema) -> None:
-        """Say that what is kept of a span does not serve."""
+        """Mark the stored columns of a span as unusable."""
         self.stale.add((number, columns_of(schema)))
 
     def write(self, number: int, schema: pa.Schema, tables: Mapping[Key, pa.Table]) -> None:
-        """Keep these columns of a span's parts; a full disk is no reason to fail, since it only saves time."""
+        """Store these columns of a span's parts. A full disk raises no error, because an index only saves time."""
         parts = json.dumps([(*key, len(table)) for key, table in tables.items()])
         whole = pa.concat_tables([schema.empty_table(), *(table.select(schema.names) for table in tables.values())])
         whole = whole.combine_chunks().replace_schema_metadata({"parts": parts})

@@ -32,9 +32,8 @@ _PICTURE = re.compile(r"[0-9a-f]{24}\.png")
 class Look:
     """One concept at one boundary. number: its place in the job, from 0. similarities: by constraint.
 
-    negatives: those added there, (word, by whom) each; all_negatives: the words that it has from there on. image: its
-    drawing, if it was drawn. draft: a look in the midst of a segment. name and concept: what it is called and its id,
-    once it is finished.
+    negatives: the ones added there, (word, source) each; all_negatives: all words from there on. image: the file of its
+    drawing, if any. draft: a look between two boundaries. name, concept: its name and id, once it is finished.
     """
 
     number: int
@@ -50,7 +49,7 @@ class Look:
 
 
 def add_looks(folder: Path, events: Sequence[tuple[int, Event]]) -> None:
-    """Tell of boundaries: (place in the job, what happened) each."""
+    """Append boundaries: (place in the job, event) each."""
     lines = []
     for number, event in events:
         image = keep_picture(folder, event.images[0], event.request, event.step).name if event.images else None

@@ -1,4 +1,4 @@
-"""Names of concepts: short, pronounceable ones at birth, and rules for those that people choose."""
+"""Names of concepts: short, pronounceable names at birth, and rules for chosen names."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Part:
         try:
             return self.file.name, self.file.stat().st_size
         except OSError:
-            return self.file.name, -1  # reading it reports what is wrong
+            return self.file.name, -1  # reading it reports the error
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,13 +81,13 @@ def opened(content: bytes, name: str) -> Image.Image:
 
 
 def cut_out(content: bytes, name: str) -> Image.Image:
-    """What stands before a plain background, upright, in the middle of a white square.
+    """The thing before a plain background, upright, in the middle of a white square.
 
-    A picture with transparent parts says itself what is kept. In others the background is what has the colour of the
-    edge, up to `TOLERANCE`, and is connected with it: the same colour inside the thing stays.
+    In a picture with transparency, the opaque part is kept. In others, the background is the area connected to the edge
+    with its colour, up to `TOLERANCE`; the same colour inside the thing stays.
 
     Raises:
-        PhotoError: the edge is of many colours, or nothing is left, or everything.
+        PhotoError: the edge has many colours, or the foreground is empty or the whole picture.
     """
     picture = _upright(content, name)
     picture.thumbnail((CUTOUT_SIDE, CUTOUT_SIDE))
@@ -136,7 +136,7 @@ def _upright(content: bytes, name: str) -> Image.Image:
         raise
     except Image.DecompressionBombError as error:
         raise PhotoError(f"the photograph {name!r} has too many pixels: {too_many}") from error
-    # Pillow's decoders raise what they like for a broken file.
+    # Pillow's decoders raise any exception for a broken file.
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise PhotoError(f"{name!r} is not a picture that can be read: give a PNG, JPEG or WebP file") from error
 

@@ -99,7 +99,7 @@ RATINGS = pa.schema(
 LATER = {"way"}
 # Columns for lists and lineage, without vectors and requests, which are most of a part.
 ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "steps", "created_at")
-KNOWN = ("id", "name", "generation")  # what a new concept is compared with
+KNOWN = ("id", "name", "generation")  # compared with a new concept
 EMBED = ("id", "image_embed")
 
 

@@ -8,8 +8,8 @@ notes/*.parquet        names, ratings, comments …; the latest note of a concep
 photos/*.png, *.parquet  small copies of photographs that are parents, by id, with the names of their files
 studies/, ratings/     questions and answers of blind ratings (`evolve.store.ratings`)
 
-Reading skips what is damaged, and gives the rest. Give a list `damage` to learn what was skipped, or `strict=True` to
-stop with a RunError that names the part and its row. `evolve.store.check` reports all damage of a run.
+Reading skips damage and returns the rest. Pass a list `damage` to collect it, or `strict=True` to stop with a RunError
+that names the part and its row. `evolve.store.check` reports all damage of a run.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Run:
             parents = {parent.id for concept in concepts for parent in concept.request.parents}
             known = self.listing.known()
             generations = among(known, "id", ids | parents)
-            if not ids.isdisjoint(generations):  # stored, or only as rows that cannot be read?
+            if not ids.isdisjoint(generations):  # stored readably, or only in damaged rows?
                 ids &= {each.id for each in self.entries()}
                 if ids:
                     raise RunError(f"the concept {min(ids)} is in the run already: give the request another seed")
@@ -208,7 +208,7 @@ class Run:
         there = did_you_mean(name_or_id, names) or f"there are {_listed(names) or 'none yet'}"
         lost = [each for each in damage if each.part.parent == self.rooms["concepts"].folder] or damage
         if lost:
-            there += f"; it may be in what cannot be read ({lost[0]})"
+            there += f"; it may be in a damaged part ({lost[0]})"
         raise RunError(f"there is no concept {name_or_id!r} in {str(self.folder)!r}: {there}")
 
     def individuals(self, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Individual]:

@@ -1,8 +1,8 @@
-"""A cluster of Ray for workers: one of this machine's own, or one that is there.
+"""A Ray cluster for workers: started on this machine, or an existing one.
 
-Members of a cluster trust each other fully: whoever may speak to it may run anything on it. So a cluster that is
-started here listens on localhost only and takes nobody without its token, which is made anew for each process; and one
-that is there is joined only if it demands a token. Nothing is reported to anybody, and there is no dashboard.
+Members of a cluster trust each other fully: every member can run any code on it. So a cluster that is started here
+listens on localhost only, and demands a token that is new for each process. An existing cluster is joined only if it
+demands a token. Usage reports and the dashboard are off.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing import Any
 
 from core.errors import ConceptreeError
 
-STORE = 80 * 2**20  # bytes of the object store: what goes through it are texts and snapshots
+STORE = 80 * 2**20  # bytes of the object store, for texts and snapshots
 ANSWER = 30.0  # seconds for a cluster to answer
 _ADDRESS = re.compile(r"(?P<host>[\w.-]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-_NICE = {"RAY_worker_niceness": "0"}  # as whoever started them: by itself Ray lets workers yield to all else, by 15
-_LOCALHOST_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # what Ray does on laptops, where a firewall would ask
+_NICE = {"RAY_worker_niceness": "0"}  # as the driver; Ray's default of 15 makes workers yield to all other processes
+_LOCALHOST_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # as Ray does on laptops, to avoid a firewall's question
 _PROBE = """
 import sys
 from ray._raylet import GcsClient
@@ -45,17 +45,17 @@ except Exception as error:
 
 
 class WorkerError(ConceptreeError):
-    """Workers cannot be had, or could not do what they were asked."""
+    """Workers cannot be started, or failed."""
 
 
 class Cluster:
     """A connection to Ray. count: how many workers it has room for, or as many as asked. gpu: whether each has a GPU.
 
-    address: HOST:PORT of a cluster; by default one is started. threads: of each worker. on_gpu: False where nobody
-    wants GPUs, even if there are some; None where it does not matter.
+    address: HOST:PORT of a cluster; by default one is started. threads: of each worker. on_gpu: False
+    to use no GPUs even if there are some; None if it does not matter.
 
     Raises:
-        WorkerError: Ray is missing, nobody answers, or there is no token.
+        WorkerError: Ray is missing, the cluster does not answer, or there is no token.
     """
 
     def __init__(self, address: str | None, threads: int, count: int | None, on_gpu: bool | None) -> None:
@@ -127,7 +127,7 @@ class Cluster:
             os.environ.update(_LOCALHOST_ONLY)
         if _answer(address, {**os.environ, "RAY_AUTH_MODE": "disabled"}) == "open":
             raise WorkerError(
-                f"the cluster at {address} takes anybody, without a token: start it anew with RAY_AUTH_MODE=token"
+                f"the cluster at {address} accepts connections without a token: restart it with RAY_AUTH_MODE=token"
             )
         answer = _answer(address, os.environ)
         if answer == "refused":
@@ -147,7 +147,7 @@ class Cluster:
             self.close()
             raise WorkerError(f"Ray does not start: {' '.join(str(error).split())}") from error
         self._started = True
-        # Of each worker that dies it prints a paragraph, whatever it is told about logs. We say it in a line.
+        # Ray prints a paragraph for each dead worker, whatever its log settings. We print one line.
         self.ray._private.worker.print_to_stdstream = lambda *what, **how: None
 
 
@@ -172,9 +172,9 @@ def _has_token(env: Mapping[str, str]) -> bool:
 
 
 def _answer(address: str, env: Mapping[str, str]) -> str:
-    """What a cluster says to somebody with this environment: "open", "refused", or what is wrong.
+    """A cluster's answer to a process with this environment: "open", "refused", or the error.
 
-    Asked by another process: Ray reads the token once, and gives up an address where nobody answers by ending all.
+    Another process asks, because Ray reads the token once, and ends the process if the address does not answer.
     """
     host, _, port = address.rpartition(":")
     try:

@@ -4,9 +4,9 @@
         develop(requests, workers, run)
 
 How requests are cut into batches is fixed by the requests (`optimizer.batches_of`); a batch is learned by one worker,
-with a fixed number of threads. So who learns it, and how many others there are, changes nothing. A worker that dies is
-replaced, and its batch goes on from its last boundary. Everything is decided here: workers tell of what happens, and
-ask; see evolve/workers/actor.py for the other end and evolve/workers/messages.py for what goes between.
+with a fixed number of threads. So the result does not depend on the worker or the number of workers. A dead worker is
+replaced, and its batch continues from its last boundary. Workers report and ask; this module decides. See
+evolve/workers/actor.py for the other end, and evolve/workers/messages.py for the messages.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class _Task:
 
 @dataclass
 class _Worker:
-    """An actor. waits: for what it says next, None while it is idle. state: "asked" for, "loading", "ready", "learning"
-    a task, or "stopping", when what it says of it matters no more. since: it was asked for.
+    """An actor. waits: its next message, None while it is idle. state: "asked", "loading", "ready", "learning", or
+    "stopping", when messages of its task are ignored. since: time of the request for the actor.
     """
 
     actor: Any
@@ -240,7 +240,7 @@ class Workers:
             task.problem, task.bug = told["problem"], told["kind"] == "failed"
 
     def _lost(self, worker: _Worker, error: Exception, waiting: deque[_Task]) -> None:
-        """Handle a dead worker: another one goes on with its batch."""
+        """Replace a dead worker; another one continues its batch."""
         self._end(worker)
         if worker.state in ("asked", "loading"):
             self._failures += 1
@@ -251,7 +251,7 @@ class Workers:
             task.problem = f"it ended {MOST_TRIES} workers one after the other, the last one {worker.where}"
             return
         since = "its last boundary" if task.snapshot else "its beginning"
-        self.say(f"The worker {worker.where} has died; another one goes on with its batch from {since}.")
+        self.say(f"The worker {worker.where} has died; another one continues its batch from {since}.")
         waiting.appendleft(task)
 
     def _end(self, worker: _Worker) -> None:

@@ -125,9 +125,7 @@ def test_a_stack_without_a_second_encoder_says_so(backbone, stack_folder, capsys
     with pytest.raises(CalibrationError, match="constraints = 'russian': choose own or multilingual"):
         calibrate(backbone, constraints="russian")
     assert main([str(stack_folder), "--constraints", "multilingual"]) == 2
-    assert capsys.readouterr().err == (
-        "the stack tiny-1 has no multilingual text encoder: choose constraints 'own'\n"
-    )
+    assert capsys.readouterr().err == ("the stack tiny-1 has no multilingual text encoder: choose constraints 'own'\n")
 
 
 def test_what_is_measured_on_a_repository_is_stored_outside_the_hub_s_cache(tmp_path, monkeypatch, capsys):

@@ -44,8 +44,8 @@ def test_words_are_read_as_a_namers_answers_are(given, meant):
     "decision, message",
     [
         (Decision(("dragon",)), "the stack tiny-1 does not know the word 'dragon': choose another"),
-        (Decision(("Pet",)), "'pet' is what the concept shall be"),
-        (Decision(("a friend",)), "'friend' is what the concept shall be"),
+        (Decision(("Pet",)), "'pet' is a positive of the concept"),
+        (Decision(("a friend",)), "'friend' is a positive of the concept"),
         (Decision(("the cat",)), "'cat' is a negative already"),
         (Decision(("owl", "Owls", "an owl")), "'owl' is given twice"),
         (Decision(("parrot", "the parrot")), "'parrot' is given twice"),

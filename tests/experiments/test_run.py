@@ -195,7 +195,7 @@ def test_concepts_in_words_are_shown_beside_what_the_words_draw(judge, stack_fol
 def test_a_study_asks_people_and_is_empty_until_they_have_rated(judge, stack_folder, tmp_path):
     what = ("table1", "--to", tmp_path, "--pair", "pet:cat,dog", "--sets", 1, "--pictures", 1)
     shown = good(*what, "--steps", 2, "--model", stack_folder)
-    assert "Nobody has rated yet: the table is empty." in shown and "Ask people with --rater LABEL" in shown
+    assert "No ratings yet: the table is empty." in shown and "Ask people with --rater LABEL" in shown
     shown = good(*what, "--steps", 2, "--rater", "ann", "--model", stack_folder)
     run = Run.open(tmp_path / "runs" / "pet")
     (session,) = sessions(run)

@@ -65,7 +65,7 @@ def test_the_table_is_empty_until_somebody_has_rated(study):
     found = rated(table, bench)
     assert found.to_pylist() == table.to_pylist()
     text = summary(found)
-    assert text.startswith("Nobody has rated yet: the table is empty.")
+    assert text.startswith("No ratings yet: the table is empty.")
     for method in METHODS:
         assert f"| {method} | 0 | – | – | – |" in text
     assert "α" not in text and set(figures(found)) == {"sets"}

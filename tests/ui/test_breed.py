@@ -363,7 +363,7 @@ def test_ctrl_c_while_children_are_learned_says_at_which_step_they_are_kept(pets
     parents = ("--parent", names(pets)[0], "--images", 4, "--steps", 4)
     monkeypatch.setattr("evolve.jobs.choices._scaled", lambda *_: 2)
     result = run("breed", "pets", *parents, "--runs", pets.folder.parent)
-    assert result.exit_code == 130 and "What was being learned is kept as it was at step 2." in result.output
+    assert result.exit_code == 130 and "The batch in progress is kept at step 2." in result.output
 
 
 def test_a_job_that_fails_says_why_where_pages_look(pets, backbone, monkeypatch):
@@ -379,7 +379,7 @@ def test_a_job_that_fails_says_why_where_pages_look(pets, backbone, monkeypatch)
 @pytest.mark.parametrize(
     ("command", "plan", "told"),
     [
-        ("dream", {}, "is of a newer version: this one goes on with seed, breed, vary, evolve"),
+        ("dream", {}, "is of a newer version: this one resumes seed, breed, vary, evolve"),
         ("evolve", {"colour": 2}, "cannot be read: remove that folder to go on without it"),
         ("breed", {}, "cannot be read: remove that folder to go on without it"),
         ("breed", {"parents": [], "photos": [], "children": "x"}, "cannot be read"),

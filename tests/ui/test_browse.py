@@ -177,7 +177,7 @@ def test_show_goes_on_with_what_is_whole(pets):
     assert f"cannot be read; {to_type('check', 'pets', runs=pets.folder.parent)} says what is lost" in unread
     assert f"2 ancestors are missing: {letters['e'].id[:8]}, {letters['f'].id[:8]}" in missing
     assert f"mix of 0.5 {letters['e'].id[:8]}" in result.stdout
-    assert "it may be in what cannot be read" in one_line(pets, "show", "pets", letters["e"].name)
+    assert "it may be in a damaged part" in one_line(pets, "show", "pets", letters["e"].name)
 
 
 def test_numbers_that_are_none_are_null_in_json(pets):

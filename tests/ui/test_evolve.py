@@ -70,7 +70,7 @@ def test_where_a_person_selects_it_asks_and_choose_answers(pets):
     chosen = ("--select", "user", "--parent", one, "--parent", other)
     shown = good("evolve", "pets", "--generations", 2, *QUICK, *chosen, *where)
     assert "Choose the parents of generation 2 of 2: conceptree resume pets --parent" in shown
-    assert "nobody is chosen" in one_line("resume", "pets", *where)
+    assert "no parent is chosen" in one_line("resume", "pets", *where)
     shown = good("resume", "pets", "--parent", one, "--parent", third, *where)
     assert "Generation 2:" in shown and "Choose the parents" not in shown
     born = [pets.entry(id_) for id_ in generations(jobs(pets)[-1])[-1].children]
@@ -119,7 +119,7 @@ def test_parents_are_named_only_where_a_person_selects(pets):
 
 def test_where_a_person_selects_and_chose_nobody_no_evolution_is_left_behind(pets):
     asked = ("evolve", "pets", "--select", "user", *QUICK, "--generations", 1, "--runs", pets.folder.parent)
-    assert "nobody is chosen" in one_line(*asked)
+    assert "no parent is chosen" in one_line(*asked)
     assert not unfinished(pets)
     pets.note(pets.entries()[0].id, rating=4)
     assert "Generation 1:" in good(*asked)
@@ -141,4 +141,4 @@ def test_an_evolution_goes_on_in_the_precision_it_was_begun_in(pets):
     chosen = ("--select", "user", "--parent", one, "--parent", other)
     good("evolve", "pets", "--generations", 2, *QUICK, *chosen, *where)
     said = one_line("resume", "pets", "--parent", one, *where, "--dtype", "bfloat16")
-    assert "this was begun in float32, and in bfloat16 it would become something else: --dtype float32" in said
+    assert "this was begun in float32, and in bfloat16 the result would differ: use --dtype float32" in said

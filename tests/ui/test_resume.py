@@ -83,7 +83,7 @@ def test_killed_at_random_moments_and_gone_on_with(stack_folder, undisturbed, tm
         assert one == other
         assert one.vectors.tobytes() == other.vectors.tobytes()
         assert (one.negatives, one.history) == (other.negatives, other.history)
-    assert "all that was asked has been learned" in good("resume", "pets", *where)
+    assert "all jobs are finished" in good("resume", "pets", *where)
 
 
 def test_interrupted_by_a_person_it_says_how_to_go_on(stack_folder, undisturbed, tmp_path, monkeypatch):

@@ -155,7 +155,7 @@ def test_children_begun_in_one_precision_go_on_in_no_other(stack_folder, tmp_pat
     job = new_job(run, plan)
     monkeypatch.setenv("CONCEPTREE_DTYPE", "bfloat16")
     said = one_line("resume", "pets", "--job", job.name, "--runs", tmp_path)
-    assert "begun in float32, and in bfloat16 it would become something else: --dtype float32" in said
+    assert "begun in float32, and in bfloat16 the result would differ: use --dtype float32" in said
     assert len(run.entries()) == 1 and not job.finished
 
 

@@ -170,7 +170,7 @@ def test_the_command_is_one_that_the_hub_s_client_understands():
     "kind, said",
     [
         (GatedRepoError, "the repository some/prior is gated: ask for access on its page, then hf auth login, then hf"),
-        (RepositoryNotFoundError, "there is no folder 'some/prior', and no repository of that name that one may read"),
+        (RepositoryNotFoundError, "there is no folder 'some/prior', and no repository of that name that you may read"),
         (RevisionNotFoundError, "the repository some/prior has no revision 'v9': give a commit, a tag or a branch"),
         (OSError, "some/prior at revision 'v9' cannot be fetched (401 Client Error.): try again with hf download"),
     ],

@@ -12,7 +12,7 @@ from deap import tools
 from core import Request, Settings
 from evolve import Run, develop, mutate
 from evolve.jobs.evolution import evolve
-from evolve.jobs.generations import NobodyChosenError, awaits_choice, choose, generations, logbook, write_down
+from evolve.jobs.generations import NoParentChosenError, awaits_choice, choose, generations, logbook, write_down
 from evolve.jobs.job import Stopped, job_named, jobs, new_job
 from evolve.jobs.plans import EvolutionError, Evolve
 from evolve.store.parts import RunError
@@ -186,7 +186,7 @@ def test_where_a_person_selects_it_waits_after_each_generation(run, backbone):
     job, done = evolved(run, backbone, asked)
     assert len(done) == 1 and set(done[0].population) == set(ids[:2])
     assert awaits_choice(job, asked) == 2
-    with pytest.raises(NobodyChosenError, match="nobody is chosen"):
+    with pytest.raises(NoParentChosenError, match="no parent is chosen"):
         list(evolve(asked, run, backbone, job))
     choose(job, 2, ids[3:])
     assert awaits_choice(job, asked) == 0
@@ -228,7 +228,7 @@ def test_the_logbook_tells_mean_and_best_of_those_that_stay(run, backbone):
 def test_a_torn_generation_is_named(run, backbone, content):
     job, _ = evolved(run, backbone, like(SMALL, generations=1))
     (job.folder / "generations" / "0001.json").write_text(content)
-    with pytest.raises(RunError, match=r"0001\.json' cannot be read .*: remove it to learn it anew"):
+    with pytest.raises(RunError, match=r"0001\.json' cannot be read .*: remove it to learn it again"):
         generations(job)
 
 
@@ -252,7 +252,7 @@ def test_what_cannot_be_asked(values, said):
 
 def test_nobody_left_is_an_error(run, backbone):
     run.note_all([each.id for each in run.entries()], hidden=True)
-    with pytest.raises(EvolutionError, match="nobody in 'run' can be a parent"):
+    with pytest.raises(EvolutionError, match="no concept of 'run' can be a parent"):
         evolved(run, backbone)
 
 
@@ -263,7 +263,7 @@ def test_a_generation_of_whom_nobody_is_left_is_done_all_the_same(run, backbone)
     run.note_all([each.id for each in run.entries()], hidden=True)
     write_down(job, replace(generation, survivors=(), front=()))
     assert [each.children for each in generations(job)] == [generation.children]
-    with pytest.raises(EvolutionError, match="nobody in 'run' can be a parent"):
+    with pytest.raises(EvolutionError, match="no concept of 'run' can be a parent"):
         list(evolve(alone, run, backbone, job))
     assert len(run.entries()) == 6
 

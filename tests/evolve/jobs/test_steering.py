@@ -93,7 +93,7 @@ def test_one_goes_back_and_decides_anew(job, backbone):
         (Decision(("dragon",)), "does not know the word 'dragon'"),
         (Decision(drop=("lemon",)), "'lemon' is no negative"),
         (Decision(back_to=3), "no checkpoint to go back to at step 3"),
-        (Decision(("pet",)), "'pet' is what the concept shall be"),
+        (Decision(("pet",)), "'pet' is a positive of the concept"),
     ],
 )
 def test_what_cannot_be_followed_is_said_and_forgotten_and_the_rest_followed(job, backbone, decision, told):
@@ -109,7 +109,7 @@ def test_what_comes_too_late_is_said_and_forgotten(job, backbone):
     assert "lemon" not in [word for word, _, _ in negatives(one)]
     assert "came too late" in job.looks()[-1].note and job.pending() == []
     job.finish()
-    with pytest.raises(RunError, match="is finished: nothing can be decided"):
+    with pytest.raises(RunError, match="is finished: decisions have no effect"):
         job.steer(0, Decision(("lemon",)))
 
 

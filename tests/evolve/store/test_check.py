@@ -55,7 +55,7 @@ def test_a_torn_part_is_named_with_what_is_lost(pets, kept, said):
     torn, told = lost(pets)
     assert torn.where == f"concepts/{part.name}" and said in torn.text
     assert "the concepts of that batch are lost" in torn.text
-    assert "2 concepts are lost that drawings, notes or children tell of" in told.text
+    assert "2 concepts are lost that drawings, notes or children refer to" in told.text
     assert f"Whisker Fin ({letters['e'].id})" in told.text and letters["f"].id in told.text
     assert check(pets).concepts == 7
 
@@ -100,7 +100,7 @@ def test_pictures_that_are_gone_or_changed_are_named(pets):
     found = {each.where: each.text for each in lost(pets)}
     assert found == {
         f"drawings/{first.file.name}": "the picture cannot be read: No such file or directory",
-        f"drawings/{second.file.name}": "the picture is not what was written: its digest is another",
+        f"drawings/{second.file.name}": "the picture has changed: its digest differs",
     }
 
 
@@ -116,10 +116,10 @@ def test_what_need_not_be_there_is_told_and_the_run_is_whole(pets):
     pets.rooms["notes"].append([note])
     found = {(each.where, each.text) for each in notes(pets)}
     assert found == {
-        ("drawings/holiday.jpg", "it is no file of a run, and is not read"),
-        (f"drawings/{'0' * 24}.png", "no table says what the picture shows"),
+        ("drawings/holiday.jpg", "it is not a file of a run, and is not read"),
+        (f"drawings/{'0' * 24}.png", "no table describes the picture"),
         ("concepts/.abc.tmp", "left over from a write that was stopped: it can be removed"),
-        ("", f"the concept {a.id} stands in several parts: the first one counts"),
+        ("", f"the concept {a.id} is in several parts: the first one counts"),
         ("", f"several concepts are called {a.name!r}: name them by their ids"),
     }
 
@@ -171,11 +171,10 @@ def test_copies_of_photographs_that_are_gone_or_changed_are_named(pets):
         ),
         f"photos/{other.file.name}": (
             True,
-            "the copy of 'b.jpg' is not what was written: its digest is another; using the photograph once more puts it"
-            " back",
+            "the copy of 'b.jpg' has changed: its digest differs; using the photograph once more puts it back",
         ),
-        f"photos/photo-{'c' * 16}.png": (False, "no table says what the photograph was called"),
-        "photos/holiday.jpg": (False, "it is no file of a run, and is not read"),
+        f"photos/photo-{'c' * 16}.png": (False, "no table has the name of the photograph"),
+        "photos/holiday.jpg": (False, "it is not a file of a run, and is not read"),
     }
     (part,) = pets.rooms["photos"].parts()[:1]
     part.write_bytes(b"")

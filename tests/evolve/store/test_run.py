@@ -241,7 +241,7 @@ def test_a_torn_part_is_named_and_the_others_stay(pets, kept, said):
     assert [(each.part, each.row) for each in damage] == [(part, None)]
     assert [each.id for each in pets.entries()] == [letters[c].id for c in "abcdghi"]
     assert pets.find(letters["h"].name) == letters["h"]
-    assert "it may be in what cannot be read" in refused(pets.find, letters["e"].name)
+    assert "it may be in a damaged part" in refused(pets.find, letters["e"].name)
     assert pets.add([concept(20)])[0].name, "what is learned can still be stored"
     assert len(parts(pets)) == 6
 

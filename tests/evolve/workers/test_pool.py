@@ -115,7 +115,7 @@ def test_a_worker_that_is_killed_in_mid_work_is_replaced_and_its_batch_goes_on(b
                     killed.append(True)
 
     assert timeless(develop(LONG, workers, run, on_report=watch)) == undisturbed
-    assert killed and "another one goes on with its batch from its last boundary" in told[-1]
+    assert killed and "another one continues its batch from its last boundary" in told[-1]
     assert steps == [*range(0, 41, 4)], "nothing before the last boundary is learned again"
 
 
@@ -258,7 +258,7 @@ def test_a_cluster_that_takes_anybody_is_refused(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "t")
     monkeypatch.setattr("evolve.workers.cluster._answer", lambda address, env: "open")
-    with pytest.raises(WorkerError, match="takes anybody, without a token: start it anew with RAY_AUTH_MODE=token"):
+    with pytest.raises(WorkerError, match="accepts connections without a token: restart it with RAY_AUTH_MODE=token"):
         Cluster("10.0.0.5:6379", 1, None, None)
 
 

@@ -220,7 +220,7 @@ def test_going_back_is_queued_too(run, job):
     [
         (Decision(), "nothing is decided"),
         (Decision(("zeppelin",)), "does not know the negative 'zeppelin'"),
-        (Decision(("pet",)), "'pet' is what the concept shall be"),
+        (Decision(("pet",)), "'pet' is a positive of the concept"),
         (Decision(("cat",)), "'cat' is a negative already"),
         (Decision((), ("horse",)), "'horse' is no negative, so it is not dropped"),
         (Decision((), (), 35), "no checkpoint to go back to at step 35"),
@@ -277,9 +277,9 @@ def test_a_question_is_answered_once(job, waits, monkeypatch):
     monkeypatch.setattr(Job, "question", lambda self: question)  # the job has not read the answer yet
     next(button for button in found.button if button.label == "Continue").click().run()
     assert "Answer sent. Learning continues in a moment." in text(found) and "Continue" not in labels(found)
-    monkeypatch.setattr(Job, "question", lambda self: replace(question, problem="'dog' is what it shall be"))
+    monkeypatch.setattr(Job, "question", lambda self: replace(question, problem="'dog' is a positive of the concept"))
     found.run()
-    assert "'dog' is what it shall be" in text(found) and "Continue" in labels(found)
+    assert "'dog' is a positive of the concept" in text(found) and "Continue" in labels(found)
 
 
 def test_before_there_is_anything_to_go_back_to_nothing_is_offered(job, waits, monkeypatch):
