@@ -1,4 +1,4 @@
-# make help lists what a person does here. Each target makes the environment it needs first, once.
+# make help lists the targets. Each target makes the environment it needs first, once.
 
 PYTHON      ?= python3
 TORCH       ?= auto
@@ -64,17 +64,17 @@ bench-store: venv ## how runs of up to 100,000 concepts open and grow: time and 
 bench-full: venv ## the same step at Kandinsky's full size, with random weights: time and memory (long; takes 10 GB)
 	$(BIN)/python -m benchmarks.full $(ARGS)
 
-bench-workers: venv ## how much sooner two workers have learned what one learns
+bench-workers: venv ## time of two workers against one, for the same requests
 	$(BIN)/python -m benchmarks.workers $(ARGS)
 
-bench-mating: venv ## where children begin and when they are done: closeness to their parents, steps, and what the judge says
+bench-mating: venv ## two starts and the early stop of children: closeness to their parents, steps, the judge's opinion
 	$(BIN)/python -m benchmarks.mating $(ARGS)
 
 bench-view: python ## until the family tree is seen in a browser, at 100, 1,000 and 10,000 concepts (needs Chromium)
 	$(ENVIRONMENT) --extra browser
 	$(BIN)/python -m benchmarks.view $(ARGS)
 
-mutants: venv ## deliberate faults, each of which a test must notice
+mutants: venv ## deliberate faults; a test must notice each
 	$(BIN)/python -m tests.mutants $(ARGS)
 
 experiments: venv ## the paper's experiments, into docs/experiments/ (hours; continues after a stop; keeps existing results)

@@ -136,7 +136,7 @@ def reservation(stack: Backbone) -> str | None:
     if measured_on != stack.fingerprint:
         return (
             f"the caps and floors of the stack {stack.version} ({stack.fingerprint}) were measured on other"
-            f" weights ({measured_on or 'unknown'}): measure them anew with {how}"
+            f" weights ({measured_on or 'unknown'}): measure them again with {how}"
         )
     return None
 
@@ -201,7 +201,7 @@ def _spread(items: Sequence[str], most: int) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Calibrate a stack and store that beside it."""
     parser = argparse.ArgumentParser("python -m core.calibration", description="Measure a stack's caps and floors.")
-    parser.add_argument("model", nargs="?", default="emoji", help="what names the stack, as for --model; emoji")
+    parser.add_argument("model", nargs="?", default="emoji", help="the stack, as for --model; by default emoji")
     parser.add_argument("--constraints", choices=CONSTRAINTS, default="own", help="which encoder reads the words")
     parser.add_argument("--revision", help="of a hub's repositories")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")

@@ -210,7 +210,7 @@ class Request(_Content):
         """The request as canonical JSON: equal requests give equal texts. `from_json` reads it."""
         values = _plain(self)
         if not self.fingerprint:
-            del values["fingerprint"]  # so that the ids of requests that need none stay what they were
+            del values["fingerprint"]  # keeps the ids of requests that need none
         if not self.constraints:
             del values["constraints"]
         return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)

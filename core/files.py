@@ -39,7 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         what_to_do = "make room and try again" if error.errno in _FULL else "choose another folder, or mend this one"
         raise StorageError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}; what was stored before is whole: {what_to_do}"
+            f"{str(path)!r} cannot be written: {error.strerror or error}; earlier data is intact: {what_to_do}"
         ) from error
 
 

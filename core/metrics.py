@@ -133,7 +133,7 @@ def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str
 def membership(
     request: Request, imagined: Tensor, bank: WordBank, known: Sequence[str], negatives: Sequence[str] = ()
 ) -> dict[str, float]:
-    """Membership of one concept (imagined [1, templates, seeds, width]) in its category, whatever its request.
+    """Membership of one concept (imagined [1, templates, seeds, width]) in its category, for any request.
 
     category: similarity to the category's word. differs: that, minus the similarity to the nearest of the `known`
     members, or of its negatives if there are none; left out if there are neither.

@@ -1,8 +1,7 @@
 """ConceptLab (arXiv 2308.02669): requests in, concepts out, as one batch.
 
-The loop goes by segments. Inside a segment there are only steps (core/step.py). Between two segments the
-concepts are looked at (core/segments.py): measured on the fixed panel, drawn, named, given a new negative,
-checkpointed.
+A segment consists of steps (core/step.py). Between two segments (core/segments.py), concepts are measured on the fixed
+panel, drawn and named, get a new negative, and are checkpointed.
 """
 
 from __future__ import annotations
@@ -38,14 +37,13 @@ DEFAULT = Options()
 
 @dataclass(frozen=True)
 class Report:
-    """Progress after a step, or at the boundary of a segment, where `events` say what happened to each
-    concept.
+    """Progress after a step, or at the boundary of a segment, with an event for each concept.
 
-    step of steps: over all requests. losses [requests]: of this step, NaN for those that rest; on the device, which may
-    be some steps behind: to read them is to wait for it. batch: the ids of the requests that learn side by side.
-    finished: the concepts of a batch that is done with this report, by the ids of their requests; what a person decides
-    gives a concept another id. concepts: all of them, in the order of the requests, only in the last report. snapshot:
-    at a boundary, gives the bytes from which `learn` goes on after a kill; call it before the next report, with the
+    step of steps: over all requests. losses [requests]: of this step, NaN for idle requests; on the device, which may
+    be some steps behind, so reading them waits. batch: the ids of the requests that learn side by side.
+    finished: the concepts of a batch that ends with this report, by the ids of their requests; a person's decisions
+    give a concept another id. concepts: all of them, in the order of the requests, only in the last report. snapshot:
+    at a boundary, gives the bytes from which `learn` resumes after a kill; call it before the next report, with the
     `marks` of `snapshot.pack` if there are any.
     """
 
@@ -101,7 +99,7 @@ class ConceptLab:
     def __init__(self, stack: Any, encode_constraints: EncodeText | None = None) -> None:
         self.stack = stack
         self.bank = WordBank(encode_constraints or stack.encode_text, stack.width)
-        # The authors' code holds its constraints in another encoder, where a stack has it; all is measured in one.
+        # The authors' code encodes its constraints with another encoder, if the stack has it; measuring uses one.
         other = encode_constraints is None and getattr(stack, "multilingual", False)
         self._published = WordBank(stack.encode_multilingual, stack.width) if other else self.bank
 
@@ -123,7 +121,7 @@ class ConceptLab:
         """Reports of progress; the last one has the concepts.
 
         Requests that cannot share a batch (another preset, k, or number of prior steps, or more than `at_once`)
-        are learned one batch after the other; which do depends on the requests alone.
+        are learned one batch after the other. The batches depend on the requests alone.
 
         snapshots: of some of these batches, which then go on from there and give the same concepts. A snapshot of
         another batch, or one that cannot be read, is ignored.
@@ -141,7 +139,7 @@ class ConceptLab:
             for state, found, events, finished in self._learn_batch(courses, options, snapshots):
                 if found is not None:
                     losses = none.to(found).index_copy(0, sent(torch.tensor(batch), found.device), found)
-                    done = max(done + 1, before + max(state.step))  # the latter where it goes on from a snapshot
+                    done = max(done + 1, before + max(state.step))  # the latter after a resume from a snapshot
                 if finished:
                     done = before + max(requests[i].chosen.steps for i in batch)  # also where all were done early
                     concepts |= dict(zip(batch, finished, strict=True))
@@ -197,7 +195,7 @@ class ConceptLab:
                 )
 
     def concept_id(self, request: Request, options: Options = DEFAULT, decisions: Sequence[str] = ()) -> str:
-        """The id of the concept that a prepared request gives here, with what a person decides while it learns."""
+        """The id of the concept that a prepared request gives here. decisions: a person's, made while it learns."""
         fingerprint, named = self.stack.fingerprint, ""
         if self._constraints_of(request.chosen) is not self.bank:
             fingerprint += self.stack.multilingual_fingerprint
@@ -256,7 +254,7 @@ class ConceptLab:
                 courses[i].seconds += (time.perf_counter() - began) / len(active)
             if not pending:
                 yield state, losses, (), ()
-                for i in drafts:  # one by one: drawing takes long, and a person waits for the first
+                for i in drafts:  # one by one: drawing is slow, and a person waits for the first
                     yield state, None, (looker.draft(state, courses[i], i),), ()
                 continue
             state, events = self._look(looker, state, courses, pending)
@@ -294,7 +292,7 @@ class ConceptLab:
             for checkpoint in course.checkpoints
         ]
         last = len(judged) - 1
-        # Where it began is only the category's word: it is kept only if nothing was learned.
+        # The start is only the category's word: it is kept only if nothing was learned.
         best = max(range(min(1, last), last + 1), key=lambda i: (judged[i]["score"], i))
         place = best if request.chosen.keep == "best" else last
         kept = course.checkpoints[place]
@@ -318,7 +316,7 @@ class ConceptLab:
         """Members of the category to compare a concept with: as many as are encoded by now, or soon."""
         if request.schedule == "adaptive" or self.stack.vocabulary.lists(request.category, request.kind):
             return self.stack.vocabulary.members(request.category, request.kind)
-        return ()  # to encode the whole vocabulary for this alone takes seconds
+        return ()  # encoding the whole vocabulary only for this takes seconds
 
 
 def _restored(snapshots: Sequence[bytes], state: State, courses: Sequence[Course]) -> tuple[State | None, str]:

@@ -1,4 +1,4 @@
-"""Options of a learning run: all that decides how requests are learned beside the requests themselves."""
+"""Options of a learning run: how requests are learned, beside their own settings."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Options:
     negatives for adaptive requests; by default the stack's own question answerer if it has one, and None for the
     stack's vocabulary. draw: draw concepts at each boundary (a namer's drawings are made in any case). review: called
     for each new negative, see `core.review`. images: drawings of a concept in one question; their answers are pooled,
-    the surest first. drafts: further steps after which concepts are drawn, for people; learning does not depend on
+    most probable first. drafts: further steps after which concepts are drawn, for people; learning does not depend on
     them. at_once: how many requests make a batch at most, by default `optimizer.MOST_AT_ONCE`.
 
     Raises:
-        RequestError: images, drafts or at_once is no such number.
+        RequestError: images, drafts or at_once is not a valid number.
     """
 
     settings: Settings | None = None
@@ -52,6 +52,6 @@ class Options:
         """The model that proposes negatives on a stack; None for the stack's vocabulary."""
         if self.namer != OWN:
             return self.namer
-        from core.namers import namer_of  # loads transformers, which only adaptive requests need
+        from core.namers import namer_of  # loads transformers, only for adaptive requests
 
         return namer_of(stack) if getattr(stack, "draws", False) else None

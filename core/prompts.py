@@ -59,7 +59,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 TEMPLATES: dict[str, tuple[str, ...]] = {kind: sum(groups, ()) for kind, groups in GROUPS.items()}
 
-# The fixed panel: every concept is measured in these prompts, whatever it was learned in.
+# The fixed panel: every concept is measured in these prompts, also if it was learned in others.
 PANEL: dict[str, tuple[str, ...]] = {
     "object": ("a photo of a {}", "a bright photo of a {}", "a painting of a {}", "a pencil sketch of a {}"),
     "style": tuple(f"a painting of {scene} in the style of {{}}" for scene in ("a dog", "a house", "a tree", "a bird")),

@@ -48,7 +48,7 @@ class Proposal:
 class Decision:
     """A person's answer: `words` replace the proposed ones (none: a veto), `drop` are removed.
 
-    back_to: go on from the checkpoint of that earlier step, with its negatives, and forget what followed; `words` and
+    back_to: continue from the checkpoint of that earlier step, with its negatives, and discard later steps; `words` and
     `drop` are then for that step. note: for people, how the decision was made.
     """
 
@@ -92,7 +92,7 @@ def checked(decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequen
         ReviewError: it cannot be followed, or a Request would refuse it.
     """
     if not isinstance(decision, Decision):
-        raise ReviewError(f"{decision!r} is no decision: give a Decision, or None to agree")
+        raise ReviewError(f"{decision!r} is not a decision: give a Decision, or None to agree")
     for name in ("words", "drop"):
         given = getattr(decision, name)
         if not isinstance(given, tuple | list) or not all(isinstance(word, str) for word in given):
@@ -108,7 +108,9 @@ def checked(decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequen
     for given in decision.drop:
         word = _same(given, there)
         if word is None:
-            raise ReviewError(f"{given!r} is no negative, so it is not dropped: there are {', '.join(there) or 'none'}")
+            raise ReviewError(
+                f"{given!r} is not a negative, so it cannot be dropped: there are {', '.join(there) or 'none'}"
+            )
         drop.append(word)
     taken = [word for word in there if word not in drop]
     words: list[str] = []
@@ -142,7 +144,7 @@ def steered(decision: Decision | None, further: Sequence[Decision], proposal: Pr
 
 
 def _joined(one: Decision, other: Decision) -> Decision:
-    """The first decision with what the other adds to it, unless that goes back."""
+    """The first decision plus the words of the other; or the other alone, if it goes back."""
     if other.back_to is not None:
         return other
     refused = [word for word in map(partial(_same, words=one.words), other.drop) if word]

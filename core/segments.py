@@ -297,7 +297,7 @@ class Looker:
         return state, "; ".join(filter(None, [told, untold]))
 
     def _back(self, state: State, row: int, course: Course, decision: Decision, step: int) -> tuple[State, str]:
-        """Restore the row at an earlier boundary, and forget what was learned and measured since."""
+        """Restore the row at an earlier boundary, and discard all later steps and measurements."""
         course.checkpoints = [each for each in course.checkpoints if each.step <= step]
         checkpoint = course.checkpoints[-1]
         course.negatives, course.pool = list(checkpoint.negatives), list(checkpoint.pool)

@@ -31,8 +31,8 @@ class SnapshotError(ConceptreeError):
 
 
 def pack(state: State, courses: Sequence[Course], ids: Sequence[str], marks: Sequence[str] = ()) -> bytes:
-    """The batch at a boundary. ids: of its requests, in order. marks: names of what the caller need not do again when
-    it resumes from here, see `marks_of`.
+    """The batch at a boundary. ids: of its requests, in order. marks: names of the caller's finished work, which a
+    resumed job skips, see `marks_of`.
     """
     tensors = {name: getattr(state, name) for name in _ROWS}
     for i, course in enumerate(courses):
@@ -94,13 +94,13 @@ def unpack(content: bytes, state: State, courses: Sequence[Course]) -> State:
     try:
         tensors = load(content)
         if len(about["learners"]) != len(courses) or tensors["vectors"].shape != state.vectors.shape:
-            raise SnapshotError("a stored course of learning is of another batch: start anew")
+            raise SnapshotError("a stored course of learning is of another batch: start again")
         vectors, exp_avg, exp_avg_sq = (tensors[name].to(state.vectors) for name in _ROWS)
         restored = [_restored(told, tensors, i, state.vectors) for i, told in enumerate(about["learners"])]
         step = tuple(int(done) for done in about["step"])
         steps = tuple(int(of) for of in about.get("steps", state.steps))  # snapshots of earlier versions have none
     except (KeyError, TypeError, SafetensorError) as error:
-        raise SnapshotError(f"a stored course of learning cannot be read ({error}): start anew") from error
+        raise SnapshotError(f"a stored course of learning cannot be read ({error}): start again") from error
     for course, been_through in zip(courses, restored, strict=True):
         vars(course).update(been_through)
     return replace(state, step=step, steps=steps, vectors=vectors, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
@@ -133,9 +133,9 @@ def _about(content: bytes) -> dict[str, Any]:
         about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["snapshot"])
         schema = about["schema"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SnapshotError("a stored course of learning cannot be read: start anew") from error
+        raise SnapshotError("a stored course of learning cannot be read: start again") from error
     if schema != SCHEMA:
         raise SnapshotError(
-            f"a stored course of learning has schema {schema!r}, this version reads {SCHEMA}: start anew"
+            f"a stored course of learning has schema {schema!r}, this version reads {SCHEMA}: start again"
         )
     return about

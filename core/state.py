@@ -86,7 +86,7 @@ class State:
         return replace(self, steps=(*self.steps[:row], self.step[row], *self.steps[row + 1 :]))
 
     def with_row(self, row: int, vectors: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, step: int) -> State:
-        """One row put back to what it was at an earlier step."""
+        """The state with one row restored to an earlier step."""
         tensors = {}
         for name, value in (("vectors", vectors), ("exp_avg", exp_avg), ("exp_avg_sq", exp_avg_sq)):
             tensors[name] = getattr(self, name).clone()

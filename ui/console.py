@@ -22,7 +22,7 @@ from rich.table import Table
 from core.wording import counted
 
 WIDTH_IN_FILES = 100
-DEFAULT_RUNS = Path("runs")  # what --runs is if it is not given
+DEFAULT_RUNS = Path("runs")  # default of --runs
 
 
 def new_console() -> Console:
@@ -136,7 +136,7 @@ class Course:
         self._bar.update(self._task, total=steps)
 
     def does(self, doing: str) -> None:
-        """Show what is done beside steps, such as drawing; the next step ends that."""
+        """Show work beside steps, such as drawing, until the next step."""
         self._bar.update(self._task, description=doing)
 
     def to(self, step: int) -> None:

@@ -33,14 +33,14 @@ from ui.workers import conduct_asked
 from ui.working import carry_out, say_next, show_founders
 
 CATEGORY, FOUNDERS = "pet", 6
-ANOTHER = "musical instrument"  # a category to go on with
+ANOTHER = "musical instrument"  # a category to try next
 WEIGHTS = ((0.7, 0.3), (0.3, 0.7))
-# Of each parent; 32 and 4 are what `breed` takes, and these do when minutes count.
+# Portraits of each parent, drawn and kept; fewer than in `breed`, to save time.
 IMAGES, KEEP = 8, 3
 
 
 def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) -> None:
-    """The whole of it, in a new run of its own each time."""
+    """Run the whole demo, each time in a new run."""
     began = time.monotonic()
     stack = open_stack(model, out)
     settings = chosen_settings(stack, category=CATEGORY, steps=steps)
@@ -95,13 +95,13 @@ def breed(
 
 
 def take_away(run: Run, each: Individual, runs: Path, model: str, out: Console) -> None:
-    """Export a concept for other tools, and read back what was written."""
+    """Export a concept for other tools, and read the file back."""
     say(out, f"\nTaking {each.name} away as an embedding:")
     to = run.folder / "export"
     how: dict[str, Any] = {"form": "safetensors", "force": True, "as_json": False}
     export(run.folder.name, [each.name], to=to, runs=runs, model=model, out=out, **how)
     again = read_embedding(next(to.glob("*.safetensors")))
-    assert np.array_equal(again.vectors, each.concept.vectors), "an exported vector must be what was learned"
+    assert np.array_equal(again.vectors, each.concept.vectors), "an exported vector must equal the learned one"
     say(out, f"  read back: the token {again.token}, {again.vectors.size} numbers, the same bit for bit")
 
 
@@ -113,7 +113,7 @@ def most_different(individuals: Sequence[Individual]) -> tuple[Individual, Indiv
 
 
 def most_unlike(one: Individual, others: Sequence[Individual]) -> Individual:
-    """Of the others the one whose imagined embedding is least similar."""
+    """The other concept whose imagined embedding is least similar."""
     return max(others, key=lambda other: novelty([one.concept], [other.concept])[0])
 
 
@@ -126,15 +126,15 @@ def report(
     pictures: Pictures,
     out: Console,
 ) -> None:
-    """Print what is measured, and keep it as report.txt in the run."""
+    """Print the measurements, and write them to report.txt in the run."""
     rows = panel_rows(backbone, pets)
-    everybody = [*pets, *children]
+    concepts = [*pets, *children]
     parts: list[RenderableType] = [
         panel_table(rows),
         pushed(rows) + "\n",
-        effort_table(everybody),
-        children_table(backbone, parents, children, {each.id: each.name for each in everybody}),
-        judged(backbone, everybody, pictures, PROMPTS) if pictures else "",
+        effort_table(concepts),
+        children_table(backbone, parents, children, {each.id: each.name for each in concepts}),
+        judged(backbone, concepts, pictures, PROMPTS) if pictures else "",
     ]
     kept = StringIO()
     for console in (out, Console(file=kept, width=WIDTH_IN_FILES, markup=False, emoji=False, highlight=False)):

@@ -117,7 +117,7 @@ def token_of(name: str, form: str) -> str:
 
 
 def stem_of(each: Individual) -> str:
-    """Stem of a concept's files: its name, shortened to what a plain file name allows."""
+    """Stem of a concept's files: its name, shortened to a plain file name."""
     return re.sub(r"[^\w -]", "_", each.name)[:LONGEST_STEM].strip() or "concept"
 
 
@@ -131,7 +131,7 @@ def _pictures(run: Run, wanted: Sequence[Individual], model: str | None, out: Co
                 raise ExchangeError(f"the stack {backbone.version} has no decoder")
             draw_all(run, backbone, missing, out)
         return {each.id: [opened(file) for file in _drawn(run, each)] for each in wanted}, []
-    except ConceptreeError as error:  # the vectors are what matters, and they are there
+    except ConceptreeError as error:  # the vectors are exported already
         return {}, [f"No sheet of drawings: {error}"]
 
 

@@ -72,7 +72,7 @@ def bring(
     is_new = run is None
     said = all(each.provenance.get("category") for _, each in read)
     options = {"--category": category or (run.about["category"] if run and not said else None), "--name": name}
-    anew = to_type(
+    for_new_run = to_type(
         "import",
         *files,
         *(["--run", free_name(runs, run_name)] if run_name else []),
@@ -81,12 +81,12 @@ def bring(
         runs=runs,
     )
     if run:
-        _check_widths(read, run, anew, model)  # before a stack is fetched that does not fit
+        _check_widths(read, run, for_new_run, model)  # before a stack is fetched that does not fit
     backbone = open_stack(model or (run.about["stack"]["where"] if run else "emoji"))
     if run and (text := made_on_another(run, backbone)):
-        raise ExchangeError(f"{text}. {_for_a_new_run(anew, model)}")
-    kind = _kind(read, run, style, f"{anew}{f' --model {shlex.quote(model)}' if model else ''}")
-    arrivals = [arrival(path, each, backbone, run, category, kind, anew) for path, each in read]
+        raise ExchangeError(f"{text}. {_for_a_new_run(for_new_run, model)}")
+    kind = _kind(read, run, style, f"{for_new_run}{f' --model {shlex.quote(model)}' if model else ''}")
+    arrivals = [arrival(path, each, backbone, run, category, kind, for_new_run) for path, each in read]
     _check_distinct(arrivals)
     if run is None:
         about = arrivals[0].request.category
@@ -157,20 +157,20 @@ def arrival(
     run: Run | None,
     category: str | None,
     kind: str,
-    anew: str = "",
+    for_new_run: str = "",
 ) -> Arrival:
     """The request for a file, checked before anything is stored.
 
-    anew: command that imports it into a new run, for the error if the run's stack does not fit.
+    for_new_run: command that imports it into a new run, for the error if the run's stack does not fit.
     """
     about, file = embedding.provenance, repr(str(path))
     if embedding.width != backbone.width:
         raise ExchangeError(
             f"{file} is {embedding.width} wide, the stack {backbone.version} {backbone.width}:"
-            f" {_name_its_stack(embedding, run, anew)}"
+            f" {_name_its_stack(embedding, run, for_new_run)}"
         )
     try:
-        notes = _check_stack(file, embedding, backbone, run, anew)
+        notes = _check_stack(file, embedding, backbone, run, for_new_run)
         category = category or about.get("category") or (run.about["category"] if run else None)
         if category is None:
             raise ExchangeError(f"{file} has no category: name it, as in --category pet")
@@ -188,7 +188,7 @@ def arrival(
     return Arrival(path, replace(embedding, notes=(*embedding.notes, *notes, *left_out)), request, story)
 
 
-def _check_widths(read: Sequence[tuple[Path, Embedding]], run: Run, anew: str, model: str | None) -> None:
+def _check_widths(read: Sequence[tuple[Path, Embedding]], run: Run, for_new_run: str, model: str | None) -> None:
     """Raise ExchangeError for files of another width than the run's concepts."""
     width = None
     with suppress(IndexError, RunError):  # a run without concepts, or a damaged one
@@ -197,24 +197,24 @@ def _check_widths(read: Sequence[tuple[Path, Embedding]], run: Run, anew: str, m
         if width not in (None, each.width):
             ours = f"the run {run.folder.name!r} {width}, on the stack {run.about['stack']['version']}"
             raise ExchangeError(
-                f"{str(path)!r} is {each.width} wide, {ours}: {_name_its_stack(each, run, anew, model)}"
+                f"{str(path)!r} is {each.width} wide, {ours}: {_name_its_stack(each, run, for_new_run, model)}"
             )
 
 
-def _name_its_stack(embedding: Embedding, run: Run | None, anew: str, model: str | None = None) -> str:
+def _name_its_stack(embedding: Embedding, run: Run | None, for_new_run: str, model: str | None = None) -> str:
     """Advice for a file of another stack; an existing run cannot change its stack."""
     space = TOKEN_SPACES.get(embedding.width)
     belongs = f"it belongs to {space}" if space else "it was learned on another one"
     if run is None:
         return f"{belongs}; name the stack that it belongs to with --model"
-    return f"{belongs}. {_for_a_new_run(anew, model)}"
+    return f"{belongs}. {_for_a_new_run(for_new_run, model)}"
 
 
-def _for_a_new_run(anew: str, model: str | None) -> str:
-    return f"For a new run: {anew} --model {shlex.quote(model or 'STACK')}"
+def _for_a_new_run(for_new_run: str, model: str | None) -> str:
+    return f"For a new run: {for_new_run} --model {shlex.quote(model or 'STACK')}"
 
 
-def _kind(read: Sequence[tuple[Path, Embedding]], run: Run | None, style: bool, anew: str) -> str:
+def _kind(read: Sequence[tuple[Path, Embedding]], run: Run | None, style: bool, for_new_run: str) -> str:
     """Object or style. Raises ExchangeError unless options, files and run agree."""
     said = {str(path): each.provenance.get("kind") for path, each in read}
     asked = {where: kind for where, kind in said.items() if kind in KINDS} | ({"--style": "style"} if style else {})
@@ -226,11 +226,11 @@ def _kind(read: Sequence[tuple[Path, Embedding]], run: Run | None, style: bool, 
                 if run
                 else f"{where!r} is {other}, and"
             )
-            raise ExchangeError(f"{told} of kind {kind}. For a new run: {anew}")
+            raise ExchangeError(f"{told} of kind {kind}. For a new run: {for_new_run}")
     return kind
 
 
-def _check_stack(file: str, embedding: Embedding, backbone: Backbone, run: Run | None, anew: str) -> list[str]:
+def _check_stack(file: str, embedding: Embedding, backbone: Backbone, run: Run | None, for_new_run: str) -> list[str]:
     """Raise ExchangeError for vectors in the token space of another stack; a note if stacks share the space."""
     made_on = embedding.provenance.get("stack") or {}
     if made_on.get("fingerprint") in (None, backbone.fingerprint):
@@ -239,7 +239,7 @@ def _check_stack(file: str, embedding: Embedding, backbone: Backbone, run: Run |
     ours = f"{backbone.version} ({backbone.fingerprint})"
     if embedding.width in TOKEN_SPACES:
         return [f"learned on the stack {theirs}, this is {ours}: the tokens are alike, the drawings may differ"]
-    its_own = f". {_for_a_new_run(anew, None)}" if run else ": name its own with --model"
+    its_own = f". {_for_a_new_run(for_new_run, None)}" if run else ": name its own with --model"
     raise ExchangeError(f"{file} was learned on the stack {theirs}, and {backbone.where!r} is {ours}{its_own}")
 
 
@@ -292,7 +292,7 @@ def _story(path: Path, about: Mapping[str, Any]) -> str:
 
 
 def _named(run: Run, concept: str, name: str | None, each: Arrival, known: bool) -> list[str]:
-    """Note name and origin of a concept; a list of what could not be done."""
+    """Note name and origin of a concept; return the problems."""
     said = {} if known else {"comment": each.story}
     if name is not None:
         try:

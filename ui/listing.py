@@ -53,14 +53,14 @@ def list_runs(runs: Path, as_json: bool, out: Console) -> None:
     out.print(table)
 
 
-def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Console) -> None:
-    """Print a run's concepts, one per line. everybody: hidden ones too."""
+def list_concepts(name: str, runs: Path, hidden: bool, as_json: bool, out: Console) -> None:
+    """Print a run's concepts, one per line. hidden: hidden ones too."""
     run = open_run(runs, name)
     damage: list[Damage] = []
     entries = run.entries(damage)
     warn_of(damage, run)
     warn_of_missing(run, entries)
-    shown = [each for each in entries if everybody or not each.note.hidden]
+    shown = [each for each in entries if hidden or not each.note.hidden]
     names = names_beside(run)
     fitness = of_run(run)
     if as_json:
@@ -73,7 +73,7 @@ def list_concepts(name: str, runs: Path, everybody: bool, as_json: bool, out: Co
     if any(None in fitness[each.id].values() for each in shown):
         say(
             out,
-            "– is what was not measured when it was learned, by an earlier version or on a stack without a vocabulary",
+            "– means not measured: learned by an earlier version, or on a stack without a vocabulary",
         )
     if len(shown) < len(entries):
         hidden = len(entries) - len(shown)

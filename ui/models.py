@@ -1,4 +1,4 @@
-"""Stacks that `--model` accepts: what each is and can do, from its files alone."""
+"""Stacks that `--model` accepts: names and abilities, read from their files."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Person:
 
     @contextmanager
     def _without_bar(self) -> Iterator[None]:
-        """On a terminal the bar redraws itself many times a second, over what is typed."""
+        """On a terminal the bar redraws itself many times a second, over the typed text."""
         if self.out.is_terminal:
             self.course.__exit__(None, None, None)
         try:
@@ -100,7 +100,9 @@ def typed(text: str, proposal: Proposal) -> Decision:
             back_to, proposed = int(going_back[1]), []
             words += filter(None, [going_back[2]])
         elif item.startswith("<"):
-            raise ReviewError(f"{item!r} is no step to go back to: write it as in <{next(iter(proposal.earlier), 0)}")
+            raise ReviewError(
+                f"{item!r} is not a step to go back to: write it as in <{next(iter(proposal.earlier), 0)}"
+            )
         else:
             words.append(item)
     return Decision(tuple(words or proposed), tuple(drop), back_to)

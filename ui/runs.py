@@ -140,7 +140,7 @@ def checked_name(name: str) -> str:
     if wrong or any(c in name for c in '/\\:*?"<>|') or len(name.encode(errors="replace")) > LONGEST_NAME:
         shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
         raise RunError(
-            f"{shown!r} is no name for a run: up to {LONGEST_NAME} letters, digits, spaces, - and _, no path"
+            f"{shown!r} is not a valid name of a run: up to {LONGEST_NAME} letters, digits, spaces, - and _, no path"
         )
     return name
 

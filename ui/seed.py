@@ -35,8 +35,9 @@ def seed(
     question: str | None = None,
     **settings: Any,
 ) -> None:
-    """Learn founders, store them in a new run, draw them, and say what to do next. ask: a person at the terminal
-    decides about each new negative.
+    """Learn founders, store them in a new run, draw them, and say what to do next.
+
+    ask: a person at the terminal decides about each new negative.
     """
     stack = open_stack(model, out)
     chosen = chosen_settings(stack, preset, kind, category=category, **settings)

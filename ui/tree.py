@@ -315,9 +315,7 @@ def svg(page: Scene) -> str:
                 if shape.centred:
                     made.set("text-anchor", "middle")
                 made.text = printable(shape.text)
-                if (
-                    shape.text.isascii()
-                ):  # as wide as in the PNG, whatever font there is; others Pillow's cannot measure
+                if shape.text.isascii():  # as wide as in the PNG, with any font; Pillow cannot measure other characters
                     made.attrib |= _numbers(textLength=text_length(shape.text, shape.size))
                     made.set("lengthAdjust", "spacingAndGlyphs")
             case Framed():

@@ -20,7 +20,7 @@ MOST_MISSING = 6  # ancestors that are named
 
 
 def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
-    """Print whether a run is whole and what is lost; whether it is whole."""
+    """Print whether a run is whole and what is lost; return whether it is whole."""
     from evolve.store.check import check
 
     run = open_run(runs, name)
@@ -53,8 +53,7 @@ def tell_unfinished(run: Run, out: Console) -> None:
     if left:
         names = ", ".join(job.name for job in left)
         call = to_type("resume", run.folder.name, runs=run.folder.parent)
-        goes = "goes on with it" if len(left) == 1 else "goes on with them"
-        say(out, f"Not finished: {names}. Unless a process is still at it, {call} {goes}.")
+        say(out, f"Not finished: {names}. To resume, unless a process is at work: {call}")
 
 
 def unfinished(run: Run) -> list[Job]:
@@ -72,20 +71,20 @@ def warn_of(damage: Sequence[Damage], run: Run) -> None:
         places = {(each.part, each.row) for each in damage}
         what = counted(len(places), "part or row", "parts or rows")
         call = to_type("check", run.folder.name, runs=run.folder.parent)
-        warn(f"{what} of the run {run.folder.name!r} cannot be read; {call} says what is lost")
+        warn(f"{what} of the run {run.folder.name!r} cannot be read; {call} lists what is lost")
 
 
 def warn_of_missing(run: Run, entries: Sequence[Entry], of: Collection[str] | None = None) -> None:
     """Print in one line the ancestors that the run has lost, of all concepts or of some (ids)."""
     lost = lost_ancestors(entries, of).values()
     if told := told_missing([(parent.id, "") for parent in lost if not parent.run], run):
-        warn(f"{told}; {to_type('check', run.folder.name, runs=run.folder.parent)} says what is lost")
+        warn(f"{told}; {to_type('check', run.folder.name, runs=run.folder.parent)} lists what is lost")
 
 
 def told_missing(missing: Sequence[tuple[str, str]], run: Run | None = None) -> str:
     """`2 ancestors are missing: Whisker (1f2e3d4c), 9a8b7c6d of the run 'others'`; '' for none.
 
-    missing: (id, the run where it should be, "" for this one) each. run: whose notes know what people called them.
+    missing: (id, the run where it should be, "" for this one) each. run: its notes have the names that people gave.
     """
     notes = run.notes() if run and missing else {}
     here = ("", run.folder.name) if run else ("",)

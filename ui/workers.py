@@ -24,8 +24,8 @@ def conduct_asked() -> Conduct:
     """How a new job is carried out, by options or variables of the environment.
 
     Raises:
-        WorkerError: --workers says something else.
-        PromptError: CONCEPTREE_CANDIDATES is no number.
+        WorkerError: --workers has another form.
+        PromptError: CONCEPTREE_CANDIDATES is not a number.
     """
     given, address = asked("workers"), asked("cluster")
     if given:
@@ -39,7 +39,7 @@ def conduct_asked() -> Conduct:
 def learner_for(job: Job, stack: Backbone, out: Console) -> Iterator[Learner]:
     """The learner for a job, by --workers and --address, or by CONCEPTREE_WORKERS and CONCEPTREE_CLUSTER.
 
-    A job goes on with the batches and threads that it was begun with.
+    A resumed job keeps its batches and threads.
     """
     given, address = asked("workers"), asked("cluster")
     new = conduct_asked()

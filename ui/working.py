@@ -179,7 +179,7 @@ def say_stopped(job: Job, run: Run, stack: Backbone, out: Console) -> None:
     if step and job.kept():
         say(out, f"The batch in progress is kept at step {step}.")
     call = to_type("resume", run.folder.name, *options_for(run, stack), runs=run.folder.parent)
-    say(out, f"To go on with the rest: {call}")
+    say(out, f"To resume: {call}")
 
 
 def show_founders(run: Run, stack: Backbone, out: Console) -> Pictures:
@@ -238,7 +238,7 @@ def told(event: Event) -> str:
         by = {"vocabulary": "from the vocabulary", "request": "next on the list", "user": "by you"}
         who = by.get(negative.by, f"proposed by {negative.by}")
         parts.append(f"new negative {negative.word} ({event.similarities[negative.word]:.2f}) {who}")
-    # Which word the vocabulary gave stands there already.
+    # The word from the vocabulary is listed already.
     notes = [note for note in event.note.split("; ") if note and not note.endswith("from the vocabulary")]
     if any(negative.by != "vocabulary" for negative in event.negatives) and event.answers:
         answers = dict.fromkeys(answer for answer, _ in event.answers)

@@ -18,7 +18,7 @@ def looked_at(pixels: Tensor) -> Tensor:
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions, the first of which halves the side, beside a pooled 1×1 shortcut."""
+    """Two 3×3 convolutions (the first halves the side), beside a pooled 1×1 shortcut."""
 
     def __init__(self, before: int, after: int):
         super().__init__()

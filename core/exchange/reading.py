@@ -46,7 +46,8 @@ def read(path: Path) -> Embedding:
         check_file(path, LARGEST_FILE)
         reader = _READERS.get(path.suffix.lower())
         if reader is None:
-            raise ExchangeError(f"is no embedding by its name: expected a name that ends with {', '.join(_READERS)}")
+            endings = ", ".join(_READERS)
+            raise ExchangeError(f"is not an embedding by its name: expected a name that ends with {endings}")
         content, provenance = reader(path)
         token, value, left_out = _one_token(content, path)
         vectors, cast = _vectors(value)

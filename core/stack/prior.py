@@ -47,7 +47,7 @@ class Denoise:
 def denoising_steps(scheduler: UnCLIPScheduler, steps: int) -> list[Denoise]:
     """The coefficients of UnCLIPScheduler in each of `steps` steps (Eq. 7 of arXiv 2006.11239).
 
-    They are computed in float32, as in the scheduler, whatever the model's precision.
+    They are computed in float32, as in the scheduler, in any precision of the model.
     """
     if steps < 2:
         raise ConceptreeError(f"prior steps = {steps}: expected at least 2")

@@ -1,4 +1,4 @@
-"""From this machine's memory to a device, without waiting for what the device is still doing."""
+"""Copies from main memory to a device without waiting for the device."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def sent(values: Tensor, device: torch.device | str) -> Tensor:
-    """A tensor on a device. A GPU reads it from pinned memory in the order of its work, and Python goes on."""
+    """A tensor on a device. A GPU reads it from pinned memory in stream order, while Python continues."""
     device = torch.device(device)
     if device.type == "cuda" and values.device.type == "cpu":
         values = values.pin_memory()

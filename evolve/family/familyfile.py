@@ -293,7 +293,7 @@ def _member(row: Any, fingerprint: str) -> Member:
         (m.constraint, m.step) for m in concept.history
     ]
     if any(row[key] is None for key in _KEPT) or any(value is None for values in told for value in values):
-        raise RunError(f"{concept.id} is no concept of this schema (something in it is null)")
+        raise RunError(f"{concept.id} is not a concept of this schema (something in it is null)")
     request = concept.request
     if request.settings is None or request.chosen.prior_steps > MOST_PRIOR_STEPS:
         raise RunError(f"its settings have no prior_steps from 1 to {MOST_PRIOR_STEPS}")
@@ -303,7 +303,7 @@ def _member(row: Any, fingerprint: str) -> Member:
     try:  # values of another type than the table's, or out of its range
         pa.Table.from_pylist([row_of(each)], schema=CONCEPTS)
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
-        raise RunError(f"{concept.id} is no concept of this schema ({str(error).splitlines()[0][:120]})") from error
+        raise RunError(f"{concept.id} is not a concept of this schema ({str(error).splitlines()[0][:120]})") from error
     called = row["called"]
     try:
         check_name(each.name)

@@ -47,7 +47,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise StorageError(f"the run.json in {str(folder)!r} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise RunError(f"the run.json in {str(folder)!r} cannot be read: it is no JSON ({error})") from error
+        raise RunError(f"the run.json in {str(folder)!r} cannot be read: it is not JSON ({error})") from error
     if not isinstance(about, dict):
         raise RunError(f"the run.json in {str(folder)!r} cannot be read: expected an object, with its schema")
     _check_schema(folder, about)

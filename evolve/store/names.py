@@ -48,8 +48,8 @@ def check_name(name: str) -> None:
     typed = all(c in _MARKS or unicodedata.category(c)[0] in "LMN" for c in name)
     if not name.strip() or name != name.strip() or name[0] in "-." or not typed or len(name) > LONGEST_WORD:
         raise RunError(
-            f"{name[:LONGEST_WORD]!r} is no name for a concept: give up to {LONGEST_WORD} letters, digits, spaces and"
-            " - _ ' . with neither - nor . first"
+            f"{name[:LONGEST_WORD]!r} is not a valid name of a concept: give up to {LONGEST_WORD} letters, digits,"
+            " spaces and - _ ' . with neither - nor . first"
         )
 
 

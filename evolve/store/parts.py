@@ -353,7 +353,7 @@ def _why(part: Path, error: Exception) -> str:
     if not size:
         return "it is empty (0 bytes)"
     if head != _MAGIC:
-        return "it is no Parquet file"
+        return "it is not a Parquet file"
     if tail != _MAGIC:
         return f"it is torn: {size} bytes, and its end is missing"
     return str(error).splitlines()[0]

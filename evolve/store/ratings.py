@@ -151,7 +151,7 @@ def new_session(
     for files in sets.values():
         for file in files:
             if not PICTURE.fullmatch(file):
-                raise StudyError(f"{file[:40]!r} is no drawing's file")
+                raise StudyError(f"{file[:40]!r} is not a drawing's file")
     at = datetime.now(UTC)
     told = f"{at.isoformat()} {rater} {mode} {seed} {sorted(sets)}"
     session = Session(
@@ -325,9 +325,9 @@ def _session(row: Mapping[str, Any]) -> Session:
     concepts, drawings = tuple(row["concepts"]), tuple(tuple(files or ()) for files in row["drawings"])
     whole = len(concepts) == len(drawings) == len(set(concepts)) and all(drawings)
     if row["mode"] not in MODES or not whole or not 0 <= row["seed"] < 2**63:
-        raise RunError(f"it is no session of this schema ({row['session']!r})")
+        raise RunError(f"it is not a session of this schema ({row['session']!r})")
     if not all(PICTURE.fullmatch(file or "") for files in drawings for file in files):
-        raise RunError(f"the session {row['session']!r} names files that are no drawings")
+        raise RunError(f"the session {row['session']!r} names files that are not drawings")
     return Session(
         row["session"], row["rater"], row["mode"], row["question"], row["seed"], concepts, drawings, row["at"]
     )
@@ -339,7 +339,7 @@ def _answer(row: Mapping[str, Any]) -> Answer:
     sides = 1 if row["mode"] == "scale" else 2
     if row["mode"] not in MODES or not low <= row["value"] <= high or len(row["concepts"]) != sides:
         raise RunError(
-            f"it is no answer of this schema (value {row['value']} of {counted(len(row['concepts']), 'concept')})"
+            f"it is not an answer of this schema (value {row['value']} of {counted(len(row['concepts']), 'concept')})"
         )
     return Answer(
         row["session"], row["rater"], row["mode"], row["number"], tuple(row["concepts"]), row["value"], row["at"]

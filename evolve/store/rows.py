@@ -125,7 +125,7 @@ class Note:
         if not isinstance(self.comment, str) or len(self.comment) > LONGEST_COMMENT:
             raise RunError(f"a comment is text of at most {LONGEST_COMMENT} characters: shorten it")
         if _LONE.search(self.comment):
-            raise RunError(f"the comment {self.comment[:40]!r} is no Unicode text: type it again")
+            raise RunError(f"the comment {self.comment[:40]!r} is not Unicode text: type it again")
 
 
 @dataclass(frozen=True)
@@ -282,7 +282,7 @@ def entry_of(part: Path, number: int, row: dict[str, Any]) -> Entry:
             row=number,
         )
     except TypeError as error:
-        raise RunError(f"it is no concept of this schema ({error})") from error
+        raise RunError(f"it is not a concept of this schema ({error})") from error
 
 
 def individual_of(row: dict[str, Any], notes: Mapping[str, Note]) -> Individual:
@@ -307,7 +307,7 @@ def individual_of(row: dict[str, Any], notes: Mapping[str, Note]) -> Individual:
         raise RunError(str(error)) from error
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         # an unexpected null, or a request that is other JSON
-        raise RunError(f"it is no concept of this schema ({str(error).splitlines()[0]})") from error
+        raise RunError(f"it is not a concept of this schema ({str(error).splitlines()[0]})") from error
     name = notes.get(row["id"], Note()).name or row["name"]
     return Individual(concept, name, row["generation"], row["created_at"])
 

@@ -280,7 +280,7 @@ class Run:
         A copy that is already there and whole stays. id_: see `photos.photo_parent`.
         """
         if not PHOTO.fullmatch(id_):
-            raise RunError(f"{id_!r} is no photograph's id: expected photo- and 16 hex digits")
+            raise RunError(f"{id_!r} is not a photograph's id: expected photo- and 16 hex digits")
         with self.writing():
             known = self.photos().get(id_)
             if known and _is_whole(known):

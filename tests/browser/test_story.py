@@ -194,7 +194,7 @@ def test_a_name_that_would_be_code_stays_text(workbench, page, story):
     page.goto(f"{workbench.address}/concept?run=story&concept={story['child']}")
     page.get_by_label("Name", exact=True).fill("<img src=x onerror=document.title='hurt'>")
     page.get_by_label("Name", exact=True).press("Enter")
-    page.get_by_text(re.compile("is no name for a concept")).first.wait_for()
+    page.get_by_text(re.compile("is not a valid name of a concept")).first.wait_for()
     assert page.title() != "hurt" and not page.locator("img[src=x]").count()
     assert Run.open(workbench.runs / "story").entry(story["child"]).name == story["child_name"]
 

@@ -53,15 +53,15 @@ def test_words_are_read_as_a_namers_answers_are(given, meant):
         (Decision((" ",)), "' ' says nothing"),
         (Decision(("yes",)), "'yes' says nothing"),
         (Decision(("\x1b[31mowl",)), "says nothing"),
-        (Decision((), ("owl",)), "'owl' is no negative, so it is not dropped: there are cat, Guide Dog"),
-        (Decision((), ("cat",), back_to=0), "'cat' is no negative, so it is not dropped: there are none"),
+        (Decision((), ("owl",)), "'owl' is not a negative, so it cannot be dropped: there are cat, Guide Dog"),
+        (Decision((), ("cat",), back_to=0), "'cat' is not a negative, so it cannot be dropped: there are none"),
         (Decision(back_to=150), "no checkpoint to go back to at step 150: there are 0, 100"),
         (Decision(back_to=200), "no checkpoint to go back to at step 200"),
         (Decision(back_to="100"), "no checkpoint to go back to at step 100"),
         (Decision("owl"), "words = 'owl': expected a list of words"),
         (Decision(None), "words = None: expected a list of words"),
         (Decision((), (7,)), "drop = (7,): expected a list of words"),
-        ("owl", "'owl' is no decision: give a Decision, or None to agree"),
+        ("owl", "'owl' is not a decision: give a Decision, or None to agree"),
     ],
 )
 def test_what_cannot_be_followed_says_why(decision, message):
@@ -84,7 +84,7 @@ def test_it_is_asked_again_with_the_reason_until_it_can_be_followed():
         return next(answers)
 
     assert ask(review, proposal("parrot"), EARLIER, STACK) == (Decision(("owl",)), "")
-    assert [each.problem[:20] for each in asked] == ["", "the stack tiny-1 doe", "'owl' is no negative"]
+    assert [each.problem[:20] for each in asked] == ["", "the stack tiny-1 doe", "'owl' is not a negat"]
     assert {each.words for each in asked} == {("parrot",)} and asked[0].earlier == (0, 100)
 
 
@@ -134,7 +134,8 @@ def test_one_that_cannot_be_followed_is_left_out_and_the_note_says_why():
     assert decision.words == ("parrot", "owl") and decision.back_to is None
     told = decision.note.split("; ")
     assert len(told) == 3 and all(each.startswith("a decision was left out: ") for each in told)
-    assert "does not know the word 'dragon'" in told[0] and "'wolf' is no negative" in told[1] and "step 7" in told[2]
+    assert "does not know the word 'dragon'" in told[0] and "'wolf' is not a negative" in told[1]
+    assert "step 7" in told[2]
     with pytest.raises(ReviewError, match="dragon"):
         joined(Decision(("dragon",)), Decision(("owl",)))
 

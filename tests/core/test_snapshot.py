@@ -113,7 +113,7 @@ def test_a_cut_snapshot_is_as_good_as_none(backbone, course, cut):
 
 def test_what_cannot_be_read_says_so():
     for content in (b"", b"hello", b"\xff" * 40, b"\x02\0\0\0\0\0\0\0{}"):
-        with pytest.raises(SnapshotError, match="cannot be read: start anew"):
+        with pytest.raises(SnapshotError, match="cannot be read: start again"):
             ids_of(content)
-        with pytest.raises(SnapshotError, match="cannot be read: start anew"):
+        with pytest.raises(SnapshotError, match="cannot be read: start again"):
             unpack(content, None, [])

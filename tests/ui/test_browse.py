@@ -104,7 +104,7 @@ def test_list_goes_on_with_runs_that_are_whole(pets):
     assert [(each["run"], each["concepts"]) for each in json.loads(result.stdout)] == [("pets", 7)]
     lines = result.stderr.splitlines()
     assert len(lines) == 4 and all(line.startswith("conceptree: ") for line in lines)
-    for said in ("it is no JSON", "lacks the key 'category'", "has schema 99", "1 part or row of the run 'pets'"):
+    for said in ("it is not JSON", "lacks the key 'category'", "has schema 99", "1 part or row of the run 'pets'"):
         assert any(said in line for line in lines)
 
 
@@ -174,7 +174,7 @@ def test_show_goes_on_with_what_is_whole(pets):
     result = run(pets, "show", "pets", letters["h"].name)
     assert result.exit_code == 0
     unread, missing = result.stderr.splitlines()
-    assert f"cannot be read; {to_type('check', 'pets', runs=pets.folder.parent)} says what is lost" in unread
+    assert f"cannot be read; {to_type('check', 'pets', runs=pets.folder.parent)} lists what is lost" in unread
     assert f"2 ancestors are missing: {letters['e'].id[:8]}, {letters['f'].id[:8]}" in missing
     assert f"mix of 0.5 {letters['e'].id[:8]}" in result.stdout
     assert "it may be in a damaged part" in one_line(pets, "show", "pets", letters["e"].name)
@@ -207,7 +207,9 @@ def test_a_concept_is_called_by_its_newest_name_everywhere(pets):
 
 @pytest.mark.parametrize("new", ["", " x", ".x", "a/b", "a:0.5", "x\x1b[31m", "{}", "x" * 81])
 def test_what_is_no_name_is_one_line(pets, new):
-    assert "is no name for a concept" in one_line(pets, "note", "pets", pets.individuals()[0].name, "--name", new)
+    assert "is not a valid name of a concept" in one_line(
+        pets, "note", "pets", pets.individuals()[0].name, "--name", new
+    )
 
 
 # tree
@@ -248,7 +250,7 @@ def test_tree_goes_on_with_what_is_whole_in_one_line_each(pets):
     assert result.exit_code == 0
     parts, drawings = result.stderr.splitlines()
     call = to_type("check", "pets", runs=pets.folder.parent)
-    assert f"{call} says what is lost" in parts and "1 picture of the run" in drawings and call in drawings
+    assert f"{call} lists what is lost" in parts and "1 picture of the run" in drawings and call in drawings
     texts = (pets.folder / "tree.svg").read_text(encoding="utf-8")
     assert letters["h"].name in texts and letters["e"].id[:8] in texts, "lost parents keep their place"
 
@@ -355,7 +357,7 @@ def test_list_and_check_name_what_is_not_finished(pets):
     for command in ("list", "check"):
         shown = " ".join(good(pets, command, "pets").split())
         call = to_type("resume", "pets", runs=pets.folder.parent)
-        assert "Not finished: 0001-seed." in shown and f"{call} goes on with it" in shown
+        assert "Not finished: 0001-seed." in shown and f"To resume, unless a process is at work: {call}" in shown
     assert json.loads(good(pets, "check", "pets", "--json"))["unfinished"] == ["0001-seed"]
 
 
@@ -460,7 +462,7 @@ def test_runs_by_names_that_are_paths_are_refused(pets):
     ):
         arguments = [each.replace("{}", "../pets") for each in command]
         arguments += [] if "../pets" in arguments else ["../pets"]
-        assert "is no name for a run" in one_line(pets, *arguments)
+        assert "is not a valid name of a run" in one_line(pets, *arguments)
 
 
 def test_drawings_of_a_stranger_open_no_other_file(pets):

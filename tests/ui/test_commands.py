@@ -145,12 +145,12 @@ def test_a_stack_without_decoder_learns_and_says_that_it_cannot_draw(stack_folde
         ((" ",), "category = ' ': expected a word"),
         (("p" * 500,), "expected at most 80 characters"),
         (("a {}",), "none of {}<>|"),
-        (("pet", "--run", "../pets"), "'../pets' is no name for a run"),
-        (("pet", "--run", "/tmp/pets"), "is no name for a run"),
-        (("pet", "--run", "x" * 999), "is no name for a run"),
-        (("pet", "--run", ".hidden"), "is no name for a run"),
-        (("pet", "--run", "a\nb"), "is no name for a run"),
-        (("pet", "--run", ""), "'' is no name for a run"),
+        (("pet", "--run", "../pets"), "'../pets' is not a valid name of a run"),
+        (("pet", "--run", "/tmp/pets"), "is not a valid name of a run"),
+        (("pet", "--run", "x" * 999), "is not a valid name of a run"),
+        (("pet", "--run", ".hidden"), "is not a valid name of a run"),
+        (("pet", "--run", "a\nb"), "is not a valid name of a run"),
+        (("pet", "--run", ""), "'' is not a valid name of a run"),
         (("pet", "--negatives", "cat,dragon"), "does not know the negative 'dragon'"),
         (("painting", "--style", "--negatives", "zeppelin"), "'zeppelin': it knows such as painting, sketch, mosaic"),
         (("painting", "--style", "--negatives", "moosaic"), "'moosaic': did you mean mosaic"),
@@ -179,7 +179,9 @@ def test_a_name_with_markup_or_spaces_is_a_name(stack_folder, tmp_path):
         "seed", "pet", "--founders", 1, "--run", "[bold]my pets", "--runs", tmp_path, "--model", stack_folder, *QUICK
     )
     assert "draw '[bold]my pets'" in shown
-    assert "is no name for a run" in one_line("seed", "pet", "--run", name, "--runs", tmp_path, "--model", stack_folder)
+    assert "is not a valid name of a run" in one_line(
+        "seed", "pet", "--run", name, "--runs", tmp_path, "--model", stack_folder
+    )
 
 
 def test_seed_does_not_touch_a_run_that_is_there(pets, stack_folder):
@@ -291,7 +293,7 @@ def test_breed_needs_a_run_and_a_parent(pets):
     runs = pets.folder.parent
     assert "there is no run 'dogs'" in one_line("breed", "dogs", "--parent", "a:1", "--runs", runs)
     assert "there is 'pets'" in one_line("breed", "dogs", "--parent", "a:1", "--runs", runs)
-    assert "is no name for a run" in one_line("breed", "../pets", "--parent", "a:1", "--runs", runs)
+    assert "is not a valid name of a run" in one_line("breed", "../pets", "--parent", "a:1", "--runs", runs)
     assert run("breed", "pets", "--runs", runs).exit_code == 2
 
 

@@ -236,7 +236,7 @@ def test_what_export_wrote_beside_an_embedding_is_left_out(runs, stack_folder, t
     assert set(names(tmp_path, "theirs")) == {one, two}
     assert {each.birth for each in Run.open(tmp_path / "theirs").entries()} == {"imported"}
     assert [each.birth for each in Run.open(runs / "pets").entries()] == ["founder", "founder", "mix"]
-    assert "is no embedding by its name" in one_line("import", to / f"{one}.png", "--runs", tmp_path)
+    assert "is not an embedding by its name" in one_line("import", to / f"{one}.png", "--runs", tmp_path)
 
 
 def test_an_imported_concept_has_children_and_tells_where_it_was_learned(runs, backbone, stack_folder, tmp_path):
@@ -279,7 +279,7 @@ def test_names_are_what_is_asked_for_or_else_free(runs, tmp_path):
     save_file({f"<{one}>": torch.ones(1, 16)}, tmp_path / "x.safetensors")
     save_file({"../../<b>": torch.ones(1, 16) * 2}, tmp_path / "y.safetensors")
     shown = good("import", tmp_path / "x.safetensors", tmp_path / "y.safetensors", "--run", "pets", "--runs", runs)
-    assert f"the name {one!r} is taken" in shown and "'../../<b' is no name for a concept" in shown
+    assert f"the name {one!r} is taken" in shown and "'../../<b' is not a valid name of a concept" in shown
     born = names(runs)[-2:]
     assert f"x.safetensors is {born[0]}" in shown and f"y.safetensors is {born[1]}" in shown
     save_file({"<a>": torch.ones(1, 16) * 3}, tmp_path / "z.safetensors")
@@ -287,7 +287,7 @@ def test_names_are_what_is_asked_for_or_else_free(runs, tmp_path):
     assert names(runs)[-1] == "Whiskerfin"
     save_file({"<a>": torch.ones(1, 16) * 4}, tmp_path / "z.safetensors")
     said = one_line("import", tmp_path / "z.safetensors", "--run", "pets", "--runs", runs, "--name", "a/b")
-    assert "'a/b' is no name for a concept" in said and f"it is in the run as {names(runs)[-1]}" in said
+    assert "'a/b' is not a valid name of a concept" in said and f"it is in the run as {names(runs)[-1]}" in said
 
 
 def test_import_prints_json_lines(runs, stack_folder, tmp_path):
@@ -348,7 +348,7 @@ def test_import_refuses_in_one_line_and_leaves_nothing(file, stack_folder):
     assert "has no category" in refused(file, stack_folder)
     assert "does not know the category 'dragon'" in refused(file, stack_folder, "--category", "dragon")
     assert "expected at most 80" in refused(file, stack_folder, "--category", "a {}")
-    assert "is no name for a run" in refused(file, stack_folder, "--category", "pet", "--run", "../pets")
+    assert "is not a valid name of a run" in refused(file, stack_folder, "--category", "pet", "--run", "../pets")
     assert "is for one file, and 2 are named" in refused(file, stack_folder, file, "--name", "a")
     assert "are one concept: name one of them" in refused(file, stack_folder, file, "--category", "pet")
     file.write_bytes(file.read_bytes()[:-1])

@@ -78,7 +78,7 @@ def test_what_is_typed_is_a_decision(text, decision):
 
 @pytest.mark.parametrize("text", ["<", "<abc", "<-1", "<1e3", "<" + "9" * 5000])
 def test_a_step_is_a_number(text):
-    with pytest.raises(ReviewError, match="is no step to go back to: write it as in <0"):
+    with pytest.raises(ReviewError, match="is not a step to go back to: write it as in <0"):
         typed(text, PROPOSAL)
 
 
@@ -101,7 +101,7 @@ def test_what_cannot_be_followed_or_read_is_asked_again_with_the_reason(types):
     assert Person(out, None).asked({"a": "one", "b": "two"}, again) == Decision(("hamster",), ("cat",))
     shown = out.file.getvalue()
     assert "does not know the word 'dra�[31mgon'" in shown and "\x1b" not in shown
-    assert "'<abc' is no step to go back to" in shown and "not valid text" in shown
+    assert "'<abc' is not a step to go back to" in shown and "not valid text" in shown
     assert "proposed as a negative" not in shown, "that stands there already"
 
 

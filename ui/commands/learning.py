@@ -34,7 +34,7 @@ STRENGTH = 0.5
     "--wave",
     type=click.IntRange(1, 1000),
     help="Founders learned together. Later waves avoid earlier ones, which takes longer. By default all together, or"
-    " one by one if the stack lists no members of the category to start between.",
+    " one by one if the stack lists no members of the category.",
 )
 @option("--run", "name", help="Name of the new run; by default the category, with a number if it is taken.")
 @runs_option
@@ -112,7 +112,7 @@ def seed(style: bool, **given: Any) -> None:
     type=click.IntRange(4, 1000),
     default=8,
     show_default=True,
-    help="Pictures drawn of each parent the first time; the four truest are kept.",
+    help="Pictures drawn of each parent the first time; the best four are kept.",
 )
 @positive_option
 @option(
@@ -126,7 +126,7 @@ def seed(style: bool, **given: Any) -> None:
     type=click.FloatRange(0, 0.9),
     default=0.25,
     show_default=True,
-    help="How much several children differ in weights and pictures; 0: by random seed alone.",
+    help="How much children differ in weights and pictures; 0: only by random seed.",
 )
 @option("--seed", type=SEEDS, help="Random seed; by default another one each time.")
 @runs_option
@@ -247,7 +247,7 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
 
     Fitness has several objectives: belonging to the category, difference from its known members, novelty in the run,
     consistency in different prompts, and your ratings if there are any. Favourites and locked concepts always survive;
-    hidden ones have no children. After a stop, `conceptree resume` goes on.
+    hidden ones have no children. After a stop, `conceptree resume` continues.
 
     \b
     Example:
@@ -260,7 +260,7 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
     evolve(out=new_console(), population=population, children=children or population, **given)
 
 
-@click.command(short_help="Go on with stopped jobs.")
+@click.command(short_help="Resume stopped jobs.")
 @click.argument("name", metavar="RUN")
 @option("--job", metavar="JOB", help="One job, such as 0003-breed; by default all unfinished jobs.")
 @option(
@@ -268,7 +268,7 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
     "parents",
     multiple=True,
     metavar="NAME",
-    help="A parent of the next generation, where evolve --select user waits for you; can be given several times.",
+    help="A parent of the next generation, if evolve --select user waits for you; can be given several times.",
 )
 @runs_option
 @model_now_option
@@ -276,7 +276,7 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
 @workers_options
 @click.pass_context
 def resume(context: click.Context, job: str | None, parents: tuple[str, ...], **given: Any) -> None:
-    """Go on with the stopped jobs of RUN. The result is the same as without the stop.
+    """Resume the stopped jobs of RUN. The result is the same as without the stop.
 
     \b
     Example:
@@ -303,7 +303,7 @@ def resume(context: click.Context, job: str | None, parents: tuple[str, ...], **
 @option("--job", metavar="JOB", help="One job, such as 0003-breed; by default all that are learning.")
 @runs_option
 def stop(**given: Any) -> None:
-    """Stop the jobs of RUN that are learning, wherever they were started; resume goes on with them.
+    """Stop the jobs of RUN that are learning, in any process; `conceptree resume` continues them.
 
     \b
     Example: conceptree stop pets

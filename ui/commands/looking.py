@@ -12,10 +12,10 @@ from ui.options import SEEDS, json_option, model_now_option, option, runs_option
 
 @click.command("list", short_help="List runs, or the concepts of a run.")
 @click.argument("name", metavar="[RUN]", required=False)
-@option("--all", "everybody", is_flag=True, help="With RUN: hidden concepts too.")
+@option("--all", "hidden", is_flag=True, help="With RUN: hidden concepts too.")
 @json_option
 @runs_option
-def list_(name: str | None, everybody: bool, as_json: bool, runs: Path) -> None:
+def list_(name: str | None, hidden: bool, as_json: bool, runs: Path) -> None:
     """List all runs, or the concepts of RUN with their fitness.
 
     \b
@@ -29,7 +29,7 @@ def list_(name: str | None, everybody: bool, as_json: bool, runs: Path) -> None:
     if name is None:
         list_runs(runs, as_json, new_console())
     else:
-        list_concepts(name, runs, everybody, as_json, new_console())
+        list_concepts(name, runs, hidden, as_json, new_console())
 
 
 @click.command(short_help="Show one concept.")

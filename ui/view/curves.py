@@ -65,7 +65,7 @@ def chart(found: pd.DataFrame, kept: int | None = None, end: int | None = None) 
 
     end: last step of the axis; by default the last one measured.
     """
-    # With a name of its own the chart stays the same when the page runs again.
+    # With its own name, the chart stays the same when the page runs again.
     picked = alt.selection_point("picked", fields=["constraint"], bind="legend", toggle="true")
     scale = alt.Scale(nice=False) if end is None else alt.Scale(domain=[0, end])
     x = alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1, format="d"), scale=scale)

@@ -28,7 +28,7 @@ FORMS = {
 def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:
     """Concepts (ids, by run) as a zip: embedding, sidecar and drawings of each.
 
-    Leaves out what cannot be read; LEFT-OUT.txt has the reasons.
+    Leaves out unreadable files; LEFT-OUT.txt has the reasons.
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -51,7 +51,7 @@ def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:
 
 @dataclass
 class _Export:
-    """A zip that is being written. taken: file stems in use. left_out: what is missing, and why."""
+    """A zip that is being written. taken: file stems in use. left_out: missing files, with reasons."""
 
     archive: zipfile.ZipFile
     form: str

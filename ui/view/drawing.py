@@ -64,7 +64,7 @@ _thread: Thread | None = None
 
 
 def draw(run: Run, wanted: Sequence[Wanted]) -> bool:
-    """Draw what is missing. True if everything is drawn now, False if a process is drawing it.
+    """Make missing drawings. True if everything is drawn now, False if a process is drawing it.
 
     Raises:
         ConceptreeError: the stack is missing or cannot draw, or a prompt is invalid.
@@ -116,7 +116,7 @@ def ideas(kind: str) -> list[str]:
 
 
 def _send(run: Run, id_: str, pairs: Sequence[tuple[str, int]]) -> None:
-    """Queue an errand for each seed, without what is queued or running already."""
+    """Queue an errand for each seed, unless it is queued or running already."""
     global _thread
     with _lock:
         mine = _errands.setdefault((run.folder.resolve(), id_), [])
@@ -145,7 +145,7 @@ def _run_errands() -> None:
 
 
 def _begin(errand: Errand) -> None:
-    """Start `conceptree draw` for one concept, in a session of its own, so that it outlives the server."""
+    """Start `conceptree draw` for one concept, in its own session, so that it outlives the server."""
     prompts = [f"--prompt={prompt}" for prompt in errand.prompts]
     where = [f"--seed={errand.seed}", f"--runs={errand.run.folder.parent}"]
     command = [sys.executable, "-m", "ui.cli", "draw", *where, *prompts, "--", errand.run.folder.name, errand.concept]

@@ -16,7 +16,7 @@ EVERY = 2.0  # seconds between two checks
 
 
 def draw(run: Run, wanted: Sequence[Wanted]) -> bool | None:
-    """Draw what is missing, see `drawing.draw`; None, with the reason on the page, if that fails."""
+    """Make missing drawings, see `drawing.draw`; None, with the reason on the page, if that fails."""
     try:
         with st.spinner("Drawing …"):
             return drawing.draw(run, wanted)

@@ -44,7 +44,7 @@ def origin() -> str:
 
 
 def keep_address() -> None:
-    """Update the browser's address to what the page shows.
+    """Update the browser's address to the shown page.
 
     After a link to the same page with another query, Streamlit keeps the old address, and the next click would go back
     to it. The browser ignores an address that it has already.

@@ -10,11 +10,11 @@ from core.wording import counted
 from evolve.store.parts import Damage
 from ui.view.text import plain, shortened
 
-LONGEST = 300  # characters of what is said of one damaged place
+LONGEST = 300  # characters of the text about one damaged place
 
 
 def error(problem: Exception | str) -> None:
-    """Show what went wrong."""
+    """Show an error."""
     st.error(plain(str(problem)), icon=":material/error:")
 
 

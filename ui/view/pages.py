@@ -1,4 +1,4 @@
-"""The pages of the workbench; the navigation bar lists those that need no more than a run."""
+"""The pages of the workbench; the navigation bar lists the pages that need only a run."""
 
 from __future__ import annotations
 

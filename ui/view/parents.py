@@ -97,7 +97,7 @@ def uploaded(name: str, content: bytes, cutout: bool = False) -> Photograph:
     """Read an uploaded photograph. cutout: without its background, see `evolve.store.photos.cut_out`.
 
     Raises:
-        PhotoError: the file is no picture, or nothing can be seen in it.
+        PhotoError: the file is not a picture, or shows nothing.
     """
     called = _UNSAFE.sub("_", Path(name).name)[-LONGEST:].lstrip(".") or "photo"
     with tempfile.TemporaryDirectory() as folder:

@@ -81,7 +81,7 @@ class Row(TypedDict):
 
 @dataclass(frozen=True)
 class Scene:
-    """Nodes, edges and rows of the tree. view: what is in focus. passing: how many concepts pass the filter."""
+    """Nodes, edges and rows of the tree. view: the concepts in focus. passing: how many concepts pass the filter."""
 
     view: Focus
     passing: int

@@ -41,7 +41,7 @@ _thread: Thread | None = None
 def prepare(run: Run, backbone: Backbone, parents: Sequence[str]) -> None:
     """Draw the portraits of these parents soon, in a thread, unless others are chosen first.
 
-    The job reports what cannot be drawn. Does nothing with a stack that draws slowly.
+    The job reports drawings that fail. Does nothing with a stack that draws slowly.
     """
     global _wish, _thread
     if not can_draw(backbone) or not is_quick(backbone):

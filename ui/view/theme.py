@@ -50,7 +50,7 @@ STYLE = """<style>
 .stMainBlockContainer { padding-inline: clamp(1rem, 3vw, 3rem); max-width: 1680px; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.82; }
 [data-testid="stPageLink"] p { margin: 0; }
-/* A chosen item has a background of its own; coloured text on it would be hard to read. */
+/* A chosen item has its own background; coloured text on it would be hard to read. */
 :is([data-variant="segmented_control"], [data-variant="pills"])[data-selected="true"],
 [data-testid="stTab"][aria-selected="true"], [data-testid="stSliderThumbValue"] { color: inherit !important; }
 /* The last change and its Undo button stay on one line. */

@@ -91,7 +91,7 @@ def test_one_goes_back_and_decides_anew(job, backbone):
     ("decision", "told"),
     [
         (Decision(("dragon",)), "does not know the word 'dragon'"),
-        (Decision(drop=("lemon",)), "'lemon' is no negative"),
+        (Decision(drop=("lemon",)), "'lemon' is not a negative"),
         (Decision(back_to=3), "no checkpoint to go back to at step 3"),
         (Decision(("pet",)), "'pet' is a positive of the concept"),
     ],

@@ -165,7 +165,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(pets, monkeypatch, step):
             lambda: pets.add_photo(PHOTO, picture(), "dog.jpg"),
             lambda: Job(pets.folder / "jobs" / "0001-seed", "seed", {}).keep(b"snapshot", "0" * 16),
         ):
-            said = "No space left on device; what was stored before is whole: make room and try again"
+            said = "No space left on device; earlier data is intact: make room and try again"
             assert said in refused(call)
     after = {file: file.read_bytes() for file in pets.folder.rglob("*") if file.is_file()}
     assert {file: content for file, content in after.items() if file.suffix != ".tmp"} == before
@@ -195,7 +195,7 @@ def test_a_disk_that_really_is_full_keeps_what_was_stored(tiny_disk):
             added += len(run.add([concept(100 + added)]))
         except ConceptreeError as error:
             said = str(error)
-    assert "No space left on device; what was stored before is whole: make room" in said
+    assert "No space left on device; earlier data is intact: make room" in said
     filler = tiny_disk / "filler"
     with pytest.raises(OSError), filler.open("wb", buffering=0) as file:
         while True:
@@ -205,7 +205,7 @@ def test_a_disk_that_really_is_full_keeps_what_was_stored(tiny_disk):
         lambda: run.add_drawings([(one.id, "a {}", 1, picture().resize((80, 80)))]),
         lambda: Job(run.folder / "jobs" / "0001-seed", "seed", {}).keep(bytes(9000), "0" * 16),
     ):
-        assert "what was stored before is whole" in refused(call) or "cannot be written" in refused(call)
+        assert "earlier data is intact" in refused(call) or "cannot be written" in refused(call)
     again = Run.open(run.folder)
     assert len(again.individuals()) == added > 1 and again.notes() == {one.id: Note(rating=4)}
     assert check(again).whole and not list(run.folder.rglob("*.tmp"))
@@ -225,7 +225,7 @@ def test_unfinished_files_are_not_read(run):
     [
         (0, "it is empty (0 bytes)"),
         (100, "it is torn: 100 bytes, and its end is missing"),
-        (None, "it is no Parquet file"),
+        (None, "it is not a Parquet file"),
     ],
 )
 def test_a_torn_part_is_named_and_the_others_stay(pets, kept, said):
@@ -360,7 +360,7 @@ def test_folders_that_are_no_runs_say_so(run, tmp_path):
     with pytest.raises(RunError, match="there is a run in"):
         Run.create(run.folder, "pet", STACK)
     (run.folder / "run.json").write_text("{")
-    with pytest.raises(RunError, match="cannot be read: it is no JSON"):
+    with pytest.raises(RunError, match="cannot be read: it is not JSON"):
         Run.open(run.folder)
     (tmp_path / "file").touch()
     with pytest.raises(ConceptreeError, match="no run can be made in"):
@@ -544,19 +544,19 @@ def test_the_latest_note_counts_and_earlier_ones_stay(pets):
         ({"rating": True}, "rating = True"),
         ({"favourite": "yes"}, "favourite = 'yes': expected true or false"),
         ({"comment": None}, "a comment is text"),
-        ({"comment": "\ud800"}, "is no Unicode text"),
+        ({"comment": "\ud800"}, "is not Unicode text"),
         ({"comment": "x" * 10_001}, "at most 10000 characters"),
         ({"stars": 3}, "a note has no 'stars': it has favourite, rating"),
-        ({"name": ""}, "is no name for a concept"),
-        ({"name": "-x"}, "is no name for a concept"),
-        ({"name": "../x"}, "is no name for a concept"),
-        ({"name": "a:0.5"}, "is no name for a concept"),
-        ({"name": "x\x1b"}, "is no name for a concept"),
-        ({"name": "x" * 99}, "is no name for a concept"),
+        ({"name": ""}, "is not a valid name of a concept"),
+        ({"name": "-x"}, "is not a valid name of a concept"),
+        ({"name": "../x"}, "is not a valid name of a concept"),
+        ({"name": "a:0.5"}, "is not a valid name of a concept"),
+        ({"name": "x\x1b"}, "is not a valid name of a concept"),
+        ({"name": "x" * 99}, "is not a valid name of a concept"),
         ({"name": "Whisker [Fin]"}, "give up to 80 letters, digits, spaces and - _ ' . with neither - nor . first"),
-        ({"name": "a{}b"}, "is no name for a concept"),
-        ({"name": "a\u00a0b"}, "is no name for a concept"),
-        ({"name": "\ud800"}, "is no name for a concept"),
+        ({"name": "a{}b"}, "is not a valid name of a concept"),
+        ({"name": "a\u00a0b"}, "is not a valid name of a concept"),
+        ({"name": "\ud800"}, "is not a valid name of a concept"),
         ({"name": 5}, "name = 5: expected text"),
     ],
 )
@@ -732,7 +732,7 @@ def test_a_photograph_that_was_lost_is_put_back(pets):
 
 def test_a_run_without_photographs_has_none(pets):
     assert pets.photos() == {} and not (pets.folder / "photos").exists()
-    assert "is no photograph's id" in refused(lambda: pets.add_photo("../../x", picture(), "x.png"))
+    assert "is not a photograph's id" in refused(lambda: pets.add_photo("../../x", picture(), "x.png"))
 
 
 @pytest.mark.parametrize("id_", [None, "photo-../../x", "photo-" + "A" * 16, "photo-" + "0" * 16 + "/x"])

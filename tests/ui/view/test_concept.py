@@ -357,7 +357,7 @@ def test_renaming_is_kept_and_taken_back(run, ids):
 def test_a_name_that_is_none_is_told_beside_the_field_and_stays_there(run, ids, name):
     app = shown(ids["a"])
     app.text_input(key="concept.name").set_value(name).run()
-    assert not app.exception and "is no name for a concept" in text(app)
+    assert not app.exception and "is not a valid name of a concept" in text(app)
     assert app.text_input(key="concept.name").value == name and not run.notes()
     app.text_input(key="concept.name").set_value("Whisker").run()
     assert "is no name" not in text(app) and app.title[0].value == "Whisker"

@@ -92,7 +92,7 @@ def test_what_is_wrong_with_a_run_stands_on_its_card(pets, runs):
         (runs / name).mkdir()
         (runs / name / "run.json").write_text(json.dumps(about) if isinstance(about, dict) else about)
     found = shown()
-    assert "has schema 99" in text(found) and "it is no JSON" in text(found) and len(found.error) == 3
+    assert "has schema 99" in text(found) and "it is not JSON" in text(found) and len(found.error) == 3
     assert "pet · 9 concepts" in text(found)
 
 
@@ -182,7 +182,7 @@ def test_another_run_is_chosen_above_a_page(pets, runs):
 
 def test_a_run_that_is_not_there_is_one_line(pets):
     found = shown("jobs", run="../pets")
-    assert "is no name for a run" in text(found) and len(found.error) == 1
+    assert "is not a valid name of a run" in text(found) and len(found.error) == 1
     found = shown("jobs", run="nobody")
     assert "there is no run 'nobody'" in text(found)
 

@@ -222,7 +222,7 @@ def test_going_back_is_queued_too(run, job):
         (Decision(("zeppelin",)), "does not know the negative 'zeppelin'"),
         (Decision(("pet",)), "'pet' is a positive of the concept"),
         (Decision(("cat",)), "'cat' is a negative already"),
-        (Decision((), ("horse",)), "'horse' is no negative, so it is not dropped"),
+        (Decision((), ("horse",)), "'horse' is not a negative, so it cannot be dropped"),
         (Decision((), (), 35), "no checkpoint to go back to at step 35"),
         (Decision(("<img src=x>",)), "expected"),
     ],

@@ -82,7 +82,7 @@ def test_categories_are_the_ones_that_the_model_knows(form):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"run": "../pets"}, "is no name for a run"),
+        ({"run": "../pets"}, "is not a valid name of a run"),
         ({"run": "taken"}, "there is a run 'taken' already"),
         ({"negatives": "list"}, "expected adaptive, none, gradual, or words"),
         ({"negatives": "list", "words": ["zeppelin"]}, "does not know the negative 'zeppelin'"),

@@ -51,7 +51,7 @@ def cards(
     several: bool = True,
     opens: bool = True,
 ) -> Chosen:
-    """Show cards and return what is selected.
+    """Show cards and return the selection.
 
     selected: ids at first; `choose` selects others later. label: of the grid, for screen readers. height: in pixels,
     beyond which the grid scrolls. side: least width of a picture, in pixels. several: allow more than one selected

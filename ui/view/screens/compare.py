@@ -65,7 +65,7 @@ def _chosen(found: Opened) -> list[Entry]:
 
 
 def _pictures(run: str, ids: Sequence[str]) -> None:
-    """A row for each prompt, a column for each concept, and a button that draws what is missing."""
+    """A row for each prompt, a column for each concept, and a button for missing drawings."""
     found = store.opened(run)
     chosen = [found.by_id[id_] for id_ in ids if id_ in found.by_id]
     if len(chosen) < LEAST:  # the run has changed meanwhile
@@ -73,7 +73,7 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
     prompts = _prompts(found, chosen)
     seed = int(st.session_state.get("compare.seed", SEED))
     there = {(d.concept, d.prompt, d.seed): d for id_ in ids for d in found.drawings.get(id_, ()) if is_whole(d.file)}
-    for each in chosen:  # a portrait has a seed of its own
+    for each in chosen:  # a portrait has its own seed
         there |= {(each.id, d.prompt, SEED): d for d in usual_in(found.drawings.get(each.id, ()), each.kind)}
     wanted = [(id_, prompt, seed) for prompt in prompts for id_ in ids]
     lacking = [each for each in wanted if each not in there]

@@ -286,7 +286,7 @@ def _actions(found: Opened, job: Job, chosen: Sequence[Entry], waits: int, key: 
             disabled=not chosen,
             on_click=_mark,
             args=(found, key, field, not are),
-            help="Survives every generation, whatever its fitness." if field == "locked" else None,
+            help="Survives every generation, with any fitness." if field == "locked" else None,
         )
     if not chosen:
         st.caption(HINT)

@@ -1,4 +1,4 @@
-"""Gallery of a run or of all runs: sort, filter, and rate, hide, compare or export what is selected."""
+"""Gallery of a run or of all runs: sort, filter, and rate, hide, compare or export the selection."""
 
 from __future__ import annotations
 

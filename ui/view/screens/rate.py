@@ -144,7 +144,7 @@ def _file(found: Opened, id_: str, pair: tuple[str, int]) -> str | None:
 
 
 def _files(found: Opened, id_: str) -> dict[tuple[str, int], str]:
-    """A concept's pictures by prompt and seed. Its portrait, which has a seed of its own, counts as the usual one."""
+    """A concept's pictures by prompt and seed. Its portrait has its own seed, and counts as the usual drawing."""
     drawings = found.drawings.get(id_, ())
     usual = {(each.prompt, SEED): each.file.name for each in usual_in(drawings, found.run.about["kind"])}
     return {(each.prompt, each.seed): each.file.name for each in drawings if is_whole(each.file)} | usual

@@ -35,7 +35,7 @@ NEGATIVES = {
     "none": "None",
 }
 EXPLAINED = {
-    "adaptive": "After each segment the founder is drawn, and the name of what it looks like becomes a negative.",
+    "adaptive": "After each segment the founder is drawn, and the thing that it resembles becomes a negative.",
     "list": "Your words are negatives from the start.",
     "gradual": "Known members of the category become negatives, one after each segment, in an order of their own.",
     "none": "Nothing pushes founders away from the known members.",
@@ -51,7 +51,7 @@ AGAIN = "seed:again"  # key in the session: an `Again`
 
 @dataclass(frozen=True)
 class Again:
-    """A concept to repeat: its name, its request, what its question answerer was asked, and its stack."""
+    """A concept to repeat: its name, its request, the question to its question answerer, and its stack."""
 
     of: str
     request: Request

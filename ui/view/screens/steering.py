@@ -98,7 +98,7 @@ def _step_back(steps: Sequence[int], key: str) -> int | None:
         [None, *reversed(steps)],
         format_func=lambda step: "stay" if step is None else str(step),
         key=key,
-        help="Discards what was learned and named after that step.",
+        help="Discards steps and negatives after that step.",
     )
 
 

@@ -73,7 +73,7 @@ def _no_concepts(found: Opened) -> None:
 
 
 def _take_selection(state: State, run: str) -> None:
-    """Take over what was selected in the tree or in the table."""
+    """Apply the selection in the tree or in the table."""
     told = (st.session_state.get(f"tree.family.{run}") or {}).get("selected")
     if told is not None and told != state.heard:
         state.heard = told
