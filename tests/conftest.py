@@ -1,4 +1,4 @@
-"""What the tests share: small random stacks, saved once per run as diffusers saves them."""
+"""Shared fixtures: small random stacks, saved once per test run in diffusers' format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.stacks import save_stack
 
 @pytest.fixture(autouse=True)
 def threads():
-    """Whoever changes their number changes the last bits of all that comes after."""
+    """Restore the number of threads, because it changes the last bits of later results."""
     before = torch.get_num_threads()
     yield
     if torch.get_num_threads() != before:

@@ -86,7 +86,7 @@ def family(folder: Path) -> Run:
     """Nine concepts in three generations, five parts, drawn but for the last.
 
     a   b   c   d          founders, in parts of two
-    3 a + 1 b = e          b + c = f        g mutated from d, and nobody's parent
+    3 a + 1 b = e          b + c = f        g mutated from d, without children
     e + f = h              i from pictures of e (1) and of a guest (3), who lives in another run
     """
     run = new_run(folder)

@@ -1,4 +1,4 @@
-"""Deliberate faults, each of which must make a test fail: `make mutants`.
+"""Deliberate faults; each must make a test fail: `make mutants`.
 
 mutants.toml lists them: each replaces one text in one file and names the tests that must fail. They are applied one at
 a time to a copy of the tree in a temporary folder.

@@ -1,4 +1,4 @@
-"""Made-up runs of any size, for tests and benchmarks: as heavy on disk as real ones, and nobody has learned them.
+"""Made-up runs of any size, for tests and benchmarks: as large on disk as real ones, but not learned.
 
 Generations of `BATCH`, a part each, with parents from the few before, of any number and weight; now and then one of
 another run. Everything follows from the seed.

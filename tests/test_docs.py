@@ -35,7 +35,7 @@ EXAMPLES = dict(examples())
 
 @pytest.fixture
 def registries():
-    """What examples register is there for one test only."""
+    """Undo registrations of an example after its test."""
     before = [(registry, dict(registry)) for registry in (OBJECTIVES, METHODS)]
     yield
     for registry, known in before:

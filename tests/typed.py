@@ -13,14 +13,14 @@ def run(*arguments: object, command: click.Command = main) -> Result:
 
 
 def good(*arguments: object, command: click.Command = main) -> str:
-    """What it prints where all goes well, on one line."""
+    """Output of a successful command, on one line."""
     result = run(*arguments, command=command)
     assert result.exit_code == 0, result.output
     return " ".join(result.stdout.split())
 
 
 def one_line(*arguments: object, command: click.Command = main) -> str:
-    """What is said of a mistake: exit code 2, one line, no traceback."""
+    """The message of a user error: exit code 2, one line, no traceback."""
     result = run(*arguments, command=command)
     assert result.exit_code == 2, result.output
     (line,) = result.stderr.splitlines()

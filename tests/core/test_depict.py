@@ -1,4 +1,4 @@
-"""Of several drawings of a concept the truest is kept, by the same rule however they are drawn."""
+"""The drawing nearest to the concept is kept, by one rule for all ways of drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the README says of the embedded stack, in small: adaptive negatives push, waves of founders differ, children
+"""The README's claims about the embedded stack, in small: adaptive negatives push, waves of founders differ, children
 follow their weights. Fewer steps than the demo, so that all of it takes about a minute on one core."""
 
 from __future__ import annotations

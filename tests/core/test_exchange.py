@@ -172,7 +172,7 @@ def test_an_embedding_is_checked_before_it_is_written(token, vectors, said):
 
 
 class Pipeline(TextualInversionLoaderMixin):
-    """What diffusers' reader needs of a pipeline."""
+    """The parts of a pipeline that diffusers' reader needs."""
 
     hf_device_map = None
 

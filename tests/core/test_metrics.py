@@ -112,7 +112,7 @@ def test_membership_is_to_the_category_and_against_who_is_known_or_else_the_nega
     )
     request = Request("pet", positives=(Positive("apple"),), negatives=("cat",), settings=SETTINGS)
     found = membership(request, imagined, bank, ["cat", "dog", "pet"], ["apple"])
-    assert found["category"] == pytest.approx(float(like["pet"]), abs=1e-6), "not to what else it shall be"
+    assert found["category"] == pytest.approx(float(like["pet"]), abs=1e-6), "not to its other positives"
     assert found["differs"] == pytest.approx(float(like["pet"] - max(like["cat"], like["dog"])), abs=1e-6)
     assert membership(request, imagined, bank, [], ["apple"])["differs"] == pytest.approx(
         float(like["pet"] - like["apple"]), abs=1e-6

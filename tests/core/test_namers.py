@@ -190,8 +190,8 @@ def test_sampled_answers_have_their_share_and_depend_on_no_neighbour(kind, reque
     namer = vqa_namer(request.getfixturevalue(kind), answers=6, sampling=True)
     state = torch.random.get_rng_state()
     one, other = namer(PICTURES, QUESTION)
-    assert torch.equal(torch.random.get_rng_state(), state), "nobody else's randomness is touched"
-    torch.rand(1)  # by whoever comes between
+    assert torch.equal(torch.random.get_rng_state(), state), "the global generator is not touched"
+    torch.rand(1)  # by other code in between
     assert namer(PICTURES[1:], QUESTION) == [other]
     assert sum(share for _, share in one) == pytest.approx(1)
     assert namer.identity != vqa_namer(request.getfixturevalue(kind), answers=6).identity

@@ -1,4 +1,4 @@
-"""What other tools' own readers make of an exported concept, and what docs/embeddings.md says to type."""
+"""Readers of other tools open exported concepts, with the commands of docs/embeddings.md."""
 
 from __future__ import annotations
 

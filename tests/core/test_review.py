@@ -1,4 +1,4 @@
-"""What a person may decide about a new negative, how it is read, and what is asked again."""
+"""A person's decisions about a new negative: the allowed ones, their parsing, and repeated questions."""
 
 from __future__ import annotations
 

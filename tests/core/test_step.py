@@ -110,7 +110,7 @@ def test_a_float32_batch_stays_near_the_float64_one(backbone, backbone64):
 
 
 def test_parents_are_not_swapped(backbone64):
-    """Each parent's weight belongs to its own images: with nearly all weight on one, the child goes to that one."""
+    """Each parent's weight belongs to its own images: with nearly all weight on one parent, the child moves to it."""
     far = torch.eye(16)[:2].numpy()
     similar = []
     for weights in ((1.0, 1e-6), (1e-6, 1.0)):

@@ -1,4 +1,4 @@
-"""Concepts that are done before their last step: when, and that nobody beside them feels it."""
+"""Early stop: when a concept stops, and that the others in its batch do not change."""
 
 from __future__ import annotations
 

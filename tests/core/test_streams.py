@@ -1,4 +1,4 @@
-"""What chance decides follows from seed and step: new at each step, the same whenever the step is taken again."""
+"""Random draws follow from seed and step: new at each step, and equal when a step is repeated."""
 
 from __future__ import annotations
 

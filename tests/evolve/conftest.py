@@ -1,4 +1,4 @@
-"""What tests of families share: a family of nine, called by letters (tests/families.py), and a file of one of them."""
+"""Shared fixtures: a family of nine, named by letters (tests/families.py), and a file of one of them."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def siglip(tmp_path_factory):
 
 
 def cosines(judge, padding):
-    """What the whole model says of pictures and two prompts, without its temperature."""
+    """The whole model's scores of pictures and two prompts, without its temperature."""
     prompts = ["a photo of a cat", "a photo of a dog"]
     with torch.no_grad():
         out = judge.model(**judge.processor(images=PICTURES, text=prompts, return_tensors="pt", **padding))

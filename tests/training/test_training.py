@@ -112,7 +112,7 @@ def shows(thing: int, **facts: int) -> list[int]:
 
 
 def says(thing: int, **facts: int) -> list[int]:
-    """What a caption says: nothing but ``thing`` and ``facts``."""
+    """A caption has only ``thing`` and ``facts``."""
     row = shows(thing, **{"style": -1, "look": -1, "background": -1, "share": -1, **facts})
     return row
 

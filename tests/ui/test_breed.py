@@ -1,4 +1,4 @@
-"""Children and variations: what is planned is checked at once, and learned by whoever picks the job up."""
+"""Children and variations: a plan is checked at once, and any process can learn its job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""list, show, name, tree, lineage, check and models: what a person and a program get, whatever the run looks like."""
+"""list, show, name, tree, lineage, check and models: output for people and programs, for whole and damaged runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def good(pets: Run | Path, *arguments: object) -> str:
 
 
 def one_line(pets: Run | Path, *arguments: object) -> str:
-    """What is said of a mistake: exit code 2, one line, no traceback."""
+    """The message of a user error: exit code 2, one line, no traceback."""
     result = run(pets, *arguments)
     assert result.exit_code == 2, result.output
     (line,) = result.stderr.splitlines()
@@ -372,7 +372,7 @@ def test_a_job_that_cannot_be_read_is_one_line_and_the_rest_is_shown(pets):
 
 
 def test_what_was_not_measured_is_a_dash_and_said_so(pets):
-    assert "– is what was not measured when it was learned" in good(pets, "list", "pets")
+    assert "– means not measured" in good(pets, "list", "pets")
 
 
 def test_a_name_can_be_taken_back_by_naming_it_as_it_was_born(pets):
@@ -423,7 +423,7 @@ def test_a_stack_without_a_part_says_so(stack_folder, tmp_path):
     assert "error" in described(str(tmp_path / "stack"))
 
 
-# Whatever people or strangers wrote
+# Texts of users and strangers
 
 
 @pytest.mark.parametrize(

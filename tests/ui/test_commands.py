@@ -322,7 +322,7 @@ def test_draw_keeps_pictures_and_says_where(pets, tmp_path):
         with Image.open(drawing.file) as picture:
             assert picture.size == (16, 16)
     assert run(*arguments).stdout == result.stdout
-    assert len(run_.drawings(each.id)) == 5, "what is drawn already is not drawn again"
+    assert len(run_.drawings(each.id)) == 5, "existing drawings are not made again"
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def judging_stack(stack_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shown(judging_stack, tmp_path_factory) -> SimpleNamespace:
-    """What the demo prints, and its run."""
+    """The demo's output, and its run."""
     out = tmp_path_factory.mktemp("out")
     arguments = ["demo", "--model", str(judging_stack), "--steps", "2", "--runs", str(out)]
     result = CliRunner().invoke(ui.cli.main, arguments)

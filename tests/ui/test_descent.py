@@ -1,4 +1,4 @@
-"""Of whom a concept is a child: shares, whatever weights were given."""
+"""The parents of a concept: shares, for any weights."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_a_birth_is_said_in_words(tmp_path, parents, birth, announces, descends)
     run.note(each.id, name="zilo")
     assert announced(run.find(each.id), names) == announces
     assert descent(run.entry(each.id), names) == descends
-    whom = "bege" if len(parents) == 1 else "0.75 bege + 0.25 moku"
-    assert card_lines(each, names)[0] == f"{'variation' if birth == 'mutate' else 'child'} of {whom}"
+    parent = "bege" if len(parents) == 1 else "0.75 bege + 0.25 moku"
+    assert card_lines(each, names)[0] == f"{'variation' if birth == 'mutate' else 'child'} of {parent}"
 
 
 def test_a_founder_has_no_parents(tmp_path):

@@ -69,7 +69,7 @@ def test_export_writes_the_embedding_a_sidecar_and_a_sheet(runs, tmp_path):
     assert found.token == f"<{child.name}>" and found.vectors.tobytes() == child.concept.vectors.tobytes()
     with Image.open(to / f"{child.name}.png") as page:
         assert page.width > 300
-    assert len(Run.open(runs / "pets").drawings(child.id)) == 3, "what was drawn for the sheet is kept in the run"
+    assert len(Run.open(runs / "pets").drawings(child.id)) == 3, "drawings for the sheet are kept in the run"
 
 
 def test_the_sidecar_says_how_it_came_to_be(runs, tmp_path):

@@ -1,4 +1,4 @@
-"""Whatever a page or a command names has its words."""
+"""All names on pages and in commands have labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command that was killed, at whatever moment, is gone on with to the very result it would have had."""
+"""A command that was killed at any moment resumes to the result of an undisturbed one."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def until(true, seconds: float = 120.0) -> None:
 
 
 def steered_founders(runs: Path, stack_folder: Path, steps: int = 80) -> Run:
-    """A run with a job of two founders that nobody has begun, and a decision about each."""
+    """A run with a job of two founders that is not begun, and a decision about each."""
     backbone = open_stack(str(stack_folder))
     run = Run.create(runs / "pets", "pet", backbone)
     settings = chosen_settings(backbone, category="pet", steps=steps, segment=8)

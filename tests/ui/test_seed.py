@@ -102,7 +102,7 @@ def test_what_cannot_be_followed_or_read_is_asked_again_with_the_reason(types):
     shown = out.file.getvalue()
     assert "does not know the word 'dra�[31mgon'" in shown and "\x1b" not in shown
     assert "'<abc' is not a step to go back to" in shown and "not valid text" in shown
-    assert "proposed as a negative" not in shown, "that stands there already"
+    assert "proposed as a negative" not in shown, "it is listed already"
 
 
 @pytest.mark.parametrize("lines, said", [(["q"], "No more questions"), ([], "The input has ended")])

@@ -133,7 +133,7 @@ def test_the_command_that_opens_a_file_can_be_pasted(run, tmp_path):
 
 @pytest.fixture
 def lost(tmp_path, backbone) -> Run:
-    """A founder and its child, of which the founder's part is gone; people had called it Fin."""
+    """A child whose founder, renamed to Fin, has lost its part."""
     made = Run.create(tmp_path / "runs" / "pets", "pet", backbone)
     founder, child = learned(1, backbone), learned(2, backbone)
     parent = Parent(founder.id, 1.0, np.ones((1, backbone.width), np.float32), "mutate")

@@ -1,4 +1,4 @@
-"""Stacks and question answerers as they are typed: from the hub's cache, on a device; one line for what is not."""
+"""Stacks and question answerers on the command line: from the hub's cache, on a device; one line for errors."""
 
 from __future__ import annotations
 

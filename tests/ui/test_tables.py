@@ -1,4 +1,4 @@
-"""The tables say what was measured, and where nobody measured."""
+"""Tables show measurements, and mark missing ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ui.tables import panel_rows, panel_table, pushed
 
 @pytest.fixture(scope="module")
 def pet(backbone):
-    """A concept with a negative that nobody measured when it was added."""
+    """A concept with a negative that was not measured when it was added."""
     settings = Settings(steps=2, segment=1, learning_rate=1e-2)
     (concept,) = ConceptLab(backbone).run([Request("pet", negatives=("cat",), settings=settings)])
     return replace(concept, negatives=(*concept.negatives, Negative("horse", 1, "user")))

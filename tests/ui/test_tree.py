@@ -1,4 +1,4 @@
-"""The family tree: everybody in their row, weights on the edges, and one drawing for PNG and SVG."""
+"""The family tree: concepts in rows, weights on the edges, and one drawing for PNG and SVG."""
 
 from __future__ import annotations
 

@@ -113,7 +113,8 @@ def test_lists_name_the_run_and_its_folder(tmp_path, monkeypatch, capsys):
     made = new_run(tmp_path / "a b" / "my pets")
     monkeypatch.setattr("ui.wholeness.unfinished", lambda run: [SimpleNamespace(name="0001-seed")])
     tell_unfinished(made, new_console())
-    assert f"conceptree resume 'my pets' --runs {shlex.quote(str(tmp_path / 'a b'))} goes on" in capsys.readouterr().out
+    call = f"conceptree resume 'my pets' --runs {shlex.quote(str(tmp_path / 'a b'))}"
+    assert f"To resume, unless a process is at work: {call}" in capsys.readouterr().out
 
 
 # A seed that fails before its first step

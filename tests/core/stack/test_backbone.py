@@ -216,7 +216,7 @@ def test_frozen_parts_may_be_in_half_precision(paper_folder, dtype):
     imagined = half.imagine("a photo of a <it>", {"<it>": vector}, seeds=1)
     assert half.prior.dtype == half.text_encoder.dtype == getattr(torch, dtype)
     assert torch.allclose(imagined, full.imagine("a photo of a <it>", {"<it>": vector}, seeds=1), atol=0.3)
-    assert imagined.dtype == torch.float32, "what is denoised is not rounded at every step"
+    assert imagined.dtype == torch.float32, "the denoised embedding is not rounded at every step"
     (gradient,) = torch.autograd.grad(imagined.sum(), vector)
     assert gradient.dtype == torch.float32 and gradient.abs().max() > 0
     assert [picture.size for picture in half.draw(imagined.detach(), seeds=1, size=16)] == [(16, 16)]
@@ -260,7 +260,7 @@ def test_with_offload_a_part_is_on_the_device_only_while_it_is_used(paper_folder
     drawn = backbone.draw(embeds, seeds=[1, 2])
     for one, other in zip(drawn, plain.draw(embeds, seeds=[1, 2]), strict=True):
         assert np.abs(np.int16(one) - np.int16(other)).max() <= 1
-    assert backbone.turns.present is None, "nobody is left on the device after a drawing"
+    assert backbone.turns.present is None, "no part is left on the device after a drawing"
     assert vars(backbone)["prior"].proj_in.weight.data_ptr() != home, "the prior is where it was loaded again"
     there = [id(each) for model in (backbone.decoder.unet, backbone.decoder.movq) for each in model.parameters()]
     assert backbone.turns.present == "draw" and there

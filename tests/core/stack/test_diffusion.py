@@ -262,7 +262,7 @@ def test_it_goes_on_from_a_snapshot(stack):
 
 
 def test_learning_satisfies_the_constraints_better(stack):
-    """The loss at draws of which none was learned from, before and after."""
+    """The loss falls at draws that were not used for learning."""
     open_ended = dict(max_cosine=1.0, avoid_floor=-1.0, guidance_scale=40.0)
     request = image_request(stack, "pet", IMAGES, **open_ended, steps=30, segment=30, prior_steps=2, learning_rate=0.05)
     lab = SDConceptLab(stack)

@@ -48,7 +48,7 @@ def test_a_large_file_in_the_hubs_cache_is_told_by_its_name_without_being_read(f
     before = content_hash({"prior": folder})
     blob = tmp_path / "blobs" / hashlib.sha256(b"weights").hexdigest()
     blob.parent.mkdir()
-    blob.write_bytes(b"gigabytes that nobody reads")
+    blob.write_bytes(b"gigabytes that are never read")
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors").symlink_to(blob)
     assert content_hash({"prior": folder}) == before

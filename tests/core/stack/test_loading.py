@@ -17,7 +17,7 @@ class Stack:
 
     @part_of("learn")
     def prior(self):
-        """What imagines."""
+        """The prior."""
         self.loads += 1
         time.sleep(0.05)  # as a file takes, so that others ask meanwhile
         return torch.nn.Linear(2, 2)

@@ -22,7 +22,7 @@ def parts(request):
 
 
 def plainly(tokenizer, text_encoder, prompts):
-    """What the Kandinsky pipelines compute: padded to the full length."""
+    """The result of the Kandinsky pipelines: padded to the full length."""
     inputs = tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
     output = text_encoder(inputs.input_ids)
     return output.text_embeds, output.last_hidden_state, inputs.attention_mask.bool()
@@ -152,7 +152,7 @@ def test_every_script_is_read_as_transformers_reads_it(clip_parts):
 
 
 def test_a_vector_stands_among_other_scripts_and_the_placeholder_s_own_token(clip_parts):
-    """What stands under a vector is the token "!", which 2.1 also pads with, and which people write."""
+    """A vector replaces the token "!", which 2.1 also uses as padding, and which occurs in prompts."""
     tokenizer, text_encoder = clip_parts
     dog = word(text_encoder, tokenizer, "dog</w>")
     ours = encode(text_encoder, tokenizer, ["!! <it> 🐈 !", "кот, <it>!"], {"<it>": dog})

@@ -47,7 +47,7 @@ def rows(files: dict[str, bytes], name: str = "concepts.jsonl") -> list[dict]:
 
 
 def with_rows(file: bytes, change, name: str = "concepts.jsonl") -> bytes:
-    """The file with its lines changed by somebody."""
+    """The file with changed lines."""
     files = opened(file)
     found = rows(files, name)
     change(found)
@@ -73,7 +73,7 @@ def test_a_torn_file(file, part):
 
 
 def test_every_flipped_byte_is_noticed_or_harmless(file):
-    """What is read is what was written: a flipped byte is found, or it is one that means nothing to the family."""
+    """A flipped byte is found, unless it does not matter for the family."""
     whole = packed(read_family(file))
     rng = np.random.default_rng(0)
     for place in rng.integers(0, len(file), 150):

@@ -1,4 +1,4 @@
-"""What is shown of a large family: the part that somebody works on, and everybody else in branches that open."""
+"""The shown part of a large family: the concepts in focus, and all others in branches that open."""
 
 from __future__ import annotations
 

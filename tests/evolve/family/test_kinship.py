@@ -101,7 +101,7 @@ def test_common_ancestors_by_hand():
 def test_fertile_founders_and_lines_that_end():
     assert fertility(SMALL) == {"b": 8, "a": 7, "c": 1, "d": 1, "e": 1}
     assert list(fertility(SMALL))[:2] == ["b", "a"]
-    assert extinct_lines(SMALL) == ["c"], "all others have somebody in generation 2"
+    assert extinct_lines(SMALL) == ["c"], "all others have a descendant in generation 2"
     assert extinct_lines(SMALL, {"x"}) == ["c", "d"]
     assert extinct_lines(SMALL, {"x", "y", "m", "i"}) == ["d", "e"], "then generation 1 is the latest"
     assert extinct_lines(SMALL, set(SMALL)) == founders(SMALL)

@@ -66,7 +66,7 @@ def test_the_same_request_twice_is_an_error(backbone):
 
 
 def test_a_concept_that_a_review_gives_again_is_returned_as_it_is_and_the_rest_is_stored(backbone, run):
-    """What a person decides is part of the id, so it is known only once the concept is learned."""
+    """A person's decisions are part of the id, so it is known only when the concept is learned."""
     requests = [Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in (1, 2)]
 
     def review(proposal):

@@ -23,7 +23,7 @@ SMALL = Evolve(generations=2, population=4, children=3, settings=QUICK, images=1
 
 
 class Killed(BaseException):
-    """As a signal would."""
+    """Stop like a signal."""
 
 
 def founded(folder, backbone, count=5):

@@ -28,7 +28,7 @@ REQUESTS = [Request("pet", seed=seed, settings=SETTINGS) for seed in (1, 2)]
 
 
 class Killed(BaseException):
-    """As a signal would."""
+    """Stop like a signal."""
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ def test_the_time_left_follows_from_the_course_of_this_process(run, monkeypatch)
         job.tell(step, 100)
     with held(job):
         status = Job(job.folder, "seed", {}).status()
-    assert (status.step, status.steps, status.left) == (45, 100, None), "nobody knows how fast the next one is"
+    assert (status.step, status.steps, status.left) == (45, 100, None), "the speed of the next process is unknown"
     told = json.loads((job.folder / "progress.json").read_text())
     assert told["step"] == 45
     job.wait()

@@ -24,7 +24,7 @@ PAIR = [Request("pet", seed=seed, settings=SETTINGS) for seed in (1, 2)]
 
 
 class Killed(BaseException):
-    """As a signal would."""
+    """Stop like a signal."""
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_how_a_job_is_carried_out_is_on_disk_before_anything_is_learned(pets):
     (again,) = unfinished(run)
     assert again.plan == job.plan and again.conducted() == Conduct(2, 1, 1)
     assert [file.name for file in job.folder.iterdir()] == ["job.json"], "one file, which is there as a whole or not"
-    assert again.conduct(8, 4) == Conduct(2, 1, 1), "whoever goes on does it in the same way"
+    assert again.conduct(8, 4) == Conduct(2, 1, 1), "a resumed job keeps its conduct"
 
 
 def test_a_job_is_finished_only_when_its_drawings_are_there(pets, backbone):

@@ -44,7 +44,7 @@ def test_a_whole_run_is_whole(pets):
     assert found.whole and not found.findings
     assert (found.concepts, found.drawings, found.notes, found.parts) == (9, 8, 1, 5 + 5 + 1)
     shutil.rmtree(pets.folder / "notes")
-    assert check(pets).whole, "nobody has to say anything of a run"
+    assert check(pets).whole, "a run without notes is whole"
 
 
 @pytest.mark.parametrize(("kept", "said"), [(0, "it is empty"), (500, "it is torn: 500 bytes")])

@@ -155,7 +155,7 @@ def test_a_part_that_is_gone_torn_or_put_back_is_seen(pets):
     pets.add([concept(30)])
     assert len(Run.open(pets.folder).entries()) == 8
     part.write_bytes(content)
-    assert len(Run.open(pets.folder).entries()) == 10, "also by whoever trusts an index without it"
+    assert len(Run.open(pets.folder).entries()) == 10, "also by a reader with an index that lacks it"
 
 
 def test_a_concept_that_was_lost_with_its_part_may_be_learned_again(pets):

@@ -1,4 +1,4 @@
-"""What was to be seen of a job: told once, in order, whatever was torn, repeated or gone back from."""
+"""The looks of a job: each once, in order, also after torn lines, repetitions and steps back."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_a_plain_background_goes_and_the_thing_stands_in_the_middle(tmp_path):
 
 
 def test_the_same_thing_on_another_sheet_is_cut_out_the_same(tmp_path, backbone):
-    """That is what it is for: the encoder sees the thing, not the sheet."""
+    """The purpose of a cutout: the encoder sees the thing, not the sheet."""
     solid = [Image.new("RGB", (300, 200), sheet) for sheet in ("navy", "khaki")]
     for page in solid:
         ImageDraw.Draw(page).ellipse((30, 20, 110, 100), fill="red")

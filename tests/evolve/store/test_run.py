@@ -436,7 +436,7 @@ with Run.open(sys.argv[1]).writing():
 
 
 def started(script: str, *arguments: object) -> subprocess.Popen[str]:
-    """Another process, which has said that it is where it shall wait."""
+    """Start another process, and wait until it reports that it is ready."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout and process.stdout.readline()

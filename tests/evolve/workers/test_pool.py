@@ -1,4 +1,4 @@
-"""Workers: what they learn depends on the requests alone, whoever learns it, how many there are, and who dies."""
+"""Workers: results depend on the requests alone, not on the worker, the number of workers, or their deaths."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LONG = [replace(request, settings=replace(SETTINGS, steps=40, segment=4)) for re
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """As the workers have."""
+    """One thread, as in the workers."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -43,13 +43,13 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def backbone(one_thread, stack_folder):
-    """The tiny stack, of which nothing was computed with more threads: what it keeps would differ in the last bits."""
+    """The tiny stack, used with one thread only: its caches depend on the threads in the last bits."""
     return Backbone.load(stack_folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def told():
-    """What workers have said in words."""
+    """Messages of the workers for people."""
     return []
 
 
@@ -74,7 +74,7 @@ def by_one_process(requests, backbone, **how):
 
 
 def end_worker_of(workers, place):
-    """Kill whoever learns the request at a place, and wait until it is dead."""
+    """Kill the worker that learns the request at a place, and wait for its end."""
     (worker,) = [each for each in workers._workers if each.task and place in each.task.places]
     process = psutil.Process(int(worker.where.split()[0]))
     os.kill(process.pid, signal.SIGKILL)
@@ -147,7 +147,7 @@ def test_a_job_that_is_stopped_with_several_batches_at_work_goes_on(backbone, wo
 
     with pytest.raises(Stopped), job.working():
         learned(job, requests, run, workers, on_report=stop)
-    assert not [worker for worker in workers._workers if worker.task], "nobody goes on for nothing"
+    assert not [worker for worker in workers._workers if worker.task], "no worker continues a given-up batch"
     again = job_named(run, job.name)
     done = len(run.individuals()) // 2  # on a busy machine one batch may be done before the other has begun
     assert len(again.kept()) == 2 - done > 0 and again.conduct() == Conduct(2, 1)

@@ -1,4 +1,4 @@
-"""Text of users stays text, whatever it contains."""
+"""Text of users stays text, with any content."""
 
 from __future__ import annotations
 
