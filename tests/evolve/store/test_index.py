@@ -202,7 +202,7 @@ def test_check_says_that_it_is_wrong(pets):
     room.index.write(0, room.kept[ENTRY], dict(zip(keys, (table.select(ENTRY) for table in tables), strict=True)))
     found = check(Run.open(pets.folder))
     assert found.whole and [each.where for each in found.findings] == [".index/concepts"]
-    assert "remove it, and lists are made of the parts again" in found.findings[0].text
+    assert "remove it, and it is built again from the parts" in found.findings[0].text
 
 
 def test_a_full_disk_or_a_folder_that_is_read_only_costs_time_alone(pets, monkeypatch):

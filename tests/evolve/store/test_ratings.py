@@ -132,7 +132,7 @@ def test_an_answer_is_on_the_scale(run, mode, value):
         ({"sets": {}}, "0 concepts are to be rated"),
         ({"sets": {"a": []}}, "drawn in different prompts"),
         ({"sets": {"a": ["0" * 24 + ".png"], "b": []}}, "drawn in different prompts"),
-        ({"sets": {"a": ["../../x.png"]}}, "no drawing's file"),
+        ({"sets": {"a": ["../../x.png"]}}, "not a drawing's file"),
         ({"sets": {"a": ["0" * 24 + ".png"]}, "mode": "pairs"}, "choose 2 to 100"),
     ],
 )

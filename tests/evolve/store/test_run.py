@@ -289,7 +289,7 @@ def changed_row(run: Run, number: int, **values) -> None:
         ({"vectors": None}, "vectors"),
         ({"name": None}, "it has no name"),
         ({"request": "{"}, "is not JSON"),
-        ({"request": "[]"}, "no concept of this schema"),
+        ({"request": "[]"}, "not a concept of this schema"),
         ({"request": '{"category": "pet", "more": 1}'}, "made by a newer version"),
     ],
 )
@@ -310,11 +310,11 @@ def test_what_is_wrong_in_a_row_is_named_and_the_other_rows_stay(run, values, sa
     [
         ({"id": None}, "it has no id"),
         ({"parents": None}, "it has no parents"),
-        ({"parents": [None]}, "no concept of this schema"),
+        ({"parents": [None]}, "not a concept of this schema"),
         ({"parents": [{"id": "a", "run": "", "weight": float("nan"), "kind": "mix"}]}, "has the weight nan"),
         ({"parents": [{"id": "a", "run": "", "weight": -1.0, "kind": "mix"}]}, "has the weight -1"),
         ({"parents": [{"id": "a", "run": "", "weight": 1.0, "kind": "clone"}]}, "of kind 'clone'"),
-        ({"scores": [{"name": "belongs", "value": None}]}, "no concept of this schema"),
+        ({"scores": [{"name": "belongs", "value": None}]}, "not a concept of this schema"),
     ],
 )
 def test_rows_that_cannot_be_listed_are_named(run, values, said):
