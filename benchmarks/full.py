@@ -125,7 +125,7 @@ def in_process(stack: str, population: int, dtype: str, options: argparse.Namesp
 
 
 class Launches(TorchDispatchMode):
-    """Counts the operations that a GPU would be given: all but those that only look at a tensor otherwise."""
+    """Counts operations that a GPU would run: all except views."""
 
     count = 0
 
@@ -136,7 +136,7 @@ class Launches(TorchDispatchMode):
 
 
 def count(stack: str, populations: Sequence[int]) -> None:
-    """Print what a step costs whatever it runs on: multiplications and additions, weights read, operations started."""
+    """Print the cost of a step on any machine: multiplications and additions, weights read, operations started."""
     print(f"\nshaped like {stack}, counted for one step")
     print(f"{'':26}{'TFLOP a concept':>18}{'weights read':>15}{'operations':>13}")
     narrow, full = random_stack(stack, narrow=True), random_stack(stack, "meta")

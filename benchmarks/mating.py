@@ -112,7 +112,7 @@ def settled(losses: dict[int, float], final: float) -> int:
 
 
 def likeness(concept: Concept, place: int) -> float:
-    """How similar what was kept is to a parent, on the panel."""
+    """Similarity of the kept checkpoint to a parent, on the panel."""
     name = f"parent:{concept.request.mixed[place].id}"
     return next(m.similarity for m in concept.history if m.step == concept.kept_step and m.constraint == name)
 
@@ -135,7 +135,7 @@ class Opinions:
         return np.array([fmean(self.judge.category(self.of(each), each.request.category)) for each in concepts])
 
     def new(self, concepts: Sequence[Concept]) -> Array:
-        """1 − how sure it is of the name that it thinks likeliest, of each."""
+        """1 − the probability of the most probable name, for each."""
         return np.array([1 - fmean(names[0][1] for names in self.judge.name(self.of(each), k=1)) for each in concepts])
 
     def mistaken(self, concepts: Sequence[Concept]) -> Array:
@@ -214,7 +214,7 @@ def mixing(out: Console, curves: Sequence[Group], groups: Sequence[Group], opini
         "like the first": (2, lambda group: opinions.like(group, 0)),
         "like the second": (2, lambda group: opinions.like(group, 1)),
     }
-    compared(out, "Children (what was kept of each)", groups, judged)
+    compared(out, "Children (kept checkpoints)", groups, judged)
 
 
 def clamped(out: Console, groups: Sequence[Group], opinions: Opinions) -> None:

@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def cores(rounds: int = 400) -> float:
-    """How much more two processes get done than one, 1 to 2: whatever else the machine has to do takes its share."""
+    """Throughput of two processes relative to one, 1 to 2; other load on the machine lowers it."""
     (alone,) = at_the_same_time(1, rounds)
     return 2 * alone / max(at_the_same_time(2, rounds))
 

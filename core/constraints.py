@@ -21,8 +21,7 @@ choice of the best checkpoint and the history of the concept use it; resuming ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -36,7 +35,6 @@ Bound = Callable[[Tensor, Tensor], Tensor]
 
 Penalty = Callable[[Tensor, Tensor], Tensor]  # (similarities [n, m], mask [n, m]) -> [n], added to the loss
 _penalties: dict[str, Penalty] = {}
-PENALTIES: Mapping[str, Penalty] = MappingProxyType(_penalties)
 
 
 class ConstraintError(ConceptreeError):

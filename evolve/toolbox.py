@@ -40,7 +40,7 @@ from evolve.selection import Select, better_half, grouped, method_of, method_wit
 from evolve.store.run import Run
 
 CONCENTRATION = 2.0  # of the Dirichlet distribution that weights are drawn from: a parent rarely counts alone
-JITTER = 0.3  # of a variation's start, times its strength
+JITTER = 0.3  # noise on the start of a variation, times its strength; see `operators.mutate`
 _SEEDS = 10**9  # seeds below this are short enough to type
 
 

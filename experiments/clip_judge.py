@@ -78,7 +78,7 @@ class ClipJudge:
 
     @torch.no_grad()
     def _text(self, word: str) -> Tensor:
-        """[width], unit. Each word by itself, so that what else is asked changes nothing."""
+        """[width], unit. Each word by itself, so that the result does not depend on other words."""
         if word not in self._texts:
             siglip = "siglip" in self.model.config.model_type
             padding = {"padding": "max_length", "max_length": _SIGLIP_LENGTH} if siglip else {"padding": True}
@@ -90,7 +90,7 @@ class ClipJudge:
 
 
 def _pooled(features: Any) -> Tensor:
-    """Unit embeddings on the processor, of what the model gives: a tensor, or an output that holds it."""
+    """Unit embeddings on the processor, from the model's output: a tensor, or an object that holds it."""
     embeds = features if isinstance(features, Tensor) else features.pooler_output
     return normalise(embeds.float().cpu())
 

@@ -1,7 +1,7 @@
 """Figure 13: how λ of Eq. 3 balances similarity to a category against distance from its members.
 
 For each category and seed there is one concept for each λ, with the clamps and without: with them, a positive that has
-reached its cap pulls no more, whatever its weight. All have the same negatives from the start, the same templates and
+reached its cap stops pulling, with any weight. All have the same negatives from the start, the same templates and
 noise. The last checkpoint is kept, because the guard for the best one scores with equal weights. The negatives are the
 members nearest to what the prior imagines for the category's own word: a concept with weak negatives ends there.
 """

@@ -230,7 +230,7 @@ def _named(concepts: Sequence[Concept]) -> list[str]:
 
 
 def _measures(eyes: Judge, word: str) -> bool:
-    """Whether these eyes know a word: the stack reads any, a judge those that it lists."""
+    """Whether these eyes know a word: the stack knows all, a judge the listed ones."""
     return isinstance(eyes, StackEyes) or any(word in of for of in eyes.categories.values())
 
 

@@ -32,8 +32,8 @@ from evolve.operators import mate, mutate, one_of, spread_weights
 from evolve.population import founders
 from evolve.store.parts import RunError
 from evolve.store.run import Individual, Run
+from evolve.toolbox import JITTER
 
-JITTER = 0.3  # of the starts of the second variation and all that follow, times the strength
 # Steps after which a child is drawn for people, beside at most so many of its boundaries.
 DRAFTS, MOST_DRAFTS = (8, 30), 4
 
