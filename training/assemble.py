@@ -27,7 +27,7 @@ from training.teacher import Words
 from training.workshop import BEFORE, Workshop, inner
 
 VERSION = "emoji-3"
-DRAWING = {"steps": 16, "guidance_scale": 2.5, "size": SIZE}
+DRAWING = {"steps": 16, "guidance_scale": 3.5, "size": SIZE}
 
 
 def _edit_json(path: Path, **changes: Any) -> None:
