@@ -1,7 +1,6 @@
 """A person's decisions about new negatives: agree, choose other words, drop some, go back to an earlier step.
 
-A decision that cannot be followed leads to another question, not to an error: people mistype, and a batch may hold
-hours of learning.
+An invalid decision leads to another question, not to an error: people mistype, and a batch may hold hours of learning.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ MOST_TRIES = 20
 
 
 class ReviewError(ConceptreeError):
-    """A person's decision on a negative cannot be followed."""
+    """An invalid decision on a negative."""
 
 
 @dataclass(frozen=True)
 class Proposal:
     """A question about new negatives: the proposed `words`, the negatives so far, and the reason.
 
-    id: of the request. earlier: the steps to which one can go back; negatives_then: the negatives at each. problem: why
-    the last decision could not be followed; "" the first time.
+    id: of the request. earlier: the steps to which a person can go back; negatives_then: the negatives at each.
+    problem: why the last decision was refused; "" the first time.
     """
 
     id: str
@@ -65,10 +64,10 @@ Review = Callable[[Proposal], Decision | None]
 def ask(
     review: Review, proposal: Proposal, earlier: Mapping[int, Sequence[Negative]], stack: Any
 ) -> tuple[Decision | None, str]:
-    """(the decision as it can be followed, or None for the proposal itself; a note for people)
+    """(the valid decision, or None for the proposal itself; a note for people)
 
-    earlier: the negatives at each step to which one can go back. After a decision that `checked` refuses, the review is
-    called again with the reason as the proposal's `problem`.
+    earlier: the negatives at each step to which a person can go back. After a decision that `checked` refuses, the
+    review is called again with the reason as the proposal's `problem`.
     """
     proposal = replace(proposal, earlier=tuple(earlier), negatives_then=earlier)
     for _ in range(MOST_TRIES):
@@ -89,7 +88,7 @@ def checked(decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequen
     """The decision with its words as prompts will have them: cleaned like a namer's answers.
 
     Raises:
-        ReviewError: it cannot be followed, or a Request would refuse it.
+        ReviewError: it is invalid, or a Request would refuse it.
     """
     if not isinstance(decision, Decision):
         raise ReviewError(f"{decision!r} is not a decision: give a Decision, or None to agree")
@@ -126,11 +125,11 @@ def checked(decision: Decision, proposal: Proposal, earlier: Mapping[int, Sequen
 def steered(decision: Decision | None, further: Sequence[Decision], proposal: Proposal, stack: Any) -> Decision:
     """Join the decision on a proposal (None agrees) with further ones, which were made without seeing it.
 
-    A further one adds its words, may drop proposed ones, and replaces earlier decisions if it goes back. One that
-    cannot be followed is left out; the note says which and why.
+    A further one adds its words, may drop proposed ones, and replaces earlier decisions if it goes back. Invalid
+    ones are left out; the note says which and why.
 
     Raises:
-        ReviewError: the decision on the proposal itself cannot be followed.
+        ReviewError: the decision on the proposal itself is invalid.
     """
     earlier = proposal.negatives_then
     so_far = checked(decision or Decision(proposal.words), proposal, earlier, stack)

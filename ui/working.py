@@ -27,7 +27,7 @@ from ui.runs import names_beside
 from ui.stack import can_draw, options_for
 from ui.workers import learner_for
 
-MOST_ANSWERS = 5  # of a namer, as shown
+MOST_ANSWERS = 5  # shown answers of a namer
 
 
 def carry_out(job: Job, run: Run, stack: Backbone, out: Console, since: float = 0.0) -> list[Individual]:

@@ -315,7 +315,7 @@ def test_an_adaptive_concepts_id_depends_on_who_names_its_negatives(backbone, tm
 
 
 def test_several_drawings_may_be_asked_about(backbone):
-    """Their answers are taken together, the surest first."""
+    """Their answers are pooled, most probable first."""
     asked = []
 
     @from_function

@@ -7,6 +7,6 @@ from ui.commands import keeping, learning, looking, starting
 GROUPS = {
     "Start": starting.COMMANDS,
     "Seed, breed, evolve": learning.COMMANDS,
-    "Look": looking.COMMANDS,
-    "Keep and take away": keeping.COMMANDS,
+    "Browse": looking.COMMANDS,
+    "Note, check, export": keeping.COMMANDS,
 }

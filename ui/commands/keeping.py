@@ -1,4 +1,4 @@
-"""Commands that keep concepts and take them elsewhere: note, check, export, import."""
+"""Commands for stored concepts: note, check, export, import."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAMILY = "family"
 @click.command(short_help="Name, rate and comment on concepts.")
 @click.argument("run", metavar="RUN")
 @click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
-@option("--name", metavar="NEW", help="Rename the concept; the name it was born with still finds it.")
+@option("--name", metavar="NEW", help="Rename the concept; its first name still finds it.")
 @option("--favourite/--no-favourite", default=None, help="Favourites survive every generation of an evolution.")
 @option("--lock/--unlock", "locked", default=None, help="Locked concepts survive as well, without being favourites.")
 @option(

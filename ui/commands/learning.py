@@ -43,8 +43,8 @@ STRENGTH = 0.5
     "--negatives",
     default="adaptive",
     show_default=True,
-    help="Concepts to move away from. adaptive: found while learning, from drawings; gradual: one known member of the"
-    " category more after each segment; none; or words such as cat,dog, all from the start.",
+    help="Concepts to move away from. adaptive: found while learning, from drawings; gradual: one more known member of"
+    " the category after each segment; none; or words such as cat,dog, all from the start.",
 )
 @option(
     "--vlm",
