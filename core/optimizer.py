@@ -85,7 +85,7 @@ class Learner(Protocol):
     def learn(
         self, requests: Sequence[Request], options: Options = ..., snapshots: Sequence[bytes] = ..., /
     ) -> Generator[Report, None, None]:
-        """Reports of progress; the last one has the concepts. snapshots: of batches that then go on from there."""
+        """Reports of progress; the last one has the concepts. snapshots: of batches to resume."""
 
 
 class ConceptLab:
@@ -123,7 +123,7 @@ class ConceptLab:
         Requests that cannot share a batch (another preset, k, or number of prior steps, or more than `at_once`)
         are learned one batch after the other. The batches depend on the requests alone.
 
-        snapshots: of some of these batches, which then go on from there and give the same concepts. A snapshot of
+        snapshots: of some of these batches, which then resume and give the same concepts. A snapshot of
         another batch, or one that cannot be read, is ignored.
         """
         requests = [self.prepared(request, options) for request in requests]

@@ -34,7 +34,7 @@ def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Co
         return
     stack = open_stack_of(run, model, out)
     for each in left:
-        say(out, f"Going on with {each.name}")
+        say(out, f"Resuming {each.name}")
         carry_out(each, run, stack, out, since)
         say_choice(each, run, stack, out)
     show_founders(run, stack, out)
@@ -54,7 +54,7 @@ def stop(name: str, *, job: str | None, runs: Path, out: Console) -> None:
         return
     names = ", ".join(each.name for each in working)
     say(out, f"Asked {counted(len(working), 'job')} to stop at the next step: {names}.")
-    say(out, f"To go on: {to_type('resume', run.folder.name, runs=runs)}")
+    say(out, f"To resume: {to_type('resume', run.folder.name, runs=runs)}")
 
 
 def _resume_one(job: Job, run: Run, model: str | None, out: Console, since: float) -> None:

@@ -34,7 +34,7 @@ from evolve.store.parts import RunError
 from evolve.store.run import Individual, Run
 from evolve.toolbox import JITTER
 
-# Steps after which a child is drawn for people, beside at most so many of its boundaries.
+# Steps after which a child is drawn for people; and the most boundaries at which it is drawn too.
 DRAFTS, MOST_DRAFTS = (8, 30), 4
 
 

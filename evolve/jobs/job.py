@@ -9,7 +9,7 @@
     jobs/<number>-<command>/events.jsonl, looks/  each boundary for pages, see evolve/store/looks.py
     jobs/<number>-<command>/steer/, question.json decisions from other processes, see evolve/jobs/steering.py
     jobs/<number>-<command>/stop                  a request to stop at the next step
-    jobs/<number>-<command>/exit.json             how the last process ended, if it ended by itself
+    jobs/<number>-<command>/exit.json             how the last process ended, unless it was killed
     jobs/<number>-<command>/finished.json         all is stored and drawn
     jobs/<number>-<command>/log.txt               output of the last process that a page started
 

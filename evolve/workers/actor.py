@@ -1,7 +1,7 @@
 """A worker: a process that holds one stack, learns one batch at a time and reports on it.
 
 It knows nothing of Ray, which calls its methods from several threads. A thread of its own learns, because a review
-interrupts learning with a question, and the asking process answers it while other workers go on.
+interrupts learning with a question, and the asking process answers it while other workers continue.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Learning that was killed at any boundary and goes on gives the very concept that it would have given, bit for bit."""
+"""Learning that is killed at any boundary and resumed gives the same concept, bit for bit."""
 
 from __future__ import annotations
 

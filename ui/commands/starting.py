@@ -49,7 +49,7 @@ def demo(**given: Any) -> None:
 def view(**given: Any) -> None:
     """Open the workbench in a browser: every job with the mouse or the keyboard.
 
-    It prints its address and ends with Ctrl-C. Jobs that it started go on.
+    It prints its address and ends with Ctrl-C. Its jobs continue.
 
     \b
     Example:

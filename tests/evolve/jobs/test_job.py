@@ -1,4 +1,4 @@
-"""A job remembers what was asked and how far it is; asking again goes on from there."""
+"""A job stores its plan and progress, and resumes from there."""
 
 from __future__ import annotations
 
