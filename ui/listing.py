@@ -76,8 +76,8 @@ def list_concepts(name: str, runs: Path, hidden: bool, as_json: bool, out: Conso
             "– means not measured: learned by an earlier version, or on a stack without a vocabulary",
         )
     if len(shown) < len(entries):
-        hidden = len(entries) - len(shown)
-        say(out, counted(hidden, "more is hidden: --all shows it", "more are hidden: --all shows them"))
+        more = len(entries) - len(shown)
+        say(out, counted(more, "more is hidden: --all shows it", "more are hidden: --all shows them"))
     tell_unfinished(run, out)
 
 
