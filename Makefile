@@ -88,12 +88,12 @@ train-emoji: npm ## train the embedded model again, stage by stage (hours; resum
 
 card: npm ## measure the embedded model and write its card, core/emoji/CARD.md (needs npm for the drawings)
 	$(ENVIRONMENT) --extra train
-	$(BIN)/python tools/inventions.py
+	$(BIN)/python -m tools.inventions
 	$(BIN)/python -m training.card $(ARGS)
 
 inventions: npm ## founders and children of seven categories: their figures, and their sheets in docs/images/
 	$(ENVIRONMENT) --extra train
-	$(BIN)/python tools/inventions.py $(ARGS)
+	$(BIN)/python -m tools.inventions $(ARGS)
 
 notebook: venv ## execute docs/notebook.ipynb again, in place (a minute)
 	$(BIN)/python -m tools.notebook

@@ -46,7 +46,7 @@ TRUE = 200  # drawings of the category's members that portraits are compared wit
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python tools/inventions.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.inventions", description=__doc__)
     parser.add_argument("--model", default="emoji", help="a stack with the layout of the embedded one (emoji)")
     parser.add_argument("--judge", type=Path, help="the folder of a judge (the stack's own)")
     parser.add_argument("--categories", help=f"separated by commas (of {','.join(SHOWN)}, the ones without figures)")
