@@ -52,6 +52,7 @@ BETWEEN = 1.0  # seconds between two notes of progress
 PATIENCE = 1.0  # seconds to wait for a process that only reads the lock
 STOPPED = 130  # the exit code of a process that a person stopped
 _NAME = re.compile(r"([0-9]{4,})-([a-z]+)")
+_ID = re.compile(r"[0-9a-f]{16}")  # of a concept
 _JOB, _REQUESTS, _BATCHES, _DECIDED, _PROGRESS, _EXIT, _FINISHED, _STOP, _LOCK = (
     "job.json", "requests.json", "batches.json", "decided.json", "progress.json", "exit.json", "finished.json", "stop",
     ".lock",
@@ -320,7 +321,8 @@ class Job:
 
     def decided(self) -> dict[str, str]:
         """Ids of concepts by the ids of their requests, where a person's decisions have changed them."""
-        return {str(id_): str(concept) for id_, concept in self._read(_DECIDED).items()}
+        told = self._read(_DECIDED).items()
+        return {id_: concept for id_, concept in told if isinstance(concept, str) and _ID.fullmatch(concept)}
 
     def tell(self, step: int, steps: int) -> None:
         """Write down the progress, at most once per `BETWEEN`."""
