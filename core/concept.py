@@ -354,7 +354,8 @@ def concept_id(request: Request, fingerprint: str, decisions: Sequence[str] = ()
 def frozen_array(value: npt.ArrayLike, axes: int, name: str) -> Array:
     """A read-only float32 copy with `axes` axes, none empty, all numbers finite."""
     try:
-        array = np.array(value, dtype=np.float32, order="C")
+        with np.errstate(over="ignore"):  # infinity is refused below
+            array = np.array(value, dtype=np.float32, order="C")
     except (TypeError, ValueError) as error:
         raise RequestError(f"{name} is not an array of numbers: {error}") from error
     if array.ndim != axes or not array.size:

@@ -17,3 +17,7 @@ class PromptError(ConceptreeError):
 
 class VectorError(ConceptreeError):
     """Vectors or embeddings whose shape does not fit the stack."""
+
+
+class FileError(ConceptreeError):
+    """A file that is not read; the message goes on after the file's name, as in `is 5 MB: at most 4 are read`."""

@@ -1,13 +1,14 @@
-"""Atomic writing of files."""
+"""Atomic writing of files, and reading of files that may come from a stranger."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
-from core.errors import ConceptreeError
+from core.errors import ConceptreeError, FileError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -41,6 +42,40 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise StorageError(
             f"{str(path)!r} cannot be written: {error.strerror or error}; earlier data is intact: {what_to_do}"
         ) from error
+
+
+def check_ordinary(status: os.stat_result, most: int) -> None:
+    """Raise FileError unless it is the status of an ordinary file of at most `most` bytes.
+
+    A pipe waits for a writer, and a device may never end.
+    """
+    if stat.S_ISDIR(status.st_mode):
+        raise FileError("is a folder: name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise FileError("is not an ordinary file: name one")
+    if status.st_size > most:
+        raise FileError(f"has {status.st_size} bytes, but at most {most} are read")
+
+
+def read_ordinary(path: Path, most: int) -> bytes:
+    """Content of an ordinary file of at most `most` bytes.
+
+    Raises:
+        FileError: it is missing, cannot be read, is larger, or is a folder, pipe, device or socket.
+    """
+    try:
+        check_ordinary(path.stat(), most)
+        # The file may be another one by now: it is opened without waiting, and checked again.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            check_ordinary(os.fstat(file.fileno()), most)
+            content = file.read(most + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileError("does not exist: check the path") from error
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(content) > most:
+        raise FileError(f"has more than {most} bytes, and no more are read")
+    return content
 
 
 def _flush_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -12,12 +13,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from core.errors import ConceptreeError
-from core.files import write_atomically
+from core.archives import entries_up_to
+from core.errors import ConceptreeError, FileError
+from core.files import read_ordinary, write_atomically
 from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
-from evolve.family.familyfile import LARGEST_FILE, MANIFEST, Family, FamilyError, packed, read_family
+from evolve.family.familyfile import LARGEST_FILE, MANIFEST, MOST_ENTRIES, Family, FamilyError, packed, read_family
 from evolve.family.share import Adopted, OtherRunError, adopt, family_of
 from ui.console import say, to_type
 from ui.exporting import stem_of
@@ -98,20 +100,21 @@ def is_family(file: Path) -> bool:
     if file.suffix.lower() == ".zip":
         return True
     try:
-        with zipfile.ZipFile(file) as archive:
+        content = read_ordinary(file, LARGEST_FILE)
+        if not 0 < entries_up_to(content, MOST_ENTRIES) <= MOST_ENTRIES:
+            return False
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return MANIFEST in archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (FileError, ValueError, zipfile.BadZipFile):
         return False
 
 
 def read_file(file: Path) -> bytes:
     """Content of a file, up to the size of the largest family."""
     try:
-        if file.stat().st_size > LARGEST_FILE:
-            raise FamilyError(f"{str(file)!r} has {file.stat().st_size} bytes, and at most {LARGEST_FILE} are read")
-        return file.read_bytes()
-    except OSError as error:
-        raise FamilyError(f"{str(file)!r} cannot be read: {error.strerror or error}") from error
+        return read_ordinary(file, LARGEST_FILE)
+    except FileError as error:
+        raise FamilyError(f"{str(file)!r} {error}") from error
 
 
 def open_family(content: bytes, runs: Path) -> Run:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickletools
 import re
+import warnings
 import zipfile
 from collections.abc import Sequence, Sized
 from pathlib import Path
@@ -15,6 +17,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from core.archives import entries_up_to
 from core.concept import Array
 from core.exchange.embedding import (
     LARGEST_FILE,
@@ -29,6 +32,7 @@ from core.exchange.embedding import (
     shape_flaw,
     token_flaw,
 )
+from core.files import read_ordinary
 
 MOST_ENTRIES = 64  # keys of a file, or files in a zip
 LARGEST_PICKLE = 2**16  # bytes without the tensors, which are stored beside it
@@ -48,7 +52,9 @@ def read(path: Path) -> Embedding:
         if reader is None:
             endings = ", ".join(_READERS)
             raise ExchangeError(f"is not an embedding by its name: expected a name that ends with {endings}")
-        content, provenance = reader(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of numpy and torch, about the form of a stranger's file
+            content, provenance = reader(path)
         token, value, left_out = _one_token(content, path)
         vectors, cast = _vectors(value)
         digest = provenance.pop("sha256", None)
@@ -78,7 +84,7 @@ def _read_safetensors(path: Path) -> Read:
 
 
 def _read_npz(path: Path) -> Read:
-    with zipfile.ZipFile(path) as archive:
+    with _archive(path) as archive:
         entries = _checked_entries(archive)
         arrays = {entry.filename.removesuffix(".npy"): _read_npy(archive, entry) for entry in entries}
     if set(arrays) != {"vectors", "token", "about"}:
@@ -106,7 +112,7 @@ def _as_tensor(array: np.ndarray) -> Tensor | np.ndarray:
 def _read_pickle(path: Path) -> Read:
     if not zipfile.is_zipfile(path):
         raise ExchangeError("is damaged, or older than PyTorch 1.6: fetch it again, or ask for .safetensors")
-    with zipfile.ZipFile(path) as archive:
+    with _archive(path) as archive:
         entries = _checked_entries(archive)
         # torch ignores case in names and inflates without a limit; files of torch.save need neither.
         names = {entry.filename.lower() for entry in entries}
@@ -118,7 +124,10 @@ def _read_pickle(path: Path) -> Read:
             raise ExchangeError(f"is damaged: {torn[:80]!r} in it has another checksum; fetch it again")
         _check_plain(archive.read(pickles[0]))
     # mmap: a tensor is a piece of the file, so one that claims more than is there fails in every version of torch.
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True), {}
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True), {}
+    except Exception as error:  # its text advises to unpickle what it refused
+        raise ExchangeError("is damaged, or holds more than tensors and texts: ask for .safetensors") from error
 
 
 def _check_plain(pickle: bytes) -> None:
@@ -132,6 +141,16 @@ def _check_plain(pickle: bytes) -> None:
             raise ExchangeError(
                 f"holds more than tensors and texts ({what!r}), so it is not opened: ask for .safetensors"
             )
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    """The zip of a file, whose entries are counted before they are listed."""
+    content = read_ordinary(path, LARGEST_FILE)
+    if entries_up_to(content, MOST_ENTRIES) > MOST_ENTRIES:
+        raise ExchangeError(
+            f"has more than {MOST_ENTRIES} entries, but an embedding has one token: is it a whole model?"
+        )
+    return zipfile.ZipFile(io.BytesIO(content))
 
 
 def _checked_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

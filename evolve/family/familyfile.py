@@ -19,8 +19,8 @@ import json
 import math
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
+from core.archives import entries_up_to
 from core.concept import KINDS, checked_word
 from core.errors import ConceptreeError
 from core.wording import counted
@@ -43,7 +44,9 @@ LARGEST_UNPACKED = 256 * 2**20
 LARGESTMANIFEST = 4 * 2**20
 LARGEST_PICTURE = 16 * 2**20
 LARGEST_LINE = 8 * 2**20  # of JSON, which takes ten times that in memory
-MOST_PIXELS = 2**24
+MOST_PIXELS = 2**24  # of one picture
+MOST_PIXELS_IN_ALL = 2**28  # of all drawings and photographs, since each row becomes a file
+MOST_ROWS = 20_000  # of drawings, or of photographs
 MOST_CONCEPTS = 5_000
 MOST_ENTRIES = 20_000
 LONGEST_TEXT = 500  # of a prompt, a label, the name of a version
@@ -114,6 +117,7 @@ def packed(family: Family) -> bytes:
         FamilyError: it is larger than the limit.
     """
     files: dict[str, bytes] = {}
+    _check_pixels([picture.content for picture in (*family.drawings, *family.photos)])
 
     def kept(picture: Picture) -> str:
         name = f"pictures/{picture_digest(picture.content)}.png"
@@ -171,6 +175,8 @@ def read_family(content: bytes) -> Family:
         raise FamilyError("the file is empty (0 bytes): fetch it again")
     if len(content) > LARGEST_FILE:
         raise FamilyError(f"the file has {len(content)} bytes, and at most {LARGEST_FILE} are read")
+    if entries_up_to(content, MOST_ENTRIES) > MOST_ENTRIES:
+        raise FamilyError(f"the file has more than {MOST_ENTRIES} entries, and no more are read")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = _checked_entries(archive)
@@ -188,8 +194,6 @@ def read_family(content: bytes) -> Family:
 
 def _checked_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     entries = archive.infolist()
-    if len(entries) > MOST_ENTRIES:
-        raise FamilyError(f"the file has {len(entries)} entries, and at most {MOST_ENTRIES} are read")
     size = sum(entry.file_size for entry in entries)
     if size > LARGEST_UNPACKED:
         raise FamilyError(f"the file unpacks to {size} bytes, and at most {LARGEST_UNPACKED} are read")
@@ -231,9 +235,9 @@ def _family(about: Mapping[str, Any], files: Mapping[str, bytes]) -> Family:
     stack = {key: _text(about["stack"][key], f"the stack's {key}") for key in ("version", "fingerprint")}
     if about["kind"] not in KINDS:
         raise FamilyError(f"the family has kind {str(about['kind'])[:40]!r}: expected {' or '.join(KINDS)}")
-    lines = files[_CONCEPTS].splitlines()
-    if not 1 <= len(lines) <= MOST_CONCEPTS:
-        raise FamilyError(f"the family has {counted(len(lines), 'concept')}: 1 to {MOST_CONCEPTS} are read")
+    lines = _rows(files[_CONCEPTS], "concept", MOST_CONCEPTS)
+    if not lines:
+        raise FamilyError(f"the family has 0 concepts: 1 to {MOST_CONCEPTS} are read")
     members: dict[str, Member] = {}
     for number, line in enumerate(lines, 1):
         try:
@@ -261,21 +265,59 @@ def _family(about: Mapping[str, Any], files: Mapping[str, bytes]) -> Family:
         widths |= {parent.image_embeds.shape[1] for parent in concept.request.parents}
         if widths != {family.width}:
             raise FamilyError(f"the concept {concept.id} has vectors of widths {sorted(widths)}: expected one width")
-    drawings, photos = [], []
-    for row in map(_json, files[_DRAWINGS].splitlines()):
-        prompt, seed = _text(row["prompt"], "a prompt"), row["seed"]
-        rest = prompt.replace("{}", "")
-        if row["concept"] not in members or "{}" not in prompt or "{" in rest or "}" in rest:
-            raise FamilyError(f"the family has a drawing of {str(row['concept'])[:40]!r} in {prompt[:80]!r}")
-        if type(seed) is not int or not 0 <= seed < 2**63:
-            raise FamilyError(f"the family has a drawing with the seed {str(seed)[:40]!r}")
-        drawings.append(Picture(row["concept"], written_again(files[f"pictures/{row['file']}"]), prompt, seed))
-    for row in map(_json, files[_PHOTOS].splitlines()):
-        if not PHOTO.fullmatch(row["id"]):
-            raise FamilyError(f"the family has a photograph {str(row['id'])[:40]!r}")
-        label = _text(row["label"], "a photograph's name")
-        photos.append(Picture(row["id"], written_again(files[f"pictures/{row['file']}"]), label=label))
-    return replace(family, drawings=tuple(drawings), photos=tuple(photos))
+    drawings = [_drawing(_json(row), members) for row in _rows(files[_DRAWINGS], "drawing", MOST_ROWS)]
+    photos = [_photo(_json(row)) for row in _rows(files[_PHOTOS], "photograph", MOST_ROWS)]
+    anew = _pictures(files, [file for _, file in drawings + photos])
+    return replace(
+        family,
+        drawings=tuple(replace(drawing, content=anew[file]) for drawing, file in drawings),
+        photos=tuple(replace(photo, content=anew[file]) for photo, file in photos),
+    )
+
+
+def _rows(content: bytes, what: str, most: int) -> list[bytes]:
+    """Lines of a file, counted before they are split: an empty line takes a hundred times its byte."""
+    number = content.count(b"\n")
+    if number > most:
+        raise FamilyError(f"the family has {counted(number, what)}: at most {most} are read")
+    return content.splitlines()
+
+
+def _drawing(row: Any, members: Mapping[str, Member]) -> tuple[Picture, str]:
+    """(a drawing without its pixels, its file) of a line of drawings.jsonl"""
+    prompt, seed = _text(row["prompt"], "a prompt"), row["seed"]
+    rest = prompt.replace("{}", "")
+    if row["concept"] not in members or "{}" not in prompt or "{" in rest or "}" in rest:
+        raise FamilyError(f"the family has a drawing of {str(row['concept'])[:40]!r} in {prompt[:80]!r}")
+    if type(seed) is not int or not 0 <= seed < 2**63:
+        raise FamilyError(f"the family has a drawing with the seed {str(seed)[:40]!r}")
+    return Picture(row["concept"], b"", prompt, seed), row["file"]
+
+
+def _photo(row: Any) -> tuple[Picture, str]:
+    """(a photograph without its pixels, its file) of a line of photos.jsonl"""
+    if not PHOTO.fullmatch(row["id"]):
+        raise FamilyError(f"the family has a photograph {str(row['id'])[:40]!r}")
+    return Picture(row["id"], b"", label=_text(row["label"], "a photograph's name")), row["file"]
+
+
+def _pictures(files: Mapping[str, bytes], named: Sequence[str]) -> dict[str, bytes]:
+    """Each named picture, decoded once and written anew. named: a file for each row."""
+    contents = {file: files[f"pictures/{file}"] for file in named}
+    _check_pixels([contents[file] for file in named])
+    return {file: written_again(content) for file, content in contents.items()}
+
+
+def _check_pixels(pictures: Sequence[bytes]) -> None:
+    """Raise FamilyError if the pictures have too many pixels in all, by their headers; none is decoded."""
+    pixels: dict[bytes, int] = {}
+    for content in pictures:
+        if content not in pixels:
+            with _open_picture(content) as picture:
+                pixels[content] = picture.width * picture.height
+    if (total := sum(pixels[content] for content in pictures)) > MOST_PIXELS_IN_ALL:
+        most = f"at most {MOST_PIXELS_IN_ALL / 1e6:.0f} million are read"
+        raise FamilyError(f"the pictures of the family have {total / 1e6:.0f} million pixels: {most}")
 
 
 def _member(row: Any, fingerprint: str) -> Member:
@@ -361,26 +403,37 @@ def _text(value: Any, what: str) -> str:
     return value
 
 
+@contextmanager
+def _open_picture(content: bytes) -> Iterator[Image.Image]:
+    """A PNG whose header has been read, and whose pixels have not.
+
+    Raises:
+        FamilyError: it is none, torn, or too large; also where the caller decodes it.
+    """
+    if len(content) > LARGEST_PICTURE:
+        raise FamilyError(f"a picture in the family has {len(content)} bytes: at most {LARGEST_PICTURE} are read")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+                if picture.width * picture.height > MOST_PIXELS:
+                    raise FamilyError(f"a picture in the family has {picture.width} × {picture.height} pixels")
+                yield picture
+    except FamilyError:
+        raise
+    except Exception as error:  # Pillow's decoders raise any exception for a broken file
+        reason = "".join(c for c in str(error)[:100] if c.isprintable()) or type(error).__name__
+        raise FamilyError(f"a picture in the family cannot be read: {reason}") from error
+
+
 def decoded(content: bytes) -> Image.Image:
     """Pixels of a PNG, without its metadata.
 
     Raises:
         FamilyError: it is none, torn, or too large.
     """
-    if len(content) > LARGEST_PICTURE:
-        raise FamilyError(f"a picture in the family has {len(content)} bytes: at most {LARGEST_PICTURE} are read")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-                if picture.width * picture.height > MOST_PIXELS:
-                    raise FamilyError(f"a picture in the family has {picture.width} × {picture.height} pixels")
-                return picture.convert("RGB")
-    except FamilyError:
-        raise
-    except Exception as error:  # Pillow's decoders raise any exception for a broken file
-        reason = "".join(c for c in str(error)[:100] if c.isprintable()) or type(error).__name__
-        raise FamilyError(f"a picture in the family cannot be read: {reason}") from error
+    with _open_picture(content) as picture:
+        return picture.convert("RGB")
 
 
 def written_again(content: bytes) -> bytes:

@@ -224,6 +224,6 @@ def _free(name: str, taken: set[str]) -> str:
 def _keep_pictures(family: Family, run: Run) -> None:
     there = {(each.concept, each.prompt, each.seed) for each in run.drawings() if each.file.is_file()}
     new = [each for each in family.drawings if (each.of, each.prompt, each.seed) not in there]
-    run.add_drawings([(each.of, each.prompt, each.seed, decoded(each.content)) for each in new])
+    run.add_drawings((each.of, each.prompt, each.seed, decoded(each.content)) for each in new)
     for photo in family.photos:
         run.add_photo(photo.of, decoded(photo.content), photo.label)

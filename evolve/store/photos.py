@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps, ImageStat
+from PIL import ExifTags, Image, ImageChops, ImageDraw, ImageFilter, ImageOps, ImageStat
 
 from core.concept import Parent
-from core.errors import ConceptreeError
+from core.errors import ConceptreeError, FileError
+from core.files import read_ordinary
 
 LARGEST_MB = 100
 LARGEST_MEGAPIXELS = 100  # a small file can unpack to gigabytes
+LARGEST_WHOLE = 2**24  # pixels; larger pictures are reduced while they are read, far above what image encoders see
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "TGA", "ICO", "PCX")
 PLAINEST = 2.0  # standard deviation of each channel, of 255, below which a picture shows nothing
 CUTOUT_SIDE = 384  # pixels, longer side for finding the background; image encoders use fewer
 TOLERANCE = 60  # largest distance of background pixels from its colour: sum of three differences, each of 255
@@ -75,7 +80,8 @@ def opened(content: bytes, name: str) -> Image.Image:
     """The picture upright, as RGB on white, and square: its middle, as CLIP's preprocessing takes it. Of an animation
     its first picture.
     """
-    flat = _on_white(_upright(content, name))
+    upright = _upright(content, name)
+    flat = upright if upright.mode == "RGB" else _on_white(upright)
     side = min(flat.size)
     return ImageOps.fit(flat, (side, side))
 
@@ -89,7 +95,7 @@ def cut_out(content: bytes, name: str) -> Image.Image:
     Raises:
         PhotoError: the edge has many colours, or the foreground is empty or the whole picture.
     """
-    picture = _upright(content, name)
+    picture = _upright(content, name).convert("RGBA")
     picture.thumbnail((CUTOUT_SIDE, CUTOUT_SIDE))
     alpha = picture.getchannel("A")
     clear = bool(np.asarray(alpha).min() < 128)
@@ -125,27 +131,58 @@ def _background(picture: Image.Image, name: str) -> Image.Image:
 
 
 def _upright(content: bytes, name: str) -> Image.Image:
-    """As RGBA, upright."""
+    """Upright, as RGB, or as RGBA if it has transparent parts; large pictures reduced, see `LARGEST_WHOLE`."""
     too_many = f"at most {LARGEST_MEGAPIXELS} million are read; make it smaller"
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            if picture.width * picture.height > LARGEST_MEGAPIXELS * 1e6:
-                raise PhotoError(f"the photograph {name!r} has {picture.width} × {picture.height} pixels: {too_many}")
-            return _of_eight_bits(ImageOps.exif_transpose(picture)).convert("RGBA")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, about its form: it is read, or refused in one line
+            with Image.open(io.BytesIO(content)) as picture:
+                if picture.width * picture.height > LARGEST_MEGAPIXELS * 1e6:
+                    raise PhotoError(
+                        f"the photograph {name!r} has {picture.width} × {picture.height} pixels: {too_many}"
+                    )
+                if picture.format not in FORMATS:
+                    raise ValueError(f"the format {picture.format}")
+                upright = _of_eight_bits(ImageOps.exif_transpose(_reduced(picture)))
+            return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
         raise PhotoError(f"the photograph {name!r} has too many pixels: {too_many}") from error
-    # Pillow's decoders raise any exception for a broken file.
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except Exception as error:  # Pillow's decoders raise any exception for a broken file
         raise PhotoError(f"{name!r} is not a picture that can be read: give a PNG, JPEG or WebP file") from error
+
+
+def _reduced(picture: Image.Image) -> Image.Image:
+    """An opened picture with a whole part of its width and height, so that it has up to `LARGEST_WHOLE` pixels; smaller
+    ones as they are.
+
+    JPEG is decoded at an eighth, a quarter or half of its size at once.
+    """
+    if (factor := _factor(picture)) == 1:
+        return picture
+    orientation = picture.getexif().get(ExifTags.Base.Orientation)
+    picture.draft(None, (picture.width // factor, picture.height // factor))
+    whole = _of_eight_bits(picture)
+    if whole.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):  # others cannot be averaged
+        whole = whole.convert("RGBA" if whole.has_transparency_data else "RGB")
+    small = whole.reduce(_factor(whole))
+    if orientation:
+        small.getexif()[ExifTags.Base.Orientation] = orientation
+    return small
+
+
+def _factor(picture: Image.Image) -> int:
+    return math.ceil(math.sqrt(picture.width * picture.height / LARGEST_WHOLE))
 
 
 def _of_eight_bits(picture: Image.Image) -> Image.Image:
     """Greys of 16 bits as greys of 8, which Pillow would else cut off at 255; others as they are."""
     if not picture.mode.startswith("I"):
         return picture
-    return Image.fromarray((np.asarray(picture).clip(0, 65535) // 257).astype(np.uint8))
+    greys = np.array(picture)
+    np.clip(greys, 0, 65535, out=greys)
+    return Image.fromarray(np.floor_divide(greys, 257, out=greys).astype(np.uint8))
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
@@ -155,11 +192,6 @@ def _on_white(picture: Image.Image) -> Image.Image:
 
 def _content(file: Path) -> bytes:
     try:
-        size = file.stat().st_size
-        if size > LARGEST_MB * 1e6:
-            raise PhotoError(
-                f"the photograph {str(file)!r} has {size / 1e6:.0f} MB: at most {LARGEST_MB} are read; make it smaller"
-            )
-        return file.read_bytes()
-    except OSError as error:
-        raise PhotoError(f"the photograph {str(file)!r} cannot be read: {error.strerror or error}") from error
+        return read_ordinary(file, int(LARGEST_MB * 1e6))
+    except FileError as error:
+        raise PhotoError(f"the photograph {str(file)!r} {error}") from error

@@ -241,9 +241,12 @@ class Run:
             write_atomically(file, content)
         return file
 
-    def add_drawings(self, drawings: Sequence[tuple[str, str, int, Image.Image]]) -> list[Drawing]:
-        """Store pictures, each (concept id, prompt with {}, seed, picture), with text chunks on concept and prompt."""
-        entries = {each.id: each for each in self.entries()} if drawings else {}
+    def add_drawings(self, drawings: Iterable[tuple[str, str, int, Image.Image]]) -> list[Drawing]:
+        """Store pictures, each (concept id, prompt with {}, seed, picture), with text chunks on concept and prompt.
+
+        An iterator has one picture in memory at a time.
+        """
+        entries = {each.id: each for each in self.entries()}
         names = {id_: each.name for id_, each in entries.items()}
         about = run_told(self.folder.resolve().name, self.about)
         stored = []

@@ -576,3 +576,28 @@ def test_a_number_that_was_changed_since_is_noticed(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ExchangeError, match="has other numbers than were written, by their SHA-256"):
         read_embedding(path)
+
+
+def test_advice_of_torch_and_warnings_of_numpy_reach_no_person(tmp_path, recwarn):
+    """torch advises to load with `weights_only=False`."""
+    path = tmp_path / "it.pt"
+    torch.save({"<moku>": torch.zeros(2, 4)}, path)
+    content = path.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    [(name, content)] = [each for each in files.items() if each[0].endswith("data.pkl")]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, content)  # and no storage
+    said = refused(path)
+    assert "ask for .safetensors" in said and "weights_only" not in said
+    assert not recwarn.list
+
+
+def test_a_zip_of_many_entries_is_not_listed(tmp_path, monkeypatch):
+    for ending in ("npz", "pt"):
+        with zipfile.ZipFile(tmp_path / f"it.{ending}", "w") as archive:
+            for number in range(100):
+                archive.writestr(str(number), b"")
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda archive: pytest.fail("it was listed"))
+    for ending in ("npz", "pt"):
+        assert "has more than 64 entries" in refused(tmp_path / f"it.{ending}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from dataclasses import replace
 
@@ -97,7 +98,9 @@ def test_json_for_programs(run, stack_folder, tmp_path):
 def test_files_that_are_none(tmp_path, monkeypatch):
     (tmp_path / "x.zip").write_bytes(b"hello")
     assert "torn, or no family" in one_line("import", tmp_path / "x.zip", "--runs", tmp_path / "runs")
-    assert "cannot be read" in one_line("import", tmp_path / "nothing.zip", "--runs", tmp_path / "runs")
+    os.mkfifo(tmp_path / "pipe.family.zip")
+    assert "is not an ordinary file" in one_line("import", tmp_path / "pipe.family.zip", "--runs", tmp_path / "runs")
+    assert "does not exist: check the path" in one_line("import", tmp_path / "nothing.zip", "--runs", tmp_path / "runs")
     monkeypatch.setattr("ui.share.LARGEST_FILE", 3)
     assert "at most 3 are read" in one_line("import", tmp_path / "x.zip", "--runs", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import zipfile
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import evolve.family.familyfile as familyfile
+from core.archives import entries_up_to
 from evolve.family.familyfile import FamilyError, packed, read_family
 from evolve.family.share import adopt
 from evolve.store.check import check
@@ -152,16 +155,57 @@ def test_an_entry_that_lies_about_its_size_is_cut_off_there(file):
 
 def test_too_many_entries_and_too_much_of_all(file, monkeypatch):
     monkeypatch.setattr(familyfile, "MOST_ENTRIES", 5)
-    refused(file, "entries, and at most 5")
+    refused(file, "more than 5 entries")
     monkeypatch.undo()
     monkeypatch.setattr(familyfile, "MOST_CONCEPTS", 5)
-    refused(file, "6 concepts: 1 to 5")
+    refused(file, "6 concepts: at most 5")
     monkeypatch.undo()
     monkeypatch.setattr(familyfile, "LARGEST_FILE", 1000)
     refused(file, "at most 1000 are read")
     monkeypatch.undo()
     monkeypatch.setattr(familyfile, "LARGEST_LINE", 1000)
     refused(file, "a line of")
+
+
+def test_a_million_entries_are_refused_before_they_are_listed(file, monkeypatch):
+    """Also where the end of the file says that there is one: `zipfile` itself reads on to the end of the directory."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("a", b"")
+    one, place = content.getvalue(), content.getvalue().index(b"PK\x01\x02")
+    entry = one[place : one.index(b"PK\x05\x06")]
+    directory = entry * 10**6
+    many = one[:place] + directory + b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, 1, 1, len(directory), place, 0)
+    assert entries_up_to(one, 9) == 1 and entries_up_to(file, 99) == len(opened(file))
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *given: pytest.fail("it was listed"))
+    refused(many, "more than 20000 entries")
+    refused(many + b"tail", "more than 20000 entries|torn")
+
+
+def test_one_picture_in_many_rows_is_decoded_once_and_counted_for_each(file, monkeypatch):
+    files = opened(file)
+    drawn = rows(files, "drawings.jsonl")[0]
+    kept = f"pictures/{drawn['file']}"
+    files = {name: each for name, each in files.items() if not name.startswith("pictures/")} | {kept: png((4096, 4096))}
+
+    def repeated(times: int) -> bytes:
+        lines = "".join(f"{json.dumps(drawn | {'seed': seed})}\n" for seed in range(times))
+        return closed(files | {"drawings.jsonl": lines.encode()})
+
+    decodings = []
+    monkeypatch.setattr(familyfile, "written_again", lambda content: decodings.append(content) or content)
+    assert len(read_family(repeated(16)).drawings) == 16 and len(decodings) == 1
+    refused(repeated(200), "3355 million pixels: at most 268 million")
+    assert len(decodings) == 1, "none is decoded before all are counted"
+    with pytest.raises(FamilyError, match="million pixels"):
+        packed(replace(read_family(repeated(16)), drawings=read_family(repeated(16)).drawings * 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("concepts", "concepts: at most"), ("drawings", "drawings: at most"), ("photos", "photographs:")]
+)
+def test_rows_are_counted_before_they_are_split(file, name, said):
+    refused(closed(opened(file) | {f"{name}.jsonl": b"\n" * 10**6}), said)
 
 
 def test_an_encrypted_file(file):

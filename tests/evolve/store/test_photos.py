@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
 import struct
 import zlib
 
@@ -71,9 +73,9 @@ def test_a_cut_picture_is_named(photo, backbone):
 
 
 def test_missing_and_folders_are_named(tmp_path, backbone):
-    with pytest.raises(PhotoError, match="cannot be read: No such file"):
+    with pytest.raises(PhotoError, match="does not exist: check the path"):
         photo_parent(tmp_path / "nothing.png", 1.0, backbone)
-    with pytest.raises(PhotoError, match="cannot be read: Is a directory"):
+    with pytest.raises(PhotoError, match="is a folder: name a file in it"):
         photo_parent(tmp_path, 1.0, backbone)
 
 
@@ -114,7 +116,7 @@ def test_pictures_that_are_too_large_are_refused_before_they_unfold(tmp_path, ba
     with pytest.raises(PhotoError, match="has 2000 × 10 pixels"):
         photo_parent(file, 1.0, backbone)
     monkeypatch.setattr(photos, "LARGEST_MB", 0.00001)
-    with pytest.raises(PhotoError, match="at most 1e-05 are read"):
+    with pytest.raises(PhotoError, match="but at most 10 are read"):
         photo_parent(file, 1.0, backbone)
 
 
@@ -239,3 +241,32 @@ def test_a_photograph_that_lies_on_its_side_is_cut_out_upright(tmp_path):
     kept = read_photo(saved(tmp_path / "it.png", page, exif=exif), cutout=True).picture
     middle, side = kept.width // 2, kept.height
     assert kept.getpixel((middle, side // 4)) == (255, 0, 0) and kept.getpixel((middle, 3 * side // 4)) == (0, 0, 255)
+
+
+def test_pipes_devices_and_sockets_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket.png"))
+        for file in (tmp_path / "pipe.png", tmp_path / "socket.png", "/dev/zero", "/dev/tty"):
+            with pytest.raises(PhotoError, match="is not an ordinary file"):
+                read_photo(file)
+
+
+@pytest.mark.parametrize(("suffix", "mode"), [("jpg", "RGB"), ("png", "RGBA"), ("png", "I;16"), ("gif", "P")])
+def test_a_large_picture_is_reduced_while_it_is_read(tmp_path, monkeypatch, suffix, mode):
+    """It shows the same, upright; smaller ones are not touched."""
+    smooth = Image.radial_gradient("L").resize((400, 300))
+    page = Image.fromarray(np.asarray(smooth).astype(np.uint16) * 257) if mode == "I;16" else smooth.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = saved(tmp_path / f"it.{suffix}", page, exif=exif)
+    whole = read_photo(file).picture
+    monkeypatch.setattr(photos, "LARGEST_WHOLE", 400 * 300 // 4)
+    small = read_photo(file).picture
+    assert whole.size == (300, 300) and small.size == (150, 150)
+    assert np.abs(np.asarray(whole.resize((150, 150)), dtype=int) - np.asarray(small)).max() <= 6
+
+
+def test_pictures_in_a_format_that_runs_a_program_are_refused(tmp_path):
+    with pytest.raises(PhotoError, match="is not a picture that can be read"):
+        read_photo(saved(tmp_path / "it.eps", on_paper()))
