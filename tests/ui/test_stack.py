@@ -136,7 +136,7 @@ def test_what_was_begun_in_one_precision_goes_on_in_no_other(paper, tmp_path):
     plan = plan_founders(backbone, "pet", 1, 1, "cat", "object", 0, Settings(steps=1))
     run = Run.create(tmp_path / "pets", "pet", backbone)
     assert plan_from_json("seed", plan.to_json()) == plan and plan.dtype == "bfloat16"
-    with pytest.raises(ConceptreeError, match=r"begun in bfloat16, and in float32 it .*: --dtype bfloat16"):
+    with pytest.raises(ConceptreeError, match=r"begun in bfloat16, and in float32 the .*: use --dtype bfloat16"):
         check(plan, run, Backbone.load(paper, device="cpu"))
     told = plan.to_json()
     del told["dtype"], told["asked"]  # as earlier jobs have it
