@@ -422,7 +422,7 @@ def test_vectors_of_other_stacks(folders, backbone, tmp_path):
     one_line(error)
     with pytest.raises(RequestError, match="'a' is 32 wide, the stack wide 16"):
         SDConceptLab(stack).run([replace(good, avoid=(), parents=(Parent("a", 1.0, np.ones((1, 32))),))])
-    with pytest.raises(StackError, match="learned on the stack"):
+    with pytest.raises(StackError, match="needs the stack"):
         SDConceptLab(StableDiffusion.load(folders[1], backbone)).run([good])
     with pytest.raises(VectorError, match="expected vectors of shape"):
         stack.draw([NAME], {NAME: torch.zeros(16)}, seeds=[0])

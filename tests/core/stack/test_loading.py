@@ -25,7 +25,7 @@ class Stack:
 
 def test_a_part_is_loaded_once_whoever_asks():
     stack = Stack()
-    assert not stack.loads and Stack.prior.__doc__ == "What imagines."
+    assert not stack.loads and Stack.prior.__doc__ == "The prior."
     with ThreadPoolExecutor(8) as pages:
         found = list(pages.map(lambda _: stack.prior, range(32)))
     assert stack.loads == 1 and len({id(each) for each in found}) == 1
