@@ -252,7 +252,7 @@ def test_parents_of_another_run_and_their_variations(pets, backbone):
         ({"children": MOST_CHILDREN + 1}, "expected a whole number from 1"),
         ({"spread": 1.0}, "spread = 1.0"),
         ({"spread": float("nan")}, "spread = nan"),
-        ({"photos": [("nowhere.png", 1.0)]}, "'nowhere.png' cannot be read"),
+        ({"photos": [("nowhere.png", 1.0)]}, "'nowhere.png' does not exist"),
         ({"photos": [(__file__, 1.0)]}, "is not a picture"),
         ({"steps": 0, "preset": "nothing"}, "unknown preset"),
         ({"keep": 0}, "keep = 0"),
