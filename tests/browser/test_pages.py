@@ -23,7 +23,7 @@ def test_a_link_to_another_concept_changes_the_address_and_back_leads_back(workb
     other = run.entry(relatives(run.image_embeds(), one.id, 1)[0][0])
     page.goto(f"{workbench.address}/concept?run=example&concept={one.id}")
     page.get_by_role("tab", name="Nearest").click()
-    page.get_by_test_id("stPageLink").get_by_text(other.name, exact=True).click()
+    page.get_by_role("link", name=other.name, exact=True).click()  # a hidden tab may have a link to the same concept
     page.wait_for_url(re.compile(other.id), timeout=MINUTES)
     wait_for(lambda: title(page) == other.name, 30, "other page")  # until then a click is on the one before
     settled(page)
