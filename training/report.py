@@ -58,7 +58,7 @@ AIMS = (
     Aim("the same in the category where it is lowest", LEAST, "0.20", 0.50),
     Aim("judge's belief: a founder is of its broad group", OF_GROUP, "not measured", 0.80),
     Aim("similarity of six founders to each other", ALIKE, "0.94 (0.70 in waves)", 0.70, most=True),
-    Aim("founders of which no known thing is believed above 0.40", NEW, "not measured", 0.90),
+    Aim("founders that the judge believes at most 0.40 to be any one known thing", NEW, "not measured", 0.90),
     Aim("judge's belief: a child is of its category", CHILDREN, "0.09", 0.50),
     Aim("crispness, drawn from names", FROM_NAMES, "0.68", 0.90),
     Aim("crispness of founders", FOUNDERS, "0.28 to 0.50", 0.80),

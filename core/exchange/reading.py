@@ -168,7 +168,7 @@ def _check_count(entries: Sized) -> None:
 
 
 def _one_token(content: object, path: Path) -> tuple[object, object, list[str]]:
-    """(the token of a file, its tensor, notes on what is left out), by the layouts that tools write."""
+    """(token, tensor, notes on ignored parts) of a file, in any of the layouts that tools write."""
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ExchangeError(f"holds a {type(content).__name__}, not tensors by name: it has no token")
     # A token without a name is called after its file. It is text: no path is ever made of it.

@@ -308,7 +308,7 @@ class Backbone:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hex digits of the parts that decide what is learned: text encoder, prior, tokenizer and scheduler,
+        """Hash, twelve hex digits, of the parts that affect learning: text encoder, prior, tokenizer and scheduler,
         weights and configurations. The place of the folder and the library versions that wrote it play no part.
         """
         make = self._make_prior
@@ -317,7 +317,7 @@ class Backbone:
 
     @cached_property
     def drawing_fingerprint(self) -> str:
-        """The same for the parts that decide what is drawn: decoder, image encoder, and the stack's own steps, guidance
+        """The same for the parts that affect drawings: decoder, image encoder, and the stack's own steps, guidance
         and size. Of learning, only a namer's answers depend on it.
         """
         folder = self.decoder_folder

@@ -110,7 +110,7 @@ def encode_multilingual(
     """
     for prompt, ids in zip(prompts, tokenizer(list(prompts), verbose=False).input_ids, strict=True):
         if len(ids) > text.POSITIONS:
-            raise PromptError(f"{prompt!r} has {len(ids)} multilingual tokens, of which 77 fit: shorten it")
+            raise PromptError(f"{prompt!r} has {len(ids)} multilingual tokens, but only 77 fit: shorten it")
     tokens = tokenizer(list(prompts), padding="max_length", max_length=text.POSITIONS, return_tensors="pt")
     embeds, hidden = encoder(tokens.input_ids.to(encoder.device), tokens.attention_mask.to(encoder.device))
     return embeds, hidden

@@ -117,7 +117,7 @@ class StableDiffusion:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hex digits of all parts that decide what is learned: those that draw, and CLIP."""
+        """Hash, twelve hex digits, of all parts that affect learning: those that draw, and CLIP."""
         judge = f"{self.clip.fingerprint} {self.clip.drawing_fingerprint}"
         return content_hash({part: self._folder / part for part in _PARTS}, judge)
 

@@ -71,7 +71,7 @@ class Learns(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hex digits of all parts that decide what is learned."""
+        """Hash, twelve hex digits, of all parts that affect learning."""
 
     @property
     def calibration(self) -> Mapping[str, Any] | None:
@@ -147,7 +147,7 @@ class Draws(Learns, Protocol):
 
     @property
     def drawing_fingerprint(self) -> str:
-        """Twelve hex digits of all parts that decide what is drawn."""
+        """Hash, twelve hex digits, of all parts that affect drawings."""
 
     @property
     def question_answerer(self) -> str:

@@ -11,7 +11,6 @@ import io
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,6 +20,7 @@ from core.namers import namer_of
 from core.negatives import Namer
 from core.optimizer import DEFAULT, Learner, total_steps
 from core.options import Options
+from core.stack.protocols import Draws
 from core.streams import stream_seed
 from evolve.jobs.evolution import evolving
 from evolve.jobs.generations import Generation
@@ -57,14 +57,14 @@ def batches(
     return children(plan, job, run, learner.stack, at_once)
 
 
-def options_of(plan: Plan, stack: Any) -> Options:
+def options_of(plan: Plan, stack: Draws) -> Options:
     """The options for a plan's requests; a batch may add its drafts."""
     if not isinstance(plan, Seed):
         return DEFAULT
     return Options(plan.settings, namer_in(plan, stack), draw=plan.drafts and stack.draws)
 
 
-def namer_in(plan: Seed, stack: Any) -> Namer | None:
+def namer_in(plan: Seed, stack: Draws) -> Namer | None:
     """The model that proposes negatives for a plan; None for the stack's vocabulary, and where nothing is asked."""
     return namer_of(stack, **plan.asked) if plan.schedule == "adaptive" else None
 
@@ -82,7 +82,7 @@ def waves(plan: Seed, at_once: int) -> Generator[Batch, Sequence[Concept], None]
 
 
 def children(
-    plan: Breed | Vary | Given, job: Job, run: Run, stack: Any, at_once: int
+    plan: Breed | Vary | Given, job: Job, run: Run, stack: Draws, at_once: int
 ) -> Generator[Batch | DrawingParents, Sequence[Concept], None]:
     """One batch with all children. Their requests are read from the job, or made now and stored in it."""
     requests = job.requests()
@@ -107,7 +107,9 @@ def children(
     yield Batch(requests, 0, 0, steps, steps, drafts_of(requests) if plan.drafts and stack.draws else ())
 
 
-def child_requests(plan: Breed, parents: Sequence[Individual], stack: Any, known: Mapping[str, Array]) -> list[Request]:
+def child_requests(
+    plan: Breed, parents: Sequence[Individual], stack: Draws, known: Mapping[str, Array]
+) -> list[Request]:
     """A request for each child. known: the portraits of the parents, `[images, width]`, by id."""
     weights = [parent.weight for parent in plan.parents] + [photo.weight for photo in plan.photos]
     homes = {parent.id: parent.run for parent in plan.parents if parent.run}

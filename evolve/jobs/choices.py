@@ -10,6 +10,7 @@ from core.concept import checked_word
 from core.errors import ConceptreeError, StackError
 from core.negatives import says_again
 from core.settings import Settings, SettingsError
+from core.stack.protocols import Draws
 from core.wording import did_you_mean
 
 
@@ -17,7 +18,7 @@ class WordError(ConceptreeError):
     """A word that the stack does not know, or that does not fit the request."""
 
 
-def check_words(stack: Any, words: Iterable[str], what: str, known: Sequence[str] = ()) -> None:
+def check_words(stack: Draws, words: Iterable[str], what: str, known: Sequence[str] = ()) -> None:
     """Raise a WordError for a word that the stack has no tokens for; it names similar words of the stack.
 
     known: words to name if none is similar; by default the categories.
@@ -30,7 +31,7 @@ def check_words(stack: Any, words: Iterable[str], what: str, known: Sequence[str
             raise WordError(f"the stack {stack.version} does not know the {what} {word!r}: {_near(stack, word, known)}")
 
 
-def negatives_from(stack: Any, category: str, kind: str, given: str) -> tuple[str, tuple[str, ...]]:
+def negatives_from(stack: Draws, category: str, kind: str, given: str) -> tuple[str, tuple[str, ...]]:
     """(schedule, negatives) of `--negatives`: adaptive, none, gradual, or words with commas between."""
     if given in ("adaptive", "none"):
         return given, ()
@@ -47,7 +48,7 @@ def negatives_from(stack: Any, category: str, kind: str, given: str) -> tuple[st
 
 
 def chosen_settings(
-    stack: Any,
+    stack: Draws,
     preset: str = "default",
     kind: str = "object",
     mixing: bool = False,
@@ -70,18 +71,18 @@ def _scaled(settings: Settings, steps: int) -> int:
     return max(1, round(settings.segment * steps / max(1, settings.steps)))
 
 
-def precision_of(stack: Any) -> str:
+def precision_of(stack: Draws) -> str:
     """The precision of a stack's frozen parts, as --dtype names it."""
     return str(stack.dtype).removeprefix("torch.")
 
 
-def check_precision(begun: str, stack: Any) -> None:
+def check_precision(begun: str, stack: Draws) -> None:
     """Raise a StackError if a job was begun in another precision than the stack's."""
     if begun != (now := precision_of(stack)):
         raise StackError(f"this was begun in {begun}, and in {now} the result would differ: use --dtype {begun}")
 
 
-def _near(stack: Any, word: str, instead: Sequence[str]) -> str:
+def _near(stack: Draws, word: str, instead: Sequence[str]) -> str:
     categories = sorted(stack.vocabulary.categories)
     # A dict, because some categories are names as well.
     known = list(dict.fromkeys([*instead, *categories, *stack.vocabulary.words]))

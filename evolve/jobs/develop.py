@@ -11,6 +11,7 @@ from core.concept import Concept, Request, RequestError
 from core.optimizer import DEFAULT, ConceptLab, Learner, Report
 from core.options import Options
 from core.stack import fingerprint
+from core.stack.protocols import Draws
 from evolve.store.run import Run
 
 OnReport = Callable[[Report], None]
@@ -101,13 +102,13 @@ def by_id(requests: Sequence[Request], learner: Learner, options: Options = DEFA
     return found
 
 
-def check_made_on(run: Run, stack: Any) -> None:
+def check_made_on(run: Run, stack: Draws) -> None:
     """Raise a StackError if the run was made on another stack."""
     made_on = run.about["stack"]
     fingerprint.check_made_on(f"the run {run.folder.name!r}", made_on["version"], made_on["fingerprint"], stack)
 
 
-def _store(run: Run, finished: Mapping[str, Concept], stack: Any) -> dict[str, Concept]:
+def _store(run: Run, finished: Mapping[str, Concept], stack: Draws) -> dict[str, Concept]:
     """Store a batch. A concept that the run has by now is returned as stored, and not stored again."""
     with run.writing():
         known = {each.id for each in run.entries()}

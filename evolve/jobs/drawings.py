@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.stack.protocols import Draws
 from evolve.store.rows import Drawing
 from evolve.store.run import Individual, Run
 
@@ -21,7 +22,9 @@ QUICK = 200e6  # parameters of a stack that draws while a person waits
 _BEGIN, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"  # of every PNG
 
 
-def drawings_of(run: Run, stack: Any, each: Individual, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawing]:
+def drawings_of(
+    run: Run, stack: Draws, each: Individual, prompts: Sequence[str], seeds: Sequence[int]
+) -> list[Drawing]:
     """The concept in each prompt with its seed: from the run, or else drawn and stored there."""
     from core.depict import draw_concept
 
@@ -37,7 +40,7 @@ def drawings_of(run: Run, stack: Any, each: Individual, prompts: Sequence[str], 
     return [stored[pair] for pair in wanted]
 
 
-def usual_drawings(run: Run, stack: Any, each: Individual, candidates: int = CANDIDATES) -> list[Drawing]:
+def usual_drawings(run: Run, stack: Draws, each: Individual, candidates: int = CANDIDATES) -> list[Drawing]:
     """The concept in the prompts of its kind, its portrait first: from the run, or else drawn and stored there.
 
     candidates: drawings of a new portrait; the one nearest to the imagined embedding is kept.
@@ -47,7 +50,7 @@ def usual_drawings(run: Run, stack: Any, each: Individual, candidates: int = CAN
     return [portrait, *drawings_of(run, stack, each, others, [SEED] * len(others))]
 
 
-def usual_candidates(stack: Any) -> int:
+def usual_candidates(stack: Draws) -> int:
     """How many drawings of a portrait are compared by default: one on a stack that draws slowly."""
     return CANDIDATES if is_quick(stack) else 1
 
@@ -97,7 +100,7 @@ def is_whole(file: Path) -> bool:
         return False
 
 
-def _portrait_of(run: Run, stack: Any, each: Individual, prompt: str, candidates: int) -> Drawing:
+def _portrait_of(run: Run, stack: Draws, each: Individual, prompt: str, candidates: int) -> Drawing:
     from core.depict import draw_truest
 
     known = run.drawings(each.id)

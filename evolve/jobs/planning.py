@@ -16,6 +16,7 @@ from core.namers import namer_of, to_remember
 from core.optimizer import ConceptLab
 from core.options import Options
 from core.settings import Settings
+from core.stack.protocols import Draws
 from evolve.jobs.batches import child_requests, found_parent, variation_requests
 from evolve.jobs.choices import check_words, chosen_settings, negatives_from, precision_of
 from evolve.jobs.generations import NoParentChosenError, makes_parent
@@ -41,7 +42,7 @@ class ParentError(ConceptreeError):
 
 
 def plan_founders(
-    stack: Any,
+    stack: Draws,
     category: str,
     count: int,
     wave: int | None = None,
@@ -89,7 +90,7 @@ def plan_founders(
 
 def plan_children(
     run: Run,
-    stack: Any,
+    stack: Draws,
     *,
     parents: Sequence[tuple[str, float]] = (),
     photos: Sequence[tuple[str | Path | Photograph, float]] = (),
@@ -166,7 +167,7 @@ def plan_children(
 
 def plan_variations(
     run: Run,
-    stack: Any,
+    stack: Draws,
     parent: str,
     *,
     children: int = 1,
@@ -196,14 +197,14 @@ def plan_variations(
     return plan
 
 
-def plan_requests(requests: Sequence[Request], stack: Any) -> Given:
+def plan_requests(requests: Sequence[Request], stack: Draws) -> Given:
     """A plan of children from finished requests."""
     return Given(requests=tuple(request.to_json() for request in requests), dtype=precision_of(stack))
 
 
 def plan_evolution(
     run: Run,
-    stack: Any,
+    stack: Draws,
     *,
     chosen: Sequence[str] = (),
     weights: str | None = None,
@@ -257,7 +258,7 @@ def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
     return name, number
 
 
-def _photo(stack: Any, given: str | Path | Photograph, weight: float, cutout: bool) -> PhotoTold:
+def _photo(stack: Draws, given: str | Path | Photograph, weight: float, cutout: bool) -> PhotoTold:
     """The data of a photograph that a plan stores."""
     photo = given if isinstance(given, Photograph) else read_photo(given, cutout)
     weight = _weight(weight, photo.label)
@@ -274,7 +275,7 @@ def _photo(stack: Any, given: str | Path | Photograph, weight: float, cutout: bo
     )
 
 
-def _distinct_words(stack: Any, words: Sequence[str]) -> list[str]:
+def _distinct_words(stack: Draws, words: Sequence[str]) -> list[str]:
     check_words(stack, words, "word", stack.vocabulary.words)
     return list({" ".join(word.split()).lower(): " ".join(word.split()) for word in words}.values())
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from core.files import write_atomically
 from core.review import Decision, Proposal, Review, ReviewError, steered
+from core.stack.protocols import Draws
 from evolve.store.looks import keep_picture, picture_in
 
 STEER, QUESTION = "steer", "question.json"
@@ -106,7 +107,7 @@ class Steering:
     def __init__(
         self,
         folder: Path,
-        stack: Any,
+        stack: Draws,
         numbers: Mapping[str, int],
         review: Review | None = None,
         asks: bool = False,

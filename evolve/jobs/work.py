@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
 
 from core.optimizer import Learner
 from core.review import Review
+from core.stack.protocols import Draws
 from evolve.jobs.batches import DrawingParents, batches, options_of
 from evolve.jobs.choices import check_precision
 from evolve.jobs.develop import check_made_on
@@ -78,14 +78,14 @@ def work(
         job.finish()
 
 
-def check(plan: Plan, run: Run, stack: Any) -> None:
+def check(plan: Plan, run: Run, stack: Draws) -> None:
     """Raise a StackError if the plan cannot be worked on with this stack."""
     check_made_on(run, stack)
     check_precision(plan.dtype, stack)
 
 
 def _drawn(
-    job: Job, run: Run, stack: Any, individuals: Sequence[Individual], candidates: int | None
+    job: Job, run: Run, stack: Draws, individuals: Sequence[Individual], candidates: int | None
 ) -> Generator[Drawing, None, None]:
     """Draw the concepts that lack a usual drawing, if the stack can draw."""
     missing = undrawn(run, individuals) if stack.draws and individuals else []

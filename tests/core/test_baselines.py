@@ -175,5 +175,5 @@ def test_mistakes_are_one_line(backbone, baseline, positive, negatives, said):
 
 def test_more_negatives_than_fit(backbone):
     for baseline in (kandinsky_negation, decoder_negation):
-        with pytest.raises(PromptError, match="of which 20 fit"):
+        with pytest.raises(PromptError, match="but only 20 fit"):
             baseline(backbone, "pet", ["cat"] * 20, [1])

@@ -140,7 +140,7 @@ def test_the_real_stable_diffusion_is_one_more_method(whole, backbone, tmp_path)
         ("pet", ("cat", "unicorn"), "the stack tiny-1 does not know the word 'unicorn'"),
         ("pet", ("goldfish",), "the judge does not know the word 'goldfish'"),
         ("pet", ("cat", "pet"), "'pet' is a negative and a positive"),
-        ("pet", ("cat",) * 20, "of which 20 fit"),
+        ("pet", ("cat",) * 20, "but only 20 fit"),
     ],
 )
 def test_a_wrong_value_is_said_before_anything_is_learned(backbone, tmp_path, category, pair, said):

@@ -176,7 +176,7 @@ def test_the_multilingual_encoder_reads_as_the_published_pipeline_does(paper_fol
     assert backbone.multilingual
     assert torch.allclose(backbone.encode_multilingual(prompts), plain, atol=1e-6)
     assert torch.allclose(backbone.encode_multilingual("a питомец"), plain[1:2], atol=1e-6)
-    with pytest.raises(PromptError, match=r"has \d+ multilingual tokens, of which 77 fit: shorten it"):
+    with pytest.raises(PromptError, match=r"has \d+ multilingual tokens, but only 77 fit: shorten it"):
         backbone.encode_multilingual(["dog", "dog " * 90])
 
 
@@ -312,7 +312,7 @@ def test_a_tokenizer_that_does_not_say_how_long_prompts_may_be_takes_the_towers_
     config.write_text(json.dumps(told))
     backbone = Backbone.load(folder, device="cpu")
     assert backbone.tokenizer.model_max_length == 77
-    with pytest.raises(PromptError, match="of which 77 fit"):
+    with pytest.raises(PromptError, match="but only 77 fit"):
         backbone.imagine("! " * 80, seeds=1)
 
 

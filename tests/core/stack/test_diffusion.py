@@ -431,7 +431,7 @@ def test_vectors_of_other_stacks(folders, backbone, tmp_path):
 def test_prompts_and_seeds(stack):
     with pytest.raises(PromptError, match="2 prompts and 1 seed:"):
         stack.draw(["a", "the"], seeds=[1])
-    with pytest.raises(PromptError, match="of which 77 fit"):
+    with pytest.raises(PromptError, match="but only 77 fit"):
         stack.draw(["a " * 80], seeds=[1])
 
 

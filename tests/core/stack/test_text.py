@@ -182,10 +182,10 @@ def test_prompts_over_the_limit_are_refused_not_cut(clip_parts):
     tokenizer, text_encoder = clip_parts
     fits = "! " * 75
     assert encode(text_encoder, tokenizer, [fits]).mask.sum() == 77
-    with pytest.raises(PromptError, match="has 78 tokens, of which 77 fit: shorten it"):
+    with pytest.raises(PromptError, match="has 78 tokens, but only 77 fit: shorten it"):
         encode(text_encoder, tokenizer, [fits + "!"])
     vector = torch.zeros(3, 16, dtype=torch.float64)
-    with pytest.raises(PromptError, match="has 79 tokens, of which 77 fit and '<it>' lies beyond the cut"):
+    with pytest.raises(PromptError, match="has 79 tokens, but only 77 fit and '<it>' lies beyond the cut"):
         encode(text_encoder, tokenizer, ["! " * 74 + "<it>"], {"<it>": vector})
 
 
@@ -195,9 +195,9 @@ def test_mistakes_are_told_in_one_line():
     with pytest.raises(PromptError, match="the name '<moku>' is not in 'a photo of mokus'"):
         encode(text_encoder, tokenizer, ["a photo of mokus"], {"<moku>": vector})
     long = " ".join(["a"] * 19)
-    with pytest.raises(PromptError, match="has 21 tokens, of which 20 fit: shorten it"):
+    with pytest.raises(PromptError, match="has 21 tokens, but only 20 fit: shorten it"):
         encode(text_encoder, tokenizer, [long])
-    with pytest.raises(PromptError, match="has 22 tokens, of which 20 fit and '<moku>' lies beyond the cut"):
+    with pytest.raises(PromptError, match="has 22 tokens, but only 20 fit and '<moku>' lies beyond the cut"):
         encode(text_encoder, tokenizer, [long + " <moku>"], {"<moku>": vector})
     with pytest.raises(VectorError, match=r"width 16 for '<moku>', got \[2, 12\]"):
         encode(text_encoder, tokenizer, ["<moku>"], {"<moku>": torch.zeros(2, 12)})
