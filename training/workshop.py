@@ -110,8 +110,10 @@ class Workshop:
         """A stage's batch on this device: ``count`` on a processor, eight times as many on a GPU."""
         return count if self.device == "cpu" else 8 * count
 
-    def fit(self, name: str, model: nn.Module, loss_of_step: LossOfStep, *, steps: int, **settings: Any) -> None:
-        """`fit` with the steps, or the stage's share of the minutes.
+    def fit(
+        self, name: str, model: nn.Module, loss_of_step: LossOfStep, *, steps: int, seed: int, **settings: Any
+    ) -> None:
+        """`fit` with the steps, or the stage's share of the minutes; ``seed`` tells the stages apart.
 
         A stage that was not named, but that a named one builds on, keeps the weights of its checkpoint.
         """
@@ -119,7 +121,8 @@ class Workshop:
             load_average(self.checkpoints, name, model)
             return
         seconds, steps = self.seconds(name), self.steps(steps)
-        fit(name, model, loss_of_step, self.checkpoints, steps=steps, seconds=seconds, **settings)
+        seed += 100 * self.seed
+        fit(name, model, loss_of_step, self.checkpoints, steps=steps, seconds=seconds, seed=seed, **settings)
         if seconds:
             print(
                 f"{name} is done after {(time.monotonic() - self.began) / 60:.1f} of {self.minutes:g} min", flush=True
