@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evolve.developing import develop
     from evolve.family.lineage import ancestors, descendants, lineage
-    from evolve.jobs.develop import develop
     from evolve.jobs.evolution import evolve
     from evolve.jobs.plans import Evolve
     from evolve.operators import mate, mutate
@@ -27,7 +27,7 @@ _HOMES = {
     "ancestors": "evolve.family.lineage",
     "check": "evolve.store.check",
     "descendants": "evolve.family.lineage",
-    "develop": "evolve.jobs.develop",
+    "develop": "evolve.developing",
     "evolve": "evolve.jobs.evolution",
     "founders": "evolve.population",
     "likeness": "evolve.population",

@@ -22,7 +22,7 @@ from core.options import Options
 from core.stack.protocols import Draws, Learns
 from core.streams import stream, stream_seed
 from core.wording import counted
-from evolve.jobs.develop import develop
+from evolve.developing import develop
 from evolve.store.run import Run
 
 

@@ -31,11 +31,11 @@ from core.options import Options
 from core.settings import Settings
 from core.stack.protocols import Draws
 from core.streams import stream_seed
+from evolve.developing import develop, learner_of
 from evolve.fitness import OBJECTIVES, evaluate, novelties, stored
-from evolve.jobs.develop import develop, learner_of
-from evolve.jobs.portraits import portraits
 from evolve.members import Fitness, Member, ranked
 from evolve.operators import LEAST_SHARE, mate, mutate, one_of, parent_images
+from evolve.portraits import portraits
 from evolve.selection import Select, better_half, grouped, method_of, method_with, surviving
 from evolve.store.run import Run
 

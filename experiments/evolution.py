@@ -25,8 +25,8 @@ from core.errors import ConceptreeError
 from core.optimizer import Report
 from core.options import Options
 from core.wording import counted
+from evolve.developing import learner_of
 from evolve.fitness import OBJECTIVES, measured, novelties
-from evolve.jobs.develop import learner_of
 from evolve.jobs.evolution import evolve
 from evolve.jobs.generations import generations
 from evolve.jobs.learning import learned

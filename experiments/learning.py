@@ -12,7 +12,7 @@ from core.optimizer import Report
 from core.options import Options
 from core.settings import Settings
 from core.stack.backbone import Backbone
-from evolve.jobs.develop import learner_of
+from evolve.developing import learner_of
 from evolve.jobs.job import Job, jobs, write_job
 from evolve.jobs.learning import learned
 from evolve.population import founder_seed, founders, starts

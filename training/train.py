@@ -38,7 +38,7 @@ def main() -> int:
     )
     parser.add_argument("--device", default="auto", help="cpu or cuda; by default cuda if there is one")
     parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch (its own choice)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed shows other pictures; use one per continuation")
+    parser.add_argument("--seed", type=int, default=0, help="other pictures and noise; use a new one per continuation")
     parser.add_argument("--from-scratch", action="store_true", help="do not begin with the committed weights")
     parser.add_argument("--to", type=Path, help="folder for the assembled stack (core/emoji/weights)")
     arguments = parser.parse_args()

@@ -19,8 +19,8 @@ from core.optimizer import ConceptLab
 from core.settings import Settings
 from core.stack.backbone import Backbone
 from core.wording import counted
+from evolve.developing import develop
 from evolve.jobs.choices import check_words, chosen_settings
-from evolve.jobs.develop import develop
 from evolve.store.origins import origin_of, record_of
 from evolve.store.run import LONGEST_COMMENT, Run, RunError
 from ui.console import print_line, printable, say, to_type

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from core.wording import counted
-from evolve.family.parents import lost_ancestors
 from evolve.jobs.job import Job, jobs
+from evolve.store.parents import lost_ancestors
 from evolve.store.parts import Damage
 from evolve.store.rows import Entry, brief
 from evolve.store.run import Run

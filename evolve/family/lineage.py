@@ -17,7 +17,7 @@ from typing import Any
 
 import networkx as nx
 
-from evolve.family.parents import out_of_order
+from evolve.store.parents import out_of_order
 from evolve.store.parts import Damage, RunError, report
 from evolve.store.run import Descent, Entry, Photo, Run
 

@@ -27,9 +27,9 @@ from evolve.jobs.generations import Generation
 from evolve.jobs.job import Job
 from evolve.jobs.learning import Batch
 from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
-from evolve.jobs.portraits import are_known, portraits
 from evolve.operators import mate, mutate, one_of, spread_weights
 from evolve.population import founders
+from evolve.portraits import are_known, portraits
 from evolve.store.parts import RunError
 from evolve.store.run import Individual, Run
 from evolve.toolbox import JITTER

@@ -31,8 +31,8 @@ from core.options import Options
 from core.settings import Settings
 from core.stack.protocols import Draws
 from core.streams import stream, stream_seed
+from evolve.developing import learner_of
 from evolve.fitness import of_run
-from evolve.jobs.develop import learner_of
 from evolve.jobs.generations import (
     Generation,
     NoParentChosenError,

@@ -11,7 +11,7 @@ from core.concept import Concept, Request
 from core.optimizer import DEFAULT, Learner, Report
 from core.options import Options
 from core.segments import Event
-from evolve.jobs.develop import OnReport, Stored, by_id, developing, learner_of
+from evolve.developing import OnReport, Stored, by_id, developing, learner_of
 from evolve.jobs.job import Job
 from evolve.jobs.steering import Steering
 from evolve.store.looks import add_looks, add_names

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from core.optimizer import Learner
 from core.review import Review
 from core.stack.protocols import Draws
+from evolve.developing import check_made_on
 from evolve.jobs.batches import DrawingParents, batches, options_of
 from evolve.jobs.choices import check_precision
-from evolve.jobs.develop import check_made_on
 from evolve.jobs.drawings import undrawn, usual_candidates, usual_drawings
 from evolve.jobs.generations import Generation, generations
 from evolve.jobs.job import Job

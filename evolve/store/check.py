@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.wording import counted
-from evolve.family.parents import out_of_order
+from evolve.store.parents import out_of_order
 from evolve.store.parts import PART, Damage, Room, RunError, digest_of, number_of
 from evolve.store.ratings import sessions
 from evolve.store.rows import PHOTO, PICTURE

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import evolve.jobs.portraits
+import evolve.portraits
 from core import Settings
 from core.concept import RequestError
 from core.errors import ConceptreeError
@@ -173,7 +173,7 @@ def test_the_second_breeding_from_a_parent_draws_it_no_more(pets, backbone, monk
     drawing, batch = children(plan, new_job(pets, plan), pets, backbone, 32)
     first = batch.requests
     assert drawing.names == tuple(names(pets)[:2])
-    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
     (batch,) = children(plan, new_job(pets, plan), pets, backbone, 32)
     assert batch.requests == first
     shutil.rmtree(pets.folder / "portraits")
@@ -280,7 +280,7 @@ def test_strengths_have_bounds(pets, backbone, strength):
 def test_a_parent_given_twice_or_of_another_kind_is_refused_before_anything_is_drawn(pets, backbone, monkeypatch):
     one = names(pets)[0]
     (style,) = Run.open(pets.folder.parent / "paintings").individuals()
-    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
     with pytest.raises(ParentError, match=f"the parent '{one}' is given twice: give it once"):
         plan_children(pets, backbone, **two(pets, parents=[(one, 0.5), (pets.find(one).id, 0.5)]))
     with pytest.raises(RequestError, match="the parents have different kinds"):
@@ -337,7 +337,7 @@ def test_what_was_made_of_a_plan_is_kept_and_old_plans_still_serve(pets, backbon
     assert job.status().state == "stopped"
     requests = job.requests()
     old = write_job(pets, "breed", {"requests": [request.to_json() for request in requests]})
-    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn again"))
     shutil.rmtree(pets.folder / "portraits")
     made = carry_out(job, pets, backbone, new_console())
     assert [each.concept.request for each in made] == requests
@@ -345,7 +345,7 @@ def test_what_was_made_of_a_plan_is_kept_and_old_plans_still_serve(pets, backbon
 
 
 def test_ctrl_c_while_the_parents_are_drawn_says_what_is_kept(pets, monkeypatch):
-    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     result = run("breed", "pets", "--parent", names(pets)[0], "--runs", pets.folder.parent)
     assert result.exit_code == 130 and "nothing yet" in result.output and "resume pets" in result.output
 

@@ -1,6 +1,6 @@
 """Draw the portraits of chosen parents in advance, so that breeding need not wait for them.
 
-They are the portraits that the job would draw (`evolve.jobs.portraits`): the child is the same with or without them.
+They are the portraits that the job would draw (`evolve.portraits`): the child is the same with or without them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from core.stack.backbone import Backbone
 from evolve import Run
 from evolve.jobs.drawings import is_quick
 from evolve.jobs.planning import IMAGES, KEEP
-from evolve.jobs.portraits import portraits
+from evolve.portraits import portraits
 from ui.stack import can_draw
 from ui.view import preview
 

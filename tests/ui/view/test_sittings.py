@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import evolve.jobs.portraits
+import evolve.portraits
 from core.errors import StackError
 from evolve import Run
 from evolve.jobs.planning import IMAGES, KEEP
-from evolve.jobs.portraits import are_known
 from evolve.operators import parent_images
+from evolve.portraits import are_known
 from tests.families import learned
 from ui.view import sittings
 
@@ -34,9 +34,9 @@ def test_they_are_those_that_the_job_would_draw(run, backbone, monkeypatch):
     sittings.wait()
     assert known(run, backbone) == [True, True, False, False]
     drawn = [parent_images(each.concept, backbone, IMAGES, KEEP) for each in parents]
-    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn again"))
     for each, images in zip(parents, drawn, strict=True):
-        assert np.array_equal(evolve.jobs.portraits.portraits(run, each.concept, backbone, IMAGES, KEEP), images)
+        assert np.array_equal(evolve.portraits.portraits(run, each.concept, backbone, IMAGES, KEEP), images)
 
 
 def test_who_chooses_others_wants_the_former_no_more(run, backbone, monkeypatch):
@@ -52,7 +52,7 @@ def test_what_cannot_be_drawn_is_left_to_the_job_to_say(run, backbone, monkeypat
     def torn(*_):
         raise StackError("its weights are torn")
 
-    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", torn)
+    monkeypatch.setattr(evolve.portraits, "parent_images", torn)
     ids = [each.id for each in run.individuals()]
     sittings.prepare(run, backbone, [*ids, "0000000000000000"])
     sittings.wait()

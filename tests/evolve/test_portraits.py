@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import evolve.jobs.portraits
+import evolve.portraits
 from core import Request, Settings
 from core.errors import StackError
 from evolve import Run, develop
-from evolve.jobs.portraits import are_known, portraits
 from evolve.operators import parent_images
+from evolve.portraits import are_known, portraits
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def drawn(monkeypatch):
         calls.append(arguments)
         return parent_images(*arguments)
 
-    monkeypatch.setattr(evolve.jobs.portraits, "parent_images", counting)
+    monkeypatch.setattr(evolve.portraits, "parent_images", counting)
     return calls
 
 
