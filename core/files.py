@@ -6,10 +6,15 @@ import errno
 import os
 import stat
 import tempfile
+import time
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from core.errors import ConceptreeError, FileError
 
+OLD = 3600.0  # seconds after which no process is writing a temporary file any more
+_PREFIX, _SUFFIX = ".conceptree-", ".tmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -17,15 +22,19 @@ class StorageError(ConceptreeError):
     """A file that cannot be written."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, so that a reader never sees half a file.
+def write_atomically(path: Path, content: bytes, within: Path | None = None) -> None:
+    """Write `content` to `path`, so that a reader never sees half a file. Missing folders are made.
+
+    Old temporary files of killed writers in the same folder are removed. within: a folder that is not made again if it
+    is gone, such as that of a run.
 
     Raises:
         StorageError: the disk is full or read-only, or writing is not allowed. An earlier file is unchanged.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+        _make(path.parent, within)
+        _remove_old(path.parent)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=_SUFFIX)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -76,6 +85,30 @@ def read_ordinary(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise FileError(f"has more than {most} bytes, and no more are read")
     return content
+
+
+def is_temporary(file: Path) -> bool:
+    """Whether a file is one that `write_atomically` leaves behind if it is killed."""
+    return file.name.startswith(".") and file.suffix == _SUFFIX  # earlier versions wrote no prefix
+
+
+def _make(folder: Path, within: Path | None) -> None:
+    if within is None:
+        folder.mkdir(parents=True, exist_ok=True)
+    elif folder != within:
+        _make(folder.parent, within)
+        folder.mkdir(exist_ok=True)
+
+
+@cache
+def _remove_old(folder: Path) -> None:
+    """Remove old temporary files, once in a process."""
+    with suppress(OSError), os.scandir(folder) as files:
+        for file in files:
+            if file.name.startswith(_PREFIX) and file.name.endswith(_SUFFIX):
+                with suppress(OSError):
+                    if time.time() - file.stat(follow_symlinks=False).st_mtime > OLD:
+                        os.unlink(file.path)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -7,11 +7,13 @@ JSON as its metadata; nothing in it is executed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -61,6 +63,7 @@ def pack(state: State, courses: Sequence[Course], ids: Sequence[str], marks: Seq
     }
     # Rows may be views into one tensor; safetensors stores each by itself.
     stored = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    about["sha256"] = _digest(about, stored)
     return save(stored, {"snapshot": json.dumps(about)})
 
 
@@ -93,6 +96,8 @@ def unpack(content: bytes, state: State, courses: Sequence[Course]) -> State:
     about = _about(content)
     try:
         tensors = load(content)
+        if "sha256" in about and about["sha256"] != _digest(about, tensors):  # earlier versions kept no digest
+            raise SnapshotError("a stored course of learning is not what was written: start anew")
         if len(about["learners"]) != len(courses) or tensors["vectors"].shape != state.vectors.shape:
             raise SnapshotError("a stored course of learning is of another batch: start again")
         vectors, exp_avg, exp_avg_sq = (tensors[name].to(state.vectors) for name in _ROWS)
@@ -124,6 +129,16 @@ def _restored(told: dict[str, Any], tensors: dict[str, Tensor], row: int, like: 
             for j, each in enumerate(told["checkpoints"])
         ],
     }
+
+
+def _digest(about: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of a snapshot, whose marks may change."""
+    told = {key: value for key, value in about.items() if key not in ("marks", "sha256")}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode())
+        digest.update(memoryview(tensors[name].contiguous().view(torch.uint8).numpy()))
+    return digest.hexdigest()
 
 
 def _about(content: bytes) -> dict[str, Any]:

@@ -34,7 +34,8 @@ def portraits(run: Run, concept: Concept, backbone: Any, images: int = 32, keep:
     embeds = parent_images(concept, backbone, images, keep, drawn)
     if _ID.fullmatch(concept.id):
         with suppress(StorageError):  # it only saves time, and the disk may be full
-            write_atomically(file, save({"image_embeds": embeds}, {"key": key}))
+            content = save({"image_embeds": embeds}, {"key": key, "sha256": _digest(embeds)})
+            write_atomically(file, content, within=run.folder)
     return embeds
 
 
@@ -51,12 +52,19 @@ def _key(concept: Concept, backbone: Any, images: int, keep: int, drawn: bool) -
     return json.dumps([concept.id, vectors, backbone.fingerprint, by, images, keep])
 
 
+def _digest(embeds: Array) -> str:
+    return hashlib.sha256(np.asarray(embeds, np.float32).tobytes()).hexdigest()
+
+
 def _stored(file: Path, key: str, shape: tuple[int, int]) -> Array | None:
     try:
         with safe_open(file, framework="np") as opened:
-            if (opened.metadata() or {}).get("key") != key:
+            about = opened.metadata() or {}
+            if about.get("key") != key:
                 return None
             embeds = frozen_array(opened.get_tensor("image_embeds"), 2, "portraits")
+            if about.get("sha256", _digest(embeds)) != _digest(embeds):  # earlier versions kept no digest
+                return None
     except (OSError, SafetensorError, RequestError, ValueError):
         return None
     return np.array(embeds) if embeds.shape == shape else None

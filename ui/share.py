@@ -34,7 +34,8 @@ def share(
 ) -> None:
     """Write concepts of a run with all their ancestors into one file."""
     run = open_run(runs, name)
-    family = family_of(run, concepts)
+    left_out: list[Path] = []
+    family = family_of(run, concepts, left_out)
     file = to or Path(f"{stem_of(run.find(family.of[0]))}{SUFFIX}")
     if file.is_dir():
         raise FamilyError(
@@ -51,6 +52,7 @@ def share(
             "concepts": [member.individual.id for member in family.members],
             "missing": [{"id": id_, "run": home} for id_, home in family.missing],
             "drawings": len(family.drawings),
+            "left_out": [str(picture) for picture in left_out],
             "bytes": len(content),
         }
         click.echo(json.dumps(values))
@@ -64,6 +66,9 @@ def share(
     say(out, f"{file}: {', '.join(told)}, {len(content) / 1e6:.1f} MB")
     if lost := told_missing(family.missing, run):
         say(out, f"  {lost}")
+    if left_out:
+        many = counted(len(left_out), "picture is left out: its file is", "pictures are left out: their files are")
+        say(out, f"  {many} missing, or not what was written; {to_type('check', name, runs=runs)} names every one")
     call = shlex.join(["conceptree", "import", file.name])
     say(out, f"  To open it elsewhere, with the stack {family.stack['version']}: {call}")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from core.errors import ConceptreeError
 from evolve.family.familyfile import (
@@ -23,7 +24,7 @@ from evolve.family.familyfile import (
 )
 from evolve.store.parts import Damage, RunError
 from evolve.store.rows import Drawing, Entry, Note, individual_of, row_of, row_of_note
-from evolve.store.run import Individual, Run
+from evolve.store.run import Individual, Run, picture_digest
 
 WAIT = 5.0  # seconds for another writer
 
@@ -49,19 +50,21 @@ def family_file(run: Run, concepts: Sequence[str]) -> bytes:
     return packed(family_of(run, concepts))
 
 
-def family_of(run: Run, concepts: Sequence[str]) -> Family:
+def family_of(run: Run, concepts: Sequence[str], left_out: list[Path] | None = None) -> Family:
     """Concepts (names or ids) with all their ancestors, also those in readable runs beside this one.
 
-    Ancestors that are nowhere, or that were learned on another stack, are named in `missing`.
+    Ancestors that are nowhere, or that were learned on another stack, are named in `missing`. left_out: gets the files
+    of pictures that are missing, or not what was written.
 
     Raises:
-        RunError: there is no such concept, or it cannot be read.
+        RunError: there is no such concept; or it or an ancestor cannot be read, or is not what was written.
     """
     homes: dict[str, _Home | None] = {"": _Home(run)}
     members: dict[str, Member] = {}
     drawings: list[Picture] = []
     photos: dict[str, Picture] = {}
     missing: dict[str, str] = {}
+    left_out = [] if left_out is None else left_out
     of = [run.entry(each).id for each in concepts]
     if not of:
         raise FamilyError("a family is that of a concept: name one")
@@ -77,10 +80,10 @@ def family_of(run: Run, concepts: Sequence[str]) -> Family:
             missing[id_] = where or run.folder.name  # a guest of another stack: only its pictures were ever used here
             continue
         members[id_] = Member(replace(each, name=entry.born), entry.name if entry.name != entry.born else "")
-        drawings += home.drawings_of(id_)
+        drawings += home.drawings_of(id_, left_out)
         for parent in entry.parents:
             if parent.is_photo:
-                photos |= home.photo_of(parent.id)
+                photos |= home.photo_of(parent.id, left_out)
                 continue
             there = parent.run or where
             if there not in homes:
@@ -124,20 +127,28 @@ class _Home:
         except RunError as error:
             raise Damage(entry.part, str(error), entry.row).error from error
 
-    def drawings_of(self, id_: str) -> Iterator[Picture]:
+    def drawings_of(self, id_: str, left_out: list[Path]) -> Iterator[Picture]:
         for each in self.drawings.get(id_, ()):
-            with suppress(OSError, FamilyError):  # a picture that is missing or torn: the others go along
-                # Without its text chunks, which name this run: the same family gives the same file from any run.
-                yield Picture(id_, written_again(each.file.read_bytes()), each.prompt, each.seed)
+            # Without its text chunks, which name this run: the same family gives the same file from any run.
+            if content := _unchanged(each.file, each.file.stem, left_out):
+                yield Picture(id_, written_again(content), each.prompt, each.seed)
 
-    def photo_of(self, id_: str) -> dict[str, Picture]:
+    def photo_of(self, id_: str, left_out: list[Path]) -> dict[str, Picture]:
         """Copy of a photograph by id; nothing if the run has none."""
-        with suppress(KeyError, OSError, FamilyError):
-            photo = self.photos[id_]
-            content = photo.file.read_bytes()
-            decoded(content)
-            return {id_: Picture(id_, content, label=photo.label)}
-        return {}
+        photo = self.photos.get(id_)
+        content = _unchanged(photo.file, photo.digest, left_out) if photo else None
+        return {id_: Picture(id_, content, label=photo.label)} if photo and content else {}
+
+
+def _unchanged(file: Path, digest: str, left_out: list[Path]) -> bytes | None:
+    """Content of a picture; None if it is missing, torn or not what was written: the others go along."""
+    with suppress(OSError, FamilyError):
+        content = file.read_bytes()
+        decoded(content)
+        if picture_digest(content) == digest:
+            return content
+    left_out.append(file)
+    return None
 
 
 def _beside(run: Run, name: str) -> _Home | None:

@@ -70,7 +70,8 @@ def generations(job: Job) -> list[Generation]:
 def write_down(job: Job, generation: Generation) -> None:
     """Write a generation's file in the job's folder, replacing an earlier one."""
     file = _file(job, generation.number)
-    write_atomically(file, json.dumps(asdict(generation), ensure_ascii=False).encode())
+    job.check_there()
+    write_atomically(file, json.dumps(asdict(generation), ensure_ascii=False).encode(), within=job.folder)
 
 
 def awaits_choice(job: Job, plan: Evolve) -> int:
@@ -82,7 +83,8 @@ def awaits_choice(job: Job, plan: Evolve) -> int:
 
 def choose(job: Job, number: int, parents: Sequence[str]) -> None:
     """Store the parents (ids) that a person chose for a generation."""
-    write_atomically(job.folder / _CHOICE, json.dumps({"number": number, "parents": list(parents)}).encode())
+    told = json.dumps({"number": number, "parents": list(parents)}).encode()
+    write_atomically(job.folder / _CHOICE, told, within=job.folder)
 
 
 def logbook(done: Sequence[Generation]) -> tools.Logbook:

@@ -43,6 +43,7 @@ from core.settings import MOST_AT_ONCE
 from core.wording import did_you_mean
 from evolve.jobs.plans import COMMANDS, Plan, UnreadablePlanError, plan_from_json
 from evolve.jobs.steering import STEER, Question, question_in, queue, queued
+from evolve.store.lock import gone
 from evolve.store.looks import Look, looks_in
 from evolve.store.parts import Damage, RunError
 from evolve.store.run import Run
@@ -106,6 +107,7 @@ class Job:
     created_at: datetime | None = None
     _given: Conduct | None = field(default=None, repr=False, compare=False)  # in job.json
     _held: int = field(default=0, repr=False, compare=False)
+    _handle: int | None = field(default=None, repr=False, compare=False)  # of the folder, open while it is worked on
     _told: float = field(default=0.0, repr=False, compare=False)
     _course: tuple[int, float] | None = field(default=None, repr=False, compare=False)  # the first step, and when
     _progress: tuple[int, int] = field(default=(0, 0), repr=False, compare=False)
@@ -153,6 +155,8 @@ class Job:
         if self._held:
             yield
             return
+        if not self.folder.is_dir():  # the lock would create it again
+            raise gone(self.folder.parent.parent)
         lock = FileLock(self.folder / _LOCK)
         try:
             lock.acquire(timeout=PATIENCE, poll_interval=0.02)
@@ -165,6 +169,7 @@ class Job:
             raise StorageError(f"{str(self.folder)!r} cannot be written: {reason}") from error
         self._held, self._course = 1, None
         try:
+            self._handle = _opened(self.folder)
             self._begin(since)
             yield
         except BaseException as error:
@@ -173,7 +178,9 @@ class Job:
         else:
             self._end(0, "")
         finally:
-            self._held = 0
+            if self._handle is not None:
+                os.close(self._handle)
+            self._held, self._handle = 0, None
             lock.release()
 
     def _begin(self, since: float) -> None:
@@ -190,7 +197,7 @@ class Job:
         if code == STOPPED:
             _unlink(self.folder / _STOP)
         with suppress(StorageError):  # a full disk may be why it ends
-            _write(self.folder / _EXIT, {"code": code, "problem": problem, "at": _now()})
+            self._write(_EXIT, {"code": code, "problem": problem, "at": _now()})
 
     def status(self) -> Status:
         """Current status; does not block a process at work."""
@@ -230,14 +237,30 @@ class Job:
 
     def request_stop(self) -> None:
         """Ask the process at work to stop at the next step. Finished concepts and the current batch are kept."""
-        write_atomically(self.folder / _STOP, b"")
+        self._put(_STOP, b"")
+
+    def check_there(self) -> None:
+        """Raise a StorageError if the run was renamed or deleted since the work on the job began.
+
+        The open handle keeps the folder's number from being given to a new folder.
+        """
+        if self._handle is None:
+            return
+        try:
+            there = os.path.samestat(os.fstat(self._handle), os.stat(self.folder))
+        except OSError:
+            there = False
+        if not there:
+            raise gone(self.folder.parent.parent)
 
     def obey(self) -> None:
         """Stop if a stop was requested.
 
         Raises:
             Stopped: it was.
+            StorageError: the run was renamed or deleted.
         """
+        self.check_there()
         if (self.folder / _STOP).exists():
             raise Stopped
 
@@ -272,7 +295,7 @@ class Job:
             return told
         begun = bool(self.kept())  # by a version that wrote nothing down
         chosen = Conduct() if begun or at_once is None else Conduct(at_once, threads)
-        _write(self.folder / _BATCHES, {"at_once": chosen.at_once, "threads": chosen.threads})
+        self._write(_BATCHES, {"at_once": chosen.at_once, "threads": chosen.threads})
         return chosen
 
     def conducted(self) -> Conduct | None:
@@ -281,7 +304,7 @@ class Job:
 
     def keep(self, snapshot: bytes, of: str) -> None:
         """Keep a snapshot of a batch, in place of the one before. of: the id of its first request."""
-        write_atomically(self.folder / _SNAPSHOT.format(of), snapshot)
+        self._put(_SNAPSHOT.format(of), snapshot)
 
     def kept(self) -> list[bytes]:
         """The last snapshot of each batch that is not stored yet."""
@@ -311,13 +334,13 @@ class Job:
 
     def keep_requests(self, requests: Sequence[Request]) -> None:
         """Write down the requests of the plan: a resumed job learns these."""
-        _write(self.folder / _REQUESTS, {"requests": [request.to_json() for request in requests]})
+        self._write(_REQUESTS, {"requests": [request.to_json() for request in requests]})
 
     def note(self, came_of: Mapping[str, str]) -> None:
         """Write down the ids of concepts by the ids of their requests, where they differ."""
         decided = {id_: concept for id_, concept in came_of.items() if id_ != concept}
         if decided:
-            _write(self.folder / _DECIDED, {**self.decided(), **decided})
+            self._write(_DECIDED, {**self.decided(), **decided})
 
     def decided(self) -> dict[str, str]:
         """Ids of concepts by the ids of their requests, where a person's decisions have changed them."""
@@ -352,15 +375,23 @@ class Job:
             first, began = self._course
             left = round((time.monotonic() - began) / (step - first) * (steps - step), 1)
         told = {"step": step, "steps": steps, "left": left, "doing": doing, "at": _now()}
-        _write(self.folder / _PROGRESS, told)
+        self._write(_PROGRESS, told)
 
     def finish(self) -> None:
         """Mark it finished, and remove what only a resumed job needs."""
-        _write(self.folder / _FINISHED, {"at": _now()})
+        self._write(_FINISHED, {"at": _now()})
         for file in self.folder.glob(_SNAPSHOTS):
             _unlink(file)
         _unlink(self.folder / _STOP)
         shutil.rmtree(self.folder / STEER, ignore_errors=True)
+
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        self._put(name, _json(content))
+
+    def _put(self, name: str, content: bytes) -> None:
+        """Write a file of the job, unless its run was renamed or deleted."""
+        self.check_there()
+        write_atomically(self.folder / name, content, within=self.folder.parent.parent)
 
     def _read(self, name: str) -> dict[str, Any]:
         """The JSON object of a small file; empty if it is missing or cannot be read."""
@@ -388,7 +419,8 @@ def write_job(run: Run, command: str, told: Mapping[str, Any], conduct: Conduct 
         folder = run.folder / "jobs" / f"{number:04d}-{command}"
         job = Job(folder, command, dict(told), datetime.now(UTC), conduct)
         about = {"schema": SCHEMA, "command": command, "plan": job.told, "created_at": _now()}
-        _write(folder / _JOB, about | ({"conduct": asdict(conduct)} if conduct else {}))
+        content = _json(about | ({"conduct": asdict(conduct)} if conduct else {}))
+        write_atomically(folder / _JOB, content, within=run.folder)
     return job
 
 
@@ -457,8 +489,16 @@ def _told_of(error: BaseException) -> tuple[int, str]:
     return 1, " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    write_atomically(path, json.dumps(content, ensure_ascii=False, indent=1).encode())
+def _opened(folder: Path) -> int:
+    """A descriptor of a folder."""
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise StorageError(f"{str(folder)!r} cannot be opened: {error.strerror or error}") from error
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=1).encode()
 
 
 def _unlink(file: Path) -> None:

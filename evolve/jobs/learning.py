@@ -174,6 +174,7 @@ def learning(
 def _tell(job: Job, steering: Steering, report: Report, numbers: Mapping[str, int]) -> None:
     """Write events before the snapshot, so that a crash repeats events and loses none."""
     batch = {numbers[id_] for id_ in report.batch}
+    job.check_there()
     if report.events:
         late = steering.too_late([numbers[each.id] for each in report.events if each.last])
         told = [(numbers[event.id], event) for event in report.events]

@@ -69,7 +69,8 @@ def queue(folder: Path, number: int, decision: Decision) -> str:
         "back_to": decision.back_to,
     }
     mark = f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
-    write_atomically(folder / STEER / mark, json.dumps(told, ensure_ascii=False).encode(errors="replace"))
+    content = json.dumps(told, ensure_ascii=False).encode(errors="replace")
+    write_atomically(folder / STEER / mark, content, within=folder)
     return mark
 
 
@@ -185,7 +186,8 @@ class Steering:
                 "problem": proposal.problem,
                 "image": image,
             }
-            write_atomically(self.folder / QUESTION, json.dumps(told, ensure_ascii=False).encode(errors="replace"))
+            content = json.dumps(told, ensure_ascii=False).encode(errors="replace")
+            write_atomically(self.folder / QUESTION, content, within=self.folder)
             try:
                 while not answers:
                     self.wait()

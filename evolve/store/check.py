@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.files import is_temporary
 from core.wording import counted
 from evolve.store.parents import out_of_order
-from evolve.store.parts import PART, Damage, Room, RunError, digest_of, number_of
+from evolve.store.parts import CHANGED, PART, Damage, Room, RunError, is_unchanged, number_of
 from evolve.store.ratings import sessions
 from evolve.store.rows import PHOTO, PICTURE
 from evolve.store.run import FROM_THE_START, INDEX, Run, picture_digest
@@ -73,6 +74,7 @@ def check(run: Run) -> Checkup:
         findings.append(Finding("", f"{many} drawings, notes or children refer to: {_some(named)}"))
     findings += _of_pictures(run, asked | {drawing.file.name for drawing in drawings})
     findings += [*_of_photos(run), *_of_imports(run)]
+    findings += _of_temporaries(run)
     findings += _of_doubles(run, Counter(each.name for each in entries))
     for name, room in run.rooms.items():
         if not room.is_indexed_truly():
@@ -94,16 +96,14 @@ def _of_parts(name: str, room: Room) -> Iterator[Finding]:
         except RunError as error:
             yield Finding(where, f"{error}; the {name} of that batch are lost")
         else:
-            if not part.name.endswith(f"-{digest_of(part.read_bytes())}.parquet"):
-                yield Finding(where, "it can be read, but it has changed: its digest differs")
+            if not is_unchanged(part):
+                yield Finding(where, f"it can be read, but {CHANGED}")
     numbers = {number_of(part) for part in parts}
     for number in range(1, max(numbers, default=0)):
         if number not in numbers:
             yield Finding(f"{name}/{number:06d}-….parquet", f"it is gone; the {name} of that batch are lost")
     for file in _files(room.folder):
-        if file.name.startswith(".") and file.suffix == ".tmp":
-            yield Finding(f"{name}/{file.name}", "left over from a write that was stopped: it can be removed", False)
-        elif not PART.fullmatch(file.name) and not _is_picture(name, file.name):
+        if not is_temporary(file) and not PART.fullmatch(file.name) and not _is_picture(name, file.name):
             yield Finding(f"{name}/{file.name}", "it is not a file of a run, and is not read", False)
 
 
@@ -150,6 +150,14 @@ def _of_imports(run: Run) -> Iterator[Finding]:
             whole = False
         if file.suffix == ".json" and not whole:
             yield Finding(_inside(run, file), "it cannot be read; where that concept was learned is lost")
+
+
+def _of_temporaries(run: Run) -> Iterator[Finding]:
+    """Files that killed writers have left, in all folders of the run."""
+    for file in sorted(run.folder.rglob(".*.tmp")):
+        if is_temporary(file) and file.is_file():
+            text = "left over from a write that was stopped: it can be removed"
+            yield Finding(_inside(run, file), text, False)
 
 
 def _is_picture(room: str, name: str) -> bool:

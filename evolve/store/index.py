@@ -88,7 +88,8 @@ class Index:
             writer.write_table(whole)
         content = stream.getvalue().to_pybytes()
         with suppress(StorageError):
-            write_atomically(self.file(number, schema), hashlib.sha256(content).digest() + content)
+            file, digest = self.file(number, schema), hashlib.sha256(content).digest()
+            write_atomically(file, digest + content, within=self.folder.parent.parent)
             self.stale.discard((number, columns_of(schema)))
 
     def file(self, number: int, schema: pa.Schema) -> Path:

@@ -29,7 +29,7 @@ def held(folder: Path, wait: float = WAIT) -> Iterator[None]:
         StorageError: the lock file cannot be written.
     """
     if not folder.is_dir():  # the lock would create it again
-        raise StorageError(f"the run {str(folder)!r} cannot be written: its folder is gone")
+        raise gone(folder)
     lock = FileLock(folder / _LOCK, is_singleton=True)
     holder = folder / _HOLDER
     first = not lock.is_locked
@@ -53,6 +53,14 @@ def held(folder: Path, wait: float = WAIT) -> Iterator[None]:
             with suppress(OSError):
                 holder.unlink(missing_ok=True)
         lock.release()
+
+
+def gone(folder: Path) -> StorageError:
+    """The error of a writer whose run is no longer where it was."""
+    return StorageError(
+        f"the run {str(folder)!r} is not there any more: it was renamed, moved or deleted meanwhile, and nothing is"
+        " written. After a rename, conceptree resume with the new name goes on with unfinished jobs"
+    )
 
 
 def _named(holder: Path) -> str:

@@ -107,7 +107,7 @@ def keep_picture(folder: Path, picture: Any, request: Request, step: int) -> Pat
     content = png_bytes(picture, look_told(request, step) | {"job": folder.name})
     file = folder / LOOKS / f"{hashlib.sha256(content).hexdigest()[:24]}.png"
     if not file.exists():
-        write_atomically(file, content)
+        write_atomically(file, content, within=folder)
     return file
 
 

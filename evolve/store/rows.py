@@ -101,6 +101,8 @@ LATER = {"way"}
 ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "steps", "created_at")
 KNOWN = ("id", "name", "generation")  # compared with a new concept
 EMBED = ("id", "image_embed")
+# Columns from which concepts are bred, drawn, exported and shared.
+EXACT = ("vectors", "image_embed", "request")
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from evolve.store.about import SCHEMA, new_about, read_about
 from evolve.store.captions import concept_told, run_told
 from evolve.store.index import Index
 from evolve.store.listing import Listing, among, drawings_in
-from evolve.store.lock import WAIT, held
+from evolve.store.lock import WAIT, gone, held
 from evolve.store.names import candidates, check_free, check_name, name_for
 from evolve.store.notes import changes, courses, latest
 from evolve.store.parts import Damage, Room, RunError, report
@@ -46,6 +46,7 @@ from evolve.store.rows import (
     DRAWINGS,
     EMBED,
     ENTRY,
+    EXACT,
     KNOWN,
     LATER,
     LONGEST_COMMENT,
@@ -104,6 +105,7 @@ _ROOMS = {
 }
 # Columns read from all parts together. Vectors and requests are most of a part; they are read for one concept.
 _KEPT = {name: [schema.names] for name, schema in _ROOMS.items()} | {"concepts": [ENTRY, KNOWN, EMBED]}
+_EXACT = {"concepts": EXACT}
 FROM_THE_START = ("concepts", "drawings")  # folders that every run has
 
 
@@ -114,7 +116,7 @@ class Run:
         self.folder = folder
         self.about = about
         self.rooms = {
-            name: Room(folder / name, schema, LATER, _KEPT[name], Index(folder / INDEX / name))
+            name: Room(folder / name, schema, LATER, _KEPT[name], Index(folder / INDEX / name), _EXACT.get(name, ()))
             for name, schema in _ROOMS.items()
         }
         self.listing = Listing(self.rooms["concepts"])
@@ -130,7 +132,7 @@ class Run:
                 run.rooms[name].folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"no run can be made in {str(folder)!r}: {error.strerror or error}") from error
-        with run.writing():
+        with held(folder):
             if (folder / "run.json").exists():
                 raise RunError(f"there is a run in {str(folder)!r} already: choose another name")
             write_atomically(folder / "run.json", json.dumps(about, indent=2, ensure_ascii=False).encode())
@@ -144,7 +146,17 @@ class Run:
 
     def writing(self, wait: float = WAIT) -> AbstractContextManager[None]:
         """Lock the run for writing (`evolve.store.lock`); the holder may enter again."""
+        self.check_there()
         return held(self.folder, wait)
+
+    def check_there(self) -> None:
+        """Raise a StorageError if the folder is gone, or is another run by now."""
+        try:
+            there = read_about(self.folder)["created_at"] == self.about["created_at"]
+        except RunError:
+            there = (self.folder / "run.json").exists()  # damaged, which is no other run
+        if not there:
+            raise gone(self.folder)
 
     def add(self, concepts: Sequence[Concept], taken: Iterable[str] = ()) -> list[Individual]:
         """Store a batch as one part. taken: words that must not become names, such as those the stack knows."""
@@ -235,10 +247,11 @@ class Run:
 
     def keep_picture(self, picture: Image.Image, told: Mapping[str, object] | None = None) -> Path:
         """Write a drawing under the name of its content, unless it exists; the file. told: its text chunks."""
+        self.check_there()
         content = png_bytes(picture, told)
         file = self.folder / "drawings" / f"{picture_digest(content)}.png"
         if not file.exists():
-            write_atomically(file, content)
+            write_atomically(file, content, within=self.folder)
         return file
 
     def add_drawings(self, drawings: Iterable[tuple[str, str, int, Image.Image]]) -> list[Drawing]:
@@ -292,7 +305,7 @@ class Run:
             small.thumbnail((SMALL, SMALL))
             content = io.BytesIO()
             Image.frombytes("RGB", small.size, small.tobytes()).save(content, format="PNG")  # without its metadata
-            write_atomically(self.folder / "photos" / f"{id_}.png", content.getvalue())
+            write_atomically(self.folder / "photos" / f"{id_}.png", content.getvalue(), within=self.folder)
             digest = picture_digest(content.getvalue())
             if not known or known.digest != digest:
                 label = label.encode(errors="replace").decode()[:LONGEST_LABEL]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import random
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load
 
 from core import ConceptLab, Request, Settings
 from core.concept import Parent
@@ -59,6 +63,40 @@ def test_what_goes_on_gives_the_same_concepts(backbone, course, place):
     for one, other in zip(reports[-1].concepts, undisturbed, strict=True):
         assert same(one, other)
         assert one.vectors.tobytes() == other.vectors.tobytes()
+
+
+@dataclass
+class At:
+    """As much of a batch's state as a snapshot restores."""
+
+    vectors: torch.Tensor
+    exp_avg: torch.Tensor | None = None
+    exp_avg_sq: torch.Tensor | None = None
+    step: tuple[int, ...] = ()
+    steps: tuple[int, ...] = ()
+
+
+def test_no_flipped_bit_goes_on_to_another_concept(course):
+    content = course[0][1][1]
+    start = At(torch.zeros_like(load(content)["vectors"]))
+
+    def restored(snapshot):
+        courses = [SimpleNamespace() for _ in ids_of(snapshot)]
+        return repr((unpack(snapshot, start, courses), courses))
+
+    torch.set_printoptions(precision=20, threshold=10**9)
+    expected, refused = restored(content), 0
+    assert restored(marked(content, ["one"])) == expected
+    for bit in random.Random(19).sample(range(8 * len(content)), 200):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        try:
+            if ids_of(bytes(changed)) == ids_of(content):  # else it is of another batch
+                assert restored(bytes(changed)) == expected, bit
+        except SnapshotError:
+            refused += 1
+    torch.set_printoptions(profile="default")
+    assert refused > 100
 
 
 def test_a_namers_answers_are_not_asked_for_again(backbone):

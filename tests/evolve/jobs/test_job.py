@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -338,3 +340,44 @@ def test_a_folder_that_is_gone_is_one_line(run):
     (job.folder / ".lock").mkdir()
     with pytest.raises(StorageError, match="cannot be written"), job.working():
         pass
+
+
+@pytest.mark.parametrize("done", ["renamed", "deleted", "replaced"])
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 5, 6])
+def test_a_run_that_goes_away_meanwhile_is_not_made_again(run, backbone, tmp_path, step, done):
+    job = write_job(run, "seed", {"category": "pet"})
+    before: dict[Path, bytes] = {}
+
+    def away(report):
+        if report.step != step or before:
+            return
+        run.folder.rename(tmp_path / "other")
+        if done == "deleted":
+            shutil.rmtree(tmp_path / "other")
+        if done == "replaced":
+            write_job(Run.create(run.folder, "pet", backbone), "seed", {"category": "pet"})
+        before.update(files(tmp_path))
+        before[tmp_path] = b""  # so that it is never empty
+
+    with pytest.raises(StorageError, match="it was renamed, moved or deleted meanwhile"), job.working():
+        learned(job, REQUESTS, run, backbone, on_report=away)
+    assert files(tmp_path) | {tmp_path: b""} == before
+    if done == "renamed":
+        assert not run.folder.exists()
+        (again,) = unfinished(Run.open(tmp_path / "other"))
+        learned(again, REQUESTS, Run.open(tmp_path / "other"), backbone)
+        assert len(Run.open(tmp_path / "other").individuals()) == len(REQUESTS)
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    """Contents of all files but locks."""
+    found = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".lock"))
+    return {file: file.read_bytes() for file in found}
+
+
+def test_a_job_of_a_run_that_is_gone_does_not_begin(run, tmp_path):
+    job = write_job(run, "seed", {})
+    run.folder.rename(tmp_path / "other")
+    with pytest.raises(StorageError, match="it was renamed, moved or deleted meanwhile"), job.working():
+        pass
+    assert not run.folder.exists()

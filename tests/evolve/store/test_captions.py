@@ -44,6 +44,7 @@ def test_a_drawing_of_a_concept_that_is_not_there_says_the_rest(run):
 
 
 def test_a_look_while_learning_says_what_it_shows(tmp_path):
+    (tmp_path / "0001-seed").mkdir()
     file = keep_picture(tmp_path / "0001-seed", picture(), Request("pet", seed=7), 100)
     assert texts_in(file) == {
         "category": "pet", "step": "100", "seed": "7", "job": "0001-seed", "Software": "Conceptree"
