@@ -28,7 +28,7 @@ from rich.table import Table
 from core import Backbone, Concept, ConceptLab, Request, Settings
 from core.depict import draw_concept
 from core.emoji.judge import Judge
-from evolve import Run, mate
+from evolve import Portraits, Run, mate
 from experiments.statistics import Array, signed
 
 EXAMPLE = Path(__file__).parent.parent / "runs" / "example"
@@ -89,10 +89,10 @@ def children(
         for share in SHARES
         for seed in range(1, seeds + 1)
     ]
-    requests = [
-        mate(parents, backbone, seed, settings=settings, warm=warm, images=8, keep=4, known=known)
-        for parents, seed in families
-    ]
+    looks = Portraits(8, 4, known=known)
+    requests = [mate(parents, backbone, seed, settings=settings, portraits=looks) for parents, seed in families]
+    if not warm:
+        requests = [replace(each, start=None) for each in requests]
     return learned(name, backbone, requests, parents=[parents for parents, _ in families])
 
 

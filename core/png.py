@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -49,7 +49,7 @@ def xmp_of(told: Mapping[str, str]) -> bytes:
     """Texts as an XMP packet with one description, `key: value` a line; b"" for none."""
     if not told:
         return b""
-    text = escape("\n".join(f"{key}: {value}" for key, value in told.items()))
+    text = escape("\n".join(f"{key}: {value}" for key, value in told.items()), quote=False)
     return (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description><rdf:Alt>'

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evolve.developing import develop
     from evolve.family.lineage import ancestors, descendants, lineage
-    from evolve.jobs.evolution import evolve
     from evolve.jobs.plans import Evolve
-    from evolve.operators import mate, mutate
+    from evolve.jobs.work import evolve
+    from evolve.operators import Portraits, mate, mutate
     from evolve.population import founders, likeness, populate
     from evolve.store.check import check
     from evolve.store.run import Individual, Run
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "Evolve": "evolve.jobs.plans",
     "Individual": "evolve.store.run",
+    "Portraits": "evolve.operators",
     "Run": "evolve.store.run",
     "Toolbox": "evolve.toolbox",
     "ancestors": "evolve.family.lineage",
     "check": "evolve.store.check",
     "descendants": "evolve.family.lineage",
     "develop": "evolve.developing",
-    "evolve": "evolve.jobs.evolution",
+    "evolve": "evolve.jobs.work",
     "founders": "evolve.population",
     "likeness": "evolve.population",
     "lineage": "evolve.family.lineage",
@@ -41,6 +42,7 @@ _HOMES = {
 __all__ = [
     "Evolve",
     "Individual",
+    "Portraits",
     "Run",
     "Toolbox",
     "ancestors",

@@ -102,10 +102,10 @@ def by_id(requests: Sequence[Request], learner: Learner, options: Options = DEFA
     return found
 
 
-def check_made_on(run: Run, stack: Draws) -> None:
-    """Raise a StackError if the run was made on another stack."""
+def check_made_on(run: Run, stack: Draws, remedy: str = ": load the stack it was made on") -> None:
+    """Raise a StackError if the run was made on another stack. remedy: the end of the message."""
     made_on = run.about["stack"]
-    fingerprint.check_made_on(f"the run {run.folder.name!r}", made_on["version"], made_on["fingerprint"], stack)
+    fingerprint.check_made_on(f"the run {run.folder.name!r}", made_on["version"], made_on["fingerprint"], stack, remedy)
 
 
 def _store(run: Run, finished: Mapping[str, Concept], stack: Draws) -> dict[str, Concept]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import replace
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,38 +16,46 @@ from core.settings import Settings
 from core.stack.protocols import Draws, Learns
 from core.streams import stream, stream_seed
 
-Images = MutableMapping[str, Array]
 LEAST_SHARE = 0.02  # the least weight that is drawn for a parent
 NO_SPREAD = 1e-3  # below this, rounded drawn weights equal the given ones
 
 
+@dataclass
+class Portraits:
+    """How a parent's images are made, see `parent_images`, and those `known` by concept id, which children share."""
+
+    images: int = 32
+    keep: int = 4
+    drawn: bool = True
+    known: MutableMapping[str, Array] = field(default_factory=dict)
+
+    def of(self, concept: Concept, stack: Draws) -> Array:
+        """A parent's image embeddings [m, width]: known ones, or new ones, known from now on."""
+        if concept.id not in self.known:
+            self.known[concept.id] = parent_images(concept, stack, self.images, self.keep, self.drawn)
+        return self.known[concept.id]
+
+
 def mate(
-    parents: Sequence[tuple[Concept, float]],
+    parents: Sequence[tuple[Concept, float] | Parent],
     stack: Draws,
     seed: int,
     *,
     category: str | None = None,
     settings: Settings | None = None,
-    warm: bool | None = None,
-    drawn: bool = True,
-    images: int = 32,
-    keep: int = 4,
-    known: Images | None = None,
-    photos: Sequence[Parent] = (),
-    homes: Mapping[str, str] | None = None,
+    portraits: Portraits | None = None,
     words: Sequence[str | Positive] = (),
     inherit: bool = False,
 ) -> Request:
     """A request for a child of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
 
-    category: by default that of the heaviest parent; required if there are only photos.
+    With the preset `default` it starts from the weighted mean of the parents' vectors, in which the category's word
+    stands for photographs; with others from that word, as in the paper.
+
+    parents: concepts with their weights, and photographs, see `photos.photo_parent`.
+    category: by default that of the heaviest parent; required if there are only photographs.
     settings: by default those that are calibrated for the stack.
-    warm: start from the weighted mean of the parents' vectors (for photos, the category's word). Otherwise start from
-        that word, as in the paper. By default warm with the preset `default`, and not with others.
-    images, keep, drawn: the parents' portraits, see `parent_images`.
-    known: portraits by concept id. Missing ones are added, so that the next child reuses them.
-    photos: parents that are pictures, see `photos.photo_parent`.
-    homes: run names by concept id, for parents from other runs.
+    portraits: of the parents. Give one value to all children of the same parents, so that these are drawn once.
     words: positive words beside the parents. The loss is then λ (1 − S(words)), as in Eq. 3, plus that of Eq. 5.
     inherit: add the category to the positives, and the parents' negatives (Eq. 3). A mixture without them belongs less
         to the category than its parents do.
@@ -56,26 +64,24 @@ def mate(
         RequestError: no parents, or parents that do not fit together, see `check_parents`.
         StackError: a parent was learned on another stack.
     """
-    if not parents and not photos:
+    photos = [each for each in parents if isinstance(each, Parent)]
+    pairs = [each for each in parents if not isinstance(each, Parent)]
+    if not parents:
         raise RequestError("a child needs at least one parent")
-    if not parents and category is None:
+    if not pairs and category is None:
         raise RequestError("a child of photographs alone needs a category: give one")
-    concepts = [concept for concept, _ in parents]
-    check_parents(concepts)
-    known = {} if known is None else known
-    for concept in concepts:
+    portraits = portraits or Portraits()
+    check_parents([concept for concept, _ in pairs])
+    for concept, _ in pairs:
         check_stack(stack, concept)
-        if concept.id not in known:
-            known[concept.id] = parent_images(concept, stack, images, keep, drawn)
-    heaviest = max(parents, key=lambda pair: pair[1])[0] if parents else None
-    homes = homes or {}
-    mixed = [Parent(c.id, weight, known[c.id], "mix", homes.get(c.id, "")) for c, weight in parents]
+    mixed = [Parent(concept.id, weight, portraits.of(concept, stack), "mix") for concept, weight in pairs]
+    heaviest = max(pairs, key=lambda pair: pair[1])[0] if pairs else None
     category = category or heaviest.request.category  # type: ignore[union-attr]
     kind = heaviest.request.kind if heaviest else "object"
     own = [Positive("" if kind == "style" else category)] if inherit else []
     besides = [Positive(word) if isinstance(word, str) else word for word in words]
     own += [each for each in besides if each.word.lower() not in (one.word.lower() for one in own)]
-    heavy_first = sorted(parents, key=lambda pair: -pair[1]) if inherit else []
+    heavy_first = sorted(pairs, key=lambda pair: -pair[1]) if inherit else []
     negatives = [negative.word for concept, _ in heavy_first for negative in concept.negatives]
     request = Request(
         category=category,
@@ -88,10 +94,9 @@ def mate(
         settings=settings,
         fingerprint=stack.fingerprint,
     )
-    warm = (settings is None or settings.preset == "default") if warm is None else warm
-    if not warm or not parents:
+    if not pairs or (settings is not None and settings.preset != "default"):
         return request
-    return replace(request, start=_mean_vectors(parents, sum(p.weight for p in photos), request, stack))
+    return replace(request, start=_mean_vectors(pairs, sum(p.weight for p in photos), request, stack))
 
 
 def check_parents(concepts: Sequence[Concept]) -> None:

@@ -9,7 +9,7 @@ Variation is cheap: `mate` and `mutate` return individuals with a Request and no
 `mutate`, which starts from a concept's vectors) develops all individuals that wait, as one batch. Individuals that DEAP
 has dropped by then, such as `varOr`'s second child, are not developed.
 
-`evolve.jobs.evolution` is the loop with favourites, ratings and resume. It takes such a toolbox too.
+`evolve.evolve` is the loop with favourites, ratings and resume. It takes such a toolbox too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from core.streams import stream_seed
 from evolve.developing import develop, learner_of
 from evolve.fitness import OBJECTIVES, evaluate, novelties, stored
 from evolve.members import Fitness, Member, ranked
-from evolve.operators import LEAST_SHARE, mate, mutate, one_of, parent_images
+from evolve.operators import LEAST_SHARE, Portraits, mate, mutate, one_of, parent_images
 from evolve.portraits import portraits
 from evolve.selection import Select, better_half, grouped, method_of, method_with, surviving
 from evolve.store.run import Run
@@ -97,8 +97,8 @@ class Toolbox(base.Toolbox):  # type: ignore[misc]  # DEAP has no types
         """As many children as parents, by Eq. 5: the first by the weights in their order, each further one by the
         weights turned by one place. Every child sees one portrait of each parent, by its own seed.
 
-        seed, weights: by default drawn. drawn: whether portraits are drawn; by default if the stack can. The other
-        arguments are those of `operators.mate`.
+        seed, weights: by default drawn. images, keep, drawn: of the portraits, see `operators.Portraits`; drawn by
+        default if the stack can. The other arguments are those of `operators.mate`.
         """
         concepts = [self.concept_of(each) for each in parents]
         seed = int(self.generator.integers(_SEEDS)) if seed is None else seed
@@ -111,9 +111,9 @@ class Toolbox(base.Toolbox):  # type: ignore[misc]  # DEAP has no types
             shares: dict[str, float] = {}  # by id: a parent may be given twice
             for place, each in enumerate(concepts):
                 shares[each.id] = shares.get(each.id, 0.0) + weights[(place + turn) % len(weights)]
-            known = {id_: one_of(images_of, own, id_) for id_, images_of in seen.items()}
+            looks = Portraits(known={id_: one_of(images_of, own, id_) for id_, images_of in seen.items()})
             pairs = [({c.id: c for c in concepts}[id_], share) for id_, share in shares.items()]
-            request = mate(pairs, self.stack, own, settings=settings, known=known, inherit=inherit)
+            request = mate(pairs, self.stack, own, settings=settings, portraits=looks, inherit=inherit)
             children.append(self.individual(request))
         return tuple(children)
 

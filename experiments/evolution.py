@@ -27,10 +27,9 @@ from core.options import Options
 from core.wording import counted
 from evolve.developing import learner_of
 from evolve.fitness import OBJECTIVES, measured, novelties
-from evolve.jobs.evolution import evolve
 from evolve.jobs.generations import generations
-from evolve.jobs.learning import learned
 from evolve.jobs.plans import Evolve
+from evolve.jobs.work import evolve, learned
 from evolve.members import mean_ranks, members
 from evolve.selection import METHODS, survivors
 from evolve.store.run import Run

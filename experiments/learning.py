@@ -14,7 +14,7 @@ from core.settings import Settings
 from core.stack.backbone import Backbone
 from evolve.developing import learner_of
 from evolve.jobs.job import Job, jobs, write_job
-from evolve.jobs.learning import learned
+from evolve.jobs.work import learned
 from evolve.population import founder_seed, founders, starts
 from evolve.store.run import Run
 from experiments.conduct import Bench

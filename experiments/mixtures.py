@@ -36,12 +36,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from core.concept import Concept, Parent, Positive, Request
+from core.concept import Array, Concept, Parent, Positive, Request
 from core.depict import imagine_concept
 from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.prompts import PORTRAIT
 from core.streams import stream, stream_seed
-from evolve.operators import Images, mate
+from evolve.operators import Portraits, mate
 from evolve.population import founder_seed
 from evolve.store.photos import Photograph, photo_parent
 from experiments.conduct import ByCases, SeededCase
@@ -179,7 +179,7 @@ class Mixer(SeededCase):
 
     def _learned(self, keys: dict[str, tuple[str, ...]], photos: tuple[str, str], parents: Parents) -> list[Mixture]:
         """The learned children: first the founders' children, then the grandchildren."""
-        known: Images = {}
+        known: dict[str, Array] = {}
         asked: list[tuple[str, str, float, Request]] = []
 
         def ask(family: str, method: str, of: Sequence[str], **how: Any) -> None:
@@ -225,33 +225,29 @@ class Mixer(SeededCase):
         ]
 
     def _child(
-        self, parents: Parents, of: Sequence[str], weights: Sequence[float], known: Images, **how: Any
+        self, parents: Parents, of: Sequence[str], weights: Sequence[float], known: dict[str, Array], **how: Any
     ) -> Request:
         pairs = list(zip(of, weights, strict=True))
         concepts = [(parents.founders[key], weight) for key, weight in pairs if key in parents.founders]
         backbone = self.bench.backbone
         photos = [photo_parent(parents.photographs[k], w, backbone) for k, w in pairs if k in parents.photographs]
-        return self._mated(concepts, known, photos, **how)
+        return self._mated([*concepts, *photos], known, **how)
 
     def _mated(
         self,
-        concepts: Sequence[tuple[Concept, float]],
-        known: Images,
-        photos: Sequence[Parent] = (),
+        parents: Sequence[tuple[Concept, float] | Parent],
+        known: dict[str, Array],
         preset: str = "default",
         inherit: bool = False,
     ) -> Request:
         """A child's request. All children of a case have one seed: only parents, weights and methods differ."""
         return mate(
-            concepts,
+            parents,
             self.bench.backbone,
             founder_seed(self.seed, -1),
             category=self.category,
             settings=self._settings(preset, mixing=True),
-            images=self.protocol.images,
-            keep=self.protocol.keep,
-            known=known,
-            photos=photos,
+            portraits=Portraits(self.protocol.images, self.protocol.keep, known=known),
             inherit=inherit,
         )
 

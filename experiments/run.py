@@ -41,7 +41,8 @@ def conduct_experiment(name: str, *, folder: Path, steps: int | None, model: str
     run_experiment(experiment, _protocol(experiment, steps, **fields), folder, model, out, asks=name in ASKING)
 
 
-def figure11(
+def _figure11(
+    name: str,
     *,
     folder: Path,
     categories: Sequence[str],
@@ -53,12 +54,13 @@ def figure11(
     **fields: Any,
 ) -> None:
     """Conduct the paper's comparison with negative prompts. fields: as for `conduct_experiment`."""
-    experiment, given = _opened("figure11"), negatives_by_category(pairs)
+    experiment, given = _opened(name), negatives_by_category(pairs)
     how = {"categories": categories or list(given), "pairs": given, "stable_diffusion": _found(stable_diffusion)}
     run_experiment(experiment, _protocol(experiment, steps, **how, **fields), folder, model, out)
 
 
-def table1(
+def _table1(
+    name: str,
     *,
     folder: Path,
     categories: Sequence[str],
@@ -90,6 +92,9 @@ def table1(
         return
     who = "Their sessions are" if raters else "Ask people with --rater LABEL; their sessions are then"
     say(out, f"{who} on the page Rate of each run: {to_type('view', runs=folder / 'runs')}")
+
+
+CONDUCT: dict[str, Callable[..., None]] = {"figure11": _figure11, "table1": _table1}  # experiments with own options
 
 
 def _opened(name: str) -> ModuleType:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
+import pytest
 import torch
 
 from core.errors import ConceptreeError
@@ -15,6 +18,20 @@ STRANGE = "turtle"  # a word that `AnyJudge` does not know
 
 class Killed(BaseException):
     """A kill, as by a signal."""
+
+
+@contextmanager
+def killed_at(message: int) -> Iterator[Callable[[str], None]]:
+    """A `tell` of an experiment that kills it at that message; the block ends there."""
+    told = []
+
+    def tell(text):
+        told.append(text)
+        if len(told) == message:
+            raise Killed
+
+    with pytest.raises(Killed):
+        yield tell
 
 
 class TinyJudge:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 from PIL import Image
 
-from evolve import Run
+from evolve import Portraits, Run
 from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import new_job
+from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
 from ui.console import new_console
 from ui.demo import breed
 from ui.family import draw_tree
+from ui.learning import carry_out, show_founders
 from ui.stack import open_stack
 from ui.webp import webp_bytes
-from ui.working import carry_out, show_founders
 
 ROOT = Path(__file__).parent.parent
 CATEGORY, FOUNDERS, SEED = "pet", 6, 0
@@ -30,11 +31,10 @@ def main() -> None:
     fresh = ROOT / ".cache" / "example"
     shutil.rmtree(fresh, ignore_errors=True)
     run = Run.create(fresh / "example", CATEGORY, backbone)
-    settings = chosen_settings(backbone, category=CATEGORY)
-    plan = plan_founders(backbone, CATEGORY, FOUNDERS, seed=SEED, settings=settings)
+    plan = plan_founders(backbone, SeedOptions(category=CATEGORY, count=FOUNDERS, seed=SEED))
     family = carry_out(new_job(run, plan), run, backbone, out)
     mixing = chosen_settings(backbone, category=CATEGORY, mixing=True)
-    how = {"settings": mixing, "known": {}, "category": CATEGORY, "inherit": True}
+    how = {"settings": mixing, "portraits": Portraits(), "category": CATEGORY, "inherit": True}
     for number, generation in enumerate((CHILDREN, GRANDCHILDREN)):
         parents = [[(family[place], weight) for place, weight in each] for each in generation]
         family += breed(run, backbone, parents, SEED + number, how, out)

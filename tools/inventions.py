@@ -21,10 +21,11 @@ from rich.console import Console
 from core.emoji.judge import FOLDER, Judge
 from core.files import write_atomically
 from core.stack.backbone import Backbone
-from evolve import Individual, Run, likeness
+from evolve import Individual, Portraits, Run, likeness
 from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import new_job
-from evolve.jobs.planning import IMAGES, KEEP, plan_founders
+from evolve.jobs.options import IMAGES, KEEP, SeedOptions
+from evolve.jobs.planning import plan_founders
 from training.figures import as_images, crispness
 from training.inventions import CATEGORIES, PAIRS, SHOWN, judged
 from training.pictures import BARE, PictureSource
@@ -32,11 +33,11 @@ from training.render import Drawings, render
 from training.train import cache_folder
 from ui.console import new_console, say
 from ui.demo import breed
+from ui.learning import carry_out
 from ui.pictures import PROMPTS, portrait_in
 from ui.sheet import Card, opened, sheet
 from ui.stack import open_stack
 from ui.webp import webp_bytes
-from ui.working import carry_out
 
 ROOT = Path(__file__).parent.parent
 FIGURES, SHEETS = ROOT / "core" / "emoji" / "inventions.json", ROOT / "docs" / "images"
@@ -112,9 +113,9 @@ def invent(
     folder = ROOT / ".cache" / "inventions" / backbone.version / category.replace(" ", "-")
     shutil.rmtree(folder, ignore_errors=True)
     run = Run.create(folder, category, backbone)
-    settings = chosen_settings(backbone, category=category, steps=given.steps)
     began = time.monotonic()
-    plan = plan_founders(backbone, category, given.founders, seed=given.seed, settings=settings)
+    options = SeedOptions(category=category, count=given.founders, seed=given.seed, steps=given.steps)
+    plan = plan_founders(backbone, options)
     founders = carry_out(new_job(run, plan), run, backbone, out)
     seconds = time.monotonic() - began
     portraits = portraits_of(run, founders)
@@ -130,7 +131,8 @@ def invent(
     if category in CATEGORIES and pairs:
         settings = chosen_settings(backbone, category=category, mixing=True, steps=given.steps)
         # As `conceptree breed` without options, but with the children of all pairs in one batch.
-        how = {"images": IMAGES, "keep": KEEP, "known": {}, "settings": settings, "category": category, "inherit": True}
+        looks = Portraits(IMAGES.default, KEEP)
+        how = {"portraits": looks, "settings": settings, "category": category, "inherit": True}
         began = time.monotonic()
         families = [[(founders[i], 0.5), (founders[j], 0.5)] for i, j in pairs]
         children = breed(run, backbone, families, given.seed, how, out)

@@ -16,21 +16,23 @@ from rich.console import Console, RenderableType
 from core.exchange import read_embedding
 from core.files import write_atomically
 from core.stack.backbone import Backbone
-from evolve import Individual, Run, mate
+from evolve import Individual, Portraits, Run, mate
 from evolve.fitness import novelty
 from evolve.jobs.batches import child_seed
 from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import new_job
+from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders, plan_requests
 from ui.console import WIDTH_IN_FILES, duration, say, to_type
 from ui.exporting import export
 from ui.family import draw_tree
+from ui.learning import carry_out, show_founders
 from ui.pictures import PROMPTS, Pictures
 from ui.runs import forgotten_if_empty, new_run
 from ui.stack import open_stack
 from ui.tables import children_table, effort_table, judged, panel_rows, panel_table, pushed
+from ui.telling import say_next
 from ui.workers import conduct_asked
-from ui.working import carry_out, say_next, show_founders
 
 CATEGORY, FOUNDERS = "pet", 6
 ANOTHER = "musical instrument"  # a category to try next
@@ -43,8 +45,7 @@ def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) 
     """Run the whole demo, each time in a new run."""
     began = time.monotonic()
     stack = open_stack(model, out)
-    settings = chosen_settings(stack, category=CATEGORY, steps=steps)
-    plan = plan_founders(stack, CATEGORY, FOUNDERS, seed=seed, settings=settings)
+    plan = plan_founders(stack, SeedOptions(category=CATEGORY, count=FOUNDERS, seed=seed, steps=steps))
     run = new_run(runs, None, "demo", lambda folder: Run.create(folder, CATEGORY, stack))
     say(out, f"{FOUNDERS} {CATEGORY}s that do not exist, by the stack {stack.version}, in the run {run.folder}")
     with forgotten_if_empty(run):
@@ -54,7 +55,8 @@ def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) 
     say(out, f"\nThe two that differ most are {parents[0].name} and {parents[1].name}: children of theirs")
     mixing = chosen_settings(stack, category=CATEGORY, mixing=True, steps=steps)
     # Children of Eq. 5 alone lie between their parents, and less in the category than either.
-    how = {"settings": mixing, "images": IMAGES, "keep": KEEP, "known": {}, "category": CATEGORY, "inherit": True}
+    looks = Portraits(IMAGES, KEEP, stack.draws)
+    how = {"settings": mixing, "portraits": looks, "category": CATEGORY, "inherit": True}
     children = breed(run, stack, [zip(parents, weights, strict=True) for weights in WEIGHTS], seed, how, out)
     other = most_unlike(children[0], [pet for pet in pets if pet not in parents] or parents)
     say(out, f"\nA grandchild, of {children[0].name} and the founder that is least like it, {other.name}")
@@ -66,7 +68,7 @@ def demo(*, runs: Path, model: str, steps: int | None, seed: int, out: Console) 
     take_away(run, grandchild, runs, model, out)
     report(run, stack, pets, parents, [*children, grandchild], pictures, out)
     say(out, f"\nAll that took {duration(time.monotonic() - began)}.")
-    say_next(run, stack, runs, out)
+    say_next(run, stack, out)
     if stack.knows(ANOTHER):
         call = to_type("seed", ANOTHER, "--founders", 4, *(["--model", model] if model != "emoji" else []), runs=runs)
         say(out, f"  {call}")
@@ -86,7 +88,6 @@ def breed(
             [(each.concept, weight) for each, weight in parents],
             stack,
             child_seed(seed, number),
-            drawn=stack.draws,
             **how,
         )
         for number, parents in enumerate(families)

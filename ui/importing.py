@@ -19,15 +19,16 @@ from core.optimizer import ConceptLab
 from core.settings import Settings
 from core.stack.backbone import Backbone
 from core.wording import counted
-from evolve.developing import develop
+from evolve.developing import check_made_on, develop
 from evolve.jobs.choices import check_words, chosen_settings
 from evolve.store.origins import origin_of, record_of
 from evolve.store.run import LONGEST_COMMENT, Run, RunError
 from ui.console import print_line, printable, say, to_type
 from ui.descent import born_of, mixed
+from ui.learning import show_founders
 from ui.runs import forget_if_empty, free_name, new_run, open_run, run_names
-from ui.stack import made_on_another, open_stack
-from ui.working import say_next, show_founders
+from ui.stack import open_stack
+from ui.telling import say_next
 
 BESIDE, LISTED = (".json", ".png"), 6  # endings of files beside embeddings; how many of them are named
 MOST_PRIOR_STEPS = 1000  # of settings from a file: as many as its scheduler was trained with
@@ -83,8 +84,8 @@ def bring(
     if run:
         _check_widths(read, run, for_new_run, model)  # before a stack is fetched that does not fit
     backbone = open_stack(model or (run.about["stack"]["where"] if run else "emoji"))
-    if run and (text := made_on_another(run, backbone)):
-        raise ExchangeError(f"{text}. {_for_a_new_run(for_new_run, model)}")
+    if run:
+        check_made_on(run, backbone, f". {_for_a_new_run(for_new_run, model)}")
     kind = _kind(read, run, style, f"{for_new_run}{f' --model {shlex.quote(model)}' if model else ''}")
     arrivals = [arrival(path, each, backbone, run, category, kind, for_new_run) for path, each in read]
     _check_distinct(arrivals)
@@ -102,7 +103,7 @@ def bring(
         _keep(run, each, concept, name, concept.id in before, None if as_json else out)
     quiet = Console(quiet=True) if as_json else out
     show_founders(run, backbone, quiet)
-    say_next(run, backbone, runs, quiet)
+    say_next(run, backbone, quiet)
 
 
 def _check_distinct(arrivals: Sequence[Arrival]) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-PRESETS = click.Choice(["default", "paper", "published"])
-SEEDS = click.IntRange(0, 10**9)
-STEPS = click.IntRange(1, 10**6)
+from core.settings import PRESETS
+from evolve.jobs.options import STEPS, Number, Range
 
 
 class Option(click.Option):
@@ -37,6 +36,15 @@ class Option(click.Option):
 
 option = partial(click.option, cls=Option)
 
+
+def ranged(name: str, numbers: Range[Any], *names: str, **more: Any) -> Callable[[Any], Any]:
+    """An option with the limits, the help and, if it has one, the default of `numbers`. more: other values of these."""
+    kind: Any = click.IntRange if isinstance(numbers.least, int) else click.FloatRange
+    default = numbers.default if isinstance(numbers, Number) else None
+    told = {"type": kind(numbers.least, numbers.most), "default": default, "help": numbers.help, **more}
+    return option(name, *names, show_default=told["default"] is not None, **told)
+
+
 runs_option = option(
     "--runs",
     type=click.Path(path_type=Path, file_okay=False),
@@ -54,7 +62,7 @@ def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None
 _kept = partial(option, expose_value=False, callback=keep)
 
 
-def _all(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def all_of(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """One decorator for several options, which help shows in this order."""
 
     def decorate(command: Any) -> Any:
@@ -74,7 +82,7 @@ _machine = (
     ),
     _kept("--offload", is_flag=True, help="Keep each model on the GPU only while it is used: less memory, more time."),
 )
-model_option = _all(
+model_option = all_of(
     option(
         "--model",
         default="emoji",
@@ -84,10 +92,10 @@ model_option = _all(
     *_machine,
     _kept("--revision", help="Commit, tag or branch of the stack's repositories; by default main."),
 )
-model_now_option = _all(
+model_now_option = all_of(
     option("--model", help="Folder of the run's stack, if it was moved; by default where it was."), *_machine
 )
-workers_options = _all(
+workers_options = all_of(
     _kept("--workers", metavar="ray[:N]", help="Learn in N processes; N is by default one per GPU or core."),
     _kept(
         "--address",
@@ -109,9 +117,13 @@ candidates_option = _kept(
     help="Drawings made for each portrait; the one closest to the imagined embedding is kept. By default 6, and 1 on a"
     " large stack.",
 )
-steps_option = option("--steps", type=STEPS, help="Optimizer steps for each concept; by default the stack's.")
+steps_option = ranged("--steps", STEPS)
 preset_option = option(
-    "--preset", type=PRESETS, default="default", show_default=True, help="Variant of the losses and their settings."
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="default",
+    show_default=True,
+    help="Variant of the losses and their settings.",
 )
 positive_option = option(
     "--positive",

@@ -25,9 +25,11 @@ from evolve.jobs.drawings import (
     usual_in,
 )
 from evolve.store.captions import run_told
+from ui.console import say
 from ui.descent import born_of, parentage
+from ui.runs import open_run
 from ui.sheet import Card, opened, save_sheet, sheet
-from ui.stack import asked
+from ui.stack import asked, open_stack_of, words_unknown_in
 
 __all__ = [
     "CANDIDATES",
@@ -115,3 +117,30 @@ def card_lines(each: Individual, names: Mapping[str, str]) -> list[str]:
     if words:
         lines.append(f"not: {', '.join(words)}")
     return lines
+
+
+def draw(
+    name: str,
+    concept: str,
+    prompts: Sequence[str],
+    *,
+    count: int,
+    seed: int,
+    runs: Path,
+    model: str | None,
+    out: Console,
+) -> None:
+    """Draw a stored concept in prompts, keep the pictures in the run, and say where they are."""
+    for prompt in prompts:
+        checked_prompt(prompt)
+    run = open_run(runs, name)
+    each = run.find(concept)
+    stack = open_stack_of(run, model)
+    for prompt in prompts:
+        unknown = words_unknown_in(stack, prompt)
+        if unknown:
+            say(out, f"Note: to the stack {stack.version} these words mean nothing: {', '.join(unknown)}")
+    pairs = [(prompt, seed + number) for prompt in prompts for number in range(count)]
+    drawings = drawings_of(run, stack, each, [prompt for prompt, _ in pairs], [number for _, number in pairs])
+    for drawing in drawings:
+        say(out, f"{drawing.file}  {drawing.prompt.replace('{}', each.name)}, seed {drawing.seed}")

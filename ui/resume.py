@@ -1,18 +1,23 @@
-"""`conceptree resume` and `conceptree stop`: resume or stop jobs."""
+"""`conceptree resume` and `conceptree stop`: resume or stop jobs, choose the parents that an evolution waits for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from core.wording import counted
 from evolve import Run
+from evolve.jobs.generations import NoParentChosenError, awaits_choice
+from evolve.jobs.generations import choose as choose_parents
 from evolve.jobs.job import Job, job_named, jobs, unfinished
+from evolve.jobs.plans import USER, Evolve
 from ui.console import say, to_type
+from ui.learning import carry_out, show_founders
 from ui.runs import is_unasked, open_run
 from ui.stack import open_stack_of
-from ui.working import carry_out, say_choice, say_next, show_founders
+from ui.telling import say_choice, say_next
 
 
 def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Console, since: float = 0.0) -> None:
@@ -38,7 +43,29 @@ def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Co
         carry_out(each, run, stack, out, since)
         say_choice(each, run, stack, out)
     show_founders(run, stack, out)
-    say_next(run, stack, runs, out)
+    say_next(run, stack, out)
+
+
+def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None, out: Console) -> None:
+    """Choose the parents of the next generation, where a person selects, and learn it."""
+    run = open_run(runs, name)
+    waiting = [(job, number) for job in unfinished(run) if (number := _awaits(job))]
+    if not waiting:
+        raise NoParentChosenError(
+            f"no evolution in {run.folder.name!r} waits for a choice: begin one with evolve --select {USER}"
+        )
+    job, number = waiting[-1]
+    ids = list(dict.fromkeys(run.entry(called).id for called in concepts))
+    stack = open_stack_of(run, model, out)
+    choose_parents(job, number, ids)
+    carry_out(job, run, stack, out)
+    show_founders(run, stack, out)
+    say_choice(job, run, stack, out)
+
+
+def _awaits(job: Job) -> int:
+    plan = job.plan if job.command == Evolve.command else None
+    return awaits_choice(job, plan) if isinstance(plan, Evolve) else 0
 
 
 def stop(name: str, *, job: str | None, runs: Path, out: Console) -> None:

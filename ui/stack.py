@@ -11,12 +11,13 @@ from rich.console import Console
 
 from core.calibration import reservation
 from core.errors import ConceptreeError, StackError
-from core.stack import fingerprint
 from core.stack.backbone import EMOJI, Backbone
 from evolve import Run
+from evolve.developing import check_made_on
 from evolve.store.about import lasting
 from ui.console import say
 
+ELSEWHERE = ": name its folder with --model"  # where a run's stack is
 SMALL = 1e9  # bytes of weights
 
 
@@ -70,22 +71,8 @@ def asked(option: str) -> Any:
 def open_stack_of(run: Run, where: str | None, out: Console | None = None) -> Backbone:
     """The stack that a run was made on, from its stored place or from `where`. out: see `open_stack`."""
     stack = open_stack(where or run.about["stack"]["where"], out)
-    check_made_on(run, stack)
+    check_made_on(run, stack, ELSEWHERE)
     return stack
-
-
-def check_made_on(run: Run, stack: Backbone) -> None:
-    """Raise StackError if the run was made on another stack."""
-    if text := made_on_another(run, stack):
-        raise StackError(f"{text}: name its folder with --model")
-
-
-def made_on_another(run: Run, stack: Backbone) -> str:
-    """One line that says which stack a run needs, or '' if it was made on this one."""
-    made_on = run.about["stack"]
-    return fingerprint.made_on_another(
-        f"the run {run.folder.name!r}", made_on["version"], made_on["fingerprint"], stack
-    )
 
 
 def options_for(run: Run, stack: Backbone) -> list[str]:

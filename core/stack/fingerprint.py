@@ -17,22 +17,19 @@ _VERSIONS = ("_diffusers_version", "_name_or_path", "transformers_version")
 _UNREAD = ("*.bin", "*.msgpack", "*.h5", "*.fp16.*", "*.non_ema.*", "*.bin.index.json")
 
 
-def made_on_another(what: str, version: str, fingerprint: str, stack: Learns) -> str:
-    """One line that says which stack `what` needs, or "" if it was made on this one.
+def check_made_on(
+    what: str, version: str, fingerprint: str, stack: Learns, remedy: str = ": load the stack it was made on"
+) -> None:
+    """Raise StackError if `what` was made on another stack. remedy: the end of the message.
 
     Vectors and embeddings mean nothing on another stack, even one of the same width. An empty fingerprint is unknown
     and passes.
     """
     if fingerprint in ("", stack.fingerprint):
-        return ""
+        return
     needed = f"{version} ({fingerprint})" if version else f"with the fingerprint {fingerprint}"
-    return f"{what} needs the stack {needed}, but {stack.where!r} is {stack.version} ({stack.fingerprint})"
-
-
-def check_made_on(what: str, version: str, fingerprint: str, stack: Learns) -> None:
-    """Raise StackError if `what` was made on another stack."""
-    if text := made_on_another(what, version, fingerprint, stack):
-        raise StackError(f"{text}: load the stack it was made on")
+    found = f"{stack.where!r} is {stack.version} ({stack.fingerprint})"
+    raise StackError(f"{what} needs the stack {needed}, but {found}{remedy}")
 
 
 def content_hash(folders: Mapping[str, Path], also: str = "") -> str:

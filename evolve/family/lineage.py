@@ -26,7 +26,7 @@ ABSENT = ("photo", "unknown")  # births of parents outside the run
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-class OrderedDiGraph(nx.DiGraph):
+class OrderedDiGraph(nx.DiGraph):  # type: ignore[misc]  # networkx has no types
     """A directed graph with its nodes in order, parents first, so that `ancestors` is one pass through memory.
 
     order: the nodes. elders: the places in `order` of each node's parents. Call `arrange` after the last change; copies

@@ -1,7 +1,7 @@
-"""The requests of a plan, as batches to learn one after the other: waves of founders, children, generations.
+"""The requests of a plan, as batches to learn one after the other: waves of founders, or children.
 
-A course of batches is a generator: it yields a `Batch`, receives its concepts by `send`, and yields the next one. In
-between it may yield other events, such as a finished `Generation`. `learning.learn_batches` learns them.
+`waves` and `children` are generators: they yield a `Batch`, receive its concepts by `send`, and yield the next one. In
+between they may yield other events. `work` learns the batches. `evolution.evolving` does the same for generations.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import io
 import math
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -18,16 +18,12 @@ from PIL import Image
 from core.concept import Array, Concept, Parent, Positive, Request
 from core.namers import namer_of
 from core.negatives import Namer
-from core.optimizer import DEFAULT, Learner, total_steps
-from core.options import Options
+from core.optimizer import total_steps
 from core.stack.protocols import Draws
 from core.streams import stream_seed
-from evolve.jobs.evolution import evolving
-from evolve.jobs.generations import Generation
 from evolve.jobs.job import Job
-from evolve.jobs.learning import Batch
-from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
-from evolve.operators import mate, mutate, one_of, spread_weights
+from evolve.jobs.plans import Breed, Given, Seed, Vary
+from evolve.operators import Portraits, mate, mutate, one_of, spread_weights
 from evolve.population import founders
 from evolve.portraits import are_known, portraits
 from evolve.store.parts import RunError
@@ -39,29 +35,26 @@ DRAFTS, MOST_DRAFTS = (8, 30), 4
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Requests to learn together.
+
+    first: the number of the first request in the job, from 0. before, span, total: steps of the job before this batch,
+    in it, and in all. drafts: steps after which its concepts are drawn, for people.
+    """
+
+    requests: Sequence[Request]
+    first: int = 0
+    before: int = 0
+    span: int = 0
+    total: int = 0
+    drafts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class DrawingParents:
     """The portraits of these parents, by name, are drawn now."""
 
     names: tuple[str, ...]
-
-
-def batches(
-    plan: Plan, job: Job, run: Run, learner: Learner, at_once: int
-) -> Generator[Batch | DrawingParents | Generation, Sequence[Concept], None]:
-    """The course of a plan, from where its job is. at_once: how many requests are learned side by side at most."""
-    match plan:
-        case Seed():
-            return waves(plan, at_once)
-        case Evolve():
-            return evolving(plan, job, run, learner)
-    return children(plan, job, run, learner.stack, at_once)
-
-
-def options_of(plan: Plan, stack: Draws) -> Options:
-    """The options for a plan's requests; a batch may add its drafts."""
-    if not isinstance(plan, Seed):
-        return DEFAULT
-    return Options(plan.settings, namer_in(plan, stack), draw=plan.drafts and stack.draws)
 
 
 def namer_in(plan: Seed, stack: Draws) -> Namer | None:
@@ -120,21 +113,21 @@ def child_requests(
         apart = plan.spread if number else 0.0
         own = spread_weights(weights, apart, seed)
         seen = zip(plan.photos, own[len(parents) :], strict=True)
-        requests.append(
-            mate(
-                [(each.concept, weight) for each, weight in zip(parents, own, strict=False)],
-                stack,
-                seed,
-                category=plan.category,
-                settings=plan.settings,
-                warm=plan.warm,
-                known={id_: one_of(images, seed, id_) if apart else images for id_, images in known.items()},
-                photos=[Parent(photo.id, weight, np.array(photo.image_embeds), "image") for photo, weight in seen],
-                homes=homes,
-                words=words,
-                inherit=plan.inherit,
-            )
+        request = mate(
+            [
+                *((each.concept, weight) for each, weight in zip(parents, own, strict=False)),
+                *(Parent(photo.id, weight, np.array(photo.image_embeds), "image") for photo, weight in seen),
+            ],
+            stack,
+            seed,
+            category=plan.category,
+            settings=plan.settings,
+            portraits=Portraits(known={i: one_of(of, seed, i) if apart else of for i, of in known.items()}),
+            words=words,
+            inherit=plan.inherit,
         )
+        at_home = tuple(replace(each, run=homes.get(each.id, "")) for each in request.parents)
+        requests.append(replace(request, parents=at_home, start=request.start if plan.warm else None))
     return requests
 
 

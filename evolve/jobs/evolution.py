@@ -10,13 +10,13 @@
 A generation is written down in generations/<number>.json of its job before anything is learned, and again when it is
 done. So a killed evolution continues with the same requests to the same concepts, even if ratings changed meanwhile.
 
-With `select="user"`, a person chooses the parents, and the loop ends after each generation.
+With `select="user"`, a person chooses the parents, and the loop ends after each generation. `work.evolve` is the same
+loop in Python, with your own operators.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,13 +26,11 @@ from deap import tools
 
 from core.concept import Concept, Request
 from core.metrics import mean_pairwise_similarity
-from core.optimizer import DEFAULT, Learner, Report
-from core.options import Options
+from core.optimizer import Learner
 from core.settings import Settings
-from core.stack.protocols import Draws
 from core.streams import stream, stream_seed
-from evolve.developing import learner_of
 from evolve.fitness import of_run
+from evolve.jobs.batches import Batch
 from evolve.jobs.generations import (
     Generation,
     NoParentChosenError,
@@ -42,8 +40,7 @@ from evolve.jobs.generations import (
     makes_parent,
     write_down,
 )
-from evolve.jobs.job import Job, new_job
-from evolve.jobs.learning import Batch, Reported, learn_batches
+from evolve.jobs.job import Job
 from evolve.jobs.plans import USER, EvolutionError, Evolve
 from evolve.members import Member, front, members
 from evolve.store.rows import Entry
@@ -51,54 +48,10 @@ from evolve.store.run import Run
 from evolve.toolbox import JITTER, Toolbox, draw_weights, seeded
 
 
-def evolve(
-    plan: Evolve,
-    run: Run,
-    learner: Learner | Draws,
-    job: Job | None = None,
-    *,
-    toolbox: Toolbox | None = None,
-    options: Options = DEFAULT,
-    on_report: Callable[[int, Report], None] | None = None,
-) -> Iterator[Generation]:
-    """Learn the generations that are left, and yield each one when it is done.
-
-    job: an existing job to continue, see `job.job_named`; by default a new one.
-    toolbox: your own operators; by default those of `Toolbox(learner, run, plan.select)`. A registered `select` takes
-        (individuals, k). A registered `mate` or `mutate` takes individuals, and any of the offered arguments: seed;
-        weights, settings, images, keep, drawn, inherit (mate); strength, jitter, words (mutate). Draws from `random`
-        depend only on the seed, the generation and the child. To resume, pass the same toolbox again.
-    on_report: called with the number of the generation and each report.
-
-    With `select="user"`, one call learns one generation. Its parents are those of `choose`, or else favourites and
-    concepts rated `GOOD` or better.
-
-    Raises:
-        EvolutionError: there are no parents, or none is chosen.
-        RunError: another process works on the job.
-    """
-    learner = learner_of(learner)
-    job = job or new_job(run, plan)
-    with job.working():
-        number = len(generations(job)) + 1
-        with closing(learn_batches(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as course:
-            try:
-                for happened in course:
-                    if isinstance(happened, Generation):
-                        number = happened.number + 1
-                        yield happened
-                    elif on_report and isinstance(happened, Reported):
-                        on_report(number, happened.report)
-            except GeneratorExit:  # the caller stops iterating: the job is paused
-                return
-        if number > plan.generations:
-            job.finish()
-
-
 def evolving(
     plan: Evolve, job: Job, run: Run, learner: Learner, toolbox: Toolbox | None = None
 ) -> Generator[Batch | Generation, Sequence[Concept], None]:
-    """The children of each generation that is not done, and then the generation; see `learning.learn_batches`."""
+    """The children of each generation that is not done, and then the generation; see `batches`."""
     done = generations(job)
     box = toolbox or Toolbox(learner, run, plan.select if plan.select != USER else "nsga2")
     for number in range(len(done) + 1, plan.generations + 1):

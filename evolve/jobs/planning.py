@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,66 +20,48 @@ from core.stack.protocols import Draws
 from evolve.jobs.batches import child_requests, found_parent, variation_requests
 from evolve.jobs.choices import check_words, chosen_settings, negatives_from, precision_of
 from evolve.jobs.generations import NoParentChosenError, makes_parent
+from evolve.jobs.options import CHILDREN, IMAGES, KEEP, SPREAD, STRENGTH, BreedOptions, SeedOptions
 from evolve.jobs.plans import USER, Breed, EvolutionError, Evolve, Given, ParentTold, PhotoTold, Seed, Vary
-from evolve.operators import check_parents, spread_weights
+from evolve.operators import check_parents
 from evolve.population import start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
 from evolve.store.run import SMALL, Run
 
 LIGHTEST, HEAVIEST = 0.001, 1000  # weights of a parent: outside, the other parents would not count
-MOST_CHILDREN = 100
-WEAKEST = 0.1  # strength of a variation
-SPREAD = 0.25  # of the weights, from the second child on
 # The weight of all further positives in Eq. 3 together, beside Eq. 5 and the inherited category, which weigh 1 each:
 # the words should show, and so should the parents.
 WORD_LAMBDA = 0.4
-# Portraits drawn of each parent, and kept. Drawing takes time, and the best four of 32 are hardly better.
-IMAGES, KEEP = 8, 4
 
 
 class ParentError(ConceptreeError):
     """An invalid parent or number of children."""
 
 
-def plan_founders(
-    stack: Draws,
-    category: str,
-    count: int,
-    wave: int | None = None,
-    negatives: str = "adaptive",
-    kind: str = "object",
-    seed: int = 0,
-    settings: Settings | None = None,
-    asked: Mapping[str, str] | None = None,
-    *,
-    ask: bool | str = False,
-    drafts: bool = False,
-) -> Seed:
-    """A plan of founders.
-
-    wave: by default all at once, or one by one where founders do not start far enough apart. negatives: as
-    `choices.negatives_from` reads them. settings: by default the stack's. asked: arguments of `namers.namer_of`. ask,
-    drafts: see `Seed`.
-    """
+def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None = None) -> Seed:
+    """A plan of founders. settings: by default the stack's, changed by the options."""
+    category, kind = options.category, options.kind
     check_words(stack, [category], "category")
-    settings = settings or chosen_settings(stack, kind=kind, category=category)
-    schedule, words = negatives_from(stack, category, kind, negatives)
-    namer = namer_of(stack, **(asked or {})) if schedule == "adaptive" else None
-    request = Request(category, kind, negatives=words, schedule=schedule, seed=seed, settings=settings)
+    settings = settings or chosen_settings(
+        stack, options.preset, kind, False, category, options.steps, segment=options.segment, lam=options.lam
+    )
+    schedule, words = negatives_from(stack, category, kind, options.negatives)
+    given = {"vlm": options.vlm, "question": options.question and options.question.replace("{}", category)}
+    asked = {name: value for name, value in given.items() if value}
+    namer = namer_of(stack, **asked) if schedule == "adaptive" else None
+    request = Request(category, kind, negatives=words, schedule=schedule, seed=options.seed, settings=settings)
     first = ConceptLab(stack).prepared(request, Options(namer=namer))
     # As in the paper and in the authors' code, their presets start all founders at the category's word.
     own = settings.preset == "default"
-    if wave is None:
-        wave = count if own and start_apart(stack, category, kind) else 1
+    together = own and start_apart(stack, category, kind)
     return Seed(
         category=first.category,
-        count=count,
-        wave=wave,
-        seed=seed,
-        initializers=tuple(starts(stack, category, kind, seed)) if own else (),
-        ask=ask,
-        drafts=drafts,
-        asked=to_remember(stack, namer, dict(asked or {})),
+        count=options.count,
+        wave=options.wave or (options.count if together else 1),
+        seed=options.seed,
+        initializers=tuple(starts(stack, category, kind, options.seed)) if own else (),
+        ask=options.ask,
+        drafts=options.drafts,
+        asked=to_remember(stack, namer, asked),
         dtype=precision_of(stack),
         settings=settings,
         kind=kind,
@@ -88,77 +70,56 @@ def plan_founders(
     )
 
 
-def plan_children(
-    run: Run,
-    stack: Draws,
-    *,
-    parents: Sequence[tuple[str, float]] = (),
-    photos: Sequence[tuple[str | Path | Photograph, float]] = (),
-    cutout: bool = False,
-    category: str | None = None,
-    words: Sequence[str] = (),
-    inherit: bool | None = None,
-    children: int = 1,
-    images: int = IMAGES,
-    keep: int = KEEP,
-    spread: float = SPREAD,
-    seed: int | None = None,
-    steps: int | None = None,
-    preset: str = "default",
-    drafts: bool = False,
-) -> Breed:
-    """A plan of children. Nothing is drawn or stored yet.
-
-    parents: names or ids, those of runs beside this one as "run/name", with their weights. photos: files, which are not
-    needed afterwards, or photographs. cutout: remove the background of files. words: extra positives.
-    inherit: see `operators.mate`; by default in the preset `default` without words. spread: of the weights, see
-    `operators.spread_weights`; then each child sees one portrait of each parent. The first child has the weights as
-    given, and sees all portraits. seed: by default a new one each time.
-    """
-    if not parents and not photos:
+def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:
+    """A plan of children. Nothing is drawn or stored yet."""
+    if not options.parents and not options.photos:
         raise ParentError("no parents: name some with --parent NAME:WEIGHT or --photo FILE:WEIGHT")
-    found = [(*found_parent(run, called), _weight(weight, called)) for called, weight in parents]
+    found = [(*found_parent(run, called), _weight(weight, called)) for called, weight in options.parents]
     _once([(each.id, each.name) for each, _, _ in found], "parent")
     concepts = [each.concept for each, _, _ in found]
     if concepts:
         check_parents(concepts)
-    wanted = _distinct_words(stack, words)
-    if category is not None:
-        check_words(stack, [category], "category")
+    words = _distinct_words(stack, options.words)
+    if options.category is not None:
+        check_words(stack, [options.category], "category")
     kind = concepts[0].request.kind if concepts else run.about["kind"]
     heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
-    category = category or heaviest
+    category = options.category or heaviest
+    inherit = options.inherit
     if inherit is None:
-        inherit = preset == "default" and not wanted  # within the category's clamps a word has little effect
+        inherit = options.preset == "default" and not words  # within the category's clamps a word has little effect
     if inherit:
-        wanted = [word for word in wanted if word.lower() != category.lower()]  # inherited already
-    weighs = bool(wanted) and preset == "default"
+        words = [word for word in words if word.lower() != category.lower()]  # inherited already
+    weighs = bool(words) and options.preset == "default"
     more: dict[str, Any] = {"lam": WORD_LAMBDA + (1 if inherit else 0)} if weighs else {}
     if inherit:
         more["category"] = category  # sets the clamps
-    settings = chosen_settings(stack, preset, kind, mixing=True, steps=steps, **more)
-    if not 1 <= keep <= images:
-        raise ParentError(f"keep = {keep} of images = {images}: keep at least 1, and no more than are drawn")
+    settings = chosen_settings(stack, options.preset, kind, mixing=True, steps=options.steps, **more)
+    CHILDREN.check(options.children, "children", ParentError)
+    SPREAD.check(options.spread, "spread", ParentError)
+    if not 1 <= options.keep <= options.images:
+        raise ParentError(
+            f"keep = {options.keep} of images = {options.images}: keep at least 1, and no more than are drawn"
+        )
     plan = Breed(
         category=category,
         kind=kind,
         parents=tuple(ParentTold(id=each.id, name=each.name, run=home, weight=w) for each, home, w in found),
-        photos=tuple(_photo(stack, photo, weight, cutout) for photo, weight in photos),
-        words=tuple(wanted),
-        word_weight=WORD_LAMBDA / len(wanted) if weighs and inherit else 1.0,
+        photos=tuple(_photo(stack, photo, weight, options.cutout) for photo, weight in options.photos),
+        words=tuple(words),
+        word_weight=WORD_LAMBDA / len(words) if weighs and inherit else 1.0,
         inherit=inherit,
-        children=_count(children),
-        images=images,
-        keep=keep,
-        spread=spread,
-        seed=_seed(run, seed),
+        children=options.children,
+        images=options.images,
+        keep=options.keep,
+        spread=options.spread,
+        seed=_seed(run, options.seed),
         dtype=precision_of(stack),
         warm=settings.preset == "default",
         settings=settings,
-        drafts=drafts,
+        drafts=options.drafts,
     )
     _once([(photo.id, photo.label) for photo in plan.photos], "photograph")
-    spread_weights([1.0, 1.0], spread, 0)  # its bounds; the first child has none
     # Raise a request's errors now; the parents' images do not matter for them.
     stand_ins = {concept.id: concept.image_embed[None] for concept in concepts}
     child_requests(plan, [each for each, _, _ in found], stack, stand_ins)
@@ -170,24 +131,24 @@ def plan_variations(
     stack: Draws,
     parent: str,
     *,
-    children: int = 1,
-    strength: float = 0.5,
+    children: int = CHILDREN.default,
+    strength: float = STRENGTH.default,
     words: Sequence[str] = (),
     seed: int | None = None,
     drafts: bool = False,
 ) -> Vary:
     """A plan of variations. parent: its name or id. strength: 0.1 to 1, see `operators.mutate`. words: extra
-    positives. The rest is as for `plan_children`.
+    positives. The rest is as in `BreedOptions`.
     """
     each, home = found_parent(run, parent)
-    if not WEAKEST <= strength <= 1:  # NaN is neither
-        raise ParentError(f"strength = {strength!r}: expected a number from {WEAKEST:g} to 1")
+    STRENGTH.check(strength, "strength", ParentError)
+    CHILDREN.check(children, "children", ParentError)
     if each.concept.fingerprint and each.concept.fingerprint != stack.fingerprint:
         check_parents([each.concept, replace(each.concept, id="", fingerprint=stack.fingerprint)])
     plan = Vary(
         parents=(ParentTold(id=each.id, name=each.name, run=home, weight=1.0),),
         words=tuple(_distinct_words(stack, words)),
-        children=_count(children),
+        children=children,
         strength=strength,
         seed=_seed(run, seed),
         dtype=precision_of(stack),
@@ -234,7 +195,7 @@ def plan_evolution(
         settings=chosen_settings(
             stack, kind=run.about["kind"], mixing=True, category=run.about["category"], steps=steps
         ),
-        images=IMAGES,
+        images=IMAGES.default,
         keep=KEEP,
         drawn=stack.draws,
         dtype=precision_of(stack),
@@ -284,12 +245,6 @@ def _weight(weight: float, of: str) -> float:
     if not LIGHTEST <= weight <= HEAVIEST:  # NaN is neither
         raise ParentError(f"the weight {weight!r} of {of[:100]!r}: give one from {LIGHTEST:g} to {HEAVIEST:g}")
     return float(weight)
-
-
-def _count(children: int) -> int:
-    if not 1 <= children <= MOST_CHILDREN:
-        raise ParentError(f"children = {children!r}: expected a whole number from 1 to {MOST_CHILDREN}")
-    return children
 
 
 def _seed(run: Run, seed: int | None) -> int:

@@ -13,12 +13,32 @@ from typing import Any, ClassVar
 
 from core.errors import ConceptreeError
 from core.settings import Settings
+from evolve.jobs.options import (
+    BROOD,
+    GENERATIONS,
+    IMAGES,
+    KEEP,
+    MUTATION,
+    PARENTS,
+    POPULATION,
+    SEED,
+    STRENGTH,
+    Ask,
+    Range,
+)
 from evolve.selection import METHODS, is_known
 from evolve.store.parts import RunError
 
-PAGE = "page"  # a person on a page decides about negatives
 USER = "user"  # a person selects the parents
-_MOST = {"generations": 10_000, "population": 10_000, "children": 1_000, "parents": 16}
+
+
+_NUMBERS: dict[str, Range[Any]] = {
+    "generations": GENERATIONS,
+    "population": POPULATION,
+    "children": BROOD,
+    "parents": PARENTS,
+    "mutation": MUTATION,
+}
 
 
 class EvolutionError(ConceptreeError):
@@ -34,8 +54,8 @@ class Seed:
     """Founders of a category.
 
     wave: how many are learned side by side; later waves avoid the earlier ones. initializers: see
-    `population.founders`. ask: a person decides about each new negative: True at the terminal, `PAGE` on a page.
-    drafts: draw the founders at each boundary. asked: arguments of `namers.namer_of`. dtype: of the stack.
+    `population.founders`. ask: where a person decides about each new negative, "" for nowhere. drafts: draw the
+    founders at each boundary. asked: arguments of `namers.namer_of`. dtype: of the stack.
     """
 
     category: str
@@ -43,7 +63,7 @@ class Seed:
     wave: int
     seed: int
     initializers: tuple[str, ...] = ()
-    ask: bool | str = False
+    ask: Ask = ""
     drafts: bool = False
     asked: Mapping[str, str]
     dtype: str = "float32"
@@ -72,6 +92,7 @@ class Seed:
     def to_json(self) -> dict[str, Any]:
         told = _plain(self)
         request = {name: told.pop(name) for name in ("kind", "schedule", "negatives")}
+        told["ask"] = {"": False, "terminal": True}.get(self.ask, self.ask)  # as in the first versions
         return {**told, "request": {name: value for name, value in request.items() if value != []}}
 
     @classmethod
@@ -83,7 +104,7 @@ class Seed:
             wave=_whole(told["wave"]),
             seed=_whole(told["seed"]),
             initializers=_texts(told.get("initializers", ())),
-            ask=told.get("ask", False),
+            ask=_ask(told.get("ask", False)),
             drafts=bool(told.get("drafts", False)),
             asked={_text(name): _text(value) for name, value in told.get("asked", {}).items()},
             dtype=_text(told.get("dtype", "float32")),
@@ -242,20 +263,20 @@ class Evolve:
     person selects. dtype: of the stack.
     """
 
-    generations: int = 5
-    population: int = 12
-    children: int = 12
+    generations: int = GENERATIONS.default
+    population: int = POPULATION.default
+    children: int = BROOD.default
     select: str = "tournament"
-    parents: int = 2
+    parents: int = PARENTS.default
     weights: tuple[float, ...] = ()
-    mutation: float = 0.2
-    strength: float = 0.5
+    mutation: float = MUTATION.default
+    strength: float = STRENGTH.default
     words: tuple[str, ...] = ()
     inherit: bool = True
-    images: int = 8
-    keep: int = 4
+    images: int = IMAGES.default
+    keep: int = KEEP
     drawn: bool = True
-    seed: int = 0
+    seed: int = SEED.default
     settings: Settings | None = None
     chosen: tuple[str, ...] = ()
     dtype: str = "float32"
@@ -264,14 +285,10 @@ class Evolve:
     drafts: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for name, most in _MOST.items():
-            value, least = getattr(self, name), 2 if name in ("population", "parents") else 1
-            if type(value) is not int or not least <= value <= most:
-                raise EvolutionError(f"{name} = {value!r}: expected a whole number from {least} to {most}")
+        for name, numbers in _NUMBERS.items():
+            numbers.check(getattr(self, name), name, EvolutionError)
         if self.select != USER and not is_known(self.select):
             raise EvolutionError(f"select = {self.select!r}: choose {', '.join((*METHODS, USER))}")
-        if not 0 <= self.mutation <= 1:  # NaN is neither
-            raise EvolutionError(f"mutation = {self.mutation!r}: expected a probability from 0 to 1")
         if not 0 < self.strength <= 1:
             raise EvolutionError(f"strength = {self.strength!r}: expected a number above 0, up to 1")
         for name in ("weights", "words", "chosen"):
@@ -335,6 +352,13 @@ def _parents(told: Mapping[str, Any]) -> tuple[ParentTold, ...]:
         ParentTold(id=_text(each["id"]), name=_text(each["name"]), run=_text(each["run"]), weight=float(each["weight"]))
         for each in told["parents"]
     )
+
+
+def _ask(value: Any) -> Ask:
+    """`ask` of a stored plan: true at the terminal, "page" on a page."""
+    if value == "page":
+        return "page"
+    return "terminal" if value is True else ""
 
 
 def _text(value: Any) -> str:

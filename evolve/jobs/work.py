@@ -1,23 +1,59 @@
-"""Works on a job: the one loop that locks it, resumes it, learns its batches, draws the concepts and finishes it."""
+"""Works on a job: locks it, resumes it, learns its batches, draws the concepts and finishes it.
+
+`work` is the loop of commands and pages; `evolve` is that of a notebook, for generations with its own operators.
+`learned` is `develop` for a job: it resumes from snapshots, follows a person's decisions, writes progress for pages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from core.optimizer import Learner
+from core.concept import Concept, Request
+from core.optimizer import DEFAULT, Learner, Report
+from core.options import Options
 from core.review import Review
+from core.segments import Event
 from core.stack.protocols import Draws
-from evolve.developing import check_made_on
-from evolve.jobs.batches import DrawingParents, batches, options_of
+from evolve.developing import OnReport, Stored, by_id, check_made_on, developing, learner_of
+from evolve.jobs.batches import Batch, DrawingParents, children, namer_in, waves
 from evolve.jobs.choices import check_precision
 from evolve.jobs.drawings import undrawn, usual_candidates, usual_drawings
+from evolve.jobs.evolution import evolving
 from evolve.jobs.generations import Generation, generations
-from evolve.jobs.job import Job
-from evolve.jobs.learning import Began, Learned, Reported, learn_batches
-from evolve.jobs.plans import PAGE, Evolve, Plan, Seed
+from evolve.jobs.job import Job, new_job
+from evolve.jobs.plans import Evolve, Plan, Seed
+from evolve.jobs.steering import Steering
+from evolve.store.looks import add_looks, add_names
 from evolve.store.run import Individual, Run
+from evolve.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Began:
+    """A batch starts. numbers: of its requests in the job, by their ids."""
+
+    batch: Batch
+    numbers: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report of learning. step of steps: of the whole job."""
+
+    report: Report
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A batch is stored: its concepts in the order of the requests. known: ids of concepts that the run had before."""
+
+    individuals: tuple[Individual, ...]
+    known: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -30,6 +66,7 @@ class Drawing:
 
 
 Happened = DrawingParents | Began | Reported | Learned | Drawing | Generation
+T = TypeVar("T")
 
 
 def work(
@@ -55,13 +92,13 @@ def work(
         plan, stack = job.plan, learner.stack
         check(plan, run, stack)
         conduct = job.conduct(learner.at_once, learner.threads)
-        options = replace(options_of(plan, stack), review=review, at_once=conduct.at_once)
-        asks = isinstance(plan, Seed) and plan.ask == PAGE
+        options = replace(_options_of(plan, stack), review=review, at_once=conduct.at_once)
+        asks = isinstance(plan, Seed) and plan.ask == "page"
         candidates = conduct.candidates or candidates
-        course = batches(plan, job, run, learner, conduct.at_once)
+        course = _batches(plan, job, run, learner, conduct.at_once)
         found: list[Individual] = []
         carried: Generator[DrawingParents | Generation | Began | Reported | Learned, None, None]
-        carried = learn_batches(course, job, run, learner, options, asks)
+        carried = _learn_batches(course, job, run, learner, options, asks)
         with closing(carried) as happenings:
             for happened in happenings:
                 yield happened
@@ -95,3 +132,200 @@ def _drawn(
         job.obey()
         yield Drawing(each, number, len(missing))
         usual_drawings(run, stack, each, candidates or usual_candidates(stack))
+
+
+def _batches(
+    plan: Plan, job: Job, run: Run, learner: Learner, at_once: int
+) -> Generator[Batch | DrawingParents | Generation, Sequence[Concept], None]:
+    """The batches of a plan, from the place that its job has reached. at_once: see `Conduct`."""
+    match plan:
+        case Seed():
+            return waves(plan, at_once)
+        case Evolve():
+            return evolving(plan, job, run, learner)
+    return children(plan, job, run, learner.stack, at_once)
+
+
+def _options_of(plan: Plan, stack: Draws) -> Options:
+    """The options for a plan's requests; a batch may add its drafts."""
+    if not isinstance(plan, Seed):
+        return DEFAULT
+    return Options(plan.settings, namer_in(plan, stack), draw=plan.drafts and stack.draws)
+
+
+def evolve(
+    plan: Evolve,
+    run: Run,
+    learner: Learner | Draws,
+    job: Job | None = None,
+    *,
+    toolbox: Toolbox | None = None,
+    options: Options = DEFAULT,
+    on_report: Callable[[int, Report], None] | None = None,
+) -> Iterator[Generation]:
+    """Learn the generations that are left, and yield each one when it is done.
+
+    job: an existing job to continue, see `job.job_named`; by default a new one.
+    toolbox: your own operators; by default those of `Toolbox(learner, run, plan.select)`. A registered `select` takes
+        (individuals, k). A registered `mate` or `mutate` takes individuals, and any of the offered arguments: seed;
+        weights, settings, images, keep, drawn, inherit (mate); strength, jitter, words (mutate). Draws from `random`
+        depend only on the seed, the generation and the child. To resume, pass the same toolbox again.
+    on_report: called with the number of the generation and each report.
+
+    With `select="user"`, one call learns one generation. Its parents are those of `choose`, or else favourites and
+    concepts rated `GOOD` or better.
+
+    Raises:
+        EvolutionError: there are no parents, or none is chosen.
+        RunError: another process works on the job.
+    """
+    learner = learner_of(learner)
+    job = job or new_job(run, plan)
+    with job.working():
+        number = len(generations(job)) + 1
+        with closing(_learn_batches(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as course:
+            try:
+                for happened in course:
+                    if isinstance(happened, Generation):
+                        number = happened.number + 1
+                        yield happened
+                    elif on_report and isinstance(happened, Reported):
+                        on_report(number, happened.report)
+            except GeneratorExit:  # the caller stops iterating: the job is paused
+                return
+        if number > plan.generations:
+            job.finish()
+
+
+def _learn_batches(
+    course: Generator[Batch | T, Sequence[Concept], None],
+    job: Job,
+    run: Run,
+    learner: Learner,
+    options: Options = DEFAULT,
+    asks: bool = False,
+) -> Generator[Began | Reported | Learned | T, None, None]:
+    """Learn each batch that `course` yields, send it the concepts, and pass on everything else that it yields.
+
+    asks: see `learning`.
+    """
+    with closing(course):
+        each = next(course, None)
+        while each is not None:
+            if not isinstance(each, Batch):
+                yield each
+                each = next(course, None)
+                continue
+            concepts = yield from _learned(each, job, run, learner, options, asks)
+            try:
+                each = course.send(concepts)
+            except StopIteration:
+                return
+
+
+def _learned(
+    batch: Batch, job: Job, run: Run, learner: Learner, options: Options, asks: bool
+) -> Generator[Began | Reported | Learned, None, list[Concept]]:
+    options = replace(options, drafts=batch.drafts or options.drafts)
+    ids = by_id(batch.requests, learner, options)
+    yield Began(batch, {id_: batch.first + place for place, id_ in enumerate(ids)})
+    found: dict[str, Concept] = {}
+    known: set[str] = set()
+    with closing(learning(job, ids, run, learner, options, first=batch.first, asks=asks)) as course:
+        for happened in course:
+            if isinstance(happened, Stored):
+                found |= happened.concepts
+                known |= {each.id for each in happened.concepts.values() if happened.known}
+                continue
+            step = batch.before + round(batch.span * happened.step / max(1, happened.steps))
+            job.tell(step, batch.total)
+            yield Reported(happened, step, batch.total)
+    concepts = [found[id_] for id_ in ids]
+    yield Learned(tuple(run.find(concept.id) for concept in concepts), frozenset(known))
+    return concepts
+
+
+def learned(
+    job: Job,
+    requests: Sequence[Request],
+    run: Run,
+    learner: Learner,
+    options: Options = DEFAULT,
+    *,
+    first: int = 0,
+    asks: bool = False,
+    on_report: OnReport | None = None,
+) -> list[Concept]:
+    """`develop` for a job; first, asks: see `learning`."""
+    learner = learner_of(learner)
+    ids, found = by_id(requests, learner, options), dict[str, Concept]()
+    with closing(learning(job, ids, run, learner, options, first=first, asks=asks)) as course:
+        for happened in course:
+            if isinstance(happened, Stored):
+                found |= happened.concepts
+            elif on_report:
+                on_report(happened)
+    return [found[id_] for id_ in ids]
+
+
+def learning(
+    job: Job,
+    asked: Mapping[str, Request],
+    run: Run,
+    learner: Learner,
+    options: Options = DEFAULT,
+    *,
+    first: int = 0,
+    asks: bool = False,
+) -> Generator[Report | Stored, None, None]:
+    """`developing` for a job: resumes from its snapshots, follows decisions from other processes, and obeys a stop.
+
+    asked: see `developing.by_id`. first: the number of the first request in the job; files and pages use these numbers.
+    asks: wait at each new negative for a person's answer from another process, see `evolve.jobs.steering`.
+
+    Raises:
+        Stopped: a stop was asked for.
+    """
+    options = replace(options, at_once=job.conduct(options.at_once or learner.at_once, learner.threads).at_once)
+    numbers = {id_: first + place for place, id_ in enumerate(asked)}
+    steering = Steering(job.folder, learner.stack, numbers, options.review, asks, job.wait)
+    options = replace(options, review=steering.decided)
+    snapshots = job.kept()
+    steering.begin(snapshots)
+    with closing(developing(asked, learner, run, options, job.decided(), snapshots)) as course:
+        for happened in course:
+            if isinstance(happened, Report):
+                _tell(job, steering, happened, numbers)
+            else:
+                if not happened.known:
+                    job.let_go(next(iter(happened.concepts)))
+                _tell_names(job, run, {numbers[id_]: each.id for id_, each in happened.concepts.items()})
+            yield happened
+            if isinstance(happened, Report) and not happened.finished:
+                job.obey()
+
+
+def _tell(job: Job, steering: Steering, report: Report, numbers: Mapping[str, int]) -> None:
+    """Write events before the snapshot, so that a crash repeats events and loses none."""
+    batch = {numbers[id_] for id_ in report.batch}
+    job.check_there()
+    if report.events:
+        late = steering.too_late([numbers[each.id] for each in report.events if each.last])
+        told = [(numbers[event.id], event) for event in report.events]
+        add_looks(job.folder, [(number, _noted(event, late.get(number, ""))) for number, event in told])
+    if report.snapshot:
+        job.keep(report.snapshot(steering.marks(batch)), report.batch[0])
+    if report.snapshot or report.finished:
+        steering.kept(batch)
+    if report.finished:
+        job.note({id_: concept.id for id_, concept in report.finished.items()})
+
+
+def _noted(event: Event, note: str) -> Event:
+    return replace(event, note="; ".join(filter(None, [event.note, note])))
+
+
+def _tell_names(job: Job, run: Run, concepts: Mapping[int, str]) -> None:
+    """Write the names of finished concepts: ids by number."""
+    names = {each.id: each.name for each in run.entries()} if concepts else {}
+    add_names(job.folder, {number: (id_, names.get(id_, "")) for number, id_ in concepts.items()})

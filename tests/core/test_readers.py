@@ -18,7 +18,7 @@ from core.stack.backbone import Backbone
 from core.stack.diffusion import StableDiffusion
 from core.stack.text import encode
 from evolve import Run, develop
-from evolve.operators import mate
+from evolve.operators import Portraits, mate
 from tests.diffusion import save_prior_21, save_sd, sdxl_pipeline
 from tests.stacks import save_stack
 from tests.typed import good
@@ -190,7 +190,7 @@ def test_a_published_embedding_is_imported_and_bred(tmp_path, k):
     for parent, learned in zip(parents, rows, strict=True):
         assert parent.vectors.tobytes() == learned.detach().numpy().tobytes(), "bit for bit"
     settings = Settings(steps=2, segment=2, prior_steps=2, learning_rate=1e-2)
-    request = mate([(parents[0], 0.7), (parents[1], 0.3)], backbone, 1, images=2, keep=1, settings=settings, warm=True)
+    request = mate([(parents[0], 0.7), (parents[1], 0.3)], backbone, 1, portraits=Portraits(2, 1), settings=settings)
     [child] = develop([request], backbone, run)
     mean = 0.7 * parents[0].vectors + 0.3 * parents[1].vectors
     assert np.allclose(request.start, mean, atol=1e-6) and not np.array_equal(child.vectors, request.start)

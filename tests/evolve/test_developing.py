@@ -21,7 +21,7 @@ from core.namers import canned_namer
 from core.options import Options
 from core.review import Decision
 from core.stack import Vocabulary
-from evolve import Run, develop, founders, likeness, mate, mutate, populate
+from evolve import Portraits, Run, develop, founders, likeness, mate, mutate, populate
 from evolve.operators import parent_images
 from evolve.population import start_apart, starts
 
@@ -173,35 +173,34 @@ def test_populate_is_founders_and_develop(backbone, run):
 
 
 def test_mate_makes_a_request_with_the_parents_images_and_weights(backbone, parents):
-    known = {}
-    homes = {parents[1].id: "elsewhere"}
+    portraits = Portraits(4, 2)
     pairs = [(parents[0], 0.7), (parents[1], 0.3)]
-    request = mate(pairs, backbone, seed=9, images=4, keep=2, known=known, homes=homes)
-    assert [(p.id, p.weight, p.kind, p.run) for p in request.parents] == [
-        (parents[0].id, 0.7, "mix", ""), (parents[1].id, 0.3, "mix", "elsewhere")
+    request = mate(pairs, backbone, seed=9, portraits=portraits)
+    assert [(p.id, p.weight, p.kind) for p in request.parents] == [
+        (parents[0].id, 0.7, "mix"), (parents[1].id, 0.3, "mix")
     ]  # fmt: skip
     for parent, concept in zip(request.parents, parents, strict=True):
         assert np.array_equal(parent.image_embeds, parent_images(concept, backbone, 4, 2))
-        assert known[concept.id] is not None
+        assert portraits.known[concept.id] is not None
     assert (request.category, request.schedule, request.seed) == ("pet", "none", 9)
-    assert mate([(parents[0], 1.0)], backbone, 1, known=known).parents[0].image_embeds.shape == (2, 16)
+    assert mate([(parents[0], 1.0)], backbone, 1, portraits=portraits).parents[0].image_embeds.shape == (2, 16)
     develop([replace(request, settings=QUICK)], backbone)
 
 
 def test_photographs_are_parents_beside_concepts_or_alone(backbone, parents):
     photo = Parent("photo-1", 0.4, backbone.encode_images([Image.new("RGB", (20, 20), "red")]).numpy(), "image")
-    request = mate([(parents[0], 0.6)], backbone, seed=1, images=2, keep=1, photos=[photo])
+    request = mate([(parents[0], 0.6), photo], backbone, seed=1, portraits=Portraits(2, 1))
     assert [(p.kind, p.weight) for p in request.parents] == [("mix", 0.6), ("image", 0.4)]
-    alone = mate([], backbone, seed=1, photos=[photo], category="pet", settings=QUICK)
+    alone = mate([photo], backbone, seed=1, category="pet", settings=QUICK)
     assert develop([alone], backbone)[0].scores["resembles"] <= 1
     with pytest.raises(RequestError, match="a child of photographs alone needs a category"):
-        mate([], backbone, seed=1, photos=[photo])
+        mate([photo], backbone, seed=1)
     with pytest.raises(RequestError, match="at least one parent"):
         mate([], backbone, seed=1, category="pet")
 
 
 def test_a_warm_start_is_the_weighted_mean_of_the_parents_vectors(backbone, parents):
-    request = mate([(parents[0], 3.0), (parents[1], 1.0)], backbone, 1, warm=True, drawn=False, images=2, keep=1)
+    request = mate([(parents[0], 3.0), (parents[1], 1.0)], backbone, 1, portraits=Portraits(2, 1, False))
     assert np.allclose(request.start, 0.75 * parents[0].vectors + 0.25 * parents[1].vectors)
 
 
@@ -223,7 +222,7 @@ def test_mating_checks_the_parents(backbone, parents):
     with pytest.raises(RequestError, match="different stacks"):
         mate([(parents[0], 1), (replace(parents[1], fingerprint="other"), 1)], backbone, 1)
     with pytest.raises(RequestError, match="weight 0: expected a number above 0"):
-        mate([(parents[0], 1), (parents[1], 0)], backbone, 1, drawn=False, images=1, keep=1)
+        mate([(parents[0], 1), (parents[1], 0)], backbone, 1, portraits=Portraits(1, 1, False))
 
 
 @pytest.fixture(scope="module")
@@ -243,13 +242,13 @@ def test_what_was_learned_on_another_stack_is_refused_everywhere(backbone, elsew
     with pytest.raises(StackError, match=needed):
         mate([(parents[0], 1)], elsewhere, 1)
     with pytest.raises(StackError, match=needed):
-        mate([(parents[0], 1)], elsewhere, 1, known={parents[0].id: np.ones((1, 16))})
+        mate([(parents[0], 1)], elsewhere, 1, portraits=Portraits(known={parents[0].id: np.ones((1, 16))}))
     for depict in (draw_concept, imagine_concept):
         with pytest.raises(StackError, match=needed):
             depict(elsewhere, parents[0], ["a {}"], [1])
     with pytest.raises(StackError, match=needed):
         develop([Request("pet", settings=QUICK)], elsewhere, run)
-    for request in (mutate(parents[0], 1), mate([(parents[0], 1)], backbone, 1, drawn=False, images=1, keep=1)):
+    for request in (mutate(parents[0], 1), mate([(parents[0], 1)], backbone, 1, portraits=Portraits(1, 1, False))):
         learned_on = (
             rf"the stack with the fingerprint {backbone.fingerprint}, but .* is tiny-2 \({elsewhere.fingerprint}"
         )
@@ -280,8 +279,8 @@ def test_of_several_vectors_and_of_styles_there_are_children_and_variations_too(
         parents = develop([request, replace(request, seed=1)], backbone, run)
         pairs = [(parent, 0.5) for parent in parents]
         asked = [
-            mate(pairs, backbone, 1, settings=QUICK, images=2, keep=1),
-            mate(pairs, backbone, 2, settings=QUICK, images=2, keep=1, warm=True),
+            mate(pairs, backbone, 1, settings=QUICK, portraits=Portraits(2, 1)),
+            mate(pairs, backbone, 2, settings=QUICK, portraits=Portraits(2, 1)),
             mutate(parents[0], 3),
             mutate(parents[0], 4, word="sketch" if request.kind == "style" else "dog"),
         ]

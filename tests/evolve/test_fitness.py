@@ -14,7 +14,7 @@ from core.errors import ConceptreeError
 from core.metrics import imagine_word
 from core.prompts import PANEL
 from core.stack.wordbank import WordBank
-from evolve import Run, develop, fitness, mate
+from evolve import Portraits, Run, develop, fitness, mate
 from evolve.fitness import OBJECTIVES, Subject, evaluate, measure, novelties, novelty, of_run, register
 from evolve.members import Fitness
 from tests.families import family
@@ -78,7 +78,7 @@ def test_a_run_knows_what_was_measured_when_its_concepts_were_learned(backbone, 
     run = Run.create(tmp_path / "run", "pet", backbone)
     quick = Settings(steps=2, segment=1, learning_rate=1e-2, prior_steps=3, guidance_scale=2.0)
     one, two = develop([Request("pet", negatives=("cat",), seed=n, settings=quick) for n in (1, 2)], backbone, run)
-    mixed = mate([(one, 0.7), (two, 0.3)], backbone, 3, images=2, keep=1, settings=quick)
+    mixed = mate([(one, 0.7), (two, 0.3)], backbone, 3, portraits=Portraits(2, 1), settings=quick)
     start = backbone.word_vector("dog")[None].numpy()
     imported = Request("pet", schedule="none", start=start, settings=NOTHING)
     concepts = [one, two, *develop([mixed], backbone, run), *develop([imported], backbone, run)]

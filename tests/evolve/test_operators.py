@@ -18,7 +18,7 @@ from core.optimizer import ConceptLab
 from core.stack.wordbank import WordBank
 from core.state import initial_state, make_constraints
 from core.step import Draw, make_loss
-from evolve import develop, mate, mutate
+from evolve import Portraits, develop, mate, mutate
 from evolve.operators import LEAST_SHARE, NO_SPREAD, spread_weights
 
 QUICK = Settings(steps=3, segment=1, learning_rate=1e-2, lam=0.7)
@@ -33,7 +33,7 @@ def test_words_beside_parents_are_the_positive_part_of_eq_3_with_its_lambda(back
     """λ (1 − S(words)) + 1 − Σ w c, with the words capped as ever."""
     pairs = [(parents[0], 0.7), (parents[1], 0.3)]
     settings = replace(QUICK, max_cosine=0.1)
-    request = mate(pairs, backbone, 5, settings=settings, drawn=False, images=2, keep=1, words=("blue", "small"))
+    request = mate(pairs, backbone, 5, settings=settings, portraits=Portraits(2, 1, False), words=("blue", "small"))
     plain = replace(request, positives=())
     bank = WordBank(backbone.encode_text, backbone.width)
     lab = ConceptLab(backbone)
@@ -55,7 +55,7 @@ def test_words_beside_parents_are_the_positive_part_of_eq_3_with_its_lambda(back
 
 def test_a_child_with_words_is_learned_and_measured_by_them(backbone, parents):
     pairs = [(parents[0], 0.5), (parents[1], 0.5)]
-    how = {"settings": replace(QUICK, steps=30, segment=10), "drawn": False, "images": 2, "keep": 1}
+    how = {"settings": replace(QUICK, steps=30, segment=10), "portraits": Portraits(2, 1, False)}
     plain, blue = develop([mate(pairs, backbone, 5, **how), mate(pairs, backbone, 5, words=["blue"], **how)], backbone)
     measured = {(each.step, each.constraint): each.similarity for each in blue.history}
     assert "belongs" not in plain.scores and blue.scores["belongs"] == measured[blue.kept_step, "blue"]
@@ -112,22 +112,21 @@ def test_words_of_a_variation_stand_beside_what_its_parent_is(parents):
 def test_children_begin_at_the_weighted_mean_of_their_parents_unless_they_are_learned_as_the_paper_says(
     backbone, parents
 ):
-    pairs, how = [(parents[0], 3.0), (parents[1], 1.0)], {"drawn": False, "images": 2, "keep": 1}
+    pairs, how = [(parents[0], 3.0), (parents[1], 1.0)], {"portraits": Portraits(2, 1, False)}
     mean = 0.75 * parents[0].vectors + 0.25 * parents[1].vectors
     for settings in (None, QUICK):
         np.testing.assert_allclose(mate(pairs, backbone, 1, settings=settings, **how).start, mean, rtol=1e-6)
     for preset in ("paper", "published"):
         assert mate(pairs, backbone, 1, settings=Settings(preset=preset), **how).start is None
-    assert mate(pairs, backbone, 1, warm=False, **how).start is None
 
 
 def test_the_categorys_word_stands_for_a_photograph_where_a_child_begins(backbone, parents):
     photo = Parent("photo-0123456789abcdef", 2.0, np.ones((1, backbone.width), dtype=np.float32), "image")
-    how = {"drawn": False, "images": 2, "keep": 1, "photos": [photo]}
+    how = {"portraits": Portraits(2, 1, False)}
     word = backbone.word_vector("cat").numpy()
-    request = mate([(parents[0], 2.0)], backbone, 1, category="cat", **how)
+    request = mate([(parents[0], 2.0), photo], backbone, 1, category="cat", **how)
     np.testing.assert_allclose(request.start, (parents[0].vectors + word) / 2, rtol=1e-6)
-    assert mate([], backbone, 1, category="pet", **how).start is None
+    assert mate([photo], backbone, 1, category="pet", **how).start is None
 
 
 def test_a_grandchild_of_four_founders_is_as_near_to_each_as_its_share(backbone):
@@ -166,7 +165,7 @@ def test_a_child_that_inherits_is_of_its_category_and_none_of_what_its_parents_a
         ],
         backbone,
     )
-    how = {"settings": QUICK, "drawn": False, "images": 2, "keep": 1}
+    how = {"settings": QUICK, "portraits": Portraits(2, 1, False)}
     plain = mate([(one, 0.4), (other, 0.6)], backbone, 5, **how)
     child = mate([(one, 0.4), (other, 0.6)], backbone, 5, inherit=True, words=("blue", "pet"), **how)
     assert not plain.negatives and not plain.positives and plain.schedule == "none"

@@ -37,7 +37,7 @@ from experiments.looking import (
     resemblance,
 )
 from tests.diffusion import save_sd
-from tests.protocols import AnyJudge, Killed
+from tests.protocols import AnyJudge, killed_at
 
 QUICK = {"steps": 4, "segment": 2, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet",), seeds=1, settings=QUICK)
@@ -114,14 +114,7 @@ def test_a_row_says_what_is_measured(whole, backbone):
 
 @pytest.mark.parametrize("after", [3, 9])
 def test_a_killed_ablation_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(LITTLE, bench_in(tmp_path, backbone, kill))
     assert conducted(LITTLE, bench_in(tmp_path, backbone)).equals(whole[0])
 

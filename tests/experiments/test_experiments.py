@@ -20,7 +20,7 @@ from experiments.conduct import Bench, conduct, seconds_of
 from experiments.evolution import MEASURES, SCHEMA, Case, Protocol, cases, figures, summary, with_overall
 from experiments.judging import PROMPTS, StackEyes, diversity, judged
 from experiments.statistics import by_unit, interval, signed
-from tests.protocols import Killed, TinyJudge
+from tests.protocols import TinyJudge, killed_at
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet",), seeds=2, generations=3, population=3, settings=QUICK)
@@ -69,16 +69,9 @@ def test_founders_alone_may_take_as_many_steps_as_breeding(whole):
 @pytest.mark.parametrize("after", [1, 4, 9, 14])
 def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
     protocol = Protocol(**{**vars(LITTLE), "seeds": 1})
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(protocol, backbone, tmp_path, kill)
-    table = conducted(protocol, backbone, tmp_path, told.append)
+    table = conducted(protocol, backbone, tmp_path)
     assert table.equals(whole[0].filter([row["seed"] == 0 for row in whole[0].to_pylist()]))
 
 

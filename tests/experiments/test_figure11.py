@@ -22,7 +22,7 @@ from experiments.conduct import Bench, conduct
 from experiments.drawing import draw_concepts, draw_many
 from experiments.figure11 import METHODS, PAIRS, SCHEMA, Protocol, cases, figures, summary
 from tests.diffusion import save_sd
-from tests.protocols import Killed, TinyJudge
+from tests.protocols import TinyJudge, killed_at
 from tests.stacks import save_stack
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -102,14 +102,7 @@ def test_what_knows_of_no_negatives_is_drawn_once_for_all_pairs(whole):
 
 @pytest.mark.parametrize("after", [1, 2, 4, 6, 8])
 def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(LITTLE, backbone, tmp_path, kill)
     assert conducted(LITTLE, backbone, tmp_path).equals(whole[0])
 

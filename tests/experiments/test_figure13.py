@@ -14,7 +14,7 @@ from experiments.conduct import Bench, conduct
 from experiments.drawing import draw_concepts
 from experiments.figure13 import CLAMPS, SCHEMA, Protocol, cases, figures, summary
 from experiments.looking import EYES, Eyes, drawing_of, nearest_members, resemblance
-from tests.protocols import AnyJudge, Killed
+from tests.protocols import AnyJudge, killed_at
 
 QUICK = {"steps": 4, "segment": 2, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet", "fruit"), seeds=2, lambdas=(0.0, 1.0, 5.0), drawings=2, settings=QUICK)
@@ -75,15 +75,8 @@ def test_what_differs_is_lambda_alone(whole):
 
 @pytest.mark.parametrize("after", [2, 7])
 def test_a_killed_sweep_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
     protocol = Protocol(**{**vars(LITTLE), "seeds": 1, "categories": ("pet",)})
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(protocol, backbone, tmp_path, kill)
     expected = whole[0].filter([(r["category"], r["seed"]) == ("pet", 0) for r in whole[0].to_pylist()])
     assert conducted(protocol, backbone, tmp_path).equals(expected)

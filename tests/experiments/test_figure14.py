@@ -11,7 +11,7 @@ from core.options import Options
 from experiments.conduct import Bench, conduct
 from experiments.figure14 import NEVER, SCHEMA, Protocol, cases, figures, summary
 from experiments.looking import EYES, drawing_bytes
-from tests.protocols import AnyJudge, Killed
+from tests.protocols import AnyJudge, killed_at
 
 QUICK = {"steps": 8, "segment": 4, "learning_rate": 5e-2, "answers": "first"}
 LITTLE = Protocol(categories=("pet", "fruit"), seeds=2, every=2, settings=QUICK)
@@ -82,14 +82,7 @@ def test_drawings_are_those_that_the_question_was_asked_about(whole, backbone, t
 
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_killed_course_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(LITTLE, bench_in(tmp_path, backbone, kill))
     one = Protocol(**{**vars(LITTLE), "seeds": 1})
     expected = whole.filter([row["seed"] == 0 for row in whole.to_pylist()])

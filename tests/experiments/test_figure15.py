@@ -29,7 +29,7 @@ from experiments.figure15 import (
     figures,
     summary,
 )
-from tests.protocols import Killed, TinyJudge, rows_of
+from tests.protocols import TinyJudge, killed_at, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -115,15 +115,8 @@ def test_a_row_can_be_measured_again(whole, backbone):
 
 @pytest.mark.parametrize("after", [2, 4])
 def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
     protocol = replace(LITTLE, seeds=1)
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(protocol, backbone, tmp_path, kill)
     assert conducted(protocol, backbone, tmp_path).to_pylist() == rows_of(whole[0], seed=0)
 

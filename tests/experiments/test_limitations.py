@@ -15,7 +15,7 @@ from core.segments import Event
 from experiments.conduct import Bench, conduct
 from experiments.limitations import ANSWERS, KEEPS, SCHEMA, WORTH, Protocol, _words, cases, figures, summary
 from experiments.looking import EYES, drawing_of
-from tests.protocols import AnyJudge, Killed
+from tests.protocols import AnyJudge, killed_at
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 0.5}
 LITTLE = Protocol(categories=("pet", "fruit"), seeds=1, longer=3, settings=QUICK)
@@ -108,14 +108,7 @@ def test_whoever_asks_nobody_says_so(backbone, tmp_path):
 
 @pytest.mark.parametrize("after", [3, 8])
 def test_a_killed_one_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(LITTLE, bench_in(tmp_path, backbone, kill))
     assert conducted(LITTLE, bench_in(tmp_path, backbone)).equals(whole)
 

@@ -28,7 +28,7 @@ from experiments.mixtures import (
     Protocol,
     weights_of,
 )
-from tests.protocols import Killed, TinyJudge, rows_of
+from tests.protocols import TinyJudge, killed_at, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -182,14 +182,7 @@ def test_the_nearest_share_becomes_the_equal_one():
 
 @pytest.mark.parametrize("after", [3, 8])
 def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(LITTLE, backbone, tmp_path, kill)
     assert repr(conducted(LITTLE, backbone, tmp_path).to_pylist()) == repr(whole[0].to_pylist())
 

@@ -16,7 +16,7 @@ from experiments.conduct import Bench, conduct
 from experiments.drawing import draw_concepts
 from experiments.judging import StackEyes
 from experiments.negatives import ARMS, SCHEMA, Protocol, cases, distinct_members, figures, summary
-from tests.protocols import Killed, TinyJudge, rows_of
+from tests.protocols import TinyJudge, killed_at, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -101,15 +101,8 @@ def test_members_are_counted_once():
 
 @pytest.mark.parametrize("after", [1, 6])
 def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
     protocol = replace(LITTLE, seeds=1)
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(protocol, backbone, tmp_path, kill)
     table = conducted(protocol, backbone, tmp_path)
     assert repr(table.to_pylist()) == repr(rows_of(whole[0], seed=0))

@@ -17,7 +17,7 @@ from experiments.conduct import Bench, conduct
 from experiments.drawing import draw_concepts
 from experiments.prompts import ARMS, MEASURES, SCHEMA, Protocol, cases, compared, figures, summary
 from experiments.sheets import SMALL, contact_sheet, small
-from tests.protocols import Killed, TinyJudge, rows_of
+from tests.protocols import TinyJudge, killed_at, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -112,15 +112,8 @@ def test_a_sheet_is_never_wider_than_a_page_and_its_pictures_are_small():
 
 @pytest.mark.parametrize("after", [2, 7])
 def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
     protocol = replace(LITTLE, seeds=1)
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(protocol, backbone, tmp_path, kill)
     assert conducted(protocol, backbone, tmp_path).to_pylist() == rows_of(whole[0], seed=0)
 

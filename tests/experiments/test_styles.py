@@ -16,7 +16,7 @@ from evolve import Run
 from experiments.conduct import Bench, conduct
 from experiments.drawing import draw_concepts, draw_many
 from experiments.styles import ARMS, SCHEMA, TEMPLATE, Protocol, cases, figures, nearest_known, summary
-from tests.protocols import Killed, TinyJudge, rows_of
+from tests.protocols import TinyJudge, killed_at, rows_of
 from tests.stacks import CATEGORIES
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -85,15 +85,8 @@ def test_a_row_can_be_measured_again(whole, backbone):
 
 @pytest.mark.parametrize("after", [2, 5])
 def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == after:
-            raise Killed
-
     protocol = replace(LITTLE, seeds=1)
-    with pytest.raises(Killed):
+    with killed_at(after) as kill:
         conducted(protocol, backbone, tmp_path, kill)
     assert conducted(protocol, backbone, tmp_path).to_pylist() == rows_of(whole[0], seed=0)
 

@@ -16,7 +16,7 @@ from experiments.agreement import krippendorff
 from experiments.conduct import Bench, conduct
 from experiments.figure11 import DECODER, OURS, PRIOR
 from experiments.userstudy import SCHEMA, Protocol, cases, figures, invite, question, rated, summary
-from tests.protocols import Killed, TinyJudge
+from tests.protocols import TinyJudge, killed_at
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
 LITTLE = Protocol(categories=("pet",), pairs={"pet": ["cat", "dog"]}, sets=2, pictures=2, settings=QUICK)
@@ -122,15 +122,8 @@ def test_means_spread_differences_and_agreement_are_those_of_the_ratings(study):
 
 
 def test_a_killed_study_goes_on_to_the_same_sets(study, backbone, tmp_path):
-    told = []
-
-    def kill(text):
-        told.append(text)
-        if len(told) == 3:
-            raise Killed
-
     folder = tmp_path / "again"
-    with pytest.raises(Killed):
+    with killed_at(3) as kill:
         conducted(LITTLE, bench_at(folder, backbone, kill))
     assert conducted(LITTLE, bench_at(folder, backbone)).to_pylist() == study[0].to_pylist()
 

@@ -20,15 +20,16 @@ from core.errors import ConceptreeError
 from core.optimizer import ConceptLab
 from core.state import weights_of
 from evolve import Run
-from evolve.jobs import learning
+from evolve.jobs import work
 from evolve.jobs.batches import children
 from evolve.jobs.job import jobs, new_job, unfinished, write_job
-from evolve.jobs.planning import MOST_CHILDREN, WORD_LAMBDA, ParentError, plan_children, plan_variations
+from evolve.jobs.options import CHILDREN, BreedOptions
+from evolve.jobs.planning import WORD_LAMBDA, ParentError, plan_children, plan_variations
 from evolve.jobs.plans import plan_from_json
 from tests.families import picture
 from tests.typed import good, one_line, run
 from ui.console import new_console
-from ui.working import carry_out
+from ui.learning import carry_out
 
 QUICK = ("--steps", "4", "--segment", "2")
 
@@ -61,7 +62,7 @@ def names(pets):
 
 def two(pets, **options):
     one, other, _ = names(pets)
-    return {"parents": [(one, 0.7), (other, 0.3)], "images": 4, "keep": 2, "steps": 2, **options}
+    return BreedOptions(**{"parents": [(one, 0.7), (other, 0.3)], "images": 4, "keep": 2, "steps": 2, **options})
 
 
 def settled(plan, pets, backbone):
@@ -81,16 +82,14 @@ def older(plan, without):
 def test_a_plan_is_plain_json_and_draws_and_stores_nothing(pets, backbone, photo, monkeypatch):
     monkeypatch.setattr(type(backbone), "draw", lambda *_, **__: pytest.fail("drawn"))
     before = sorted(file for file in pets.folder.rglob("*") if file.is_file() and not file.name.startswith("."))
-    plan = plan_children(pets, backbone, **two(pets, photos=[(photo, 0.5)], words=["blue"], children=3, drafts=True))
+    plan = plan_children(pets, backbone, two(pets, photos=[(photo, 0.5)], words=["blue"], children=3, drafts=True))
     photo.unlink()
     assert plan_from_json("breed", json.loads(json.dumps(plan.to_json()))) == plan and plan.drafts
     assert sorted(f for f in pets.folder.rglob("*") if f.is_file() and not f.name.startswith(".")) == before
 
 
 def test_the_requests_of_a_plan_have_its_parents_weights_words_and_photograph(pets, backbone, photo):
-    plan = plan_children(
-        pets, backbone, **two(pets, photos=[(photo, 0.5)], words=["blue", "Blue"], children=2, spread=0)
-    )
+    plan = plan_children(pets, backbone, two(pets, photos=[(photo, 0.5)], words=["blue", "Blue"], children=2, spread=0))
     photo.unlink()
     requests = settled(plan, pets, backbone)
     for request in requests:
@@ -118,14 +117,14 @@ def test_the_requests_of_a_plan_have_its_parents_weights_words_and_photograph(pe
     ],
 )
 def test_children_inherit_unless_it_is_the_papers_mixing_that_is_asked_for(pets, backbone, given, inherit):
-    (request,) = settled(plan_children(pets, backbone, **two(pets, **given)), pets, backbone)
+    (request,) = settled(plan_children(pets, backbone, two(pets, **given)), pets, backbone)
     assert ("pet" in [each.word for each in request.positives]) is bool(request.negatives) is inherit
 
 
 @pytest.mark.parametrize(("inherit", "category"), [(True, 1.0), (False, 0.0)])
 def test_a_word_counts_the_same_whether_the_category_is_inherited_or_not(pets, backbone, inherit, category):
     asked = two(pets, words=["blue", "lemon", *(["Pet"] if inherit else [])], inherit=inherit)
-    (request,) = settled(plan_children(pets, backbone, **asked), pets, backbone)
+    (request,) = settled(plan_children(pets, backbone, asked), pets, backbone)
     counts = dict(zip([p.word for p in request.positives], weights_of(request.positives, request), strict=True))
     assert request.chosen.lam * counts["blue"] == pytest.approx(WORD_LAMBDA / 2)
     assert request.chosen.lam * counts["lemon"] == pytest.approx(WORD_LAMBDA / 2)
@@ -133,7 +132,7 @@ def test_a_word_counts_the_same_whether_the_category_is_inherited_or_not(pets, b
 
 
 def test_children_that_inherit_are_of_the_category_by_its_own_clamps(pets, backbone):
-    plan = plan_children(pets, backbone, **two(pets))
+    plan = plan_children(pets, backbone, two(pets))
     (request,) = settled(plan, pets, backbone)
     told = {negative.word for each in pets.individuals()[:2] for negative in each.concept.negatives}
     assert [positive.word for positive in request.positives] == ["pet"] and set(request.negatives) == told
@@ -143,10 +142,10 @@ def test_children_that_inherit_are_of_the_category_by_its_own_clamps(pets, backb
 
 
 def test_plans_of_earlier_versions_begin_at_the_categorys_word_as_they_would_have(pets, backbone):
-    plan = plan_children(pets, backbone, **two(pets))
+    plan = plan_children(pets, backbone, two(pets))
     assert settled(older(plan, "warm"), pets, backbone)[0].start is None
     for preset, warm in (("default", True), ("paper", False)):
-        (request,) = settled(plan_children(pets, backbone, **two(pets, preset=preset)), pets, backbone)
+        (request,) = settled(plan_children(pets, backbone, two(pets, preset=preset)), pets, backbone)
         assert (request.start is not None) is warm
 
 
@@ -155,7 +154,7 @@ def test_a_photograph_without_its_background_is_a_parent_of_its_own(pets, backbo
     page.paste("orange", (10, 10, 30, 40))
     page.save(tmp_path / "thing.png")
     asked = two(pets, photos=[(tmp_path / "thing.png", 0.5)])
-    whole, cut = (plan_children(pets, backbone, **asked, cutout=cutout).photos[0] for cutout in (False, True))
+    whole, cut = (plan_children(pets, backbone, replace(asked, cutout=cutout)).photos[0] for cutout in (False, True))
     assert whole.id != cut.id and whole.image_embeds != cut.image_embeds
     with Image.open(io.BytesIO(base64.b64decode(cut.picture))) as small:
         assert small.getpixel((0, 0)) == (255, 255, 255)
@@ -169,7 +168,7 @@ def test_a_photograph_without_its_background_is_a_parent_of_its_own(pets, backbo
 
 
 def test_the_second_breeding_from_a_parent_draws_it_no_more(pets, backbone, monkeypatch):
-    plan = plan_children(pets, backbone, **two(pets))
+    plan = plan_children(pets, backbone, two(pets))
     drawing, batch = children(plan, new_job(pets, plan), pets, backbone, 32)
     first = batch.requests
     assert drawing.names == tuple(names(pets)[:2])
@@ -182,7 +181,7 @@ def test_the_second_breeding_from_a_parent_draws_it_no_more(pets, backbone, monk
 
 
 def test_children_of_one_call_have_weights_around_the_given_ones(pets, backbone):
-    plan = plan_children(pets, backbone, **two(pets, children=20, spread=0.3))
+    plan = plan_children(pets, backbone, two(pets, children=20, spread=0.3))
     shares = [[parent.weight for parent in request.parents] for request in settled(plan, pets, backbone)]
     assert shares[0] == [0.7, 0.3]
     assert all(sum(each) == pytest.approx(1, abs=2e-3) and min(each) > 0 for each in shares)
@@ -233,7 +232,7 @@ def test_variations_start_at_the_parent_and_go_as_far_as_asked(pets, backbone):
 def test_parents_of_another_run_and_their_variations(pets, backbone):
     shutil.copytree(pets.folder, pets.folder.parent / "others")
     one, other, _ = names(pets)
-    plan = plan_children(pets, backbone, **two(pets, parents=[(f"others/{one}", 0.5), (other, 0.5)]))
+    plan = plan_children(pets, backbone, two(pets, parents=[(f"others/{one}", 0.5), (other, 0.5)]))
     assert [parent.run for parent in settled(plan, pets, backbone)[0].parents] == ["others", ""]
     plan = plan_variations(pets, backbone, f"others/{one}")
     assert settled(plan, pets, backbone)[0].parents[0].run == "others"
@@ -249,7 +248,7 @@ def test_parents_of_another_run_and_their_variations(pets, backbone):
         ({"words": ["<b>"]}, "none of"),
         ({"category": "unheardof"}, "does not know the category 'unheardof'"),
         ({"children": 0}, "children = 0: expected a whole number from 1 to"),
-        ({"children": MOST_CHILDREN + 1}, "expected a whole number from 1"),
+        ({"children": CHILDREN.most + 1}, "expected a whole number from 1"),
         ({"spread": 1.0}, "spread = 1.0"),
         ({"spread": float("nan")}, "spread = nan"),
         ({"photos": [("nowhere.png", 1.0)]}, "'nowhere.png' does not exist"),
@@ -260,7 +259,7 @@ def test_parents_of_another_run_and_their_variations(pets, backbone):
 )
 def test_what_cannot_be_bred_is_said_before_anything_is_written(pets, backbone, options, told):
     with pytest.raises(ConceptreeError) as error:
-        plan_children(pets, backbone, **two(pets, **options))
+        plan_children(pets, backbone, two(pets, **options))
     assert told in str(error.value) and "\n" not in str(error.value)
     assert len(jobs(pets)) == 1
 
@@ -268,7 +267,7 @@ def test_what_cannot_be_bred_is_said_before_anything_is_written(pets, backbone, 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), 1e9])
 def test_weights_have_bounds_also_for_pages(pets, backbone, weight):
     with pytest.raises(ConceptreeError, match=r"the weight .* give one from 0\.001 to 1000"):
-        plan_children(pets, backbone, **two(pets, parents=[(names(pets)[0], weight)]))
+        plan_children(pets, backbone, two(pets, parents=[(names(pets)[0], weight)]))
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.05, 1.1, float("nan")])
@@ -282,9 +281,9 @@ def test_a_parent_given_twice_or_of_another_kind_is_refused_before_anything_is_d
     (style,) = Run.open(pets.folder.parent / "paintings").individuals()
     monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn"))
     with pytest.raises(ParentError, match=f"the parent '{one}' is given twice: give it once"):
-        plan_children(pets, backbone, **two(pets, parents=[(one, 0.5), (pets.find(one).id, 0.5)]))
+        plan_children(pets, backbone, two(pets, parents=[(one, 0.5), (pets.find(one).id, 0.5)]))
     with pytest.raises(RequestError, match="the parents have different kinds"):
-        plan_children(pets, backbone, **two(pets, parents=[(one, 0.5), (f"paintings/{style.name}", 0.5)]))
+        plan_children(pets, backbone, two(pets, parents=[(one, 0.5), (f"paintings/{style.name}", 0.5)]))
     where = ("--runs", pets.folder.parent)
     doubled = one_line("breed", "pets", "--parent", one, "--parent", one, *where)
     assert "given twice" in doubled
@@ -305,9 +304,9 @@ def test_only_what_is_not_drawn_yet_is_said_to_be_drawn(pets):
 
 def test_a_job_is_learned_by_its_name_and_shows_drafts(pets, backbone, monkeypatch):
     monkeypatch.setattr("evolve.jobs.batches.DRAFTS", (1,))
-    plan = plan_children(pets, backbone, **two(pets, children=2, drafts=True, steps=24))
+    plan = plan_children(pets, backbone, two(pets, children=2, drafts=True, steps=24))
     job = new_job(pets, plan)
-    new_job(pets, plan_children(pets, backbone, **two(pets, seed=99)))
+    new_job(pets, plan_children(pets, backbone, two(pets, seed=99)))
     shown = good("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
     assert "Drawing the parents (" in shown and "resembles them" in shown
     assert [each.name for each in unfinished(pets)] == ["0003-breed"], "the other one was not asked for"
@@ -328,10 +327,10 @@ def test_a_job_is_learned_by_its_name_and_shows_drafts(pets, backbone, monkeypat
 
 
 def test_what_was_made_of_a_plan_is_kept_and_old_plans_still_serve(pets, backbone, monkeypatch):
-    plan = plan_children(pets, backbone, **two(pets, children=2))
+    plan = plan_children(pets, backbone, two(pets, children=2))
     job = new_job(pets, plan)
     with monkeypatch.context() as patch:
-        patch.setattr(learning, "developing", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(work, "developing", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         stopped = run("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
     assert stopped.exit_code == 130 and "Finished and kept in" in stopped.output
     assert job.status().state == "stopped"
@@ -367,7 +366,7 @@ def test_ctrl_c_while_children_are_learned_says_at_which_step_they_are_kept(pets
 
 
 def test_a_job_that_fails_says_why_where_pages_look(pets, backbone, monkeypatch):
-    job = new_job(pets, plan_children(pets, backbone, **two(pets)))
+    job = new_job(pets, plan_children(pets, backbone, two(pets)))
     about = json.loads((pets.folder / "run.json").read_text())
     about["stack"]["where"] = str(pets.folder / "moved")
     (pets.folder / "run.json").write_text(json.dumps(about))
@@ -404,7 +403,7 @@ def test_breeding_loads_no_question_answerer(pets, monkeypatch):
 
 def test_stop_asks_who_is_at_work_and_nobody_else(pets, backbone):
     where = ("--runs", pets.folder.parent)
-    job = new_job(pets, plan_children(pets, backbone, **two(pets)))
+    job = new_job(pets, plan_children(pets, backbone, two(pets)))
     assert "No job is at work" in good("stop", "pets", *where)
     with job.working():
         assert f"Asked 1 job to stop at the next step: {job.name}." in good("stop", "pets", *where)
@@ -415,7 +414,7 @@ def test_stop_asks_who_is_at_work_and_nobody_else(pets, backbone):
 
 def test_a_photograph_given_twice_is_called_by_its_file(pets, backbone, photo):
     with pytest.raises(ParentError, match=f"the photograph '{photo.name}' is given twice: give it once"):
-        plan_children(pets, backbone, **two(pets, photos=[(photo, 0.5), (photo, 0.5)]))
+        plan_children(pets, backbone, two(pets, photos=[(photo, 0.5), (photo, 0.5)]))
     for weight in ("0", "nan", "-1", "x"):
         assert "write FILE:WEIGHT with a weight from 0.001 to 1000, as in snail.jpg:0.4" in one_line(
             "breed", "pets", "--photo", f"{photo}:{weight}", "--runs", pets.folder.parent

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.namers import canned_namer
 from evolve import Run, likeness
-from evolve.jobs import learning
+from evolve.jobs import work
 from tests.typed import good, one_line, run
 from ui.pictures import PROMPTS
 
@@ -212,14 +212,14 @@ def test_a_stack_that_is_not_there(tmp_path):
 
 
 def test_ctrl_c_keeps_the_waves_that_are_finished(stack_folder, tmp_path, monkeypatch):
-    developing = learning.developing
+    developing = work.developing
 
     def until_the_second_wave(asked, *rest):
         if next(iter(asked.values())).avoid:
             raise KeyboardInterrupt
         return developing(asked, *rest)
 
-    monkeypatch.setattr(learning, "developing", until_the_second_wave)
+    monkeypatch.setattr(work, "developing", until_the_second_wave)
     arguments = ("--founders", 3, "--wave", 2, "--runs", tmp_path, "--model", stack_folder)
     result = run("seed", "pet", *arguments, *QUICK)
     assert result.exit_code == 130 and "Finished and kept in" in result.stdout
@@ -230,7 +230,7 @@ def test_ctrl_c_before_anything_is_finished_leaves_what_can_be_resumed(stack_fol
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(learning, "developing", stopped)
+    monkeypatch.setattr(work, "developing", stopped)
     result = run("seed", "pet", "--runs", tmp_path, "--model", stack_folder, *QUICK)
     assert result.exit_code == 130 and "Finished and kept" in result.stdout and "nothing yet" in result.stdout
     assert "resume pet --runs" in result.stdout

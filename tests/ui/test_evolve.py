@@ -56,7 +56,7 @@ def test_an_evolution_that_is_stopped_says_how_it_goes_on_and_does(pets, monkeyp
 
     where = ("--runs", pets.folder.parent)
     with monkeypatch.context() as patched:
-        patched.setattr("ui.working._Telling._generation", stopped)
+        patched.setattr("ui.telling.Telling._generation", stopped)
         result = run("evolve", "pets", "--generations", 2, *QUICK, *where)
     assert result.exit_code == 130
     assert "conceptree resume pets" in " ".join(result.stdout.split())

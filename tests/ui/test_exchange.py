@@ -18,7 +18,7 @@ from core.concept import Concept, Negative, Positive, Request
 from core.exchange import FORMS, read_embedding, read_sidecar
 from core.settings import Settings
 from evolve import Run, develop
-from evolve.operators import mate
+from evolve.operators import Portraits, mate
 from tests.families import STACK
 from tests.typed import good, one_line, run
 from ui.exporting import provenance_of
@@ -34,7 +34,7 @@ def pets(backbone, tmp_path_factory) -> Run:
     requests = [Request("pet", negatives=("cat", "dog"), seed=n, tokens=2, settings=QUICK) for n in (1, 2)]
     one, two = develop(requests, backbone, made)
     settings = Settings(steps=1, prior_steps=3, guidance_scale=2.0)
-    develop([mate([(one, 0.7), (two, 0.3)], backbone, 3, images=2, keep=1, settings=settings)], backbone, made)
+    develop([mate([(one, 0.7), (two, 0.3)], backbone, 3, portraits=Portraits(2, 1), settings=settings)], backbone, made)
     return made
 
 
@@ -246,7 +246,7 @@ def test_an_imported_concept_has_children_and_tells_where_it_was_learned(runs, b
     good("import", path, "--runs", runs, "--run", "guests", "--model", stack_folder)
     guests = Run.open(runs / "guests")
     (found,) = guests.individuals()
-    develop([mate([(found.concept, 1.0)], backbone, 1, images=2, keep=1, settings=QUICK)], backbone, guests)
+    develop([mate([(found.concept, 1.0)], backbone, 1, portraits=Portraits(2, 1), settings=QUICK)], backbone, guests)
     assert [one.generation for one in guests.individuals()] == [0, 1]
     good("export", "guests", each.name, "--to", tmp_path / "2", "--runs", runs)
     again = read_sidecar(tmp_path / "2" / f"{each.name}.json")

@@ -17,9 +17,10 @@ from click.testing import CliRunner
 
 from core.review import Decision
 from evolve import Run
-from evolve.jobs import learning
+from evolve.jobs import work
 from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import jobs, new_job, unfinished
+from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
 from tests.plans import a_seed
 from tests.typed import good, one_line
@@ -87,7 +88,7 @@ def test_killed_at_random_moments_and_gone_on_with(stack_folder, undisturbed, tm
 
 
 def test_interrupted_by_a_person_it_says_how_to_go_on(stack_folder, undisturbed, tmp_path, monkeypatch):
-    developing, calls = learning.developing, []
+    developing, calls = work.developing, []
 
     def stopped(*arguments, **options):
         calls.append(arguments)
@@ -95,7 +96,7 @@ def test_interrupted_by_a_person_it_says_how_to_go_on(stack_folder, undisturbed,
             raise KeyboardInterrupt
         return developing(*arguments, **options)
 
-    monkeypatch.setattr(learning, "developing", stopped)
+    monkeypatch.setattr(work, "developing", stopped)
     arguments = [*SEED, "--runs", str(tmp_path), "--model", str(stack_folder)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 130
@@ -106,7 +107,7 @@ def test_interrupted_by_a_person_it_says_how_to_go_on(stack_folder, undisturbed,
 
 
 def test_a_job_that_another_process_learns_is_left_to_it(stack_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(learning, "developing", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(work, "developing", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     CliRunner().invoke(main, [*SEED, "--runs", str(tmp_path), "--model", str(stack_folder)])
     (job,) = unfinished(Run.open(tmp_path / "pets"))
     with job.working():
@@ -123,7 +124,7 @@ def test_a_job_that_another_process_learns_is_left_to_it(stack_folder, tmp_path,
     ],
 )
 def test_a_strangers_job_is_one_line(stack_folder, tmp_path, monkeypatch, change, told):
-    monkeypatch.setattr(learning, "developing", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(work, "developing", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     CliRunner().invoke(main, [*SEED, "--runs", str(tmp_path), "--model", str(stack_folder)])
     (file,) = tmp_path.glob("pets/jobs/*/job.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
@@ -150,7 +151,9 @@ def steered_founders(runs: Path, stack_folder: Path, steps: int = 80) -> Run:
     backbone = open_stack(str(stack_folder))
     run = Run.create(runs / "pets", "pet", backbone)
     settings = chosen_settings(backbone, category="pet", steps=steps, segment=8)
-    plan = plan_founders(backbone, "pet", 2, 1, "cat,dog", "object", 0, settings, drafts=True)
+    plan = plan_founders(
+        backbone, SeedOptions(category="pet", count=2, wave=1, negatives="cat,dog", drafts=True), settings
+    )
     job = new_job(run, plan)
     job.steer(0, Decision(("horse",), ("cat",)))
     job.steer(1, Decision(("turtle",)))

@@ -8,13 +8,14 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-import ui.seed
 from core.concept import Negative, Request
 from core.namers import canned_namer
 from core.review import Decision, Proposal, ReviewError
 from core.settings import MOST_AT_ONCE, Settings
 from evolve import Run
+from evolve.jobs.options import SeedOptions
 from tests.plans import a_seed
+from ui.learning import seed
 from ui.person import Person, typed
 
 PROPOSAL = Proposal(
@@ -136,10 +137,8 @@ def test_founders_with_a_person_at_the_terminal(stack_folder, tmp_path, monkeypa
         monkeypatch.setattr(f"evolve.jobs.{of}.namer_of", lambda stack: namer)
     types("dragon", "The Horse", "-", "-horse", "", "<0 parrot", "q")
     out = console()
-    ui.seed.seed(
-        "pet", count=2, wave=1, name=None, runs=tmp_path, model=str(stack_folder), negatives="adaptive", kind="object",
-        seed=0, preset="default", steps=6, segment=2, out=out, ask=True,
-    )  # fmt: skip
+    asked = SeedOptions(category="pet", count=2, wave=1, steps=6, segment=2, ask="terminal")
+    seed(asked, None, tmp_path, str(stack_folder), out)
     one, other = (each.concept for each in Run.open(tmp_path / "pet").individuals())
     shown = out.file.getvalue()
     assert shown.startswith("Note: the stack tiny-1 is not calibrated: the published cap")

@@ -15,6 +15,7 @@ from core.namers import BLIP2, canned_namer, namer_of, to_remember
 from core.stack.hub import ALIASES, download_command
 from evolve import Run
 from evolve.jobs.job import new_job
+from evolve.jobs.options import BreedOptions, SeedOptions
 from evolve.jobs.planning import plan_children, plan_founders, plan_variations
 from evolve.jobs.plans import plan_from_json
 from evolve.jobs.work import check
@@ -133,7 +134,7 @@ def test_a_large_stack_is_checked_when_it_is_opened_and_loaded_when_it_is_used(p
 
 def test_what_was_begun_in_one_precision_goes_on_in_no_other(paper, tmp_path):
     backbone = Backbone.load(paper, device="cpu", dtype="bfloat16")
-    plan = plan_founders(backbone, "pet", 1, 1, "cat", "object", 0, Settings(steps=1))
+    plan = plan_founders(backbone, SeedOptions(category="pet", count=1, wave=1, negatives="cat"), Settings(steps=1))
     run = Run.create(tmp_path / "pets", "pet", backbone)
     assert plan_from_json("seed", plan.to_json()) == plan and plan.dtype == "bfloat16"
     with pytest.raises(ConceptreeError, match=r"begun in bfloat16, and in float32 the .*: use --dtype bfloat16"):
@@ -150,7 +151,10 @@ def test_children_begun_in_one_precision_go_on_in_no_other(stack_folder, tmp_pat
     run = Run.create(tmp_path / "pets", "pet", backbone)
     run.add([learned(0, backbone)])
     (one,) = run.entries()
-    variations, children = plan_variations(run, backbone, one.id), plan_children(run, backbone, parents=[(one.id, 1)])
+    variations, children = (
+        plan_variations(run, backbone, one.id),
+        plan_children(run, backbone, BreedOptions(parents=[(one.id, 1)])),
+    )
     plan = variations if command == "vary" else children
     job = new_job(run, plan)
     monkeypatch.setenv("CONCEPTREE_DTYPE", "bfloat16")

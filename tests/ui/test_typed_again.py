@@ -17,8 +17,8 @@ from tests.families import STACK, learned, new_run
 from tests.typed import one_line, run
 from ui.console import new_console, to_type
 from ui.runs import forgotten_if_empty
+from ui.telling import say_next
 from ui.wholeness import tell_unfinished
-from ui.working import say_next
 
 NAMES = ["Easy Negative", "O'Brien", "noël", "moku"]
 SPACED = "my runs; echo $HOME"
@@ -31,7 +31,7 @@ def printed(text: str) -> list[list[str]]:
 
 def next_of(made: Run, backbone) -> list[list[str]]:
     out = Console(file=StringIO(), width=1000, markup=False, emoji=False, highlight=False)
-    say_next(made, backbone, made.folder.parent, out)
+    say_next(made, backbone, out)
     return printed(out.file.getvalue())
 
 
@@ -129,7 +129,7 @@ def test_a_seed_that_fails_before_its_first_step_leaves_nothing(tmp_path, stack_
     def fails(*rest, **options):
         raise StackError("no memory is left")
 
-    monkeypatch.setattr("evolve.jobs.learning.developing", fails)
+    monkeypatch.setattr("evolve.jobs.work.developing", fails)
     assert "no memory is left" in one_line(*seeded(tmp_path, stack_folder))
     assert not list((tmp_path / "runs").iterdir())
     assert "There are no runs" in run("list", "--runs", tmp_path / "runs").stdout

@@ -38,7 +38,7 @@ def train_autoencoder(shop: Workshop) -> Rebuild:
             loss, figures["apart"] = loss + apart, apart.detach()
         return loss, figures
 
-    shop.fit("autoencoder", module, loss_of_step, steps=3000, peak=2e-3, average_over=150)
+    shop.fit("autoencoder", module, loss_of_step, steps=3000, peak=2e-3, seed=0, average_over=150)
     with torch.no_grad():
         generator = torch.Generator(shop.device).manual_seed(shop.seed)
         latents = torch.cat([module.encode(shop.source.sample(32, generator).pixels) for _ in range(8)])

@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from evolve.jobs.options import (
+    BROOD,
+    CHILDREN,
+    FOUNDERS,
+    GENERATIONS,
+    IMAGES,
+    MUTATION,
+    PARENTS,
+    POPULATION,
+    SEED,
+    SEGMENT,
+    SPREAD,
+    STRENGTH,
+    WAVE,
+    SeedOptions,
+)
 from ui.options import (
-    SEEDS,
-    STEPS,
     candidates_option,
     model_now_option,
     model_option,
     option,
     positive_option,
     preset_option,
+    ranged,
     runs_option,
     steps_option,
     workers_options,
 )
 
 NOT_OF_MUTATIONS = ("photos", "cutout", "category", "images", "inherit", "spread", "preset", "steps")
-MATES, MUTANTS = 1, 3  # children, by default
-STRENGTH = 0.5
+MUTANTS = 3  # variations, by default
+
+seed_option = ranged("--seed", SEED, default=None, help="Random seed; by default another one each time.")
 
 
 @click.command(short_help="Invent new members of a category.")
 @click.argument("category")
-@option("--founders", "count", type=click.IntRange(1, 1000), default=6, show_default=True, help="Number of founders.")
-@option(
-    "--wave",
-    type=click.IntRange(1, 1000),
-    help="Founders learned together. Later waves avoid earlier ones, which takes longer. By default all together, or"
-    " one by one if the stack lists no members of the category.",
-)
+@ranged("--founders", FOUNDERS, "count")
+@ranged("--wave", WAVE)
 @option("--run", "name", help="Name of the new run; by default the category, with a number if it is taken.")
 @runs_option
 @model_option
@@ -55,14 +67,14 @@ STRENGTH = 0.5
 @option("--question", help='Question for that model; by default "What kind of {} is in this photo?".')
 @option("--style", is_flag=True, help="CATEGORY is a kind of style, such as painting; by default a kind of object.")
 @steps_option
-@option("--segment", type=STEPS, help="Steps between two searches for negatives; by default the stack's.")
-@option("--seed", type=SEEDS, default=0, show_default=True, help="Random seed.")
+@ranged("--segment", SEGMENT)
+@ranged("--seed", SEED)
 @preset_option
 @option("--lambda", "lam", type=float, help="Weight λ of the positives (Eq. 3); by default the stack's.")
 @option("--ask", is_flag=True, help="Ask about each new negative: accept it, choose other words, drop it, go back.")
 @candidates_option
 @workers_options
-def seed(style: bool, **given: Any) -> None:
+def seed(name: str | None, runs: Path, model: str, style: bool, ask: bool, **given: Any) -> None:
     """Invent new members of CATEGORY, such as "pet", "musical instrument" or "fruit".
 
     They are stored as a new run, drawn, and shown on one sheet.
@@ -73,9 +85,10 @@ def seed(style: bool, **given: Any) -> None:
       conceptree seed pet --negatives cat,dog
     """
     from ui.console import new_console
-    from ui.seed import seed
+    from ui.learning import seed
 
-    seed(kind="style" if style else "object", out=new_console(), **given)
+    options = SeedOptions(kind="style" if style else "object", ask="terminal" if ask else "", **given)
+    seed(options, name, runs, model, new_console())
 
 
 @click.command(short_help="Breed children of concepts, or variations of one.")
@@ -96,24 +109,20 @@ def seed(style: bool, **given: Any) -> None:
     help="Remove the background of photographs, which must be plain or transparent.",
 )
 @option("--mutate", is_flag=True, help="Learn variations of one parent: they start at its vectors and move away.")
-@option(
+@ranged(
     "--strength",
-    type=click.FloatRange(0.1, 1),
-    help=f"With --mutate: how far variations may move; by default {STRENGTH}.",
+    STRENGTH,
+    default=None,
+    help=f"With --mutate: how far variations may move; by default {STRENGTH.default}.",
 )
 @option("--category", help="Category of the children; by default that of the parent with the largest weight.")
-@option(
+@ranged(
     "--children",
-    type=click.IntRange(1, 100),
-    help=f"Number of children; by default {MATES}, and {MUTANTS} with --mutate.",
+    CHILDREN,
+    default=None,
+    help=f"Number of children; by default {CHILDREN.default}, and {MUTANTS} with --mutate.",
 )
-@option(
-    "--images",
-    type=click.IntRange(4, 1000),
-    default=8,
-    show_default=True,
-    help="Pictures drawn of each parent the first time; the best four are kept.",
-)
+@ranged("--images", IMAGES)
 @positive_option
 @option(
     "--inherit/--no-inherit",
@@ -121,14 +130,8 @@ def seed(style: bool, **given: Any) -> None:
     help="Keep children in their category and away from their parents' negatives. By default yes, but no with"
     " --positive or the paper's presets.",
 )
-@option(
-    "--spread",
-    type=click.FloatRange(0, 0.9),
-    default=0.25,
-    show_default=True,
-    help="How much children differ in weights and pictures; 0: only by random seed.",
-)
-@option("--seed", type=SEEDS, help="Random seed; by default another one each time.")
+@ranged("--spread", SPREAD)
+@seed_option
 @runs_option
 @model_now_option
 @preset_option
@@ -149,17 +152,17 @@ def breed(context: click.Context, mutate: bool, strength: float | None, children
     from ui.console import new_console
 
     if mutate:
-        from ui.breed import vary
+        from ui.learning import vary
 
         concept = _one_parent(context, given)
         given = {key: value for key, value in given.items() if key not in ("parents", *NOT_OF_MUTATIONS)}
-        strength = STRENGTH if strength is None else strength
+        strength = STRENGTH.default if strength is None else strength
         return vary(concept=concept, strength=strength, children=children or MUTANTS, out=new_console(), **given)
     if strength is not None:
         raise click.UsageError("--strength needs --mutate", context)
-    from ui.breed import breed
+    from ui.learning import breed
 
-    breed(children=children or MATES, out=new_console(), **given)
+    breed(children=children or CHILDREN.default, out=new_console(), **given)
 
 
 def _one_parent(context: click.Context, given: dict[str, Any]) -> str:
@@ -178,17 +181,9 @@ def _one_parent(context: click.Context, given: dict[str, Any]) -> str:
 
 @click.command(short_help="Evolve a run over generations.")
 @click.argument("name", metavar="RUN")
-@option("--generations", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Number of generations.")
-@option(
-    "--population",
-    type=click.IntRange(2, 10_000),
-    default=12,
-    show_default=True,
-    help="Concepts that survive each generation.",
-)
-@option(
-    "--children", type=click.IntRange(1, 1000), help="Children per generation; by default as many as the population."
-)
+@ranged("--generations", GENERATIONS)
+@ranged("--population", POPULATION)
+@ranged("--children", BROOD, default=None)
 @option(
     "--select",
     type=click.Choice(["nsga2", "tournament", "novelty", "random", "user"]),
@@ -197,24 +192,10 @@ def _one_parent(context: click.Context, given: dict[str, Any]) -> str:
     help="Selection of parents and survivors. tournament: mean rank over all objectives; nsga2: Pareto front; novelty:"
     " distance to other concepts; user: you choose after each generation.",
 )
-@option("--parents", type=click.IntRange(2, 16), default=2, show_default=True, help="Parents per child.")
+@ranged("--parents", PARENTS)
 @option("--weights", metavar="W,W", help="Weights of the parents, such as 0.7,0.3; by default random for each child.")
-@option(
-    "--mutation-rate",
-    "mutation",
-    old=["--mutation"],
-    type=click.FloatRange(0, 1),
-    default=0.2,
-    show_default=True,
-    help="Probability that a child is a variation of one parent.",
-)
-@option(
-    "--strength",
-    type=click.FloatRange(0.1, 1),
-    default=STRENGTH,
-    show_default=True,
-    help="How far variations may move from their parent.",
-)
+@ranged("--mutation-rate", MUTATION, "mutation", old=["--mutation"])
+@ranged("--strength", STRENGTH)
 @option(
     "--positive",
     "words",
@@ -236,7 +217,7 @@ def _one_parent(context: click.Context, given: dict[str, Any]) -> str:
     metavar="NAME",
     help="With --select user: a parent of the first generation; can be given several times.",
 )
-@option("--seed", type=SEEDS, help="Random seed; by default another one each time.")
+@seed_option
 @steps_option
 @runs_option
 @model_now_option
@@ -255,7 +236,7 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
       conceptree evolve pets --select user --parent moku --parent vasi
     """
     from ui.console import new_console
-    from ui.evolve import evolve
+    from ui.learning import evolve
 
     evolve(out=new_console(), population=population, children=children or population, **given)
 
@@ -290,7 +271,7 @@ def resume(context: click.Context, job: str | None, parents: tuple[str, ...], **
     if parents:
         if job:
             raise click.UsageError("--job and --parent exclude each other", context)
-        from ui.evolve import choose
+        from ui.resume import choose
 
         return choose(concepts=parents, out=new_console(), **given)
     from ui.resume import resume

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ui.options import SEEDS, json_option, model_now_option, option, runs_option
+from evolve.jobs.options import SEED
+from ui.options import json_option, model_now_option, option, ranged, runs_option
 
 
 @click.command("list", short_help="List runs, or the concepts of a run.")
@@ -132,7 +133,7 @@ def kin(**given: Any) -> None:
     show_default=True,
     help="Pictures per prompt.",
 )
-@option("--seed", type=SEEDS, default=1, show_default=True, help="Random seed of the first picture.")
+@ranged("--seed", SEED, default=1, help="Random seed of the first picture.")
 @runs_option
 @model_now_option
 def draw(**given: Any) -> None:
@@ -141,8 +142,8 @@ def draw(**given: Any) -> None:
     \b
     Example: conceptree draw pets moku --prompt "a pencil sketch of a {}"
     """
-    from ui.breed import draw
     from ui.console import new_console
+    from ui.pictures import draw
 
     draw(out=new_console(), **given)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from ui.options import SEEDS, candidates_option, json_option, model_option, option, runs_option, steps_option
+from evolve.jobs.options import SEED
+from ui.options import candidates_option, json_option, model_option, option, ranged, runs_option, steps_option
 
 
 @click.command(short_help="Learn six pets, two children and a grandchild.")
@@ -23,7 +24,7 @@ from ui.options import SEEDS, candidates_option, json_option, model_option, opti
 @candidates_option
 @model_option
 @steps_option
-@option("--seed", type=SEEDS, default=0, show_default=True, help="Random seed.")
+@ranged("--seed", SEED)
 def demo(**given: Any) -> None:
     """Learn six pets, two children and a grandchild; draw their sheet and family tree.
 

@@ -11,7 +11,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.stack.backbone import Backbone
 from evolve import Run
-from ui.stack import check_made_on, open_stack
+from evolve.developing import check_made_on
+from ui.stack import ELSEWHERE, open_stack
 
 MOST = 2  # stacks in memory
 
@@ -45,7 +46,7 @@ def backbone(run: Run) -> Backbone:
         StackError: the stack is missing, or has another fingerprint.
     """
     found = stack(run.about["stack"]["where"])
-    check_made_on(run, found)
+    check_made_on(run, found, ELSEWHERE)
     return found
 
 

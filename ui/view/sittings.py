@@ -15,7 +15,7 @@ from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from evolve import Run
 from evolve.jobs.drawings import is_quick
-from evolve.jobs.planning import IMAGES, KEEP
+from evolve.jobs.options import IMAGES, KEEP
 from evolve.portraits import portraits
 from ui.stack import can_draw
 from ui.view import preview
@@ -76,4 +76,4 @@ def _draw() -> None:
             continue
         done.add((str(wish.run.folder), left[0]))
         with suppress(ConceptreeError), preview.drawing:
-            portraits(wish.run, wish.run.find(left[0]).concept, wish.backbone, IMAGES, KEEP)
+            portraits(wish.run, wish.run.find(left[0]).concept, wish.backbone, IMAGES.default, KEEP)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from core.errors import ConceptreeError
 from core.png import texts_in, xmp_of
-from evolve.store.run import PHOTO, PICTURE
+from evolve.store.rows import PHOTO, PICTURE
 from ui.runs import checked_name
 from ui.sheet import opened
 from ui.view.links import LOOKS, PHOTOS, PICTURES

@@ -11,10 +11,10 @@ from deap import tools
 
 from core import Request, Settings
 from evolve import Run, develop, mutate
-from evolve.jobs.evolution import evolve
 from evolve.jobs.generations import NoParentChosenError, awaits_choice, choose, generations, logbook, write_down
 from evolve.jobs.job import Stopped, job_named, jobs, new_job
 from evolve.jobs.plans import EvolutionError, Evolve
+from evolve.jobs.work import evolve
 from evolve.store.parts import RunError
 from evolve.toolbox import Toolbox
 

@@ -22,7 +22,7 @@ from core.files import StorageError
 from core.options import Options
 from evolve import Run, develop
 from evolve.jobs.job import Conduct, Job, Status, Stopped, job_named, jobs, unfinished, write_job
-from evolve.jobs.learning import learned
+from evolve.jobs.work import learned
 from evolve.store.parts import RunError
 
 SETTINGS = Settings(steps=6, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
@@ -150,7 +150,7 @@ def test_a_job_of_a_newer_version_is_named(run):
 HOLD = """
 import sys, time
 from pathlib import Path
-from evolve.jobs.learning import learned
+from evolve.jobs.work import learned
 from evolve.jobs.job import Job
 with Job(Path(sys.argv[1]), "seed", {}).working():
     print("held", flush=True)

@@ -15,8 +15,8 @@ from core.options import Options
 from core.review import Decision
 from evolve import Run
 from evolve.jobs.job import Stopped, unfinished, write_job
-from evolve.jobs.learning import learned
 from evolve.jobs.steering import Steering, queued
+from evolve.jobs.work import learned
 from evolve.store.parts import RunError
 
 SETTINGS = Settings(steps=8, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)

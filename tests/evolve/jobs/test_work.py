@@ -14,10 +14,10 @@ from core import Backbone, ConceptLab, Settings
 from evolve import Run
 from evolve.jobs.generations import Generation, generations
 from evolve.jobs.job import Conduct, Stopped, new_job, unfinished
-from evolve.jobs.learning import Began, Learned, Reported
+from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
 from evolve.jobs.plans import UnreadablePlanError, plan_from_json
-from evolve.jobs.work import Drawing, work
+from evolve.jobs.work import Began, Drawing, Learned, Reported, work
 from tests.plans import a_seed
 
 OLD = Path(__file__).parent.parent.parent / "data" / "jobs-of-schema-1"
@@ -60,7 +60,11 @@ def pets(backbone, tmp_path):
     """A run with a job for two founders, which learn at once."""
     run = Run.create(tmp_path / "pets", "pet", backbone)
     settings = Settings(steps=4, segment=2, learning_rate=1e-2)
-    return run, new_job(run, plan_founders(backbone, "pet", 2, 2, "cat,dog", settings=settings), Conduct(2, 1, 1))
+    return run, new_job(
+        run,
+        plan_founders(backbone, SeedOptions(category="pet", count=2, wave=2, negatives="cat,dog"), settings),
+        Conduct(2, 1, 1),
+    )
 
 
 def test_how_a_job_is_carried_out_is_on_disk_before_anything_is_learned(pets):

@@ -8,7 +8,7 @@ import pytest
 import evolve.portraits
 from core.errors import StackError
 from evolve import Run
-from evolve.jobs.planning import IMAGES, KEEP
+from evolve.jobs.options import IMAGES, KEEP
 from evolve.operators import parent_images
 from evolve.portraits import are_known
 from tests.families import learned
@@ -25,7 +25,7 @@ def run(tmp_path, backbone, monkeypatch) -> Run:
 
 
 def known(run: Run, backbone) -> list[bool]:
-    return [are_known(run, each.concept, backbone, IMAGES, KEEP) for each in run.individuals()]
+    return [are_known(run, each.concept, backbone, IMAGES.default, KEEP) for each in run.individuals()]
 
 
 def test_they_are_those_that_the_job_would_draw(run, backbone, monkeypatch):
@@ -33,10 +33,10 @@ def test_they_are_those_that_the_job_would_draw(run, backbone, monkeypatch):
     sittings.prepare(run, backbone, [each.id for each in parents])
     sittings.wait()
     assert known(run, backbone) == [True, True, False, False]
-    drawn = [parent_images(each.concept, backbone, IMAGES, KEEP) for each in parents]
+    drawn = [parent_images(each.concept, backbone, IMAGES.default, KEEP) for each in parents]
     monkeypatch.setattr(evolve.portraits, "parent_images", lambda *_: pytest.fail("drawn again"))
     for each, images in zip(parents, drawn, strict=True):
-        assert np.array_equal(evolve.portraits.portraits(run, each.concept, backbone, IMAGES, KEEP), images)
+        assert np.array_equal(evolve.portraits.portraits(run, each.concept, backbone, IMAGES.default, KEEP), images)
 
 
 def test_who_chooses_others_wants_the_former_no_more(run, backbone, monkeypatch):

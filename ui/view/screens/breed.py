@@ -13,7 +13,8 @@ from core.stack.backbone import Backbone
 from evolve import Individual
 from evolve.jobs.choices import check_words, chosen_settings
 from evolve.jobs.job import new_job
-from evolve.jobs.planning import SPREAD, plan_children, plan_variations
+from evolve.jobs.options import SPREAD, STRENGTH, BreedOptions
+from evolve.jobs.planning import plan_children, plan_variations
 from evolve.jobs.plans import Plan
 from evolve.store.photos import PhotoError, Photograph, photo_parent
 from ui.stack import can_draw
@@ -25,7 +26,7 @@ from ui.view.store import Opened
 from ui.view.text import plain
 from ui.workers import conduct_asked
 
-MOST_CHILDREN, MOST_PHOTOS = 8, 4
+MOST_CHILDREN, MOST_PHOTOS = 8, 4  # of one form
 DRAFT = 0.4  # part of the usual steps
 PICTURES = ["png", "jpg", "jpeg", "webp"]
 # Suggested first, if the stack knows them.
@@ -59,12 +60,10 @@ def mixture(found: Opened) -> None:
         draft = _quality(run)
     if st.button("Breed", type="primary", icon=":material/diversity_3:", key="breed.start", width="stretch"):
         photos, kind = photos_of(run), _kind(found, used)
-        spread = st.session_state.get(f"breed.spread.{run}", SPREAD)
+        spread = st.session_state.get(f"breed.spread.{run}", SPREAD.default)
 
         def plan() -> Plan:
-            return plan_children(
-                found.run,
-                backbone,
+            options = BreedOptions(
                 parents=[(id_, share) for id_, share in used.items() if id_ not in photos],
                 photos=[(photos[id_], share) for id_, share in used.items() if id_ in photos],
                 words=[word] if word else [],
@@ -75,6 +74,7 @@ def mixture(found: Opened) -> None:
                 steps=_steps(backbone, kind) if draft else None,
                 drafts=can_draw(backbone),
             )
+            return plan_children(found.run, backbone, options)
 
         _start(found, plan)
     st.toggle(
@@ -88,9 +88,8 @@ def mixture(found: Opened) -> None:
     if children > 1 and len(used) > 1:
         st.slider(
             "Variety",
-            0.0,
-            0.95,
-            SPREAD,
+            *SPREAD.bounds,
+            SPREAD.default,
             0.05,
             key=f"breed.spread.{run}",
             help="How far the shares of the second and later children may differ from those above.",
@@ -103,9 +102,8 @@ def variations(found: Opened, parent: str) -> None:
     run, backbone = found.run.folder.name, _stack(found)
     if backbone is None:
         return
-    strength = st.slider(
-        "Strength", 0.1, 1.0, 0.5, 0.1, key=f"breed.strength.{run}", help="How far learning moves away from the parent."
-    )
+    limits = (*STRENGTH.bounds, STRENGTH.default)
+    strength = st.slider("Strength", *limits, 0.1, key=f"breed.strength.{run}", help=STRENGTH.help)
     word = _word(backbone, run, "breed.like", "Like this, but …")
     children = int(st.number_input("Variations", 1, MOST_CHILDREN, 2, key=f"breed.variations.{run}", width=110))
     if st.button("Make variations", icon=":material/shuffle:", key="breed.vary", width="stretch"):

@@ -12,6 +12,7 @@ from core.wording import counted
 from evolve import selection
 from evolve.jobs.generations import Generation, awaits_choice, choose, generations
 from evolve.jobs.job import Job, Status, job_named, new_job
+from evolve.jobs.options import BROOD, GENERATIONS, MUTATION, PARENTS, POPULATION, SEED, STEPS, STRENGTH
 from evolve.jobs.planning import plan_evolution
 from evolve.jobs.plans import USER, Evolve
 from evolve.store.rows import Entry
@@ -26,6 +27,7 @@ from ui.workers import conduct_asked
 
 EVERY = 2.0  # seconds between two updates of a running evolution
 SIDE, HEIGHT = 104, 300  # pixels of a card, and of a grid
+SMALL = 8  # population of the form: a page is watched
 MOST = 200  # cards to choose parents from: the newest
 
 
@@ -114,17 +116,16 @@ def _ask(found: Opened) -> None:
     )
     st.caption(method_of(select)[1])
     left, middle, right = st.columns(3)
-    generations = left.number_input("Generations", 1, 10_000, 5, key="evolve.generations")
+    generations = left.number_input("Generations", *GENERATIONS.bounds, GENERATIONS.default, key="evolve.generations")
     population = middle.number_input(
         "Population",
-        2,
-        10_000,
-        8,
+        *POPULATION.bounds,
+        SMALL,
         key="evolve.population",
         disabled=select == USER,
-        help="Survivors of each generation.",
+        help=POPULATION.help,
     )
-    children = right.number_input("Children", 1, 1_000, 8, key="evolve.children", help="In each generation.")
+    children = right.number_input("Children", *BROOD.bounds, SMALL, key="evolve.children", help="In each generation.")
     given: Values = {
         **_more(),
         "generations": generations,
@@ -144,28 +145,28 @@ def _more() -> More:
     with st.expander("More", key="evolve.more"):
         left, right = st.columns(2)
         return {
-            "parents": left.number_input("Parents per child", 2, 16, 2, key="evolve.parents"),
+            "parents": left.number_input(
+                PARENTS.help.rstrip("."), *PARENTS.bounds, PARENTS.default, key="evolve.parents"
+            ),
             "weights": right.text_input(
                 "Weights", key="evolve.weights", placeholder="random", help="For example 0.7,0.3. By default random."
             )
             or None,
             "mutation": left.slider(
                 "Mutation",
-                0.0,
-                1.0,
-                0.2,
+                *MUTATION.bounds,
+                MUTATION.default,
                 0.05,
                 key="evolve.mutation",
-                help="Probability that a child is a variation of one parent.",
+                help=MUTATION.help,
             ),
             "strength": right.slider(
                 "Strength",
-                0.1,
-                1.0,
-                0.5,
+                *STRENGTH.bounds,
+                STRENGTH.default,
                 0.05,
                 key="evolve.strength",
-                help="How far variations move from their parent.",
+                help=STRENGTH.help,
             ),
             "inherit": st.toggle(
                 "Stay in the category",
@@ -181,8 +182,10 @@ def _more() -> More:
                 placeholder="Type words",
                 help="Extra positive word for some variations.",
             ),
-            "steps": left.number_input("Steps", 1, 10**6, None, key="evolve.steps", placeholder="default of the model"),
-            "seed": right.number_input("Seed", 0, 10**9, None, key="evolve.seed", placeholder="random"),
+            "steps": left.number_input(
+                "Steps", *STEPS.bounds, None, key="evolve.steps", placeholder="default of the model"
+            ),
+            "seed": right.number_input("Seed", *SEED.bounds, None, key="evolve.seed", placeholder="random"),
         }
 
 

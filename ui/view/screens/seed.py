@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -14,10 +14,10 @@ from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.batches import namer_in
-from evolve.jobs.choices import chosen_settings
 from evolve.jobs.job import new_job
+from evolve.jobs.options import FOUNDERS, SEED, SEGMENT, STEPS, WAVE, SeedOptions
 from evolve.jobs.planning import plan_founders
-from evolve.jobs.plans import PAGE, Seed
+from evolve.jobs.plans import Seed
 from ui.runs import checked_name, new_run, run_names
 from ui.stack import can_draw
 from ui.view import links, model, notices, processes, store
@@ -45,7 +45,6 @@ PRESETS = {
     "paper": "Paper, to the letter",
     "published": "Code published by the authors",
 }
-MOST = 1000
 AGAIN = "seed:again"  # key in the session: an `Again`
 
 
@@ -61,22 +60,11 @@ class Again:
 
 @dataclass(frozen=True)
 class Form:
-    """The values of the form, by the names of the options of `seed`. None is the default of the model."""
+    """The values of the form. name: of the run, None for the category's."""
 
-    kind: str
-    category: str
-    count: int
-    negatives: str
+    options: SeedOptions
     model: str
     name: str | None = None
-    steps: int | None = None
-    segment: int | None = None
-    lam: float | None = None
-    wave: int | None = None
-    seed: int = 0
-    preset: str = "default"
-    asked: Mapping[str, str] = field(default_factory=dict)
-    ask: bool = False
 
 
 def show() -> None:
@@ -147,10 +135,15 @@ def _form() -> Form:
         help="The category of all founders. The model knows the listed words; you can type another word or two.",
     )
     count = st.number_input(
-        "Founders", 1, MOST, 6, key="seed.count", help="Number of founders. Later waves avoid earlier ones.", width=180
+        "Founders",
+        *FOUNDERS.bounds,
+        FOUNDERS.default,
+        key="seed.count",
+        help="Number of founders. Later waves avoid earlier ones.",
+        width=180,
     )
     negatives = _negatives(backbone, category or "", kind)
-    return _more(Form(kind, category or "", count, negatives, where))
+    return _more(Form(SeedOptions(kind=kind, category=category or "", count=count, negatives=negatives), where))
 
 
 def _categories(backbone: Backbone | None, kind: str) -> list[str]:
@@ -191,9 +184,13 @@ def _more(form: Form) -> Form:
         left_half, right_half = st.columns(2)
         with left_half:
             name = st.text_input("Name of the run", key="seed.run", placeholder="the category", max_chars=80)
-            steps = st.number_input("Steps", 1, 10**6, None, key="seed.steps", placeholder="default of the model")
+            steps = st.number_input("Steps", *STEPS.bounds, None, key="seed.steps", placeholder="default of the model")
             segment = st.number_input(
-                "Steps per segment", 1, 10**6, None, key="seed.segment", placeholder="default of the model"
+                "Steps per segment",
+                *SEGMENT.bounds,
+                None,
+                key="seed.segment",
+                placeholder="default of the model",
             )
             lam = st.number_input(
                 "λ",
@@ -207,41 +204,41 @@ def _more(form: Form) -> Form:
         with right_half:
             wave = st.number_input(
                 "Founders per wave",
-                1,
-                MOST,
+                *WAVE.bounds,
                 None,
                 key="seed.wave",
                 placeholder="all",
                 help="Number of founders that learn at once. Later waves avoid earlier ones, which takes longer.",
             )
-            seed = st.number_input("Seed", 0, 10**9, key="seed.seed", help="Another seed gives other founders.")
+            seed = st.number_input("Seed", *SEED.bounds, key="seed.seed", help="Another seed gives other founders.")
             preset = st.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="seed.preset")
             st.text_input(
                 "Model", key="seed.model", placeholder="emoji", help="emoji, or the folder of a stack on this machine."
             )
-        vlm, asked = _asking(form, preset)
+        vlm, asked = _asking(form.options, preset)
         ask = st.toggle(
             "Ask me about each new negative",
             key="seed.ask",
             help="Learning waits after each segment until you accept or change the words.",
         )
-    return replace(
-        form,
-        name=name or None,
+    options = replace(
+        form.options,
         steps=steps,
         segment=segment,
         lam=lam,
         wave=wave,
         seed=seed,
         preset=preset,
-        asked={name: value for name, value in (("vlm", vlm), ("question", asked)) if value},
-        ask=ask,
+        vlm=vlm or None,
+        question=asked or None,
+        ask="page" if ask else "",
     )
+    return replace(form, options=options, name=name or None)
 
 
-def _asking(form: Form, preset: str) -> tuple[str, str]:
+def _asking(options: SeedOptions, preset: str) -> tuple[str, str]:
     """The question answerer and the question, if not the defaults; only adaptive negatives use them."""
-    idle, category = form.negatives != "adaptive", form.category
+    idle = options.negatives != "adaptive"
     who, what = st.columns(2)
     vlm = who.text_input(
         "Question answerer",
@@ -254,11 +251,11 @@ def _asking(form: Form, preset: str) -> tuple[str, str]:
     asked = what.text_input(
         "Question",
         key="seed.question",
-        placeholder=question(form.kind, category or "thing", preset),
+        placeholder=question(options.kind, options.category or "thing", preset),
         disabled=idle,
         help="The question about each drawing; {} stands for the category.",
     )
-    return ("", "") if idle else (vlm.strip(), asked.strip().replace("{}", category))
+    return ("", "") if idle else (vlm.strip(), asked.strip())
 
 
 def _plan(form: Form) -> None:
@@ -266,11 +263,11 @@ def _plan(form: Form) -> None:
     st.subheader("Plan", anchor=False)
     try:
         backbone = model.stack(form.model)
-        if not form.category:
+        if not form.options.category:
             st.caption("Choose a category first.")
             return
         _check_name(form.name)
-        plan = _checked(backbone, form)
+        plan = _checked(backbone, form.options)
     except ConceptreeError as error:
         notices.error(error)
         st.button("Start", key="seed.start", type="primary", width="stretch", disabled=True)
@@ -295,31 +292,15 @@ def _check_name(name: str | None) -> None:
         raise ConceptreeError(f"there is a run {name!r} already: choose another name")
 
 
-def _checked(backbone: Backbone, form: Form) -> Seed:
+def _checked(backbone: Backbone, options: SeedOptions) -> Seed:
     """The plan of the form.
 
     Raises:
         ConceptreeError: it cannot be learned; the reason is the core's.
     """
-    category, kind = form.category, form.kind
-    chosen = chosen_settings(
-        backbone, form.preset, kind, category=category, steps=form.steps, segment=form.segment, lam=form.lam
-    )
     # The first call loads the question answerer.
     with st.spinner("Loading the question answerer …"), model.loading:
-        return plan_founders(
-            backbone,
-            category,
-            form.count,
-            form.wave,
-            form.negatives,
-            kind,
-            form.seed,
-            chosen,
-            dict(form.asked),
-            ask=PAGE if form.ask else False,
-            drafts=can_draw(backbone),
-        )
+        return plan_founders(backbone, replace(options, drafts=can_draw(backbone)))
 
 
 def _told(plan: Seed, backbone: Backbone) -> list[str]:

@@ -1,10 +1,8 @@
-"""Carries out a job for a command: opens the learner, prints what happens, says what to do next."""
+"""What a command that learns prints: the events of its job, and commands to type next."""
 
 from __future__ import annotations
 
-from contextlib import closing
-from functools import partial
-from pathlib import Path
+from collections.abc import Container, Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -13,56 +11,32 @@ from core.segments import Event
 from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Individual, Run, likeness
-from evolve.jobs.batches import DrawingParents, namer_in
+from evolve.jobs.batches import Batch, DrawingParents, namer_in
 from evolve.jobs.generations import Generation, awaits_choice, generations, logbook
 from evolve.jobs.job import Job
-from evolve.jobs.learning import Began, Learned, Reported
-from evolve.jobs.plans import Evolve, Plan, Seed
-from evolve.jobs.work import Drawing, Happened, check, work
+from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
+from evolve.jobs.work import Began, Drawing, Happened, Learned, Reported
 from ui.console import Course, say, to_type
 from ui.descent import announced
 from ui.person import Person
-from ui.pictures import Pictures, candidates_asked, draw_all, sheet_of, undrawn
 from ui.runs import names_beside
 from ui.stack import can_draw, options_for
-from ui.workers import learner_for
 
 MOST_ANSWERS = 5  # shown answers of a namer
 
 
-def carry_out(job: Job, run: Run, stack: Backbone, out: Console, since: float = 0.0) -> list[Individual]:
-    """Work on a job to its end, print what happens, and return its concepts. After a stop, finished concepts are kept.
-    since: see `Job.working`.
-    """
-    try:
-        with job.working(since):
-            plan = job.plan
-            check(plan, run, stack)
-            with learner_for(job, stack, out) as learner, _Telling(plan, run, stack, out) as telling:
-                review = partial(telling.person.asked, telling.names) if telling.person else None
-                with closing(work(job, run, learner, review, candidates_asked())) as course:
-                    for happened in course:
-                        telling.tell(happened)
-    except KeyboardInterrupt:
-        say_stopped(job, run, stack, out)
-        raise
-    if isinstance(plan, Evolve):
-        _say_evolved(job, run, out)
-    return telling.found
-
-
-class _Telling:
+class Telling:
     """Prints what happens to a job, each event as one or more lines. found: the concepts so far."""
 
     def __init__(self, plan: Plan, run: Run, stack: Backbone, out: Console) -> None:
         self.plan, self.run, self.stack, self.out = plan, run, stack, out
         self.course = Course(out)
-        self.person = Person(out, self.course) if isinstance(plan, Seed) and plan.ask is True else None
+        self.person = Person(out, self.course) if isinstance(plan, Seed) and plan.ask == "terminal" else None
         self.names: dict[str, str] = {}  # of requests, by their ids
         self.found: list[Individual] = []
         self.batches = 0
 
-    def __enter__(self) -> _Telling:
+    def __enter__(self) -> Telling:
         self._introduce()
         self.course.__enter__()
         return self
@@ -73,73 +47,67 @@ class _Telling:
         self.course.__exit__(kind, error, trace)
 
     def tell(self, happened: Happened) -> None:
-        match happened:
-            case DrawingParents(names):
+        match happened, self.plan:
+            case DrawingParents(names), _:
                 say(self.out, f"Drawing the {'parent' if len(names) == 1 else 'parents'} ({', '.join(names)}) …")
-            case Began():
-                self._began(happened)
-            case Reported(report, step):
+            case Began(batch, numbers), plan:
+                self._began(batch, numbers, plan)
+            case Reported(report, step), plan:
                 self.course.to(step)
-                if isinstance(self.plan, Seed):
-                    for event in report.events:
-                        say(self.out, f"  step {event.step:<4} {self.names[event.id]}  {told(event)}")
+                for event in report.events if isinstance(plan, Seed) else ():
+                    say(self.out, f"  step {event.step:<4} {self.names[event.id]}  {told(event)}")
                 if report.events and not report.events[0].draft:
                     self.course.tell()
-            case Learned():
-                self._learned(happened)
-            case Drawing(_, number, of):
+            case Learned(individuals, known), plan:
+                self._learned(individuals, known, plan)
+            case Drawing(_, number, of), _:
                 self.course.does(f"drawing {number} of {of}")
-            case Generation():
-                self._generation(happened)
+            case Generation() as generation, _:
+                self._generation(generation)
 
     def _introduce(self) -> None:
-        plan = self.plan
-        if isinstance(plan, Seed) and plan.schedule == "adaptive":
-            namer = namer_in(plan, self.stack)
-            by = f"the model {namer.name}" if namer else "the stack's vocabulary"
-            say(self.out, f"Negatives are proposed by {by}, after each {counted(plan.settings.segment, 'step')}.")
-        if isinstance(plan, Evolve):
-            children = counted(plan.children, "child", "children")
-            say(self.out, f"{counted(plan.generations, 'generation')} of {children}")
+        match self.plan:
+            case Seed(schedule="adaptive") as plan:
+                namer = namer_in(plan, self.stack)
+                by = f"the model {namer.name}" if namer else "the stack's vocabulary"
+                say(self.out, f"Negatives are proposed by {by}, after each {counted(plan.settings.segment, 'step')}.")
+            case Evolve(generations=number, children=each):
+                say(self.out, f"{counted(number, 'generation')} of {counted(each, 'child', 'children')}")
 
-    def _began(self, began: Began) -> None:
+    def _began(self, batch: Batch, numbers: Mapping[str, int], plan: Plan) -> None:
         self.batches += 1
-        self.course.of(began.batch.total)
-        if isinstance(self.plan, Evolve):
-            return
-        count = len(began.numbers)
-        if not isinstance(self.plan, Seed):
-            steps = counted(began.batch.total, "step")
-            say(self.out, f"Learning {counted(count, 'child', 'children')}, {steps}")
-            return
-        self.names |= {id_: f"founder {number + 1}" for id_, number in began.numbers.items()}
-        wave = f"Wave {self.batches} of {self.plan.waves}: " if self.plan.waves > 1 else ""
-        first = began.batch.first + 1
-        which = f"founder {first}" if count == 1 else f"founders {first} to {first + count - 1}"
-        say(self.out, f"\n{wave}{which}, {counted(self.plan.settings.steps, 'step')}")
+        self.course.of(batch.total)
+        first, count = batch.first + 1, len(numbers)
+        match plan:
+            case Seed():
+                self.names |= {id_: f"founder {number + 1}" for id_, number in numbers.items()}
+                wave = f"Wave {self.batches} of {plan.waves}: " if plan.waves > 1 else ""
+                which = f"founder {first}" if count == 1 else f"founders {first} to {first + count - 1}"
+                say(self.out, f"\n{wave}{which}, {counted(plan.settings.steps, 'step')}")
+            case Breed() | Vary() | Given():
+                say(self.out, f"Learning {counted(count, 'child', 'children')}, {counted(batch.total, 'step')}")
 
-    def _learned(self, learned: Learned) -> None:
-        self.found += learned.individuals
-        if isinstance(self.plan, Evolve):
-            return
-        if not isinstance(self.plan, Seed):
-            names = names_beside(self.run)
-            for each in learned.individuals:
-                say(self.out, _born(each, names, each.id in learned.known))
-            return
-        for number, each in enumerate(learned.individuals, len(self.found) - len(learned.individuals) + 1):
-            say(self.out, f"  founder {number} is {summary(each)}")
-        if len(self.found) > 1:
-            alike = likeness([each.concept for each in self.found])
-            say(self.out, f"  mean pairwise similarity of the {len(self.found)} so far: {alike:.2f}")
+    def _learned(self, individuals: Sequence[Individual], known: Container[str], plan: Plan) -> None:
+        before = len(self.found)
+        self.found += individuals
+        match plan:
+            case Seed():
+                for number, each in enumerate(individuals, before + 1):
+                    say(self.out, f"  founder {number} is {summary(each)}")
+                if (count := len(self.found)) > 1:
+                    alike = likeness([each.concept for each in self.found])
+                    say(self.out, f"  mean pairwise similarity of the {count} so far: {alike:.2f}")
+            case Breed() | Vary() | Given():
+                names = names_beside(self.run)
+                for each in individuals:
+                    say(self.out, _born(each, names, each.id in known))
 
     def _generation(self, generation: Generation) -> None:
         names = {each.id: each.name for each in self.run.entries()}
         means = [f"{name} {value['mean']:.2f}" for name, value in generation.record.items() if isinstance(value, dict)]
-        say(
-            self.out, f"Generation {generation.number}: {', '.join(names.get(id_, id_) for id_ in generation.children)}"
-        )
+        children = ", ".join(names.get(id_, id_) for id_ in generation.children)
         stay = counted(generation.record["stay"], "of them stays", "of them stay")
+        say(self.out, f"Generation {generation.number}: {children}")
         say(self.out, f"  {stay}; on average {', '.join(means)}")
 
 
@@ -152,7 +120,8 @@ def _born(each: Individual, names: dict[str, str], known: bool) -> str:
     return f"  {announced(each, names)}{likeness}, {concept.seconds:.0f} s{again}"
 
 
-def _say_evolved(job: Job, run: Run, out: Console) -> None:
+def say_evolved(job: Job, run: Run, out: Console) -> None:
+    """Print the table of an evolution's generations, and its Pareto front."""
     if done := generations(job):
         say(out, f"\n{str(logbook(done)).expandtabs(2)}")
         names = {each.id: each.name for each in run.entries()}
@@ -182,19 +151,6 @@ def say_stopped(job: Job, run: Run, stack: Backbone, out: Console) -> None:
     say(out, f"To resume: {call}")
 
 
-def show_founders(run: Run, stack: Backbone, out: Console) -> Pictures:
-    """Draw the concepts of a run that are not drawn yet, and write its sheet; say so if the stack cannot draw."""
-    individuals = run.individuals()
-    if not can_draw(stack):
-        say(out, f"\nThe stack {stack.version} has no decoder, so nothing is drawn.")
-        return {}
-    if new := undrawn(run, individuals):
-        say(out, f"\nDrawing {counted(len(new), 'concept')} …")
-    pictures = draw_all(run, stack, individuals, out)
-    say(out, f"All of them on one sheet: {sheet_of(run, individuals, pictures)}")
-    return pictures
-
-
 def summary(each: Individual) -> str:
     """`moku: kept from step 500 of 600, pet 0.53, nearest negative 0.28, 5 negatives, 21 s`"""
     concept = each.concept
@@ -209,7 +165,7 @@ def summary(each: Individual) -> str:
     return f"{each.name}: {', '.join(told)}, {concept.seconds:.0f} s"
 
 
-def say_next(run: Run, stack: Backbone, runs: Path, out: Console) -> None:
+def say_next(run: Run, stack: Backbone, out: Console) -> None:
     """Print commands to try next, those that the stack can do."""
     if not (names := [each.name for each in run.entries()]):
         return
@@ -227,7 +183,7 @@ def say_next(run: Run, stack: Backbone, runs: Path, out: Console) -> None:
         calls.append(["breed", name, "--parent", names[-1], "--mutate", "--children", 2])
     say(out, "\nNext:")
     for call in calls:
-        say(out, f"  {to_type(*call, *options, runs=runs)}")
+        say(out, f"  {to_type(*call, *options, runs=run.folder.parent)}")
 
 
 def told(event: Event) -> str:
