@@ -13,7 +13,8 @@ from core.options import Options
 from core.settings import Settings
 from core.stack.backbone import Backbone
 from evolve.developing import learner_of
-from evolve.jobs.job import Job, jobs, write_job
+from evolve.jobs.job import Job
+from evolve.jobs.stored import jobs, write_job
 from evolve.jobs.work import learned
 from evolve.population import founder_seed, founders, starts
 from evolve.store.run import Run

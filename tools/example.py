@@ -9,9 +9,9 @@ from PIL import Image
 
 from evolve import Portraits, Run
 from evolve.jobs.choices import chosen_settings
-from evolve.jobs.job import new_job
 from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
+from evolve.jobs.stored import new_job
 from ui.console import new_console
 from ui.demo import breed
 from ui.family import draw_tree

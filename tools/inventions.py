@@ -23,9 +23,9 @@ from core.files import write_atomically
 from core.stack.backbone import Backbone
 from evolve import Individual, Portraits, Run, likeness
 from evolve.jobs.choices import chosen_settings
-from evolve.jobs.job import new_job
 from evolve.jobs.options import IMAGES, KEEP, SeedOptions
 from evolve.jobs.planning import plan_founders
+from evolve.jobs.stored import new_job
 from training.figures import as_images, crispness
 from training.inventions import CATEGORIES, PAIRS, SHOWN, judged
 from training.pictures import BARE, PictureSource

@@ -20,9 +20,9 @@ from evolve import Individual, Portraits, Run, mate
 from evolve.fitness import novelty
 from evolve.jobs.batches import child_seed
 from evolve.jobs.choices import chosen_settings
-from evolve.jobs.job import new_job
 from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders, plan_requests
+from evolve.jobs.stored import new_job
 from ui.console import WIDTH_IN_FILES, duration, say, to_type
 from ui.exporting import export
 from ui.family import draw_tree

@@ -13,10 +13,11 @@ from rich.console import Console
 from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Individual, Run
-from evolve.jobs.job import Job, new_job
+from evolve.jobs.job import Job
 from evolve.jobs.options import BreedOptions, SeedOptions
 from evolve.jobs.planning import parsed_parent, plan_children, plan_evolution, plan_founders, plan_variations
 from evolve.jobs.plans import Evolve, Plan
+from evolve.jobs.stored import new_job
 from evolve.jobs.work import check, work
 from ui.console import say
 from ui.pictures import Pictures, candidates_asked, draw_all, sheet_of, undrawn

@@ -11,8 +11,9 @@ from core.wording import counted
 from evolve import Run
 from evolve.jobs.generations import NoParentChosenError, awaits_choice
 from evolve.jobs.generations import choose as choose_parents
-from evolve.jobs.job import Job, job_named, jobs, unfinished
+from evolve.jobs.job import Job
 from evolve.jobs.plans import USER, Evolve
+from evolve.jobs.stored import job_named, jobs, unfinished
 from ui.console import say, to_type
 from ui.learning import carry_out, show_founders
 from ui.runs import is_unasked, open_run

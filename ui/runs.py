@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.errors import ConceptreeError
 from core.files import StorageError
 from core.wording import did_you_mean
-from evolve.jobs.job import jobs
+from evolve.jobs.stored import jobs
 from evolve.store.parts import Damage
 from evolve.store.run import Run, RunError
 

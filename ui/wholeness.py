@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from core.wording import counted
-from evolve.jobs.job import Job, jobs
+from evolve.jobs.job import Job
+from evolve.jobs.stored import jobs
 from evolve.store.parents import lost_ancestors
 from evolve.store.parts import Damage
 from evolve.store.rows import Entry, brief

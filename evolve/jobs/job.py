@@ -1,4 +1,4 @@
-"""Jobs: plans of a run on disk, which any process can learn, watch, steer and stop.
+"""A job: a plan on disk, which any process can learn, watch, steer and stop. `stored` makes and finds jobs.
 
     jobs/<number>-<command>/job.json              the plan and how it is carried out, written once
     jobs/<number>-<command>/requests.json         for children: their requests, once the parents are drawn
@@ -28,10 +28,10 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -40,25 +40,27 @@ from core.errors import ConceptreeError
 from core.files import StorageError, write_atomically
 from core.review import Decision
 from core.settings import MOST_AT_ONCE
-from core.wording import did_you_mean
 from evolve.jobs.plans import COMMANDS, Plan, UnreadablePlanError, plan_from_json
 from evolve.jobs.steering import STEER, Question, question_in, queue, queued
 from evolve.store.lock import gone
 from evolve.store.looks import Look, looks_in
-from evolve.store.parts import Damage, RunError
-from evolve.store.run import Run
+from evolve.store.parts import RunError
 
 SCHEMA = 1
 BETWEEN = 1.0  # seconds between two notes of progress
 PATIENCE = 1.0  # seconds to wait for a process that only reads the lock
 STOPPED = 130  # the exit code of a process that a person stopped
-_NAME = re.compile(r"([0-9]{4,})-([a-z]+)")
 _ID = re.compile(r"[0-9a-f]{16}")  # of a concept
-_JOB, _REQUESTS, _BATCHES, _DECIDED, _PROGRESS, _EXIT, _FINISHED, _STOP, _LOCK = (
+JOB, _REQUESTS, _BATCHES, _DECIDED, _PROGRESS, _EXIT, _FINISHED, _STOP, _LOCK = (
     "job.json", "requests.json", "batches.json", "decided.json", "progress.json", "exit.json", "finished.json", "stop",
     ".lock",
 )  # fmt: skip
 _SNAPSHOT, _SNAPSHOTS = "snapshot-{}.safetensors", "snapshot*.safetensors"  # earlier versions kept one, without an id
+
+
+# "waiting" for a process, "starting" in one, "stopped" by a person, "paused" until a person chooses parents, "failed"
+# with a problem.
+State = Literal["waiting", "starting", "working", "stopped", "paused", "failed", "killed", "finished"]
 
 
 class Stopped(KeyboardInterrupt):
@@ -67,14 +69,11 @@ class Stopped(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a job.
-
-    state: "waiting" for a process, "working", "stopped" by a person, "paused" until a person chooses parents, "failed"
-    (see `problem`), "finished", or "killed". step of steps: 0 of 0 before they are known. left: estimated seconds. at:
-    when this was written. doing: work beside steps, such as "drawing the parents".
+    """The state of a job. step of steps: 0 of 0 before they are known. left: estimated seconds. at: when this was
+    written. doing: work beside steps, such as "drawing the parents".
     """
 
-    state: str
+    state: State
     step: int = 0
     steps: int = 0
     left: float | None = None
@@ -386,7 +385,7 @@ class Job:
         shutil.rmtree(self.folder / STEER, ignore_errors=True)
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        self._put(name, _json(content))
+        self._put(name, as_json(content))
 
     def _put(self, name: str, content: bytes) -> None:
         """Write a file of the job, unless its run was renamed or deleted."""
@@ -407,61 +406,14 @@ class Job:
         return found
 
 
-def new_job(run: Run, plan: Plan, conduct: Conduct | None = None) -> Job:
-    """Write a job of a run, as one file, before anything is learned."""
-    return write_job(run, plan.command, plan.to_json(), conduct)
-
-
-def write_job(run: Run, command: str, told: Mapping[str, Any], conduct: Conduct | None = None) -> Job:
-    """`new_job` for a plan as JSON, such as an experiment's."""
-    with run.writing():
-        number = max((int(folder.name.split("-")[0]) for folder in _folders(run)), default=0) + 1
-        folder = run.folder / "jobs" / f"{number:04d}-{command}"
-        job = Job(folder, command, dict(told), datetime.now(UTC), conduct)
-        about = {"schema": SCHEMA, "command": command, "plan": job.told, "created_at": _now()}
-        content = _json(about | ({"conduct": asdict(conduct)} if conduct else {}))
-        write_atomically(folder / _JOB, content, within=run.folder)
-    return job
-
-
-def jobs(run: Run, damage: list[Damage] | None = None) -> list[Job]:
-    """The readable jobs of a run, oldest first; the others are appended to `damage`."""
-    found = []
-    for folder in _folders(run):
-        try:
-            found.append(_read(folder))
-        except ConceptreeError as error:
-            if damage is not None:
-                damage.append(Damage(folder / _JOB, str(error)))
-    return found
-
-
-def job_named(run: Run, name: str) -> Job:
-    """One job of a run.
+def read_job(folder: Path) -> Job:
+    """The job in a folder.
 
     Raises:
-        RunError: there is none of that name, or it cannot be read.
+        StorageError, RunError: it cannot be read.
     """
-    folders = {folder.name: folder for folder in _folders(run)}
-    if name not in folders:
-        there = did_you_mean(name, folders) or (f"there are {', '.join(folders)}" if folders else "there are none")
-        raise RunError(f"there is no job {name!r} in {str(run.folder)!r}: {there}")
-    return _read(folders[name])
-
-
-def unfinished(run: Run) -> list[Job]:
-    """Jobs of a run that are not finished, oldest first."""
-    return [job for job in map(_read, _folders(run)) if not job.finished]
-
-
-def _folders(run: Run) -> list[Path]:
-    """Folders with a job.json. One without was left by a process that was killed before it wrote the job."""
-    return sorted(file.parent for file in (run.folder / "jobs").glob(f"*/{_JOB}") if _NAME.fullmatch(file.parent.name))
-
-
-def _read(folder: Path) -> Job:
     try:
-        about = json.loads((folder / _JOB).read_text(encoding="utf-8"))
+        about = json.loads((folder / JOB).read_text(encoding="utf-8"))
         schema, command, plan = about["schema"], about["command"], about["plan"]
     except OSError as error:
         raise StorageError(f"the job {str(folder)!r} cannot be read: {error.strerror or error}") from error
@@ -497,7 +449,7 @@ def _opened(folder: Path) -> int:
         raise StorageError(f"{str(folder)!r} cannot be opened: {error.strerror or error}") from error
 
 
-def _json(content: Mapping[str, Any]) -> bytes:
+def as_json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=1).encode()
 
 

@@ -23,9 +23,10 @@ from evolve.jobs.choices import check_precision
 from evolve.jobs.drawings import undrawn, usual_candidates, usual_drawings
 from evolve.jobs.evolution import evolving
 from evolve.jobs.generations import Generation, generations
-from evolve.jobs.job import Job, new_job
+from evolve.jobs.job import Job
 from evolve.jobs.plans import Evolve, Plan, Seed
 from evolve.jobs.steering import Steering
+from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks, add_names
 from evolve.store.run import Individual, Run
 from evolve.toolbox import Toolbox

@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -66,14 +66,14 @@ class _Task:
 
 @dataclass
 class _Worker:
-    """An actor. waits: its next message, None while it is idle. state: "asked", "loading", "ready", "learning", or
-    "stopping", when messages of its task are ignored. since: time of the request for the actor.
+    """An actor. waits: its next message, None while it is idle. state: "asked" for; while "stopping", messages of its
+    task are ignored. since: time of the request for the actor.
     """
 
     actor: Any
     waits: Any
     since: float
-    state: str = "asked"
+    state: Literal["asked", "loading", "ready", "learning", "stopping"] = "asked"
     where: str = ""
     task: _Task | None = None
 

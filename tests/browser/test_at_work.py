@@ -9,7 +9,7 @@ import pytest
 
 from core.segments import Event
 from evolve import Run
-from evolve.jobs.job import new_job
+from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks
 from tests.families import concept, picture
 from tests.plans import a_seed

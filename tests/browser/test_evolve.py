@@ -8,7 +8,7 @@ import pytest
 
 from evolve import Run
 from evolve.jobs.generations import generations
-from evolve.jobs.job import jobs
+from evolve.jobs.stored import jobs
 from tests.browser.test_story import MINUTES, settled, wait_for
 
 pytestmark = pytest.mark.browser

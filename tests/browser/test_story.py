@@ -13,7 +13,7 @@ import pytest
 
 from core.exchange import read_embedding
 from evolve import Run
-from evolve.jobs.job import jobs
+from evolve.jobs.stored import jobs
 
 pytestmark = pytest.mark.browser
 MINUTES = 60_000  # milliseconds

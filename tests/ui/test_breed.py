@@ -22,10 +22,10 @@ from core.state import weights_of
 from evolve import Run
 from evolve.jobs import work
 from evolve.jobs.batches import children
-from evolve.jobs.job import jobs, new_job, unfinished, write_job
 from evolve.jobs.options import CHILDREN, BreedOptions
 from evolve.jobs.planning import WORD_LAMBDA, ParentError, plan_children, plan_variations
 from evolve.jobs.plans import plan_from_json
+from evolve.jobs.stored import jobs, new_job, unfinished, write_job
 from tests.families import picture
 from tests.typed import good, one_line, run
 from ui.console import new_console

@@ -19,7 +19,7 @@ from PIL import Image
 import ui.models
 from core.errors import ConceptreeError
 from evolve.fitness import of_run
-from evolve.jobs.job import write_job
+from evolve.jobs.stored import write_job
 from evolve.store.parts import Room
 from evolve.store.run import CONCEPTS, DRAWINGS, NOTES, Run
 from tests.families import STACK, by_letter, concept, family, new_run

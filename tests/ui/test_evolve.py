@@ -10,7 +10,7 @@ import pytest
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.generations import generations
-from evolve.jobs.job import jobs, unfinished
+from evolve.jobs.stored import jobs, unfinished
 from tests.typed import good, one_line, run
 
 QUICK = ("--steps", 2, "--children", 2, "--population", 3, "--seed", 4)

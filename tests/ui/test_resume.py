@@ -19,9 +19,9 @@ from core.review import Decision
 from evolve import Run
 from evolve.jobs import work
 from evolve.jobs.choices import chosen_settings
-from evolve.jobs.job import jobs, new_job, unfinished
 from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
+from evolve.jobs.stored import jobs, new_job, unfinished
 from tests.plans import a_seed
 from tests.typed import good, one_line
 from ui.cli import main

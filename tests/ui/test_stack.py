@@ -14,10 +14,10 @@ from core import Backbone, ConceptreeError, Settings
 from core.namers import BLIP2, canned_namer, namer_of, to_remember
 from core.stack.hub import ALIASES, download_command
 from evolve import Run
-from evolve.jobs.job import new_job
 from evolve.jobs.options import BreedOptions, SeedOptions
 from evolve.jobs.planning import plan_children, plan_founders, plan_variations
 from evolve.jobs.plans import plan_from_json
+from evolve.jobs.stored import new_job
 from evolve.jobs.work import check
 from tests.families import learned
 from tests.stacks import cache_as_hub, save_blip2, save_stack

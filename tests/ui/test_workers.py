@@ -8,7 +8,7 @@ from rich.console import Console
 
 from core import ConceptLab
 from evolve import Run
-from evolve.jobs.job import write_job
+from evolve.jobs.stored import write_job
 from evolve.workers.pool import WorkerError
 from tests.typed import one_line
 from ui.workers import checked_workers, learner_for

@@ -13,7 +13,8 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve import Run
-from evolve.jobs.job import Job, Status, jobs
+from evolve.jobs.job import Job, Status
+from evolve.jobs.stored import jobs
 from evolve.store.parts import Damage
 from evolve.store.run import Drawing, Entry
 from ui.pictures import is_whole

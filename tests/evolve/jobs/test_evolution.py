@@ -12,8 +12,9 @@ from deap import tools
 from core import Request, Settings
 from evolve import Run, develop, mutate
 from evolve.jobs.generations import NoParentChosenError, awaits_choice, choose, generations, logbook, write_down
-from evolve.jobs.job import Stopped, job_named, jobs, new_job
+from evolve.jobs.job import Stopped
 from evolve.jobs.plans import EvolutionError, Evolve
+from evolve.jobs.stored import job_named, jobs, new_job
 from evolve.jobs.work import evolve
 from evolve.store.parts import RunError
 from evolve.toolbox import Toolbox

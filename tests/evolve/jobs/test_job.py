@@ -21,7 +21,8 @@ from core.errors import ConceptreeError
 from core.files import StorageError
 from core.options import Options
 from evolve import Run, develop
-from evolve.jobs.job import Conduct, Job, Status, Stopped, job_named, jobs, unfinished, write_job
+from evolve.jobs.job import Conduct, Job, Status, Stopped
+from evolve.jobs.stored import job_named, jobs, unfinished, write_job
 from evolve.jobs.work import learned
 from evolve.store.parts import RunError
 

@@ -14,8 +14,9 @@ from core.namers import canned_namer
 from core.options import Options
 from core.review import Decision
 from evolve import Run
-from evolve.jobs.job import Stopped, unfinished, write_job
+from evolve.jobs.job import Stopped
 from evolve.jobs.steering import Steering, queued
+from evolve.jobs.stored import unfinished, write_job
 from evolve.jobs.work import learned
 from evolve.store.parts import RunError
 

@@ -13,10 +13,11 @@ import pytest
 from core import Backbone, ConceptLab, Settings
 from evolve import Run
 from evolve.jobs.generations import Generation, generations
-from evolve.jobs.job import Conduct, Stopped, new_job, unfinished
+from evolve.jobs.job import Conduct, Stopped
 from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
 from evolve.jobs.plans import UnreadablePlanError, plan_from_json
+from evolve.jobs.stored import new_job, unfinished
 from evolve.jobs.work import Began, Drawing, Learned, Reported, work
 from tests.plans import a_seed
 

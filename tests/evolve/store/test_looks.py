@@ -11,7 +11,7 @@ from core.concept import Negative
 from core.options import Options
 from core.segments import Event
 from evolve import Run, develop
-from evolve.jobs.job import write_job
+from evolve.jobs.stored import write_job
 from evolve.jobs.work import learned
 from evolve.store.looks import EVENTS, add_looks, add_names, looks_in
 from tests.families import picture

@@ -31,7 +31,8 @@ from core.errors import ConceptreeError
 from core.files import write_atomically
 from evolve.family.lineage import lineage
 from evolve.fitness import of_run
-from evolve.jobs.job import Job, unfinished
+from evolve.jobs.job import Job
+from evolve.jobs.stored import unfinished
 from evolve.store.check import check
 from evolve.store.names import name_for
 from evolve.store.parts import Damage, Room, digest_of

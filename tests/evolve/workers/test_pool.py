@@ -22,7 +22,8 @@ from core.namers import canned_namer
 from core.options import Options
 from core.review import Decision
 from evolve import Run, develop
-from evolve.jobs.job import Conduct, Stopped, job_named, write_job
+from evolve.jobs.job import Conduct, Stopped
+from evolve.jobs.stored import job_named, write_job
 from evolve.jobs.work import learned
 from evolve.workers.cluster import Cluster, _answer, _own_folder
 from evolve.workers.pool import WorkerError, Workers

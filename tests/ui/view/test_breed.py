@@ -16,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 from core.files import StorageError
 from core.segments import Event
 from evolve import Run
-from evolve.jobs.job import Job, jobs, new_job
+from evolve.jobs.job import Job
+from evolve.jobs.stored import jobs, new_job
 from evolve.store.looks import add_looks, add_names
 from evolve.store.parts import RunError
 from evolve.store.photos import PhotoError

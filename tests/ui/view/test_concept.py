@@ -13,7 +13,7 @@ from core.concept import Measurement, Negative
 from core.errors import PromptError
 from core.settings import Settings
 from evolve import Run
-from evolve.jobs.job import new_job, write_job
+from evolve.jobs.stored import new_job, write_job
 from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
 from tests.plans import a_seed

@@ -8,8 +8,8 @@ import pytest
 
 from core import Settings, Vocabulary
 from evolve.jobs.generations import Generation, choose, write_down
-from evolve.jobs.job import job_named, jobs, new_job
 from evolve.jobs.plans import Evolve
+from evolve.jobs.stored import job_named, jobs, new_job
 from tests.pages import page, text
 from ui.view import processes
 

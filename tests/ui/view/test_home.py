@@ -12,7 +12,8 @@ import pytest
 from core.segments import Event
 from evolve import Run
 from evolve.family.share import family_file
-from evolve.jobs.job import Stopped, new_job
+from evolve.jobs.job import Stopped
+from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks
 from tests.families import by_letter, family, learned, new_run, picture
 from tests.pages import addresses, alts, page, text

@@ -18,8 +18,9 @@ from core.review import Decision, Proposal
 from core.segments import Event
 from core.settings import Settings
 from evolve import Run, likeness
-from evolve.jobs.job import Job, Stopped, new_job
+from evolve.jobs.job import Job, Stopped
 from evolve.jobs.steering import Steering
+from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks, add_names
 from tests.families import concept, picture
 from tests.pages import addresses, alts, page, text

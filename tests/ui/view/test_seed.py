@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from core import Settings
 from core.namers import FunctionNamer
 from evolve import Run
-from evolve.jobs.job import jobs
 from evolve.jobs.plans import Seed
+from evolve.jobs.stored import jobs
 from tests.families import new_run
 from tests.pages import page, text
 from ui.view import processes

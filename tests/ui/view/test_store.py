@@ -10,7 +10,8 @@ import pytest
 
 from core.errors import ConceptreeError
 from evolve import Run
-from evolve.jobs.job import Job, new_job
+from evolve.jobs.job import Job
+from evolve.jobs.stored import new_job
 from tests.families import by_letter, concept, family, new_run, picture
 from tests.plans import a_seed
 from ui.view import links, processes, store

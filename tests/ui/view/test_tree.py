@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from evolve.jobs.job import new_job
+from evolve.jobs.stored import new_job
 from tests.families import by_letter, concept, new_run
 from tests.pages import alts, page, text
 from tests.plans import a_seed

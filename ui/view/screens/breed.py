@@ -12,10 +12,10 @@ from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from evolve import Individual
 from evolve.jobs.choices import check_words, chosen_settings
-from evolve.jobs.job import new_job
 from evolve.jobs.options import SPREAD, STRENGTH, BreedOptions
 from evolve.jobs.planning import plan_children, plan_variations
 from evolve.jobs.plans import Plan
+from evolve.jobs.stored import new_job
 from evolve.store.photos import PhotoError, Photograph, photo_parent
 from ui.stack import can_draw
 from ui.view import links, model, notices, preview, processes, sittings

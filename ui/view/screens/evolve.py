@@ -11,10 +11,11 @@ from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import selection
 from evolve.jobs.generations import Generation, awaits_choice, choose, generations
-from evolve.jobs.job import Job, Status, job_named, new_job
+from evolve.jobs.job import Job, Status
 from evolve.jobs.options import BROOD, GENERATIONS, MUTATION, PARENTS, POPULATION, SEED, STEPS, STRENGTH
 from evolve.jobs.planning import plan_evolution
 from evolve.jobs.plans import USER, Evolve
+from evolve.jobs.stored import job_named, new_job
 from evolve.store.rows import Entry
 from ui.labels import METHODS, method_of
 from ui.view import learning, links, model, notices, objectives, processes, store, undo

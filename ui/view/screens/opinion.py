@@ -10,8 +10,8 @@ from core.exchange import readers
 from core.wording import counted
 from evolve import Run
 from evolve.family.share import family_file
-from evolve.jobs.job import jobs
 from evolve.jobs.plans import Seed
+from evolve.jobs.stored import jobs
 from evolve.store.run import Entry
 from ui.exporting import stem_of
 from ui.view import learning, links, notices, undo

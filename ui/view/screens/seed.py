@@ -14,10 +14,10 @@ from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.batches import namer_in
-from evolve.jobs.job import new_job
 from evolve.jobs.options import FOUNDERS, SEED, SEGMENT, STEPS, WAVE, SeedOptions
 from evolve.jobs.planning import plan_founders
 from evolve.jobs.plans import Seed
+from evolve.jobs.stored import new_job
 from ui.runs import checked_name, new_run, run_names
 from ui.stack import can_draw
 from ui.view import links, model, notices, processes, store
