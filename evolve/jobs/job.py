@@ -33,8 +33,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
 from core.concept import Request, RequestError
 from core.errors import ConceptreeError
 from core.files import StorageError, write_atomically
@@ -156,6 +154,8 @@ class Job:
             return
         if not self.folder.is_dir():  # the lock would create it again
             raise gone(self.folder.parent.parent)
+        from filelock import FileLock, Timeout  # readers do without
+
         lock = FileLock(self.folder / _LOCK)
         try:
             lock.acquire(timeout=PATIENCE, poll_interval=0.02)

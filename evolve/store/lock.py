@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from core.files import StorageError
 from evolve.store.parts import RunError
 
@@ -30,6 +28,8 @@ def held(folder: Path, wait: float = WAIT) -> Iterator[None]:
     """
     if not folder.is_dir():  # the lock would create it again
         raise gone(folder)
+    from filelock import FileLock, Timeout  # readers do without
+
     lock = FileLock(folder / _LOCK, is_singleton=True)
     holder = folder / _HOLDER
     first = not lock.is_locked

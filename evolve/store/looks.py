@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from core.concept import Request
 from core.files import StorageError, write_atomically
-from core.png import png_bytes
 from evolve.store.captions import look_told
 
 if TYPE_CHECKING:
@@ -104,6 +103,8 @@ def looks_in(folder: Path) -> list[Look]:
 
 def keep_picture(folder: Path, picture: Any, request: Request, step: int) -> Path:
     """Store a drawing of a request at a step, named by its content."""
+    from core.png import png_bytes  # imports Pillow, which readers do not need
+
     content = png_bytes(picture, look_told(request, step) | {"job": folder.name})
     file = folder / LOOKS / f"{hashlib.sha256(content).hexdigest()[:24]}.png"
     if not file.exists():

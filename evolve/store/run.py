@@ -23,15 +23,13 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from core.concept import Concept
 from core.files import StorageError, write_atomically
-from core.png import png_bytes
 from core.wording import did_you_mean
 from evolve.store.about import SCHEMA, new_about, read_about
 from evolve.store.captions import concept_told, run_told
@@ -70,6 +68,9 @@ from evolve.store.rows import (
     row_of,
     row_of_note,
 )
+
+if TYPE_CHECKING:  # lists and trees need no pictures
+    from PIL import Image
 
 __all__ = [
     "CONCEPTS",
@@ -248,6 +249,8 @@ class Run:
     def keep_picture(self, picture: Image.Image, told: Mapping[str, object] | None = None) -> Path:
         """Write a drawing under the name of its content, unless it exists; the file. told: its text chunks."""
         self.check_there()
+        from core.png import png_bytes
+
         content = png_bytes(picture, told)
         file = self.folder / "drawings" / f"{picture_digest(content)}.png"
         if not file.exists():
@@ -297,6 +300,8 @@ class Run:
         """
         if not PHOTO.fullmatch(id_):
             raise RunError(f"{id_!r} is not a photograph's id: expected photo- and 16 hex digits")
+        from PIL import Image
+
         with self.writing():
             known = self.photos().get(id_)
             if known and _is_whole(known):
