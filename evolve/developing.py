@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -40,8 +40,15 @@ def develop(
     """
     learner = learner_of(learner)
     asked = by_id(requests, learner, options)
+    return collected(developing(asked, learner, run, options), asked, on_report)
+
+
+def collected(
+    course: Generator[Report | Stored, None, None], asked: Iterable[str], on_report: OnReport | None = None
+) -> list[Concept]:
+    """The concepts of a course such as `developing`, in the order of the ids asked."""
     found: dict[str, Concept] = {}
-    with closing(developing(asked, learner, run, options)) as course:
+    with closing(course):
         for happened in course:
             if isinstance(happened, Stored):
                 found |= happened.concepts

@@ -21,11 +21,10 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
-    CLIPVisionConfig,
     CLIPVisionModelWithProjection,
 )
 
-from tests.stacks import liven, prior_parts
+from tests.stacks import liven, prior_parts, vision
 
 SENTENCE = "a photo of the my pet dog cat hamster parrot fruit apple on in blue beach sks moku"
 WORDS = SENTENCE.split()
@@ -171,18 +170,9 @@ def save_prior_21(folder: Path, width: int = 768) -> Path:
     """Save a KandinskyPriorPipeline (2.1) of any width with a tokenizer of pieces; returns its folder."""
     tokenizer = clip_tokenizer(pad="!")
     prior, scheduler = prior_parts(width, length=tokenizer.model_max_length)
-    image = CLIPVisionConfig(
-        hidden_size=16,
-        intermediate_size=32,
-        projection_dim=width,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        image_size=32,
-        patch_size=16,
-    )
     pipeline = KandinskyPriorPipeline(
         prior=prior,
-        image_encoder=liven(CLIPVisionModelWithProjection(image), 5),
+        image_encoder=liven(CLIPVisionModelWithProjection(vision(width)), 5),
         text_encoder=text_tower(tokenizer, width, projected=True),
         tokenizer=tokenizer,
         scheduler=scheduler,

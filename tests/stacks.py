@@ -159,6 +159,19 @@ def prior_parts(
     return liven(prior, seed), scheduler
 
 
+def vision(width: int) -> CLIPVisionConfig:
+    """A small image encoder with embeddings of this width."""
+    return CLIPVisionConfig(
+        hidden_size=16,
+        intermediate_size=32,
+        projection_dim=width,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=16,
+    )
+
+
 def prior_pipeline(
     width: int = 16,
     *,
@@ -172,19 +185,10 @@ def prior_pipeline(
     text = dict(length=length, published_eos=published_eos, pad=pad, act=act, words=not family)
     tokenizer, text_encoder = text_parts(width, **text)
     prior, scheduler = prior_parts(width, length=length)
-    image = CLIPVisionConfig(
-        hidden_size=16,
-        intermediate_size=32,
-        projection_dim=width,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        image_size=32,
-        patch_size=16,
-    )
     processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     return (KandinskyPriorPipeline if family == "2.1" else KandinskyV22PriorPipeline)(
         prior=prior,
-        image_encoder=liven(CLIPVisionModelWithProjection(image), 3),
+        image_encoder=liven(CLIPVisionModelWithProjection(vision(width)), 3),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         scheduler=scheduler,

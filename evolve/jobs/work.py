@@ -17,7 +17,7 @@ from core.options import Options
 from core.review import Review
 from core.segments import Event
 from core.stack.protocols import Draws
-from evolve.developing import OnReport, Stored, by_id, check_made_on, developing, learner_of
+from evolve.developing import OnReport, Stored, by_id, check_made_on, collected, developing, learner_of
 from evolve.jobs.batches import Batch, DrawingParents, children, namer_in, waves
 from evolve.jobs.choices import check_precision
 from evolve.jobs.drawings import undrawn, usual_candidates, usual_drawings
@@ -259,14 +259,8 @@ def learned(
 ) -> list[Concept]:
     """`develop` for a job; first, asks: see `learning`."""
     learner = learner_of(learner)
-    ids, found = by_id(requests, learner, options), dict[str, Concept]()
-    with closing(learning(job, ids, run, learner, options, first=first, asks=asks)) as course:
-        for happened in course:
-            if isinstance(happened, Stored):
-                found |= happened.concepts
-            elif on_report:
-                on_report(happened)
-    return [found[id_] for id_ in ids]
+    asked = by_id(requests, learner, options)
+    return collected(learning(job, asked, run, learner, options, first=first, asks=asks), asked, on_report)
 
 
 def learning(
