@@ -122,19 +122,6 @@ def check(plan: Plan, run: Run, stack: Draws) -> None:
     check_precision(plan.dtype, stack)
 
 
-def _drawn(
-    job: Job, run: Run, stack: Draws, individuals: Sequence[Individual], candidates: int | None
-) -> Generator[Drawing, None, None]:
-    """Draw the concepts that lack a usual drawing, if the stack can draw."""
-    missing = undrawn(run, individuals) if stack.draws and individuals else []
-    if missing:
-        job.does("drawing the concepts")
-    for number, each in enumerate(missing, 1):
-        job.obey()
-        yield Drawing(each, number, len(missing))
-        usual_drawings(run, stack, each, candidates or usual_candidates(stack))
-
-
 def _batches(
     plan: Plan, job: Job, run: Run, learner: Learner, at_once: int
 ) -> Generator[Batch | DrawingParents | Generation, Sequence[Concept], None]:
@@ -152,50 +139,6 @@ def _options_of(plan: Plan, stack: Draws) -> Options:
     if not isinstance(plan, Seed):
         return DEFAULT
     return Options(plan.settings, namer_in(plan, stack), draw=plan.drafts and stack.draws)
-
-
-def evolve(
-    plan: Evolve,
-    run: Run,
-    learner: Learner | Draws,
-    job: Job | None = None,
-    *,
-    toolbox: Toolbox | None = None,
-    options: Options = DEFAULT,
-    on_report: Callable[[int, Report], None] | None = None,
-) -> Iterator[Generation]:
-    """Learn the generations that are left, and yield each one when it is done.
-
-    job: an existing job to continue, see `job.job_named`; by default a new one.
-    toolbox: your own operators; by default those of `Toolbox(learner, run, plan.select)`. A registered `select` takes
-        (individuals, k). A registered `mate` or `mutate` takes individuals, and any of the offered arguments: seed;
-        weights, settings, images, keep, drawn, inherit (mate); strength, jitter, words (mutate). Draws from `random`
-        depend only on the seed, the generation and the child. To resume, pass the same toolbox again.
-    on_report: called with the number of the generation and each report.
-
-    With `select="user"`, one call learns one generation. Its parents are those of `choose`, or else favourites and
-    concepts rated `GOOD` or better.
-
-    Raises:
-        EvolutionError: there are no parents, or none is chosen.
-        RunError: another process works on the job.
-    """
-    learner = learner_of(learner)
-    job = job or new_job(run, plan)
-    with job.working():
-        number = len(generations(job)) + 1
-        with closing(_learn_batches(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as course:
-            try:
-                for happened in course:
-                    if isinstance(happened, Generation):
-                        number = happened.number + 1
-                        yield happened
-                    elif on_report and isinstance(happened, Reported):
-                        on_report(number, happened.report)
-            except GeneratorExit:  # the caller stops iterating: the job is paused
-                return
-        if number > plan.generations:
-            job.finish()
 
 
 def _learn_batches(
@@ -244,23 +187,6 @@ def _learned(
     concepts = [found[id_] for id_ in ids]
     yield Learned(tuple(run.find(concept.id) for concept in concepts), frozenset(known))
     return concepts
-
-
-def learned(
-    job: Job,
-    requests: Sequence[Request],
-    run: Run,
-    learner: Learner,
-    options: Options = DEFAULT,
-    *,
-    first: int = 0,
-    asks: bool = False,
-    on_report: OnReport | None = None,
-) -> list[Concept]:
-    """`develop` for a job; first, asks: see `learning`."""
-    learner = learner_of(learner)
-    asked = by_id(requests, learner, options)
-    return collected(learning(job, asked, run, learner, options, first=first, asks=asks), asked, on_report)
 
 
 def learning(
@@ -324,3 +250,77 @@ def _tell_names(job: Job, run: Run, concepts: Mapping[int, str]) -> None:
     """Write the names of finished concepts: ids by number."""
     names = {each.id: each.name for each in run.entries()} if concepts else {}
     add_names(job.folder, {number: (id_, names.get(id_, "")) for number, id_ in concepts.items()})
+
+
+def _drawn(
+    job: Job, run: Run, stack: Draws, individuals: Sequence[Individual], candidates: int | None
+) -> Generator[Drawing, None, None]:
+    """Draw the concepts that lack a usual drawing, if the stack can draw."""
+    missing = undrawn(run, individuals) if stack.draws and individuals else []
+    if missing:
+        job.does("drawing the concepts")
+    for number, each in enumerate(missing, 1):
+        job.obey()
+        yield Drawing(each, number, len(missing))
+        usual_drawings(run, stack, each, candidates or usual_candidates(stack))
+
+
+def evolve(
+    plan: Evolve,
+    run: Run,
+    learner: Learner | Draws,
+    job: Job | None = None,
+    *,
+    toolbox: Toolbox | None = None,
+    options: Options = DEFAULT,
+    on_report: Callable[[int, Report], None] | None = None,
+) -> Iterator[Generation]:
+    """Learn the generations that are left, and yield each one when it is done.
+
+    job: an existing job to continue, see `job.job_named`; by default a new one.
+    toolbox: your own operators; by default those of `Toolbox(learner, run, plan.select)`. A registered `select` takes
+        (individuals, k). A registered `mate` or `mutate` takes individuals, and any of the offered arguments: seed;
+        weights, settings, images, keep, drawn, inherit (mate); strength, jitter, words (mutate). Draws from `random`
+        depend only on the seed, the generation and the child. To resume, pass the same toolbox again.
+    on_report: called with the number of the generation and each report.
+
+    With `select="user"`, one call learns one generation. Its parents are those of `choose`, or else favourites and
+    concepts rated `GOOD` or better.
+
+    Raises:
+        EvolutionError: there are no parents, or none is chosen.
+        RunError: another process works on the job.
+    """
+    learner = learner_of(learner)
+    job = job or new_job(run, plan)
+    with job.working():
+        number = len(generations(job)) + 1
+        with closing(_learn_batches(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as course:
+            try:
+                for happened in course:
+                    if isinstance(happened, Generation):
+                        number = happened.number + 1
+                        yield happened
+                    elif on_report and isinstance(happened, Reported):
+                        on_report(number, happened.report)
+            except GeneratorExit:  # the caller stops iterating: the job is paused
+                return
+        if number > plan.generations:
+            job.finish()
+
+
+def learned(
+    job: Job,
+    requests: Sequence[Request],
+    run: Run,
+    learner: Learner,
+    options: Options = DEFAULT,
+    *,
+    first: int = 0,
+    asks: bool = False,
+    on_report: OnReport | None = None,
+) -> list[Concept]:
+    """`develop` for a job; first, asks: see `learning`."""
+    learner = learner_of(learner)
+    asked = by_id(requests, learner, options)
+    return collected(learning(job, asked, run, learner, options, first=first, asks=asks), asked, on_report)
