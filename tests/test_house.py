@@ -80,7 +80,8 @@ def imported_modules(path: Path, known: Collection[str]) -> Iterator[str]:
             nodes += [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)]
 
 
-def imports() -> Iterator[tuple[str, str]]:
+@cache
+def imports() -> list[tuple[str, str]]:
     """Pairs (module, module that it imports) of all packages."""
     packages = ("core", "evolve", "ui", "training", "experiments")
     paths = {
@@ -88,8 +89,8 @@ def imports() -> Iterator[tuple[str, str]]:
         for package in packages
         for path in (ROOT / package).rglob("*.py")
     }
-    for name, path in paths.items():
-        yield from ((name, imported) for imported in imported_modules(path, paths) if imported in paths)
+    found = ((name, imported) for name, path in paths.items() for imported in imported_modules(path, paths))
+    return [(name, imported) for name, imported in found if imported in paths]
 
 
 def siblings(one: str, other: str) -> tuple[str, str]:
@@ -105,8 +106,7 @@ def circles(edges: Iterable[tuple[str, str]]) -> list[list[str]]:
 
 
 def test_modules_form_no_circle():
-    found = list(imports())
-    assert not circles(found) and all(one != other for one, other in found)
+    assert not circles(imports()) and all(one != other for one, other in imports())
 
 
 def test_packages_form_no_circle():
