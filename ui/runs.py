@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from core.errors import ConceptreeError
 from core.files import StorageError
 from core.wording import did_you_mean
-from evolve.jobs.stored import jobs
 from evolve.store.parts import Damage
 from evolve.store.run import Run, RunError
 
@@ -157,6 +156,8 @@ def forgotten_if_empty(run: Run) -> Iterator[None]:
 
 def forget_if_empty(run: Run) -> bool:
     """Remove a run without content and without a begun job; whether it was removed."""
+    from evolve.jobs.stored import jobs
+
     with suppress(ConceptreeError), run.writing(wait=0):  # a run that is being written or is read-only stays
         idle = [job.folder for job in jobs(run) if not job.begun]
         files = (file for file in run.folder.rglob("*") if file.is_file())
@@ -176,6 +177,8 @@ def _forget_unasked(folder: Path) -> bool:
 
 def is_unasked(run: Run) -> bool:
     """Whether a run has no jobs and no concepts."""
+    from evolve.jobs.stored import jobs  # lists and trees do without
+
     return not jobs(run) and not run.entries()
 
 

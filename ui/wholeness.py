@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from core.wording import counted
-from evolve.jobs.job import Job
-from evolve.jobs.stored import jobs
 from evolve.store.parents import lost_ancestors
 from evolve.store.parts import Damage
 from evolve.store.rows import Entry, brief
 from evolve.store.run import Run
 from ui.console import print_json, say, to_type, warn
 from ui.runs import open_run
+
+if TYPE_CHECKING:
+    from evolve.jobs.job import Job
 
 MOST_MISSING = 6  # ancestors that are named
 
@@ -59,6 +61,8 @@ def tell_unfinished(run: Run, out: Console) -> None:
 
 def unfinished(run: Run) -> list[Job]:
     """Unfinished jobs; warns about jobs that cannot be read."""
+    from evolve.jobs.stored import jobs
+
     damage: list[Damage] = []
     left = [job for job in jobs(run, damage) if not job.finished]
     for each in damage:
