@@ -41,7 +41,8 @@ def ranged(name: str, numbers: Range[Any], *names: str, **more: Any) -> Callable
     """An option with the limits, the help and, if it has one, the default of `numbers`. more: other values of these."""
     kind: Any = click.IntRange if isinstance(numbers.least, int) else click.FloatRange
     default = numbers.default if isinstance(numbers, Number) else None
-    told = {"type": kind(numbers.least, numbers.most), "default": default, "help": numbers.help, **more}
+    bounds = (int(each) if each == int(each) else each for each in numbers.bounds)  # help shows 1, not 1.0
+    told = {"type": kind(*bounds), "default": default, "help": numbers.help, **more}
     return option(name, *names, show_default=told["default"] is not None, **told)
 
 
