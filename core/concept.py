@@ -19,6 +19,7 @@ import numpy.typing as npt
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.settings import Settings
+from core.texts import fault
 from core.wording import counted
 
 Array = npt.NDArray[np.float32]
@@ -372,6 +373,8 @@ def checked_word(value: object, what: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise RequestError(f"{what} = {value!r}: expected a word")
     word = " ".join(value.split())
+    if not word.isprintable() and any("\ud800" <= c <= "\udfff" for c in word):
+        raise RequestError(f"{what} = {word[:LONGEST_WORD]!r} has {fault(word)}: remove it")
     if len(word) > LONGEST_WORD or any(c in word for c in "{}<>|"):
         raise RequestError(
             f"{what} = {word[:LONGEST_WORD]!r}: expected at most {LONGEST_WORD} characters, none of {{}}<>|"

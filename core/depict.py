@@ -27,7 +27,7 @@ def imagine_concept(stack: Learns, concept: Concept, prompts: Sequence[str], see
     check_stack(stack, concept)
     settings = concept.request.chosen
     return stack.imagine(
-        [prompt.format(NAME) for prompt in prompts],
+        [prompt.replace("{}", NAME) for prompt in prompts],
         vectors={NAME: torch.from_numpy(concept.vectors.copy())},
         seeds=list(seeds),
         steps=settings.prior_steps,

@@ -17,12 +17,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL.Image import Image
+from PIL.Image import new as new_picture
 from safetensors import SafetensorError
 
 from core.constraints import normalise
@@ -35,6 +36,7 @@ from core.stack.hub import BLIP2
 from core.stack.loading import load_failure, quietly
 from core.stack.offload import Turns
 from core.stack.protocols import Draws
+from core.wording import counted
 
 __all__ = [
     "BLIP2",
@@ -53,6 +55,7 @@ __all__ = [
 ]
 
 _IMAGES_AT_ONCE = 8
+_LONGEST_ANSWER = 12  # tokens
 Answers = list[list[Answer]]
 
 
@@ -66,6 +69,7 @@ class FunctionNamer:
 
     where: the folder or id that finds the same model again; "" for a namer that only this process has.
     question: a person's own, which it asks instead of the published one; "" for none.
+    check: raises NamerError for a question that is too long for the model; None if any is read.
     """
 
     function: Callable[[Sequence[Image], str], Answers]
@@ -73,6 +77,7 @@ class FunctionNamer:
     identity: str
     where: str = ""
     question: str = ""
+    check: Callable[[str], None] | None = None
 
     def __call__(self, images: Sequence[Image], question: str) -> Answers:
         return self.function(images, self.question or question)
@@ -197,14 +202,23 @@ def vqa_namer(
 
     how = "sampled answers" if ask is _sampled else "answers"
     name = folder.name if Path(where).is_dir() else str(where).split("@")[0].split("/")[-1]
-    return FunctionNamer(answered, name, f"{content_hash({'vqa': folder})}, {answers} {how}", place.where)
+    identity = f"{content_hash({'vqa': folder})}, {answers} {how}"
+    return FunctionNamer(answered, name, identity, place.where, check=partial(_check_length, model, processor))
 
 
 def asking(namer: Namer, question: str) -> FunctionNamer:
     """The namer with a person's own question instead of the published one."""
     if not question.strip():
         raise NamerError("the question is empty: ask something, such as 'What animal is this?'")
-    return FunctionNamer(namer, namer.name, f"{namer.identity}, asked {question!r}", where_of(namer), question)
+    check_question(namer, question)
+    check = namer.check if isinstance(namer, FunctionNamer) else None
+    return FunctionNamer(namer, namer.name, f"{namer.identity}, asked {question!r}", where_of(namer), question, check)
+
+
+def check_question(namer: Namer | None, question: str) -> None:
+    """Raise NamerError for a question that is longer than the namer's model reads; its own question goes first."""
+    if isinstance(namer, FunctionNamer) and namer.check:
+        namer.check(namer.question or question)
 
 
 def nearest_namer(stack: Draws, words: Sequence[str], answers: int = 5) -> FunctionNamer:
@@ -321,13 +335,32 @@ def _written(
 ) -> tuple[list[str], torch.Tensor | None]:
     """(answers to the images in their order, several to each; the scores of beams)"""
     inputs = _read(processor, images, question).to(model.device, model.dtype)
-    out = model.generate(**inputs, **how, max_new_tokens=12, return_dict_in_generate=True, output_scores=True)
+    out = model.generate(
+        **inputs, **how, max_new_tokens=_LONGEST_ANSWER, return_dict_in_generate=True, output_scores=True
+    )
     tokens, start = out.sequences, inputs["input_ids"].shape[1]
     # Decoder-only models repeat the question; encoder-decoder ones do not.
     if tokens.shape[1] >= start and torch.equal(tokens[0, :start], inputs["input_ids"][0]):
         tokens = tokens[:, start:]
     texts = processor.batch_decode(tokens, skip_special_tokens=True)
     return [text.strip() for text in texts], getattr(out, "sequences_scores", None)
+
+
+def _check_length(model: Any, processor: Any, question: str) -> None:
+    """Raise NamerError unless question, picture and answer fit into the model's positions."""
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if not limit:
+        return
+    answer = _LONGEST_ANSWER if hasattr(model, "generate") and not model.config.is_encoder_decoder else 0
+    with quietly():
+        picture = new_picture("RGB", (224, 224))
+        ids = (_read(processor, [picture], question) if answer else processor.tokenizer(question))["input_ids"]
+    tokens = ids.shape[-1] if isinstance(ids, torch.Tensor) else len(ids)
+    if tokens + answer > limit:
+        raise NamerError(
+            f"question = {question[:80]!r} has {counted(tokens, 'token')}, and the model reads {limit - answer}:"
+            " shorten it"
+        )
 
 
 def _read(processor: Any, images: Sequence[Image], question: str) -> Any:

@@ -6,6 +6,9 @@ word. The article belongs to the template, since a step's constraints use the sa
 
 from __future__ import annotations
 
+from core.errors import PromptError
+from core.texts import checked_text
+
 NAME = "<concept>"  # the placeholder of a concept in a prompt
 ARTICLES = ("a", "the", "my")
 _STANDARD = (
@@ -91,6 +94,19 @@ _STYLE_PHRASE = " in the style of {}"
 def fill(template: str, word: str) -> str:
     """The prompt with `word` in it; an empty word removes the style phrase, which gives a style's own positive (§2)."""
     return template.format(word) if word else template.replace(_STYLE_PHRASE, "")
+
+
+def checked_prompt(prompt: str) -> str:
+    """The prompt in NFC. Raises PromptError unless {} stands for the concept and there are no other braces."""
+    if not is_template(prompt):
+        raise PromptError(f"prompt = {prompt[:200]!r}: write {{}} where the concept stands, as in 'a photo of a {{}}'")
+    return checked_text(prompt, "prompt", error=PromptError)
+
+
+def is_template(prompt: str) -> bool:
+    """Whether a prompt has {}, once or more, and no other braces."""
+    rest = prompt.replace("{}", "")
+    return "{}" in prompt and "{" not in rest and "}" not in rest
 
 
 def portrait(kind: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from core.concept import Negative, Request
 from core.errors import ConceptreeError
 from core.negatives import Answer, says_nothing, strip_article
+from core.texts import checked_text
 
 # After this many impossible decisions the proposal is used, so that a script that repeats itself ends.
 MOST_TRIES = 20
@@ -162,8 +163,9 @@ def _same(given: str, words: Sequence[str]) -> str | None:
 def _added(given: str, taken: Sequence[str], request: Request, stack: Any) -> str:
     """A person's own word as a negative."""
     word = strip_article(given)
-    if says_nothing(word) or not word.isprintable():
+    if says_nothing(word):
         raise ReviewError(f"{given!r} says nothing: give the name of a thing")
+    word = checked_text(word, "word", error=ReviewError)
     if not stack.knows(word):
         raise ReviewError(f"the stack {stack.version} does not know the word {word!r}: choose another")
     if _same(word, [request.category, *(positive.word for positive in request.positives)]):

@@ -10,13 +10,18 @@ import click
 from ui.commands import GROUPS
 from ui.commands.old import OLD
 from ui.options import option
+from ui.output import OutputError, ready_output
 
 
 class OneLineErrors(click.Group):
     """Prints a `ConceptreeError` in one line on stderr, exit code 2; and Ctrl-C in one line, 130.
 
-    Other exceptions are bugs and keep their traceback.
+    Other exceptions are bugs and keep their traceback. Output that is closed or full is a mistake too.
     """
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        with ready_output():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -28,6 +33,8 @@ class OneLineErrors(click.Group):
             from core.errors import ConceptreeError
 
             if not isinstance(error, ConceptreeError):
+                raise
+            if isinstance(error, OutputError):  # `ready_output` tells it
                 raise
             from ui.console import printable
 

@@ -18,15 +18,16 @@ from core.exchange import TOKEN_SPACES, Embedding, ExchangeError, read_embedding
 from core.optimizer import ConceptLab
 from core.settings import Settings
 from core.stack.backbone import Backbone
+from core.texts import fault
 from core.wording import counted
 from evolve.developing import check_made_on, develop
-from evolve.jobs.choices import check_words, chosen_settings
+from evolve.jobs.choices import checked_words, chosen_settings
 from evolve.store.origins import origin_of, record_of
 from evolve.store.run import LONGEST_COMMENT, Run, RunError
 from ui.console import print_line, printable, say, to_type
 from ui.descent import born_of, mixed
 from ui.learning import show_founders
-from ui.runs import forget_if_empty, free_name, new_run, open_run, run_names
+from ui.runs import forget_if_empty, free_name, known_name, new_run, open_run
 from ui.stack import open_stack
 from ui.telling import say_next
 
@@ -69,7 +70,7 @@ def bring(
     if name is not None and len(files) > 1:
         raise ExchangeError(f"--name {name!r} is for one file, and {len(files)} are named: import them one by one")
     read = [(path, read_with_sidecar(path)) for path in files]
-    run = open_run(runs, run_name) if run_name is not None and run_name in run_names(runs) else None
+    run = open_run(runs, run_name) if run_name is not None and known_name(runs, run_name) else None
     is_new = run is None
     said = all(each.provenance.get("category") for _, each in read)
     options = {"--category": category or (run.about["category"] if run and not said else None), "--name": name}
@@ -175,7 +176,8 @@ def arrival(
         category = category or about.get("category") or (run.about["category"] if run else None)
         if category is None:
             raise ExchangeError(f"{file} has no category: name it, as in --category pet")
-        check_words(backbone, [category], "category")
+        (checked,) = checked_words(backbone, [category], "category")
+        category = checked if category != about.get("category") else category  # so that a file keeps its id
         request, left_out = _request(embedding, backbone, category, kind)
         request = ConceptLab(backbone).prepared(request)
         story = _story(path, about)
@@ -260,7 +262,7 @@ def _request(embedding: Embedding, backbone: Backbone, category: str, kind: str)
     taken = {category.lower(), *(each.word.lower() for each in positives)}
     negatives = {each["word"].lower(): each["word"] for each in about.get("negatives", ())}
     every = [each.word for each in positives if each.word] + list(negatives.values())
-    unknown = {word for word in every if not word.isprintable() or not backbone.knows(word)}
+    unknown = {word for word in every if fault(word) or not backbone.knows(word)}
     if unknown:
         listed = ", ".join(map(repr, sorted(unknown)))
         notes.append(f"the stack {backbone.version} does not know {listed[:200]}: left out")

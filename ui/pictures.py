@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from core.errors import PromptError
+from core.prompts import checked_prompt
 from core.stack.backbone import Backbone
 from evolve import Individual, Run
 from evolve.jobs.drawings import (
@@ -52,14 +53,6 @@ __all__ = [
 MOST_CANDIDATES = 100
 
 Pictures = Mapping[str, Sequence[Image.Image]]
-
-
-def checked_prompt(prompt: str) -> str:
-    """The prompt. Raises PromptError unless {} stands for the concept and there are no other braces."""
-    rest = prompt.replace("{}", "")
-    if "{}" not in prompt or "{" in rest or "}" in rest or not prompt.isprintable():
-        raise PromptError(f"prompt = {prompt[:200]!r}: write {{}} where the concept stands, as in 'a photo of a {{}}'")
-    return prompt
 
 
 def draw_all(run: Run, stack: Backbone, individuals: Sequence[Individual], out: Console) -> Pictures:
@@ -131,8 +124,7 @@ def draw(
     out: Console,
 ) -> None:
     """Draw a stored concept in prompts, keep the pictures in the run, and say where they are."""
-    for prompt in prompts:
-        checked_prompt(prompt)
+    prompts = [checked_prompt(prompt) for prompt in prompts]
     run = open_run(runs, name)
     each = run.find(concept)
     stack = open_stack_of(run, model)

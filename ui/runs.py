@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import ConceptreeError
 from core.files import StorageError
+from core.texts import checked_text, fault, one_name
 from core.wording import did_you_mean
 from evolve.store.parts import Damage
 from evolve.store.run import Run, RunError
@@ -21,19 +22,23 @@ from evolve.store.run import Run, RunError
 if TYPE_CHECKING:
     import networkx as nx
 
-LONGEST_NAME = 80
+LONGEST_NAME = 80  # bytes
+_NOT_IN_NAMES = '/\\:*?"<>|'  # some disk or shell reads these otherwise
 UNASKED = 10.0  # seconds after which a new run without a job has been left behind
 
 
 def new_run(runs: Path, name: str | None, base: str, create: Callable[[Path], Run]) -> Run:
     """Create a run under the given name, or under `base` with a free number."""
     if name is not None:
-        folder = runs / checked_name(name)
+        checked_name(name)
+        folder = runs / (known_name(runs, name) or checked_text(name, "name"))
+        _check_link(folder)
         occupied = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
         if occupied and not _forget_unasked(folder):
-            raise RunError(f"there is a run {name!r} in {str(runs)!r} already: choose another name with --run")
+            raise RunError(f"there is a run {folder.name!r} in {str(runs)!r} already: choose another name with --run")
         _make(folder, exist_ok=True)
         return _created(folder, create)
+    base = checked_text(base, "name")
     base = re.sub(r"[^\w]+", "-", base.lower()).strip("-_")[:40] or "run"
     for number in count(1):
         folder = runs / (base if number == 1 else f"{base}-{number}")
@@ -51,12 +56,23 @@ def free_name(runs: Path, name: str) -> str:
 
 
 def _make(folder: Path, exist_ok: bool = False) -> None:
+    _check_link(folder.parent)
     try:
-        folder.mkdir(parents=True, exist_ok=exist_ok)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"no run can be made in {str(folder.parent)!r}: {error.strerror}") from error
+    try:
+        folder.mkdir(exist_ok=exist_ok)
     except FileExistsError:
         raise
     except OSError as error:
         raise RunError(f"no run can be made in {str(folder.parent)!r}: {error.strerror}") from error
+
+
+def _check_link(folder: Path) -> None:
+    """Raise RunError for a symbolic link to nothing."""
+    if folder.is_symlink() and not folder.exists():
+        raise RunError(f"{str(folder)!r} is a link to {os.readlink(folder)!r}, which is not there: remove the link")
 
 
 def _created(folder: Path, create: Callable[[Path], Run]) -> Run:
@@ -71,12 +87,21 @@ def _created(folder: Path, create: Callable[[Path], Run]) -> Run:
 def open_run(runs: Path, name: str) -> Run:
     """Open a run. Raises RunError with the existing names if there is none."""
     folder = runs / checked_name(name)
+    _check_link(folder)
+    if not _is_run(folder) and (twin := known_name(runs, name)):
+        folder = runs / twin
     if not _is_run(folder):
         names = run_names(runs)
         every = f"there {'is' if len(names) == 1 else 'are'} {', '.join(map(repr, names))}"
         there = did_you_mean(name, names) or (every if names else "there are none yet; conceptree seed makes one")
         raise RunError(f"there is no run {name!r} in {str(runs)!r}: {there}")
     return Run.open(folder)
+
+
+def known_name(runs: Path, name: str) -> str | None:
+    """The run that a name means: the one of just this name, or else the first whose name looks the same."""
+    names = run_names(runs)
+    return name if name in names else next((each for each in names if one_name(each) == one_name(name)), None)
 
 
 def run_names(runs: Path) -> list[str]:
@@ -135,12 +160,15 @@ def _is_run(folder: Path) -> bool:
 
 def checked_name(name: str) -> str:
     """The name. Raises RunError unless it is a plain folder name."""
-    wrong = not name.strip() or name != name.strip() or name.startswith((".", "-")) or not name.isprintable()
-    if wrong or any(c in name for c in '/\\:*?"<>|') or len(name.encode(errors="replace")) > LONGEST_NAME:
+    wrong = not name.strip() or name != name.strip() or name.startswith((".", "-"))
+    if wrong or any(c in name for c in _NOT_IN_NAMES) or len(name.encode(errors="replace")) > LONGEST_NAME:
         shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
         raise RunError(
-            f"{shown!r} is not a valid name of a run: up to {LONGEST_NAME} letters, digits, spaces, - and _, no path"
+            f"{shown!r} is not a valid name of a run: give at most {LONGEST_NAME} bytes of text without any of"
+            f" {' '.join(_NOT_IN_NAMES)}, without . or - first, and without a space at either end"
         )
+    if found := fault(name):
+        raise RunError(f"{name!r} is not a valid name of a run: remove {found}")
     return name
 
 

@@ -23,7 +23,7 @@ from evolve.family.familyfile import LARGEST_FILE, MANIFEST, MOST_ENTRIES, Famil
 from evolve.family.share import Adopted, OtherRunError, adopt, family_of
 from ui.console import say, to_type
 from ui.exporting import stem_of
-from ui.runs import all_runs, forget_if_empty, free_name, new_run, open_run, run_names
+from ui.runs import all_runs, forget_if_empty, free_name, known_name, new_run, open_run
 from ui.wholeness import told_missing
 
 SUFFIX = ".family.zip"
@@ -136,7 +136,7 @@ def taken_in(content: bytes, runs: Path, into: str | None = None, model: str | N
         FamilyError: see `read_family`; or its stack is not here.
     """
     family = read_family(content)
-    if into is not None and into in run_names(runs):
+    if into is not None and known_name(runs, into):
         run = open_run(runs, into)
         where = model or run.about["stack"]["where"]
         width = _stack_of(family, [where]).width if model else None

@@ -212,7 +212,7 @@ def _tokenize_one(
     if len(ids) > limit:
         cut = next((name for position, _, name in places if position >= limit - len(end)), None)
         beyond = f" and {cut!r} lies beyond the cut" if cut else ""
-        raise PromptError(f"{prompt!r} has {len(ids)} tokens, but only {limit} fit{beyond}: shorten it")
+        raise PromptError(f"{prompt[:200]!r} has {len(ids)} tokens, but only {limit} fit{beyond}: shorten it")
     return tuple(ids), first, tuple(places)
 
 

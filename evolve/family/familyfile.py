@@ -17,6 +17,7 @@ import hashlib
 import io
 import json
 import math
+import unicodedata
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,8 @@ from PIL import Image
 from core.archives import entries_up_to
 from core.concept import KINDS, checked_word
 from core.errors import ConceptreeError
+from core.prompts import is_template
+from core.texts import fault
 from core.wording import counted
 from evolve.store.about import own_version
 from evolve.store.names import check_name, name_for
@@ -286,8 +289,7 @@ def _rows(content: bytes, what: str, most: int) -> list[bytes]:
 def _drawing(row: Any, members: Mapping[str, Member]) -> tuple[Picture, str]:
     """(a drawing without its pixels, its file) of a line of drawings.jsonl"""
     prompt, seed = _text(row["prompt"], "a prompt"), row["seed"]
-    rest = prompt.replace("{}", "")
-    if row["concept"] not in members or "{}" not in prompt or "{" in rest or "}" in rest:
+    if row["concept"] not in members or not is_template(prompt):
         raise FamilyError(f"the family has a drawing of {str(row['concept'])[:40]!r} in {prompt[:80]!r}")
     if type(seed) is not int or not 0 <= seed < 2**63:
         raise FamilyError(f"the family has a drawing with the seed {str(seed)[:40]!r}")
@@ -347,13 +349,15 @@ def _member(row: Any, fingerprint: str) -> Member:
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise RunError(f"{concept.id} is not a concept of this schema ({str(error).splitlines()[0][:120]})") from error
     called = row["called"]
+    each = replace(each, name=unicodedata.normalize("NFC", each.name))
     try:
         check_name(each.name)
     except RunError:
         each = replace(each, name=name_for(concept.id))
     with suppress(RunError):
         if called:
-            check_name(_text(called, "a name"))
+            called = unicodedata.normalize("NFC", _text(called, "a name"))
+            check_name(called)
             return Member(each, called)
     return Member(each)
 
@@ -398,8 +402,10 @@ def _json(text: bytes) -> Any:
 
 
 def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         raise FamilyError(f"{what} in the family is not a text of at most {LONGEST_TEXT} characters")
+    if found := fault(value):
+        raise FamilyError(f"{what} in the family has {found}")
     return value
 
 

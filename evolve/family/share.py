@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import ConceptreeError
+from core.texts import one_name
 from evolve.family.familyfile import (
     Family,
     FamilyError,
@@ -190,7 +191,7 @@ def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
             if each.individual.id in here:
                 _check_same(run, each.individual)
         new = [each for each in family.members if each.individual.id not in here]
-        taken = {name for each in entries for name in (each.id, each.name, each.born)}
+        taken = {one_name(name) for each in entries for name in (each.id, each.name, each.born)}
         generations = {each.id: each.generation for each in entries}
         rows, notes, renamed = [], [], {}
         now = datetime.now(UTC)
@@ -224,11 +225,11 @@ def _check_same(run: Run, one: Individual) -> None:
 def _free(name: str, taken: set[str]) -> str:
     """The name, with a number if it is taken; it is added to the taken names."""
     found, number = name, 2
-    while found in taken:
+    while one_name(found) in taken:
         tail = f" {number}"
         found = f"{name[: 80 - len(tail)].rstrip()}{tail}"
         number += 1
-    taken.add(found)
+    taken.add(one_name(found))
     return found
 
 

@@ -11,6 +11,7 @@ from core.errors import ConceptreeError, StackError
 from core.negatives import says_again
 from core.settings import Settings, SettingsError
 from core.stack.protocols import Draws
+from core.texts import checked_text
 from core.wording import did_you_mean
 
 
@@ -18,17 +19,22 @@ class WordError(ConceptreeError):
     """A word that the stack does not know, or that does not fit the request."""
 
 
-def check_words(stack: Draws, words: Iterable[str], what: str, known: Sequence[str] = ()) -> None:
-    """Raise a WordError for a word that the stack has no tokens for; it names similar words of the stack.
+def checked_words(stack: Draws, words: Iterable[str], what: str, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """The words in NFC, with single spaces.
 
-    known: words to name if none is similar; by default the categories.
+    known: words to name in an error if none is similar; by default the categories.
+
+    Raises:
+        WordError: the stack has no tokens for a word, or it has control characters or the like.
     """
-    for given in words:
-        word = checked_word(given, what)
-        if not word.isprintable():
-            raise WordError(f"{what} = {word!r}: expected a word without control characters")
-        if not stack.knows(word):
-            raise WordError(f"the stack {stack.version} does not know the {what} {word!r}: {_near(stack, word, known)}")
+    return tuple(_checked(stack, given, what, known) for given in words)
+
+
+def _checked(stack: Draws, given: str, what: str, known: Sequence[str]) -> str:
+    word = checked_text(checked_word(given, what), what, error=WordError)
+    if not stack.knows(word):
+        raise WordError(f"the stack {stack.version} does not know the {what} {word!r}: {_near(stack, word, known)}")
+    return word
 
 
 def negatives_from(stack: Draws, category: str, kind: str, given: str) -> tuple[str, tuple[str, ...]]:
@@ -43,8 +49,7 @@ def negatives_from(stack: Draws, category: str, kind: str, given: str) -> tuple[
     words = tuple(word.strip() for word in given.split(",") if word.strip())
     if not words:
         raise WordError(f"negatives = {given!r}: expected adaptive, none, gradual, or words with commas between")
-    check_words(stack, words, "negative", stack.vocabulary.members(category, kind))
-    return "list", words
+    return "list", checked_words(stack, words, "negative", stack.vocabulary.members(category, kind))
 
 
 def chosen_settings(

@@ -12,13 +12,15 @@ from typing import Any
 
 from core.concept import Request
 from core.errors import ConceptreeError
-from core.namers import namer_of, to_remember
+from core.namers import check_question, namer_of, to_remember
 from core.optimizer import ConceptLab
 from core.options import Options
+from core.prompts import question
 from core.settings import Settings
 from core.stack.protocols import Draws
+from core.texts import checked_text
 from evolve.jobs.batches import child_requests, found_parent, variation_requests
-from evolve.jobs.choices import check_words, chosen_settings, negatives_from, precision_of
+from evolve.jobs.choices import checked_words, chosen_settings, negatives_from, precision_of
 from evolve.jobs.generations import NoParentChosenError, makes_parent
 from evolve.jobs.options import CHILDREN, IMAGES, KEEP, SPREAD, STRENGTH, BreedOptions, SeedOptions
 from evolve.jobs.plans import USER, Breed, EvolutionError, Evolve, Given, ParentTold, PhotoTold, Seed, Vary
@@ -39,15 +41,15 @@ class ParentError(ConceptreeError):
 
 def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None = None) -> Seed:
     """A plan of founders. settings: by default the stack's, changed by the options."""
-    category, kind = options.category, options.kind
-    check_words(stack, [category], "category")
+    (category,), kind = checked_words(stack, [options.category], "category"), options.kind
     settings = settings or chosen_settings(
         stack, options.preset, kind, False, category, options.steps, segment=options.segment, lam=options.lam
     )
     schedule, words = negatives_from(stack, category, kind, options.negatives)
-    given = {"vlm": options.vlm, "question": options.question and options.question.replace("{}", category)}
-    asked = {name: value for name, value in given.items() if value}
+    asks = options.question and checked_text(options.question.replace("{}", category), "question")
+    asked = {name: value for name, value in (("vlm", options.vlm), ("question", asks)) if value}
     namer = namer_of(stack, **asked) if schedule == "adaptive" else None
+    check_question(namer, question(kind, category, settings.preset))
     request = Request(category, kind, negatives=words, schedule=schedule, seed=options.seed, settings=settings)
     first = ConceptLab(stack).prepared(request, Options(namer=namer))
     # As in the paper and in the authors' code, their presets start all founders at the category's word.
@@ -81,7 +83,7 @@ def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:
         check_parents(concepts)
     words = _distinct_words(stack, options.words)
     if options.category is not None:
-        check_words(stack, [options.category], "category")
+        options = replace(options, category=checked_words(stack, [options.category], "category")[0])
     kind = concepts[0].request.kind if concepts else run.about["kind"]
     heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
     category = options.category or heaviest
@@ -177,7 +179,7 @@ def plan_evolution(
     """A plan of generations. chosen: names of the first parents, where a person selects. weights: "0.7,0.3", by default
     drawn. seed: by default a new one each time. numbers: fields of `Evolve`.
     """
-    check_words(stack, words, "word", stack.vocabulary.words)
+    words = checked_words(stack, words, "word", stack.vocabulary.words)
     first = [run.entry(called).id for called in chosen]
     if first and numbers.get("select") != USER:
         raise EvolutionError(f"--parent {chosen[0]}: the selection is {numbers.get('select')}; add --select {USER}")
@@ -189,7 +191,7 @@ def plan_evolution(
         )
     return Evolve(
         weights=_numbers(weights),
-        words=tuple(words),
+        words=words,
         chosen=tuple(dict.fromkeys(first)),
         seed=_seed(run, seed),
         settings=chosen_settings(
@@ -237,8 +239,8 @@ def _photo(stack: Draws, given: str | Path | Photograph, weight: float, cutout: 
 
 
 def _distinct_words(stack: Draws, words: Sequence[str]) -> list[str]:
-    check_words(stack, words, "word", stack.vocabulary.words)
-    return list({" ".join(word.split()).lower(): " ".join(word.split()) for word in words}.values())
+    checked = checked_words(stack, words, "word", stack.vocabulary.words)
+    return list({word.lower(): word for word in checked}.values())
 
 
 def _weight(weight: float, of: str) -> float:

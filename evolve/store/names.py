@@ -9,6 +9,7 @@ from itertools import count
 from typing import Protocol
 
 from core.concept import LONGEST_WORD
+from core.texts import one_name
 from evolve.store.parts import RunError
 
 _CONSONANTS = "bdfgklmnprstvz"
@@ -56,11 +57,15 @@ def check_name(name: str) -> None:
 def check_free(name: str, others: Iterable[Named]) -> None:
     """Raise RunError if the name matches another concept's name, birth name or id.
 
-    Case does not count: exported files have these names, and many disks ignore case.
+    Case does not count, nor does the Unicode form: exported files have these names, and many disks ignore both.
     """
     for each in others:
-        if name.casefold() in (each.name.casefold(), each.born.casefold(), each.id):
+        if _key(name) in (_key(each.name), _key(each.born), each.id):
             raise RunError(f"the name {name!r} is taken, by {each.id} ({each.name}): choose another")
+
+
+def _key(name: str) -> str:
+    return one_name(one_name(name).casefold())
 
 
 def _syllable(a: int, b: int) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from core.texts import checked_text
 from core.wording import counted
 from evolve.store.parts import Damage, RunError, report
 from evolve.store.rows import PICTURE, RATINGS, STUDIES
@@ -135,12 +136,14 @@ def new_session(
         StudyError: too few concepts, sets of different sizes, or no label for the rater.
     """
     rater = " ".join(rater.split())
-    if not rater or len(rater) > LONGEST_LABEL or not rater.isprintable():
+    if not rater or len(rater) > LONGEST_LABEL:
         raise StudyError(f"rater = {rater[:LONGEST_LABEL]!r}: say who rates, in up to {LONGEST_LABEL} characters")
+    rater = checked_text(rater, "rater", error=StudyError)
     if mode not in MODES:
         raise StudyError(f"mode = {mode!r}: choose {' or '.join(MODES)}")
-    if not question.strip() or len(question) > LONGEST_QUESTION or not question.isprintable():
+    if not question.strip() or len(question) > LONGEST_QUESTION:
         raise StudyError(f"a question is one line of up to {LONGEST_QUESTION} characters: write one")
+    question = checked_text(question, "question", error=StudyError)
     least = 1 if mode == "scale" else 2
     if not least <= len(sets) <= MOST_CONCEPTS:
         raise StudyError(

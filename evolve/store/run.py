@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields, replace
@@ -30,6 +31,7 @@ import numpy.typing as npt
 
 from core.concept import Concept
 from core.files import StorageError, write_atomically
+from core.texts import checked_text, one_name
 from core.wording import did_you_mean
 from evolve.store.about import SCHEMA, new_about, read_about
 from evolve.store.captions import concept_told, run_told
@@ -214,6 +216,7 @@ class Run:
         for found in (
             [each for each in entries if each.name == name_or_id],
             [each for each in entries if name_or_id in (each.id, each.born)],
+            [each for each in entries if one_name(name_or_id) in (one_name(each.name), one_name(each.born))],
         ):
             if found:
                 return found[0]
@@ -339,7 +342,7 @@ class Run:
         """Append a note on a concept (id). Values that are not given stay as they are.
 
         favourite, hidden, locked: true or false. rating: 1 to 5, or None. name: None for the name at birth. comment:
-        any text. Earlier notes stay in their parts; `undo` goes back to them.
+        text of several lines. Earlier notes stay in their parts; `undo` goes back to them.
         """
         return self.note_all([concept], **values)[0]
 
@@ -353,6 +356,10 @@ class Run:
             for concept in concepts:
                 if concept not in entries:
                     raise RunError(f"there is no concept with the id {concept!r} in {str(self.folder)!r}")
+            if isinstance(values.get("name"), str):
+                values["name"] = unicodedata.normalize("NFC", values["name"])
+            if isinstance(values.get("comment"), str):
+                values["comment"] = checked_text(values["comment"], "comment", lines=True, error=RunError)
             said = {concept: replace(entries[concept].note, **values) for concept in concepts}
             if values.get("name") is not None:
                 check_name(values["name"])

@@ -52,7 +52,7 @@ def test_words_are_read_as_a_namers_answers_are(given, meant):
         (Decision(("{}",)), "'{}' says nothing"),
         (Decision((" ",)), "' ' says nothing"),
         (Decision(("yes",)), "'yes' says nothing"),
-        (Decision(("\x1b[31mowl",)), "says nothing"),
+        (Decision(("\x1b[31mowl",)), "has a control character (U+001B)"),
         (Decision((), ("owl",)), "'owl' is not a negative, so it cannot be dropped: there are cat, Guide Dog"),
         (Decision((), ("cat",), back_to=0), "'cat' is not a negative, so it cannot be dropped: there are none"),
         (Decision(back_to=150), "no checkpoint to go back to at step 150: there are 0, 100"),

@@ -26,7 +26,7 @@ from tests.families import STACK, by_letter, concept, family, new_run
 from ui.cli import main
 from ui.console import to_type
 from ui.models import described
-from ui.runs import forget_if_empty
+from ui.runs import forget_if_empty, open_run
 from ui.runs import new_run as run_named
 
 HOSTILE = '</node>\x1b[31m[red]&"../x'
@@ -41,6 +41,24 @@ def stored(tmp_path_factory) -> Run:
 def pets(stored, tmp_path) -> Run:
     shutil.copytree(stored.folder, tmp_path / "pets")
     return Run.open(tmp_path / "pets")
+
+
+def test_twins_are_one_run(tmp_path):
+    nfc, nfd = "caf\u00e9", "cafe\u0301"
+    made = run_named(tmp_path, nfd, "", new_run)
+    assert made.folder.name == nfc
+    assert open_run(tmp_path, nfd).folder == open_run(tmp_path, "\uff43\uff41\uff46\u00e9").folder == made.folder
+    made.folder.rename(tmp_path / nfd)  # as an earlier version, or another system, names it
+    assert open_run(tmp_path, nfd).folder.name == open_run(tmp_path, nfc).folder.name == nfd
+
+
+def test_a_link_to_nothing_is_one_line(tmp_path):
+    (tmp_path / "pets").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConceptreeError, match=r"is a link to .*, which is not there: remove the link"):
+        open_run(tmp_path, "pets")
+    for name, runs in (("pets", tmp_path), (None, tmp_path / "pets")):
+        with pytest.raises(ConceptreeError, match="is a link to"):
+            run_named(runs, name, "pets", new_run)
 
 
 def run(pets: Run | Path, *arguments: object) -> Result:

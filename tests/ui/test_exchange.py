@@ -376,7 +376,7 @@ def test_nan_and_other_harm_leave_a_run_as_it_was(runs, tmp_path):
         ({"positives": [{"word": "pet", "weight": -1}]}, "has weight -1"),
         ({"seed": "x"}, "seed = 'x'"),
         ({"category": ["pet"]}, "category = ['pet']: expected a word"),
-        ({"category": "a\x1b[31m"}, "control characters"),
+        ({"category": "a\x1b[31m"}, "has a control character"),
         ({"stack": "emoji"}, "is not as Conceptree writes it"),
         (
             {"stack": {"fingerprint": "feed", "version": "emoji-0\x1b[31m"}},

@@ -126,7 +126,7 @@ def test_an_answer_is_on_the_scale(run, mode, value):
     [
         ({"rater": " "}, "say who rates"),
         ({"rater": "x" * 81}, "up to 80"),
-        ({"rater": "a\x1b[31m"}, "say who rates"),
+        ({"rater": "a\x1b[31m"}, "has a control character"),
         ({"mode": "best"}, "choose scale or pairs"),
         ({"question": ""}, "write one"),
         ({"sets": {}}, "0 concepts are to be rated"),

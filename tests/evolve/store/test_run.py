@@ -531,12 +531,21 @@ def test_only_our_own_file_names_are_pictures(pets, file):
 def test_the_latest_note_counts_and_earlier_ones_stay(pets):
     a = by_letter(pets)["a"].id
     assert pets.notes() == {} and pets.entry(a).note == Note()
-    pets.note(a, rating=4, comment="[bold]\x1b ../ 猫")
+    pets.note(a, rating=4, comment="[bold] ../\n猫")
     pets.note(a, favourite=True)
-    assert Run.open(pets.folder).notes() == {a: Note(favourite=True, rating=4, comment="[bold]\x1b ../ 猫")}
+    assert Run.open(pets.folder).notes() == {a: Note(favourite=True, rating=4, comment="[bold] ../\n猫")}
     assert pets.note(a, rating=None, favourite=False, comment="") == pets.entry(a).note == Note()
     table = pa.concat_tables(pq.read_table(part) for part in parts(pets, "notes"))
     assert table.column("rating").to_pylist() == [4, 4, None]
+
+
+def test_twins_are_one_name(pets):
+    """Composed or decomposed accents, and full-width letters."""
+    one, other = by_letter(pets)["a"].id, by_letter(pets)["b"].id
+    assert pets.note(one, name="cafe\u0301").name == "caf\u00e9"
+    assert pets.entry("cafe\u0301").id == pets.entry("\uff43\uff41\uff46\u00e9").id == one
+    for twin in ("caf\u00e9", "cafe\u0301", "\uff43\uff41\uff46\u00e9", "CAF\u00c9"):
+        assert "is taken" in refused(lambda twin=twin: pets.note(other, name=twin))
 
 
 @pytest.mark.parametrize(
@@ -548,7 +557,8 @@ def test_the_latest_note_counts_and_earlier_ones_stay(pets):
         ({"rating": True}, "rating = True"),
         ({"favourite": "yes"}, "favourite = 'yes': expected true or false"),
         ({"comment": None}, "a comment is text"),
-        ({"comment": "\ud800"}, "is not Unicode text"),
+        ({"comment": "\ud800"}, "has half of a character"),
+        ({"comment": "a\x1b[31m"}, "has a control character (U+001B)"),
         ({"comment": "x" * 10_001}, "at most 10000 characters"),
         ({"stars": 3}, "a note has no 'stars': it has favourite, rating"),
         ({"name": ""}, "is not a valid name of a concept"),

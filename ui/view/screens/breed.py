@@ -11,7 +11,7 @@ from core.concept import Array
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from evolve import Individual
-from evolve.jobs.choices import check_words, chosen_settings
+from evolve.jobs.choices import checked_words, chosen_settings
 from evolve.jobs.options import SPREAD, STRENGTH, BreedOptions
 from evolve.jobs.planning import plan_children, plan_variations
 from evolve.jobs.plans import Plan
@@ -264,7 +264,7 @@ def _word(backbone: Backbone, run: str, key: str, label: str) -> str:
     )
     if word:
         try:
-            check_words(backbone, [word], "word")
+            checked_words(backbone, [word], "word")
         except ConceptreeError as error:
             st.caption(f":red[{plain(str(error))}]")
     return word or ""

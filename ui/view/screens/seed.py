@@ -18,7 +18,7 @@ from evolve.jobs.options import FOUNDERS, SEED, SEGMENT, STEPS, WAVE, SeedOption
 from evolve.jobs.planning import plan_founders
 from evolve.jobs.plans import Seed
 from evolve.jobs.stored import new_job
-from ui.runs import checked_name, new_run, run_names
+from ui.runs import checked_name, known_name, new_run
 from ui.stack import can_draw
 from ui.view import links, model, notices, processes, store
 from ui.view.described import category_of
@@ -288,7 +288,7 @@ def _plan(form: Form) -> None:
 
 def _check_name(name: str | None) -> None:
     """Refuse a taken name before anything is made; `new_run` checks again."""
-    if name is not None and checked_name(name) in run_names(store.runs_folder()):
+    if name is not None and known_name(store.runs_folder(), checked_name(name)):
         raise ConceptreeError(f"there is a run {name!r} already: choose another name")
 
 

@@ -13,7 +13,7 @@ from core.concept import Negative, Request
 from core.errors import ConceptreeError
 from core.review import Decision, Proposal, checked
 from evolve import Run
-from evolve.jobs.choices import check_words
+from evolve.jobs.choices import checked_words
 from evolve.jobs.job import Job
 from evolve.jobs.plans import Breed, Seed
 from evolve.jobs.steering import Question
@@ -112,7 +112,7 @@ def _checked(run: Run, job: Job, decision: Decision, looks: Sequence[Look]) -> D
         raise ConceptreeError("nothing is decided: choose words, or a step to go back to")
     backbone = model.backbone(run)
     category = plan.category if isinstance(plan := learning.plan_of(job), Seed | Breed) else run.about["category"]
-    check_words(backbone, decision.words, "negative")
+    checked_words(backbone, decision.words, "negative")
     earlier = {look.step: _as_negatives(look) for look in looks[:-1] if not look.draft}
     request = Request(category, kind=run.about["kind"])
     now = _as_negatives(looks[-1])
