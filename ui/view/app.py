@@ -11,7 +11,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from core.errors import ConceptreeError
 from ui.view import notices
-from ui.view.command import HOSTS, OWN_HOSTS
+from ui.view.command import HOSTS, OWN_HOSTS, TOKEN
+from ui.view.guard import Guard
 from ui.view.ready import get_ready
 from ui.view.thumbnails import ROUTES
 
@@ -28,7 +29,10 @@ hosts = os.environ.get(HOSTS, ",".join(OWN_HOSTS)).split(",")
 app = st.App(
     Path(__file__).with_name("main.py"),
     routes=ROUTES,
-    middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
+    middleware=[
+        Middleware(Guard, token=os.environ.get(TOKEN, "")),
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+    ],
     on_script_error=shown,
 )
 get_ready()

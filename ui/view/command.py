@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from urllib.parse import quote
 
 from rich.console import Console
 
@@ -21,6 +23,7 @@ HOSTS = "CONCEPTREE_HOSTS"  # environment variable: host names that the server a
 OWN_HOSTS = ("localhost", "127.0.0.1")
 FIRST_PORT, PORTS = 8501, 100  # the ports that are tried
 EVERYWHERE = ("0.0.0.0", "::")
+TOKEN = "CONCEPTREE_TOKEN"  # environment variable: the token that a shared server asks for; "" for none
 HERE = Path(__file__).parent
 
 
@@ -39,16 +42,22 @@ def view(runs: Path, port: int | None, address: str, browser: bool | None, out: 
     run_names(runs)  # raises if the folder cannot be read
     port = free_port(address) if port is None else checked_port(address, port)
     hosts = hosts_of(address)
-    os.environ |= {RUNS: str(runs.resolve()), HOSTS: ",".join(hosts)}
+    shared = address not in OWN_HOSTS
+    token = (os.environ.get(TOKEN) or secrets.token_urlsafe(24)) if shared else ""
+    os.environ |= {RUNS: str(runs.resolve()), HOSTS: ",".join(hosts), TOKEN: token}
     name = "localhost" if address in (*OWN_HOSTS, *EVERYWHERE) else address
+    way = f"/?token={quote(token)}" if token else ""
     say(
         out,
-        f"Workbench of {str(runs)!r}: http://{name}:{port} – press Ctrl-C to stop it; running jobs continue.",
+        f"Workbench of {str(runs)!r}: http://{name}:{port}{way} – press Ctrl-C to stop it; running jobs continue.",
     )
-    if address not in OWN_HOSTS:
+    if shared:
         others = [host for host in hosts if host not in OWN_HOSTS]
         where = f" ({', '.join(f'http://{host}:{port}' for host in others)})" if others else ""
-        say(out, f"Note: anyone who can reach this machine{where} can read these runs and start jobs.")
+        say(
+            out,
+            f"Note: anyone who has this token and can reach this machine{where} can read these runs and start jobs.",
+        )
     out.file.flush()
     return _serve(command(port, address, has_screen() if browser is None else browser, hosts))
 

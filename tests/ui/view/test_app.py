@@ -55,10 +55,10 @@ class Served:
                 time.sleep(0.1)
         raise AssertionError("the workbench does not answer")
 
-    def get(self, path: str, host: str | None = None) -> http.client.HTTPResponse:
+    def get(self, path: str, host: str | None = None, origin: str | None = None) -> http.client.HTTPResponse:
         """The answer to exactly this path, not normalised."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("GET", path, headers={"Host": host} if host else {})
+        connection.request("GET", path, headers={k: v for k, v in (("Host", host), ("Origin", origin)) if v})
         answer = connection.getresponse()
         answer.content = answer.read()
         return answer
@@ -172,6 +172,16 @@ def test_who_asks_under_another_name_is_refused(served, digest, path, host):
 @pytest.mark.parametrize("host", ["localhost", "localhost:{port}", "127.0.0.1:{port}"])
 def test_its_own_names_are_answered(served, host):
     assert served.get("/", host.format(port=served.port)).status == 200
+
+
+def test_foreign_origins_are_refused_and_no_page_frames_ours(served):
+    own, foreign = f"http://127.0.0.1:{served.port}", "http://127.0.0.1:1"
+    for path in ("/", "/_stcore/health", "/_stcore/stream"):
+        assert served.get(path, origin=foreign).status == 403
+    answer = served.get("/", origin=own)
+    assert answer.status == 200 and b"<title>" in answer.content
+    assert answer.headers["content-security-policy"] == "frame-ancestors 'none'"
+    assert answer.headers["x-frame-options"] == "DENY"
 
 
 def test_a_port_that_is_taken_is_one_line(served):
