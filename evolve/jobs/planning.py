@@ -54,11 +54,12 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     first = ConceptLab(stack).prepared(request, Options(namer=namer))
     # As in the paper and in the authors' code, their presets start all founders at the category's word.
     own = settings.preset == "default"
-    together = own and start_apart(stack, category, kind)
+    usual = options.count if own and start_apart(stack, category, kind) else 1
+    wave = usual if options.wave is None else options.wave
     return Seed(
         category=first.category,
         count=options.count,
-        wave=options.wave or (options.count if together else 1),
+        wave=wave,
         seed=options.seed,
         initializers=tuple(starts(stack, category, kind, options.seed)) if own else (),
         ask=options.ask,
