@@ -534,7 +534,7 @@ def test_a_run_that_has_nothing_is_forgotten_and_others_stay(tmp_path):
     one = new_run(tmp_path / "one")
     one.add([concept(1)])
     assert not forget_if_empty(one) and len(one.individuals()) == 1
-    with pytest.raises(ConceptreeError, match="its folder is gone"):
+    with pytest.raises(ConceptreeError, match="is not there any more"):
         empty.add([concept(1)])
     assert forget_if_empty(empty) and not empty.folder.exists()
 
