@@ -26,6 +26,7 @@ from evolve.jobs.choices import chosen_settings
 from evolve.jobs.options import IMAGES, KEEP, SeedOptions
 from evolve.jobs.planning import plan_founders
 from evolve.jobs.stored import new_job
+from training.exam import true_hybrids
 from training.figures import as_images, crispness
 from training.inventions import CATEGORIES, PAIRS, SHOWN, judged
 from training.pictures import BARE, PictureSource
@@ -44,6 +45,7 @@ FIGURES, SHEETS = ROOT / "core" / "emoji" / "inventions.json", ROOT / "docs" / "
 FOUNDERS = 6
 TILE, COLUMNS = 256, 3  # of a sheet
 TRUE = 200  # drawings of the category's members that portraits are compared with, at most
+HYBRIDS = 48  # true hybrids of two members
 
 
 def main() -> None:
@@ -79,8 +81,10 @@ def main() -> None:
         file = given.sheets / f"inventions-{category.replace(' ', '-')}.webp"
         if not given.categories and category in measured["categories"] and file.is_file():
             continue
-        true = true_pictures(drawings, judge.categories[category], backbone.drawing["size"])
-        figures, founders = invent(backbone, judge, category, true, given, out)
+        members = PictureSource(drawings, rows_of(drawings, judge.categories[category]), backbone.drawing["size"])
+        figures, founders = invent(backbone, judge, category, true_pictures(members), given, out)
+        joined = true_hybrids(members, HYBRIDS, lambda one, other: one != other).images
+        figures["true_hybrids"] = judged(judge, joined, category)
         measured["categories"][category] = figures
         # After each category, so that an error in the next one loses nothing.
         write_atomically(given.figures, (json.dumps(measured, indent=1) + "\n").encode())
@@ -98,12 +102,16 @@ def kept(file: Path, about: dict[str, Any]) -> dict[str, Any]:
     return {**about, "categories": stored["categories"] if same else {}}
 
 
-def true_pictures(drawings: Drawings, members: list[str], size: int) -> list[Any]:
+def rows_of(drawings: Drawings, things: list[str]) -> Any:
+    """The rows of all drawings of some things."""
+    return np.flatnonzero([drawings.things[thing].name in things for thing in drawings.thing])
+
+
+def true_pictures(members: PictureSource) -> list[Any]:
     """Drawings of a category's members in all sets, at most `TRUE`, evenly chosen."""
-    rows = np.flatnonzero([drawings.things[thing].name in members for thing in drawings.thing])
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(TRUE, len(rows))).round().astype(int))]
-    source = PictureSource(drawings, rows, side=size)
-    return as_images(source.vary(source.indices, torch.Generator().manual_seed(0), BARE).pixels)
+    count = len(members.indices)
+    places = np.unique(np.linspace(0, count - 1, min(TRUE, count)).round().astype(int))
+    return as_images(members.vary(members.indices[places], torch.Generator().manual_seed(0), BARE).pixels)
 
 
 def invent(

@@ -64,16 +64,11 @@ def fineness(pixels: Tensor) -> Tensor:
     return F.avg_pool2d(F.conv2d(pixels.mean(1, keepdim=True), kernel, padding=1).abs(), 8)
 
 
-def rebuild_loss(
-    module: Rebuild, pixels: Tensor, generator: torch.Generator, fine: float = 0.0
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Squared error and absolute error of pixels and of their slopes.
+def rebuild_loss(module: Rebuild, pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    """`pixel_loss` of rebuilt pictures, and a penalty that keeps the latents near unit variance.
 
     The latents get noise of a random strength, so that the decoder draws whole things from a UNet's slightly wrong
     latents.
-
-    fine: weight of the error in `fineness`. Where the decoder cannot know a detail, the other errors favour a blur;
-        this one asks for the right amount of detail.
     """
     with half_precision(pixels.device):
         latents = module.encode(pixels).float()
@@ -82,9 +77,19 @@ def rebuild_loss(
     noise = torch.randn(latents.shape, **draw) * strength
     with half_precision(pixels.device):
         rebuilt = module.decode(latents + noise).float()
+    loss, figures = pixel_loss(rebuilt, pixels)
+    return loss + 1e-3 * (latents.square().mean() - 1).square(), figures
+
+
+def pixel_loss(rebuilt: Tensor, pixels: Tensor, fine: float = 0.0) -> tuple[Tensor, dict[str, Tensor]]:
+    """Squared error and absolute error of pixels and of their slopes.
+
+    fine: weight of the error in `fineness`. Where the decoder cannot know a detail, the other errors favour a blur;
+        this one asks for the right amount of detail.
+    """
     error = F.mse_loss(rebuilt, pixels)
     edges = sum(F.l1_loss(a, b) for a, b in zip(slopes(rebuilt), slopes(pixels), strict=True))
-    loss = error * 10 + F.l1_loss(rebuilt, pixels) + edges + 1e-3 * (latents.square().mean() - 1).square()
+    loss = error * 10 + F.l1_loss(rebuilt, pixels) + edges
     figures = {"psnr": -10 * error.detach().log10()}
     if fine:
         wanted, reached = fineness(pixels), fineness(rebuilt)

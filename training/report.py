@@ -95,12 +95,14 @@ def inventions_table(measured: Mapping[str, Any], categories: Sequence[str]) -> 
     """Markdown: a row for each category."""
     heads = (
         "category | seeds | category | broad group | similarity to each other | at most 0.40 in one thing |"
-        " its word / nearest other | crispness | children: category / broad group | seconds for founders / children"
+        " its word / nearest other | crispness | children: category / broad group | true hybrids: category / broad"
+        " group / at most 0.40 in one thing | seconds for founders / children"
     )
     lines = [f"| {heads} |", "|" + "---|" * (heads.count("|") + 1)]
     for category in categories:
         of = measured["categories"][category]
-        founders, children = of["founders"], of["children"]
+        founders, children, hybrids = of["founders"], of["children"], of["true_hybrids"]
+        new = np.mean([each["known"] <= MOST_KNOWN for each in hybrids])
 
         def mean(which: Sequence[Mapping[str, float]], what: str) -> str:
             return f"{np.mean([each[what] for each in which]):.2f}" if which else "–"
@@ -115,6 +117,7 @@ def inventions_table(measured: Mapping[str, Any], categories: Sequence[str]) -> 
             f"{mean(founders, 'word')} / {mean(founders, 'other_word')}",
             f"{of['crispness']:.2f}",
             f"{mean(children, 'category')} / {mean(children, 'broad')}",
+            f"{mean(hybrids, 'category')} / {mean(hybrids, 'broad')} / {100 * new:.0f} %",
             f"{of['seconds']:.0f} / {of.get('children_seconds', 0):.0f}",
         )
         lines.append(f"| {' | '.join(cells)} |")

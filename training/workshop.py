@@ -117,8 +117,7 @@ class Workshop:
 
         A stage that was not named, but that a named one builds on, keeps the weights of its checkpoint.
         """
-        if self.only and name not in self.only and (self.checkpoints / f"{name}.safetensors").is_file():
-            load_average(self.checkpoints, name, model)
+        if self.kept(name, model):
             return
         seconds, steps = self.seconds(name), self.steps(steps)
         seed += 100 * self.seed
@@ -127,6 +126,13 @@ class Workshop:
             print(
                 f"{name} is done after {(time.monotonic() - self.began) / 60:.1f} of {self.minutes:g} min", flush=True
             )
+
+    def kept(self, name: str, model: nn.Module) -> bool:
+        """Load the checkpoint of a stage that was not named. False if it was named, or has none."""
+        if not self.only or name in self.only or not (self.checkpoints / f"{name}.safetensors").is_file():
+            return False
+        load_average(self.checkpoints, name, model)
+        return True
 
     def seconds(self, name: str) -> float:
         """A stage's share of the minutes, 0 without a limit.

@@ -103,6 +103,7 @@ def inventions(**changes) -> dict:
         "children_seconds": 9.0,
         "founders": [concept(0.8, 0.3), concept(0.6, 0.5)],
         "children": [concept(0.4, 0.2)],
+        "true_hybrids": [concept(0.7, 0.3), concept(0.5, 0.6)],
     }
     poor = {**of, "founders": [concept(0.3, 0.4), concept(0.5, 0.4)], "similarity": 0.7}
     return {"stack": ["learns", "draws"], "categories": {"pet": of, "fruit": poor}, **changes}
@@ -117,6 +118,7 @@ def test_figures_of_inventions_are_means_over_categories() -> None:
     assert figures[report.CHILDREN] == pytest.approx(0.4)
     table = report.inventions_table(inventions(), ["pet", "fruit"]).splitlines()
     assert table[2].startswith("| pet | 5, 5 | 0.70 | 0.90 | 0.50 | 1 of 2 | 0.60 / 0.20 |")
+    assert "| 0.40 / 0.90 | 0.60 / 0.90 / 50 % |" in table[2]
     assert len({line.count("|") for line in table}) == 1
 
 

@@ -20,7 +20,7 @@ from training import bank, models, render
 from training.assemble import training_of
 from training.autoencoder import Rebuild, new_autoencoder, standardise
 from training.captions import CaptionWriter, vocabulary
-from training.fit import LEAST, fit, load_average
+from training.fit import LEAST, fit, half_precision, load_average
 from training.hybrids import COLOURS, PARTS, PATTERNS, PROPORTIONS
 from training.inherit import inherit
 from training.learning import contrast, predict_embeds
@@ -43,6 +43,7 @@ from training.pictures import (
     STYLE,
     THING,
     TRUTHS,
+    Pictures,
     PictureSource,
     apply_look,
     held_out_pair,
@@ -51,6 +52,9 @@ from training.questions import KINDS, QuestionWriter, answers
 from training.render import SIZE, Drawings, held_out_pairs, pack, unpack
 from training.sources import SETS, Thing
 from training.stages import TRAIN
+from training.stages.imagining import train_decoder
+from training.stages.pixels import train_autoencoder
+from training.stages.polishing import LEVELS, sampled, train_polish
 from training.stages.seeing import train_tower
 from training.teacher import Words, word_loss
 from training.tokenizer import UNKNOWN, word_tokenizer
@@ -559,10 +563,12 @@ def test_stages_that_were_not_asked_for_stand_as_their_checkpoints_have_them(tmp
     stored = (shop.checkpoints / "tower.safetensors").read_bytes()
     found = nn.Linear(2, 2)
     decoder = Workshop(tmp_path, only=frozenset({"decoder"}))
-    decoder.fit("tower", found, plain_loss(found, calls), steps=9, peak=1e-3)
+    decoder.fit("tower", found, plain_loss(found, calls), steps=9, seed=1, peak=1e-3)
     assert not calls and torch.equal(found.weight, model.weight)
+    assert not decoder.kept("prior", found) and not Workshop(tmp_path).kept("tower", found)
     assert (shop.checkpoints / "tower.safetensors").read_bytes() == stored
-    Workshop(tmp_path, only=frozenset({"tower"})).fit("tower", found, plain_loss(found, calls), steps=9, peak=1e-3)
+    tower = Workshop(tmp_path, only=frozenset({"tower"}))
+    tower.fit("tower", found, plain_loss(found, calls), steps=9, seed=1, peak=1e-3)
     assert len(calls) == 5
 
 
@@ -584,6 +590,52 @@ def test_a_stage_asked_for_by_name_builds_on_the_committed_weights_of_the_others
     own.checkpoints.mkdir(parents=True)
     (own.checkpoints / "tower.safetensors").touch()
     assert own.begin("tower", tower) == 0
+
+
+def test_sampled_latents_equal_ddim_steps_written_plainly() -> None:
+    torch.manual_seed(0)
+    unet, scheduler = models.unet().eval().requires_grad_(False), models.decoder_scheduler()
+    latents, embeds = torch.randn(2, LATENT_CHANNELS, 16, 16), torch.randn(2, models.WIDTH)
+    found = sampled(unet, scheduler, latents, embeds, torch.Generator().manual_seed(4))
+    again = torch.Generator().manual_seed(4)
+    start = torch.randint(*LEVELS, (2,), generator=again)
+    x = scheduler.add_noise(latents, torch.randn(latents.shape, generator=again), start)
+    given = {"encoder_hidden_states": None, "added_cond_kwargs": {"image_embeds": embeds}}
+    for now, then in ((start, start // 2), (start // 2, start * 0)):
+        with half_precision():
+            velocity = unet(x, now, **given).sample[:, :LATENT_CHANNELS].float()
+        rows = []
+        for row, (a, b) in enumerate(zip(now.tolist(), then.tolist(), strict=True)):
+            kept = scheduler.alphas_cumprod
+            clean = kept[a].sqrt() * x[row] - (1 - kept[a]).sqrt() * velocity[row]
+            wrong = (x[row] - kept[a].sqrt() * clean) / (1 - kept[a]).sqrt()
+            left = kept[b] if b else scheduler.final_alpha_cumprod
+            rows.append(left.sqrt() * clean + (1 - left).sqrt() * wrong)
+        x = torch.stack(rows)
+    torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-3)
+
+
+def test_polishing_changes_the_decoding_half_alone(tmp_path) -> None:
+    torch.manual_seed(0)
+    module = Rebuild(new_autoencoder())
+    encoder = {name: value.clone() for name, value in module.model.encoder.state_dict().items()}
+    before = module.model.decoder.conv_out.weight.detach().clone()
+    shop = Workshop(tmp_path, weights=tmp_path, effort=0.001)
+    shop.source = Plain()
+    shop._made = {train_autoencoder: module, train_decoder: models.unet(), train_tower: models.image_tower().eval()}
+    polished = train_polish(shop)
+    assert polished is module and not torch.equal(module.model.decoder.conv_out.weight, before)
+    assert all(torch.equal(value, encoder[name]) for name, value in module.model.encoder.state_dict().items())
+    loaded = Rebuild(new_autoencoder())
+    load_average(shop.checkpoints, "polish", loaded)  # without the critic
+    assert torch.equal(loaded.model.decoder.conv_out.weight, module.model.decoder.conv_out.weight)
+
+
+class Plain:
+    """A source of random pictures."""
+
+    def sample(self, count, generator, variation):
+        return Pictures(torch.rand(count, 3, SIZE, SIZE, generator=generator), torch.zeros(count, TRUTHS).long())
 
 
 def test_what_went_on_from_committed_weights_was_trained_for_both(tmp_path):

@@ -8,7 +8,8 @@ from torch import nn
 
 from training.stages.answering import train_vqa
 from training.stages.imagining import train_decoder, train_prior, train_text
-from training.stages.pixels import train_autoencoder, train_polish
+from training.stages.pixels import train_autoencoder
+from training.stages.polishing import train_polish
 from training.stages.seeing import train_judge, train_teacher, train_tower
 from training.workshop import Workshop
 

@@ -52,7 +52,7 @@ def train_text(shop: Workshop) -> CLIPTextModelWithProjection:
     """The text tower learns from frozen image embeddings; each picture that fits a caption is a positive."""
     torch.manual_seed(shop.seed + 3)
     module = shop.place(TextAndScale(models.text_tower(shop.tokenizer)))
-    if shop.stands("text", module):
+    if shop.stands("text", module) or shop.kept("text", module):
         return module.tower
     bank, writer = shop.once(pictures_seen), CaptionWriter(shop.words)
 
@@ -76,7 +76,7 @@ def train_prior(shop: Workshop) -> PriorTransformer:
     """The prior learns to predict image embeddings from captions (Eq. 2), a tenth of them empty for guidance."""
     torch.manual_seed(shop.seed + 4)
     prior, scheduler = shop.place(models.prior_transformer()), models.prior_scheduler()
-    if shop.stands("prior", prior):
+    if shop.stands("prior", prior) or shop.kept("prior", prior):
         return prior
     bank, writer, text = (
         shop.once(pictures_seen),
@@ -108,7 +108,7 @@ def train_decoder(shop: Workshop) -> UNet2DConditionModel:
     """The decoder learns the velocity of noisy latents from their image embeddings, a tenth of them dropped."""
     torch.manual_seed(shop.seed + 5)
     unet = shop.place(models.unet())
-    if shop.stands("decoder", unet):
+    if shop.stands("decoder", unet) or shop.kept("decoder", unet):
         return unet
     bank, scheduler, tower = shop.once(pictures_seen), models.decoder_scheduler(), shop.once(train_tower)
     with torch.no_grad():  # the Kandinsky pipelines guide away from the embedding of an all-zero input

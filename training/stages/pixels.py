@@ -1,4 +1,4 @@
-"""Stages `autoencoder` and `polish`: from pixels to latents and back."""
+"""Stage `autoencoder`: from pixels to latents and back."""
 
 from __future__ import annotations
 
@@ -54,18 +54,3 @@ def _earlier_autoencoder(shop: Workshop) -> VQModel | None:
     earlier = VQModel.from_pretrained(folder).float().eval().requires_grad_(False)
     fewer = earlier.config.latent_channels < models.LATENT_CHANNELS
     return shop.place(earlier) if fewer and len(earlier.config.block_out_channels) == 3 else None
-
-
-def train_polish(shop: Workshop) -> Rebuild:
-    """The autoencoder's decoder alone learns fine detail; latents stay, and with them all parts that depend on them."""
-    module = train_autoencoder(shop)
-    module.model.encoder.requires_grad_(False)
-    module.model.quant_conv.requires_grad_(False)
-
-    def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        batch = shop.source.sample(shop.batch(8), generator, REAL)
-        pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
-        return rebuild_loss(module, pixels, generator, fine=2.0)
-
-    shop.fit("polish", module, loss_of_step, steps=2400, peak=1e-3, seed=11, average_over=300)
-    return module
