@@ -24,7 +24,6 @@ from typing import Any
 import torch
 from PIL.Image import Image
 from PIL.Image import new as new_picture
-from safetensors import SafetensorError
 
 from core.constraints import normalise
 from core.errors import ConceptreeError, StackError
@@ -36,6 +35,7 @@ from core.stack.hub import BLIP2
 from core.stack.loading import load_failure, quietly
 from core.stack.offload import Turns
 from core.stack.protocols import Draws
+from core.stack.sizes import check_sizes
 from core.wording import counted
 
 __all__ = [
@@ -174,9 +174,10 @@ def vqa_namer(
         place = hub.find_model(str(where), revision, hub.lacks)
         folder = place.folder
         hub.check_weights(folder)
+        check_sizes(folder)
         with quietly():
             model, processor = _loaded(folder, dtype)
-    except (ConceptreeError, ImportError, OSError, ValueError, SafetensorError) as error:
+    except Exception as error:  # a stranger's configuration may fail anywhere in a library
         reason = error if isinstance(error, ConceptreeError) else load_failure(error, Path(where))
         raise NamerError(f"no question answering model in {str(where)!r}: {reason}") from error
     turns = Turns(device) if make_room else None

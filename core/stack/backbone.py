@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from PIL.Image import Image
-from safetensors import SafetensorError
 from torch import Tensor
 
 from core.errors import PromptError, StackError, VectorError
@@ -30,6 +29,7 @@ from core.stack.loading import load_failure, part_of, quietly
 from core.stack.offload import Turns
 from core.stack.prior import CachedPrior, draw_noise
 from core.stack.protocols import MakesPrior, Prior, Vocabulary
+from core.stack.sizes import check_sizes
 from core.wording import counted
 
 if TYPE_CHECKING:
@@ -419,7 +419,12 @@ class Backbone:
         return text.encode(self.text_encoder, self.tokenizer, prompts, vectors)
 
     def _model(self, part: str, folder: Path | None = None) -> Any:
-        model = self._load(part, folder, use_safetensors=True, dtype=self.dtype)
+        model, told = self._load(part, folder, use_safetensors=True, dtype=self.dtype, output_loading_info=True)
+        if missing := sorted(told["missing_keys"]):  # the libraries fill these at random
+            raise StackError(
+                f"the {part} in {folder or self.prior_folder} lacks {counted(len(missing), 'tensor')}, such as"
+                f" {missing[0]}: fetch it again"
+            )
         return model.eval().requires_grad_(False)
 
     def _load(self, part: str, pipeline: Path | None = None, cls: str | None = None, **options: Any) -> Any:
@@ -428,7 +433,7 @@ class Backbone:
         try:
             with quietly():
                 return getattr(import_module(library), cls or name).from_pretrained(folder, **options)
-        except (AttributeError, OSError, ValueError, SafetensorError) as error:
+        except Exception as error:  # a stranger's configuration may fail anywhere in a library
             raise StackError(f"the {part} in {folder} does not load: {load_failure(error, folder)}") from error
 
     def _found(self, pipeline: Path, part: str) -> tuple[Path, str, str]:
@@ -438,6 +443,7 @@ class Backbone:
         if library is None or not folder.is_dir():
             raise StackError(f"the stack {self.where!r} has no {part}: expected a folder {folder}")
         hub.refuse_code(folder)
+        check_sizes(folder)
         return folder, "diffusers.pipelines.kandinsky" if library == "kandinsky" else library, name
 
     def _check_part(self, pipeline: Path, part: str) -> None:

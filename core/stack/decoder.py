@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from PIL.Image import Image
-from safetensors import SafetensorError
 from torch import Tensor
 
 from core.errors import PromptError, StackError
 from core.stack import hub, text
 from core.stack.loading import load_failure, quietly
+from core.stack.sizes import check_sizes
 
 if TYPE_CHECKING:
     from diffusers import KandinskyPipeline, KandinskyV22Pipeline
@@ -62,10 +62,12 @@ def load_decoder(folder: Path, kind: str, dtype: torch.dtype, empty: tuple[Tenso
     import diffusers
 
     without = {"text_encoder": None, "tokenizer": None} if empty else {}
+    for part in ("unet", "movq"):
+        check_sizes(folder / part)
     try:
         with quietly():
             pipeline = getattr(diffusers, kind).from_pretrained(folder, dtype=dtype, use_safetensors=True, **without)
-    except (AttributeError, OSError, ValueError, SafetensorError) as error:
+    except Exception as error:  # a stranger's configuration may fail anywhere in a library
         raise StackError(f"the decoder in {folder} does not load: {load_failure(error, folder)}") from error
     if empty:
         pipeline._encode_prompt = MethodType(_empty_prompts(*empty), pipeline)

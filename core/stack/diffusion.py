@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from PIL.Image import Image
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -26,6 +25,7 @@ from core.stack import hub, text
 from core.stack.fingerprint import content_hash
 from core.stack.loading import load_failure, quietly
 from core.stack.protocols import Vocabulary
+from core.stack.sizes import check_sizes
 from core.wording import counted
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class StableDiffusion:
         for part in _PARTS:
             hub.refuse_code(folder / part)
             hub.check_weights(folder / part)
+            check_sizes(folder / part)
         from diffusers import DDIMScheduler, StableDiffusionPipeline
 
         without = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
@@ -85,7 +86,7 @@ class StableDiffusion:
                 pipeline = StableDiffusionPipeline.from_pretrained(
                     folder, dtype=clip.dtype, use_safetensors=True, **without
                 )
-        except (AttributeError, OSError, TypeError, ValueError, SafetensorError) as error:
+        except Exception as error:  # a stranger's configuration may fail anywhere in a library
             raise StackError(
                 f"the Stable Diffusion in {folder} does not load: {load_failure(error, folder)}"
             ) from error

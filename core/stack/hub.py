@@ -158,14 +158,23 @@ def lacks(folder: Path, weights: bool = True) -> str:
         return ""
     for index in files:
         if index.name.endswith(".safetensors.index.json"):
-            shards = sorted(set(read_json(index).get("weight_map", {}).values()))
-            return next((f"{shard} is missing" for shard in shards if not (folder / shard).is_file()), "")
+            return next((f"{shard} is missing" for shard in _shards(index) if not (folder / shard).is_file()), "")
     if any(readable_weights(folder)):
         return ""
     pickled = next((file.name for pattern in _PICKLES for file in sorted(folder.glob(pattern))), None)
     if pickled:
         return f"{pickled} is a pickle, which is never read: weights in *.safetensors are needed"
     return "*.safetensors is missing"
+
+
+def _shards(index: Path) -> list[str]:
+    """The files that an index of weights names. Raises StackError for one that is not beside it."""
+    named = read_json(index).get("weight_map")
+    shards = sorted({str(each) for each in named.values()}) if isinstance(named, dict) else [""]
+    for shard in shards:
+        if Path(shard).name != shard or not shard.endswith(".safetensors"):
+            raise StackError(f"{index} names {shard[:80]!r}: expected files *.safetensors beside it; fetch it again")
+    return shards
 
 
 def readable_weights(folder: Path) -> Iterator[Path]:
@@ -207,6 +216,12 @@ def refuse_code(folder: Path) -> None:
             )
 
 
+def check_indexes(folder: Path) -> None:
+    """Raise StackError if an index of weights names files outside the folder."""
+    for index in folder.glob("*.safetensors.index.json"):
+        _shards(index)
+
+
 def check_weights(folder: Path) -> None:
     """Raise StackError for incomplete weights. Reads only headers: half a download is shorter than its header says."""
     for file in readable_weights(folder):
@@ -229,7 +244,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """A JSON object, or StackError."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StackError(f"{file} is missing or is not JSON") from error
     if not isinstance(content, dict):
         raise StackError(f"{file} should hold a JSON object")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,15 +86,20 @@ def load_failure(error: Exception, folder: Path) -> str:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Switch off the libraries' progress bars: a small stack loads in a moment, and the command has its own."""
+    """Switch off the libraries' progress bars and warnings: the command has its own, and errors are checked here."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
     libraries = [each for each in (diffusers_logging, transformers_logging) if each.is_progress_bar_enabled()]
     for each in libraries:
         each.disable_progress_bar()
+    loud = {each: each.get_verbosity() for each in (diffusers_logging, transformers_logging)}
+    for each in loud:
+        each.set_verbosity(max(logging.ERROR, each.get_verbosity()))
     try:
         yield
     finally:
+        for each, before in loud.items():
+            each.set_verbosity(before)
         for each in libraries:
             each.enable_progress_bar()
