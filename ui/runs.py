@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import ConceptreeError
-from core.files import StorageError
+from core.files import StorageError, is_temporary
 from core.texts import checked_text, fault, one_name
 from core.wording import did_you_mean
 from evolve.store.parts import Damage
-from evolve.store.run import Run, RunError
+from evolve.store.run import FROM_THE_START, Run, RunError
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -197,10 +197,22 @@ def forget_if_empty(run: Run) -> bool:
 def _forget_unasked(folder: Path) -> bool:
     """Remove a run that a killed process left before it was asked for anything; whether it is gone."""
     with suppress(ConceptreeError, OSError):
+        if not (folder / "run.json").exists():
+            return _forget_begun(folder)
         run = Run.open(folder)
         age = time.time() - (folder / "run.json").stat().st_mtime
         return age > UNASKED and is_unasked(run) and forget_if_empty(run)
     return False
+
+
+def _forget_begun(folder: Path) -> bool:
+    """Remove a folder that a killed process left before it wrote run.json; whether it is gone."""
+    held = {*FROM_THE_START, ".lock", ".lock.by"}
+    own = all(each.name in held or is_temporary(each) for each in folder.iterdir())
+    empty = not any(any((folder / name).iterdir()) for name in FROM_THE_START if (folder / name).is_dir())
+    if own and empty and time.time() - folder.stat().st_mtime > UNASKED:
+        shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 def is_unasked(run: Run) -> bool:

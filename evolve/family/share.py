@@ -206,8 +206,9 @@ def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
                 notes.append(row_of_note(one.id, Note(name=called), now))
             if (called or born) != (each.called or one.name):
                 renamed[one.id] = (each.called or one.name, called or born)
-        run.rooms["concepts"].append(rows)
+        # Names first: adopting again after a kill writes the names of concepts that are not there yet, and no others.
         run.rooms["notes"].append(notes)
+        run.rooms["concepts"].append(rows)
     _keep_pictures(family, run)
     known = tuple(each.individual.id for each in family.members if each.individual.id in here)
     missing = tuple(each for each in family.missing if each[0] not in here)

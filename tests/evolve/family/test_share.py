@@ -68,6 +68,23 @@ def test_drawings_come_along_pixel_for_pixel_once(run, ids, file, tmp_path):
         assert texts_in(drawing)["run"] == "theirs", "they say in which run they are now"
 
 
+@pytest.mark.parametrize("room", ["notes", "concepts", "drawings"])
+def test_adopting_again_after_a_kill_gives_the_same_run(ids, file, tmp_path, monkeypatch, room):
+    family, other = read_family(file), new_run(tmp_path / "theirs")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(other.rooms[room], "append", raises(KeyboardInterrupt))
+        adopt(family, other)
+    adopt(family, other)
+    assert other.entry("Whisker").id == ids["h"] and len(other.drawings()) == 6 and check(other).whole
+
+
+def raises(error):
+    def call(*_):
+        raise error
+
+    return call
+
+
 def test_the_same_family_is_the_same_file(run, ids, file, tmp_path):
     other = new_run(tmp_path / "pets2" / "pets")
     adopt(read_family(file), other)
