@@ -12,7 +12,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants experiments train-emoji card inventions notebook regenerate venv python npm
+.PHONY: help demo docs test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants attack experiments train-emoji card inventions notebook regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -76,6 +76,9 @@ bench-view: python ## until the family tree is seen in a browser, at 100, 1,000 
 
 mutants: venv ## deliberate faults; a test must notice each
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+attack: venv ## failing disks, kills and damaged files, for two minutes; a table of tries and failures
+	$(BIN)/python -m tools.attack $(ARGS)
 
 experiments: venv ## the paper's experiments, into docs/experiments/ (hours; continues after a stop; keeps existing results)
 	for name in $(EXPERIMENTS); do \

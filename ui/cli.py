@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -16,11 +17,14 @@ from ui.output import OutputError, ready_output
 class OneLineErrors(click.Group):
     """Prints a `ConceptreeError` in one line on stderr, exit code 2; and Ctrl-C in one line, 130.
 
-    Other exceptions are bugs and keep their traceback. Output that is closed or full is a mistake too.
+    Other exceptions are bugs and keep their traceback. Output that is closed or full is a mistake too. Warnings of
+    libraries are shown with `python -W default` or PYTHONWARNINGS only.
     """
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        with ready_output():
+        with ready_output(), warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
             return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
