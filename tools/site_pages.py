@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 # Files outside docs/, or in another format, and their places in the site.
 PLACES = {
     "README.md": "index.md",
+    "SECURITY.md": "security.md",
     "core/emoji/CARD.md": "card.md",
     "core/emoji/held-out.webp": "held-out.webp",
     "docs/notebook.ipynb": "notebook.md",
