@@ -8,10 +8,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from core.concept import Concept
+from core.concept import Array, Concept
 from core.constraints import normalise
 from core.errors import PromptError
-from core.prompts import NAME
+from core.prompts import NAME, portrait
 from core.stack.fingerprint import check_made_on
 from core.stack.protocols import Draws, Learns
 
@@ -33,6 +33,15 @@ def imagine_concept(stack: Learns, concept: Concept, prompts: Sequence[str], see
         steps=settings.prior_steps,
         guidance_scale=settings.guidance_scale,
     )
+
+
+def portrait_embeds(stack: Learns, concept: Concept, seeds: Sequence[int]) -> Array:
+    """Image embeddings [1 + n, width] of a concept's portraits, one for each of n seeds: their mean, then each."""
+    if not seeds:
+        raise PromptError("no seeds to imagine with: give at least one")
+    embeds = imagine_concept(stack, concept, [portrait(concept.request.kind)] * len(seeds), seeds)
+    embeds = embeds.float().cpu()
+    return torch.cat([embeds.mean(0, keepdim=True), embeds]).numpy()
 
 
 def draw_concept(stack: Draws, concept: Concept, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image]:

@@ -12,16 +12,30 @@ from typing import Any
 from rich.console import Console
 
 from core.errors import ConceptreeError
-from core.exchange import Embedding, ExchangeError, readers, suffix, write_embedding, write_sidecar
+from core.exchange import (
+    Embedding,
+    ExchangeError,
+    ImageEmbeds,
+    image_files,
+    image_readers,
+    readers,
+    suffix,
+    write_embedding,
+    write_image_embeds,
+    write_sidecar,
+)
+from core.prompts import portrait
+from core.stack.protocols import Learns
 from evolve.store.captions import concept_told, run_told
 from evolve.store.origins import origin_of
 from evolve.store.run import Individual, Run
 from ui.console import print_line, say
-from ui.pictures import PROMPTS, Pictures, card_lines, draw_all, usual_in
+from ui.pictures import CANDIDATES, PROMPTS, SEED, Pictures, card_lines, draw_all, usual_in
 from ui.runs import open_run
 from ui.sheet import Card, opened, save_sheet, sheet
 from ui.stack import can_draw, open_stack_of
 
+IMAGINED = range(SEED, SEED + CANDIDATES)  # seeds of the portraits whose image embeddings are exported
 LONGEST_STEM = 60
 MOST_DRAWINGS = 200  # listed in a sidecar
 _EMBEDDED_LICENCE = (
@@ -48,12 +62,7 @@ def export(
     run = open_run(runs, name)
     wanted = list({each.id: each for each in map(run.find, concepts)}.values())
     files = [to / (stem_of(each) + suffix(form, each.concept.vectors.shape[1])) for each in wanted]
-    for each, file in zip(wanted, files, strict=True):
-        if files.count(file) > 1:
-            raise ExchangeError(f"{each.name!r} and another would both be {file.name!r}: export them one at a time")
-        for path in (file, file.with_suffix(".json"), file.with_suffix(".png")):
-            if not force and os.path.exists(path):
-                raise ExchangeError(f"{str(path)!r} is there already: --force replaces it, --to names another folder")
+    _check_free(wanted, [[file, file.with_suffix(".json"), file.with_suffix(".png")] for file in files], force)
     pictures, lacking = _pictures(run, wanted, model, Console(quiet=True) if as_json else out)
     names = run.names()
     told: dict[str, None] = {}
@@ -73,6 +82,65 @@ def export(
             told[line] = None
     for line in (*told, *lacking) if not as_json else ():
         say(out, f"  {line}")
+
+
+def export_images(
+    name: str,
+    concepts: Sequence[str],
+    *,
+    form: str,
+    to: Path,
+    force: bool,
+    as_json: bool,
+    runs: Path,
+    model: str | None,
+    out: Console,
+) -> None:
+    """Write concepts of a run into the folder `to` as image embeddings: for each, the files of the form and a sidecar.
+
+    The stack imagines the embeddings anew.
+    """
+    run = open_run(runs, name)
+    wanted = list({each.id: each for each in map(run.find, concepts)}.values())
+    lines = dict.fromkeys(image_readers(form, len(each.concept.image_embed)) for each in wanted)
+    stems = [to / stem_of(each) for each in wanted]
+    _check_free(wanted, [[*image_files(stem, form), sidecar_of(stem, form)] for stem in stems], force)
+    stack, names = open_stack_of(run, model), run.names()
+    for each, stem in zip(wanted, stems, strict=True):
+        files = write_images(run, stack, each, names, stem, form)
+        if as_json:
+            written = {"name": each.name, "id": each.id, "form": form, "file": files[0], "sidecar": files[-1]}
+            shape = {"image_embeds": 1 + len(IMAGINED), "width": len(each.concept.image_embed)}
+            print_line(written | {"files": list(map(str, files[:-1]))} | shape | {"notes": list(lines)})
+        else:
+            say(out, f"{each.name}: {files[0]}, with {' and '.join(file.name for file in files[1:])}")
+    for line in lines if not as_json else ():
+        say(out, f"  {line}")
+
+
+def write_images(
+    run: Run, stack: Learns, each: Individual, names: Mapping[str, str], stem: Path, form: str
+) -> list[Path]:
+    """Imagine a concept's portraits and write their embeddings; the files of the form, then the sidecar.
+
+    names: by id, for the parents. stem: path of the files, without their endings.
+    """
+    from core.depict import portrait_embeds  # imports torch
+
+    imagined = {"prompt": portrait(each.concept.request.kind), "seeds": list(IMAGINED)}
+    embeds = ImageEmbeds(
+        portrait_embeds(stack, each.concept, IMAGINED), provenance_of(run, each, names) | {"imagined": imagined}
+    )
+    files = image_files(stem, form)
+    told = {"files": [file.name for file in files]} if len(files) > 1 else {}
+    line = image_readers(form, embeds.width)
+    beside = write_sidecar(sidecar_of(stem, form), embeds, file=files[0].name, **told, form=form, readers=line)
+    return [*write_image_embeds(stem, embeds, form), beside]
+
+
+def sidecar_of(stem: Path, form: str) -> Path:
+    """The sidecar of image embeddings; its name leaves room for that of the concept's token vectors."""
+    return Path(f"{stem}.{form}.json")
 
 
 def provenance_of(run: Run, each: Individual, names: Mapping[str, str]) -> dict[str, Any]:
@@ -119,6 +187,16 @@ def token_of(name: str, form: str) -> str:
 def stem_of(each: Individual) -> str:
     """Stem of a concept's files: its name, shortened to a plain file name."""
     return re.sub(r"[^\w -]", "_", each.name)[:LONGEST_STEM].strip() or "concept"
+
+
+def _check_free(wanted: Sequence[Individual], files: Sequence[Sequence[Path]], force: bool) -> None:
+    """Raise ExchangeError if two concepts have the same files, or a file exists and is not to be replaced."""
+    for each, paths in zip(wanted, files, strict=True):
+        if [other[0] for other in files].count(paths[0]) > 1:
+            raise ExchangeError(f"{each.name!r} and another would both be {paths[0].name!r}: export them one at a time")
+        for path in paths:
+            if not force and os.path.exists(path):
+                raise ExchangeError(f"{str(path)!r} is there already: --force replaces it, --to names another folder")
 
 
 def _pictures(run: Run, wanted: Sequence[Individual], model: str | None, out: Console) -> tuple[Pictures, list[str]]:

@@ -31,7 +31,9 @@ from ui.runs import forget_if_empty, free_name, known_name, new_run, open_run
 from ui.stack import open_stack
 from ui.telling import say_next
 
-BESIDE, LISTED = (".json", ".png"), 6  # endings of files beside embeddings; how many of them are named
+# Endings of files beside embeddings, the longest first; how many such files are named.
+BESIDE = (".negative.ipadpt", ".image.safetensors", ".comfyui.json", ".image.json", ".ipadpt", ".json", ".png")
+LISTED = 6
 MOST_PRIOR_STEPS = 1000  # of settings from a file: as many as its scheduler was trained with
 
 
@@ -131,12 +133,19 @@ def _keep(run: Run, each: Arrival, concept: Concept, name: str | None, known: bo
 
 
 def _without_what_lies_beside(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """(embeddings, files exported with them, which `DIR/*` names too: sidecars, sheets, drawings)"""
-    stems = {path.with_suffix("") for path in files if path.suffix and path.suffix.lower() not in BESIDE}
-    beside = [
-        path for path in files if path in stems or (path.suffix.lower() in BESIDE and path.with_suffix("") in stems)
-    ]
+    """(embeddings, files exported with them, which `DIR/*` names too: sidecars, sheets, drawings, image embeddings)"""
+    stems = {path.with_suffix("") for path in files if path.suffix and not _ending(path)}
+    beside = [path for path in files if path in stems or (_ending(path) and _stem(path) in stems)]
     return [path for path in files if path not in beside], beside
+
+
+def _ending(path: Path) -> str:
+    return next((ending for ending in BESIDE if path.name.lower().endswith(ending)), "")
+
+
+def _stem(path: Path) -> Path:
+    """The path without its ending, one of BESIDE."""
+    return path.parent / path.name[: -len(_ending(path))]
 
 
 def read_with_sidecar(path: Path) -> Embedding:

@@ -11,6 +11,8 @@ A file may come from a stranger. Size, entries, keys, shapes and types are check
 `.bin` files are pickles: they are only read by torch.load(weights_only=True), after a scan that finds no names in them
 but those of plain tensors. docs/formats.md describes the forms.
 
+Image embeddings, which the prior imagines of a concept, are only written (`core.exchange.images`).
+
 Importing this package does not import torch; reading and writing an embedding does.
 """
 
@@ -37,6 +39,7 @@ from core.exchange.embedding import (
     readers,
     suffix,
 )
+from core.exchange.images import IMAGE_FORMS, ImageEmbeds, image_files, image_readers, write_image_embeds
 from core.files import write_atomically
 
 __all__ = [
@@ -44,16 +47,21 @@ __all__ = [
     "CLIP_H",
     "CLIP_L",
     "FORMS",
+    "IMAGE_FORMS",
     "LARGEST_FILE",
     "LARGEST_PROVENANCE",
     "TOKEN_SPACES",
     "Embedding",
     "ExchangeError",
+    "ImageEmbeds",
+    "image_files",
+    "image_readers",
     "read_embedding",
     "read_sidecar",
     "readers",
     "suffix",
     "write_embedding",
+    "write_image_embeds",
     "write_sidecar",
 ]
 
@@ -85,11 +93,10 @@ def read_embedding(path: str | Path) -> Embedding:
     return read(Path(path))
 
 
-def write_sidecar(path: str | Path, embedding: Embedding, **facts: Any) -> Path:
+def write_sidecar(path: str | Path, embedding: Embedding | ImageEmbeds, **facts: Any) -> Path:
     """Write a readable JSON file that describes an embedding: its shape, hash and provenance, and further `facts`."""
     path = Path(path)
-    shape = {"token": embedding.token, "vectors": len(embedding.vectors), "width": embedding.width}
-    content = {OURS: SCHEMA, **facts, **shape, "sha256": embedding.digest, **embedding.provenance}
+    content = {OURS: SCHEMA, **facts, **embedding.shape, "sha256": embedding.digest, **embedding.provenance}
     # A stranger's provenance may hold what UTF-8 cannot; that is written as JSON's own \udXXX.
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
     write_atomically(path, text)

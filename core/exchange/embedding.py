@@ -29,7 +29,16 @@ LARGEST_FILE = 16 * 2**20  # bytes; the largest embedding needs an eighth
 LARGEST_PROVENANCE = 2**20
 OURS = "conceptree"  # the key that marks our provenance, with its schema
 SCHEMA = 1
-RESERVED = {"string_to_param", "emb_params", "clip_g", "clip_l", "t2", "*", "__metadata__"}  # no names of tokens
+RESERVED = {
+    "string_to_param",
+    "emb_params",
+    "clip_g",
+    "clip_l",
+    "t2",
+    "*",
+    "__metadata__",
+    "image_embeds",
+}  # no names of tokens
 
 _SUFFIXES = {"safetensors": ".safetensors", "diffusers": ".bin", "a1111": ".pt", "conceptlab": ".pt", "npz": ".npz"}
 
@@ -59,6 +68,11 @@ class Embedding:
     @property
     def width(self) -> int:
         return self.vectors.shape[1]
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """Token, number of vectors and width, for a sidecar."""
+        return {"token": self.token, "vectors": len(self.vectors), "width": self.width}
 
     @property
     def digest(self) -> str:

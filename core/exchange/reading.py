@@ -171,6 +171,8 @@ def _one_token(content: object, path: Path) -> tuple[object, object, list[str]]:
     """(token, tensor, notes on ignored parts) of a file, in any of the layouts that tools write."""
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ExchangeError(f"holds a {type(content).__name__}, not tensors by name: it has no token")
+    if "image_embeds" in content:
+        raise ExchangeError("holds image embeddings, not the vectors of a token: import the concept's embedding")
     # A token without a name is called after its file. It is text: no path is ever made of it.
     unnamed = f"<{path.stem.encode(errors='replace').decode()[: LONGEST_TOKEN - 2]}>"
     if isinstance(content.get("string_to_param"), dict):

@@ -10,7 +10,7 @@ import click
 
 from ui.options import json_option, model_now_option, option, runs_option
 
-FAMILY = "family"
+FAMILY, IMAGES = "family", ("image", "comfyui")
 
 
 @click.command(short_help="Name, rate and comment on concepts.")
@@ -69,7 +69,7 @@ def check(**given: Any) -> None:
 @option(
     "--format",
     "form",
-    type=click.Choice(["safetensors", "diffusers", "a1111", "conceptlab", "npz", FAMILY]),
+    type=click.Choice(["safetensors", "diffusers", "a1111", "conceptlab", "npz", *IMAGES, FAMILY]),
     default="safetensors",
     show_default=True,
     help="Layout of the embedding; or family: one file with all ancestors and drawings, which conceptree import reads.",
@@ -94,15 +94,17 @@ def export(form: str, to: Path | None, model: str | None, **given: Any) -> None:
       conceptree export pets moku vasi --format a1111 --to embeddings
       conceptree export pets moku --format family
     """
+      conceptree export pets moku --format image
     from ui.console import new_console
 
     if form == FAMILY:
         from ui.share import share
 
         return share(to=to, out=new_console(), **given)
-    from ui.exporting import export
+    from ui.exporting import export, export_images
 
-    export(form=form, to=to or Path("."), model=model, out=new_console(), **given)
+    write = export_images if form in IMAGES else export
+    write(form=form, to=to or Path("."), model=model, out=new_console(), **given)
 
 
 @click.command("import", short_help="Read embeddings or family files into a run.")

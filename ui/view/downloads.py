@@ -9,12 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.concept import Array
 from core.errors import ConceptreeError
-from core.exchange import Embedding, readers, suffix, write_embedding, write_sidecar
+from core.exchange import (
+    CLIP_G,
+    IMAGE_FORMS,
+    Embedding,
+    image_readers,
+    readers,
+    suffix,
+    write_embedding,
+    write_sidecar,
+)
 from evolve import Run
-from evolve.store.run import Drawing
-from ui.exporting import provenance_of, stem_of, token_of
+from evolve.store.run import Drawing, Individual
+from ui.exporting import provenance_of, stem_of, token_of, write_images
 from ui.sheet import opened
+from ui.view import model
 
 FORMS = {
     "safetensors": "safetensors: diffusers, A1111, ComfyUI, InvokeAI",
@@ -22,7 +33,19 @@ FORMS = {
     "a1111": "A1111: .pt, for SDXL .safetensors",
     "conceptlab": "ConceptLab: .pt",
     "npz": "npz: numpy",
+    "image": "Image embeddings: SDXL and FLUX in diffusers",
+    "comfyui": "Image embeddings: ComfyUI's IP-Adapter",
 }
+
+
+def forms_for(width: int) -> list[str]:
+    """The forms of FORMS that fit a stack of that width."""
+    return [form for form in FORMS if form != "comfyui" or width == CLIP_G]
+
+
+def readers_of(form: str, vectors: Array) -> str:
+    """One line on which tools can use a concept of these vectors [k, d] in that form."""
+    return image_readers(form, vectors.shape[1]) if form in IMAGE_FORMS else readers(form, vectors)
 
 
 def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:
@@ -65,15 +88,9 @@ class _Export:
         if stem in self.taken:  # names that differ only in characters that no file name has
             stem = f"{stem}-{id_[:8]}"
         self.taken.add(stem)
-        embedding = Embedding(token_of(each.name, self.form), each.concept.vectors, provenance_of(run, each, names))
-        ending = suffix(self.form, embedding.width)
         with tempfile.TemporaryDirectory() as place:
-            file, beside = Path(place) / f"concept{ending}", Path(place) / "concept.json"
-            write_embedding(file, embedding, self.form)
-            line = readers(self.form, embedding.vectors)
-            write_sidecar(beside, embedding, file=f"{Path(stem).name}{ending}", form=self.form, readers=line)
-            self.archive.write(file, f"{stem}{ending}")
-            self.archive.write(beside, f"{stem}.json")
+            for file in self._written(run, each, names, Path(place) / Path(stem).name):
+                self.archive.write(file, f"{folder}{file.name}")
         for number, drawing in enumerate(drawings, 1):
             try:
                 opened(drawing.file)
@@ -84,3 +101,14 @@ class _Export:
         if drawings:
             told = [f"{number:02d}.png  seed {d.seed}  {d.prompt}" for number, d in enumerate(drawings, 1)]
             self.archive.writestr(f"{stem}/prompts.txt", "\n".join([*told, ""]))
+
+    def _written(self, run: Run, each: Individual, names: Mapping[str, str], stem: Path) -> list[Path]:
+        """Write a concept's embedding and sidecar; the files. stem: their path, without endings."""
+        if self.form in IMAGE_FORMS:
+            return write_images(run, model.backbone(run), each, names, stem, self.form)
+        embedding = Embedding(token_of(each.name, self.form), each.concept.vectors, provenance_of(run, each, names))
+        file = stem.with_name(f"{stem.name}{suffix(self.form, embedding.width)}")
+        line = readers(self.form, embedding.vectors)
+        beside = stem.with_name(f"{stem.name}.json")
+        write_sidecar(beside, embedding, file=file.name, form=self.form, readers=line)
+        return [write_embedding(file, embedding, self.form), beside]

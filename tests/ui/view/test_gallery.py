@@ -9,11 +9,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load
 from streamlit.testing.v1 import AppTest
 
 from core.exchange import read_embedding
 from evolve import Run
-from tests.families import by_letter, family, new_run, picture
+from tests.families import by_letter, family, learned, new_run, picture
 from tests.pages import page, text
 from ui.view.downloads import zipped
 
@@ -237,6 +238,18 @@ def test_the_zip_has_vectors_sidecars_and_drawings(run, ids, tmp_path):
     assert (tmp_path / "out" / "Whisker" / "01.png").read_bytes() == drawn
     assert "a photo of a {}" in (tmp_path / "out" / "Whisker" / "prompts.txt").read_text()
     assert not (tmp_path / "out" / "LEFT-OUT.txt").exists()
+
+
+def test_a_zip_can_have_image_embeddings(tmp_path, backbone):
+    made = new_run(tmp_path / "pets", backbone)
+    made.add([learned(1, backbone)])
+    (one,) = made.individuals()
+    with zipfile.ZipFile(io.BytesIO(zipped([(made, [one.id])], "image"))) as archive:
+        assert archive.namelist() == [f"{one.name}.image.safetensors", f"{one.name}.image.json"]
+        found = load(archive.read(f"{one.name}.image.safetensors"))["image_embeds"]
+    assert found.shape == (7, backbone.width)
+    with zipfile.ZipFile(io.BytesIO(zipped([(made, [one.id])], "comfyui"))) as archive:
+        assert "write --format image" in archive.read("LEFT-OUT.txt").decode()
 
 
 def test_the_zip_of_two_runs_has_a_folder_for_each_and_tells_what_is_left_out(run, ids, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
@@ -15,7 +16,7 @@ from evolve.store.run import Drawing, Entry
 from ui.labels import BIRTHS
 from ui.view import links, notices, store, undo
 from ui.view.cards import Card, cards, choose
-from ui.view.downloads import FORMS, zipped
+from ui.view.downloads import FORMS, forms_for, zipped
 from ui.view.grid import HINT, card_of
 from ui.view.parents import parents_of
 from ui.view.store import Opened
@@ -291,7 +292,7 @@ def _uses(run: str, own: Sequence[str]) -> None:
 
 
 def _export(found: Opened, by_run: ByRun, number: int) -> None:
-    form = st.selectbox("Format", list(FORMS), format_func=FORMS.__getitem__, key="gallery.form")
+    form = st.selectbox("Format", forms_for(_width(by_run)), format_func=FORMS.__getitem__, key="gallery.form")
     wanted = [(store.opened(run).run, list(each)) for run, each in by_run.items()]
     st.download_button(
         f"{counted(number, 'concept')} as a zip",
@@ -303,6 +304,15 @@ def _export(found: Opened, by_run: ByRun, number: int) -> None:
         on_click="ignore",
         help="Embedding, sidecar and drawings of each concept.",
     )
+
+
+def _width(by_run: ByRun) -> int:
+    """Width of the first selected concept's vectors; 0 if none is selected or it is damaged."""
+    for each in by_run.values():
+        for item in each.values():
+            with suppress(ConceptreeError):
+                return item.found.run.find(item.entry.id).concept.vectors.shape[1]
+    return 0
 
 
 def _mark(by_run: ByRun, field: str, value: undo.Value) -> None:

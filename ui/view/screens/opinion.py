@@ -6,7 +6,6 @@ import streamlit as st
 
 from core.concept import Request
 from core.errors import ConceptreeError
-from core.exchange import readers
 from core.wording import counted
 from evolve import Run
 from evolve.family.share import family_file
@@ -15,7 +14,7 @@ from evolve.jobs.stored import jobs
 from evolve.store.run import Entry
 from ui.exporting import stem_of
 from ui.view import learning, links, notices, undo
-from ui.view.downloads import FORMS, zipped
+from ui.view.downloads import FORMS, forms_for, readers_of, zipped
 from ui.view.parents import parents_of
 from ui.view.screens.seed import AGAIN, Again
 from ui.view.store import Opened
@@ -97,14 +96,15 @@ def _actions(found: Opened, entry: Entry) -> None:
 
 
 def _export(run: Run, entry: Entry) -> None:
-    form = st.selectbox("Format", list(FORMS), format_func=FORMS.__getitem__, key="concept.form")
     try:
         each = run.find(entry.id)
     except ConceptreeError as error:
         notices.error(error)
         return
-    stem = stem_of(each)
-    line = readers(form, each.concept.vectors)
+    vectors, stem = each.concept.vectors, stem_of(each)
+    forms = forms_for(vectors.shape[1])
+    form = st.selectbox("Format", forms, format_func=FORMS.__getitem__, key="concept.form")
+    line = readers_of(form, vectors)
     st.caption(plain(f"{line[:1].upper()}{line[1:]}."))
     st.download_button(
         "Embedding, sidecar and drawings",
