@@ -2,13 +2,101 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core.concept import Request
+from core.exchange.embedding import OURS
 from evolve.store.rows import Descent, Entry
 
 Told = dict[str, object]
+SCHEMA = 1  # of the JSON in a drawing
+LARGEST_SEED = 2**63 - 1
+LONGEST_NAME, LONGEST_PROMPT = 200, 2000  # characters of a name and a prompt that a drawing tells
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a drawing says that it shows. prompt has {} in the concept's place; prompt and seed may be unknown."""
+
+    id: str
+    name: str = ""
+    run: str = ""
+    stack: str = ""
+    prompt: str = ""
+    seed: int | None = None
+
+
+def drawing_told(
+    entry: Entry | None,
+    names: Mapping[str, str],
+    run: str,
+    about: Mapping[str, Any],
+    prompt: str,
+    seed: int,
+    size: tuple[int, int],
+) -> Told:
+    """Texts of a drawing: each fact by its keyword, all as A1111's `parameters`, and all as JSON (`shown_by`).
+
+    entry: the concept, if the run has it. names: of concepts, by id. run, about: name and run.json of the run. size:
+    width and height in pixels.
+    """
+    from core.png import LONGEST  # imports Pillow, which readers do not need
+
+    of = concept_told(entry, names) if entry else {}
+    told: Told = {"prompt": prompt, "seed": seed, **of, **run_told(run, about)}
+    stack = about["stack"]
+    if entry:
+        told["parameters"] = _parameters(entry, run, stack["version"], prompt, seed, size)
+        facts = {OURS: SCHEMA, "concept": entry.name, "id": entry.id, "run": run, "prompt": prompt, "seed": seed}
+        facts["stack"] = {"version": stack["version"], "fingerprint": stack["fingerprint"]}
+        text = json.dumps(facts, ensure_ascii=False)
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+        told |= {OURS: text} if len(text) <= LONGEST else {}
+    return told
+
+
+def _parameters(entry: Entry, run: str, stack: str, prompt: str, seed: int, size: tuple[int, int]) -> str:
+    """A1111's form: the prompt, then a line of `Key: value` pairs; a value with a comma or a colon is quoted."""
+    values = {"Seed": seed, "Size": f"{size[0]}x{size[1]}", "Model": stack, "Concept": entry.name}
+    values |= {"Concept id": entry.id, "Run": run, "Version": "Conceptree"}
+    quoted = {key: json.dumps(text) if set(text := str(value)) & set(",:\n") else text for key, value in values.items()}
+    return f"{prompt.replace('{}', entry.name)}\n{', '.join(f'{key}: {text}' for key, text in quoted.items())}"
+
+
+def shown_by(texts: Mapping[str, str]) -> Shown | None:
+    """The concept that a drawing or a sheet shows, by its texts (`core.png.strangers_texts`); None if they name none.
+
+    Drawings of earlier versions have no JSON, but the same facts by their keywords. Values of another type or size are
+    left out.
+    """
+    try:
+        told = json.loads(texts.get(OURS, ""))
+    except (ValueError, RecursionError):
+        told = None
+    if isinstance(told, dict) and told.get(OURS) == SCHEMA:
+        stack = told.get("stack")
+        if isinstance(stack, dict):
+            told["stack"] = f"{stack.get('version')} ({stack.get('fingerprint')})"
+    else:
+        written = texts.get("seed", "")
+        told = {**texts, "seed": int(written) if re.fullmatch(r"[0-9]{1,19}", written, re.ASCII) else None}
+    id_, seed = told.get("id"), told.get("seed")
+    if not isinstance(id_, str) or not _ID.fullmatch(id_):
+        return None
+    name, run, stack = (_short(told.get(key), LONGEST_NAME) for key in ("concept", "run", "stack"))
+    prompt = _short(told.get("prompt"), LONGEST_PROMPT)
+    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED or "{}" not in prompt:
+        return Shown(id_, name, run, stack)  # a sheet has several prompts and seeds
+    return Shown(id_, name, run, stack, prompt, seed)
+
+
+def _short(value: object, most: int) -> str:
+    return value if isinstance(value, str) and len(value) <= most else ""
 
 
 def run_told(name: str, about: Mapping[str, Any]) -> Told:

@@ -34,7 +34,7 @@ from core.files import StorageError, write_atomically
 from core.texts import checked_text, one_name
 from core.wording import did_you_mean
 from evolve.store.about import SCHEMA, new_about, read_about
-from evolve.store.captions import concept_told, run_told
+from evolve.store.captions import drawing_told
 from evolve.store.index import Index
 from evolve.store.listing import Listing, among, drawings_in
 from evolve.store.lock import WAIT, gone, held
@@ -267,11 +267,10 @@ class Run:
         """
         entries = {each.id: each for each in self.entries()}
         names = {id_: each.name for id_, each in entries.items()}
-        about = run_told(self.folder.resolve().name, self.about)
-        stored = []
+        name, stored = self.folder.resolve().name, []
         for concept, prompt, seed, picture in drawings:
-            of = concept_told(entries[concept], names) if concept in entries else {}
-            file = self.keep_picture(picture, {"prompt": prompt, "seed": seed, **of, **about})
+            told = drawing_told(entries.get(concept), names, name, self.about, prompt, seed, picture.size)
+            file = self.keep_picture(picture, told)
             stored.append(Drawing(concept, prompt, seed, file))
         with self.writing():
             self.rooms["drawings"].append(

@@ -72,7 +72,8 @@ def check(**given: Any) -> None:
     type=click.Choice(["safetensors", "diffusers", "a1111", "conceptlab", "npz", *IMAGES, FAMILY]),
     default="safetensors",
     show_default=True,
-    help="Layout of the embedding; or family: one file with all ancestors and drawings, which conceptree import reads.",
+    help="Layout of the embedding. image, comfyui: image embeddings, as IP-Adapters read them."
+    " family: one file with all ancestors and drawings, which conceptree import reads.",
 )
 @option(
     "--to",
@@ -86,15 +87,16 @@ def check(**given: Any) -> None:
 def export(form: str, to: Path | None, model: str | None, **given: Any) -> None:
     """Write concepts of RUN as embeddings for other tools, or with their ancestors as a family for other people.
 
-    An embedding comes with a sidecar NAME.json and a sheet of drawings NAME.png.
+    An embedding comes with a sidecar NAME.json and a sheet of drawings NAME.png. Image embeddings are what the prior
+    imagines of a concept; other models draw them.
 
     \b
     Example:
       conceptree export pets moku --to exports
       conceptree export pets moku vasi --format a1111 --to embeddings
+      conceptree export pets moku --format image
       conceptree export pets moku --format family
     """
-      conceptree export pets moku --format image
     from ui.console import new_console
 
     if form == FAMILY:
@@ -107,7 +109,7 @@ def export(form: str, to: Path | None, model: str | None, **given: Any) -> None:
     write(form=form, to=to or Path("."), model=model, out=new_console(), **given)
 
 
-@click.command("import", short_help="Read embeddings or family files into a run.")
+@click.command("import", short_help="Read embeddings or family files into a run, or find a drawing's concept.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option("--run", "run_name", help="Run to import into, new or not; by default a new one.")
 @option("--name", help="Name of the concept; by default the one in the file. Not for families.")
@@ -120,23 +122,33 @@ def export(form: str, to: Path | None, model: str | None, **given: Any) -> None:
 def import_(context: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     """Import embeddings (.safetensors, .npz, .pt, .bin) or families (.family.zip) from FILEs into a run.
 
+    A drawing (.png) made by Conceptree is not imported: the command finds its concept, prompt and seed.
+
     \b
     Example:
       conceptree import exports/moku.safetensors
       conceptree import learned_embeds.bin --run pets --category pet --name Whiskerfin
       conceptree import moku.family.zip
+      conceptree import drawing.png
     """
     from ui.console import new_console
+    from ui.drawn import drawings_among, find_drawn
     from ui.share import bring_in, is_family
 
-    families = [file for file in files if is_family(file)]
-    embeddings = [file for file in files if file not in families]
+    drawings = drawings_among(files)
+    families = [file for file in files if file not in drawings and is_family(file)]
+    embeddings = [file for file in files if file not in (*drawings, *families)]
     wrong = next((key for key in ("name", "category", "style") if given[key]), None)
     if families and wrong:
         raise click.UsageError(f"--{wrong} is not for families, such as {str(families[0])!r}", context)
+    if drawings and wrong:
+        raise click.UsageError(f"--{wrong} is not for drawings, such as {str(drawings[0])!r}", context)
     for file in families:
         how = {key: given[key] for key in ("run_name", "as_json", "runs", "model")}
         bring_in(file, out=new_console(), **how)
+    if drawings:
+        how = {key: given[key] for key in ("run_name", "as_json", "runs")}
+        find_drawn(drawings, out=new_console(), **how)
     if embeddings:
         from ui.importing import bring
 

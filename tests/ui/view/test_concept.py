@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.concept import Measurement, Negative
 from core.errors import PromptError
+from core.exchange import CLIP_G
 from core.settings import Settings
 from evolve import Run
 from evolve.jobs.stored import new_job, write_job
@@ -18,6 +19,7 @@ from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
 from tests.plans import a_seed
 from ui.view import curves, drawing, nearness
+from ui.view.downloads import FORMS, forms_for
 from ui.view.screens.origin import TABS
 
 ORIGIN, CURVES, NEAREST, SCORES = TABS
@@ -415,12 +417,27 @@ def test_what_is_handed_to_a_new_run(run, ids, monkeypatch):
     assert again.of == run.entry(ids["a"]).name and again.model == run.about["stack"]["where"]
 
 
-def test_downloads_are_offered_in_every_form(run, ids):
+def test_prompt_and_seed_of_a_dropped_drawing_are_filled_in_once(run, ids):
+    app = page("concept", run="pets", concept=ids["a"])
+    app.session_state["concept.offered"] = (ids["a"], "a {} in the snow", 7)
+    app.run()
+    assert not app.exception and not app.warning
+    assert (app.text_input(key="concept.prompt").value, app.number_input(key="concept.seed").value) == (
+        "a {} in the snow", 7
+    )  # fmt: skip
+    app.text_input(key="concept.prompt").set_value("a {} in the rain").run()
+    assert app.text_input(key="concept.prompt").value == "a {} in the rain"
+
+
+def test_downloads_are_offered_in_every_form_that_fits_the_stack(run, ids):
     app = shown(ids["a"])
-    assert len(app.selectbox(key="concept.form").options) == 5
+    assert app.selectbox(key="concept.form").options == [text for form, text in FORMS.items() if form != "comfyui"]
+    assert forms_for(CLIP_G) == list(FORMS)
     assert len(app.get("download_button")) == 2
     app.selectbox(key="concept.form").set_value("npz").run()
     assert "Numpy and Conceptree read it" in text(app)
+    app.selectbox(key="concept.form").set_value("image").run()
+    assert "Only Conceptree reads it" in text(app)
 
 
 def test_prompts_from_people():

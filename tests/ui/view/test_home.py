@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from core.png import png_bytes
 from core.segments import Event
 from evolve import Run
 from evolve.family.share import family_file
@@ -227,3 +228,22 @@ def test_a_strangers_file_is_refused_in_one_line(runs, pets):
     app.button(key="home.adopt").click().run()
     assert not app.exception and len(app.error) == 1
     assert sorted(each.name for each in runs.iterdir()) == ["pets"]
+
+
+def test_a_dropped_drawing_opens_its_concept_with_prompt_and_seed(runs, pets):
+    entry = pets.entries()[0]
+    (drawing,) = pets.add_drawings([(entry.id, "a {} in the snow", 7, picture(99))])
+    app = page("runs").run()
+    app.file_uploader(key="home.file").upload("x.png", drawing.file.read_bytes(), "image/png").run()
+    app.button(key="home.adopt").click().run()
+    assert not app.exception and not app.error
+    assert app.session_state["run"] == "pets" and entry.name in text(app)
+    assert app.text_input(key="concept.prompt").value == "a {} in the snow"
+    assert app.number_input(key="concept.seed").value == 7
+
+
+def test_a_strangers_picture_is_refused_in_one_line(runs, pets):
+    app = page("runs").run()
+    app.file_uploader(key="home.file").upload("x.png", png_bytes(picture()), "image/png").run()
+    app.button(key="home.adopt").click().run()
+    assert not app.exception and len(app.error) == 1 and "does not say which concept" in app.error[0].value

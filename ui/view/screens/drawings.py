@@ -15,6 +15,7 @@ from ui.view.described import described, titled
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
+LONGEST_PROMPT, LARGEST_SEED = 300, 10**9  # that the fields take
 BIG, SMALL = 512, 96  # pixels
 COLUMNS, ROW = 3, 172  # cards in a row on a page of 1280 pixels; pixels of a row
 
@@ -62,18 +63,28 @@ def show(found: Opened, entry: Entry) -> None:
     st.fragment(_draw_anew)(found, entry, key)
 
 
+def offer(entry: Entry, prompt: str, seed: int | None) -> None:
+    """Fill in the fields of a new drawing when the page of the concept opens; not with what they cannot take."""
+    fits = seed is not None and seed <= LARGEST_SEED and len(prompt) <= LONGEST_PROMPT
+    st.session_state["concept.offered"] = (entry.id, prompt, seed) if fits else ("", "", 0)
+
+
 def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
     """Draw with another prompt; suggests prompts."""
+    st.session_state.setdefault("concept.seed", 1)
+    whose, prompt, seed = st.session_state.pop("concept.offered", ("", "", 0))
+    if whose == entry.id:
+        st.session_state["concept.prompt"], st.session_state["concept.seed"] = prompt, seed
     with st.container(border=True, key="concept.anew"):
         text = st.text_input(
             "Draw with another prompt",
             key="concept.prompt",
-            max_chars=300,
+            max_chars=LONGEST_PROMPT,
             placeholder=f"a photo of a {shortened(entry.name, 30)} in the snow",
             help="Write its name, or {}, where the concept stands.",
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            seed = st.number_input("Seed", 0, 10**9, 1, key="concept.seed", width=130)
+            seed = st.number_input("Seed", 0, LARGEST_SEED, key="concept.seed", width=130)
             asked = st.button("Draw", key="concept.draw", type="primary", icon=":material/brush:")
         drawn = [each.prompt for each in found.drawings.get(entry.id, [])]
         before = [each.prompt for drawings in found.drawings.values() for each in drawings]

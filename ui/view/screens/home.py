@@ -9,9 +9,11 @@ import streamlit as st
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve.store.parts import Damage
+from ui.drawn import DRAWING, origin_in
 from ui.share import open_family
 from ui.view import learning, links, notices, processes, store
 from ui.view.described import category_of, described
+from ui.view.screens import drawings
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
@@ -26,8 +28,8 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Runs", anchor=False)
         st.space("stretch")
-        with st.popover("Open a family", icon=":material/upload_file:", key="home.family"):
-            _family()
+        with st.popover("Open a file", icon=":material/upload_file:", key="home.family"):
+            _file()
         if st.button("New run", key="home.new", icon=":material/add:", type="primary"):
             links.go("seed")
     if not names:
@@ -46,18 +48,25 @@ def show() -> None:
         st.button(f"Show all {counted(len(names), 'run')}", key="home.more", on_click=_all)
 
 
-def _family() -> None:
-    """Open a shared family file as a new run, after checking it."""
-    given = st.file_uploader("A shared family, a .family.zip file", type=["zip"], key="home.file")
+def _file() -> None:
+    """Open a shared family file as a new run, after checking it; or the concept that a drawing shows."""
+    given = st.file_uploader(
+        "A shared family (.family.zip), or a drawing made by Conceptree (.png)", type=["zip", "png"], key="home.file"
+    )
     if given is None or not st.button("Open file", key="home.adopt", type="primary", icon=":material/family_history:"):
         return
     try:
-        with st.spinner("Checking the file …"):
-            run = open_family(given.getvalue(), store.runs_folder())
+        if given.name.lower().endswith(DRAWING):
+            found = origin_in(given.getvalue(), given.name, store.runs_folder())
+            drawings.offer(found.entry, found.prompt, found.seed)
+            run, page, concept = found.run, "concept", found.entry.id
+        else:
+            with st.spinner("Checking the file …"):
+                run, page, concept = open_family(given.getvalue(), store.runs_folder()), "tree", ""
     except ConceptreeError as error:
         notices.error(error)
         return
-    links.go("tree", run=run.folder.name)
+    links.go(page, run=run.folder.name, concept=concept)
 
 
 def _nothing_yet() -> None:
