@@ -254,7 +254,7 @@ class Measurement:
 
 @dataclass(frozen=True, eq=False)
 class Concept(_Content):
-    """A learned concept: vectors [k, d] for the placeholder, and the course of learning.
+    """A learned concept: vectors [k, d] for the placeholder, and how they were learned.
 
     image_embed [width]: mean imagined embedding on the fixed panel. kept_step: the step of the checkpoint with these
     vectors, of `steps` learned. scores: by name, see `core.metrics`. seconds: its share of the batch's time.

@@ -293,7 +293,7 @@ def _loaded(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     except ValueError as error:
         if "trust_remote_code" in str(error):
             raise NamerError(
-                "it wants to run code of its own, which is never done here: choose a model of transformers' own classes"
+                "it wants to run its own code, and Conceptree never does that: choose one of transformers' classes"
             ) from error
         raise
     return model.eval().requires_grad_(False), processor

@@ -97,15 +97,15 @@ def unpack(content: bytes, state: State, courses: Sequence[Course]) -> State:
     try:
         tensors = load(content)
         if "sha256" in about and about["sha256"] != _digest(about, tensors):  # earlier versions kept no digest
-            raise SnapshotError("a stored course of learning is not what was written: start anew")
+            raise SnapshotError("the snapshot is damaged: start again")
         if len(about["learners"]) != len(courses) or tensors["vectors"].shape != state.vectors.shape:
-            raise SnapshotError("a stored course of learning is of another batch: start again")
+            raise SnapshotError("the snapshot is of another batch: start again")
         vectors, exp_avg, exp_avg_sq = (tensors[name].to(state.vectors) for name in _ROWS)
         restored = [_restored(told, tensors, i, state.vectors) for i, told in enumerate(about["learners"])]
         step = tuple(int(done) for done in about["step"])
         steps = tuple(int(of) for of in about.get("steps", state.steps))  # snapshots of earlier versions have none
     except (KeyError, TypeError, SafetensorError) as error:
-        raise SnapshotError(f"a stored course of learning cannot be read ({error}): start again") from error
+        raise SnapshotError(f"the snapshot cannot be read ({error}): start again") from error
     for course, been_through in zip(courses, restored, strict=True):
         vars(course).update(been_through)
     return replace(state, step=step, steps=steps, vectors=vectors, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
@@ -148,9 +148,7 @@ def _about(content: bytes) -> dict[str, Any]:
         about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["snapshot"])
         schema = about["schema"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SnapshotError("a stored course of learning cannot be read: start again") from error
+        raise SnapshotError("the snapshot cannot be read: start again") from error
     if schema != SCHEMA:
-        raise SnapshotError(
-            f"a stored course of learning has schema {schema!r}, this version reads {SCHEMA}: start again"
-        )
+        raise SnapshotError(f"the snapshot has schema {schema!r}, and this version reads {SCHEMA}: start again")
     return about

@@ -93,7 +93,7 @@ def bring_in(file: Path, *, run_name: str | None, as_json: bool, runs: Path, mod
         click.echo(json.dumps(values | {"renamed": renamed}))
         return
     known = f"; {counted(len(done.known), 'more was', 'more were')} there already" if done.known else ""
-    say(out, f"{counted(len(done.added), 'concept')} came into {run.folder}{known}")
+    say(out, f"Imported {counted(len(done.added), 'concept')} into {run.folder}{known}")
     if lost := told_missing(done.missing):
         say(out, f"  {lost}")
     for before, now in done.renamed.values():

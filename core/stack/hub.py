@@ -197,7 +197,7 @@ def parts_of(folder: Path) -> dict[str, tuple[str | None, str]]:
         library, name = value
         if library is not None and library not in _LIBRARIES:
             raise StackError(
-                f"the {part} in {str(folder)!r} is a {name} of {library!r}, code of its own, which is never run here:"
+                f"the {part} in {str(folder)!r} is a {name} of {library!r}, and a model's own code is never run:"
                 " choose one whose parts are of diffusers and transformers"
             )
         found[part] = (library, str(name or ""))
@@ -211,7 +211,7 @@ def refuse_code(folder: Path) -> None:
         if file.is_file() and (wanted := read_json(file).get("auto_map")):
             classes = wanted.values() if isinstance(wanted, dict) else wanted
             raise StackError(
-                f"{file} wants code of its own ({', '.join(str(each) for each in classes)}), which is never run here:"
+                f"{file} wants to run code of its own ({', '.join(str(each) for each in classes)}), which is refused:"
                 " choose a model of transformers' own classes"
             )
 
@@ -345,12 +345,12 @@ def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetc
         ) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         what = f"{half}, and the network cannot be reached" if missing else _nowhere(id_, at)
-        raise StackError(f"{what}: where there is one, {command}") from error
+        raise StackError(f"{what}: with a network, run {command}") from error
     except OSError as error:  # a full disk, a lost connection, an error of the hub
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise StackError(f"{id_}{at} cannot be fetched ({reason}): try again with {command}") from error
     if missing and lacks(folder):  # without a network, the hub returns the cached files
-        raise StackError(f"{half}, and no more can be fetched: where there is a network, {command}")
+        raise StackError(f"{half}, and no more can be fetched: with a network, run {command}")
     if missing := lacks(folder):
         raise StackError(f"the repository {id_}{at} does not fit: {missing}")
     return folder

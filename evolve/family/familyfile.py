@@ -192,7 +192,7 @@ def read_family(content: bytes) -> Family:
         raise FamilyError(f"the file is not a family shared by Conceptree: {error}") from error
     except Exception as error:  # libraries raise anything for a torn or malicious file
         reason = "".join(c for c in str(error)[:200] if c.isprintable()) or type(error).__name__
-        raise FamilyError(f"the file is torn, or no family ({reason}): fetch it again") from error
+        raise FamilyError(f"the file is damaged or not a family ({reason}): fetch it again") from error
 
 
 def _checked_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -205,7 +205,7 @@ def _checked_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         raise FamilyError("the file has two entries of one name: it is not a family shared by Conceptree")
     for entry in entries:
         if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FamilyError("the file is encrypted or packed in another way than Conceptree packs: unpack it first")
+            raise FamilyError("the file is encrypted or uses another compression than Conceptree: unpack it first")
     return found
 
 
@@ -217,7 +217,7 @@ def _manifest(archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) 
         raise FamilyError(f"the {MANIFEST} in the file is not Conceptree's")
     if about[_OURS] != SCHEMA:
         raise FamilyError(
-            f"the family has schema {str(about[_OURS])[:40]!r}, this version reads {SCHEMA}: it is of a newer one"
+            f"the family has schema {str(about[_OURS])[:40]!r}, and this version reads {SCHEMA}: update Conceptree"
         )
     if set(about["files"]) | {MANIFEST} != set(entries):
         raise FamilyError(f"the file holds other entries than its {MANIFEST} names: fetch it again")
@@ -330,7 +330,7 @@ def _member(row: Any, fingerprint: str) -> Member:
     concept = each.concept
     digits = len(concept.id) == 16 and all(c in "0123456789abcdef" for c in concept.id)
     if not digits:
-        raise RunError(f"its id {concept.id[:40]!r} is not of 16 hex digits")
+        raise RunError(f"its id is {concept.id[:40]!r}: expected 16 hex digits")
     if concept.fingerprint != fingerprint:
         raise RunError(f"{concept.id} was learned on another stack than the family, {str(concept.fingerprint)[:40]!r}")
     told = [(n.word, n.by, n.note, n.step) for n in concept.negatives] + [

@@ -68,7 +68,7 @@ def family_of(run: Run, concepts: Sequence[str], left_out: list[Path] | None = N
     left_out = [] if left_out is None else left_out
     of = [run.entry(each).id for each in concepts]
     if not of:
-        raise FamilyError("a family is that of a concept: name one")
+        raise FamilyError("no concept is named: give at least one")
     wanted = [(id_, "") for id_ in of]
     while wanted:
         id_, where = wanted.pop()

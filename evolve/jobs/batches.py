@@ -161,7 +161,7 @@ def child_seed(seed: int, number: int) -> int:
 
 
 def found_parent(run: Run, called: str, home: str | None = None) -> tuple[Individual, str]:
-    """(the concept of that name or id, the name of the run beside this one where it lives, or "" for this one)
+    """(the concept of that name or id, the name of the run beside this one that has it, or "" for this one)
 
     home: that run's name, if it is known; by default `called` may say it, as "run/name".
     """
@@ -172,7 +172,7 @@ def found_parent(run: Run, called: str, home: str | None = None) -> tuple[Indivi
             try:
                 return run.find(called), ""
             except RunError as error:
-                raise RunError(f"{error}; nor is there a run {home!r}") from None
+                raise RunError(f"{error}, and no run {home!r}") from None
         called = rest if slash else called
     return (_run_beside(run, home) if home else run).find(called), home
 
@@ -180,5 +180,5 @@ def found_parent(run: Run, called: str, home: str | None = None) -> tuple[Indivi
 def _run_beside(run: Run, name: str) -> Run:
     folder = run.folder.parent / name
     if folder.name != name or not (folder / "run.json").is_file():  # a name, no path
-        raise RunError(f"there is no run {name!r} in {str(run.folder.parent)!r}, where a parent lives: put it back")
+        raise RunError(f"there is no run {name!r} in {str(run.folder.parent)!r}, which has a parent: restore it")
     return Run.open(folder)

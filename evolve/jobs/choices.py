@@ -84,7 +84,7 @@ def precision_of(stack: Draws) -> str:
 def check_precision(begun: str, stack: Draws) -> None:
     """Raise a StackError if a job was begun in another precision than the stack's."""
     if begun != (now := precision_of(stack)):
-        raise StackError(f"this was begun in {begun}, and in {now} the result would differ: use --dtype {begun}")
+        raise StackError(f"the job began in {begun}, and {now} would give another result: use --dtype {begun}")
 
 
 def _near(stack: Draws, word: str, instead: Sequence[str]) -> str:

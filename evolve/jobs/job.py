@@ -277,7 +277,7 @@ class Job:
             RunError: the job is finished.
         """
         if self.finished:
-            raise RunError(f"the job {self.name!r} is finished: decisions have no effect any more")
+            raise RunError(f"the job {self.name!r} is finished: a decision has no effect")
         queue(self.folder, number, decision)
 
     def pending(self) -> list[tuple[int, Decision]]:
@@ -402,7 +402,7 @@ class Job:
     def _required(self, name: str) -> dict[str, Any]:
         found = json.loads((self.folder / name).read_text(encoding="utf-8"))
         if not isinstance(found, dict):
-            raise ValueError(f"{name} is no object")
+            raise ValueError(f"{name} is not an object")
         return found
 
 

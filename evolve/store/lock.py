@@ -37,7 +37,7 @@ def held(folder: Path, wait: float = WAIT) -> Iterator[None]:
         lock.acquire(timeout=wait)
     except Timeout:
         raise RunError(
-            f"the run {str(folder)!r} is being written by {_named(holder)}, and still was after {wait:g} s:"
+            f"the run {str(folder)!r} is being written by {_named(holder)}, still after {wait:g} s:"
             f" try again when that is done"
         ) from None
     except (OSError, NotImplementedError) as error:

@@ -103,7 +103,7 @@ def cut_out(content: bytes, name: str) -> Image.Image:
     share = ImageStat.Stat(kept).mean[0] / 255
     if not LEAST <= share <= MOST:
         what = "nothing" if share < LEAST else "everything"
-        raise PhotoError(f"of the photograph {name!r} {what} is left without its background: take it as it is")
+        raise PhotoError(f"the photograph {name!r} without its background shows {what}: keep the background")
     paper = Image.new("RGB", picture.size, "white")
     paper.paste(_on_white(picture), mask=kept)
     thing = paper.crop(kept.getbbox())
@@ -120,8 +120,8 @@ def _background(picture: Image.Image, name: str) -> Image.Image:
     colour = np.median(edge, axis=0).astype(np.int16)
     if np.mean(np.abs(edge - colour).sum(1) <= TOLERANCE) < PLAIN_EDGE:
         raise PhotoError(
-            f"the photograph {name!r} has no plain background: its edge is of many colours; take it as it is, or one of"
-            " the thing before a wall or on a sheet"
+            f"the photograph {name!r} has no plain background: its edge has many colours; keep the background, or"
+            " photograph the thing before a wall or on a sheet"
         )
     near = np.abs(pixels - colour).sum(2) <= TOLERANCE
     framed = Image.fromarray(np.pad(np.where(near, 128, 0).astype(np.uint8), 1, constant_values=128)).copy()

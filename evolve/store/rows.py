@@ -320,7 +320,7 @@ def drawing_of(folder: Path, row: dict[str, Any]) -> Drawing:
     if missing:
         raise RunError(f"it has no {missing[0]}")
     if not PICTURE.fullmatch(row["file"]):
-        raise RunError(f"it names the file {row['file']!r}, and pictures are called by 24 hex digits and .png")
+        raise RunError(f"its file is {row['file']!r}: expected 24 hex digits and .png")
     return Drawing(row["concept"], row["prompt"], row["seed"], folder / row["file"])
 
 
@@ -338,7 +338,7 @@ def row_of_note(concept: str, note: Note, at: datetime, way: str = "") -> dict[s
 def photo_of(folder: Path, row: dict[str, Any]) -> Photo:
     """Photo of a row of photos/, with its file in `folder`."""
     if not PHOTO.fullmatch(row["id"] or ""):
-        raise RunError(f"it is of {row['id']!r}, and photographs are called photo- and 16 hex digits")
+        raise RunError(f"its id is {row['id']!r}: expected photo- and 16 hex digits")
     return Photo(row["id"], row["label"] or brief(row["id"]), folder / f"{row['id']}.png", row["digest"] or "")
 
 

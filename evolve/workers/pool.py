@@ -36,7 +36,7 @@ AT_ONCE = 8  # requests in a batch of a worker: fewer than in one process, so th
 MOST_TRIES = 3  # times a batch may end its worker
 MOST_FAILURES = 3  # workers in succession that may die before they have learned anything
 BEAT = 0.5  # seconds between two chances to stop, whatever the workers do
-PATIENCE = 60.0  # seconds until a first worker is given a place
+PATIENCE = 60.0  # seconds until a first worker must have started
 CALLS = 4  # concurrent calls of a worker; one waits for messages
 
 __all__ = ["AT_ONCE", "WorkerError", "Workers"]
@@ -174,7 +174,7 @@ class Workers:
             actor = self.cluster.actor(Actor, CALLS)
             self._workers.append(_Worker(actor, actor.here.remote(), now))
         if all(worker.state == "asked" and now - worker.since > PATIENCE for worker in self._workers):
-            raise WorkerError(f"no worker was given a place for {PATIENCE:g} s: the cluster is full, or out of memory")
+            raise WorkerError(f"no worker started within {PATIENCE:g} s: the cluster is full or out of memory")
 
     def _begin(self, worker: _Worker, task: _Task, course: _Course) -> None:
         worker.state, worker.task = "learning", task

@@ -226,7 +226,7 @@ def test_code_that_a_model_brings_along_is_never_run(classifier):
     config = json.loads((classifier / "config.json").read_text())
     own = {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"}}
     (classifier / "config.json").write_text(json.dumps(config | own))
-    with pytest.raises(NamerError, match="it wants to run code of its own, which is never done here") as error:
+    with pytest.raises(NamerError, match="it wants to run its own code, and Conceptree never does that") as error:
         vqa_namer(classifier)
     assert "\n" not in str(error.value) and "trust_remote_code" not in str(error.value)
 

@@ -243,7 +243,7 @@ def test_parents_of_another_run_and_their_variations(pets, backbone):
     [
         ({"parents": []}, "no parents: name some"),
         ({"parents": [("nobody", 1.0)]}, "there is no concept 'nobody'"),
-        ({"parents": [("elsewhere/nobody", 1.0)]}, "nor is there a run 'elsewhere'"),
+        ({"parents": [("elsewhere/nobody", 1.0)]}, "and no run 'elsewhere'"),
         ({"words": ["unheardof"]}, "does not know the word 'unheardof'"),
         ({"words": ["<b>"]}, "none of"),
         ({"category": "unheardof"}, "does not know the category 'unheardof'"),

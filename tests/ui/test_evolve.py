@@ -141,4 +141,4 @@ def test_an_evolution_goes_on_in_the_precision_it_was_begun_in(pets):
     chosen = ("--select", "user", "--parent", one, "--parent", other)
     good("evolve", "pets", "--generations", 2, *QUICK, *chosen, *where)
     said = one_line("resume", "pets", "--parent", one, *where, "--dtype", "bfloat16")
-    assert "this was begun in float32, and in bfloat16 the result would differ: use --dtype float32" in said
+    assert "the job began in float32, and bfloat16 would give another result: use --dtype float32" in said

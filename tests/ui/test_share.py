@@ -36,11 +36,11 @@ def test_a_family_goes_out_and_comes_in(run, stack_folder, tmp_path):
     said = good("export", "--format", "family", "pets", "Whisker", "--to", file, "--runs", run.folder.parent)
     assert str(file) in said and "1 concept, 0 ancestors" in said
     said = good("import", file, "--runs", there, "--model", stack_folder)
-    assert "1 concept came into" in said
+    assert "Imported 1 concept into" in said
     theirs = Run.open(there / "pets")
     assert theirs.find("Whisker").concept == run.find("Whisker").concept
     assert theirs.about["stack"] == run.about["stack"]
-    assert "0 concepts came into" in good("import", file, "--runs", there, "--run", "pets")
+    assert "Imported 0 concepts into" in good("import", file, "--runs", there, "--run", "pets")
     assert "in" in good("import", file, "--runs", there, "--model", stack_folder) and (there / "pets-2").is_dir()
 
 
@@ -97,7 +97,7 @@ def test_json_for_programs(run, stack_folder, tmp_path):
 
 def test_files_that_are_none(tmp_path, monkeypatch):
     (tmp_path / "x.zip").write_bytes(b"hello")
-    assert "torn, or no family" in one_line("import", tmp_path / "x.zip", "--runs", tmp_path / "runs")
+    assert "damaged or not a family" in one_line("import", tmp_path / "x.zip", "--runs", tmp_path / "runs")
     os.mkfifo(tmp_path / "pipe.family.zip")
     assert "is not an ordinary file" in one_line("import", tmp_path / "pipe.family.zip", "--runs", tmp_path / "runs")
     assert "does not exist: check the path" in one_line("import", tmp_path / "nothing.zip", "--runs", tmp_path / "runs")
@@ -121,7 +121,7 @@ def test_a_run_that_cannot_take_a_family_names_the_command_for_one_of_its_own(ru
     said = one_line("import", file, "--runs", run.folder.parent, "--run", "others")
     words = shlex.split(said.partition("run of its own: ")[2])
     assert words == ["conceptree", "import", str(file), "--run", "others-2", "--runs", str(run.folder.parent)]
-    assert "1 concept came into" in good(*words[1:])
+    assert "Imported 1 concept into" in good(*words[1:])
 
 
 def test_the_command_that_opens_a_file_can_be_pasted(run, tmp_path):

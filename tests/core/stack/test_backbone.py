@@ -321,11 +321,11 @@ def test_code_that_a_stack_brings_along_is_never_run(stack_folder, tmp_path):
     (folder / "prior/text_encoder/evil.py").write_text("raise SystemExit('ran')")
     config = folder / "prior/text_encoder/config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"auto_map": {"AutoModel": "evil.Evil"}}))
-    with pytest.raises(StackError, match=r"wants code of its own \(evil\.Evil\), which is never run here"):
+    with pytest.raises(StackError, match=r"wants to run code of its own \(evil\.Evil\), which is refused"):
         Backbone.load(folder, device="cpu").encode_text("a dog")
     index = folder / "prior/model_index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"prior": ["evil", "Evil"]}))
-    with pytest.raises(StackError, match="a Evil of 'evil', code of its own, which is never run here"):
+    with pytest.raises(StackError, match="a Evil of 'evil', and a model's own code is never run"):
         Backbone.load(folder, device="cpu")
 
 

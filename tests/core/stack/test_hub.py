@@ -151,7 +151,7 @@ def test_no_network_and_nothing_cached_gives_the_exact_command(cache):
     with pytest.raises(StackError) as error:
         Backbone.load("kandinsky-2.1")
     assert download_command(PAPER[0]) in one_line(error) and download_command(PAPER[1]) in one_line(error)
-    assert "the network cannot be reached: where there is one, hf download kandinsky-community" in one_line(error)
+    assert "the network cannot be reached: with a network, run hf download kandinsky-community" in one_line(error)
     with pytest.raises(StackError) as error:
         Backbone.load("kandinsky-2.2", revision="v2")
     assert "kandinsky-2-2-prior at revision 'v2'" in one_line(error) and "--revision v2" in one_line(error)

@@ -72,7 +72,7 @@ def refused(file: bytes, said: str) -> None:
 
 @pytest.mark.parametrize("part", [0, 1, 22, 100, -1])
 def test_a_torn_file(file, part):
-    refused(file[:part], "empty" if part == 0 else "torn")
+    refused(file[:part], "empty" if part == 0 else "damaged")
 
 
 def test_every_flipped_byte_is_noticed_or_harmless(file):
@@ -90,7 +90,7 @@ def test_every_flipped_byte_is_noticed_or_harmless(file):
 
 @pytest.mark.parametrize("content", [b"x" * 100, b"PK\x05\x06" + bytes(18), b"PK\x03\x04" + bytes(200)])
 def test_what_is_no_family(content):
-    refused(content, "torn|no family.json")
+    refused(content, "damaged|no family.json")
 
 
 def test_another_zip_or_a_newer_schema(file):
@@ -150,7 +150,7 @@ def test_an_entry_that_lies_about_its_size_is_cut_off_there(file):
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("family.json", b" " * 10_000_000)
     lying = content.getvalue().replace((10_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
-    refused(lying, "torn")
+    refused(lying, "damaged")
 
 
 def test_too_many_entries_and_too_much_of_all(file, monkeypatch):
@@ -179,7 +179,7 @@ def test_a_million_entries_are_refused_before_they_are_listed(file, monkeypatch)
     assert entries_up_to(one, 9) == 1 and entries_up_to(file, 99) == len(opened(file))
     monkeypatch.setattr(zipfile, "ZipFile", lambda *given: pytest.fail("it was listed"))
     refused(many, "more than 20000 entries")
-    refused(many + b"tail", "more than 20000 entries|torn")
+    refused(many + b"tail", "more than 20000 entries|damaged")
 
 
 def test_one_picture_in_many_rows_is_decoded_once_and_counted_for_each(file, monkeypatch):
@@ -277,10 +277,10 @@ def test_a_picture_that_would_unfold_to_gigabytes(file):
         ("fingerprint", "other", "another stack than the family"),
         ("id", "../../../../etc/x", "16 hex digits"),
         ("id", "photo-0123456789", "16 hex digits"),
-        ("created_at", "yesterday", "torn, or no family"),
+        ("created_at", "yesterday", "damaged or not a family"),
         ("created_at", 5, "created_at"),
-        ("created_at", "9999-12-31T23:59:59-23:00", "torn, or no family"),
-        ("name", 5, "torn, or no family|schema"),
+        ("created_at", "9999-12-31T23:59:59-23:00", "damaged or not a family"),
+        ("name", 5, "damaged or not a family|schema"),
         ("steps", None, "has no steps"),
         ("negatives", [{"word": None, "step": 0, "by": "x", "note": ""}], "null"),
     ],
@@ -300,7 +300,7 @@ def test_settings_that_would_never_end(file):
 
 @pytest.mark.parametrize("key", ["id", "request", "vectors", "called", "created_at"])
 def test_a_concept_that_lacks_something(file, key):
-    refused(with_rows(file, lambda found: found[0].pop(key)), "torn, or no family|cannot be read")
+    refused(with_rows(file, lambda found: found[0].pop(key)), "damaged or not a family|cannot be read")
 
 
 def test_the_same_concept_twice(file):
@@ -345,4 +345,4 @@ def test_a_drawing_of_nothing(file, key, value):
 def test_deep_json_is_torn_json(file):
     deep = b"[" * 100_000 + b"]" * 100_000
     files = opened(file)
-    refused(closed(files | {"concepts.jsonl": deep}), "torn, or no family|cannot be read")
+    refused(closed(files | {"concepts.jsonl": deep}), "damaged or not a family|cannot be read")

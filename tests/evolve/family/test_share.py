@@ -174,7 +174,7 @@ def test_a_picture_that_is_lost_does_not_keep_the_family(run, ids):
 def test_who_is_not_there_cannot_be_shared(run):
     with pytest.raises(RunError, match="no concept 'nobody'"):
         family_file(run, ["nobody"])
-    with pytest.raises(FamilyError, match="name one"):
+    with pytest.raises(FamilyError, match="at least one"):
         family_file(run, [])
 
 
