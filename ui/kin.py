@@ -106,14 +106,17 @@ def percent(share: float) -> str:
 
 
 def _say_run(told: dict[str, Any], out: Console) -> None:
-    table = new_table("gen.", "concepts", "alike", *IN_TABLE, "founders", "in effect")
+    table = new_table("gen.", "concepts", "alike", *IN_TABLE, "founders", "effective")
     for each in told["generations"]:
         values = [f"{rounded(each['mean'].get(key))} / {rounded(each['best'].get(key))}" for key in IN_TABLE]
         alike = rounded(each["likeness"])
         counts = str(each["founders"]), f"{each['effective_founders']:.1f}"
         add_row(table, str(each["number"]), str(each["concepts"]), alike, *values, *counts)
     out.print(table)
-    say(out, "alike: mean pairwise similarity; then mean / best; founders with a share; in effect: as many equal ones")
+    say(
+        out,
+        "alike: mean pairwise similarity; others: mean / best; founders: with a share; effective: with equal shares",
+    )
     best = [each for each in told["founders"] if each["descendants"] == told["founders"][0]["descendants"]]
     if best and best[0]["descendants"]:
         many = counted(best[0]["descendants"], "concept")

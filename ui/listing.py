@@ -120,8 +120,8 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
         "children": ", ".join(children),
         "noted": noted(entry),
         "category": f"{entry.category} ({entry.kind})",
-        "is": ", ".join(belongs),
-        "is not": ", ".join(f"{n.word} (step {n.step}, {n.by})" for n in each.negatives),
+        "positives": ", ".join(belongs),
+        "negatives": ", ".join(f"{n.word} (step {n.step}, {n.by})" for n in each.negatives),
         "fitness": ", ".join(f"{key} {rounded(fitness[key])}" for key in OBJECTIVES),
         "scores": ", ".join(f"{key} {value:.2f}" for key, value in each.scores.items() if key not in IN_FITNESS),
         "learned": f"step {each.kept_step} of {each.steps} kept, {each.seconds:.0f} s, seed {request.seed}",
@@ -130,9 +130,9 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
     }
     for title, text in lines.items():
         if text:
-            say(out, f"  {title:<10}{text}")
+            say(out, f"  {title:<11}{text}")
     for drawing in drawings:
-        say(out, f"  {'drawing':<10}{drawing.file}  {drawing.prompt.replace('{}', entry.name)}, seed {drawing.seed}")
+        say(out, f"  {'drawing':<11}{drawing.file}  {drawing.prompt.replace('{}', entry.name)}, seed {drawing.seed}")
 
 
 def as_values(each: Entry, names: Mapping[str, str], fitness: Mapping[str, float | None]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Co
     left = unfinished(run)
     if not left and is_unasked(run):
         call = to_type("seed", run.about["category"], "--run", run.folder.name, runs=runs)
-        say(out, f"Nothing has been asked for in {run.folder}. To begin: {call}")
+        say(out, f"{run.folder} has no jobs and no concepts. To begin: {call}")
         return
     if not left:
         say(out, f"Nothing is left to do in {run.folder}: all jobs are finished.")

@@ -172,7 +172,7 @@ def test_show_tells_all_of_a_concept(pets):
         'noted 4 of 5, "like a [red]lizard[/red]"',
         "category pet (object)",
         "is pet × 2",
-        "is not cat (step 0, request), dog (step 5, vqa)",
+        "negatives cat (step 0, request), dog (step 5, vqa)",
         "scores score 0.50, belongs 0.25",
         "learned step 5 of 5 kept, 2 s, seed 4",
         "stack tiny-1 (f), 2 × 4 numbers",

@@ -30,7 +30,7 @@ FAMILY, IMAGES = "family", ("image", "comfyui")
 @option("--comment", help="Any text.")
 @runs_option
 def note(**given: Any) -> None:
-    """Note on concepts of RUN: name, rating, comment, favourite, locked, hidden. The workbench can undo it.
+    """Name, rate or mark concepts of RUN, or comment on them. The workbench can undo it.
 
     An option that is not given keeps its value.
 

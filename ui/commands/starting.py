@@ -67,7 +67,7 @@ def view(**given: Any) -> None:
 @click.command(short_help="Check the installation; list stacks.")
 @click.argument("folders", metavar="[FOLDER]...", nargs=-1)
 @option("--model", default="emoji", show_default=True, help="Stack to check: emoji, or a folder.")
-@option("--models", is_flag=True, help="List the stacks that --model accepts instead, and those in FOLDERs.")
+@option("--models", is_flag=True, help="Instead, list the stacks that --model accepts, and those in FOLDERs.")
 @json_option
 def doctor(folders: tuple[str, ...], model: str, models: bool, as_json: bool) -> None:
     """Check packages, device and stack, or list the stacks. Exits with 1 if something needed is missing.
