@@ -135,19 +135,20 @@ class ConceptLab:
         losses = none
         for batch in batches_of(requests, options.at_once):
             courses = [Course(requests[i], ids[i]) for i in batch]
-            own = tuple(ids[i] for i in batch)
-            for state, found, events, finished in self._learn_batch(courses, options, snapshots):
-                if found is not None:
-                    losses = none.to(found).index_copy(0, sent(torch.tensor(batch), found.device), found)
+            batch_ids = tuple(ids[i] for i in batch)
+            for state, batch_losses, events, finished in self._learn_batch(courses, options, snapshots):
+                if batch_losses is not None:
+                    rows = sent(torch.tensor(batch), batch_losses.device)
+                    losses = none.to(batch_losses).index_copy(0, rows, batch_losses)
                     done = max(done + 1, before + max(state.step))  # the latter after a resume from a snapshot
                 if finished:
                     done = before + max(requests[i].chosen.steps for i in batch)  # also where all were done early
                     concepts |= dict(zip(batch, finished, strict=True))
                 last = len(concepts) == len(requests)
                 in_order = tuple(concepts[i] for i in range(len(requests))) if last else ()
-                save = partial(pack, state, courses, own) if events and not finished else None
-                by_id = dict(zip(own, finished, strict=True)) if finished else {}
-                yield Report(min(done, steps), steps, losses, events, by_id, in_order, save, own)
+                save = partial(pack, state, courses, batch_ids) if events and not finished else None
+                by_id = dict(zip(batch_ids, finished, strict=True)) if finished else {}
+                yield Report(min(done, steps), steps, losses, events, by_id, in_order, save, batch_ids)
             before += max(requests[i].chosen.steps for i in batch)
 
     @property
@@ -209,13 +210,11 @@ class ConceptLab:
         return self._published if settings.preset == "published" else self.bank
 
     def make_step(self, settings: Settings, text_space: bool) -> Step:
-        """What a step is here: for a batch whose requests agree in `settings.together()`."""
+        """The step of a batch whose requests agree in `settings.together()`."""
         return make_step(self.stack, settings, text_space)
 
     def start(self, request: Request) -> Tensor:
-        """Where a concept's vectors [k, d] start: as given, or k times the mean of the initialiser's token
-        vectors.
-        """
+        """The vectors [k, d] where a concept starts: as given, or k times the mean of the initialiser's tokens."""
         if request.start is not None:
             return torch.from_numpy(request.start.copy())
         return self.stack.word_vector(request.initializer or request.category).expand(request.tokens, -1)
@@ -320,8 +319,9 @@ class ConceptLab:
 
 
 def _restored(snapshots: Sequence[bytes], state: State, courses: Sequence[Course]) -> tuple[State | None, str]:
-    """(the batch from the first snapshot of it, ""). None if there is none; with a note if one cannot be read. Then
-    nothing has been changed.
+    """(the state in the first snapshot of this batch, ""), or (None, a note on an unreadable snapshot or "").
+
+    With None, the courses are unchanged.
     """
     ids, problem = [course.id for course in courses], ""
     for snapshot in filter(None, snapshots):

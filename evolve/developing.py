@@ -44,12 +44,12 @@ def develop(
 
 
 def collected(
-    course: Generator[Report | Stored, None, None], asked: Iterable[str], on_report: OnReport | None = None
+    reports: Generator[Report | Stored, None, None], asked: Iterable[str], on_report: OnReport | None = None
 ) -> list[Concept]:
-    """The concepts of a course such as `developing`, in the order of the ids asked."""
+    """The concepts that a generator such as `developing` yields, in the order of the ids asked."""
     found: dict[str, Concept] = {}
-    with closing(course):
-        for happened in course:
+    with closing(reports):
+        for happened in reports:
             if isinstance(happened, Stored):
                 found |= happened.concepts
             elif on_report:

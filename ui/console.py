@@ -100,7 +100,7 @@ def rounded(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.2f}"
 
 
-class Course:
+class LearningBar:
     """Progress of learning: a bar with the time left on a terminal, elsewhere a line now and then."""
 
     def __init__(self, out: Console, steps: int = 0) -> None:
@@ -121,7 +121,7 @@ class Course:
         )
         self._task = self._bar.add_task("steps", total=steps, left="")
 
-    def __enter__(self) -> Course:
+    def __enter__(self) -> LearningBar:
         self._bar.start()
         return self
 
@@ -130,16 +130,16 @@ class Course:
     ) -> None:
         self._bar.stop()
 
-    def of(self, steps: int) -> None:
+    def set_total(self, steps: int) -> None:
         """Set the number of all steps."""
         self.steps = steps
         self._bar.update(self._task, total=steps)
 
-    def does(self, doing: str) -> None:
+    def describe(self, doing: str) -> None:
         """Show work beside steps, such as drawing, until the next step."""
         self._bar.update(self._task, description=doing)
 
-    def to(self, step: int) -> None:
+    def advance(self, step: int) -> None:
         """Show that `step` of all steps are done."""
         self._step = step
         self._bar.update(self._task, completed=step, left=self.left, description="steps")
@@ -152,7 +152,7 @@ class Course:
         seconds = (time.monotonic() - self._began) / self._step * (self.steps - self._step)
         return f"about {duration(seconds)} left" if self._step < self.steps else ""
 
-    def tell(self) -> None:
+    def print_line(self) -> None:
         """Print the progress where no bar can be drawn, such as in a file."""
         if not self._out.is_terminal and self.left:
             say(self._out, f"  {self._step} of {counted(self.steps, 'step')}, {self.left}")

@@ -28,7 +28,7 @@ from ui.workers import conduct_asked, learner_for
 
 
 def seed(options: SeedOptions, name: str | None, runs: Path, model: str, out: Console) -> None:
-    """Learn founders and store them in a new run. name: of the run; by default the category."""
+    """Learn founders and store them in a new run. name: the run's, by default the category."""
     stack = open_stack(model, out)
     plan = plan_founders(stack, options)
     conduct = conduct_asked()
@@ -97,8 +97,8 @@ def carry_out(job: Job, run: Run, stack: Backbone, out: Console, since: float = 
             check(plan, run, stack)
             with learner_for(job, stack, out) as learner, Telling(plan, run, stack, out) as telling:
                 review = partial(telling.person.asked, telling.names) if telling.person else None
-                with closing(work(job, run, learner, review, candidates_asked())) as course:
-                    for happened in course:
+                with closing(work(job, run, learner, review, candidates_asked())) as events:
+                    for happened in events:
                         telling.tell(happened)
     except KeyboardInterrupt:
         say_stopped(job, run, stack, out)

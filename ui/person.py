@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from core.review import Decision, Proposal, ReviewError
-from ui.console import Course, say
+from ui.console import LearningBar, say
 
 
 class Person:
@@ -20,8 +20,8 @@ class Person:
         " step; q: stop asking; ?: this help."
     )
 
-    def __init__(self, out: Console, course: Course) -> None:
-        self.out, self.course = out, course
+    def __init__(self, out: Console, bar: LearningBar) -> None:
+        self.out, self.bar = out, bar
         self.asks, self.knows_how = True, False
 
     def asked(self, names: Mapping[str, str], proposal: Proposal) -> Decision | None:
@@ -69,12 +69,12 @@ class Person:
     def _without_bar(self) -> Iterator[None]:
         """On a terminal the bar redraws itself many times a second, over the typed text."""
         if self.out.is_terminal:
-            self.course.__exit__(None, None, None)
+            self.bar.__exit__(None, None, None)
         try:
             yield
         finally:
             if self.out.is_terminal:
-                self.course.__enter__()
+                self.bar.__enter__()
 
 
 def typed(text: str, proposal: Proposal) -> Decision:

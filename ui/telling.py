@@ -16,7 +16,7 @@ from evolve.jobs.generations import Generation, awaits_choice, generations, logb
 from evolve.jobs.job import Job
 from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
 from evolve.jobs.work import Began, Drawing, Happened, Learned, Reported
-from ui.console import Course, say, to_type
+from ui.console import LearningBar, say, to_type
 from ui.descent import announced
 from ui.person import Person
 from ui.runs import names_beside
@@ -30,21 +30,21 @@ class Telling:
 
     def __init__(self, plan: Plan, run: Run, stack: Backbone, out: Console) -> None:
         self.plan, self.run, self.stack, self.out = plan, run, stack, out
-        self.course = Course(out)
-        self.person = Person(out, self.course) if isinstance(plan, Seed) and plan.ask == "terminal" else None
+        self.bar = LearningBar(out)
+        self.person = Person(out, self.bar) if isinstance(plan, Seed) and plan.ask == "terminal" else None
         self.names: dict[str, str] = {}  # of requests, by their ids
         self.found: list[Individual] = []
         self.batches = 0
 
     def __enter__(self) -> Telling:
         self._introduce()
-        self.course.__enter__()
+        self.bar.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.course.__exit__(kind, error, trace)
+        self.bar.__exit__(kind, error, trace)
 
     def tell(self, happened: Happened) -> None:
         match happened, self.plan:
@@ -53,15 +53,15 @@ class Telling:
             case Began(batch, numbers), plan:
                 self._began(batch, numbers, plan)
             case Reported(report, step), plan:
-                self.course.to(step)
+                self.bar.advance(step)
                 for event in report.events if isinstance(plan, Seed) else ():
                     say(self.out, f"  step {event.step:<4} {self.names[event.id]}  {told(event)}")
                 if report.events and not report.events[0].draft:
-                    self.course.tell()
+                    self.bar.print_line()
             case Learned(individuals, known), plan:
                 self._learned(individuals, known, plan)
             case Drawing(_, number, of), _:
-                self.course.does(f"drawing {number} of {of}")
+                self.bar.describe(f"drawing {number} of {of}")
             case Generation() as generation, _:
                 self._generation(generation)
 
@@ -76,7 +76,7 @@ class Telling:
 
     def _began(self, batch: Batch, numbers: Mapping[str, int], plan: Plan) -> None:
         self.batches += 1
-        self.course.of(batch.total)
+        self.bar.set_total(batch.total)
         first, count = batch.first + 1, len(numbers)
         match plan:
             case Seed():

@@ -46,22 +46,23 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
         stack, options.preset, kind, False, category, options.steps, segment=options.segment, lam=options.lam
     )
     schedule, words = negatives_from(stack, category, kind, options.negatives)
-    asks = options.question and checked_text(options.question.replace("{}", category), "question")
-    asked = {name: value for name, value in (("vlm", options.vlm), ("question", asks)) if value}
+    own_question = options.question and checked_text(options.question.replace("{}", category), "question")
+    asked = {name: value for name, value in (("vlm", options.vlm), ("question", own_question)) if value}
     namer = namer_of(stack, **asked) if schedule == "adaptive" else None
     check_question(namer, question(kind, category, settings.preset))
     request = Request(category, kind, negatives=words, schedule=schedule, seed=options.seed, settings=settings)
-    first = ConceptLab(stack).prepared(request, Options(namer=namer))
+    prepared = ConceptLab(stack).prepared(request, Options(namer=namer))
     # As in the paper and in the authors' code, their presets start all founders at the category's word.
-    own = settings.preset == "default"
-    usual = options.count if own and start_apart(stack, category, kind) else 1
-    wave = usual if options.wave is None else options.wave
+    between_members = settings.preset == "default"
+    wave = options.wave
+    if wave is None:
+        wave = options.count if between_members and start_apart(stack, category, kind) else 1
     return Seed(
-        category=first.category,
+        category=prepared.category,
         count=options.count,
         wave=wave,
         seed=options.seed,
-        initializers=tuple(starts(stack, category, kind, options.seed)) if own else (),
+        initializers=tuple(starts(stack, category, kind, options.seed)) if between_members else (),
         ask=options.ask,
         drafts=options.drafts,
         asked=to_remember(stack, namer, asked),

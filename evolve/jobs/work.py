@@ -1,7 +1,8 @@
 """Works on a job: locks it, resumes it, learns its batches, draws the concepts and finishes it.
 
 `work` is the loop of commands and pages; `evolve` is that of a notebook, for generations with its own operators.
-`learned` is `develop` for a job: it resumes from snapshots, follows a person's decisions, writes progress for pages.
+`learned` is `develop` for a job, and `learning` is `developing`: they resume from snapshots, follow a person's
+decisions, and write progress for pages.
 """
 
 from __future__ import annotations
@@ -96,23 +97,23 @@ def work(
         options = replace(_options_of(plan, stack), review=review, at_once=conduct.at_once)
         asks = isinstance(plan, Seed) and plan.ask == "page"
         candidates = conduct.candidates or candidates
-        course = _batches(plan, job, run, learner, conduct.at_once)
+        batches = _batches(plan, job, run, learner, conduct.at_once)
         found: list[Individual] = []
-        carried: Generator[DrawingParents | Generation | Began | Reported | Learned, None, None]
-        carried = _learn_batches(course, job, run, learner, options, asks)
-        with closing(carried) as happenings:
-            for happened in happenings:
+        events: Generator[DrawingParents | Generation | Began | Reported | Learned, None, None]
+        events = _learn_batches(batches, job, run, learner, options, asks)
+        with closing(events):
+            for happened in events:
                 yield happened
                 if isinstance(happened, Learned):
                     found += happened.individuals
-                    yield from _drawn(job, run, stack, happened.individuals, candidates)
+                    yield from _draw(job, run, stack, happened.individuals, candidates)
         if isinstance(plan, Evolve):
             done = generations(job)
             if len(done) < plan.generations:
                 return
             there = {each.id for each in run.entries()}
             found = [run.find(id_) for generation in done for id_ in generation.children if id_ in there]
-        yield from _drawn(job, run, stack, found, candidates)  # concepts that a killed process left undrawn
+        yield from _draw(job, run, stack, found, candidates)  # concepts that a killed process left undrawn
         job.finish()
 
 
@@ -142,32 +143,32 @@ def _options_of(plan: Plan, stack: Draws) -> Options:
 
 
 def _learn_batches(
-    course: Generator[Batch | T, Sequence[Concept], None],
+    batches: Generator[Batch | T, Sequence[Concept], None],
     job: Job,
     run: Run,
     learner: Learner,
     options: Options = DEFAULT,
     asks: bool = False,
 ) -> Generator[Began | Reported | Learned | T, None, None]:
-    """Learn each batch that `course` yields, send it the concepts, and pass on everything else that it yields.
+    """Learn each batch that `batches` yields, send it the concepts, and pass on everything else that it yields.
 
     asks: see `learning`.
     """
-    with closing(course):
-        each = next(course, None)
+    with closing(batches):
+        each = next(batches, None)
         while each is not None:
             if not isinstance(each, Batch):
                 yield each
-                each = next(course, None)
+                each = next(batches, None)
                 continue
-            concepts = yield from _learned(each, job, run, learner, options, asks)
+            concepts = yield from _learn_batch(each, job, run, learner, options, asks)
             try:
-                each = course.send(concepts)
+                each = batches.send(concepts)
             except StopIteration:
                 return
 
 
-def _learned(
+def _learn_batch(
     batch: Batch, job: Job, run: Run, learner: Learner, options: Options, asks: bool
 ) -> Generator[Began | Reported | Learned, None, list[Concept]]:
     options = replace(options, drafts=batch.drafts or options.drafts)
@@ -175,8 +176,8 @@ def _learned(
     yield Began(batch, {id_: batch.first + place for place, id_ in enumerate(ids)})
     found: dict[str, Concept] = {}
     known: set[str] = set()
-    with closing(learning(job, ids, run, learner, options, first=batch.first, asks=asks)) as course:
-        for happened in course:
+    with closing(learning(job, ids, run, learner, options, first=batch.first, asks=asks)) as reports:
+        for happened in reports:
             if isinstance(happened, Stored):
                 found |= happened.concepts
                 known |= {each.id for each in happened.concepts.values() if happened.known}
@@ -213,8 +214,8 @@ def learning(
     options = replace(options, review=steering.decided)
     snapshots = job.kept()
     steering.begin(snapshots)
-    with closing(developing(asked, learner, run, options, job.decided(), snapshots)) as course:
-        for happened in course:
+    with closing(developing(asked, learner, run, options, job.decided(), snapshots)) as reports:
+        for happened in reports:
             if isinstance(happened, Report):
                 _tell(job, steering, happened, numbers)
             else:
@@ -252,7 +253,7 @@ def _tell_names(job: Job, run: Run, concepts: Mapping[int, str]) -> None:
     add_names(job.folder, {number: (id_, names.get(id_, "")) for number, id_ in concepts.items()})
 
 
-def _drawn(
+def _draw(
     job: Job, run: Run, stack: Draws, individuals: Sequence[Individual], candidates: int | None
 ) -> Generator[Drawing, None, None]:
     """Draw the concepts that lack a usual drawing, if the stack can draw."""
@@ -295,9 +296,9 @@ def evolve(
     job = job or new_job(run, plan)
     with job.working():
         number = len(generations(job)) + 1
-        with closing(_learn_batches(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as course:
+        with closing(_learn_batches(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as events:
             try:
-                for happened in course:
+                for happened in events:
                     if isinstance(happened, Generation):
                         number = happened.number + 1
                         yield happened

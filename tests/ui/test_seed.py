@@ -119,15 +119,15 @@ def test_the_bar_rests_while_a_person_is_asked(types, monkeypatch):
     happened = []
     monkeypatch.setattr(builtins, "input", lambda prompt: happened.append("asked") or "")
 
-    class Course:
+    class Bar:
         def __enter__(self):
             happened.append("shown")
 
         def __exit__(self, *error):
             happened.append("hidden")
 
-    Person(console(force_terminal=True), Course()).asked({"a": "one", "b": "two"}, PROPOSAL)
-    Person(console(), Course()).asked({"a": "one", "b": "two"}, PROPOSAL)
+    Person(console(force_terminal=True), Bar()).asked({"a": "one", "b": "two"}, PROPOSAL)
+    Person(console(), Bar()).asked({"a": "one", "b": "two"}, PROPOSAL)
     assert happened == ["hidden", "asked", "shown", "asked"]
 
 
