@@ -66,7 +66,7 @@ class Event:
 
 @dataclass
 class Course:
-    """The course of one concept so far. id: of its request."""
+    """One concept while it is learned: its negatives, checkpoints and measurements so far. id: of its request."""
 
     request: Request
     id: str = ""

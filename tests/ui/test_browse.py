@@ -171,7 +171,7 @@ def test_show_tells_all_of_a_concept(pets):
         f"children {letters['h'].name}, {letters['i'].name}",
         'noted 4 of 5, "like a [red]lizard[/red]"',
         "category pet (object)",
-        "is pet × 2",
+        "positives pet × 2",
         "negatives cat (step 0, request), dog (step 5, vqa)",
         "scores score 0.50, belongs 0.25",
         "learned step 5 of 5 kept, 2 s, seed 4",
