@@ -236,7 +236,8 @@ def test_what_export_wrote_beside_an_embedding_is_left_out(runs, stack_folder, t
     assert set(names(tmp_path, "theirs")) == {one, two}
     assert {each.birth for each in Run.open(tmp_path / "theirs").entries()} == {"imported"}
     assert [each.birth for each in Run.open(runs / "pets").entries()] == ["founder", "founder", "mix"]
-    assert "is not an embedding by its name" in one_line("import", to / f"{one}.png", "--runs", tmp_path)
+    said = one_line("import", to / f"{one}.png", "--runs", tmp_path)
+    assert f"shows {one} (" in said and "no run here has it" in said, "a sheet alone names its concept"
 
 
 def test_an_imported_concept_has_children_and_tells_where_it_was_learned(runs, backbone, stack_folder, tmp_path):
