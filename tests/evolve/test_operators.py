@@ -134,7 +134,12 @@ def test_a_grandchild_of_four_founders_is_as_near_to_each_as_its_share(backbone)
     the product of the weights on the way. In four grandchildren the founders change places: each is nearest to the one
     in which its share is largest, and the larger the share, the nearer.
     """
-    how = {"settings": Settings(steps=120, segment=60, learning_rate=5e-2), "known": (seen := {}), "warm": False}
+    settings, seen = Settings(steps=120, segment=60, learning_rate=5e-2), {}
+
+    def child(couple, seed):  # from the category's word: from its parents' mean it would be near them before it learns
+        request = mate(couple, backbone, seed, settings=settings, portraits=Portraits(known=seen))
+        return replace(request, start=None)
+
     founders = develop([Request("pet", negatives=("cat",), seed=n, settings=QUICK) for n in range(4)], backbone)
     axes = np.linalg.qr(np.random.default_rng(3).normal(size=(backbone.width, 4)))[0].T.astype(np.float32)
     seen |= {each.id: axis[None] for each, axis in zip(founders, axes, strict=True)}  # they look as unlike as can be
@@ -142,11 +147,10 @@ def test_a_grandchild_of_four_founders_is_as_near_to_each_as_its_share(backbone)
     couples = [
         [[(founders[a], 0.8), (founders[b], 0.2)], [(founders[c], 0.7), (founders[d], 0.3)]] for a, b, c, d in places
     ]
-    children = develop([mate(couple, backbone, 5, **how) for two in couples for couple in two], backbone)
+    children = develop([child(couple, 5) for two in couples for couple in two], backbone)
     seen |= {child.id: child.image_embed[None] for child in children}
-    grandchildren = develop(
-        [mate([(children[2 * n], 0.75), (children[2 * n + 1], 0.25)], backbone, 9, **how) for n in range(4)], backbone
-    )
+    couples = [[(children[2 * n], 0.75), (children[2 * n + 1], 0.25)] for n in range(4)]
+    grandchildren = develop([child(couple, 9) for couple in couples], backbone)
     shares = np.zeros((4, 4))
     for row, place in enumerate(places):
         shares[row, place] = 0.75 * 0.8, 0.75 * 0.2, 0.25 * 0.7, 0.25 * 0.3
