@@ -7,28 +7,35 @@ gigabyte of memory is a fault.
 from __future__ import annotations
 
 import hashlib
+import io
 import random
 import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from core.errors import ConceptreeError
 from core.exchange import Embedding, read_embedding, read_sidecar, suffix, write_embedding, write_sidecar
+from core.png import png_bytes, texts_in
 from evolve.family.familyfile import read_family
 from evolve.family.share import family_file
 from evolve.jobs.stored import jobs, write_job
 from evolve.store.check import check
+from evolve.store.photos import read_photo
 from evolve.store.run import Run
 from tests.families import by_letter, concept, family
 from tests.plans import a_seed
+from ui.sheet import opened
 
 SECONDS, BYTES = 5, 2**30
 ROOMS = ("concepts", "notes", "drawings")  # of a run
+PHOTOS = ("jpeg", "png", "webp", "gif", "tiff")
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Reader:
 
 def readers(folder: Path) -> list[Reader]:
     """All readers of files that may come from a stranger or a damaged disk."""
-    return [*_exchange(folder), *_of_runs(folder)]
+    return [*_exchange(folder), *_pictures(folder), *_of_runs(folder)]
 
 
 def _exchange(folder: Path) -> Iterator[Reader]:
@@ -53,6 +60,30 @@ def _exchange(folder: Path) -> Iterator[Reader]:
         yield Reader(name, content, lambda content, file=file: (file.write_bytes(content), read_embedding(file)))
     side = write_sidecar(folder / "moku.json", moku, category="pet")
     yield Reader("sidecar", side.read_bytes(), lambda content: (side.write_bytes(content), read_sidecar(side)))
+
+
+def _pictures(folder: Path) -> Iterator[Reader]:
+    """Photographs with and without their background, and portraits with their texts."""
+    thing = Image.new("RGB", (24, 16), "white")
+    thing.paste((200, 40, 40), (6, 4, 18, 12))
+    for form in PHOTOS:
+        content = io.BytesIO()
+        thing.save(content, form)
+        yield Reader(f"photo {form}", content.getvalue(), partial(_read_photo, folder / f"photo.{form}"))
+    texts = {"Title": "Moku", "Description": "a <moku> in the snow – neu"}
+    yield Reader("portrait", png_bytes(thing, texts), partial(_read_portrait, folder / "portrait.png"))
+
+
+def _read_photo(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    read_photo(file)
+    read_photo(file, cutout=True)
+
+
+def _read_portrait(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    texts_in(file)
+    opened(file)
 
 
 def _of_runs(folder: Path) -> Iterator[Reader]:

@@ -41,6 +41,8 @@ READERS = (
     "bin",
     "pt",
     "sidecar",
+    *(f"photo {form}" for form in fuzz.PHOTOS),
+    "portrait",
     "family",
     "run.json",
     "job.json",

@@ -7,11 +7,10 @@ depends on the machine. A failure is printed with what is needed to repeat it, a
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,14 +19,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from tests import faults, fuzz
 from tests.stacks import save_stack
+from ui.cli import main as conceptree
 
-ROOT = Path(__file__).parents[1]
-SHARES = {"faults": 0.5, "kills": 0.3, "fuzz": 0.2}  # of the time
-LONGEST = 20.0  # seconds until a kill
+SHARES = {"kills": 0.4, "faults": 0.4, "fuzz": 0.2}  # of the time; kills first: a process that has learned cannot fork
+HANGS = 600.0  # seconds
 Try = tuple[str, Callable[[], str]]  # what is attacked, and the attack: "" or how it failed
 
 
@@ -70,46 +71,55 @@ def failing_disks(folder: Path, stack: Backbone, rng: random.Random, every: bool
 
 def kills(folder: Path, model: Path, rng: random.Random) -> Iterator[Try]:
     """`conceptree seed`, killed at a random moment and resumed, until it ends; compared with an undisturbed run."""
-    seed = ["seed", "pet", "-n", "2", "--wave", "1", "--negatives", "cat", "--steps", "20", "--run", "pets"]
-    words = [*seed, "--model", str(model)]
+    options = {"founders": 2, "wave": 1, "negatives": "cat", "steps": 6, "segment": 2, "run": "pets", "model": model}
+    words = ["seed", "pet", *(f"--{key}={value}" for key, value in options.items())]
     began = time.monotonic()
-    assert command(folder / "whole", words) == 0, "the undisturbed run fails"
-    longest = min(LONGEST, time.monotonic() - began)
-    expected = comparable(folder / "whole")
+    if told := command(folder / "whole", words)[1]:
+        raise RuntimeError(f"the undisturbed run fails: {told}")
+    longest = time.monotonic() - began
+    expected = faults.told(folder / "whole")
     while True:
         yield "seed, killed", lambda: killed(folder / "killed", words, rng, longest, expected)
 
 
 def killed(runs: Path, words: list[str], rng: random.Random, longest: float, expected: object) -> str:
     shutil.rmtree(runs, ignore_errors=True)
-    moments = [rng.uniform(0.2, 1) * longest for _ in range(rng.randint(1, 3))]
+    moments = [rng.random() * longest for _ in range(rng.randint(1, 3))]
+    done = False
     for moment in [*moments, None]:
-        there = (runs / "pets" / "run.json").is_file() and any(runs.glob("pets/jobs/*/job.json"))
-        code = command(runs, ["resume", "pets"] if there else words, moment)
-        if code not in (0, -signal.SIGKILL):
-            return f"after kills at {moments} the command ends with {code}"
+        begun = (runs / "pets" / "run.json").is_file() and any(runs.glob("pets/jobs/*/job.json"))
+        done, told = command(runs, ["resume", "pets"] if begun else words, moment)
+        if told:
+            return f"after kills at {moments} the command ends with: {told}"
+        if done:
+            break
     try:
-        return "" if comparable(runs) == expected else f"after kills at {moments} the run differs"
+        return "" if faults.told(runs) == expected else f"after kills at {moments} the run differs"
     except ConceptreeError as error:
         return f"after kills at {moments}: {error}"
 
 
-def comparable(runs: Path) -> object:
-    return {key: value for key, value in faults.told(runs).items() if key == "pets"}
+def command(runs: Path, words: list[str], kill_after: float | None = None) -> tuple[bool, str]:
+    """(whether a command ended, "" or how it failed), in a process of its own, which is killed after so many seconds.
 
-
-def command(runs: Path, words: list[str], kill_after: float | None = None) -> int:
-    """Exit code of a command; negative if it was killed."""
-    environment = os.environ | {"CONCEPTREE_CANDIDATES": "1", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ui.cli", *words, "--runs", str(runs)],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        return process.wait(kill_after)
-    except subprocess.TimeoutExpired:
+    The process is a fork, so that no time goes into imports.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    log = runs.with_name("log.txt")
+    process = multiprocessing.get_context("fork").Process(target=conduct, args=([*words, "--runs", str(runs)], log))
+    process.start()
+    process.join(HANGS if kill_after is None else kill_after)
+    if process.exitcode is None:
         process.kill()
-        return process.wait()
+        process.join()
+        return False, "" if kill_after is not None else f"no end after {HANGS} s"
+    return True, f"{process.exitcode}, {log.read_text()[-500:]!r}" if process.exitcode else ""
+
+
+def conduct(words: list[str], log: Path) -> None:
+    with log.open("w") as output:
+        os.dup2(output.fileno(), 1), os.dup2(output.fileno(), 2)
+    conceptree(words)
 
 
 def damaged_files(folder: Path, seed: int) -> Iterator[Try]:
@@ -134,13 +144,15 @@ def main() -> int:
     parser.add_argument("--every", action="store_true", help="Fail at every operation in turn, whatever time it takes.")
     told = parser.parse_args()
     rng, table = random.Random(told.seed), Table()
+    torch.set_num_threads(1)  # threads do not live on in a fork
+    os.environ["CONCEPTREE_CANDIDATES"] = "1"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         model = save_stack(folder / "stack")
         stack = Backbone.load(model, device="cpu")
         attacks = {
-            "faults": failing_disks(folder / "faults", stack, rng, told.every),
             "kills": kills(folder / "kills", model, rng),
+            "faults": failing_disks(folder / "faults", stack, rng, told.every),
             "fuzz": damaged_files(folder / "files", told.seed),
         }
         for attack, tries in attacks.items():

@@ -37,9 +37,9 @@ def check_sizes(folder: Path) -> None:
     for told in _objects(hub.read_json(config)):
         layers = _largest(told, _LAYERS, {"": 1})
         widths = _largest(told, _WIDTHS, {"": 1})
-        heads = [told.get(key) for key in ("num_attention_heads", "attention_head_dim")]
-        if all(isinstance(each, int) for each in heads):
-            widths |= {"num_attention_heads x attention_head_dim": prod(heads)}
+        heads, head = told.get("num_attention_heads"), told.get("attention_head_dim")
+        if isinstance(heads, int) and isinstance(head, int):
+            widths |= {"num_attention_heads x attention_head_dim": heads * head}
         tables = _largest(told, _TABLES, {"": 1})
         (layer, layered), (wide, width), (table, rows) = (
             max(each.items(), key=lambda pair: pair[1]) for each in (layers, widths, tables)

@@ -7,7 +7,6 @@ between they may yield other events. `work` learns the batches. `evolution.evolv
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +21,12 @@ from core.optimizer import total_steps
 from core.stack.protocols import Draws
 from core.streams import stream_seed
 from evolve.jobs.job import Job
-from evolve.jobs.plans import Breed, Given, Seed, Vary
+from evolve.jobs.plans import Breed, Given, PhotoTold, Seed, Vary
 from evolve.operators import Portraits, mate, mutate, one_of, spread_weights
 from evolve.population import founders
 from evolve.portraits import are_known, portraits
 from evolve.store.parts import RunError
+from evolve.store.photos import PhotoError, opened
 from evolve.store.run import Individual, Run
 from evolve.toolbox import JITTER
 
@@ -92,12 +92,19 @@ def children(
             known = {each.id: portraits(run, each.concept, stack, *how) for each in parents}
             requests = child_requests(plan, parents, stack, known)
             for photo in plan.photos:
-                with Image.open(io.BytesIO(base64.b64decode(photo.picture))) as picture:
-                    run.add_photo(photo.id, picture.convert("RGB"), photo.label)
+                run.add_photo(photo.id, _picture(photo), photo.label)
         job.obey()
         job.keep_requests(requests)
     steps = total_steps(requests, at_once)
     yield Batch(requests, 0, 0, steps, steps, drafts_of(requests) if plan.drafts and stack.draws else ())
+
+
+def _picture(photo: PhotoTold) -> Image.Image:
+    try:
+        content = base64.b64decode(photo.picture)
+    except ValueError as error:
+        raise PhotoError(f"the photograph {photo.label!r} in the job is damaged: {error}") from error
+    return opened(content, photo.label)
 
 
 def child_requests(

@@ -58,6 +58,13 @@ def test_a_file_that_is_no_picture_says_nothing(tmp_path):
     assert texts_in(tmp_path / "a.png") == texts_in(tmp_path / "b.png") == {}
 
 
+def test_a_file_with_a_broken_chunk_says_nothing(tmp_path):
+    content = png_bytes(PICTURE, TOLD)
+    length = content.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(content[:length] + b"\0\0\0\1" + content[length + 4 :])
+    assert texts_in(tmp_path / "a.png") == {}
+
+
 # Pictures of strangers
 
 
