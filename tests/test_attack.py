@@ -8,8 +8,8 @@ import pytest
 
 from tests import faults, fuzz
 
-PLACES = {"seed": 1, "breed": 1, "evolve": 1, "share": 4, "adopt": 4}  # tries with each fault
-FILES, SEED = 10, 5
+PLACES = {"seed": 1, "breed": 1, "evolve": 1, "share": 2, "adopt": 2}  # tries with each fault
+FILES, SEED = 6, 5
 
 
 @pytest.fixture(scope="module")
