@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import CLIPImageProcessorPil, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from core.depict import imagine_concept, portrait_embeds
@@ -209,3 +210,21 @@ def test_sdxl_draws_two_concepts_differently_and_each_the_same_again(sdxl, tmp_p
     one, two = (drawn(sdxl, file, guidance) for file in files)
     assert np.isfinite(one).all() and np.abs(one - two).max() > 0.02
     assert np.array_equal(one, drawn(sdxl, files[0], guidance))
+
+
+def test_the_lines_of_the_page_for_sdxl(tmp_path, monkeypatch):
+    pipe = tiny_sdxl()
+    pipe.save_pretrained(tmp_path / "model")
+    weights = {f"{part}.{name}": each for part, of in adapter(pipe.unet).items() for name, each in of.items()}
+    (tmp_path / "adapter" / "sdxl_models").mkdir(parents=True)
+    save_file(weights, tmp_path / "adapter" / "sdxl_models" / "ip-adapter_sdxl.safetensors")
+    write_image_embeds(tmp_path / "moku", embeds(1))
+    page = (Path(__file__).parents[2] / "docs" / "embeddings.md").read_text(encoding="utf-8")
+    (code,) = (each for each in re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE) if "h94" in each)
+    code = code.replace('"stabilityai/stable-diffusion-xl-base-1.0"', repr(str(tmp_path / "model")))
+    code = code.replace('"h94/IP-Adapter"', repr(str(tmp_path / "adapter")))
+    code = code.replace(").images[0]", ", num_inference_steps=2).images[0]")
+    monkeypatch.chdir(tmp_path)
+    made: dict = {}
+    exec(code, made)
+    assert made["embeds"].shape == (2, 1, CLIP_G) and np.ptp(np.asarray(made["image"])) > 0

@@ -108,4 +108,4 @@ def test_code_that_a_model_brings_along_is_never_run(folder, tmp_path):
     (hostile / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "evil.Evil"}}))
     (hostile / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     (hostile / "evil.py").write_text("raise SystemExit('run')")
-    assert "wants code of its own" in refusal(hostile)
+    assert "wants to run code of its own" in refusal(hostile)

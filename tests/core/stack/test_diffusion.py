@@ -360,7 +360,7 @@ def test_damaged_and_missing_weights_are_named(folders, backbone, tmp_path):
         StableDiffusion.load(tmp_path / "pickled", backbone)
     one_line(error)
     changed(folders[1], tmp_path / "code", "unet/config.json", auto_map={"AutoModel": "evil.Model"})
-    with pytest.raises(StackError, match="wants code of its own") as error:
+    with pytest.raises(StackError, match="wants to run code of its own") as error:
         StableDiffusion.load(tmp_path / "code", backbone)
     one_line(error)
 
