@@ -110,7 +110,7 @@ def test_what_comes_too_late_is_said_and_forgotten(job, backbone):
     assert "lemon" not in [word for word, _, _ in negatives(one)]
     assert "came too late" in job.looks()[-1].note and job.pending() == []
     job.finish()
-    with pytest.raises(RunError, match="is finished: decisions have no effect"):
+    with pytest.raises(RunError, match="is finished: a decision has no effect"):
         job.steer(0, Decision(("lemon",)))
 
 

@@ -130,7 +130,7 @@ def test_strangers_rows_are_named(pets):
         [{"concept": "nobody", "favourite": False, "comment": "", "hidden": False, "locked": False}]
     )
     texts = [each.text for each in lost(pets)]
-    assert any("it names the file '../../x'" in text for text in texts)
+    assert any("its file is '../../x'" in text for text in texts)
     assert any("1 concept is lost" in text and "nobody" in text for text in texts)
 
 

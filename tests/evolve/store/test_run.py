@@ -520,7 +520,7 @@ def test_a_run_that_cannot_be_locked_is_one_line(run, monkeypatch):
 def test_only_our_own_file_names_are_pictures(pets, file):
     Room(pets.folder / "drawings", DRAWINGS).append([{"concept": "a", "prompt": "a {}", "seed": 1, "file": file}])
     line = refused(pets.drawings, strict=True)
-    assert f"it names the file {file!r}" in line and "row 1 of the part" in line
+    assert f"its file is {file!r}" in line and "row 1 of the part" in line
     damage: list[Damage] = []
     assert len(pets.drawings(damage=damage)) == 8 and len(damage) == 1
 
