@@ -25,6 +25,7 @@ from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from tests import faults, fuzz
 from tests.stacks import save_stack
+from ui import runs as ui_runs
 from ui.cli import main as conceptree
 
 SHARES = {"kills": 0.4, "faults": 0.4, "fuzz": 0.2}  # of the time; kills first: a process that has learned cannot fork
@@ -119,6 +120,7 @@ def command(runs: Path, words: list[str], kill_after: float | None = None) -> tu
 def conduct(words: list[str], log: Path) -> None:
     with log.open("w") as output:
         os.dup2(output.fileno(), 1), os.dup2(output.fileno(), 2)
+    ui_runs.UNASKED = 0.0  # no other process makes a run here: one without a job was left by a kill
     conceptree(words)
 
 
