@@ -137,11 +137,11 @@ def test_what_was_begun_in_one_precision_goes_on_in_no_other(paper, tmp_path):
     plan = plan_founders(backbone, SeedOptions(category="pet", count=1, wave=1, negatives="cat"), Settings(steps=1))
     run = Run.create(tmp_path / "pets", "pet", backbone)
     assert plan_from_json("seed", plan.to_json()) == plan and plan.dtype == "bfloat16"
-    with pytest.raises(ConceptreeError, match=r"begun in bfloat16, and in float32 the .*: use --dtype bfloat16"):
+    with pytest.raises(ConceptreeError, match=r"began in bfloat16, and float32 would .*: use --dtype bfloat16"):
         check(plan, run, Backbone.load(paper, device="cpu"))
     told = plan.to_json()
     del told["dtype"], told["asked"]  # as earlier jobs have it
-    with pytest.raises(ConceptreeError, match="begun in float32"):
+    with pytest.raises(ConceptreeError, match="began in float32"):
         check(plan_from_json("seed", told), run, backbone)
 
 
@@ -159,7 +159,7 @@ def test_children_begun_in_one_precision_go_on_in_no_other(stack_folder, tmp_pat
     job = new_job(run, plan)
     monkeypatch.setenv("CONCEPTREE_DTYPE", "bfloat16")
     said = one_line("resume", "pets", "--job", job.name, "--runs", tmp_path)
-    assert "begun in float32, and in bfloat16 the result would differ: use --dtype float32" in said
+    assert "began in float32, and bfloat16 would give another result: use --dtype float32" in said
     assert len(run.entries()) == 1 and not job.finished
 
 
