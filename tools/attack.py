@@ -1,7 +1,7 @@
 """Attack the store: failing disks, kills at random moments, and damaged files. Prints a table of tries and failures.
 
 Each attack takes its share of the time. The same seed tries the same things in the same order; only how far it gets
-depends on the machine. A failure is printed with what is needed to repeat it, and gives exit code 1.
+depends on the machine. It prints each failure with the values that repeat it, and then exits with 1.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from ui.cli import main as conceptree
 
 SHARES = {"kills": 0.4, "faults": 0.4, "fuzz": 0.2}  # of the time; kills first: a process that has learned cannot fork
 HANGS = 600.0  # seconds
-Try = tuple[str, Callable[[], str]]  # what is attacked, and the attack: "" or how it failed
+Try = tuple[str, Callable[[], str]]  # its name, and the attack: "" or how it failed
 
 
 @dataclass
 class Table:
-    """Counts by what was attacked."""
+    """Counts of tries and failures by attack."""
 
     tried: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)

@@ -68,7 +68,7 @@ def share(
         say(out, f"  {lost}")
     if left_out:
         many = counted(len(left_out), "picture is left out: its file is", "pictures are left out: their files are")
-        say(out, f"  {many} missing, or not what was written; {to_type('check', name, runs=runs)} names every one")
+        say(out, f"  {many} missing or changed; {to_type('check', name, runs=runs)} names every one")
     call = shlex.join(["conceptree", "import", file.name])
     say(out, f"  To open it elsewhere, with the stack {family.stack['version']}: {call}")
 

@@ -55,10 +55,10 @@ def family_of(run: Run, concepts: Sequence[str], left_out: list[Path] | None = N
     """Concepts (names or ids) with all their ancestors, also those in readable runs beside this one.
 
     Ancestors that are nowhere, or that were learned on another stack, are named in `missing`. left_out: gets the files
-    of pictures that are missing, or not what was written.
+    of pictures that are missing or were changed.
 
     Raises:
-        RunError: there is no such concept; or it or an ancestor cannot be read, or is not what was written.
+        RunError: there is no such concept; or it or an ancestor cannot be read, or was changed.
     """
     homes: dict[str, _Home | None] = {"": _Home(run)}
     members: dict[str, Member] = {}
@@ -142,7 +142,7 @@ class _Home:
 
 
 def _unchanged(file: Path, digest: str, left_out: list[Path]) -> bytes | None:
-    """Content of a picture; None if it is missing, torn or not what was written: the others go along."""
+    """Content of a picture; None if it is missing, torn or changed. The others are packed."""
     with suppress(OSError, FamilyError):
         content = file.read_bytes()
         decoded(content)

@@ -340,7 +340,7 @@ def number_of(part: Path) -> int:
 
 
 def is_unchanged(part: Path) -> bool:
-    """Whether a part is what was written, by the digest in its name."""
+    """Whether a part still has the content that the digest in its name was made of."""
     try:
         return part.name.endswith(f"-{digest_of(part.read_bytes())}.parquet")
     except OSError:
@@ -348,7 +348,7 @@ def is_unchanged(part: Path) -> bool:
 
 
 def _unchanged(part: Path) -> pa.NativeFile:
-    """The content of a part. Raises RunError if it is not what was written."""
+    """The content of a part. Raises RunError if it was changed."""
     content = part.read_bytes()
     if not part.name.endswith(f"-{digest_of(content)}.parquet"):
         raise RunError(_why(part, RunError(CHANGED)))

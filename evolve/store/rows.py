@@ -101,7 +101,7 @@ LATER = {"way"}
 ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "steps", "created_at")
 KNOWN = ("id", "name", "generation")  # compared with a new concept
 EMBED = ("id", "image_embed")
-# Columns from which concepts are bred, drawn, exported and shared.
+# Columns that breeding, drawing, exporting and sharing use.
 EXACT = ("vectors", "image_embed", "request")
 
 

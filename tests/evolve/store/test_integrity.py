@@ -1,4 +1,4 @@
-"""No vector that differs from what was stored leaves a run without a word, whichever bit of its part flips."""
+"""Every flipped bit of a part is noticed before a vector leaves the run."""
 
 from __future__ import annotations
 
