@@ -24,7 +24,7 @@ from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders, plan_requests
 from evolve.jobs.stored import new_job
 from ui.console import WIDTH_IN_FILES, duration, say, to_type
-from ui.exporting import export
+from ui.exporting import Target, export
 from ui.family import draw_tree
 from ui.learning import carry_out, show_founders
 from ui.pictures import PROMPTS, Pictures
@@ -99,8 +99,8 @@ def take_away(run: Run, each: Individual, runs: Path, model: str, out: Console) 
     """Export a concept for other tools, and read the file back."""
     say(out, f"\nTaking {each.name} away as an embedding:")
     to = run.folder / "export"
-    how: dict[str, Any] = {"form": "safetensors", "force": True, "as_json": False}
-    export(run.folder.name, [each.name], to=to, runs=runs, model=model, out=out, **how)
+    target = Target(to, "safetensors", force=True)
+    export(run.folder.name, [each.name], target, runs=runs, model=model, out=out)
     again = read_embedding(next(to.glob("*.safetensors")))
     assert np.array_equal(again.vectors, each.concept.vectors), "an exported vector must equal the learned one"
     say(out, f"  read back: the token {again.token}, {again.vectors.size} numbers, the same bit for bit")

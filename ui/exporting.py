@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from core.errors import ConceptreeError
 from core.exchange import (
+    IMAGE_FORMS,
     Embedding,
     ExchangeError,
     ImageEmbeds,
@@ -46,23 +48,33 @@ _OTHER_LICENCE = "The vectors are their maker's own work, learned with the stack
 _NO_LICENCE = "Unknown: it was imported from {}, which names none."
 
 
-def export(
-    name: str,
-    concepts: Sequence[str],
-    *,
-    form: str,
-    to: Path,
-    force: bool,
-    as_json: bool,
-    runs: Path,
-    model: str | None,
-    out: Console,
-) -> None:
-    """Write concepts of a run into the folder `to`: embedding, sidecar, and sheet of drawings of each."""
+@dataclass(frozen=True)
+class Target:
+    """Where an export goes. form: of its files. force: replace files. as_json: print JSON lines."""
+
+    to: Path
+    form: str
+    force: bool = False
+    as_json: bool = False
+
+
+def export(name: str, concepts: Sequence[str], target: Target, *, runs: Path, model: str | None, out: Console) -> None:
+    """Write concepts of a run into a folder, each with a sidecar."""
     run = open_run(runs, name)
     wanted = list({each.id: each for each in map(run.find, concepts)}.values())
+    write = _export_images if target.form in IMAGE_FORMS else _export_vectors
+    for line in write(run, wanted, target, model, out):
+        if not target.as_json:
+            say(out, f"  {line}")
+
+
+def _export_vectors(
+    run: Run, wanted: Sequence[Individual], target: Target, model: str | None, out: Console
+) -> list[str]:
+    """Write the token vectors of concepts, a sidecar, and a sheet of drawings of each; return notes for the end."""
+    to, form, as_json = target.to, target.form, target.as_json
     files = [to / (stem_of(each) + suffix(form, each.concept.vectors.shape[1])) for each in wanted]
-    _check_free(wanted, [[file, file.with_suffix(".json"), file.with_suffix(".png")] for file in files], force)
+    _check_free(wanted, [[file, file.with_suffix(".json"), file.with_suffix(".png")] for file in files], target.force)
     pictures, lacking = _pictures(run, wanted, model, Console(quiet=True) if as_json else out)
     names = run.names()
     told: dict[str, None] = {}
@@ -80,31 +92,17 @@ def export(
         else:
             say(out, f"{each.name}: {file}, with {beside.name}{f' and {drawn.name}' if drawn else ''}")
             told[line] = None
-    for line in (*told, *lacking) if not as_json else ():
-        say(out, f"  {line}")
+    return [*told, *lacking]
 
 
-def export_images(
-    name: str,
-    concepts: Sequence[str],
-    *,
-    form: str,
-    to: Path,
-    force: bool,
-    as_json: bool,
-    runs: Path,
-    model: str | None,
-    out: Console,
-) -> None:
-    """Write concepts of a run into the folder `to` as image embeddings: for each, the files of the form and a sidecar.
-
-    The stack imagines the embeddings anew.
-    """
-    run = open_run(runs, name)
-    wanted = list({each.id: each for each in map(run.find, concepts)}.values())
+def _export_images(
+    run: Run, wanted: Sequence[Individual], target: Target, model: str | None, out: Console
+) -> list[str]:
+    """Write image embeddings, imagined anew, and a sidecar of each concept; return notes for the end."""
+    to, form, as_json = target.to, target.form, target.as_json
     lines = dict.fromkeys(image_readers(form, len(each.concept.image_embed)) for each in wanted)
     stems = [to / stem_of(each) for each in wanted]
-    _check_free(wanted, [[*image_files(stem, form), sidecar_of(stem, form)] for stem in stems], force)
+    _check_free(wanted, [[*image_files(stem, form), sidecar_of(stem, form)] for stem in stems], target.force)
     stack, names = open_stack_of(run, model), run.names()
     for each, stem in zip(wanted, stems, strict=True):
         files = write_images(run, stack, each, names, stem, form)
@@ -114,8 +112,7 @@ def export_images(
             print_line(written | {"files": list(map(str, files[:-1]))} | shape | {"notes": list(lines)})
         else:
             say(out, f"{each.name}: {files[0]}, with {' and '.join(file.name for file in files[1:])}")
-    for line in lines if not as_json else ():
-        say(out, f"  {line}")
+    return list(lines)
 
 
 def write_images(

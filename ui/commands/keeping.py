@@ -103,10 +103,10 @@ def export(form: str, to: Path | None, model: str | None, **given: Any) -> None:
         from ui.share import share
 
         return share(to=to, out=new_console(), **given)
-    from ui.exporting import export, export_images
+    from ui.exporting import Target, export
 
-    write = export_images if form in IMAGES else export
-    write(form=form, to=to or Path("."), model=model, out=new_console(), **given)
+    target = Target(to or Path("."), form, given.pop("force"), given.pop("as_json"))
+    export(given.pop("name"), given.pop("concepts"), target, model=model, out=new_console(), **given)
 
 
 @click.command("import", short_help="Read embeddings or family files into a run, or find a drawing's concept.")
