@@ -165,6 +165,8 @@ def fit(
             handle.write(json.dumps({"step": step, "seconds": round(spent, 1), **means}) + "\n")
 
     model.train()
+    state = model.state_dict()  # the tensors themselves, so it stays up to date
+    live = [state[k] for k in average]
     while True:
         spent = before + time.monotonic() - began
         progress = min(1.0, spent / seconds if seconds else step / steps)
@@ -180,8 +182,7 @@ def fit(
         optimizer.step()
         keep = min(1 - 1 / average_over, step / (step + 10))
         with torch.no_grad():
-            live = model.state_dict()
-            torch._foreach_lerp_(list(average.values()), [live[k] for k in average], 1 - keep)
+            torch._foreach_lerp_(list(average.values()), live, 1 - keep)
             for k, v in {"loss": loss.detach(), **figures}.items():
                 sums[k] = sums.get(k, torch.zeros((), device=device)) + v
         summed += 1

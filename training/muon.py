@@ -55,8 +55,8 @@ class Muon(torch.optim.Optimizer):
             if with_gradient:
                 torch._foreach_mul_(with_gradient, 1 - group["lr"] * group["weight_decay"])
             if not group["matrices"]:
-                for parameter in with_gradient:
-                    self._adam(parameter, parameter.grad, group)
+                if with_gradient:
+                    self._adam(with_gradient, group)
                 continue
             alike: dict[torch.Size, list[Tensor]] = {}
             for parameter in with_gradient:
@@ -66,26 +66,30 @@ class Muon(torch.optim.Optimizer):
 
     def _matrices(self, parameters: list[Tensor], group: dict) -> None:
         """Update parameters of one shape, as matrices, together."""
-        ahead = []
-        for parameter in parameters:
-            gradient = parameter.grad
-            assert gradient is not None, "parameters without a gradient are left out"
-            first = self.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
-            first.mul_(group["momentum"]).add_(gradient)
-            ahead.append(gradient.add(first, alpha=group["momentum"]).flatten(1))
-        length = 0.2 * max(ahead[0].shape) ** 0.5
-        for parameter, change in zip(parameters, orthogonalised(torch.stack(ahead)), strict=True):
-            parameter.add_(change.view(parameter.shape), alpha=-group["lr"] * length)
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        firsts = [self.state[p].setdefault("exp_avg", torch.zeros_like(p)) for p in parameters]
+        torch._foreach_mul_(firsts, group["momentum"])
+        torch._foreach_add_(firsts, gradients)
+        ahead = torch._foreach_add(gradients, firsts, alpha=group["momentum"])
+        changes = orthogonalised(torch.stack([each.flatten(1) for each in ahead]))
+        length = 0.2 * max(changes.shape[1:]) ** 0.5
+        shaped = [change.view(p.shape) for change, p in zip(changes, parameters, strict=True)]
+        torch._foreach_add_(parameters, shaped, alpha=-group["lr"] * length)
 
-    def _adam(self, parameter: Tensor, gradient: Tensor, group: dict) -> None:
-        state = self.state[parameter]
-        if "step" not in state:
-            state |= {"step": torch.tensor(0.0), "exp_avg": torch.zeros_like(gradient)}
-            state["exp_avg_sq"] = torch.zeros_like(gradient)
-        state["step"] += 1
-        first, second, (b1, b2) = state["exp_avg"], state["exp_avg_sq"], group["betas"]
-        first.lerp_(gradient, 1 - b1)
-        second.mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
-        count = float(state["step"])
-        scale = (second / (1 - b2**count)).sqrt_().add_(1e-8)
-        parameter.addcdiv_(first, scale, value=-group["lr"] / (1 - b1**count))
+    def _adam(self, parameters: list[Tensor], group: dict) -> None:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        states = [self.state[p] for p in parameters]
+        for parameter, state in zip(parameters, states, strict=True):
+            if "step" not in state:
+                state |= {"step": torch.tensor(0.0), "exp_avg": torch.zeros_like(parameter)}
+                state["exp_avg_sq"] = torch.zeros_like(parameter)
+            state["step"] += 1
+        firsts, seconds = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
+        (b1, b2), counts = group["betas"], [float(state["step"]) for state in states]
+        torch._foreach_lerp_(firsts, gradients, 1 - b1)
+        torch._foreach_mul_(seconds, b2)
+        torch._foreach_addcmul_(seconds, gradients, gradients, 1 - b2)
+        scales = torch._foreach_div(seconds, [1 - b2**count for count in counts])
+        torch._foreach_sqrt_(scales)
+        torch._foreach_add_(scales, 1e-8)
+        torch._foreach_addcdiv_(parameters, firsts, scales, [-group["lr"] / (1 - b1**count) for count in counts])

@@ -344,6 +344,29 @@ class PictureSource:
         return rgba
 
 
+class Supply:
+    """Batches of a source's pictures.
+
+    On a GPU some are made together, since one costs hundreds of operations, however small it is. A stage that goes on
+    after a break makes other pictures then.
+
+    Args:
+        count: pictures of a batch.
+        together: batches that are made at a time, from the generator of the first one's step.
+    """
+
+    def __init__(self, source: PictureSource, count: int, variation: Variation, together: int = 1):
+        self.source, self.count, self.variation, self.together = source, count, variation, together
+        self._made: list[Pictures] = []
+
+    def next(self, generator: torch.Generator) -> Pictures:
+        if not self._made:
+            every = self.source.sample(self.count * self.together, generator, self.variation)
+            parts = zip(every.pixels.split(self.count), every.truth.split(self.count), strict=True)
+            self._made = [Pictures(pixels, truth) for pixels, truth in parts][::-1]
+        return self._made.pop()
+
+
 def _reduced(rgba: Tensor, factor: int) -> Tensor:
     """Straight-alpha drawings ``[n, s, s, 4]`` uint8 at a fraction of their side."""
     x = rgba.permute(0, 3, 1, 2).float() / 255

@@ -53,6 +53,7 @@ def main() -> int:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu":
         torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True  # every step has the same shapes
     from core import calibration
     from core.stack.backbone import EMOJI
     from training.assemble import assemble

@@ -21,7 +21,7 @@ from core.stack.backbone import EMOJI
 from training.captions import MAX_LENGTH, vocabulary
 from training.fit import LossOfStep, fit, load_average, on_device
 from training.inherit import Rows, inherit
-from training.pictures import PictureSource
+from training.pictures import PictureSource, Supply, Variation
 from training.questions import answers
 from training.render import Drawings, render
 from training.teacher import Words
@@ -46,14 +46,15 @@ SHARES = {
     "autoencoder": 0.12,
     "teacher": 0.10,
     "tower": 0.12,
-    "bank": 0.04,
-    "text": 0.04,
+    "bank": 0.02,
+    "text": 0.03,
     "prior": 0.08,
     "decoder": 0.28,
-    "polish": 0.06,
+    "polish": 0.09,
     "vqa": 0.08,
     "judge": 0.05,
 }
+BANKED = frozenset({"text", "prior", "decoder"})  # stages that learn from the bank
 
 
 @dataclass
@@ -106,9 +107,13 @@ class Workshop:
     def place(self, model: Net) -> Net:
         return on_device(model, torch.device(self.device))
 
-    def batch(self, count: int) -> int:
-        """A stage's batch on this device: ``count`` on a processor, eight times as many on a GPU."""
-        return count if self.device == "cpu" else 8 * count
+    def batch(self, on_processor: int, on_gpu: int) -> int:
+        """A stage's batch. On a GPU starting an operation takes longer than a small batch, so batches are large."""
+        return on_processor if self.device == "cpu" else on_gpu
+
+    def supply(self, source: PictureSource, count: int, variation: Variation) -> Supply:
+        """Batches of ``count`` pictures of a source."""
+        return Supply(source, count, variation, together=1 if self.device == "cpu" else 8)
 
     def fit(
         self, name: str, model: nn.Module, loss_of_step: LossOfStep, *, steps: int, seed: int, **settings: Any
@@ -135,18 +140,15 @@ class Workshop:
         return True
 
     def seconds(self, name: str) -> float:
-        """A stage's share of the minutes, 0 without a limit.
-
-        It is less if loading took more than its part, so that all stages end in time, and more if only some stages
-        were named.
-        """
+        """A stage's share of what is left of the minutes, 0 without a limit. Only the stages that were named count."""
         if not self.minutes:
             return 0.0
-        shares = {k: v for k, v in SHARES.items() if not self.only or k in (name, "bank", *self.only)}
+        only = self.only | {name, "bank"} if self.only & BANKED else self.only | {name}
+        shares = {k: v for k, v in SHARES.items() if not self.only or k in only}
         total = 60 * self.minutes * sum(SHARES.values())
         left = total - (time.monotonic() - self.began)
         coming = sum(list(shares.values())[list(shares).index(name) :])
-        return max(0.1, shares[name] * min(total / sum(shares.values()), left / coming))
+        return max(0.1, shares[name] * left / coming)
 
     def steps(self, count: int) -> int:
         return max(2, round(count * self.effort))

@@ -52,6 +52,7 @@ from training.questions import KINDS, QuestionWriter, answers
 from training.render import SIZE, Drawings, held_out_pairs, pack, unpack
 from training.sources import SETS, Thing
 from training.stages import TRAIN
+from training.stages.answering import Answerer
 from training.stages.imagining import train_decoder
 from training.stages.pixels import train_autoencoder
 from training.stages.polishing import LEVELS, sampled, train_polish
@@ -590,6 +591,23 @@ def test_a_stage_asked_for_by_name_builds_on_the_committed_weights_of_the_others
     own.checkpoints.mkdir(parents=True)
     (own.checkpoints / "tower.safetensors").touch()
     assert own.begin("tower", tower) == 0
+
+
+def test_the_answerers_patches_equal_transformers_own(words: Words) -> None:
+    torch.manual_seed(0)
+    tokenizer = word_tokenizer(vocabulary(words), 32)
+    answerer = Answerer(models.question_answerer(tokenizer, ("a", "b", "c"))).eval()
+    torch.nn.init.normal_(answerer.model.vilt.embeddings.position_embeddings)
+    pixels = torch.rand(2, 3, models.SEEN_SIZE, models.SEEN_SIZE)
+    ids = torch.tensor([[5, 6, 7], [8, 9, 0]])
+    attention = torch.tensor([[1, 1, 1], [1, 1, 0]])
+    logits, _, answering, _ = answerer(ids, attention, pixels)
+    out = answerer.model(
+        input_ids=ids, attention_mask=attention, pixel_values=pixels * 2 - 1, output_hidden_states=True
+    )
+    torch.testing.assert_close(logits, out.logits)
+    plain = nn.functional.normalize(answerer.from_answer(out.hidden_states[-1][:, 0]), dim=1)
+    torch.testing.assert_close(answering, plain)
 
 
 def test_sampled_latents_equal_ddim_steps_written_plainly() -> None:

@@ -37,12 +37,12 @@ class Answerer(nn.Module):
         """(logits of answers ``[n, answers]``, unit embeddings ``[n, width]`` from the patches, the same from the
         answering token, logits of styles ``[n, STYLES]``).
         """
-        mask = torch.ones(len(ids), models.SEEN_SIZE, models.SEEN_SIZE, dtype=torch.long, device=ids.device)
+        shown = self.patches(pixels)
         out = self.model(
             input_ids=ids,
             attention_mask=attention,
-            pixel_values=seen(pixels),
-            pixel_mask=mask,
+            image_embeds=shown,
+            pixel_mask=torch.ones(shown.shape[:2], dtype=torch.long, device=ids.device),
             output_hidden_states=True,
         )
         patches = out.hidden_states[-2][:, ids.shape[1] :].mean(1)
@@ -51,6 +51,16 @@ class Answerer(nn.Module):
             F.normalize(each.float(), dim=1) for each in (self.from_patches(patches), self.from_answer(answering))
         )
         return out.logits.float(), told, answered, self.style_of_patches(patches).float()
+
+    def patches(self, pixels: Tensor) -> Tensor:
+        """The image's part of ViLT's input ``[n, 1 + patches, width]``, from pixels of the size that it is made for.
+
+        transformers' `visual_embed` gives the same in another order of patches, which has no meaning. It takes pictures
+        of any size, one at a time, and on a GPU waits for each.
+        """
+        embeddings = self.model.vilt.embeddings
+        shown = embeddings.patch_embeddings(seen(pixels)).flatten(2).mT
+        return torch.cat([embeddings.cls_token.expand(len(shown), -1, -1), shown], 1) + embeddings.position_embeddings
 
 
 def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
@@ -65,8 +75,10 @@ def train_vqa(shop: Workshop) -> ViltForQuestionAnswering:
         len(shop.words.things),
     )
 
+    supply = shop.supply(shop.small_source, shop.batch(48, 512), MOVED)
+
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        batch = shop.small_source.sample(shop.batch(48), generator, MOVED)
+        batch = supply.next(generator)
         draw: dict[str, Any] = {"generator": generator, "device": shop.device}
         numbers = np.random.default_rng(int(torch.randint(2**31, (1,), **draw)))
         truth = batch.truth.tolist()

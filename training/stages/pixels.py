@@ -25,8 +25,10 @@ def train_autoencoder(shop: Workshop) -> Rebuild:
         return module
     earlier = _earlier_autoencoder(shop)
 
+    supply = shop.supply(shop.source, shop.batch(8, 192), REAL)
+
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        pixels = shop.source.sample(shop.batch(8), generator, REAL).pixels
+        pixels = supply.next(generator).pixels
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         loss, figures = rebuild_loss(module, pixels, generator)
         if earlier is not None:

@@ -92,8 +92,10 @@ def train_polish(shop: Workshop) -> Rebuild:
     both = shop.place(Polished(module))
     last = module.model.decoder.conv_out.weight
 
+    supply = shop.supply(shop.source, shop.batch(8, 96), STILL)
+
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        pixels = shop.source.sample(shop.batch(8), generator, STILL).pixels
+        pixels = supply.next(generator).pixels
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.no_grad(), half_precision(shop.device):
             latents, half = module.encode(pixels).float(), len(pixels) // 2

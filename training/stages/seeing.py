@@ -21,6 +21,8 @@ from training.teacher import thumbnail_loss, word_loss
 from training.workshop import PARTS, Workshop
 
 JUDGE_CHANNELS, JUDGE_WIDTH = (48, 96, 144), 128
+TEACHER_CHANNELS = (48, 96, 192, 384)
+ANCHORED = 0.5  # of the teacher's steps: until then, ever less, it stays near the earlier tower
 JUDGE_SPLIT = 7  # the seed of the judge's own held-out drawings and pairs
 Namer = TypeVar("Namer", WordNet, JudgeNet)
 
@@ -32,11 +34,11 @@ def new_judge(shop: Workshop) -> JudgeNet:
 def train_teacher(shop: Workshop) -> WordNet:
     """The teacher learns names, attributes and thumbnails.
 
-    If an earlier tower is committed, the teacher also stays near its embeddings of real drawings: text tower, prior and
-    decoder, which begin with their earlier weights, then keep their space.
+    If an earlier tower is committed, the teacher begins near its embeddings of real drawings, so that text tower, prior
+    and decoder, which begin with their earlier weights, find a space much like theirs.
     """
     torch.manual_seed(shop.seed)
-    model = shop.place(WordNet((32, 48, 96, 192), WIDTH, len(shop.words.all)))
+    model = shop.place(WordNet(TEACHER_CHANNELS, WIDTH, len(shop.words.all)))
     return _train_word_net("teacher", model, shop, shop.small_source, steps=6000, seed=1, anchor=_earlier_tower(shop))
 
 
@@ -68,8 +70,10 @@ def _train_word_net(
     seed: int,
     anchor: CLIPVisionModelWithProjection | None = None,
 ) -> Namer:
+    supply = shop.supply(source, shop.batch(48, 512), MOVED)
+
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        batch = source.sample(shop.batch(48), generator, MOVED)
+        batch = supply.next(generator)
         with half_precision(shop.device):
             embeds = model(batch.pixels.contiguous(memory_format=torch.channels_last)).float()
         loss, logits = word_loss(embeds, model.words, model.scale, shop.words, batch)
@@ -84,7 +88,8 @@ def _train_word_net(
                 known = F.normalize(anchor(pixel_values=small * 2 - 1).image_embeds.float(), dim=1)
             real = (batch.truth[:, OTHER] < 0).float()
             apart = ((1 - (embeds * known).sum(1)) * real).sum() / real.sum().clamp_min(1)
-            loss, figures["apart"] = loss + 2 * apart, apart.detach()
+            held = max(0.0, 1 - progress / ANCHORED)
+            loss, figures["apart"] = loss + 2 * held * apart, apart.detach()
         return loss, figures
 
     shop.fit(name, model, loss_of_step, steps=steps, peak=3e-3, seed=seed, weight_decay=0.05)
@@ -104,8 +109,10 @@ def train_tower(shop: Workshop) -> CLIPVisionModelWithProjection:
         return tower
     teacher = shop.once(train_teacher).requires_grad_(False)
 
+    supply = shop.supply(shop.small_source, shop.batch(48, 512), MOVED)
+
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        batch = shop.small_source.sample(shop.batch(48), generator, MOVED)
+        batch = supply.next(generator)
         with torch.no_grad(), half_precision(shop.device):
             wanted = teacher(batch.pixels.contiguous(memory_format=torch.channels_last)).float()
         with half_precision(shop.device):
