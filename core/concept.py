@@ -62,7 +62,10 @@ class Positive:
 
 @dataclass(frozen=True, eq=False)
 class Parent(_Content):
-    """A parent of Eq. 5: image embeddings [m, width] of its drawings; each step picks one at random."""
+    """A parent of Eq. 5: image embeddings [m, width] of its drawings; each step picks one at random.
+
+    weight: above 0 to resemble the parent, below 0 to move away from it.
+    """
 
     id: str
     weight: float
@@ -71,10 +74,12 @@ class Parent(_Content):
     run: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _weight(self.weight, f"the parent {self.id!r}"))
+        object.__setattr__(self, "weight", _signed_weight(self.weight, f"the parent {self.id!r}"))
         object.__setattr__(self, "image_embeds", frozen_array(self.image_embeds, 2, f"image_embeds of {self.id!r}"))
         if self.kind not in PARENT_KINDS:
             raise RequestError(f"parent {self.id!r} has kind {self.kind!r}: choose {', '.join(PARENT_KINDS)}")
+        if self.weight < 0 and self.kind == "mutate":
+            raise RequestError(f"the parent {self.id!r} of a variation has weight {self.weight:g}: give one above 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +157,7 @@ class Request(_Content):
 
     @property
     def mixed(self) -> tuple[Parent, ...]:
-        """The parents of Eq. 5. A parent of kind "mutate" is only recorded."""
+        """The parents of Eq. 5, and those to move away from. A parent of kind "mutate" is only recorded."""
         return tuple(parent for parent in self.parents if parent.kind != "mutate")
 
     @property
@@ -197,6 +202,8 @@ class Request(_Content):
             for id_ in ids:
                 if ids.count(id_) > 1:
                     raise RequestError(f"the {name} {id_!r} is given twice: drop one")
+        if self.mixed and not any(parent.weight > 0 for parent in self.mixed):
+            raise RequestError("no parent has a weight above 0: give at least one to resemble")
         widths = {p.image_embeds.shape[1] for p in self.parents} | {a.image_embed.shape[0] for a in self.avoid}
         if len(widths) > 1:
             raise RequestError(
@@ -404,6 +411,13 @@ def _weight(value: object, of: str) -> float:
     if isinstance(value, (int, float, np.floating)) and not isinstance(value, bool) and 0 < value < np.inf:
         return float(value)
     raise RequestError(f"{of} has weight {value!r}: expected a number above 0")
+
+
+def _signed_weight(value: object, of: str) -> float:
+    number = isinstance(value, (int, float, np.floating)) and not isinstance(value, bool)
+    if number and value and abs(value) < np.inf:  # type: ignore[arg-type]  # NaN is not below infinity
+        return float(value)  # type: ignore[arg-type]
+    raise RequestError(f"{of} has weight {value!r}: expected a number above 0, or one below 0 to move away from it")
 
 
 def _tuple_of(values: Iterable[object], kind: type, name: str) -> tuple[object, ...]:

@@ -125,8 +125,13 @@ def contrast_loss(negative: Tensor, positive: Tensor, weight_sum: Tensor, lam: T
 
 
 def mix_loss(similarities: Tensor, weights: Tensor) -> Tensor:
-    """Eq. 5: 1 − Σ w c over the parents' images; 0 for a concept without parents."""
-    return torch.where((weights > 0).any(-1), 1 - weighted_similarity(similarities, weights), 0)
+    """Eq. 5: 1 − Σ w c over the parents' images with w > 0; 0 for a concept without parents."""
+    return torch.where((weights > 0).any(-1), 1 - weighted_similarity(similarities, weights.clamp(min=0)), 0)
+
+
+def away_loss(similarities: Tensor, weights: Tensor) -> Tensor:
+    """Σ |w| c over the parents' images with w < 0, like the negatives of Eq. 3; ours, not the paper's."""
+    return weighted_similarity(similarities, weights.neg().clamp(min=0))
 
 
 def bounds(settings: Settings) -> tuple[Bound, Bound]:

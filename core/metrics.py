@@ -97,10 +97,11 @@ def similarities(request: Request, imagined: Tensor, negatives: Sequence[str], b
 def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str]) -> dict[str, float]:
     """Scores of a checkpoint, from its `similarities`. The checkpoint with the highest `score` is kept.
 
-    score = min(belongs, cap) − max(nearest, floor) − max(crowded − avoid_floor, 0) + resembles. A part is 0 if the
-    request has no such constraint. belongs: to the category; nearest: to the nearest negative; crowded: to the nearest
-    concept of an earlier wave; resembles: to the parents, by their weights. margin = belongs − nearest (Fig. 11).
-    A further kind of constraint counts with its negated penalty, under its name.
+    score = min(belongs, cap) − max(nearest, floor) − max(crowded − avoid_floor, 0) + resembles − away. A part is 0 if
+    the request has no such constraint. belongs: to the category; nearest: to the nearest negative; crowded: to the
+    nearest concept of an earlier wave; resembles: to the parents, by their weights. margin = belongs − nearest
+    (Fig. 11). away = Σ |w| max(similarity, avoid_floor) over the parents with weights below 0; repelled: the mean
+    similarity to these. A further kind of constraint counts with its negated penalty, under its name.
     """
     settings = request.chosen
     clamped = settings.clamp
@@ -120,9 +121,14 @@ def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str
         parts["crowded"] = max(found[f"avoid:{avoid.id}"] for avoid in request.avoid)
         score -= max(parts["crowded"] - settings.avoid_floor, 0.0)
     if request.mixed:
-        weights = [p.weight for p in request.mixed]
-        parts["resembles"] = _average([found[f"parent:{p.id}"] for p in request.mixed], weights)
+        near = [(found[f"parent:{p.id}"], p.weight) for p in request.mixed if p.weight > 0]
+        far = [(found[f"parent:{p.id}"], -p.weight) for p in request.mixed if p.weight < 0]
+        parts["resembles"] = _average(*zip(*near, strict=True))
         score += parts["resembles"]
+        if far:
+            parts["repelled"] = _average(*zip(*far, strict=True))
+            total = sum(weight for _, weight in near)
+            score -= sum(w / total * (max(v, settings.avoid_floor) if clamped else v) for v, w in far)
     for name, of in request.constraints:
         similarity = torch.tensor([[found[f"{name}:{word}"] for word in of]])
         parts[name] = -float(penalty_of(name)(similarity, torch.ones_like(similarity, dtype=torch.bool)))

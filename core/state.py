@@ -37,7 +37,7 @@ class Constraints:
     avoid: Tensor  # [n, a, width]
     avoid_mask: Tensor  # [n, a]
     parents: Tensor  # [n, q, images, width]
-    parent_weights: Tensor  # [n, q], 0 at padding
+    parent_weights: Tensor  # [n, q], 0 at padding, below 0 to move away
     further: tuple[tuple[str, Tensor, Tensor], ...] = ()  # (name, words [n, m, T, width], mask [n, m]) of each kind
 
     def rows(self, index: Tensor) -> Constraints:
@@ -155,10 +155,10 @@ def make_constraints(
 
 
 def weights_of(items: Sequence[Positive] | Sequence[Parent], request: Request) -> list[float]:
-    """The weights of positives or parents: they sum to 1 (Eq. 3's mean, Eq. 5), or are as given in
+    """The weights of positives or parents: those above 0 sum to 1 (Eq. 3's mean, Eq. 5), or are as given in
     `published`.
     """
-    total = sum(item.weight for item in items) if request.chosen.normalise_weights else 1.0
+    total = sum(item.weight for item in items if item.weight > 0) if request.chosen.normalise_weights else 1.0
     return [item.weight / total for item in items]
 
 

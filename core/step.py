@@ -16,7 +16,16 @@ import torch
 from torch import Tensor
 
 from core.concept import Request
-from core.constraints import bounds, contrast_loss, mix_loss, negative_term, normalise, penalty_of, weighted_similarity
+from core.constraints import (
+    away_loss,
+    bounds,
+    contrast_loss,
+    mix_loss,
+    negative_term,
+    normalise,
+    penalty_of,
+    weighted_similarity,
+)
 from core.errors import ConceptreeError
 from core.frames import Frames
 from core.prompts import GROUPS, NAME, TEMPLATES
@@ -73,11 +82,15 @@ def in_text_space(request: Request) -> bool:
     return not settings.through_prior or (bool(request.mixed) and not settings.mix_through_prior)
 
 
-def make_loss(settings: Settings) -> Callable[[Tensor, Constraints, Numbers, Sequence[Draw]], Tensor]:
-    """The loss [n] of imagined unit embeddings [n, width]: Eq. 3 with 4, Eq. 5, and the repulsion of earlier waves.
+def make_loss(
+    settings: Settings, text_space: bool = False
+) -> Callable[[Tensor, Constraints, Numbers, Sequence[Draw]], Tensor]:
+    """The loss [n] of imagined unit embeddings [n, width]: Eq. 3 with 4, Eq. 5, and the repulsion of earlier waves and
+    of parents with weights below 0.
 
     Earlier waves are a term of their own: similarities between images have a higher scale than those between word and
-    image, so among the words they would always be the maximum.
+    image, so among the words they would always be the maximum. text_space: the embeddings are of texts, so parents are
+    on the scale of words.
     """
     cap, floor = bounds(settings)
     term = negative_term(settings)
@@ -98,6 +111,7 @@ def make_loss(settings: Settings) -> Callable[[Tensor, Constraints, Numbers, Seq
             )
             + term(floor(avoided, numbers.avoid_floor), to.avoid_mask)
             + mix_loss(parents, to.parent_weights)
+            + away_loss(floor(parents, numbers.min_cosine if text_space else numbers.avoid_floor), to.parent_weights)
         )
         for name, words, mask in to.further:
             similarity = torch.einsum("nd,nmd->nm", imagined, words[rows, :, template])
@@ -149,7 +163,7 @@ def make_step(stack: HasPrior, settings: Settings, text_space: bool = False, emb
     replaces text tower and prior, for models without a prior (core/sd_conceptlab.py).
     """
     embed = embed or make_embed(stack, settings, text_space)
-    loss = make_loss(settings)
+    loss = make_loss(settings, text_space)
 
     def step(state: State) -> tuple[State, Tensor]:
         """One step of every active row; losses [n] of this step, NaN for frozen rows."""

@@ -52,7 +52,8 @@ def mate(
     With the preset `default` it starts from the weighted mean of the parents' vectors, in which the category's word
     stands for photographs; with others from that word, as in the paper.
 
-    parents: concepts with their weights, and photographs, see `photos.photo_parent`.
+    parents: concepts with their weights, and photographs, see `photos.photo_parent`. A child moves away from parents
+        with weights below 0, and takes neither start, category nor negatives from them.
     category: by default that of the heaviest parent; required if there are only photographs.
     settings: by default those that are calibrated for the stack.
     portraits: of the parents. Give one value to all children of the same parents, so that these are drawn once.
@@ -68,20 +69,21 @@ def mate(
     pairs = [each for each in parents if not isinstance(each, Parent)]
     if not parents:
         raise RequestError("a child needs at least one parent")
-    if not pairs and category is None:
+    if category is None and not any(weight > 0 for _, weight in pairs):
         raise RequestError("a child of photographs alone needs a category: give one")
     portraits = portraits or Portraits()
     check_parents([concept for concept, _ in pairs])
     for concept, _ in pairs:
         check_stack(stack, concept)
     mixed = [Parent(concept.id, weight, portraits.of(concept, stack), "mix") for concept, weight in pairs]
-    heaviest = max(pairs, key=lambda pair: pair[1])[0] if pairs else None
+    towards = [(concept, weight) for concept, weight in pairs if weight > 0]
+    heaviest = max(towards, key=lambda pair: pair[1])[0] if towards else None
     category = category or heaviest.request.category  # type: ignore[union-attr]
     kind = heaviest.request.kind if heaviest else "object"
     own = [Positive("" if kind == "style" else category)] if inherit else []
     besides = [Positive(word) if isinstance(word, str) else word for word in words]
     own += [each for each in besides if each.word.lower() not in (one.word.lower() for one in own)]
-    heavy_first = sorted(pairs, key=lambda pair: -pair[1]) if inherit else []
+    heavy_first = sorted(towards, key=lambda pair: -pair[1]) if inherit else []
     negatives = [negative.word for concept, _ in heavy_first for negative in concept.negatives]
     request = Request(
         category=category,
@@ -94,9 +96,10 @@ def mate(
         settings=settings,
         fingerprint=stack.fingerprint,
     )
-    if not pairs or (settings is not None and settings.preset != "default"):
+    if not towards or (settings is not None and settings.preset != "default"):
         return request
-    return replace(request, start=_mean_vectors(pairs, sum(p.weight for p in photos), request, stack))
+    seen = sum(photo.weight for photo in photos if photo.weight > 0)
+    return replace(request, start=_mean_vectors(towards, seen, request, stack))
 
 
 def check_parents(concepts: Sequence[Concept]) -> None:
@@ -175,7 +178,7 @@ def mutate(
 
 
 def spread_weights(weights: Sequence[float], spread: float, seed: int) -> list[float]:
-    """Weights drawn around the given ones, with the same sum; equal seeds give equal weights.
+    """Weights drawn around the given ones, with the same sum; equal seeds give equal weights. Those below 0 stay.
 
     From a Dirichlet distribution of concentration 1 / spread² − 1, so that a share w has the standard deviation
     spread × √(w (1 − w)). Eq. 5 has one optimum: without spread, children of the same parents come out alike.
@@ -185,12 +188,15 @@ def spread_weights(weights: Sequence[float], spread: float, seed: int) -> list[f
     """
     if not 0 <= spread < 1:
         raise RequestError(f"spread = {spread!r}: expected a number from 0 up to, not including, 1")
+    towards = [weight for weight in weights if weight > 0]
+    if len(towards) < len(weights):
+        drawn = iter(spread_weights(towards, spread, seed))
+        return [next(drawn) if weight > 0 else weight for weight in weights]
     if len(weights) < 2 or spread < NO_SPREAD:
         return list(weights)
     shares = np.array(weights, dtype=np.float64) / sum(weights)
-    drawn = stream(seed, 0, "weights").dirichlet(shares * (1 / spread**2 - 1))
-    drawn = np.maximum(drawn, LEAST_SHARE)
-    return [round(float(share), 3) * sum(weights) for share in drawn / drawn.sum()]
+    found = np.maximum(stream(seed, 0, "weights").dirichlet(shares * (1 / spread**2 - 1)), LEAST_SHARE)
+    return [round(float(share), 3) * sum(weights) for share in found / found.sum()]
 
 
 def parent_images(concept: Concept, stack: Draws, images: int = 32, keep: int = 4, drawn: bool = True) -> Array:

@@ -79,7 +79,7 @@ def loss_of(backbone, request, vectors, step, negatives):
         return similarity(imagined, text_features(backbone, fill(template, word))[0][0])
 
     def share(items):
-        return sum(item.weight for item in items) if settings.normalise_weights else 1.0
+        return sum(item.weight for item in items if item.weight > 0) if settings.normalise_weights else 1.0
 
     def term(similarities):
         mean = sum(similarities) / len(similarities)
@@ -99,9 +99,13 @@ def loss_of(backbone, request, vectors, step, negatives):
         loss = loss + term([similarity(imagined, embed).clamp(min=least_avoided) for embed in embeds])
     if request.parents:
         mix = 0
+        floor = least_avoided if settings.mix_through_prior and settings.through_prior else least
         for parent, place in zip(request.parents, chance.images, strict=True):
             image = torch.tensor(parent.image_embeds[place]).to(imagined)
-            mix = mix + parent.weight / share(request.parents) * similarity(imagined, image)
+            likeness = similarity(imagined, image)
+            if parent.weight < 0:  # ours, not the paper's: a term like Eq. 3's negatives
+                likeness = likeness.clamp(min=floor)
+            mix = mix + parent.weight / share(request.parents) * likeness
         loss = loss + 1 - mix
     return loss
 

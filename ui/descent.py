@@ -9,7 +9,7 @@ from evolve.store.rows import Entry, Individual, brief
 
 
 def descent(each: Entry, names: Mapping[str, str]) -> str:
-    """`founder`, `mix of 0.7 moku + 0.3 vasi`, or `variation of bege`"""
+    """`founder`, `mix of 0.7 moku + 0.3 vasi - 0.4 bege`, or `variation of bege`"""
     parents = mixed([(names.get(parent.id, parent.brief), parent.weight) for parent in each.parents])
     birth = "variation" if each.birth == "mutate" else each.birth
     return f"{birth} of {parents}" if parents else birth
@@ -35,8 +35,22 @@ def parentage(each: Individual, names: Mapping[str, str]) -> str:
 
 
 def mixed(parents: Sequence[tuple[Any, float]]) -> str:
-    """`0.7 moku + 0.3 vasi`: shares from weights; a single parent has none."""
+    """`0.7 moku + 0.3 vasi - 0.4 bege`: shares from weights, below 0 for those to move away from; a single parent has
+    none.
+    """
     if len(parents) == 1:
         return f"{parents[0][0]}"
-    total = sum(weight for _, weight in parents) or 1  # in an imported file all may be 0
-    return " + ".join(f"{weight / total:.2g} {name}" for name, weight in parents)
+    total = sum(weight for _, weight in parents if weight > 0) or 1  # in an imported file all may be 0
+    told = [f"{'-' if weight < 0 else '+'} {abs(weight) / total:.2g} {name}" for name, weight in parents]
+    return " ".join(told).removeprefix("+ ")
+
+
+def edge_label(data: Mapping[str, Any]) -> str:
+    """`0.7`, or `-0.4` where a child moves away from its parent. data: of the edge, see `evolve.family.lineage`."""
+    if "away" in data:
+        return f"-{_short(data['away'])}"
+    return _short(data["weight"])
+
+
+def _short(share: float) -> str:
+    return f"{share:.2f}".rstrip("0").rstrip(".") if share >= 0.005 else "<0.01"

@@ -74,6 +74,7 @@ SCORES = {
     "margin": "belongs minus nearest",
     "crowded": "similarity to the nearest earlier founder",
     "resembles": "similarity to the parents, by weight",
+    "repelled": "similarity to parents with weights below 0",
     "category": "similarity to the category",
     "differs": "category minus the nearest known member",
     "consistency": "similarity of its images in different prompts",

@@ -21,6 +21,7 @@ from core.wording import counted
 from evolve.family.layout import Layout, layout
 from evolve.store.parts import RunError
 from ui.console import printable
+from ui.descent import edge_label
 from ui.labels import BIRTH_COLOURS, BIRTHS
 from ui.sheet import (
     CARD,
@@ -196,12 +197,11 @@ def _add_edges(
             start = (leave[parent, way], middles[parent][1] + HIGH)
             stops = [point for x, y in through[edge] for point in ((x, y), (x, y + HIGH))]
             curve = _curve(start, [*stops, (arrive, middles[child][1])], data)
-            marks.append((data["weight"], curve, 0.82 - 0.17 * (place % 3 if len(edges) > 2 else 0)))
+            marks.append((data["weight"], edge_label(data), curve, 0.82 - 0.17 * (place % 3 if len(edges) > 2 else 0)))
     marks.sort(key=lambda mark: -mark[0])
-    page.shapes.extend(curve for _, curve, _ in marks)
-    for weight, curve, along in marks:
+    page.shapes.extend(curve for _, _, curve, _ in marks)
+    for _, text, curve, along in marks:
         x, y = point_at(curve, len(curve.beziers) - 1, along)
-        text = f"{weight:.2f}".rstrip("0").rstrip(".") if weight >= 0.005 else "<0.01"
         wide = text_length(text, SMALL) + 8
         page.shapes.append(Box(x - wide / 2, y - 9, wide, 18, PAPER, curve.colour, 9))
         page.shapes.append(Text(x, y, text, SMALL, INK, centred=True))
@@ -220,7 +220,8 @@ def _curve(start: Point, stops: Sequence[Point], data: Mapping[str, Any]) -> Cur
         half = (y + to_y) / 2
         beziers.append(((x, half), (to_x, half), (to_x, to_y)))
         x, y = to_x, to_y
-    return Curve(start, beziers, _pale(BIRTH_COLOURS[data["kind"]]), THIN + (THICK - THIN) * data["weight"])
+    colour = _pale(BIRTH_COLOURS.get(data["kind"], BIRTH_COLOURS["unknown"]))
+    return Curve(start, beziers, colour, THIN + (THICK - THIN) * data["weight"])
 
 
 def _add_card(page: Scene, x: float, y: float, data: Mapping[str, str], picture: Image.Image | None) -> None:

@@ -2,7 +2,8 @@
 
 All follow from the lineage (`evolve.family.lineage`), in which an edge has its parent's share w of the child, the
 shares of a child sum to 1, and generations grow along every edge. A founder is a node without parents: an invented
-concept, a photograph, or a parent from another run. Concepts are given by id or name.
+concept, a photograph, or a parent from another run. A parent that a child moved away from has no share in it, and the
+child is not counted among its descendants. Concepts are given by id or name.
 
 The model is gene dropping (MacCluer, VandeBerg, Read, Ryder, Zoo Biology 5:147, 1986) for concepts that carry one gene
 each: a child has that of one of its parents, of parent p with probability w_p, and every founder has one of its own.
@@ -45,13 +46,14 @@ def founder_shares(graph: nx.DiGraph, concepts: str | Iterable[str]) -> dict[str
         share = held.pop(each, 0.0)
         for parent, edge in graph.pred[each].items():
             held[parent] += share * edge["weight"]
-        if not graph.pred[each]:
+        if share and not graph.pred[each]:
             found[each] = share
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
 def common_ancestors(graph: nx.DiGraph, one: str, other: str) -> set[str]:
     """Ids of the ancestors of both concepts; a concept counts as its own ancestor."""
+    graph = _bred(graph)
     one, other = nodes_of(graph, [one, other])
     return {one, *ancestors(graph, [one])} & {other, *ancestors(graph, [other])}
 
@@ -116,6 +118,7 @@ def relationship(graph: nx.DiGraph, concepts: Sequence[str]) -> npt.NDArray[np.f
 
 def fertility(graph: nx.DiGraph) -> dict[str, int]:
     """Number of descendants of each founder, most first."""
+    graph = _bred(graph)
     concepts = set(members(graph))
     counts = {founder: len(descendants(graph, [founder]) & concepts) for founder in founders(graph)}
     return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
@@ -127,6 +130,7 @@ def extinct_lines(graph: nx.DiGraph, without: Collection[str] = ()) -> list[str]
     without: concepts that do not live, such as hidden ones; their descendants do. The latest generation is the latest
     with a living concept. A founder in that generation is not extinct. Without living concepts, all lines are extinct.
     """
+    graph = _bred(graph)
     living = set(members(graph)) - set(without)
     latest = max((graph.nodes[each]["generation"] for each in living), default=0)
     last = [each for each in living if graph.nodes[each]["generation"] == latest]
@@ -192,10 +196,17 @@ def _shares(graph: nx.DiGraph) -> dict[str, dict[str, float]]:
         parents = graph.pred[each]
         own: dict[str, float] = {} if parents else {each: 1.0}
         for parent, edge in parents.items():
-            for founder, share in found[parent].items():
+            for founder, share in found[parent].items() if edge["weight"] else ():
                 own[founder] = own.get(founder, 0.0) + edge["weight"] * share
         found[each] = own
     return found
+
+
+def _bred(graph: nx.DiGraph) -> nx.DiGraph:
+    """The graph without edges of no share; the same graph if it has none."""
+    if all(weight for _, _, weight in graph.edges(data="weight")):
+        return graph
+    return nx.subgraph_view(graph, filter_edge=lambda parent, child: graph.edges[parent, child]["weight"] > 0)
 
 
 def _likeness(embeds: Sequence[npt.NDArray[np.float32]]) -> float | None:

@@ -3,7 +3,8 @@
 A node is a concept id with the attributes `name`, `generation`, `category` and `birth`: founder, imported, mix, mutate
 or image. Parents outside the run are nodes too: birth photo, named like the file, or unknown; `run` names the run of a
 parent that lives elsewhere. An edge goes from parent to child; its `weight` is the parent's share of that child, its
-`kind` is mix, mutate or image.
+`kind` is mix, mutate, image or away. An edge of kind away comes from a parent that the child moves away from: its
+`weight` is 0, and its `away` is the size of the weight below 0, in shares.
 """
 
 from __future__ import annotations
@@ -69,19 +70,17 @@ def pedigree(
             each.id, name=each.name, generation=each.generation, category=each.category, birth=each.birth, run=""
         )
     for each in entries:
-        weights: dict[str, float] = {}
-        kinds: dict[str, str] = {}
+        given: dict[str, list[Descent]] = {}
         for parent in each.parents:
             if wrong := out_of_order(each, parent, known):
                 report(wrong, damage, strict)
                 continue
             if parent.id not in known:
                 _add_absent(graph, parent, each, photos or {})
-            weights[parent.id] = weights.get(parent.id, 0.0) + parent.weight
-            kinds[parent.id] = parent.kind
-        total = sum(weights.values())
-        for id_, weight in weights.items():
-            graph.add_edge(id_, each.id, weight=weight / total, kind=kinds[id_])
+            given.setdefault(parent.id, []).append(parent)
+        total = sum(parent.weight for parents in given.values() for parent in parents if parent.weight > 0) or 1
+        for id_, parents in given.items():
+            graph.add_edge(id_, each.id, **_edge(parents, total))
     graph.arrange()
     return graph
 
@@ -167,7 +166,7 @@ def to_dot(graph: nx.DiGraph) -> str:
     for node, data in graph.nodes(data=True):
         lines.append(f"  {_quoted(node)} [{_attributes({'label': data.pop('name')} | data)}];")
     for parent, child, data in graph.edges(data=True):
-        label = {"label": f"{data['weight']:.2g}"}
+        label = {"label": f"{data['weight'] - data.get('away', 0):.2g}"}
         lines.append(f"  {_quoted(parent)} -> {_quoted(child)} [{_attributes(label | data)}];")
     return "\n".join([*lines, "}", ""])
 
@@ -194,6 +193,14 @@ def _add_absent(graph: nx.DiGraph, parent: Descent, child: Entry, photos: Mappin
     birth = "photo" if parent.is_photo else "unknown"
     values = {"name": name, "generation": generation, "category": child.category, "birth": birth}
     graph.add_node(parent.id, **values, run=parent.run)
+
+
+def _edge(parents: Sequence[Descent], total: float) -> dict[str, Any]:
+    """Attributes of the edge from a parent. total: the weights above 0 of all parents of the child."""
+    weight = sum(parent.weight for parent in parents)
+    if weight < 0:
+        return {"weight": 0.0, "kind": "away", "away": -weight / total}
+    return {"weight": weight / total, "kind": parents[-1].kind}
 
 
 def _all_ancestors(family: OrderedDiGraph, start: Iterable[str]) -> set[str]:

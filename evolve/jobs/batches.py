@@ -112,6 +112,7 @@ def child_requests(
 ) -> list[Request]:
     """A request for each child. known: the portraits of the parents, `[images, width]`, by id."""
     weights = [parent.weight for parent in plan.parents] + [photo.weight for photo in plan.photos]
+    away = {parent.id for parent in plan.parents if parent.weight < 0}  # from all portraits at once
     homes = {parent.id: parent.run for parent in plan.parents if parent.run}
     words = [Positive(word, plan.word_weight) for word in plan.words]
     requests = []
@@ -129,7 +130,9 @@ def child_requests(
             seed,
             category=plan.category,
             settings=plan.settings,
-            portraits=Portraits(known={i: one_of(of, seed, i) if apart else of for i, of in known.items()}),
+            portraits=Portraits(
+                known={i: one_of(of, seed, i) if apart and i not in away else of for i, of in known.items()}
+            ),
             words=words,
             inherit=plan.inherit,
         )

@@ -29,7 +29,7 @@ from evolve.population import start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
 from evolve.store.run import SMALL, Run
 
-LIGHTEST, HEAVIEST = 0.001, 1000  # weights of a parent: outside, the other parents would not count
+LIGHTEST, HEAVIEST = 0.001, 1000  # weights of a parent, above or below 0: outside, the others would not count
 # The weight of all further positives in Eq. 3 together, beside Eq. 5 and the inherited category, which weigh 1 each:
 # the words should show, and so should the parents.
 WORD_LAMBDA = 0.4
@@ -79,6 +79,8 @@ def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:
     if not options.parents and not options.photos:
         raise ParentError("no parents: name some with --parent NAME:WEIGHT or --photo FILE:WEIGHT")
     found = [(*found_parent(run, called), _weight(weight, called)) for called, weight in options.parents]
+    if all(weight < 0 for _, weight in (*options.parents, *options.photos)):
+        raise ParentError("all parents have weights below 0: a child needs at least one parent to resemble")
     _once([(each.id, each.name) for each, _, _ in found], "parent")
     concepts = [each.concept for each, _, _ in found]
     if concepts:
@@ -87,8 +89,8 @@ def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:
     if options.category is not None:
         options = replace(options, category=checked_words(stack, [options.category], "category")[0])
     kind = concepts[0].request.kind if concepts else run.about["kind"]
-    heaviest = max(found, key=lambda each: each[2])[0].concept.request.category if found else run.about["category"]
-    category = options.category or heaviest
+    heaviest = max((each for each in found if each[2] > 0), key=lambda each: each[2], default=None)
+    category = options.category or (heaviest[0].concept.request.category if heaviest else run.about["category"])
     inherit = options.inherit
     if inherit is None:
         inherit = options.preset == "default" and not words  # within the category's clamps a word has little effect
@@ -208,7 +210,7 @@ def plan_evolution(
 
 
 def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
-    """`moku:0.7` → ("moku", 0.7); without a weight it is 1."""
+    """`moku:0.7` → ("moku", 0.7); without a weight it is 1. A weight below 0 is that of a parent to move away from."""
     name, colon, weight = text.rpartition(":")
     if not colon:
         return text, 1.0
@@ -216,10 +218,13 @@ def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
         number = float(weight)
     except ValueError:
         number = math.nan
-    if not name or not LIGHTEST <= number <= HEAVIEST:  # NaN is neither
+    if not name or not LIGHTEST <= abs(number) <= HEAVIEST:  # NaN is neither
         what, example = ("FILE", "snail.jpg:0.4") if option == "--photo" else ("NAME", "moku:0.7")
         bounds = f"{LIGHTEST:g} to {HEAVIEST:g}"
-        raise ParentError(f"{option} {text[:100]!r}: write {what}:WEIGHT with a weight from {bounds}, as in {example}")
+        raise ParentError(
+            f"{option} {text[:100]!r}: write {what}:WEIGHT with a weight from {bounds}, as in {example}, or below 0 to"
+            " move away"
+        )
     return name, number
 
 
@@ -246,8 +251,9 @@ def _distinct_words(stack: Draws, words: Sequence[str]) -> list[str]:
 
 
 def _weight(weight: float, of: str) -> float:
-    if not LIGHTEST <= weight <= HEAVIEST:  # NaN is neither
-        raise ParentError(f"the weight {weight!r} of {of[:100]!r}: give one from {LIGHTEST:g} to {HEAVIEST:g}")
+    if not LIGHTEST <= abs(weight) <= HEAVIEST:  # NaN is neither
+        bounds = f"from {LIGHTEST:g} to {HEAVIEST:g}"
+        raise ParentError(f"the weight {weight!r} of {of[:100]!r}: give one {bounds}, or below 0 to move away")
     return float(weight)
 
 

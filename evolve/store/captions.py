@@ -10,7 +10,7 @@ from typing import Any
 
 from core.concept import Request
 from core.exchange.embedding import OURS
-from evolve.store.rows import Descent, Entry
+from evolve.store.rows import Descent, Entry, shares
 
 Told = dict[str, object]
 SCHEMA = 1  # of the JSON in a drawing
@@ -117,12 +117,11 @@ def concept_told(entry: Entry, names: Mapping[str, str]) -> Told:
 
 def parents_told(parents: Sequence[Descent], names: Mapping[str, str]) -> str:
     """`0.7 moku (1f2e…), 0.3 vasi (9a8b…)`: shares, names and ids. Photographs go by their ids, not their files."""
-    total = sum(parent.weight for parent in parents)
     told = []
-    for parent in parents:
+    for parent, share in zip(parents, shares(parents), strict=True):
         name = "" if parent.is_photo else names.get(parent.id, "")
         home = f" of run {parent.run}" if parent.run else ""
-        told.append(f"{parent.weight / total:.2g} {f'{name} ({parent.id})' if name else parent.id}{home}")
+        told.append(f"{share:.2g} {f'{name} ({parent.id})' if name else parent.id}{home}")
     return ", ".join(told)
 
 

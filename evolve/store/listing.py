@@ -103,14 +103,14 @@ def _by_columns(piece: Piece) -> list[Entry] | None:
     filled = [parents, parents.field("id"), weights, kinds, scores, scores.field("name"), scores.field("value")]
     if any(column.null_count for column in filled):
         return None
-    shares, births = _numbers(weights), _texts(kinds)
-    if not (np.isfinite(shares) & (shares > 0)).all() or not set(births) <= set(PARENT_KINDS):
+    given, births = _numbers(weights), _texts(kinds)
+    if not (np.isfinite(given) & (given != 0)).all() or not set(births) <= set(PARENT_KINDS):
         return None
     ids = _texts(parents.field("id"))
     if not all(ids):
         return None
     runs = [run or "" for run in _texts(parents.field("run"))]
-    descents = list(map(Descent, ids, runs, shares.tolist(), births))
+    descents = list(map(Descent, ids, runs, given.tolist(), births))
     values = list(zip(_texts(scores.field("name")), _numbers(scores.field("value")).tolist(), strict=True))
     names = columns["name"].to_pylist()
     return list(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -144,9 +144,14 @@ class Change:
     batch: int = 0
 
 
+class Weighted(Protocol):
+    @property
+    def weight(self) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """A parent of a concept. run: the parent's run, "" for the same run or a photograph."""
+    """A parent of a concept. run: the parent's run, "" for the same run or a photograph. weight: see `shares`."""
 
     id: str
     run: str
@@ -227,6 +232,12 @@ class Photo:
 
 
 NOTHING = Note()
+
+
+def shares(parents: Sequence[Weighted]) -> list[float]:
+    """The shares of parents in their child, which sum to 1; those below 0 are of parents that it moves away from."""
+    total = sum(parent.weight for parent in parents if parent.weight > 0) or 1
+    return [parent.weight / total for parent in parents]
 
 
 def brief(id_: str) -> str:
@@ -345,7 +356,7 @@ def photo_of(folder: Path, row: dict[str, Any]) -> Photo:
 def _descent(id: str, run: str | None, weight: float | None, kind: str) -> Descent:
     if not id or kind not in PARENT_KINDS:
         raise RunError(f"it has a parent {id!r} of kind {kind!r}")
-    if weight is None or not math.isfinite(weight) or weight <= 0:
+    if not weight or not math.isfinite(weight):
         raise RunError(f"its parent {id!r} has the weight {weight}")
     return Descent(id, run or "", weight, kind)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 from dataclasses import FrozenInstanceError, replace
@@ -136,12 +137,30 @@ def test_a_wrong_request_says_what_is_wrong(message):
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), "1", True, None])
-def test_weights_are_numbers_above_zero(weight):
+@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), -float("inf"), "1", True, None])
+def test_weights_are_numbers_above_zero_and_of_parents_below_too(weight):
     with pytest.raises(RequestError, match="expected a number above 0"):
         Positive("cat", weight)
+    if weight == -1:
+        assert Parent("a", weight, ONES).weight == -1
+        return
     with pytest.raises(RequestError, match="the parent 'a' has weight"):
         Parent("a", weight, ONES)
+
+
+def test_a_child_has_a_parent_to_resemble():
+    for parents in ([Parent("a", -1, ONES)], [Parent("a", -1, ONES), Parent("b", 1, ONES[:1], "mutate")]):
+        with pytest.raises(RequestError, match="no parent has a weight above 0: give at least one to resemble"):
+            Request("pet", parents=tuple(parents))
+    with pytest.raises(RequestError, match="the parent 'a' of a variation has weight -1"):
+        Parent("a", -1, ONES, "mutate")
+
+
+def test_requests_of_earlier_versions_keep_their_ids():
+    """The id is a hash of this text: it changes neither with weights below 0 nor with later fields."""
+    request = Request("pet", parents=(Parent("a", 0.75, ONES[:1]), Parent("b", 0.25, ONES[:1], "image")), seed=3)
+    assert hashlib.sha256(request.to_json().encode()).hexdigest()[:16] == "4892683fe6a2eed3"
+    assert Request.from_json(request.to_json()) == request
 
 
 def test_a_parents_kind_and_images_are_checked():

@@ -100,6 +100,18 @@ def test_score_of_a_child_and_of_several_positives():
     assert scores(both, FOUND, [])["belongs"] == pytest.approx(0.25)
 
 
+def test_score_of_a_child_that_moves_away_from_a_parent():
+    """A similarity below the floor costs as much as the floor."""
+    parents = tuple(Parent(name, weight, X[None].numpy()) for name, weight in (("p", 2.0), ("q", -0.5)))
+    request = Request("pet", parents=parents, settings=SETTINGS)
+    result = scores(request, FOUND | {"parent:q": 0.75}, [])
+    assert (result["resembles"], result["repelled"]) == (0.9, 0.75)
+    assert result["score"] == pytest.approx(0.9 - 0.25 * 0.75)
+    assert scores(request, FOUND, [])["score"] == pytest.approx(0.9 - 0.25 * 0.65)
+    unclamped = replace(request, settings=replace(SETTINGS, clamp=False))
+    assert scores(unclamped, FOUND, [])["score"] == pytest.approx(0.9 - 0.25 * 0.5)
+
+
 def test_membership_is_to_the_category_and_against_who_is_known_or_else_the_negatives(backbone):
     bank = WordBank(backbone.encode_text, backbone.width)
     imagined = imagine_word(backbone, "object", "dog")

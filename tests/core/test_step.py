@@ -25,6 +25,7 @@ RNG = np.random.default_rng(0)
 ONE = Parent("one", 0.7, RNG.normal(size=(3, 16)))
 TWO = Parent("two", 1.4, RNG.normal(size=(5, 16)))
 EARLIER = (Avoid("a", RNG.normal(size=16)), Avoid("b", RNG.normal(size=16)))
+LESS = Parent("less", -0.9, RNG.normal(size=(4, 16)))
 
 REQUESTS = {
     "list": Request("pet", negatives=("cat", "dog", "parrot"), seed=1),
@@ -34,6 +35,7 @@ REQUESTS = {
     "two vectors": Request("pet", negatives=("cat",), tokens=2, seed=5, initializer="rabbit"),
     "wave": Request("pet", negatives=("cat", "turtle"), avoid=EARLIER, seed=6),
     "parents": Request("pet", parents=(ONE, TWO), seed=7),
+    "away from a parent": Request("pet", parents=(ONE, LESS, TWO), avoid=EARLIER, negatives=("cat",), seed=9),
     "child of words too": Request("pet", parents=(ONE,), positives=(Positive("cat"),), negatives=("dog",), seed=8),
 }
 ABLATIONS = {
@@ -85,8 +87,23 @@ def test_earlier_waves_repel_above_their_floor_and_not_below(backbone64):
     assert torch.equal(run(backbone64, [with_settings(wave, avoid_floor=1.0)], 10).vectors, free)
 
 
+def test_parents_repel_above_their_floor_and_not_below(backbone64):
+    """A weight below 0 is a term of its own: without it, and with a floor that is always reached, all is as before."""
+    signed, plain = (Request("pet", parents=of, seed=9) for of in ((ONE, LESS, TWO), (ONE, TWO)))
+    # The images of `plain` are drawn without one between them: a parent of one image leaves the draws as they are.
+    signed = replace(signed, parents=(ONE, TWO, replace(LESS, image_embeds=LESS.image_embeds[:1])))
+    repelled, free = (run(backbone64, [with_settings(request)], 10).vectors for request in (signed, plain))
+    assert (repelled - free).abs().max() > 1e-3
+    assert torch.equal(run(backbone64, [with_settings(signed, avoid_floor=1.0)], 10).vectors, free)
+    similar = []
+    for vectors in (repelled, free):
+        imagined = backbone64.imagine(["a photo of a x"], {"x": vectors[0]}, seeds=[1])[0]
+        similar.append(float(torch.cosine_similarity(imagined, torch.tensor(LESS.image_embeds[0]).double(), dim=0)))
+    assert similar[0] < similar[1]
+
+
 @pytest.mark.parametrize("ablation", ABLATIONS)
-@pytest.mark.parametrize("name", ["wave", "child of words too"])
+@pytest.mark.parametrize("name", ["wave", "child of words too", "away from a parent"])
 def test_ablations_equal_the_paper_written_plainly(backbone64, name, ablation):
     request = with_settings(REQUESTS[name], **ABLATIONS[ablation])
     plain = paper.learn(backbone64, request, 6, lambda step: request.negatives)

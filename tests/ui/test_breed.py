@@ -20,6 +20,7 @@ from core.errors import ConceptreeError
 from core.optimizer import ConceptLab
 from core.state import weights_of
 from evolve import Run
+from evolve.family.lineage import lineage
 from evolve.jobs import work
 from evolve.jobs.batches import children
 from evolve.jobs.options import CHILDREN, BreedOptions
@@ -199,6 +200,32 @@ def test_children_of_one_call_have_weights_around_the_given_ones(pets, backbone)
     assert {tuple(parent.weight for parent in request.parents) for request in alike} == {(0.7, 0.3)}
 
 
+def test_children_move_away_from_a_parent_with_a_weight_below_zero(pets, backbone, photo):
+    """It is not where they start, has no say in their category, and its weight is not drawn anew."""
+    one, other, third = pets.individuals()
+    given = two(pets, parents=[(one.name, 0.7), (other.name, -2), (third.name, 0.3)], children=3, spread=0.3)
+    requests = settled(plan_children(pets, backbone, given), pets, backbone)
+    assert [[p.weight for p in request.parents][1] for request in requests] == [-2, -2, -2]
+    assert [p.weight for p in requests[0].parents] == [0.7, -2, 0.3]
+    assert len({request.parents[0].weight for request in requests}) == 3
+    assert [len(p.image_embeds) for p in requests[1].parents] == [1, 2, 1], "all portraits of that one"
+    mean = 0.7 * one.concept.vectors + 0.3 * third.concept.vectors
+    np.testing.assert_allclose(requests[0].start, mean, rtol=1e-5)
+    inherited = [negative.word for each in (one, third) for negative in each.concept.negatives]
+    assert set(requests[0].negatives) <= set(inherited)
+
+    good("breed", "pets", "--parent", one.name, "--parent", f"{other.name}:-0.5", "--runs", pets.folder.parent)
+    child = pets.individuals()[-1]
+    assert [(p.id, p.weight) for p in pets.entries()[-1].parents] == [(one.id, 1.0), (other.id, -0.5)]
+    assert "repelled" in child.concept.scores
+    graph = lineage(pets)
+    assert graph.edges[one.id, child.id] == {"weight": 1.0, "kind": "mix"}
+    assert graph.edges[other.id, child.id] == {"weight": 0.0, "kind": "away", "away": 0.5}
+    alone = BreedOptions(parents=[(one.name, -1)], photos=[(photo, 1)], images=4, keep=2, steps=2)
+    (request,) = settled(plan_children(pets, backbone, alone), pets, backbone)
+    assert request.category == "pet" and request.start is None
+
+
 def test_variations_start_at_the_parent_and_go_as_far_as_asked(pets, backbone):
     one = pets.individuals()[0]
     plan = plan_variations(pets, backbone, one.name, children=2, strength=0.5, words=["blue"])
@@ -242,6 +269,7 @@ def test_parents_of_another_run_and_their_variations(pets, backbone):
     ("options", "told"),
     [
         ({"parents": []}, "no parents: name some"),
+        ({"photos": [("nowhere.png", -1.0)], "parents": []}, "all parents have weights below 0"),
         ({"parents": [("nobody", 1.0)]}, "there is no concept 'nobody'"),
         ({"parents": [("elsewhere/nobody", 1.0)]}, "and no run 'elsewhere'"),
         ({"words": ["unheardof"]}, "does not know the word 'unheardof'"),
@@ -264,7 +292,7 @@ def test_what_cannot_be_bred_is_said_before_anything_is_written(pets, backbone, 
     assert len(jobs(pets)) == 1
 
 
-@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), 1e9])
+@pytest.mark.parametrize("weight", [0.0, -1e-9, float("nan"), float("inf"), 1e9])
 def test_weights_have_bounds_also_for_pages(pets, backbone, weight):
     with pytest.raises(ConceptreeError, match=r"the weight .* give one from 0\.001 to 1000"):
         plan_children(pets, backbone, two(pets, parents=[(names(pets)[0], weight)]))
@@ -415,7 +443,7 @@ def test_stop_asks_who_is_at_work_and_nobody_else(pets, backbone):
 def test_a_photograph_given_twice_is_called_by_its_file(pets, backbone, photo):
     with pytest.raises(ParentError, match=f"the photograph '{photo.name}' is given twice: give it once"):
         plan_children(pets, backbone, two(pets, photos=[(photo, 0.5), (photo, 0.5)]))
-    for weight in ("0", "nan", "-1", "x"):
+    for weight in ("0", "nan", "-1e-9", "x"):
         assert "write FILE:WEIGHT with a weight from 0.001 to 1000, as in snail.jpg:0.4" in one_line(
             "breed", "pets", "--photo", f"{photo}:{weight}", "--runs", pets.folder.parent
         )

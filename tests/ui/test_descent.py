@@ -17,6 +17,8 @@ from ui.pictures import card_lines
         ([("moku", 7), ("vasi", 3)], "0.7 moku + 0.3 vasi"),
         ([("moku", 1), ("vasi", 1), ("buso", 1)], "0.33 moku + 0.33 vasi + 0.33 buso"),
         ([("moku", 0), ("vasi", 0)], "0 moku + 0 vasi"),
+        ([("moku", 3), ("vasi", 1), ("buso", -2)], "0.75 moku + 0.25 vasi - 0.5 buso"),
+        ([("buso", -2), ("moku", 4)], "- 0.5 buso + 1 moku"),
     ],
 )
 def test_parents_are_told_by_their_shares(parents, told):

@@ -98,7 +98,8 @@ def seed(name: str | None, runs: Path, model: str, style: bool, ask: bool, **giv
     "parents",
     multiple=True,
     metavar="NAME:WEIGHT",
-    help="A parent; can be given several times. OTHERRUN/NAME:WEIGHT is a parent from another run.",
+    help="A parent; can be given several times. OTHERRUN/NAME:WEIGHT is a parent from another run. Children move away"
+    " from a parent with a WEIGHT below 0.",
 )
 @option("--photo", "photos", multiple=True, metavar="FILE:WEIGHT", help="A photograph as a parent. By default none.")
 @option(
@@ -147,6 +148,7 @@ def breed(context: click.Context, mutate: bool, strength: float | None, children
       conceptree breed pets --parent moku:0.7 --parent vasi:0.3 --children 2
       conceptree breed pets --parent moku:0.6 --photo snail.jpg:0.4
       conceptree breed pets --parent moku --parent vasi --positive blue
+      conceptree breed pets --parent moku --parent vasi:-0.5
       conceptree breed pets --parent moku --mutate --strength 0.3
     """
     from ui.console import new_console

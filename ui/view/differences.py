@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.concept import Request
 from evolve import Individual
+from evolve.store.rows import shares
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ def _rows(told: Sequence[Mapping[str, tuple[str, ...]]]) -> list[Row]:
 
 def _told(each: Individual, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     concept, request = each.concept, each.concept.request
-    weights = sum(parent.weight for parent in request.parents)
+    parents = zip(shares(request.parents), request.parents, strict=True)
     several = {
-        "parents": [f"{p.weight / weights:.0%} {names.get(p.id, p.id[:14])}" for p in request.parents],
+        "parents": [f"{share:.0%} {names.get(p.id, p.id[:14])}" for share, p in parents],
         "positives": words_of(request),
         "negatives": [negative.word for negative in concept.negatives],
         "avoids": [names.get(avoid.id, avoid.id[:8]) for avoid in request.avoid],

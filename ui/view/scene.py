@@ -136,7 +136,7 @@ def _node(
         return {**about, "count": data["count"], "of": of, "says": says}
     parents = sorted(found.graph.in_edges(node, data=True), key=lambda edge: -edge[2]["weight"])
     lines = [data["name"], BIRTHS[data["birth"]]]
-    shares = [f"{d['weight']:.0%} {found.graph.nodes[parent]['name']}" for parent, _, d in parents]
+    shares = [f"{d['weight'] - d.get('away', 0):.0%} {found.graph.nodes[parent]['name']}" for parent, _, d in parents]
     if entry:
         lines[1] = f"generation {entry.generation}, {BIRTHS[entry.birth]}"
         pictures = found.drawings.get(node)

@@ -45,6 +45,17 @@ def pedigree(parents: Mapping[str, Mapping[str, float]], births: Mapping[str, st
     return graph
 
 
+def test_a_parent_that_a_child_moves_away_from_is_no_ancestor():
+    graph = pedigree({"c": {"a": 1, "b": 1}, "d": {"a": 1}, "e": {"b": 1}})
+    graph.add_edge("b", "d", weight=0.0, kind="away", away=0.5)
+    assert founder_shares(graph, "d") == {"a": 1.0}
+    assert fertility(graph) == {"b": 2, "a": 2}
+    assert common_ancestors(graph, "d", "e") == set() and relatedness(graph, "d", "e") == 0
+    graph.remove_node("e")
+    graph.remove_node("c")
+    assert extinct_lines(graph) == ["b"]
+
+
 # Two founders' children s and t; u is half-sibling to them; cousins; a variation; a child of siblings.
 SMALL = pedigree(
     {

@@ -58,6 +58,14 @@ def entry(id: str, generation: int, parents: dict[str, float] | None = None, **v
 # By hand
 
 
+def test_a_parent_that_a_child_moves_away_from_has_no_share_but_an_edge():
+    graph = pedigree([entry("a", 0), entry("b", 0), entry("c", 0), entry("d", 1, {"a": 3, "b": -2, "c": 1})])
+    assert graph.edges["a", "d"] == {"weight": 0.75, "kind": "mix"}
+    assert graph.edges["b", "d"] == {"weight": 0.0, "kind": "away", "away": 0.5}
+    assert ancestors(graph, "d") == {"a", "b", "c"}
+    assert 'label="-0.5"' in to_dot(graph) and "0.5" in to_graphml(graph)
+
+
 def test_the_small_family_as_drawn(pets):
     graph = lineage(pets)
     letters = {each.id: letter for letter, each in by_letter(pets).items()} | {GUEST: "guest"}

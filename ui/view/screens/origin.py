@@ -11,6 +11,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Individual, Run, fitness
+from evolve.store.rows import shares
 from evolve.store.run import Descent, Entry
 from ui.labels import NAMED_BY, OBJECTIVES, SCORES
 from ui.view import curves, kin, links, model, nearness, notices, store
@@ -93,11 +94,10 @@ def _links(found: Opened, entries: Sequence[Entry], absent: int = 0) -> None:
 
 def _parents(found: Opened, entry: Entry) -> None:
     st.markdown("**Parents**")
-    total = sum(parent.weight for parent in entry.parents)
     with st.container(horizontal=True, gap="medium"):
-        for parent in entry.parents:
+        for parent, share in zip(entry.parents, shares(entry.parents), strict=True):
             with st.container(width=SMALL + 24, gap="xsmall"):
-                _parent(found, parent, parent.weight / total)
+                _parent(found, parent, share)
 
 
 def _parent(found: Opened, parent: Descent, share: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import ConceptreeError
+from evolve.store.rows import shares
 from evolve.store.run import Entry
 from ui.labels import BIRTHS
 from ui.view import links, store, undo
@@ -73,12 +74,12 @@ def concept(found: Opened, each: Entry) -> None:
 def _parents(found: Opened, each: Entry) -> None:
     """Parents with their shares; a click selects one."""
     run = found.run.folder.name
-    total = sum(parent.weight for parent in each.parents)
+    told = sorted(zip(shares(each.parents), each.parents, strict=True), key=lambda pair: -pair[0])
     with st.container(horizontal=True, gap="small"):
-        for number, parent in enumerate(sorted(each.parents, key=lambda parent: -parent.weight)):
+        for number, (share, parent) in enumerate(told):
             name = found.graph.nodes[parent.id]["name"] if parent.id in found.graph else parent.brief
             st.button(
-                f"{parent.weight / total:.0%} {plain(name)}",
+                f"{share:.0%} {plain(name)}",
                 key=f"tree.parent.{run}.{each.id}.{number}",
                 on_click=_select,
                 args=(run, parent.id),
