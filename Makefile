@@ -29,7 +29,7 @@ demo: venv ## six pets that do not exist, and two children of them, in minutes
 	$(BIN)/conceptree demo $(ARGS)
 
 test: venv ## the tests; no network, no GPU
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-browser: python ## the workbench in a real browser (needs Chromium: sudo apt install chromium)
 	command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo 'make test-browser needs Chromium: sudo apt install chromium' >&2; exit 1; }

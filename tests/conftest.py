@@ -9,6 +9,9 @@ import pytest
 
 # No test may reach for a network, whatever a library would like to look up.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Beside each other (pytest -n), tests and the commands that they start take one core each.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
