@@ -45,6 +45,7 @@ from training.pictures import (
     TRUTHS,
     Pictures,
     PictureSource,
+    Supply,
     apply_look,
     held_out_pair,
 )
@@ -128,6 +129,20 @@ def test_same_seed_gives_the_same_pictures(source: PictureSource) -> None:
     assert not torch.equal(one.pixels, other.pixels)
     assert one.pixels.shape == (16, 3, SIDE, SIDE) and one.truth.shape == (16, TRUTHS)
     assert one.pixels.min() >= 0 and one.pixels.max() <= 1
+
+
+def test_a_supply_gives_the_sources_batches_some_made_together(source: PictureSource) -> None:
+    def seeded(seed: int) -> torch.Generator:
+        return torch.Generator().manual_seed(seed)
+
+    one_at_a_time, three = Supply(source, 4, MOVED), Supply(source, 4, MOVED, together=3)
+    for step in range(2):
+        assert torch.equal(one_at_a_time.next(seeded(step)).pixels, source.sample(4, seeded(step), MOVED).pixels)
+    made = [three.next(seeded(step)) for step in range(4)]
+    together = source.sample(12, seeded(0), MOVED)
+    assert torch.equal(torch.cat([each.pixels for each in made[:3]]), together.pixels)
+    assert torch.equal(torch.cat([each.truth for each in made[:3]]), together.truth)
+    assert torch.equal(made[3].pixels, source.sample(12, seeded(3), MOVED).pixels[:4])
 
 
 def test_pictures_do_not_depend_on_the_global_random_state(source: PictureSource) -> None:
