@@ -140,7 +140,7 @@ class ConceptLab:
                 if batch_losses is not None:
                     rows = sent(torch.tensor(batch), batch_losses.device)
                     losses = none.to(batch_losses).index_copy(0, rows, batch_losses)
-                    done = max(done + 1, before + max(state.step))  # the latter after a resume from a snapshot
+                    done = before + _done_of(state)
                 if finished:
                     done = before + max(requests[i].chosen.steps for i in batch)  # also where all were done early
                     concepts |= dict(zip(batch, finished, strict=True))
@@ -331,6 +331,12 @@ def _restored(snapshots: Sequence[bytes], state: State, courses: Sequence[Course
         except SnapshotError:
             problem = "its snapshot cannot be read, so it starts again"
     return None, problem
+
+
+def _done_of(state: State) -> int:
+    """Steps of a batch that are done: all but those that the row furthest from its end has left."""
+    of = max(request.chosen.steps for request in state.requests)
+    return of - max(of_row - done for done, of_row in zip(state.step, state.steps, strict=True))
 
 
 def total_steps(requests: Sequence[Request], at_once: int | None = None) -> int:

@@ -28,7 +28,8 @@ class Proposal:
     """A question about new negatives: the proposed `words`, the negatives so far, and the reason.
 
     id: of the request. earlier: the steps to which a person can go back; negatives_then: the negatives at each.
-    problem: why the last decision was refused; "" the first time.
+    problem: why the last decision was refused; "" the first time. decided: earlier decisions about this concept, so
+    that a question that comes again, because a person went back, differs from the first one.
     """
 
     id: str
@@ -42,14 +43,16 @@ class Proposal:
     earlier: tuple[int, ...] = ()
     problem: str = ""
     negatives_then: Mapping[int, Sequence[Negative]] = field(default_factory=dict)  # by earlier step
+    decided: int = 0
 
 
 @dataclass(frozen=True)
 class Decision:
     """A person's answer: `words` replace the proposed ones (none: a veto), `drop` are removed.
 
-    back_to: continue from the checkpoint of that earlier step, with its negatives, and discard later steps; `words` and
-    `drop` are then for that step. note: for people, how the decision was made.
+    back_to: restore the concept as it was at that earlier step, before its question, and discard later steps. `words`
+    and `drop` are then the answer to that question; without them it is asked again. note: for people, how the decision
+    was made.
     """
 
     words: tuple[str, ...] = ()

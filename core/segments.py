@@ -97,6 +97,14 @@ class Course:
         self.history += [Measurement(step, name, value) for name, value in found.items()]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Drawings of a concept at a boundary, and its names; None if no name was asked for."""
+
+    images: tuple[Any, ...] = ()
+    answers: list[Answer] | None = None
+
+
 class Looker:
     """Measures, draws, names and steers the concepts of a batch between segments.
 
@@ -123,16 +131,14 @@ class Looker:
         for i in rows:
             course, step = courses[i], state.step[i]
             course.checkpoints.append(_checkpoint(state, i, course, imagined[i]))
-            before = list(course.negatives)
+            seen = Seen(tuple(drawn.get(i, ())), answers.get(i))
             note = ""
             if step < state.steps[i]:
-                proposed = self._proposed(course, imagined[i], answers.get(i))
-                state, note = self._decide(state, i, course, proposed, tuple(drawn.get(i, ())), answers.get(i, []))
-            put_back = state.step[i] != step  # by the person: the last checkpoint is then the earlier one
-            here = course.checkpoints[-1]
+                state, seen, note = self._decide(state, i, course, seen)
+            here = course.checkpoints[-1]  # the earlier one if the person went back
             found = similarities(course.request, here.imagined, course.words, self.bank)
             course.measured(here.step, found)
-            early = "" if put_back or step == state.steps[i] else self._early(course)
+            early = "" if here.step != step or step == state.steps[i] else self._early(course)
             if early:
                 state, note = state.ended(i), "; ".join(filter(None, [note, early]))
             events.append(
@@ -141,9 +147,9 @@ class Looker:
                     step=here.step,
                     request=course.request,
                     similarities=found,
-                    images=() if put_back else tuple(drawn.get(i, ())),
-                    answers=() if put_back else tuple(answers.get(i, ())),
-                    negatives=tuple(n for n in course.negatives if n not in before),
+                    images=seen.images,
+                    answers=tuple(seen.answers or ()),
+                    negatives=tuple(n for n in course.negatives if n not in here.negatives),
                     all_negatives=tuple(course.negatives),
                     note=note,
                     last=state.step[i] == state.steps[i],
@@ -239,6 +245,14 @@ class Looker:
                 found[i] = sorted(answers, key=lambda answer: -answer[1]) if self.options.images > 1 else answers
         return found
 
+    def _seen_again(self, state: State, course: Course, row: int, imagined: Tensor) -> Seen:
+        """Drawings and answers of a row that was put back, as they were there."""
+        asked = [row] if self._asks(state, course, row) else []
+        shown = self.options.draw or state.step[row] in self.options.drafts or (self.namer and asked)
+        drawn = self._drawn(state, [row] if shown else [])
+        answers = self._answers(state, asked, {row: imagined}, drawn)
+        return Seen(tuple(drawn.get(row, ())), answers.get(row))
+
     def _proposed(self, course: Course, imagined: Tensor, answers: list[Answer] | None) -> tuple[Choice, str]:
         """(the next negative by the schedule, its source)"""
         request, settings = course.request, course.request.chosen
@@ -265,47 +279,63 @@ class Looker:
         )
         return choice, "vocabulary" if choice.replaced else by
 
-    def _decide(
-        self,
-        state: State,
-        row: int,
-        course: Course,
-        proposed: tuple[Choice, str],
-        images: tuple[Any, ...],
-        answers: list[Answer],
-    ) -> tuple[State, str]:
-        """Add the proposed negative, or follow the person's decision; (state, note for the event)."""
-        (choice, by), step = proposed, state.step[row]
-        words = (choice.word,) if choice.word else ()
-        decision, untold = None, ""
-        if self.options.review is not None:
-            so_far = tuple(course.negatives)
-            proposal = Proposal(course.id, step, course.request, words, so_far, images, tuple(answers), choice.note)
-            earlier = {checkpoint.step: checkpoint.negatives for checkpoint in course.checkpoints[:-1]}
-            decision, untold = ask(self.options.review, proposal, earlier, self.stack)
-        if course.pool:
-            course.pool.pop(0)  # proposed once, even if refused
-        if decision is None:
-            for word in words:
-                course.add(word, step, by, choice.note)
-            return state, "; ".join(filter(None, [choice.note, untold]))
-        course.decisions.append(f"{step} {sorted(decision.drop)} {list(decision.words)} {decision.back_to}")
-        if decision.back_to is not None:
-            state, told = self._back(state, row, course, decision, decision.back_to)
-        else:
-            told = _follow(course, decision, words, step, by, choice.note)
-        return state, "; ".join(filter(None, [told, untold]))
+    def _decide(self, state: State, row: int, course: Course, seen: Seen) -> tuple[State, Seen, str]:
+        """Add the proposed negative, or follow the person's decision; a person who goes back is asked again there.
 
-    def _back(self, state: State, row: int, course: Course, decision: Decision, step: int) -> tuple[State, str]:
-        """Restore the row at an earlier boundary, and discard all later steps and measurements."""
-        course.checkpoints = [each for each in course.checkpoints if each.step <= step]
-        checkpoint = course.checkpoints[-1]
-        course.negatives, course.pool = list(checkpoint.negatives), list(checkpoint.pool)
-        # That step is measured again, with its new negatives.
-        course.history = [m for m in course.history if m.step < step]
-        told = _follow(course, decision, (), step, "user", "")
-        state = state.with_row(row, checkpoint.vectors, checkpoint.exp_avg, checkpoint.exp_avg_sq, step)
-        return state, "; ".join(filter(None, [f"back to step {step}", told]))
+        Returns (state, drawings and answers at its step, note for the event).
+        """
+        told: list[str] = []
+        given: Decision | None = None  # with going back: the answer there
+        while True:
+            here = course.checkpoints[-1]
+            choice, by = self._proposed(course, here.imagined, seen.answers)
+            words = (choice.word,) if choice.word else ()
+            decision, untold = (given, "") if given else self._ask(course, words, choice.note, seen)
+            if course.pool:
+                course.pool.pop(0)  # proposed once, even if refused
+            if decision is None:
+                for word in words:
+                    course.add(word, here.step, by, choice.note)
+                return state, seen, "; ".join(filter(None, [*told, choice.note, untold]))
+            if given is None:
+                course.decisions.append(
+                    f"{here.step} {sorted(decision.drop)} {list(decision.words)} {decision.back_to}"
+                )
+            if decision.back_to is None or given:
+                proposed = () if given else words
+                told.append(_follow(course, decision, proposed, here.step, by, choice.note))
+                return state, seen, "; ".join(filter(None, [*told, untold]))
+            state = _back(state, row, course, decision.back_to)
+            seen = self._seen_again(state, course, row, course.checkpoints[-1].imagined)
+            told += filter(None, [untold, f"back to step {decision.back_to}"])
+            given = decision if decision.words or decision.drop else None
+
+    def _ask(self, course: Course, words: tuple[str, ...], note: str, seen: Seen) -> tuple[Decision | None, str]:
+        """The person's decision at the last checkpoint, as `core.review.ask` returns it."""
+        if self.options.review is None:
+            return None, ""
+        proposal = Proposal(
+            id=course.id,
+            step=course.checkpoints[-1].step,
+            request=course.request,
+            words=words,
+            negatives=tuple(course.negatives),
+            images=seen.images,
+            answers=tuple(seen.answers or ()),
+            note=note,
+            decided=len(course.decisions),
+        )
+        earlier = {checkpoint.step: checkpoint.negatives for checkpoint in course.checkpoints[:-1]}
+        return ask(self.options.review, proposal, earlier, self.stack)
+
+
+def _back(state: State, row: int, course: Course, step: int) -> State:
+    """Restore the row and its course at an earlier boundary; discard all later steps and measurements."""
+    course.checkpoints = [each for each in course.checkpoints if each.step <= step]
+    checkpoint = course.checkpoints[-1]
+    course.negatives, course.pool = list(checkpoint.negatives), list(checkpoint.pool)
+    course.history = [m for m in course.history if m.step < step]  # that step is measured again
+    return state.with_row(row, checkpoint.vectors, checkpoint.exp_avg, checkpoint.exp_avg_sq, step)
 
 
 def _checkpoint(state: State, row: int, course: Course, imagined: Tensor) -> Checkpoint:

@@ -8,7 +8,7 @@
     jobs/<number>-<command>/progress.json         the step, the time left, and when that was written
     jobs/<number>-<command>/events.jsonl, looks/  each boundary for pages, see evolve/store/looks.py
     jobs/<number>-<command>/steer/, question.json decisions from other processes, see evolve/jobs/steering.py
-    jobs/<number>-<command>/stop                  a request to stop at the next step
+    jobs/<number>-<command>/stop, pause           a request to stop, or to wait, at the next step
     jobs/<number>-<command>/exit.json             how the last process ended, unless it was killed
     jobs/<number>-<command>/finished.json         all is stored and drawn
     jobs/<number>-<command>/log.txt               output of the last process that a page started
@@ -46,12 +46,13 @@ from evolve.store.parts import RunError
 
 SCHEMA = 1
 BETWEEN = 1.0  # seconds between two notes of progress
+REST = 0.1  # seconds between two looks whether a pause has ended
 PATIENCE = 1.0  # seconds to wait for a process that only reads the lock
 STOPPED = 130  # the exit code of a process that a person stopped
 _ID = re.compile(r"[0-9a-f]{16}")  # of a concept
-JOB, _REQUESTS, _BATCHES, _DECIDED, _PROGRESS, _EXIT, _FINISHED, _STOP, _LOCK = (
+JOB, _REQUESTS, _BATCHES, _DECIDED, _PROGRESS, _EXIT, _FINISHED, _STOP, _PAUSE, _LOCK = (
     "job.json", "requests.json", "batches.json", "decided.json", "progress.json", "exit.json", "finished.json", "stop",
-    ".lock",
+    "pause", ".lock",
 )  # fmt: skip
 _SNAPSHOT, _SNAPSHOTS = "snapshot-{}.safetensors", "snapshot*.safetensors"  # earlier versions kept one, without an id
 
@@ -184,6 +185,7 @@ class Job:
 
     def _begin(self, since: float) -> None:
         _unlink(self.folder / _EXIT)
+        _unlink(self.folder / _PAUSE)  # was for another process
         with suppress(OSError):
             if (self.folder / _STOP).stat().st_mtime < since:
                 _unlink(self.folder / _STOP)
@@ -193,6 +195,7 @@ class Job:
             self._note(*self._progress)
 
     def _end(self, code: int, problem: str) -> None:
+        _unlink(self.folder / _PAUSE)
         if code == STOPPED:
             _unlink(self.folder / _STOP)
         with suppress(StorageError):  # a full disk may be why it ends
@@ -238,6 +241,19 @@ class Job:
         """Ask the process at work to stop at the next step. Finished concepts and the current batch are kept."""
         self._put(_STOP, b"")
 
+    def pause(self) -> None:
+        """Ask the process at work to wait at the next step until `go_on`. It keeps the model and all its work."""
+        self._put(_PAUSE, b"")
+
+    def go_on(self) -> None:
+        """End a pause."""
+        _unlink(self.folder / _PAUSE)
+
+    @property
+    def paused(self) -> bool:
+        """Whether a pause was requested and has not ended."""
+        return (self.folder / _PAUSE).exists()
+
     def check_there(self) -> None:
         """Raise a StorageError if the run was renamed or deleted since the work on the job began.
 
@@ -253,7 +269,7 @@ class Job:
             raise gone(self.folder.parent.parent)
 
     def obey(self) -> None:
-        """Stop if a stop was requested.
+        """Stop if a stop was requested, and wait as long as a pause lasts.
 
         Raises:
             Stopped: it was.
@@ -262,23 +278,31 @@ class Job:
         self.check_there()
         if (self.folder / _STOP).exists():
             raise Stopped
+        while self.paused:
+            self._course = None  # the time left does not count the pause
+            self._note_at_times("paused")
+            time.sleep(REST)
+            self.check_there()
+            if (self.folder / _STOP).exists():
+                raise Stopped
 
     def looks(self) -> list[Look]:
         """Each boundary so far, concept by concept."""
         return looks_in(self.folder)
 
-    def steer(self, number: int, decision: Decision) -> None:
+    def steer(self, number: int, decision: Decision, question: str | None = None) -> None:
         """Queue a decision about a concept by its number (from 0): for its next boundary, or as an answer.
 
         At a boundary its words are added to the proposed ones, and may drop some of them; as an answer they replace
-        them. See `core.review`.
+        them. See `core.review`. question: the id of the question that it answers; by default the open one about it.
 
         Raises:
             RunError: the job is finished.
+            LateAnswer: the job does not ask that question now.
         """
         if self.finished:
             raise RunError(f"the job {self.name!r} is finished: a decision has no effect")
-        queue(self.folder, number, decision)
+        queue(self.folder, number, decision, question)
 
     def pending(self) -> list[tuple[int, Decision]]:
         """Decisions that have had no effect yet: (number, decision) each, oldest first."""
@@ -360,13 +384,23 @@ class Job:
         """Write down work beside steps; empty for none."""
         self._note(*self._progress, doing)
 
+    def put_back(self, steps: int) -> None:
+        """Write down that a person went back by so many steps."""
+        self._progress = max(0, self._progress[0] - steps), self._progress[1]
+        self._course = None
+        self._note(*self._progress)
+
     def wait(self) -> None:
         """Call while waiting for a person: shows that the process lives, obeys a stop, restarts the clock."""
         self.obey()
         self._course = None
+        self._note_at_times()
+
+    def _note_at_times(self, doing: str = "") -> None:
+        """Show that the process lives, at most once per `BETWEEN`."""
         if time.monotonic() - self._told >= BETWEEN:
             self._told = time.monotonic()
-            self._note(*self._progress)
+            self._note(*self._progress, doing)
 
     def _note(self, step: int, steps: int, doing: str = "") -> None:
         left = None

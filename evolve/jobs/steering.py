@@ -16,7 +16,7 @@ import secrets
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from core.files import write_atomically
 from core.review import Decision, Proposal, Review, ReviewError, steered
 from core.stack.protocols import Draws
 from evolve.store.looks import keep_picture, picture_in
+from evolve.store.parts import RunError
 
 STEER, QUESTION = "steer", "question.json"
+TOO_LATE = "a decision came too late"  # in the note of a concept's last boundary
 BETWEEN = 0.2  # seconds between two looks whether a question is answered
 _FILE = re.compile(r"[0-9]{20}-[0-9a-f]{8}\.json")
 
@@ -35,7 +37,8 @@ class Question:
     """The question that a job waits for: the next negatives of the concept with a number.
 
     words: proposed. negatives: so far, (word, source) each. earlier: steps to which a person can go back. problem: why
-    the last answer was refused. image: the concept's current drawing.
+    the last answer was refused. image: the concept's current drawing. id: another one if the same step is asked again
+    because a person went back; the same one after a restart. tries: refused answers.
     """
 
     number: int
@@ -46,24 +49,47 @@ class Question:
     earlier: tuple[int, ...] = ()
     problem: str = ""
     image: Path | None = None
+    id: str = ""
+    tries: int = 0
+
+
+class LateAnswer(RunError):
+    """The job no longer asks the question that was answered."""
 
 
 @dataclass(frozen=True)
 class Queued:
-    """A queued decision. mark: the name of its file. step: of the question that it answers, None for no answer."""
+    """A queued decision. mark: the name of its file. question: the id of the one that it answers, None for no answer.
+    step: of that question.
+    """
 
     mark: str
     number: int
     step: int | None
     decision: Decision
+    question: str | None = None
+
+    def answers(self, question: str, step: int) -> bool:
+        """Whether it answers this question; earlier versions stored the step alone."""
+        return self.question == question if self.question is not None else self.step == step
 
 
-def queue(folder: Path, number: int, decision: Decision) -> str:
-    """Queue a decision about a concept by its number; return its mark. It answers an open question about it."""
+def queue(folder: Path, number: int, decision: Decision, question: str | None = None) -> str:
+    """Queue a decision about a concept by its number; return its mark. It answers an open question about it.
+
+    question: the id of the question that it answers.
+
+    Raises:
+        LateAnswer: the job does not ask that question now.
+    """
     asked = question_in(folder)
+    if question is not None and (asked is None or asked.id != question):
+        raise LateAnswer("the answer came too late: the job has gone on")
+    answers = asked if asked and asked.number == number else None
     told = {
         "number": number,
-        "step": asked.step if asked and asked.number == number else None,
+        "step": answers.step if answers else None,
+        "question": answers.id if answers else None,
         "words": list(decision.words),
         "drop": list(decision.drop),
         "back_to": decision.back_to,
@@ -93,6 +119,8 @@ def question_in(folder: Path) -> Question | None:
             earlier=tuple(map(int, told["earlier"])),
             problem=str(told["problem"]),
             image=picture_in(folder, told["image"]),
+            id=str(told.get("id", "")),
+            tries=int(told.get("tries", 0)),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -103,6 +131,7 @@ class Steering:
 
     numbers: of the requests in the job, by their ids. review: asked first; queued decisions are added to its answer.
     asks: ask the page about each new negative. wait: called repeatedly while the page is asked; may raise.
+    back: called with the number of steps that a concept is put back.
     """
 
     def __init__(
@@ -113,6 +142,7 @@ class Steering:
         review: Review | None = None,
         asks: bool = False,
         wait: Callable[[], None] = lambda: None,
+        back: Callable[[int], None] = lambda steps: None,
     ) -> None:
         self.folder = folder
         self.stack = stack
@@ -120,7 +150,11 @@ class Steering:
         self.review = review
         self.asks = asks
         self.wait = wait
-        self.taken: dict[str, int] = {}  # marks of decisions that no snapshot holds yet, with the numbers of concepts
+        self.back = back
+        # Marks of decisions that no snapshot holds yet, each with the number of its concept and the question's id.
+        self.taken: dict[str, tuple[int, str]] = {}
+        self.tries: dict[str, int] = {}  # refused answers, by the question's id
+        self.carried: dict[int, Decision] = {}  # what to add and drop at the step to which a concept went back
 
     def begin(self, snapshots: Sequence[bytes]) -> None:
         """Remove decisions that snapshots hold, and a question that is left over."""
@@ -133,50 +167,71 @@ class Steering:
 
     def decided(self, proposal: Proposal) -> Decision | None:
         """The decision on a proposal: the review of `core.review`."""
+        decision = self._decided(proposal)
+        if decision and decision.back_to in proposal.earlier:
+            self.back(proposal.step - decision.back_to)
+        return decision
+
+    def _decided(self, proposal: Proposal) -> Decision | None:
         number = self.numbers[proposal.id]
+        id_ = f"{number}.{proposal.step}.{proposal.decided}"
         first = self.review(proposal) if self.review else None
         waiting = [each for each in queued(self.folder) if each.number == number]
-        # An answer to a question of another boundary is still a decision, but not an answer.
-        further = [each for each in waiting if each.step != proposal.step]
+        waiting = [each for each in waiting if self.taken.get(each.mark, (number, id_)) == (number, id_)]
+        # An answer to a question that a stop has ended is still a decision, but not an answer.
+        further = [each for each in waiting if not each.answers(id_, proposal.step)]
+        carried = self.carried.get(number, Decision())
         goes_back = any(each.decision.back_to is not None for each in further)
         if self.asks and proposal.words and not goes_back:
-            first = self._answer(number, proposal)
-        elif answers := [each for each in waiting if each.step == proposal.step]:
+            first = self._answer(number, id_, replace(proposal, words=(*proposal.words, *carried.words)))
+            carried = replace(carried, words=())  # the question had them
+        elif answers := [each for each in waiting if each.answers(id_, proposal.step)]:
             further = sorted([*further, *answers], key=lambda each: each.mark)
-        self.taken |= {each.mark: number for each in further}
-        if not further:
+        self.taken |= {each.mark: (number, id_) for each in further}
+        decisions = [each for each in (carried, *(each.decision for each in further)) if each != Decision()]
+        if not decisions:
+            self.carried.pop(number, None)
             return first
         try:
-            return steered(first, [each.decision for each in further], proposal, self.stack)
+            decision = steered(first, decisions, proposal, self.stack)
         except ReviewError:
             return first  # it is asked about again, with the reason
+        self.carried.pop(number, None)
+        if decision.back_to is None or decision == Decision(back_to=decision.back_to, note=decision.note):
+            return decision
+        # At the earlier step the question comes again, and the words are added to its answer.
+        self.carried[number] = Decision(decision.words, decision.drop)
+        return Decision(back_to=decision.back_to, note=decision.note)
 
     def marks(self, numbers: Container[int]) -> list[str]:
         """Marks of decisions about these concepts that are in no snapshot yet."""
-        return [mark for mark, number in self.taken.items() if number in numbers]
+        return [mark for mark, (number, _) in self.taken.items() if number in numbers]
 
     def kept(self, numbers: Container[int]) -> None:
         """Remove decisions about these concepts: a snapshot holds them now, or the concepts are stored."""
         done = self.marks(numbers)
         self._remove(done)
-        self.taken = {mark: number for mark, number in self.taken.items() if mark not in done}
+        self.taken = {mark: of for mark, of in self.taken.items() if mark not in done}
 
     def too_late(self, numbers: Sequence[int]) -> dict[int, str]:
         """Take decisions about finished concepts; return a note for each such concept."""
         late = [each for each in queued(self.folder) if each.number in numbers and each.mark not in self.taken]
-        self.taken |= {each.mark: each.number for each in late}
-        return {each.number: "a decision came too late: nothing is added at the end" for each in late}
+        self.taken |= {each.mark: (each.number, "") for each in late}
+        return {each.number: f"{TOO_LATE}: nothing is added at the end" for each in late}
 
-    def _answer(self, number: int, proposal: Proposal) -> Decision | None:
+    def _answer(self, number: int, id_: str, proposal: Proposal) -> Decision | None:
         """Ask the page, and wait for the answer."""
-        answers = self._answers(number, proposal.step)
+        answers = self._answers(number, id_, proposal.step)
         if proposal.problem:  # these could not be followed
             self._remove([answer.mark for answer in answers])
+            self.tries[id_] = self.tries.get(id_, 0) + 1
             answers = []
         if not answers:
             drawn = [(picture, proposal.request, proposal.step) for picture in proposal.images[:1]]
             image = keep_picture(self.folder, *drawn[0]).name if drawn else None
             told = {
+                "id": id_,
+                "tries": self.tries.get(id_, 0),
                 "number": number,
                 "step": proposal.step,
                 "words": list(proposal.words),
@@ -192,14 +247,16 @@ class Steering:
                 while not answers:
                     self.wait()
                     time.sleep(BETWEEN)
-                    answers = self._answers(number, proposal.step)
+                    answers = self._answers(number, id_, proposal.step)
             finally:
                 _unlink(self.folder / QUESTION)
-        self.taken |= {answer.mark: number for answer in answers}
+        self.taken |= {answer.mark: (number, id_) for answer in answers}
         return answers[-1].decision
 
-    def _answers(self, number: int, step: int) -> list[Queued]:
-        return [each for each in queued(self.folder) if (each.number, each.step) == (number, step)]
+    def _answers(self, number: int, id_: str, step: int) -> list[Queued]:
+        """Answers to a question that were not taken before."""
+        waiting = [each for each in queued(self.folder) if each.number == number and each.answers(id_, step)]
+        return [each for each in waiting if self.taken.get(each.mark, (number, id_)) == (number, id_)]
 
     def _remove(self, marks: Sequence[str]) -> None:
         for mark in marks:
@@ -214,7 +271,8 @@ def _read(file: Path) -> Queued | None:
         told: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         step, back_to = (None if told[name] is None else int(told[name]) for name in ("step", "back_to"))
         decision = Decision(tuple(map(str, told["words"])), tuple(map(str, told["drop"])), back_to)
-        return Queued(file.name, int(told["number"]), step, decision)
+        question = told.get("question")
+        return Queued(file.name, int(told["number"]), step, decision, None if question is None else str(question))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 

@@ -210,7 +210,7 @@ def learning(
     """
     options = replace(options, at_once=job.conduct(options.at_once or learner.at_once, learner.threads).at_once)
     numbers = {id_: first + place for place, id_ in enumerate(asked)}
-    steering = Steering(job.folder, learner.stack, numbers, options.review, asks, job.wait)
+    steering = Steering(job.folder, learner.stack, numbers, options.review, asks, job.wait, job.put_back)
     options = replace(options, review=steering.decided)
     snapshots = job.kept()
     steering.begin(snapshots)

@@ -101,6 +101,7 @@ def proposal_message(proposal: Proposal) -> Message:
         "note": proposal.note,
         "earlier": proposal.earlier,
         "problem": proposal.problem,
+        "decided": proposal.decided,
         "negatives_then": [
             [step, [asdict(negative) for negative in negatives]] for step, negatives in proposal.negatives_then.items()
         ],
@@ -121,6 +122,7 @@ def proposal_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Mappi
         earlier=tuple(told["earlier"]),
         problem=told["problem"],
         negatives_then={int(step): _negatives(negatives) for step, negatives in told["negatives_then"]},
+        decided=int(told["decided"]),
     )
 
 

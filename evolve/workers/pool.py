@@ -296,7 +296,7 @@ class _Course:
         """A worker's report as one of all requests; without one, their progress."""
         if task is None or told is None:
             return Report(self._done, self.steps, self.losses)
-        task.done = max(task.done, min(told.step, task.steps))
+        task.done = min(told.step, task.steps)  # less than before after a person went back
         self.losses = self.losses.index_copy(0, torch.tensor(task.places), told.losses)
         if told.snapshot:
             task.snapshot = told.snapshot

@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from evolve import Run
+from evolve.jobs.stored import unfinished
+
 ROOT = Path(__file__).parents[2]
 SWITCHES = [
     "--no-sandbox",
@@ -73,6 +76,8 @@ def workbench(tmp_path_factory) -> Iterator[Workbench]:
     shutil.copytree(ROOT / "runs" / "example", runs / "example", ignore=shutil.ignore_patterns(".lock*"))
     served = Workbench(runs)
     yield served
+    for job in (job for folder in runs.iterdir() for job in unfinished(Run.open(folder))):
+        job.request_stop()  # a job does not end with the server
     served.kill()
 
 

@@ -171,7 +171,9 @@ def test_a_person_may_go_back_and_choose_otherwise(backbone64):
             return Decision(back_to=2, words=("horse",))
         return None
 
-    (back,), events = learn(backbone64, PET, namer=canned_namer(["dog"], ["cat"], ["lemon"], ["turtle"]), review=review)
+    (back,), events = learn(
+        backbone64, PET, namer=canned_namer(["dog"], ["cat"], ["lemon"], ["cat"], ["turtle"]), review=review
+    )
     (other,), _ = learn(
         backbone64,
         PET,
@@ -185,6 +187,61 @@ def test_a_person_may_go_back_and_choose_otherwise(backbone64):
     assert again.negatives == (back.negatives[1],) and again.step == 2 and again.similarities["horse"] > 0
 
 
+class PictureNamer:
+    """Gives each new picture the next word, and a picture that it knows its own."""
+
+    name = identity = "pictures"
+
+    def __init__(self, *words):
+        self.words, self.known = list(words), {}
+
+    def __call__(self, images, question):
+        for image in images:
+            if image.tobytes() not in self.known:
+                self.known[image.tobytes()] = self.words.pop(0)
+        return [[(self.known[image.tobytes()], 1.0)] for image in images]
+
+
+def test_a_step_that_a_person_goes_back_to_is_as_it_was_and_is_asked_again(backbone64):
+    asked = []
+
+    def review(proposal):
+        asked.append(proposal)
+        return Decision(back_to=2) if len(asked) == 3 else None
+
+    words = ("dog", "cat", "turtle")
+    (back,), events = learn(backbone64, PET, namer=PictureNamer(*words), review=review)
+    assert [(each.step, each.words, each.decided) for each in asked] == [
+        (0, ("dog",), 0), (2, ("cat",), 0), (4, ("turtle",), 0), (2, ("cat",), 1), (4, ("turtle",), 1),
+    ]  # fmt: skip
+    first, again = asked[1], asked[3]
+    assert again.negatives == first.negatives and again.answers == first.answers and again.earlier == first.earlier
+    assert [each.tobytes() for each in again.images] == [each.tobytes() for each in first.images]
+    (there,) = [event for event in events if "back to step 2" in event.note]
+    assert there.images and [negative.word for negative in there.negatives] == ["cat"]
+    (straight,), _ = learn(backbone64, PET, namer=PictureNamer(*words), review=lambda proposal: None)
+    assert back.negatives == straight.negatives and np.array_equal(back.vectors, straight.vectors)
+    assert [replace(each, constraint="") for each in back.history] == [
+        replace(each, constraint="") for each in straight.history
+    ]
+
+
+def test_progress_counts_what_is_left_after_going_back(backbone):
+    went_back = []
+
+    def review(proposal):
+        if proposal.step == 4 and proposal.request.seed == PET.seed and not went_back:
+            went_back.append(True)
+            return Decision(back_to=0)
+        return None
+
+    reports = list(
+        ConceptLab(backbone).learn([PET, replace(PET, seed=4)], Options(QUICK, canned_namer(["dog"]), review=review))
+    )
+    steps = [report.step for report in reports]
+    assert steps[:6] == [0, 1, 2, 3, 0, 1] and steps[-1] == 6 and max(steps) == 6
+
+
 def test_after_going_back_the_history_is_that_of_what_was_chosen_then(backbone):
     """Each negative is measured from the step since when it counts, and what was undone is measured nowhere."""
 
@@ -192,7 +249,9 @@ def test_after_going_back_the_history_is_that_of_what_was_chosen_then(backbone):
         back = proposal.step == 4 and "cat" in [negative.word for negative in proposal.negatives]
         return Decision(back_to=2, words=("horse",)) if back else None
 
-    (concept,), _ = learn(backbone, PET, namer=canned_namer(["dog"], ["cat"], ["lemon"], ["turtle"]), review=review)
+    (concept,), _ = learn(
+        backbone, PET, namer=canned_namer(["dog"], ["cat"], ["lemon"], ["cat"], ["turtle"]), review=review
+    )
     measured = {}
     for measurement in concept.history:
         measured.setdefault(measurement.constraint, []).append(measurement.step)

@@ -65,6 +65,8 @@ def state(job: Job, status: Status) -> str:
     """State of a job in words, with its progress."""
     at = f" at step {status.step:,} of {status.steps:,}" if status.steps else ""
     match status.state:
+        case "working" if job.paused:
+            return f"paused{at}"
         case "working" if job.question():
             return "waits for you"
         case "working":

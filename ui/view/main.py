@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import ConceptreeError
-from ui.view import header, notices, store, theme
+from ui.view import clicks, header, notices, store, theme
 from ui.view.pages import OF_A_RUN, pages
 
 st.set_page_config(page_title="Conceptree", page_icon=theme.icon(), layout="wide")
@@ -17,5 +17,6 @@ try:
         store.remember()
     header.show(page.url_path in OF_A_RUN)
     page.run()
+    clicks.refuse_left()
 except ConceptreeError as error:
     notices.error(error)

@@ -15,7 +15,7 @@ from core.options import Options
 from core.review import Decision
 from evolve import Run
 from evolve.jobs.job import Stopped
-from evolve.jobs.steering import Steering, queued
+from evolve.jobs.steering import LateAnswer, Steering, queued
 from evolve.jobs.stored import unfinished, write_job
 from evolve.jobs.work import learned
 from evolve.store.parts import RunError
@@ -77,7 +77,7 @@ def test_what_is_proposed_there_stays_unless_it_is_dropped(job, backbone):
 def test_one_goes_back_and_decides_anew(job, backbone):
     act = at(5, lambda: job.steer(0, Decision(("lemon",), back_to=2)))
     (one,) = learn(job, backbone, PAIR[:1], on_report=act)
-    assert [word for word, step, _ in negatives(one) if step <= 2] == ["dog", "lemon"]
+    assert [word for word, step, _ in negatives(one) if step <= 2] == ["dog", "parrot", "lemon"]  # asked again
     assert [(look.step, look.name != "") for look in job.looks()] == [
         (0, True),
         (2, True),
@@ -85,7 +85,35 @@ def test_one_goes_back_and_decides_anew(job, backbone):
         (6, True),
         (8, True),
     ]
-    assert "back to step 2" in job.looks()[1].note
+    assert "back to step 2" in job.looks()[1].note and job.looks()[1].image.is_file()
+    assert {step for _, step, _ in negatives(one)} == {0, 2, 4, 6} and job.pending() == []
+
+
+def test_the_step_that_a_person_goes_back_to_is_asked_again(job, backbone):
+    """Each question is another one, though a step comes again; what is queued for a question answers no other."""
+    asked, told = [], []
+
+    def person():
+        while len(asked) < 6:
+            question = job.question()
+            if question and question.id not in {each.id for each in asked}:
+                asked.append(question)
+                told.append(json.loads((job.folder / "progress.json").read_text())["step"])
+                job.steer(0, Decision(back_to=0) if len(asked) == 2 else Decision(question.words), question.id)
+                with pytest.raises(LateAnswer, match="too late"):
+                    job.steer(0, Decision(("lemon",)), "an earlier question")
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=person)
+    with job.working():
+        thread.start()
+        (one,) = learn(job, backbone, PAIR[:1], asks=True)
+        thread.join()
+    assert [each.step for each in asked] == [0, 2, 0, 2, 4, 6]
+    assert asked[2].image == asked[0].image and asked[2].negatives == asked[0].negatives == ()
+    assert [step for _, step, _ in negatives(one)] == [0, 2, 4, 6]
+    assert [look.step for look in job.looks()] == [0, 2, 4, 6, 8] and all(look.image for look in job.looks()[:-1])
+    assert job.pending() == []
 
 
 @pytest.mark.parametrize(

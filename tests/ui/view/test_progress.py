@@ -41,7 +41,7 @@ def run(tmp_path, monkeypatch, backbone) -> Run:
 @pytest.fixture
 def job(run) -> Job:
     """A job for two founders, not started."""
-    return new_job(run, a_seed(settings=Settings(steps=70)))
+    return new_job(run, a_seed(settings=Settings(steps=140, segment=35)))
 
 
 def look(number: int, step: int, negatives=(), so_far=(), **more) -> tuple[int, Event]:
@@ -129,7 +129,7 @@ def test_while_it_learns_progress_drawings_negatives_and_curves_are_seen(run, jo
         assert "'boeing' does not push" in said
         (chart,) = found.get("vega_lite_chart")
         assert "at step 35: pet 0.50, cat 0.25" in chart.proto.alt
-        assert r'"domain": [0, 70]' in chart.proto.spec
+        assert r'"domain": [0, 140]' in chart.proto.spec
         assert "Stop" in labels(found)
 
 
@@ -192,25 +192,37 @@ def test_a_finished_one_leads_to_its_concepts(run, job):
 def test_a_decision_is_queued_and_shown_until_it_has_had_its_effect(run, job):
     looked(job)
     with held(job):
-        found = shown(job)
-        found.multiselect(key=f"progress.drop.{job.name}.0").set_value(["cat"])
-        found.selectbox(key=f"progress.back.{job.name}.0").set_value(None)
+        found = steering_panel(job)
+        found.multiselect(key=f"progress.drop.{OF}").set_value(["cat"])
+        found.selectbox(key=f"progress.back.{OF}").set_value(None)
         steer(found).click().run()
         assert job.pending() == [(0, Decision((), ("cat",)))]
-        assert "After this segment: drop cat." in text(found)
+        assert "At the next checkpoint of Founder 1: drop cat." in text(found)
+        assert found.multiselect(key=f"progress.drop.{OF}").value == []
         again = shown(job)
-        assert "After this segment: drop cat." in text(again)
+        assert "At the next checkpoint: drop cat." in text(again)
+
+
+OF = "pets.0001-seed"  # the job in the keys of widgets
 
 
 def steer(app: AppTest):
-    return next(button for button in app.button if button.label == "Apply after this segment")
+    return next(button for button in app.button if button.label == "Apply at next checkpoint")
+
+
+def steering_panel(job: Job) -> AppTest:
+    """The page with the panel for the first founder."""
+    found = shown(job)
+    found.button(key=f"progress.decide.{job.name}.0").click().run()
+    assert not found.exception
+    return found
 
 
 def test_going_back_is_queued_too(run, job):
     looked(job)
     with held(job):
-        found = shown(job)
-        found.selectbox(key=f"progress.back.{job.name}.0").set_value(0)
+        found = steering_panel(job)
+        found.selectbox(key=f"progress.back.{OF}").set_value(0)
         steer(found).click().run()
         assert job.pending() == [(0, Decision(back_to=0))]
         assert "back to step 0" in text(found)
@@ -278,18 +290,107 @@ def test_a_question_is_answered_once(job, waits, monkeypatch):
     monkeypatch.setattr(Job, "question", lambda self: question)  # the job has not read the answer yet
     next(button for button in found.button if button.label == "Continue").click().run()
     assert "Answer sent. Learning continues in a moment." in text(found) and "Continue" not in labels(found)
-    monkeypatch.setattr(Job, "question", lambda self: replace(question, problem="'dog' is a positive of the concept"))
+    refused = replace(question, problem="'dog' is a positive of the concept", tries=1)
+    monkeypatch.setattr(Job, "question", lambda self: refused)
+    monkeypatch.setattr(Job, "steer", lambda *_: None)
     found.run()
     assert "'dog' is a positive of the concept" in text(found) and "Continue" in labels(found)
+    next(button for button in found.button if button.label == "Continue").click().run()
+    assert "Answer sent" in text(found)
+    monkeypatch.setattr(Job, "question", lambda self: replace(refused, tries=2))  # refused for the same reason
+    assert "Continue" in labels(found.run())
+
+
+@pytest.mark.parametrize("other", [{"id": "0.35.1"}, {"id": "1.35.0", "number": 1}])
+def test_another_question_is_shown_whatever_was_answered_before(job, waits, monkeypatch, other):
+    """A person who went back meets the same step again."""
+    found = shown(job)
+    question = job.question()
+    next(button for button in found.button if button.label == "Continue").click().run()
+    monkeypatch.setattr(Job, "question", lambda self: replace(question, **other))
+    assert "Continue" in labels(found.run()) and "Answer sent" not in text(found)
+
+
+def test_an_answer_to_a_question_that_is_over_is_kept_and_offered_for_the_next_look(job, waits, monkeypatch):
+    thread, answers = waits
+    found = shown(job)
+    found.multiselect(key=f"progress.words.{OF}.0.35.0.0").set_value(["rabbit"])
+    job.steer(0, Decision(("horse",)), job.question().id)  # from another tab
+    thread.join(10)
+    next(button for button in found.button if button.label == "Continue").click().run()
+    assert answers == [Decision(("horse",))]
+    assert [each.words for _, each in job.pending()] == [("horse",)]
+    found.run()
+    assert "Too late for Founder 1: the job had gone on. Not applied: add rabbit." in text(found)
+    found.button(key=f"progress.use.{OF}").click().run()
+    assert found.multiselect(key=f"progress.add.{OF}").value == ["rabbit"] and "Too late" not in text(found)
+
+
+def test_one_goes_back_without_words_and_the_step_asks_again(job, waits):
+    thread, answers = waits
+    found = shown(job)
+    found.button(key=f"progress.goback.{OF}.0.35.0.0").click().run()
+    thread.join(10)
+    assert answers == [Decision(back_to=0)]
+
+
+def test_the_panel_stays_with_its_entries_when_its_founder_ends_and_the_words_go_to_another(run, job, backbone):
+    looked(job)
+    with held(job):
+        found = steering_panel(job)
+        found.multiselect(key=f"progress.add.{OF}").set_value(["rabbit"]).run()
+        learned(run, job, 0)
+        steer(found).click().run()
+        assert job.pending() == []
+        assert "Founder 1 is finished. Your entries are kept" in text(found)
+        found.run()
+        assert found.multiselect(key=f"progress.add.{OF}").value == ["rabbit"]
+        found.selectbox(key=f"progress.target.{OF}").set_value(1).run()
+        steer(found).click().run()
+        assert job.pending() == [(1, Decision(("rabbit",)))]
+    job.finish()
+    found.run()
+    assert not found.exception and "The job is finished." in text(found)
+    found.button(key=f"progress.close.{OF}").click().run()
+    assert "Apply at next checkpoint" not in labels(found)
+
+
+def test_a_decision_that_the_end_of_a_founder_has_overtaken_is_offered_again(run, job):
+    looked(job)
+    with held(job):
+        found = steering_panel(job)
+        found.multiselect(key=f"progress.drop.{OF}").set_value(["cat"])
+        steer(found).click().run()
+        (each,) = run.add([concept(5)])
+        add_looks(
+            job.folder, [look(0, 70, (), NEGATIVES, note="a decision came too late: nothing is added at the end")]
+        )
+        add_names(job.folder, {0: (each.id, each.name)})
+        found.run()
+        assert "Too late for Founder 1" in text(found) and "Not applied: drop cat." in text(found)
+        found.button(key=f"progress.discard.{OF}").click().run()
+        assert "Too late" not in text(found)
+
+
+def test_a_job_is_paused_and_resumed(job):
+    looked(job)
+    with held(job):
+        found = shown(job)
+        found.button(key="progress.pause").click().run()
+        assert job.paused and "paused" in text(found)
+        found.run()
+        assert "Resume" in labels(found) and "Steer" in labels(found)
+        found.button(key="progress.unpause").click().run()
+        assert not job.paused
 
 
 def test_before_there_is_anything_to_go_back_to_nothing_is_offered(job, waits, monkeypatch):
     first = replace(job.question(), step=0, earlier=(), negatives=())
-    assert any(box.label == "Go back to step" for box in shown(job).selectbox)
+    assert any(box.label == "Earlier step" for box in shown(job).selectbox)
     monkeypatch.setattr(Job, "question", lambda self: first)
     monkeypatch.setattr(Job, "looks", lambda self: [])
     found = shown(job)
-    assert not any(box.label == "Go back to step" for box in found.selectbox)
+    assert not any(box.label == "Earlier step" for box in found.selectbox)
     assert "waits for you at step 0" in text(found) and "Loading the model" not in text(found)
 
 
@@ -306,8 +407,8 @@ def test_the_curves_of_what_is_finished_are_drawn_when_somebody_asks(run, job):
 def test_a_question_is_answered_otherwise(job, waits):
     thread, answers = waits
     found = shown(job)
-    found.multiselect(key=f"progress.words.{job.name}.0.35").set_value([])
-    found.multiselect(key=f"progress.refuse.{job.name}.0.35").set_value(["cat"])
+    found.multiselect(key=f"progress.words.{OF}.0.35.0.0").set_value([])
+    found.multiselect(key=f"progress.refuse.{OF}.0.35.0.0").set_value(["cat"])
     next(button for button in found.button if button.label == "Continue").click().run()
     thread.join(10)
     assert answers == [Decision((), ("cat",))]

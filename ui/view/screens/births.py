@@ -6,7 +6,7 @@ import streamlit as st
 
 from evolve import Run
 from evolve.jobs.job import Job, Status
-from ui.view import learning, links, notices, processes, store
+from ui.view import clicks, learning, links, notices, processes, store
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -67,15 +67,15 @@ def _job(run: Run, job: Job, status: Status) -> None:
             notices.error(status.problem)
         with st.container(horizontal=True):
             if busy:
-                if st.button(
+                if clicks.button(
                     "Stop", icon=":material/stop:", key=f"breed.stop.{job.name}", help="Finished concepts are kept."
                 ):
                     job.request_stop()
             else:
-                if st.button("Resume", icon=":material/play_arrow:", key=f"breed.on.{job.name}"):
+                if clicks.button("Resume", icon=":material/play_arrow:", key=f"breed.on.{job.name}"):
                     processes.start(run, job)
                     st.rerun()
-                if st.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}"):
+                if clicks.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}"):
                     st.session_state["breed.started"][name].remove(job.name)
                     st.rerun()
             links.to("jobs", "Details", run=name, job=job.name)

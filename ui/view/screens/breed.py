@@ -18,7 +18,7 @@ from evolve.jobs.plans import Plan
 from evolve.jobs.stored import new_job
 from evolve.store.photos import PhotoError, Photograph, photo_parent
 from ui.stack import can_draw
-from ui.view import links, model, notices, preview, processes, sittings
+from ui.view import clicks, links, model, notices, preview, processes, sittings
 from ui.view.described import described
 from ui.view.parents import drop, keep, moved, photos_of, uploaded, weights_of, whole
 from ui.view.selection import state_of
@@ -58,7 +58,9 @@ def mixture(found: Opened) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         children = int(st.number_input("Children", 1, MOST_CHILDREN, 4, key=f"breed.children.{run}", width=110))
         draft = _quality(run)
-    if st.button("Breed", type="primary", icon=":material/diversity_3:", key="breed.start", width="stretch"):
+    if clicks.button(
+        "Breed", type="primary", icon=":material/diversity_3:", key="breed.start", of=run, once=True, width="stretch"
+    ):
         photos, kind = photos_of(run), _kind(found, used)
         spread = st.session_state.get(f"breed.spread.{run}", SPREAD.default)
 
@@ -106,7 +108,9 @@ def variations(found: Opened, parent: str) -> None:
     strength = st.slider("Strength", *limits, 0.1, key=f"breed.strength.{run}", help=STRENGTH.help)
     word = _word(backbone, run, "breed.like", "Like this, but …")
     children = int(st.number_input("Variations", 1, MOST_CHILDREN, 2, key=f"breed.variations.{run}", width=110))
-    if st.button("Make variations", icon=":material/shuffle:", key="breed.vary", width="stretch"):
+    if clicks.button(
+        "Make variations", icon=":material/shuffle:", key="breed.vary", of=parent, once=True, width="stretch"
+    ):
 
         def plan() -> Plan:
             return plan_variations(
@@ -164,7 +168,9 @@ def _sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str,
                 st.slider(plain(name), 0, 100, key=key, format="%d %%", on_change=_moved, args=(run, id_, dict(shares)))
         with end:
             label = f"Remove {plain(name)} from the parents"
-            if st.button(label, icon=":material/close:", type="tertiary", key=f"tree.icon.without.{id_}", help=label):
+            if clicks.button(
+                label, icon=":material/close:", type="tertiary", key=f"tree.icon.without.{id_}", help=label
+            ):
                 _without(run, id_)
                 st.rerun()
     return shares

@@ -12,7 +12,7 @@ from core.wording import counted
 from evolve import Individual
 from evolve.store.run import Drawing, Entry
 from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole, usual_in
-from ui.view import differences, errands, links, notices, store, undo
+from ui.view import clicks, differences, errands, links, notices, store, undo
 from ui.view.described import described
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -89,9 +89,10 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
             args=(run,),
         )
         st.number_input("Seed", 0, 10**9, SEED, key="compare.seed", width=110)
-        asked = st.button(
+        asked = clicks.button(
             f"Draw {counted(len(lacking), 'missing picture')}" if lacking else "Everything is drawn",
             key="compare.draw",
+            of=" ".join(each.id for each in chosen),
             type="primary" if lacking else "secondary",
             icon=":material/brush:",
             disabled=not lacking,

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from evolve.store.run import Entry
 from ui.labels import BIRTHS
-from ui.view import links, notices, store, undo
+from ui.view import clicks, links, notices, store, undo
 from ui.view.described import category_of
 from ui.view.screens import drawings, opinion, origin
 from ui.view.store import Opened
@@ -65,5 +65,5 @@ def _head(found: Opened, entry: Entry) -> None:
         for key, label, other in (("before", "Previous", before), ("after", "Next", after)):
             icon = ":material/arrow_back:" if key == "before" else ":material/arrow_forward:"
             help_ = plain(other.name) if other else None
-            if st.button(label, key=f"concept.{key}", icon=icon, disabled=other is None, help=help_) and other:
+            if clicks.button(label, key=f"concept.{key}", icon=icon, disabled=other is None, help=help_) and other:
                 links.go("concept", run=found.run.folder.name, concept=other.id)

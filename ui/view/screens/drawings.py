@@ -9,7 +9,7 @@ from evolve import Run
 from evolve.store.run import Entry
 from ui.pictures import is_whole
 from ui.stack import words_unknown_in
-from ui.view import drawing, errands, links, model, notices
+from ui.view import clicks, drawing, errands, links, model, notices
 from ui.view.cards import Card, cards, choose
 from ui.view.described import described, titled
 from ui.view.store import Opened
@@ -55,7 +55,7 @@ def show(found: Opened, entry: Entry) -> None:
         elif shown in lost:
             how = "damaged" if shown.file.is_file() else "missing"
             st.warning(plain(f"The picture {shown.file.name} is {how}."), icon=":material/healing:")
-            if st.button("Draw it again", key="concept.mend", icon=":material/brush:"):
+            if clicks.button("Draw it again", key="concept.mend", of=entry.id, icon=":material/brush:"):
                 _draw(found.run, entry, shown.prompt, shown.seed, key)
         else:
             st.image(links.picture(name, shown, BIG), width="stretch", alt=described(entry, shown))
@@ -85,7 +85,7 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             seed = st.number_input("Seed", 0, LARGEST_SEED, key="concept.seed", width=130)
-            asked = st.button("Draw", key="concept.draw", type="primary", icon=":material/brush:")
+            asked = clicks.button("Draw", key="concept.draw", of=entry.id, type="primary", icon=":material/brush:")
         drawn = [each.prompt for each in found.drawings.get(entry.id, [])]
         before = [each.prompt for drawings in found.drawings.values() for each in drawings]
         offered = [*dict.fromkeys(reversed(before)), *drawing.ideas(entry.kind)]

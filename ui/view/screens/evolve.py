@@ -18,7 +18,7 @@ from evolve.jobs.plans import USER, Evolve
 from evolve.jobs.stored import job_named, new_job
 from evolve.store.rows import Entry
 from ui.labels import METHODS, method_of
-from ui.view import learning, links, model, notices, objectives, processes, store, undo
+from ui.view import clicks, learning, links, model, notices, objectives, processes, store, undo
 from ui.view.cards import Card, Chosen, cards
 from ui.view.grid import HINT, card_of
 from ui.view.processes import AT_WORK
@@ -191,7 +191,15 @@ def _more() -> More:
 
 
 def _begin(found: Opened, given: Values, chosen: Sequence[str]) -> None:
-    if not st.button("Evolve", key="evolve.start", type="primary", icon=":material/play_arrow:", width="stretch"):
+    if not clicks.button(
+        "Evolve",
+        key="evolve.start",
+        of=found.run.folder.name,
+        once=True,
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+    ):
         return
     try:
         plan = plan_evolution(found.run, model.backbone(found.run), chosen=chosen, **given)

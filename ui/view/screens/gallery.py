@@ -14,7 +14,7 @@ from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.store.run import Drawing, Entry
 from ui.labels import BIRTHS
-from ui.view import links, notices, store, undo
+from ui.view import clicks, links, notices, store, undo
 from ui.view.cards import Card, cards, choose
 from ui.view.downloads import FORMS, forms_for, zipped
 from ui.view.grid import HINT, card_of
@@ -279,14 +279,20 @@ def _marks(by_run: ByRun, chosen: Sequence[Item]) -> None:
 
 def _uses(run: str, own: Sequence[str]) -> None:
     """Breed, compare or rate the selected concepts of this run (ids)."""
-    if st.button("Use as parents", key="gallery.parents", icon=":material/family_restroom:", disabled=not own):
+    if clicks.button(
+        "Use as parents", key="gallery.parents", of=" ".join(own), icon=":material/family_restroom:", disabled=not own
+    ):
         parents_of(run).update(dict.fromkeys(own, 1.0))
         links.go("tree", run=run)
     few = 2 <= len(own) <= 6
     help_ = None if few else "Select two to six concepts of this run"
-    if st.button("Compare", key="gallery.compare", icon=":material/compare:", disabled=not few, help=help_):
+    if clicks.button(
+        "Compare", key="gallery.compare", of=" ".join(own), icon=":material/compare:", disabled=not few, help=help_
+    ):
         links.go("compare", run=run, concepts=",".join(own))
-    if st.button("User study", key="gallery.study", icon=":material/rate_review:", disabled=not own):
+    if clicks.button(
+        "User study", key="gallery.study", of=" ".join(own), icon=":material/rate_review:", disabled=not own
+    ):
         st.session_state["rate.concepts"] = own
         links.go("rate", run=run)
 

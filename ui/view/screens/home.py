@@ -11,7 +11,7 @@ from core.wording import counted
 from evolve.store.parts import Damage
 from ui.drawn import DRAWING, origin_in
 from ui.share import open_family
-from ui.view import learning, links, notices, processes, store
+from ui.view import clicks, learning, links, notices, processes, store
 from ui.view.described import category_of, described
 from ui.view.screens import drawings
 from ui.view.store import Opened
@@ -30,7 +30,7 @@ def show() -> None:
         st.space("stretch")
         with st.popover("Open a file", icon=":material/upload_file:", key="home.family"):
             _file()
-        if st.button("New run", key="home.new", icon=":material/add:", type="primary"):
+        if clicks.button("New run", key="home.new", icon=":material/add:", type="primary"):
             links.go("seed")
     if not names:
         _nothing_yet()
@@ -53,7 +53,9 @@ def _file() -> None:
     given = st.file_uploader(
         "A shared family (.family.zip), or a drawing made by Conceptree (.png)", type=["zip", "png"], key="home.file"
     )
-    if given is None or not st.button("Open file", key="home.adopt", type="primary", icon=":material/family_history:"):
+    if given is None or not clicks.button(
+        "Open file", key="home.adopt", once=True, type="primary", icon=":material/family_history:"
+    ):
         return
     try:
         if given.name.lower().endswith(DRAWING):
@@ -142,7 +144,7 @@ def _jobs(name: str, found: Opened) -> None:
             continue
         with st.container(horizontal=True, vertical_alignment="center"):
             links.to("jobs", plain(words), icon=":material/pause_circle:", run=name, job=job.name)
-            resume = st.button("Resume", key=f"home.on.{name}.{job.name}")
+            resume = clicks.button("Resume", key=f"home.on.{name}.{job.name}")
         if resume:
             try:
                 processes.start(found.run, job)

@@ -13,7 +13,7 @@ from evolve.jobs.plans import Seed
 from evolve.jobs.stored import jobs
 from evolve.store.run import Entry
 from ui.exporting import stem_of
-from ui.view import learning, links, notices, undo
+from ui.view import clicks, learning, links, notices, undo
 from ui.view.downloads import FORMS, forms_for, readers_of, zipped
 from ui.view.parents import parents_of
 from ui.view.screens.seed import AGAIN, Again
@@ -82,12 +82,20 @@ def _actions(found: Opened, entry: Entry) -> None:
         is_parent = entry.id in chosen
         label = "Remove from the parents" if is_parent else "Add to the parents"
         icon = ":material/close:" if is_parent else ":material/family_restroom:"
-        if st.button(label, key="concept.parent", icon=icon, help="Breed children on the page of the family tree"):
+        if clicks.button(
+            label, key="concept.parent", of=entry.id, icon=icon, help="Breed children on the page of the family tree"
+        ):
             chosen.pop(entry.id) if is_parent else chosen.update({entry.id: 1.0})
             st.rerun()
-        if st.button("Repeat", key="concept.again", icon=":material/replay:", help="New founders with these settings"):
+        if clicks.button(
+            "Repeat",
+            key="concept.again",
+            of=entry.id,
+            icon=":material/replay:",
+            help="New founders with these settings",
+        ):
             _repeat(run, entry)
-        if st.button("Compare", key="concept.compare", icon=":material/compare:"):
+        if clicks.button("Compare", key="concept.compare", of=entry.id, icon=":material/compare:"):
             links.go("compare", run=name, concepts=entry.id)
         with st.popover("Export", icon=":material/download:", key="concept.export"):
             _export(run, entry)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +18,7 @@ from evolve.store.looks import Look
 from evolve.store.parts import Damage
 from ui.labels import NAMED_BY, STATES
 from ui.runs import open_run
-from ui.view import curves, learning, links, notices, processes, store
+from ui.view import clicks, curves, learning, links, notices, processes, store
 from ui.view.processes import AT_WORK
 from ui.view.screens import steering
 from ui.view.text import left, plain, shortened
@@ -50,6 +49,8 @@ def show() -> None:
     job = _chosen(found)
     state = processes.status(job).state
     st.session_state["progress.live"] = state in AT_WORK
+    st.session_state.pop("progress.rerun", None)
+    st.fragment(steering.panel)(run, job)
     with st.container(key="progress.course"):
         st.fragment(_course, run_every=EVERY if state in AT_WORK else None)(run, job)
     if len(found) > 1:
@@ -81,10 +82,12 @@ def _course(run: Run, job: Job) -> None:
     if st.session_state.get("progress.live") and status.state not in AT_WORK:
         st.session_state["progress.live"] = False
         st.rerun(scope="app")
+    if st.session_state.pop("progress.rerun", False):
+        st.rerun(scope="app")
     question = job.question()
     _head(run, job, status, waits=bool(question))
     looks = job.looks()
-    places = {number: list(of) for number, of in groupby(looks, key=lambda look: look.number)}
+    places = steering.by_number(job)
     if question:
         steering.ask(run, job, question)
     _diversity(run, looks)
@@ -121,7 +124,9 @@ def _all_finished(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> N
 def _head(run: Run, job: Job, status: Status, waits: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="progress.head"):
         st.title(plain(learning.called(job).capitalize()), anchor=False, width="content")
-        st.badge("waits for you" if waits else STATES[status.state], color=COLOURS.get(status.state, "gray"))
+        paused = status.state == "working" and job.paused
+        told = "paused" if paused else "waits for you" if waits else STATES[status.state]
+        st.badge(told, color=COLOURS.get(status.state, "gray"))
         st.space("stretch")
         _buttons(run, job, status)
     if status.state == "failed":
@@ -134,15 +139,16 @@ def _head(run: Run, job: Job, status: Status, waits: bool) -> None:
             icon=":material/power_off:",
         )
     if status.steps and status.state != "finished":
-        told = [f"step {status.step:,} of {status.steps:,}", *([status.doing] if status.doing else [])]
+        texts = [f"step {status.step:,} of {status.steps:,}", *([status.doing] if status.doing and not paused else [])]
         if status.state == "working" and status.left is not None:
-            told.append(left(status.left))
-        st.progress(learning.percent(status), text=plain(", ".join(told)))
+            texts.append(left(status.left))
+        st.progress(learning.percent(status), text=plain(", ".join(texts)))
 
 
 def _buttons(run: Run, job: Job, status: Status) -> None:
     name = run.folder.name
     if status.state == "working":
+        _pause_button(job)
         stopping = (job.folder / "stop").exists()
         st.button(
             "Stopping …" if stopping else "Stop",
@@ -155,11 +161,35 @@ def _buttons(run: Run, job: Job, status: Status) -> None:
         )
     elif status.state not in ("starting", "finished"):
         label = "Start" if status.state == "waiting" else "Resume"
-        if st.button(label, key="progress.on", type="primary", icon=":material/play_arrow:") and _start(run, job):
+        if clicks.button(
+            label, key="progress.on", of=str(job.folder), type="primary", icon=":material/play_arrow:"
+        ) and _start(run, job):
             st.rerun(scope="app")
     if status.state == "finished":
         links.to("tree", "Family tree", icon=":material/account_tree:", run=name)
         links.to("gallery", "Gallery", icon=":material/grid_view:", run=name)
+
+
+def _pause_button(job: Job) -> None:
+    """Pause, or go on. A paused job keeps its process, so it goes on at once."""
+    if job.paused:
+        st.button("Resume", key="progress.unpause", icon=":material/play_arrow:", on_click=job.go_on, type="primary")
+    else:
+        st.button(
+            "Pause",
+            key="progress.pause",
+            icon=":material/pause:",
+            on_click=_pause,
+            args=(job,),
+            help="The job waits at its next step until you continue it, so that you can steer it without haste.",
+        )
+
+
+def _pause(job: Job) -> None:
+    try:
+        job.pause()
+    except ConceptreeError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _start(run: Run, job: Job) -> bool:
@@ -212,12 +242,17 @@ def _learning(
             _strip(run, job, learning.one(job, number), looks)
             _negatives(looks)
             for decision in pending:
-                st.caption(plain(f"After this segment: {steering.said(decision)}."))
+                st.caption(plain(f"At the next checkpoint: {steering.said(decision)}."))
         with plot:
             _curves(run, job, learning.one(job, number), looks)
         if status.state == "working" and not asks:
-            with st.popover("Steer", key=f"progress.decide.{job.name}.{number}", icon=":material/tune:"):
-                steering.steer(run, job, number, looks)
+            st.button(
+                "Steer",
+                key=f"progress.decide.{job.name}.{number}",
+                icon=":material/tune:",
+                on_click=steering.open_panel,
+                args=(job, number),
+            )
 
 
 def _strip(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:

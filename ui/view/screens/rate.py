@@ -23,7 +23,7 @@ from evolve.store.ratings import (
     sessions,
 )
 from ui.pictures import PROMPTS, SEED, is_whole, usual_in
-from ui.view import errands, links, notices, store
+from ui.view import clicks, errands, links, notices, store
 from ui.view.screens import results
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -95,13 +95,15 @@ def _new(found: Opened) -> None:
     lacking = [(id_, *pair) for pair in prompts for id_ in chosen if not _file(found, id_, pair)]
     if lacking:
         st.caption(f"{counted(len(lacking), 'of these drawings is', 'of these drawings are')} missing.")
-        if st.button(f"Draw {counted(len(lacking), 'picture')}", key="rate.draw", icon=":material/brush:"):
+        if clicks.button(f"Draw {counted(len(lacking), 'picture')}", key="rate.draw", of=name, icon=":material/brush:"):
             _draw(found, lacking)
     seed = st.number_input("Seed of the question order", 0, 10**9, _fresh_seed(), key="rate.seed", width=180)
     number = len(chosen) if mode == "scale" else math.comb(len(chosen), 2)
     ready = bool(rater and chosen and prompts and not lacking and number)
     label = f"Start with {counted(number, 'question')}"
-    if st.button(label, key="rate.begin", type="primary", icon=":material/play_arrow:", disabled=not ready):
+    if clicks.button(
+        label, key="rate.begin", of=name, once=True, type="primary", icon=":material/play_arrow:", disabled=not ready
+    ):
         sets = {id_: [_file(found, id_, pair) or "" for pair in prompts] for id_ in chosen}
         try:
             session = new_session(found.run, rater, mode, sets, question, int(seed))

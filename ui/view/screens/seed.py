@@ -20,7 +20,7 @@ from evolve.jobs.plans import Seed
 from evolve.jobs.stored import new_job
 from ui.runs import checked_name, known_name, new_run
 from ui.stack import can_draw
-from ui.view import links, model, notices, processes, store
+from ui.view import clicks, links, model, notices, processes, store
 from ui.view.described import category_of
 from ui.view.pace import pace
 from ui.view.text import left, plain
@@ -274,7 +274,9 @@ def _plan(form: Form) -> None:
         return
     for line in _told(plan, backbone):
         st.markdown(plain(line))
-    if st.button("Start", key="seed.start", type="primary", width="stretch", icon=":material/play_arrow:"):
+    if clicks.button(
+        "Start", key="seed.start", once=True, type="primary", width="stretch", icon=":material/play_arrow:"
+    ):
         _start(backbone, plan, form.name)
     # Measured after the button is shown.
     speed = pace(backbone, namer_in(plan, backbone))

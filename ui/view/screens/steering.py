@@ -1,11 +1,12 @@
 """Decisions about a running job: answers to its questions, and changes to a concept's negatives.
 
-The page only queues them (`evolve.jobs.steering`); the job applies them at the end of a segment.
+The page only queues them (`evolve.jobs.steering`); the job applies them at its next checkpoint. Buttons act in
+callbacks, which run before anything else, so a click counts even if the page updates at the same moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -15,91 +16,289 @@ from core.review import Decision, Proposal, checked
 from evolve import Run
 from evolve.jobs.choices import checked_words
 from evolve.jobs.job import Job
-from evolve.jobs.plans import Breed, Seed
-from evolve.jobs.steering import Question
+from evolve.jobs.plans import Breed, Evolve, Seed, Vary
+from evolve.jobs.steering import TOO_LATE, LateAnswer, Question
 from evolve.store.looks import Look
 from ui.view import learning, links, model, notices
 from ui.view.text import plain, shortened
 
+Looks = Mapping[int, Sequence[Look]]  # of each concept, by its number
+
 
 def ask(run: Run, job: Job, question: Question) -> None:
     """The question that the job waits for: accept the negatives, change them, or go back."""
-    key = f"{job.name}.{question.number}.{question.step}"
+    key = f"{_of(job)}.{question.id}.{question.tries}"
+    one = learning.one(job, question.number)
     with st.container(border=True, key="progress.question"):
-        st.subheader(plain(f"{learning.one(job, question.number)} waits for you at step {question.step}"), anchor=False)
+        st.subheader(plain(f"{one} waits for you at step {question.step}"), anchor=False)
         picture, words = st.columns([1, 4])
         with picture:
             if question.image and question.image.is_file():
                 address = links.look(run.folder.name, job.name, question.image.stem, 256)
-                st.image(address, width=160, alt=f"{learning.one(job, question.number)} at step {question.step}")
-        if st.session_state.get("progress.answered") == (key, question.problem):
+                st.image(address, width=160, alt=f"{one} at step {question.step}")
+        if st.session_state.get("progress.answered") == key:
             words.caption("Answer sent. Learning continues in a moment.")
             return
-        with words, st.form(f"progress.answer.{key}", border=False):
-            if question.problem:
-                notices.error(question.problem)
-            proposed = ", ".join(question.words) or "nothing"
-            note = f" ({plain(shortened(question.note, 200))})" if question.note else ""
-            st.markdown(f"Proposed negatives: **{plain(proposed)}**{note}")
-            chosen = st.multiselect(
-                "Negatives to add",
-                list(question.words),
-                default=list(question.words),
-                key=f"progress.words.{key}",
-                accept_new_options=True,
-                placeholder="None",
-            )
-            there = [word for word, _ in question.negatives]
-            dropped = st.multiselect("Negatives to drop", there, key=f"progress.refuse.{key}") if there else []
-            back = _step_back(question.earlier, f"progress.return.{key}")
-            if st.form_submit_button("Continue", type="primary", icon=":material/play_arrow:"):
-                new = [word for word in chosen if back is None or word not in question.words]
-                try:
-                    job.steer(question.number, Decision(tuple(new), tuple(dropped), back))
-                except ConceptreeError as error:
-                    notices.error(error)
-                    return
-                # A second answer would also answer the next question, which is not shown yet.
-                st.session_state["progress.answered"] = key, question.problem
-                st.rerun()
+        with words:
+            _answer_form(job, question, key)
+            if question.earlier:
+                _back_form(job, question, key)
 
 
-def steer(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:
-    """Queue negatives to add or drop, or a step to go back to, for the end of the current segment."""
-    key = f"{job.name}.{number}"
-    steps = [look.step for look in looks[:-1] if not look.draft]
-    with st.form(f"progress.steer.{key}", border=False):
-        dropped = st.multiselect("Negatives to drop", looks[-1].all_negatives, key=f"progress.drop.{key}")
-        named = {word for look in job.looks() for word in look.all_negatives}  # of the other concepts too
-        added = st.multiselect(
+def _answer_form(job: Job, question: Question, key: str) -> None:
+    with st.form(f"progress.answer.{key}", border=False):
+        if problem := st.session_state.pop(f"progress.problem.{_of(job)}", "") or question.problem:
+            notices.error(problem)
+        proposed = ", ".join(question.words) or "nothing"
+        note = f" ({plain(shortened(question.note, 200))})" if question.note else ""
+        st.markdown(f"Proposed negatives: **{plain(proposed)}**{note}")
+        st.multiselect(
             "Negatives to add",
-            sorted(named - set(looks[-1].all_negatives)),
-            key=f"progress.add.{key}",
+            list(question.words),
+            default=list(question.words),
+            key=f"progress.words.{key}",
+            accept_new_options=True,
+            placeholder="None",
+        )
+        if there := [word for word, _ in question.negatives]:
+            st.multiselect("Negatives to drop", there, key=f"progress.refuse.{key}")
+        st.form_submit_button(
+            "Continue",
+            type="primary",
+            icon=":material/play_arrow:",
+            key=f"progress.continue.{key}",
+            on_click=_answer,
+            args=(job, question, key),
+        )
+
+
+def _back_form(job: Job, question: Question, key: str) -> None:
+    """Going back takes no words: the earlier step asks its own question again."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Earlier step",
+            question.earlier[::-1],
+            key=f"progress.return.{key}",
+            width=140,
+            help="Restores the concept as it was at that step and asks its question again. Later steps are discarded.",
+        )
+        st.button(
+            "Go back",
+            key=f"progress.goback.{key}",
+            icon=":material/undo:",
+            on_click=_go_back,
+            args=(job, question, key),
+        )
+
+
+def _answer(job: Job, question: Question, key: str) -> None:
+    words = st.session_state.get(f"progress.words.{key}", question.words)
+    dropped = st.session_state.get(f"progress.refuse.{key}", ())
+    _send(job, question, key, Decision(tuple(words), tuple(dropped)))
+
+
+def _go_back(job: Job, question: Question, key: str) -> None:
+    _send(job, question, key, Decision(back_to=st.session_state[f"progress.return.{key}"]))
+
+
+def _send(job: Job, question: Question, key: str, decision: Decision) -> None:
+    """Send an answer to this question; keep it for later if the job does not ask it any more."""
+    try:
+        job.steer(question.number, decision, question.id)
+    except LateAnswer:
+        st.session_state[f"progress.late.{_of(job)}"] = question.number, decision
+        st.session_state["progress.rerun"] = True
+        return
+    except ConceptreeError as error:
+        st.session_state[f"progress.problem.{_of(job)}"] = str(error)
+        return
+    st.session_state["progress.answered"] = key
+
+
+def open_panel(job: Job, number: int) -> None:
+    """Open the panel for a concept, at the next run of the whole page."""
+    st.session_state[f"progress.panel.{_of(job)}"] = number
+    st.session_state[f"progress.target.{_of(job)}"] = number
+    st.session_state["progress.rerun"] = True
+
+
+def panel(run: Run, job: Job) -> None:
+    """The panel that steers a concept. It stays, with its entries, while concepts go on and end, until it is closed."""
+    of = _of(job)
+    looks = by_number(job)
+    _late(job)
+    if f"progress.panel.{of}" not in st.session_state:
+        return
+    with st.container(border=True, key="progress.panel"):
+        number = _target(job, looks)
+        told = looks.get(number, ())
+        there = told[-1].all_negatives if told else ()
+        drop, add = f"progress.drop.{of}", f"progress.add.{of}"
+        # Entries stay even if a checkpoint has made them impossible; then the job's reason is shown.
+        chosen = [word for word in st.session_state.get(drop, ()) if word not in there]
+        st.multiselect("Negatives to drop", [*there, *chosen], key=drop, placeholder="None")
+        named = {word for each in looks.values() for look in each for word in look.all_negatives}
+        typed = set(st.session_state.get(add, ()))
+        st.multiselect(
+            "Negatives to add",
+            sorted((named - set(there)) | typed),
+            key=add,
             accept_new_options=True,
             placeholder="Type words",
         )
-        back = _step_back(steps, f"progress.back.{key}")
-        if st.form_submit_button("Apply after this segment", type="primary"):
-            decision = Decision(tuple(added), tuple(dropped), back)
-            try:
-                job.steer(number, _checked(run, job, decision, looks))
-            except ConceptreeError as error:
-                notices.error(error)
-            else:
-                st.success(plain(f"After this segment: {said(decision)}."))
+        steps, back = [look.step for look in told[:-1] if not look.draft], f"progress.back.{of}"
+        if steps or st.session_state.get(back) is not None:
+            now = st.session_state.get(back)
+            st.selectbox(
+                "Go back to step",
+                [None, *reversed(steps), *([now] if now is not None and now not in steps else [])],
+                format_func=lambda step: "stay" if step is None else str(step),
+                key=back,
+                help="Restores the concept as it was at that step. Its question comes again, with your words.",
+            )
+        _panel_buttons(run, job, number)
+        kind, text = st.session_state.pop(f"progress.said.{of}", ("", ""))
+        if kind == "sent":
+            st.success(plain(text))
+        elif text:
+            notices.error(text)
 
 
-def _step_back(steps: Sequence[int], key: str) -> int | None:
-    """A step to go back to, if there is one."""
-    if not steps:
-        return None
-    return st.selectbox(
-        "Go back to step",
-        [None, *reversed(steps)],
-        format_func=lambda step: "stay" if step is None else str(step),
-        key=key,
-        help="Discards steps and negatives after that step.",
+def _target(job: Job, looks: Looks) -> int:
+    """The concept that the panel is for; those that can be steered, and the chosen one even if it is finished."""
+    of = _of(job)
+    now = int(st.session_state.setdefault(f"progress.target.{of}", st.session_state[f"progress.panel.{of}"]))
+    numbers = sorted({*_to_steer(job, looks), now})
+    number = st.selectbox(
+        "Steer",
+        numbers,
+        format_func=lambda each: learning.one(job, each),
+        key=f"progress.target.{of}",
     )
+    if (why := _too_late(job, looks, number)) is not None:
+        others = " Choose another one to apply your entries there." if len(numbers) > 1 else ""
+        st.warning(plain(f"{why}{others}"), icon=":material/hourglass_disabled:")
+    return int(number)
+
+
+def _panel_buttons(run: Run, job: Job, number: int) -> None:
+    with st.container(horizontal=True):
+        st.button(
+            "Apply at next checkpoint",
+            type="primary",
+            key=f"progress.apply.{_of(job)}",
+            on_click=_apply,
+            args=(run, job, number),
+        )
+        st.button("Close", type="tertiary", key=f"progress.close.{_of(job)}", on_click=_close, args=(job,))
+
+
+def _apply(run: Run, job: Job, number: int) -> None:
+    """Queue the panel's entries for a concept; they stay if that is impossible."""
+    of = _of(job)
+    drop, add, back = (f"progress.{name}.{of}" for name in ("drop", "add", "back"))
+    state = st.session_state
+    decision = Decision(tuple(state.get(add, ())), tuple(state.get(drop, ())), state.get(back))
+    looks = by_number(job)
+    try:
+        if (why := _too_late(job, looks, number)) is not None:
+            raise ConceptreeError(f"{why} Your entries are kept: choose another one to apply them there.")
+        job.steer(number, _checked(run, job, decision, looks.get(number, ())))
+    except ConceptreeError as error:
+        state[f"progress.said.{of}"] = "problem", str(error)
+        return
+    state[f"progress.said.{of}"] = "sent", f"At the next checkpoint of {learning.one(job, number)}: {said(decision)}."
+    state.setdefault(f"progress.sent.{of}", {})[number] = decision
+    state[drop], state[add], state[back] = [], [], None
+
+
+def _close(job: Job) -> None:
+    st.session_state.pop(f"progress.panel.{_of(job)}", None)
+
+
+def _late(job: Job) -> None:
+    """An answer or a decision that came too late: offer to apply it to the next look."""
+    of = _of(job)
+    looks = by_number(job)
+    for number, decision in list(st.session_state.get(f"progress.sent.{of}", {}).items()):
+        if looks.get(number) and TOO_LATE in looks[number][-1].note:
+            del st.session_state[f"progress.sent.{of}"][number]
+            st.session_state[f"progress.late.{of}"] = number, decision
+    if f"progress.late.{of}" not in st.session_state:
+        return
+    number, decision = st.session_state[f"progress.late.{of}"]
+    with st.container(border=True, key="progress.late"):
+        one = learning.one(job, number)
+        st.warning(
+            plain(f"Too late for {one}: the job had gone on. Not applied: {said(decision)}."),
+            icon=":material/hourglass_disabled:",
+        )
+        with st.container(horizontal=True):
+            if _to_steer(job, looks):
+                help_ = "Opens the panel with this decision, for the next look at a concept that is still learning."
+                st.button(
+                    "Apply to the next look", key=f"progress.use.{of}", on_click=_use_late, args=(job,), help=help_
+                )
+            st.button("Discard", key=f"progress.discard.{of}", type="tertiary", on_click=_discard_late, args=(job,))
+
+
+def _use_late(job: Job) -> None:
+    """Fill the panel with the late decision, for its concept or the next one that learns."""
+    of, looks = _of(job), by_number(job)
+    number, decision = st.session_state.pop(f"progress.late.{of}")
+    targets = _to_steer(job, looks)
+    target = number if number in targets else next(iter(targets), number)
+    told = looks.get(target, ())
+    there = told[-1].all_negatives if told else ()
+    steps = [look.step for look in told[:-1] if not look.draft]
+    open_panel(job, target)
+    st.session_state[f"progress.drop.{of}"] = list(decision.drop)
+    st.session_state[f"progress.add.{of}"] = [word for word in decision.words if word not in there]
+    st.session_state[f"progress.back.{of}"] = decision.back_to if decision.back_to in steps else None
+
+
+def _discard_late(job: Job) -> None:
+    st.session_state.pop(f"progress.late.{_of(job)}", None)
+
+
+def by_number(job: Job) -> Looks:
+    """All looks of a job by the numbers of its concepts."""
+    found: dict[int, list[Look]] = {}
+    for look in job.looks():
+        found.setdefault(look.number, []).append(look)
+    return found
+
+
+def _to_steer(job: Job, looks: Looks) -> list[int]:
+    """Numbers of the concepts that have a checkpoint left, also of those that have not begun."""
+    match learning.plan_of(job):
+        case Seed(count=number) | Breed(children=number) | Vary(children=number):
+            every = range(number)
+        case _:
+            every = range(len(looks))
+    return [number for number in every if _too_late(job, looks, number) is None]
+
+
+def _too_late(job: Job, looks: Looks, number: int) -> str | None:
+    """Why no decision about a concept has an effect any more; None if it has."""
+    one = learning.one(job, number)
+    if job.finished:
+        return "The job is finished."
+    told = looks.get(number)
+    if not told:
+        return None
+    if told[-1].concept:
+        return f"{one} is finished."
+    plan = learning.plan_of(job)
+    settings = plan.settings if isinstance(plan, Seed | Breed | Evolve) else None
+    if settings and (told[-1].step // settings.segment + 1) * settings.segment >= settings.steps:
+        return f"{one} is in its last segment: nothing is added at the end."
+    return None
+
+
+def _of(job: Job) -> str:
+    """A name of the job in keys: jobs of two runs may have the same name."""
+    return f"{job.folder.parent.parent.name}.{job.name}"
 
 
 def _checked(run: Run, job: Job, decision: Decision, looks: Sequence[Look]) -> Decision:
@@ -115,8 +314,8 @@ def _checked(run: Run, job: Job, decision: Decision, looks: Sequence[Look]) -> D
     checked_words(backbone, decision.words, "negative")
     earlier = {look.step: _as_negatives(look) for look in looks[:-1] if not look.draft}
     request = Request(category, kind=run.about["kind"])
-    now = _as_negatives(looks[-1])
-    proposal = Proposal("", looks[-1].step, request, (), now, (), (), "")
+    now = _as_negatives(looks[-1]) if looks else ()
+    proposal = Proposal("", looks[-1].step if looks else 0, request, (), now, (), (), "")
     return checked(decision, proposal, earlier, backbone)
 
 
