@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -18,6 +19,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^## (.+?)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
 MOST_LINES = 30
+FIDELITY = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in (DOCS / "fidelity.md").read_text().splitlines()
+    if line.startswith("| ") and line.count("|") == 6
+][1:]
 
 
 def examples():
@@ -84,3 +90,31 @@ def test_the_notebook_runs_with_short_settings():
     notebook = executed(nbformat.read(NOTEBOOK, as_version=4), {"PETS": 2, "STEPS": 3})
     text = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     assert "started at" in text and "weight 0.8" in text and "->" in text and "child.safetensors" in text
+
+
+def rows_of_fidelity():
+    return [row for row in FIDELITY if any(row[1:])]  # without the headings within the table
+
+
+def test_the_table_of_fidelity_has_five_columns_and_no_empty_cell():
+    assert len(rows_of_fidelity()) > 40
+    assert all(len(row) == 5 and all(row) for row in rows_of_fidelity())
+
+
+@pytest.mark.parametrize("row", rows_of_fidelity(), ids=lambda row: row[0][:40])
+def test_a_row_of_fidelity_names_objects_and_tests_that_exist_or_a_reason(row):
+    *_, where, tested = row
+    if where == "–":
+        assert re.match("–: .", tested), "a row without an object says why"
+        return
+    for name in re.findall(r"`([^`]+)`", where):
+        module, parts = name.split("."), []
+        while not (DOCS.parent / Path(*module)).with_suffix(".py").is_file() and len(module) > 1:
+            parts.insert(0, module.pop())
+        found = import_module(".".join(module))
+        for part in parts:
+            found = getattr(found, part)
+    tests = re.findall(r"`([\w/]+\.py)::(test_\w+)`", tested)
+    assert tests, "a row names a test"
+    for file, test in tests:
+        assert f"def {test}(" in (DOCS.parent / "tests" / file).read_text(), f"{file} has no {test}"
