@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from core.prompts import MOST_TEMPLATES, TEMPLATES, template_fault
 from core.settings import Settings
 from core.texts import fault
 from core.wording import counted
@@ -104,7 +105,8 @@ class Request(_Content):
     category; start [k, d] gives the vectors themselves instead. settings: None takes the stack's calibrated ones; the
     request of a finished concept has them. fingerprint: of the stack that made its numbers (parents, avoid, start), the
     only one that can learn it; "" if unknown. constraints: words by the name of a further kind of constraint
-    (core/constraints.py); a mapping is accepted.
+    (core/constraints.py); a mapping is accepted. templates: prompts with {} for the concept, of which each step draws
+    one; by default those of its kind in core/prompts.py.
     """
 
     category: str
@@ -121,6 +123,7 @@ class Request(_Content):
     settings: Settings | None = None
     fingerprint: str = ""
     constraints: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    templates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -139,6 +142,7 @@ class Request(_Content):
         put("negatives", tuple(checked_word(word, "negative") for word in self.negatives))
         put("schedule", self.schedule or self._natural_schedule())
         put("constraints", _further(self.constraints))
+        put("templates", _templates(self.templates))
         if self.settings is not None and not isinstance(self.settings, Settings):
             raise RequestError(f"settings = {self.settings!r}: expected Settings")
         if self.initializer is not None:
@@ -154,6 +158,11 @@ class Request(_Content):
         """The settings of a request that has them."""
         assert self.settings is not None, "settings are chosen before learning"
         return self.settings
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The templates of which each step draws one."""
+        return self.templates or TEMPLATES[self.kind]
 
     @property
     def mixed(self) -> tuple[Parent, ...]:
@@ -219,8 +228,9 @@ class Request(_Content):
         values = _plain(self)
         if not self.fingerprint:
             del values["fingerprint"]  # keeps the ids of requests that need none
-        if not self.constraints:
-            del values["constraints"]
+        for name in ("constraints", "templates"):
+            if not getattr(self, name):
+                del values[name]
         return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -387,6 +397,18 @@ def checked_word(value: object, what: str) -> str:
             f"{what} = {word[:LONGEST_WORD]!r}: expected at most {LONGEST_WORD} characters, none of {{}}<>|"
         )
     return word
+
+
+def _templates(values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise RequestError(f"templates = {values[:80]!r}: expected a list of templates, not one")
+    values = tuple(values)
+    if len(values) > MOST_TEMPLATES:
+        raise RequestError(f"{len(values)} templates: at most {MOST_TEMPLATES} are read")
+    for value in values:
+        if wrong := template_fault(value) if isinstance(value, str) else "is no text":
+            raise RequestError(f"the template {str(value)[:80]!r} {wrong}")
+    return values
 
 
 Further = tuple[tuple[str, tuple[str, ...]], ...]

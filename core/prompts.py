@@ -1,13 +1,17 @@
 """Prompts for learning, drawing and asking about a concept.
 
-They follow the authors' lists (arXiv 2308.02669 §4.1, appendix) in our own words. A template has `{}` in place of the
-word. The article belongs to the template, since a step's constraints use the same prompt.
+They follow the authors' lists (arXiv 2308.02669 §4.1, appendix) in our own words; `read_templates` reads others. A
+template has `{}` in place of the word. The article belongs to the template, since a step's constraints use the same
+prompt.
 """
 
 from __future__ import annotations
 
-from core.errors import PromptError
-from core.texts import checked_text
+from pathlib import Path
+
+from core.errors import FileError, PromptError
+from core.files import read_ordinary
+from core.texts import checked_text, fault
 
 NAME = "<concept>"  # the placeholder of a concept in a prompt
 ARTICLES = ("a", "the", "my")
@@ -89,11 +93,49 @@ _ASKED = {
     },
 }
 _STYLE_PHRASE = " in the style of {}"
+MOST_TEMPLATES, LONGEST_TEMPLATE = 1000, 400
+_MOST_BYTES = 2**20
 
 
 def fill(template: str, word: str) -> str:
     """The prompt with `word` in it; an empty word removes the style phrase, which gives a style's own positive (§2)."""
-    return template.format(word) if word else template.replace(_STYLE_PHRASE, "")
+    return template.format(word) if word else template.replace(_STYLE_PHRASE, "").replace("{}", "")
+
+
+def read_templates(file: str | Path) -> tuple[str, ...]:
+    """The templates in a text file, one a line with {} for the concept, in NFC; for `Request(templates=…)`.
+
+    Empty lines are left out. A step draws each line with the same probability, so a line that stands twice is drawn
+    twice as often. The article belongs to the line.
+
+    Raises:
+        PromptError: the file cannot be read, has no line or too many, or a line is no template.
+    """
+    try:
+        lines = read_ordinary(Path(file).expanduser(), _MOST_BYTES).decode("utf-8-sig").splitlines()
+    except FileError as error:
+        raise PromptError(f"{str(file)!r} {error}") from error
+    except UnicodeDecodeError as error:
+        raise PromptError(f"{str(file)!r} is not text in UTF-8: {error.reason} at byte {error.start}") from error
+    found = [(number, " ".join(line.split())) for number, line in enumerate(lines, 1) if line.strip()]
+    for number, line in found:
+        if wrong := template_fault(line):
+            raise PromptError(f"{str(file)!r}, line {number}: {line[:80]!r} {wrong}")
+    if not 1 <= len(found) <= MOST_TEMPLATES:
+        raise PromptError(f"{str(file)!r} has {len(found)} templates: expected 1 to {MOST_TEMPLATES}, one a line")
+    return tuple(checked_text(line, "template", error=PromptError) for _, line in found)
+
+
+def template_fault(template: str) -> str:
+    """Why a text is no template of a step, to follow on its quotation; "" if it is one."""
+    if template.count("{}") != 1:
+        return "has {} " + f"{template.count('{}')} times: write it once, where the concept stands"
+    if any(sign in template.replace("{}", "") for sign in "{}<>|"):
+        return "has one of the signs {}<>| beside the {} of the concept: remove it"
+    if len(template) > LONGEST_TEMPLATE:
+        return f"has {len(template)} characters: at most {LONGEST_TEMPLATE} are read"
+    found = fault(template)
+    return f"has {found}: remove it" if found else ""
 
 
 def checked_prompt(prompt: str) -> str:

@@ -19,16 +19,13 @@ from torch.nn.utils.rnn import pad_sequence
 
 from core.concept import Parent, Positive, Request
 from core.constraints import normalise
-from core.prompts import TEMPLATES
 from core.settings import Settings
 from core.stack.wordbank import WordBank
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """What each row is pulled to and pushed from; unit vectors, zeros at padding. T: templates of the row's
-    kind.
-    """
+    """What each row is pulled to and pushed from; unit vectors, zeros at padding. T: templates of the row's request."""
 
     positives: Tensor  # [n, p, T, width]
     positive_weights: Tensor  # [n, p], 0 at padding
@@ -121,10 +118,11 @@ def make_constraints(
     take.
     """
     width = bank.width
-    longest = max(len(TEMPLATES[r.kind]) for r in requests)
+    longest = max(len(r.prompts) for r in requests)
 
     def words(request: Request, of: Sequence[str]) -> Tensor:
-        table = [F.pad(each, (0, 0, 0, longest - len(each))) for each in (bank.templates(request.kind, w) for w in of)]
+        each = [bank.templates(request.prompts, word) for word in of]
+        table = [F.pad(embeds, (0, 0, 0, longest - len(embeds))) for embeds in each]
         return torch.stack(table) if table else _empty(like, longest, width)
 
     def images(request: Request) -> Tensor:

@@ -51,20 +51,25 @@ class Draw:
     """The random choices for one concept at one step."""
 
     kind: str
-    template: int  # into TEMPLATES[kind]
+    template: int  # into `templates`
     images: tuple[int, ...]  # one of each parent's
     noise_seed: int
+    own: tuple[str, ...] = ()  # templates of the request; by default those of its kind
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        return self.own or TEMPLATES[self.kind]
 
     @property
     def prompt(self) -> str:
         """The prompt, with NAME in place of the concept."""
-        return TEMPLATES[self.kind][self.template].format(NAME)
+        return self.templates[self.template].format(NAME)
 
 
 def draw(request: Request, step: int) -> Draw:
     """The draw of a concept at a step, which does not depend on its batch: a group of templates, then one of it."""
     template = stream(request.seed, step, "template")
-    groups = GROUPS[request.kind]
+    groups = (request.templates,) if request.templates else GROUPS[request.kind]
     group = int(template.integers(len(groups)))
     before = sum(len(each) for each in groups[:group])
     image = stream(request.seed, step, "image")
@@ -73,6 +78,7 @@ def draw(request: Request, step: int) -> Draw:
         template=before + int(template.integers(len(groups[group]))),
         images=tuple(int(image.integers(len(parent.image_embeds))) for parent in request.mixed),
         noise_seed=stream_seed(request.seed, step, "noise"),
+        own=request.templates,
     )
 
 
@@ -131,17 +137,16 @@ def make_embed(stack: HasPrior, settings: Settings, text_space: bool = False) ->
         return _plain_embed(stack, prior, steps)
 
     @lru_cache(maxsize=1)
-    def frames(kinds: tuple[str, ...], k: int) -> tuple[Frames, dict[str, int]]:
-        """The frames of some kinds of concept, and where those of each begin."""
-        sizes = [len(TEMPLATES[kind]) for kind in kinds]
-        first = dict(zip(kinds, accumulate([0, *sizes]), strict=False))
-        return Frames(stack, [each for kind in kinds for each in TEMPLATES[kind]], k, prior), first
+    def frames(lists: tuple[tuple[str, ...], ...], k: int) -> tuple[Frames, dict[tuple[str, ...], int]]:
+        """The frames of some lists of templates, and where those of each begin."""
+        first = dict(zip(lists, accumulate([0, *map(len, lists)]), strict=False))
+        return Frames(stack, [each for templates in lists for each in templates], k, prior), first
 
     def embed(vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
-        kinds = tuple(sorted({d.kind for d in draws}))
-        of, first = frames(kinds, vectors.shape[1])
+        lists = dict(sorted({(d.kind, d.own): d.templates for d in draws}.items()))
+        of, first = frames(tuple(dict.fromkeys(lists.values())), vectors.shape[1])
         noise = draw_noise([d.noise_seed for d in draws], steps, stack.width) if prior else None
-        return of.embeds([first[d.kind] + d.template for d in draws], vectors, noise)
+        return of.embeds([first[d.templates] + d.template for d in draws], vectors, noise)
 
     return embed
 

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import torch
 
-from core.prompts import TEMPLATES, fill
+from core.prompts import fill
 from core.stack.prior import draw_noise
 from core.step import draw
 
@@ -68,7 +68,7 @@ def loss_of(backbone, request, vectors, step, negatives):
     """The loss of one concept at one step, with the negatives it has by then."""
     settings = request.settings
     chance = draw(request, step)
-    template = TEMPLATES[request.kind][chance.template]
+    template = request.prompts[chance.template]
     stand_ins = " ".join([STAND_IN] * len(vectors))
     if settings.through_prior and (settings.mix_through_prior or not request.parents):
         imagined = imagine(backbone, template.format(stand_ins), vectors, chance.noise_seed, settings.prior_steps)

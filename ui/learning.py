@@ -22,7 +22,7 @@ from evolve.jobs.work import check, work
 from ui.console import say
 from ui.pictures import Pictures, candidates_asked, draw_all, sheet_of, undrawn
 from ui.runs import forgotten_if_empty, new_run, open_run
-from ui.stack import can_draw, open_stack, open_stack_of
+from ui.stack import can_draw, open_stack, open_stack_of, words_unknown_in
 from ui.telling import Telling, say_choice, say_evolved, say_next, say_stopped
 from ui.workers import conduct_asked, learner_for
 
@@ -31,6 +31,9 @@ def seed(options: SeedOptions, name: str | None, runs: Path, model: str, out: Co
     """Learn founders and store them in a new run. name: the run's, by default the category."""
     stack = open_stack(model, out)
     plan = plan_founders(stack, options)
+    if unknown := words_unknown_in(stack, " ".join(plan.templates)):
+        words = ", ".join(dict.fromkeys(unknown))
+        say(out, f"Note: to the stack {stack.version} these words of the templates mean nothing: {words}")
     conduct = conduct_asked()
     run = new_run(runs, name, options.category, lambda folder: Run.create(folder, plan.category, stack, options.kind))
     with forgotten_if_empty(run):

@@ -6,13 +6,13 @@ the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from core.constraints import normalise
-from core.prompts import PANEL, TEMPLATES, fill
+from core.prompts import PANEL, fill
 
 EncodeText = Callable[[list[str]], Tensor]
 
@@ -26,24 +26,24 @@ class WordBank:
     def __init__(self, encode: EncodeText, width: int) -> None:
         self._encode = encode
         self.width = width
-        self._known: dict[tuple[str, str, str], Tensor] = {}
+        self._known: dict[tuple[tuple[str, ...], str], Tensor] = {}
 
-    def templates(self, kind: str, word: str) -> Tensor:
-        """[templates, width], in the order of `prompts.TEMPLATES[kind]`."""
-        return self._look_up("templates", TEMPLATES, kind, word)
+    def templates(self, templates: tuple[str, ...], word: str) -> Tensor:
+        """[templates, width], in their order: `prompts.TEMPLATES[kind]`, or a request's own."""
+        return self._look_up(templates, word)
 
     def panel(self, kind: str, word: str) -> Tensor:
         """[panel templates, width], in the order of `prompts.PANEL[kind]`."""
-        return self._look_up("panel", PANEL, kind, word)
+        return self._look_up(PANEL[kind], word)
 
     def panels(self, kind: str, words: Sequence[str]) -> Tensor:
         """[words, panel templates, width]"""
         return torch.stack([self.panel(kind, word) for word in words])
 
-    def _look_up(self, which: str, prompts: Mapping[str, tuple[str, ...]], kind: str, word: str) -> Tensor:
-        key = (which, kind, word)
+    def _look_up(self, templates: tuple[str, ...], word: str) -> Tensor:
+        key = (templates, word)
         if key not in self._known:
             with torch.no_grad():
-                embeds = self._encode([fill(template, word) for template in prompts[kind]])
+                embeds = self._encode([fill(template, word) for template in templates])
                 self._known[key] = normalise(embeds)
         return self._known[key]

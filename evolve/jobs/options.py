@@ -79,8 +79,8 @@ class SeedOptions:
 
     wave: by default all at once, or one by one where founders do not start far enough apart. negatives: as
     `choices.negatives_from` reads them. kind: "object" or "style". lam: λ of Eq. 3. vlm, question: of the model that
-    proposes negatives, see `namers.namer_of`; {} in the question stands for the category. ask, drafts: see
-    `plans.Seed`.
+    proposes negatives, see `namers.namer_of`; {} in the question stands for the category. templates: see `Request`;
+    `prompts.read_templates` reads them from a file. ask, drafts: see `plans.Seed`.
     """
 
     category: str
@@ -95,6 +95,7 @@ class SeedOptions:
     lam: float | None = None
     vlm: str | None = None
     question: str | None = None
+    templates: Sequence[str] = ()
     ask: Ask = ""
     drafts: bool = False
 

@@ -50,7 +50,10 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     asked = {name: value for name, value in (("vlm", options.vlm), ("question", own_question)) if value}
     namer = namer_of(stack, **asked) if schedule == "adaptive" else None
     check_question(namer, question(kind, category, settings.preset))
-    request = Request(category, kind, negatives=words, schedule=schedule, seed=options.seed, settings=settings)
+    templates = tuple(options.templates)
+    request = Request(
+        category, kind, negatives=words, schedule=schedule, seed=options.seed, settings=settings, templates=templates
+    )
     prepared = ConceptLab(stack).prepared(request, Options(namer=namer))
     # As in the paper and in the authors' code, their presets start all founders at the category's word.
     between_members = settings.preset == "default"
@@ -71,6 +74,7 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
         kind=kind,
         schedule=schedule,
         negatives=words,
+        templates=prepared.templates,
     )
 
 

@@ -55,7 +55,7 @@ class Seed:
 
     wave: how many are learned side by side; later waves avoid the earlier ones. initializers: see
     `population.founders`. ask: where a person decides about each new negative, "" for nowhere. drafts: draw the
-    founders at each boundary. asked: arguments of `namers.namer_of`. dtype: of the stack.
+    founders at each boundary. asked: arguments of `namers.namer_of`. dtype: of the stack. templates: see `Request`.
     """
 
     category: str
@@ -71,6 +71,7 @@ class Seed:
     kind: str
     schedule: str
     negatives: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
 
     command: ClassVar[str] = "seed"
 
@@ -81,7 +82,7 @@ class Seed:
     @property
     def request(self) -> dict[str, Any]:
         """Arguments of Request that all founders share."""
-        words = {"negatives": self.negatives} if self.negatives else {}
+        words = {name: of for name in ("negatives", "templates") if (of := getattr(self, name))}
         return {"kind": self.kind, "schedule": self.schedule, **words, "settings": self.settings}
 
     def steps(self, at_once: int) -> int:
@@ -91,7 +92,7 @@ class Seed:
 
     def to_json(self) -> dict[str, Any]:
         told = _plain(self)
-        request = {name: told.pop(name) for name in ("kind", "schedule", "negatives")}
+        request = {name: told.pop(name) for name in ("kind", "schedule", "negatives", "templates")}
         told["ask"] = {"": False, "terminal": True}.get(self.ask, self.ask)  # as in the first versions
         return {**told, "request": {name: value for name, value in request.items() if value != []}}
 
@@ -112,6 +113,7 @@ class Seed:
             kind=_text(request["kind"]),
             schedule=_text(request["schedule"]),
             negatives=_texts(request.get("negatives", ())),
+            templates=_texts(request.get("templates", ())),
         )
 
 

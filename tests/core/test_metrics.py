@@ -160,7 +160,7 @@ def test_constraint_words_are_encoded_once_as_one_batch_of_a_fixed_shape(backbon
 
     bank = WordBank(encode, 16)
     for word in ("cat", "dog", "cat"):
-        assert bank.templates("object", word).shape == (len(TEMPLATES["object"]), 16)
+        assert bank.templates(TEMPLATES["object"], word).shape == (len(TEMPLATES["object"]), 16)
         assert torch.allclose(bank.panel("object", word).norm(dim=-1), torch.ones(len(PANEL["object"])))
     assert bank.panels("object", ["cat", "dog"]).shape == (2, len(PANEL["object"]), 16)
     assert sorted(calls) == sorted([len(TEMPLATES["object"]), len(PANEL["object"])] * 2)

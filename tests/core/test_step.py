@@ -36,6 +36,9 @@ REQUESTS = {
     "wave": Request("pet", negatives=("cat", "turtle"), avoid=EARLIER, seed=6),
     "parents": Request("pet", parents=(ONE, TWO), seed=7),
     "away from a parent": Request("pet", parents=(ONE, LESS, TWO), avoid=EARLIER, negatives=("cat",), seed=9),
+    "own templates": Request(
+        "pet", negatives=("cat",), seed=10, templates=("my {} in a photo", "this is a small blue {}")
+    ),
     "child of words too": Request("pet", parents=(ONE,), positives=(Positive("cat"),), negatives=("dog",), seed=8),
 }
 ABLATIONS = {
@@ -237,6 +240,14 @@ def test_standard_and_edit_templates_are_equally_likely():
     share = sum(template < standard for template in draws) / len(draws)
     assert abs(share - 0.5) < 0.05
     assert set(draws) == set(range(len(TEMPLATES["object"])))
+
+
+def test_templates_of_a_request_are_equally_likely_and_one_that_stands_twice_twice_as_likely():
+    own = ("a {}", "my {}", "a {}")
+    prompts = [draw(Request("pet", seed=seed, templates=own), 0).prompt for seed in range(600)]
+    assert abs(prompts.count("a <concept>") - 400) < 50 and prompts.count("my <concept>") == 600 - prompts.count(
+        "a <concept>"
+    )
 
 
 def test_each_parents_images_are_drawn_evenly_and_by_themselves():

@@ -15,6 +15,7 @@ from core import Request, Settings
 from core.concept import Parent, RequestError
 from core.constraints import normalise
 from core.optimizer import ConceptLab
+from core.prompts import TEMPLATES
 from core.stack.wordbank import WordBank
 from core.state import initial_state, make_constraints
 from core.step import Draw, make_loss
@@ -46,7 +47,7 @@ def test_words_beside_parents_are_the_positive_part_of_eq_3_with_its_lambda(back
     with_words, without = make_loss(settings)(
         imagined, make_constraints(requests, [(), ()], bank, like), state.numbers, draws
     )
-    by_hand = [float(bank.templates("object", word)[1] @ imagined[0]) for word in ("blue", "small")]
+    by_hand = [float(bank.templates(TEMPLATES["object"], word)[1] @ imagined[0]) for word in ("blue", "small")]
     images = [float(normalise(torch.tensor(p.image_embeds[0])) @ imagined[0]) for p in request.parents]
     assert float(without) == pytest.approx(1 - 0.7 * images[0] - 0.3 * images[1], abs=1e-5)
     expected = 0.7 * (1 - sum(min(each, 0.1) for each in by_hand) / 2)

@@ -117,6 +117,18 @@ def test_other_negatives_and_settings(stack_folder, tmp_path, options, schedule,
     assert each.concept.request.chosen.preset == ("paper" if "paper" in options else "default")
 
 
+def test_templates_of_a_file_are_part_of_the_concept(stack_folder, tmp_path):
+    file, own = tmp_path / "templates.txt", ("--founders", 1, "--negatives", "cat", "--model", stack_folder, *QUICK)
+    file.write_text("my {} in a photo\nthis is a zeppelin {}\n")
+    shown = good("seed", "pet", "--templates", file, "--runs", tmp_path, *own)
+    assert "these words of the templates mean nothing: zeppelin" in shown
+    file.write_text("a photo\n")  # not read again
+    (each,) = Run.open(tmp_path / "pet").individuals()
+    assert each.concept.request.templates == ("my {} in a photo", "this is a zeppelin {}")
+    said = one_line("seed", "pet", "--templates", file, "--runs", tmp_path / "runs", *own)
+    assert "line 1: 'a photo' has {} 0 times" in said and not (tmp_path / "runs").exists()
+
+
 def test_styles(stack_folder, tmp_path):
     good("seed", "painting", "--style", "--founders", 1, "--runs", tmp_path, "--model", stack_folder, *QUICK)
     run = Run.open(tmp_path / "painting")

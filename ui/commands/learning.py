@@ -65,6 +65,12 @@ seed_option = ranged("--seed", SEED, default=None, help="Random seed; by default
     " own, or BLIP-2 with Kandinsky.",
 )
 @option("--question", help='Question for that model; by default "What kind of {} is in this photo?".')
+@option(
+    "--templates",
+    metavar="FILE",
+    help="Text file of prompts to learn in, one a line with {} for the concept, such as those of the authors' code. By"
+    " default our own list.",
+)
 @option("--style", is_flag=True, help="CATEGORY is a kind of style, such as painting; by default a kind of object.")
 @steps_option
 @ranged("--segment", SEGMENT)
@@ -74,7 +80,7 @@ seed_option = ranged("--seed", SEED, default=None, help="Random seed; by default
 @option("--ask", is_flag=True, help="Ask about each new negative: accept it, choose other words, drop it, go back.")
 @candidates_option
 @workers_options
-def seed(name: str | None, runs: Path, model: str, style: bool, ask: bool, **given: Any) -> None:
+def seed(name: str | None, runs: Path, model: str, style: bool, ask: bool, templates: str | None, **given: Any) -> None:
     """Invent new members of CATEGORY, such as "pet", "musical instrument" or "fruit".
 
     They are stored as a new run, drawn, and shown on one sheet.
@@ -84,9 +90,11 @@ def seed(name: str | None, runs: Path, model: str, style: bool, ask: bool, **giv
       conceptree seed pet --founders 6 --run pets
       conceptree seed pet --negatives cat,dog
     """
+    from core.prompts import read_templates
     from ui.console import new_console
     from ui.learning import seed
 
+    given["templates"] = read_templates(templates) if templates else ()
     options = SeedOptions(kind="style" if style else "object", ask="terminal" if ask else "", **given)
     seed(options, name, runs, model, new_console())
 
