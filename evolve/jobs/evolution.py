@@ -30,7 +30,7 @@ from core.optimizer import Learner
 from core.settings import Settings
 from core.streams import stream, stream_seed
 from evolve.fitness import of_run
-from evolve.jobs.batches import Batch
+from evolve.jobs.batches import Batch, drafts_of
 from evolve.jobs.generations import (
     Generation,
     NoParentChosenError,
@@ -42,10 +42,14 @@ from evolve.jobs.generations import (
 )
 from evolve.jobs.job import Job
 from evolve.jobs.plans import USER, EvolutionError, Evolve
+from evolve.jobs.siblings import Siblings, too_alike
 from evolve.members import Member, front, members
+from evolve.operators import spread_weights
 from evolve.store.rows import Entry
 from evolve.store.run import Run
 from evolve.toolbox import JITTER, Toolbox, draw_weights, seeded
+
+TURNS = 8  # weights that are tried for a further child of a couple
 
 
 def evolving(
@@ -62,7 +66,8 @@ def evolving(
             write_down(job, generation)
         requests = [Request.from_json(text) for text in generation.requests]
         first, steps = sum(len(each.children) for each in done), plan.steps_each
-        concepts = yield Batch(requests, first, steps * (number - 1), steps, steps * plan.generations)
+        drafts = drafts_of(requests) if plan.drafts and learner.stack.draws else ()
+        concepts = yield Batch(requests, first, steps * (number - 1), steps, steps * plan.generations, drafts)
         ids = [box.individual(each).id for each in concepts]
         generation = _selected(plan, run, box, generation, ids)
         write_down(job, generation)
@@ -135,11 +140,15 @@ def _varied(plan: Evolve, run: Run, box: Toolbox, number: int, families: Sequenc
     members = {id_: box.individual(run.find(id_).concept) for family in families for id_ in family}
     chance = stream(plan.seed, number, "variation")
     requests = []
+    siblings = Siblings(run, plan.spread) if plan.spread else None
     for place, family in enumerate(families):
         seed = stream_seed(plan.seed, number, f"child {place}") % 10**9
         varied, weights = chance.random() < plan.mutation, _weights(plan, len(family), chance)
         word = (plan.words[chance.integers(len(plan.words))],) if plan.words and chance.random() < 0.5 else ()
         parents = [members[id_] for id_ in family]
+        if siblings and not varied and len(family) > 1:
+            draws = [spread_weights(weights, plan.spread, stream_seed(seed, turn, "spread")) for turn in range(TURNS)]
+            weights = siblings.apart(family, [weights, *draws])
         with seeded(plan.seed, number, f"child {place}"):
             if varied or len(family) == 1:
                 child, *_ = box.offer(
@@ -185,9 +194,11 @@ def _selected(plan: Evolve, run: Run, box: Toolbox, generation: Generation, chil
     """The generation with its children and survivors, and statistics of the survivors."""
     entries = {each.id: each for each in run.entries()}
     born = [id_ for id_ in dict.fromkeys(children) if id_ not in generation.population]
-    candidates = _members(
-        run, box, [id_ for id_ in (*generation.population, *born) if id_ in entries and not entries[id_].note.hidden]
-    )
+    there = [id_ for id_ in (*generation.population, *born) if id_ in entries and not entries[id_].note.hidden]
+    candidates = _members(run, box, there)
+    if plan.spread and plan.select != USER:
+        again = too_alike(run, candidates, born, _kept(entries))
+        candidates = [each for each in candidates if each.id not in again]
     if plan.select == USER:
         stay = candidates
     else:

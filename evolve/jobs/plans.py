@@ -22,6 +22,7 @@ from evolve.jobs.options import (
     PARENTS,
     POPULATION,
     SEED,
+    SPREAD,
     STRENGTH,
     Ask,
     Range,
@@ -38,6 +39,7 @@ _NUMBERS: dict[str, Range[Any]] = {
     "children": BROOD,
     "parents": PARENTS,
     "mutation": MUTATION,
+    "spread": SPREAD,
 }
 
 
@@ -262,7 +264,9 @@ class Evolve:
     one. inherit: mixed children are also of their category, and avoid their parents' negatives, see
     `operators.mate`. images, keep: portraits of a parent, see `operators.parent_images`; drawn: False for a stack that
     cannot draw. settings: of mixed children; variations take no more steps. chosen: ids of the first parents, where a
-    person selects. dtype: of the stack.
+    person selects. dtype: of the stack. spread: how far the weights of further children of one couple may be from the
+    first one's; children closer to each other than the closest founders do not survive together. 0 allows both. drafts:
+    draw the children while they are learned.
     """
 
     generations: int = GENERATIONS.default
@@ -282,9 +286,10 @@ class Evolve:
     settings: Settings | None = None
     chosen: tuple[str, ...] = ()
     dtype: str = "float32"
+    spread: float = SPREAD.default
+    drafts: bool = False
 
     command: ClassVar[str] = "evolve"
-    drafts: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name, numbers in _NUMBERS.items():
@@ -310,7 +315,7 @@ class Evolve:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Evolve:
         settings = told.get("settings")
-        since = {"inherit": False}  # for jobs of versions without this field
+        since = {"inherit": False, "spread": 0.0}  # for jobs of versions without these fields
         return cls(**{**since, **told, "settings": Settings.from_dict(settings) if settings is not None else None})
 
 

@@ -25,7 +25,7 @@ def begin(page, workbench, name: str, asks: bool, founders: int = 1, steps: int 
     if asks:
         page.get_by_text("Ask me about each new negative").click()
         settled(page)
-    page.get_by_text(f"{steps} steps each").wait_for()
+    page.get_by_text(f"{steps:,} steps each").wait_for()
     page.get_by_role("button", name="Start").click()
     page.wait_for_url(re.compile("/jobs"), timeout=MINUTES)
     run = wait_for(lambda: (workbench.runs / name / "run.json").is_file() and workbench.runs / name, 60, "run")

@@ -206,6 +206,7 @@ def _one_parent(context: click.Context, given: dict[str, Any]) -> str:
 @option("--weights", metavar="W,W", help="Weights of the parents, such as 0.7,0.3; by default random for each child.")
 @ranged("--mutation-rate", MUTATION, "mutation", old=["--mutation"])
 @ranged("--strength", STRENGTH)
+@ranged("--spread", SPREAD)
 @option(
     "--positive",
     "words",

@@ -48,11 +48,16 @@ def plan_of(job: Job) -> Plan | None:
 
 
 def one(job: Job, number: int) -> str:
-    """`Founder 3`, for number 2 (from 0)."""
+    """`Founder 3`, for number 2 (from 0); `Child 3 of generation 2` in an evolution."""
+    if isinstance(plan := plan_of(job), Evolve):
+        generation, place = divmod(number, plan.children)
+        return f"Child {place + 1} of generation {generation + 1}"
     return f"{_one(job).capitalize()} {number + 1}"
 
 
 def _one(job: Job) -> str:
+    if job.command == Evolve.command:
+        return "child"
     return RESULTS.get(job.command, ("concept", ""))[0]
 
 

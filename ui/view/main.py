@@ -6,11 +6,13 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from ui.view import clicks, header, notices, store, theme
+from ui.view.forms import keep_forms
 from ui.view.pages import OF_A_RUN, pages
 
 st.set_page_config(page_title="Conceptree", page_icon=theme.icon(), layout="wide")
 
 st.html(theme.STYLE)
+keep_forms()
 page = st.navigation([*pages().values()], position="top")
 try:
     if page.url_path in OF_A_RUN:

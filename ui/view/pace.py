@@ -18,7 +18,7 @@ from core.optimizer import ConceptLab
 from core.options import Options
 from core.settings import MOST_AT_ONCE
 from core.stack.backbone import Backbone
-from evolve.jobs.plans import Seed
+from evolve.jobs.plans import Evolve, Seed
 from ui.pictures import candidates_on
 from ui.stack import can_draw
 from ui.view.preview import drawing
@@ -26,6 +26,7 @@ from ui.view.preview import drawing
 LARGEST = 200e6  # parameters of the largest prior or question answerer that is measured
 BYTES = 2  # least size of a parameter
 BEGINNING = 6.0  # seconds until a process has loaded the model
+DRAFTS = 6  # drawings of a child while it is learned
 PICTURES = 2  # drawings of a finished concept, besides its portrait
 # A step of b concepts takes SHARED + OWN · b steps of one, since the weights are read once.
 SHARED, OWN = 0.75, 0.25
@@ -39,8 +40,12 @@ class Pace:
     look: float
     candidates: int = 1
 
-    def of(self, plan: Seed) -> float:
+    def of(self, plan: Seed | Evolve) -> float:
         """Estimated seconds of a plan."""
+        if isinstance(plan, Evolve):
+            learned = plan.steps_each * self.step * (SHARED + OWN * plan.children)
+            drawn = plan.children * (PICTURES + self.candidates + (DRAFTS if plan.drafts else 0)) * self.look
+            return BEGINNING + plan.generations * (learned + drawn)
         settings, total = plan.settings, BEGINNING
         looks = ceil(settings.steps / settings.segment) if plan.schedule == "adaptive" else 0
         for first in range(0, plan.count, plan.wave):

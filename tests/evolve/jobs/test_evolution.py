@@ -176,7 +176,7 @@ def test_mutation_and_weights_are_as_asked(run, backbone):
     _, done = evolved(run, backbone, like(SMALL, generations=1, mutation=1.0))
     born = [each for each in run.entries() if each.id in done[0].children]
     assert {each.birth for each in born} == {"mutate"}
-    _, done = evolved(run, backbone, like(SMALL, generations=1, mutation=0.0, weights=(0.9, 0.1), seed=4))
+    _, done = evolved(run, backbone, like(SMALL, generations=1, mutation=0.0, weights=(0.9, 0.1), spread=0.0, seed=4))
     born = [each for each in run.entries() if each.id in done[0].children]
     assert all(sorted(parent.weight for parent in each.parents) == [0.1, 0.9] for each in born)
 
@@ -281,3 +281,8 @@ def test_a_plan_comes_back_as_it_was():
     assert Evolve.from_json(json.loads(json.dumps(asked.to_json()))) == asked
     before = {name: value for name, value in asked.to_json().items() if name != "inherit"}
     assert asked.inherit and not Evolve.from_json(before).inherit  # what was asked for before there was this
+
+
+def test_children_are_drawn_while_they_are_learned(run, backbone):
+    job, _ = evolved(run, backbone, like(SMALL, generations=1, drafts=True, mutation=0.0))
+    assert {look.number for look in job.looks() if look.image} == {0, 1, 2}

@@ -5,13 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from streamlit.util import calc_hash
 
 from core import Settings, Vocabulary
 from evolve.jobs.generations import Generation, choose, write_down
 from evolve.jobs.plans import Evolve
 from evolve.jobs.stored import job_named, jobs, new_job
 from tests.pages import page, text
-from ui.view import processes
+from ui.view import learning, processes
+from ui.view.pace import Pace
+from ui.view.screens import evolve
 
 SETTINGS = Settings(steps=4)
 
@@ -33,6 +36,7 @@ def stack(monkeypatch):
     settings = {"calibration": {}, "vocabulary": Vocabulary(), "version": "tiny-1", "draws": False}
     settings |= {"knows": lambda _: True, "dtype": "torch.float32"}
     monkeypatch.setattr("ui.view.model.backbone", lambda run: SimpleNamespace(**settings))
+    monkeypatch.setattr(evolve, "pace", lambda *_: Pace(1.0, 1.0))
 
 
 def record(mean):
@@ -69,6 +73,45 @@ def test_a_run_that_never_evolved_says_so_and_can_begin(run, begun, stack):
     asked = job.plan
     assert (asked.generations, asked.children, asked.select, asked.mutation) == (2, 3, "tournament", 0.2)
     assert begun[0][1:] == ["-m", "ui.cli", "resume", "pets", "--job", job.name, "--runs", str(run.folder.parent)]
+
+
+def test_the_form_keeps_its_values_while_another_page_is_shown(run, begun, stack):
+    app = shown()
+    app.number_input(key="evolve.generations").set_value(7)
+    app.slider(key="evolve.mutation").set_value(0.6)
+    app.text_input(key="evolve.weights").set_value("0.7,0.3").run()
+    app._page_hash = calc_hash("gallery")
+    app.run()
+    assert "evolve.start" not in {button.key for button in app.button}
+    app._page_hash = calc_hash("evolve")
+    app.run()
+    assert app.number_input(key="evolve.generations").value == 7
+    assert app.slider(key="evolve.mutation").value == 0.6
+    assert app.text_input(key="evolve.weights").value == "0.7,0.3"
+
+
+def test_while_an_evolution_learns_no_other_one_begins(run, ids, begun, stack):
+    job = evolved(run, ids)
+    assert not shown().button(key="evolve.start").disabled
+    with job.working():
+        app = shown()
+        assert app.button(key="evolve.start").disabled
+        assert "An evolution of this run is learning" in text(app)
+
+
+def test_the_form_estimates_the_time(run, begun, stack):
+    app = shown()
+    before = next(each.value for each in app.caption if "on this machine" in each.value)
+    app.number_input(key="evolve.generations").set_value(500).run()
+    after = next(each.value for each in app.caption if "on this machine" in each.value)
+    assert "min" in before and " h " in after
+
+
+def test_children_are_called_by_their_generation(run, ids):
+    job = evolved(run, ids)
+    assert [learning.one(job, number) for number in range(4)] == [
+        "Child 1 of generation 1", "Child 2 of generation 1", "Child 1 of generation 2", "Child 2 of generation 2"
+    ]  # fmt: skip
 
 
 def test_what_cannot_evolve_is_said_and_nothing_begins(run, begun, stack):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TypedDict
 
 import streamlit as st
@@ -10,20 +11,23 @@ import streamlit as st
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import selection
+from evolve.jobs.choices import chosen_settings
 from evolve.jobs.generations import Generation, awaits_choice, choose, generations
 from evolve.jobs.job import Job, Status
-from evolve.jobs.options import BROOD, GENERATIONS, MUTATION, PARENTS, POPULATION, SEED, STEPS, STRENGTH
+from evolve.jobs.options import BROOD, GENERATIONS, MUTATION, PARENTS, POPULATION, SEED, SPREAD, STEPS, STRENGTH
 from evolve.jobs.planning import plan_evolution
 from evolve.jobs.plans import USER, Evolve
 from evolve.jobs.stored import job_named, new_job
 from evolve.store.rows import Entry
 from ui.labels import METHODS, method_of
+from ui.stack import can_draw
 from ui.view import clicks, learning, links, model, notices, objectives, processes, store, undo
 from ui.view.cards import Card, Chosen, cards
 from ui.view.grid import HINT, card_of
+from ui.view.pace import pace
 from ui.view.processes import AT_WORK
 from ui.view.store import Opened
-from ui.view.text import plain
+from ui.view.text import left, plain
 from ui.workers import conduct_asked
 
 EVERY = 2.0  # seconds between two updates of a running evolution
@@ -39,6 +43,7 @@ class More(TypedDict):
     weights: str | None
     mutation: float
     strength: float
+    spread: float
     inherit: bool
     words: list[str]
     steps: int | None
@@ -63,7 +68,7 @@ def show() -> None:
     asking, telling = st.columns([2, 3], gap="large")
     evolutions = [(job, status) for job, status in store.jobs_of(found.run) if job.command == Evolve.command]
     with asking:
-        _ask(found)
+        _ask(found, any(status.state in AT_WORK for _, status in evolutions))
     with telling:
         if not evolutions:
             st.caption("This run has no evolutions yet. Results appear here and in the family tree.")
@@ -105,8 +110,8 @@ def _asked(job: Job) -> Evolve:
     return plan
 
 
-def _ask(found: Opened) -> None:
-    """The form of a new evolution."""
+def _ask(found: Opened, busy: bool) -> None:
+    """The form of a new evolution. busy: whether one is being learned."""
     select = st.segmented_control(
         "Selection",
         list(dict.fromkeys([*METHODS, *selection.METHODS])),
@@ -116,8 +121,8 @@ def _ask(found: Opened) -> None:
         key="evolve.select",
     )
     st.caption(method_of(select)[1])
-    left, middle, right = st.columns(3)
-    generations = left.number_input("Generations", *GENERATIONS.bounds, GENERATIONS.default, key="evolve.generations")
+    first, middle, right = st.columns(3)
+    generations = first.number_input("Generations", *GENERATIONS.bounds, GENERATIONS.default, key="evolve.generations")
     population = middle.number_input(
         "Population",
         *POPULATION.bounds,
@@ -139,21 +144,21 @@ def _ask(found: Opened) -> None:
         st.caption("Parents of the first generation. If you choose none: your favourites and concepts rated 4 or 5.")
         newest = [each for each in reversed(found.entries) if not each.note.hidden][:MOST]
         chosen = list(_grid(found, newest, "evolve.first", "Parents of the first generation").selected)
-    _begin(found, given, chosen)
+    _begin(found, given, chosen, busy)
 
 
 def _more() -> More:
     with st.expander("More", key="evolve.more"):
-        left, right = st.columns(2)
+        first, right = st.columns(2)
         return {
-            "parents": left.number_input(
+            "parents": first.number_input(
                 PARENTS.help.rstrip("."), *PARENTS.bounds, PARENTS.default, key="evolve.parents"
             ),
             "weights": right.text_input(
                 "Weights", key="evolve.weights", placeholder="random", help="For example 0.7,0.3. By default random."
             )
             or None,
-            "mutation": left.slider(
+            "mutation": first.slider(
                 "Mutation",
                 *MUTATION.bounds,
                 MUTATION.default,
@@ -169,6 +174,15 @@ def _more() -> More:
                 key="evolve.strength",
                 help=STRENGTH.help,
             ),
+            "spread": st.slider(
+                "Variety",
+                *SPREAD.bounds,
+                SPREAD.default,
+                0.05,
+                key="evolve.spread",
+                help="How far the shares of further children of one couple may differ from the first one's. Children"
+                " that are closer to each other than the closest founders do not survive together.",
+            ),
             "inherit": st.toggle(
                 "Stay in the category",
                 True,
@@ -183,15 +197,15 @@ def _more() -> More:
                 placeholder="Type words",
                 help="Extra positive word for some variations.",
             ),
-            "steps": left.number_input(
+            "steps": first.number_input(
                 "Steps", *STEPS.bounds, None, key="evolve.steps", placeholder="default of the model"
             ),
             "seed": right.number_input("Seed", *SEED.bounds, None, key="evolve.seed", placeholder="random"),
         }
 
 
-def _begin(found: Opened, given: Values, chosen: Sequence[str]) -> None:
-    if not clicks.button(
+def _begin(found: Opened, given: Values, chosen: Sequence[str], busy: bool) -> None:
+    pressed = clicks.button(
         "Evolve",
         key="evolve.start",
         of=found.run.folder.name,
@@ -199,16 +213,45 @@ def _begin(found: Opened, given: Values, chosen: Sequence[str]) -> None:
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
-    ):
+        disabled=busy,
+    )
+    if busy:
+        st.caption("An evolution of this run is learning. Stop it, or wait for its end, to begin another one.")
+        return
+    if not pressed:
+        _estimate(found, given)
         return
     try:
-        plan = plan_evolution(found.run, model.backbone(found.run), chosen=chosen, **given)
+        backbone = model.backbone(found.run)
+        plan = plan_evolution(found.run, backbone, chosen=chosen, drafts=can_draw(backbone), **given)
         job = new_job(found.run, plan, conduct_asked())
         processes.start(found.run, job)
     except ConceptreeError as error:
         notices.error(error)
         return
     links.go("evolve", run=found.run.folder.name, job=job.name)
+
+
+def _estimate(found: Opened, given: Values) -> None:
+    """How long the evolution takes on this machine, if its stack is small enough to measure."""
+    with suppress(ConceptreeError):
+        backbone = model.backbone(found.run)
+        settings = chosen_settings(
+            backbone,
+            kind=found.run.about["kind"],
+            mixing=True,
+            category=found.run.about["category"],
+            steps=given["steps"],
+        )
+        plan = Evolve(
+            generations=given["generations"],
+            children=given["children"],
+            settings=settings,
+            drafts=can_draw(backbone),
+        )
+        if speed := pace(backbone, None):
+            about = left(speed.of(plan)).removesuffix(" left").capitalize()
+            st.caption(f"{about} on this machine, if nothing else keeps it busy.")
 
 
 def _course(run: str, name: str, live: bool) -> None:
