@@ -27,6 +27,7 @@ Array = npt.NDArray[np.float32]
 KINDS = ("object", "style")
 SCHEDULES = ("none", "list", "gradual", "adaptive")
 PARENT_KINDS = ("mix", "mutate", "image")
+TAKES = "take "  # before an aspect: the kind of a parent that gives nothing else
 LONGEST_WORD = 80
 
 
@@ -65,7 +66,9 @@ class Positive:
 class Parent(_Content):
     """A parent of Eq. 5: image embeddings [m, width] of its drawings; each step picks one at random.
 
-    weight: above 0 to resemble the parent, below 0 to move away from it.
+    weight: above 0 to resemble the parent, below 0 to move away from it. kind: "mix" or, for photographs, "image";
+    "mutate": the parent of a variation, which is only recorded; "take colour", with weight 0: records that the images
+    of the other parents have the colour of this one, see `core.aspects`.
     """
 
     id: str
@@ -75,10 +78,13 @@ class Parent(_Content):
     run: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _signed_weight(self.weight, f"the parent {self.id!r}"))
-        object.__setattr__(self, "image_embeds", frozen_array(self.image_embeds, 2, f"image_embeds of {self.id!r}"))
-        if self.kind not in PARENT_KINDS:
+        if not is_parent_kind(self.kind):
             raise RequestError(f"parent {self.id!r} has kind {self.kind!r}: choose {', '.join(PARENT_KINDS)}")
+        if not aspect_of(self.kind) or self.weight != 0:
+            object.__setattr__(self, "weight", _signed_weight(self.weight, f"the parent {self.id!r}"))
+        if aspect_of(self.kind) and self.weight:
+            raise RequestError(f"the parent {self.id!r} gives one aspect and has weight {self.weight:g}: expected 0")
+        object.__setattr__(self, "image_embeds", frozen_array(self.image_embeds, 2, f"image_embeds of {self.id!r}"))
         if self.weight < 0 and self.kind == "mutate":
             raise RequestError(f"the parent {self.id!r} of a variation has weight {self.weight:g}: give one above 0")
 
@@ -166,8 +172,8 @@ class Request(_Content):
 
     @property
     def mixed(self) -> tuple[Parent, ...]:
-        """The parents of Eq. 5, and those to move away from. A parent of kind "mutate" is only recorded."""
-        return tuple(parent for parent in self.parents if parent.kind != "mutate")
+        """The parents of Eq. 5, and those to move away from. Parents of other kinds are only recorded."""
+        return tuple(parent for parent in self.parents if parent.kind in ("mix", "image"))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -206,11 +212,18 @@ class Request(_Content):
                 raise RequestError(f"{word!r} is a negative and a positive: drop one of the two")
 
     def _check_others(self) -> None:
-        for group, name in ((self.parents, "parent"), (self.avoid, "avoided concept")):
+        whole = [parent for parent in self.parents if not aspect_of(parent.kind)]
+        for group, name in ((whole, "parent"), (self.avoid, "avoided concept")):
             ids = [each.id for each in group]
             for id_ in ids:
                 if ids.count(id_) > 1:
                     raise RequestError(f"the {name} {id_!r} is given twice: drop one")
+        aspects = [aspect_of(parent.kind) for parent in self.parents if aspect_of(parent.kind)]
+        for aspect in aspects:
+            if aspects.count(aspect) > 1:
+                raise RequestError(f"the {aspect} is taken from two parents: drop one")
+        if aspects and not self.mixed:
+            raise RequestError(f"the {aspects[0]} is taken, and there is no other parent: give one")
         if self.mixed and not any(parent.weight > 0 for parent in self.mixed):
             raise RequestError("no parent has a weight above 0: give at least one to resemble")
         widths = {p.image_embeds.shape[1] for p in self.parents} | {a.image_embed.shape[0] for a in self.avoid}
@@ -367,6 +380,16 @@ def concept_id(request: Request, fingerprint: str, decisions: Sequence[str] = ()
     if request.schedule == "adaptive" and naming:
         parts.append(f"named by {naming}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def aspect_of(kind: object) -> str:
+    """The aspect that a parent of this kind gives, "" for all other kinds: "take colour" → "colour"."""
+    return kind.removeprefix(TAKES) if isinstance(kind, str) and kind.startswith(TAKES) else ""
+
+
+def is_parent_kind(kind: object) -> bool:
+    """Whether it is one of `PARENT_KINDS`, or a taken aspect."""
+    return kind in PARENT_KINDS or 0 < len(aspect_of(kind)) <= LONGEST_WORD
 
 
 def frozen_array(value: npt.ArrayLike, axes: int, name: str) -> Array:

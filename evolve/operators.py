@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from core.concept import Array, Avoid, Concept, Parent, Positive, Request, RequestError
+from core.aspects import checked_aspect, subspace, with_aspect
+from core.concept import TAKES, Array, Avoid, Concept, Parent, Positive, Request, RequestError
 from core.constraints import normalise
 from core.depict import check_stack, draw_concept, imagine_concept
 from core.prompts import portrait
@@ -46,6 +47,7 @@ def mate(
     portraits: Portraits | None = None,
     words: Sequence[str | Positive] = (),
     inherit: bool = False,
+    takes: Sequence[tuple[str, Concept]] = (),
 ) -> Request:
     """A request for a child of weighted parents, by Eq. 5 (arXiv 2308.02669 §4.3).
 
@@ -60,8 +62,11 @@ def mate(
     words: positive words beside the parents. The loss is then λ (1 − S(words)), as in Eq. 3, plus that of Eq. 5.
     inherit: add the category to the positives, and the parents' negatives (Eq. 3). A mixture without them belongs less
         to the category than its parents do.
+    takes: aspects, such as "colour", each with the concept that gives it. In the images of Eq. 5 this aspect of the
+        parents is replaced by that of the concept, see `core.aspects`; one after the other.
 
     Raises:
+        AspectError: the stack does not know an aspect.
         RequestError: no parents, or parents that do not fit together, see `check_parents`.
         StackError: a parent was learned on another stack.
     """
@@ -73,7 +78,7 @@ def mate(
         raise RequestError("a child of photographs alone needs a category: give one")
     portraits = portraits or Portraits()
     check_parents([concept for concept, _ in pairs])
-    for concept, _ in pairs:
+    for concept in (*(concept for concept, _ in pairs), *(giver for _, giver in takes)):
         check_stack(stack, concept)
     mixed = [Parent(concept.id, weight, portraits.of(concept, stack), "mix") for concept, weight in pairs]
     towards = [(concept, weight) for concept, weight in pairs if weight > 0]
@@ -90,7 +95,7 @@ def mate(
         kind=kind,
         positives=tuple(own),
         negatives=_distinct(negatives, [category, *(each.word for each in own)]),
-        parents=(*mixed, *photos),
+        parents=_with_aspects([*mixed, *photos], takes, portraits, stack),
         seed=seed,
         tokens=len(heaviest.vectors) if heaviest else 1,
         settings=settings,
@@ -100,6 +105,22 @@ def mate(
         return request
     seen = sum(photo.weight for photo in photos if photo.weight > 0)
     return replace(request, start=_mean_vectors(towards, seen, request, stack))
+
+
+def _with_aspects(
+    parents: Sequence[Parent], takes: Sequence[tuple[str, Concept]], portraits: Portraits, stack: Draws
+) -> tuple[Parent, ...]:
+    """The parents, those above weight 0 with the taken aspects in their images, and the concepts that give these."""
+    givers = []
+    for given, giver in takes:
+        aspect, of = checked_aspect(given), portraits.of(giver, stack)
+        directions = subspace(stack, aspect)
+        parents = [
+            replace(each, image_embeds=with_aspect(each.image_embeds, of, directions)) if each.weight > 0 else each
+            for each in parents
+        ]
+        givers.append(Parent(giver.id, 0, of, f"{TAKES}{aspect}"))
+    return (*parents, *givers)
 
 
 def check_parents(concepts: Sequence[Concept]) -> None:

@@ -298,7 +298,7 @@ def _story(path: Path, about: Mapping[str, Any]) -> str:
         stack = about.get("stack") or {}
         told += f"; there it is {about['name']} of the run {about.get('run')}, on {stack.get('version')}"
     parents = about.get("parents", ())
-    if mixture := mixed([(each["name"] or each["id"], each["weight"]) for each in parents]):
+    if mixture := mixed([(each["name"] or each["id"], each["weight"], each.get("kind")) for each in parents]):
         told += f", {born_of([each.get('kind') for each in parents], mixture)}"
     return printable(told)[:LONGEST_COMMENT]
 

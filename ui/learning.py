@@ -15,7 +15,14 @@ from core.wording import counted
 from evolve import Individual, Run
 from evolve.jobs.job import Job
 from evolve.jobs.options import BreedOptions, SeedOptions
-from evolve.jobs.planning import parsed_parent, plan_children, plan_evolution, plan_founders, plan_variations
+from evolve.jobs.planning import (
+    parsed_parent,
+    parsed_take,
+    plan_children,
+    plan_evolution,
+    plan_founders,
+    plan_variations,
+)
 from evolve.jobs.plans import Evolve, Plan
 from evolve.jobs.stored import new_job
 from evolve.jobs.work import check, work
@@ -45,6 +52,7 @@ def breed(
     name: str,
     parents: Sequence[str],
     photos: Sequence[str] = (),
+    takes: Sequence[str] = (),
     *,
     runs: Path,
     model: str | None,
@@ -57,6 +65,7 @@ def breed(
     options = BreedOptions(
         parents=[parsed_parent(text) for text in parents],
         photos=[parsed_parent(text, "--photo") for text in photos],
+        takes=[parsed_take(text) for text in takes],
         **given,
     )
     _learn(plan_children(run, stack, options), run, stack, out)

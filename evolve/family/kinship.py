@@ -2,8 +2,8 @@
 
 All follow from the lineage (`evolve.family.lineage`), in which an edge has its parent's share w of the child, the
 shares of a child sum to 1, and generations grow along every edge. A founder is a node without parents: an invented
-concept, a photograph, or a parent from another run. A parent that a child moved away from has no share in it, and the
-child is not counted among its descendants. Concepts are given by id or name.
+concept, a photograph, or a parent from another run. Concepts are given by id or name. A parent that a child moved away
+from, or took only an aspect of, has no share in it, and the child is not counted among its descendants.
 
 The model is gene dropping (MacCluer, VandeBerg, Read, Ryder, Zoo Biology 5:147, 1986) for concepts that carry one gene
 each: a child has that of one of its parents, of parent p with probability w_p, and every founder has one of its own.

@@ -3,8 +3,9 @@
 A node is a concept id with the attributes `name`, `generation`, `category` and `birth`: founder, imported, mix, mutate
 or image. Parents outside the run are nodes too: birth photo, named like the file, or unknown; `run` names the run of a
 parent that lives elsewhere. An edge goes from parent to child; its `weight` is the parent's share of that child, its
-`kind` is mix, mutate, image or away. An edge of kind away comes from a parent that the child moves away from: its
-`weight` is 0, and its `away` is the size of the weight below 0, in shares.
+`kind` is mix, mutate, image, away or take. An edge of kind away comes from a parent that the child moves away from: its
+`weight` is 0, and its `away` is the size of the weight below 0, in shares. `takes` names the aspects that a child takes
+of a parent, such as colour; an edge of kind take, from a parent that gives nothing else, has the `weight` 0.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import networkx as nx
 
+from core.concept import aspect_of
 from evolve.store.parents import out_of_order
 from evolve.store.parts import Damage, RunError, report
 from evolve.store.run import Descent, Entry, Photo, Run
@@ -166,7 +168,9 @@ def to_dot(graph: nx.DiGraph) -> str:
     for node, data in graph.nodes(data=True):
         lines.append(f"  {_quoted(node)} [{_attributes({'label': data.pop('name')} | data)}];")
     for parent, child, data in graph.edges(data=True):
-        label = {"label": f"{data['weight'] - data.get('away', 0):.2g}"}
+        share = data["weight"] - data.get("away", 0)
+        parts = [f"{share:.2g}" if share or "takes" not in data else "", str(data.get("takes", ""))]
+        label = {"label": ", ".join(filter(None, parts))}
         lines.append(f"  {_quoted(parent)} -> {_quoted(child)} [{_attributes(label | data)}];")
     return "\n".join([*lines, "}", ""])
 
@@ -198,9 +202,12 @@ def _add_absent(graph: nx.DiGraph, parent: Descent, child: Entry, photos: Mappin
 def _edge(parents: Sequence[Descent], total: float) -> dict[str, Any]:
     """Attributes of the edge from a parent. total: the weights above 0 of all parents of the child."""
     weight = sum(parent.weight for parent in parents)
+    aspects = ", ".join(filter(None, (aspect_of(parent.kind) for parent in parents)))
+    takes = {"takes": aspects} if aspects else {}
     if weight < 0:
-        return {"weight": 0.0, "kind": "away", "away": -weight / total}
-    return {"weight": weight / total, "kind": parents[-1].kind}
+        return {"weight": 0.0, "kind": "away", "away": -weight / total, **takes}
+    kinds = [parent.kind for parent in parents if not aspect_of(parent.kind)]
+    return {"weight": weight / total, "kind": kinds[-1] if kinds else "take", **takes}
 
 
 def _all_ancestors(family: OrderedDiGraph, start: Iterable[str]) -> set[str]:

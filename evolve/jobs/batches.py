@@ -83,14 +83,16 @@ def children(
         assert not isinstance(plan, Given), "requests that are given are in the job"
         job.does("drawing the parents")
         parents = [found_parent(run, each.id, each.run)[0] for each in plan.parents]
+        givers = [found_parent(run, e.id, e.run)[0] for e in plan.takes] if isinstance(plan, Breed) else []
+        drawn = {each.id: each for each in (*parents, *givers)}.values()
         if isinstance(plan, Vary):
             requests = variation_requests(plan, parents[0].concept)
         else:
             how = (plan.images, plan.keep, stack.draws)
-            if new := [each.name for each in parents if not are_known(run, each.concept, stack, *how)]:
+            if new := [each.name for each in drawn if not are_known(run, each.concept, stack, *how)]:
                 yield DrawingParents(tuple(new))
-            known = {each.id: portraits(run, each.concept, stack, *how) for each in parents}
-            requests = child_requests(plan, parents, stack, known)
+            known = {each.id: portraits(run, each.concept, stack, *how) for each in drawn}
+            requests = child_requests(plan, parents, stack, known, givers)
             for photo in plan.photos:
                 run.add_photo(photo.id, _picture(photo), photo.label)
         job.obey()
@@ -108,12 +110,20 @@ def _picture(photo: PhotoTold) -> Image.Image:
 
 
 def child_requests(
-    plan: Breed, parents: Sequence[Individual], stack: Draws, known: Mapping[str, Array]
+    plan: Breed,
+    parents: Sequence[Individual],
+    stack: Draws,
+    known: Mapping[str, Array],
+    givers: Sequence[Individual] = (),
 ) -> list[Request]:
-    """A request for each child. known: the portraits of the parents, `[images, width]`, by id."""
+    """A request for each child. known: the portraits of parents and givers, `[images, width]`, by id. givers: of the
+    aspects that the children take.
+    """
     weights = [parent.weight for parent in plan.parents] + [photo.weight for photo in plan.photos]
-    away = {parent.id for parent in plan.parents if parent.weight < 0}  # from all portraits at once
+    one_each = {parent.id for parent in plan.parents if parent.weight > 0}  # of the others, all portraits count
     homes = {parent.id: parent.run for parent in plan.parents if parent.run}
+    homes |= {giver.id: giver.run for giver in plan.takes if giver.run}
+    takes = [(told.aspect, each.concept) for told, each in zip(plan.takes, givers, strict=True)]
     words = [Positive(word, plan.word_weight) for word in plan.words]
     requests = []
     for number in range(plan.children):
@@ -131,10 +141,11 @@ def child_requests(
             category=plan.category,
             settings=plan.settings,
             portraits=Portraits(
-                known={i: one_of(of, seed, i) if apart and i not in away else of for i, of in known.items()}
+                known={i: one_of(of, seed, i) if apart and i in one_each else of for i, of in known.items()}
             ),
             words=words,
             inherit=plan.inherit,
+            takes=takes,
         )
         at_home = tuple(replace(each, run=homes.get(each.id, "")) for each in request.parents)
         requests.append(replace(request, parents=at_home, start=request.start if plan.warm else None))

@@ -105,14 +105,16 @@ class BreedOptions:
     """Children of weighted parents.
 
     parents: names or ids, those of runs beside this one as "run/name", with their weights, below 0 to move away.
-    photos: files, which are not needed afterwards, or photographs. cutout: remove the background of files. words: extra
-    positives. inherit: see `operators.mate`; by default in the preset `default` without words. images, keep: portraits
-    drawn of each parent, and kept. spread: of the weights, see `operators.spread_weights`; then each child sees one
-    portrait of each parent. The first child has the weights as given, and sees all portraits. seed: by default a new
-    one each time. steps: by default the stack's. drafts: see `plans.Breed`.
+    takes: aspects, such as "colour", with the name or id of the concept that gives each, see `operators.mate`.
+    photos: files, which are not needed afterwards, or photographs. cutout: remove the background of files.
+    words: extra positives. inherit: see `operators.mate`; by default in the preset `default` without words.
+    images, keep: portraits drawn of each parent, and kept. spread: of the weights, see `operators.spread_weights`; then
+    each child sees one portrait of each parent. The first child has the weights as given, and sees all portraits.
+    seed: by default a new one each time. steps: by default the stack's. drafts: see `plans.Breed`.
     """
 
     parents: Sequence[tuple[str, float]] = ()
+    takes: Sequence[tuple[str, str]] = ()
     photos: Sequence[tuple[str | Path | Photograph, float]] = ()
     cutout: bool = False
     category: str | None = None

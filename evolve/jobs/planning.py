@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.aspects import checked_aspect
 from core.concept import Request
 from core.errors import ConceptreeError
 from core.namers import check_question, namer_of, to_remember
@@ -23,7 +24,7 @@ from evolve.jobs.batches import child_requests, found_parent, variation_requests
 from evolve.jobs.choices import checked_words, chosen_settings, negatives_from, precision_of
 from evolve.jobs.generations import NoParentChosenError, makes_parent
 from evolve.jobs.options import CHILDREN, IMAGES, KEEP, SPREAD, STRENGTH, BreedOptions, SeedOptions
-from evolve.jobs.plans import USER, Breed, EvolutionError, Evolve, Given, ParentTold, PhotoTold, Seed, Vary
+from evolve.jobs.plans import USER, Breed, EvolutionError, Evolve, Given, ParentTold, PhotoTold, Seed, TakeTold, Vary
 from evolve.operators import check_parents
 from evolve.population import start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
@@ -89,6 +90,7 @@ def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:
     concepts = [each.concept for each, _, _ in found]
     if concepts:
         check_parents(concepts)
+    givers = [(checked_aspect(aspect), *found_parent(run, called)) for aspect, called in options.takes]
     words = _distinct_words(stack, options.words)
     if options.category is not None:
         options = replace(options, category=checked_words(stack, [options.category], "category")[0])
@@ -116,6 +118,7 @@ def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:
         kind=kind,
         parents=tuple(ParentTold(id=each.id, name=each.name, run=home, weight=w) for each, home, w in found),
         photos=tuple(_photo(stack, photo, weight, options.cutout) for photo, weight in options.photos),
+        takes=tuple(TakeTold(aspect=aspect, id=each.id, name=each.name, run=home) for aspect, each, home in givers),
         words=tuple(words),
         word_weight=WORD_LAMBDA / len(words) if weighs and inherit else 1.0,
         inherit=inherit,
@@ -131,8 +134,9 @@ def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:
     )
     _once([(photo.id, photo.label) for photo in plan.photos], "photograph")
     # Raise a request's errors now; the parents' images do not matter for them.
-    stand_ins = {concept.id: concept.image_embed[None] for concept in concepts}
-    child_requests(plan, [each for each, _, _ in found], stack, stand_ins)
+    givers_only = [each for _, each, _ in givers]
+    stand_ins = {each.id: each.concept.image_embed[None] for each in (*(each for each, _, _ in found), *givers_only)}
+    child_requests(plan, [each for each, _, _ in found], stack, stand_ins, givers_only)
     return plan
 
 
@@ -230,6 +234,14 @@ def parsed_parent(text: str, option: str = "--parent") -> tuple[str, float]:
             " move away"
         )
     return name, number
+
+
+def parsed_take(text: str) -> tuple[str, str]:
+    """`colour=moku` → ("colour", "moku"): an aspect, and the concept that gives it."""
+    aspect, equals, name = text.partition("=")
+    if not aspect.strip() or not equals or not name.strip():
+        raise ParentError(f"--take {text[:100]!r}: write ASPECT=NAME, as in colour=moku")
+    return aspect, name.strip()
 
 
 def _photo(stack: Draws, given: str | Path | Photograph, weight: float, cutout: bool) -> PhotoTold:

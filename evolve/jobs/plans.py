@@ -130,6 +130,16 @@ class ParentTold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TakeTold:
+    """An aspect that children take of a concept. id, name, run: as of a parent."""
+
+    aspect: str
+    id: str
+    name: str
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PhotoTold:
     """A photograph that is a parent. image_embeds: `[m][width]`. picture: a small PNG in base64."""
 
@@ -144,15 +154,17 @@ class PhotoTold:
 class Breed:
     """Children of weighted parents.
 
-    words: extra positives, of weight `word_weight` each. inherit: see `operators.mate`. images, keep: portraits of each
-    parent, see `operators.parent_images`. spread: of the weights from the second child on. warm: start from the
-    parents' vectors. drafts: draw the children while they are learned.
+    takes: aspects of other concepts, see `operators.mate`. words: extra positives, of weight `word_weight` each.
+    inherit: see `operators.mate`. images, keep: portraits of each parent, see `operators.parent_images`. spread: of the
+    weights from the second child on. warm: start from the parents' vectors. drafts: draw the children while they are
+    learned.
     """
 
     category: str
     kind: str
     parents: tuple[ParentTold, ...]
     photos: tuple[PhotoTold, ...] = ()
+    takes: tuple[TakeTold, ...] = ()
     words: tuple[str, ...] = ()
     word_weight: float = 1.0
     inherit: bool = False
@@ -169,7 +181,10 @@ class Breed:
     command: ClassVar[str] = "breed"
 
     def to_json(self) -> dict[str, Any]:
-        return _plain(self)
+        told: dict[str, Any] = _plain(self)
+        if not self.takes:
+            del told["takes"]  # as in plans of earlier versions
+        return told
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Breed:
@@ -186,6 +201,10 @@ class Breed:
                     picture=_text(each["picture"]),
                 )
                 for each in told["photos"]
+            ),
+            takes=tuple(
+                TakeTold(**{field.name: _text(each[field.name]) for field in fields(TakeTold)})
+                for each in told.get("takes", ())
             ),
             words=_texts(told["words"]),
             word_weight=float(told.get("word_weight", 1.0)),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.concept import Request
+from core.concept import Request, aspect_of
 from core.exchange.embedding import OURS
 from evolve.store.rows import Descent, Entry, shares
 
@@ -121,7 +121,8 @@ def parents_told(parents: Sequence[Descent], names: Mapping[str, str]) -> str:
     for parent, share in zip(parents, shares(parents), strict=True):
         name = "" if parent.is_photo else names.get(parent.id, "")
         home = f" of run {parent.run}" if parent.run else ""
-        told.append(f"{share:.2g} {f'{name} ({parent.id})' if name else parent.id}{home}")
+        part = f"{aspect} of" if (aspect := aspect_of(parent.kind)) else f"{share:.2g}"
+        told.append(f"{part} {f'{name} ({parent.id})' if name else parent.id}{home}")
     return ", ".join(told)
 
 

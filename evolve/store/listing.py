@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.concept import PARENT_KINDS
+from core.concept import aspect_of, is_parent_kind
 from evolve.store.parts import Damage, Piece, Room, RunError, as_time, report, rows_in
 from evolve.store.rows import (
     DRAWINGS,
@@ -104,7 +104,9 @@ def _by_columns(piece: Piece) -> list[Entry] | None:
     if any(column.null_count for column in filled):
         return None
     given, births = _numbers(weights), _texts(kinds)
-    if not (np.isfinite(given) & (given != 0)).all() or not set(births) <= set(PARENT_KINDS):
+    aspects = {kind for kind in set(births) if aspect_of(kind)}
+    takes = np.array([kind in aspects for kind in births], dtype=bool) if aspects else np.zeros(len(given), dtype=bool)
+    if not (np.isfinite(given) & ((given != 0) ^ takes)).all() or not all(map(is_parent_kind, set(births))):
         return None
     ids = _texts(parents.field("id"))
     if not all(ids):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from core.concept import PARENT_KINDS, Concept, Measurement, Negative, Request
+from core.concept import Concept, Measurement, Negative, Request, aspect_of, is_parent_kind
 from core.errors import ConceptreeError
 from evolve.store.parts import TIME, RunError
 
@@ -151,7 +151,9 @@ class Weighted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """A parent of a concept. run: the parent's run, "" for the same run or a photograph. weight: see `shares`."""
+    """A parent of a concept. run: the parent's run, "" for the same run or a photograph. weight: see `shares`; 0 if the
+    concept takes only one aspect of it, see `core.concept.Parent`.
+    """
 
     id: str
     run: str
@@ -354,9 +356,9 @@ def photo_of(folder: Path, row: dict[str, Any]) -> Photo:
 
 
 def _descent(id: str, run: str | None, weight: float | None, kind: str) -> Descent:
-    if not id or kind not in PARENT_KINDS:
+    if not id or not is_parent_kind(kind):
         raise RunError(f"it has a parent {id!r} of kind {kind!r}")
-    if not weight or not math.isfinite(weight):
+    if weight is None or not math.isfinite(weight) or bool(weight) == bool(aspect_of(kind)):
         raise RunError(f"its parent {id!r} has the weight {weight}")
     return Descent(id, run or "", weight, kind)
 

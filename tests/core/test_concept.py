@@ -156,6 +156,22 @@ def test_a_child_has_a_parent_to_resemble():
         Parent("a", -1, ONES, "mutate")
 
 
+def test_a_parent_may_give_one_aspect_alone():
+    base, giver = Parent("a", 1, ONES), Parent("b", 0, ONES, "take colour")
+    for parents in ((base, giver), (base, giver, Parent("b", 2, ONES), Parent("b", 0, ONES, "take shape"))):
+        request = Request("pet", parents=parents)
+        assert Request.from_json(request.to_json()) == request
+        assert giver not in request.mixed and base in request.mixed
+    with pytest.raises(RequestError, match="the colour is taken, and there is no other parent"):
+        Request("pet", parents=(giver,))
+    with pytest.raises(RequestError, match="the colour is taken from two parents"):
+        Request("pet", parents=(base, giver, Parent("c", 0, ONES, "take colour")))
+    with pytest.raises(RequestError, match="the parent 'b' gives one aspect and has weight 1"):
+        Parent("b", 1, ONES, "take colour")
+    with pytest.raises(RequestError, match="choose mix, mutate, image"):
+        Parent("b", 0, ONES, "take ")
+
+
 def test_requests_of_earlier_versions_keep_their_ids():
     """The id is a hash of this text: it changes neither with weights below 0 nor with later fields."""
     request = Request("pet", parents=(Parent("a", 0.75, ONES[:1]), Parent("b", 0.25, ONES[:1], "image")), seed=3)

@@ -15,6 +15,7 @@ from PIL import Image
 
 import evolve.portraits
 from core import Settings
+from core.aspects import subspace, with_aspect
 from core.concept import RequestError
 from core.errors import ConceptreeError
 from core.optimizer import ConceptLab
@@ -27,6 +28,7 @@ from evolve.jobs.options import CHILDREN, BreedOptions
 from evolve.jobs.planning import WORD_LAMBDA, ParentError, plan_children, plan_variations
 from evolve.jobs.plans import plan_from_json
 from evolve.jobs.stored import jobs, new_job, unfinished, write_job
+from evolve.store.check import check
 from tests.families import picture
 from tests.typed import good, one_line, run
 from ui.console import new_console
@@ -224,6 +226,40 @@ def test_children_move_away_from_a_parent_with_a_weight_below_zero(pets, backbon
     alone = BreedOptions(parents=[(one.name, -1)], photos=[(photo, 1)], images=4, keep=2, steps=2)
     (request,) = settled(plan_children(pets, backbone, alone), pets, backbone)
     assert request.category == "pet" and request.start is None
+
+
+def test_children_take_one_aspect_of_another_concept(pets, backbone):
+    one, other, third = pets.individuals()
+    given = two(pets, parents=[(one.name, 0.7), (other.name, -0.3)], takes=[("blue", third.name), ("small", other.id)])
+    plan = plan_children(pets, backbone, given)
+    assert plan_from_json("breed", json.loads(json.dumps(plan.to_json()))) == plan
+    assert "takes" not in plan_children(pets, backbone, two(pets)).to_json(), "plans without are stored as before"
+    (plain,) = settled(plan_children(pets, backbone, replace(given, takes=())), pets, backbone)
+    (request,) = settled(plan, pets, backbone)
+    assert [(p.id, p.weight, p.kind) for p in request.parents] == [
+        (one.id, 0.7, "mix"),
+        (other.id, -0.3, "mix"),
+        (third.id, 0.0, "take blue"),
+        (other.id, 0.0, "take small"),
+    ]
+    base, away, blue, small = (parent.image_embeds for parent in request.parents)
+    expected = with_aspect(plain.parents[0].image_embeds, blue, subspace(backbone, "blue"))
+    assert np.array_equal(base, with_aspect(expected, small, subspace(backbone, "small")))
+    assert np.array_equal(away, plain.parents[1].image_embeds)
+    assert not np.array_equal(base, plain.parents[0].image_embeds)
+    assert request.start is not None and np.array_equal(request.start, plain.start)
+
+    runs = ("--runs", pets.folder.parent)
+    shown = good("breed", "pets", "--parent", one.name, "--take", f"blue={other.name}", *runs)
+    child = pets.individuals()[-1]
+    assert f"{child.name}, a child of {one.name}, blue of {other.name}" in shown
+    assert f"{one.name}, blue of {other.name}" in good("list", "pets", *runs)
+    edge = lineage(pets).edges[other.id, child.id]
+    assert edge == {"weight": 0.0, "kind": "take", "takes": "blue"}
+    assert [(p.kind, p.weight) for p in pets.entries()[-1].parents] == [("mix", 1.0), ("take blue", 0.0)]
+    assert Run.open(pets.folder).entries()[-1].parents == pets.entries()[-1].parents
+    assert not check(pets).findings
+    assert "exclude each other" in run("breed", "pets", "--parent", one.name, "--mutate", "--take", "a=b", *runs).output
 
 
 def test_variations_start_at_the_parent_and_go_as_far_as_asked(pets, backbone):

@@ -302,6 +302,25 @@ def test_breed_refuses_in_one_line(pets, parents, said):
     assert len(pets.individuals()) == 3
 
 
+@pytest.mark.parametrize(
+    ("takes", "said"),
+    [
+        (["colour"], "--take 'colour': write ASPECT=NAME, as in colour=moku"),
+        (["=x"], "write ASPECT=NAME"),
+        (["colour="], "write ASPECT=NAME"),
+        (["colour=nobody"], "there is no concept 'nobody'"),
+        (["unheardof={0}"], "does not know the aspect 'unheardof'"),
+        (["colour={0}", "color={1}"], "the colour is taken from two parents"),
+    ],
+)
+def test_a_taken_aspect_is_refused_in_one_line(pets, takes, said):
+    first, second, _ = (each.name for each in pets.individuals())
+    given = [option for take in takes for option in ("--take", take.replace("{0}", first).replace("{1}", second))]
+    call = ("breed", "pets", "--parent", second, *given, "--runs", pets.folder.parent, *QUICK_CHILD)
+    assert said in one_line(*call)
+    assert len(pets.individuals()) == 3
+
+
 def test_breed_needs_a_run_and_a_parent(pets):
     runs = pets.folder.parent
     assert "there is no run 'dogs'" in one_line("breed", "dogs", "--parent", "a:1", "--runs", runs)

@@ -38,7 +38,7 @@ from ui.options import (
     workers_options,
 )
 
-NOT_OF_MUTATIONS = ("photos", "cutout", "category", "images", "inherit", "spread", "preset", "steps")
+NOT_OF_MUTATIONS = ("takes", "photos", "cutout", "category", "images", "inherit", "spread", "preset", "steps")
 MUTANTS = 3  # variations, by default
 
 seed_option = ranged("--seed", SEED, default=None, help="Random seed; by default another one each time.")
@@ -109,6 +109,14 @@ def seed(name: str | None, runs: Path, model: str, style: bool, ask: bool, templ
     help="A parent; can be given several times. OTHERRUN/NAME:WEIGHT is a parent from another run. Children move away"
     " from a parent with a WEIGHT below 0.",
 )
+@option(
+    "--take",
+    "takes",
+    multiple=True,
+    metavar="ASPECT=NAME",
+    help="Take one aspect of another concept: colour, pattern, shape, part, look, background, or words such as striped;"
+    " can be given several times. By default none.",
+)
 @option("--photo", "photos", multiple=True, metavar="FILE:WEIGHT", help="A photograph as a parent. By default none.")
 @option(
     "--remove-background",
@@ -157,6 +165,7 @@ def breed(context: click.Context, mutate: bool, strength: float | None, children
       conceptree breed pets --parent moku:0.6 --photo snail.jpg:0.4
       conceptree breed pets --parent moku --parent vasi --positive blue
       conceptree breed pets --parent moku --parent vasi:-0.5
+      conceptree breed pets --parent moku --take colour=vasi
       conceptree breed pets --parent moku --mutate --strength 0.3
     """
     from ui.console import new_console

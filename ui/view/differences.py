@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.concept import Request
 from evolve import Individual
 from evolve.store.rows import shares
+from ui.descent import portion
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def _told(each: Individual, names: Mapping[str, str]) -> dict[str, tuple[str, ..
     concept, request = each.concept, each.concept.request
     parents = zip(shares(request.parents), request.parents, strict=True)
     several = {
-        "parents": [f"{share:.0%} {names.get(p.id, p.id[:14])}" for share, p in parents],
+        "parents": [f"{portion(share, p.kind)} {names.get(p.id, p.id[:14])}" for share, p in parents],
         "positives": words_of(request),
         "negatives": [negative.word for negative in concept.negatives],
         "avoids": [names.get(avoid.id, avoid.id[:8]) for avoid in request.avoid],

@@ -15,6 +15,7 @@ from evolve.family.focus import Focus, focus, folded
 from evolve.family.layout import layout
 from evolve.family.lineage import ABSENT, members
 from evolve.store.run import Entry, Photo
+from ui.descent import edge_label
 from ui.labels import BIRTHS
 from ui.view import links
 from ui.view.store import Opened
@@ -136,7 +137,7 @@ def _node(
         return {**about, "count": data["count"], "of": of, "says": says}
     parents = sorted(found.graph.in_edges(node, data=True), key=lambda edge: -edge[2]["weight"])
     lines = [data["name"], BIRTHS[data["birth"]]]
-    shares = [f"{d['weight'] - d.get('away', 0):.0%} {found.graph.nodes[parent]['name']}" for parent, _, d in parents]
+    shares = [f"{edge_label(d, percent=True)} {found.graph.nodes[parent]['name']}" for parent, _, d in parents]
     if entry:
         lines[1] = f"generation {entry.generation}, {BIRTHS[entry.birth]}"
         pictures = found.drawings.get(node)

@@ -288,7 +288,7 @@ function restyle(tree) {
       },
     },
     {
-      selector: "edge[kind = 'branch'], edge[kind = 'away']",
+      selector: "edge[kind = 'branch'], edge[kind = 'away'], edge[kind = 'take']",
       style: { "line-style": "dashed", width: 1.5, "line-color": ink, "line-opacity": 0.35 },
     },
     { selector: ".dim", style: { opacity: 0.16 } },

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pandas as pd
 import streamlit as st
 
+from core.concept import aspect_of
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Individual, Run, fitness
@@ -117,7 +118,8 @@ def _parent(found: Opened, parent: Descent, share: float) -> None:
         links.to("concept", plain(other.name), run=where, concept=other.id)
     else:
         st.caption(plain(f"{parent.brief}, not found here"))
-    st.caption(f"{share:.0%}{' · variation' if parent.kind == 'mutate' else ''}")
+    part = plain(aspect_of(parent.kind)) or f"{share:.0%}"
+    st.caption(f"{part}{' · variation' if parent.kind == 'mutate' else ''}")
 
 
 def _curves(found: Opened, each: Individual) -> None:

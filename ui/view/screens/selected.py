@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.concept import aspect_of
 from core.errors import ConceptreeError
 from evolve.store.rows import shares
 from evolve.store.run import Entry
@@ -79,7 +80,7 @@ def _parents(found: Opened, each: Entry) -> None:
         for number, (share, parent) in enumerate(told):
             name = found.graph.nodes[parent.id]["name"] if parent.id in found.graph else parent.brief
             st.button(
-                f"{share:.0%} {plain(name)}",
+                f"{plain(aspect_of(parent.kind)) or format(share, '.0%')} {plain(name)}",
                 key=f"tree.parent.{run}.{each.id}.{number}",
                 on_click=_select,
                 args=(run, parent.id),
