@@ -106,16 +106,22 @@ def percent(share: float) -> str:
 
 
 def _say_run(told: dict[str, Any], out: Console) -> None:
-    table = new_table("gen.", "concepts", "alike", *IN_TABLE, "founders", "effective")
+    looks = new_table("gen.", "concepts", "alike", *IN_TABLE)
+    descent = new_table("gen.", "founders", "effective", "apart", "PD", "archive")
     for each in told["generations"]:
+        number = str(each["number"])
         values = [f"{rounded(each['mean'].get(key))} / {rounded(each['best'].get(key))}" for key in IN_TABLE]
-        alike = rounded(each["likeness"])
-        counts = str(each["founders"]), f"{each['effective_founders']:.1f}"
-        add_row(table, str(each["number"]), str(each["concepts"]), alike, *values, *counts)
-    out.print(table)
+        add_row(looks, number, str(each["concepts"]), rounded(each["likeness"]), *values)
+        counts = str(each["founders"]), f"{each['effective_founders']:.1f}", rounded(each["distance"])
+        archive = "" if each["archive"] is None else str(each["archive"])
+        add_row(descent, number, *counts, str(each["diversity"]), archive)
+    out.print(looks)
+    say(out, "alike: mean pairwise similarity; others: mean / best")
+    out.print(descent)
     say(
         out,
-        "alike: mean pairwise similarity; others: mean / best; founders: with a share; effective: with equal shares",
+        "founders: with a share; effective: with equal shares; apart: mean pairwise distance by descent; PD: concepts"
+        " with all their ancestors; archive: concepts so far that were unlike all before them",
     )
     best = [each for each in told["founders"] if each["descendants"] == told["founders"][0]["descendants"]]
     if best and best[0]["descendants"]:

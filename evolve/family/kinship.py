@@ -12,7 +12,7 @@ each: a child has that of one of its parents, of parent p with probability w_p, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evolve.family.lineage import ancestors, descendants, members, nodes_of
+from evolve.family.phylogeny import archive_growth, phylogenetic_diversity
 from evolve.fitness import measured
 from evolve.store.rows import Entry
 
@@ -85,25 +86,43 @@ def relationship(graph: nx.DiGraph, concepts: Sequence[str]) -> npt.NDArray[np.f
     and for siblings, 1/4 for half-siblings and grandparents, 1/8 for cousins. It is symmetric, exactly 0 without a
     common ancestor, and 1 between a parent and a child of that parent alone.
 
-    One pass over all ancestors, oldest first; only nodes with unvisited children hold a row.
+    One pass, see `relationships`.
     """
-    concepts = nodes_of(graph, concepts)
-    family = {*concepts, *ancestors(graph, concepts)}
+    ((_, found),) = relationships(graph, [concepts])
+    return found
+
+
+def relationships(graph: nx.DiGraph, groups: Iterable[Sequence[str]]) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
+    """`relationship` within each of several groups, as (number of the group, matrix), a group with its last concept.
+
+    One pass over all ancestors, oldest first; only nodes with unvisited children or unread groups hold a row.
+    """
+    concepts = [nodes_of(graph, group) for group in groups]
+    named = [each for group in concepts for each in group]
+    family = {*named, *ancestors(graph, named)}
     waiting = {each: sum(child in family for child in graph.succ[each]) for each in family}
-    for concept in concepts:
-        waiting[concept] += 1  # its row is read at the end
+    groups_of: defaultdict[str, list[int]] = defaultdict(list)
+    for number, group in enumerate(concepts):
+        for each in group:
+            waiting[each] += 1  # its row is read with the group
+            groups_of[each].append(number)
+    unvisited = [len(group) for group in concepts]
     common = np.zeros((64, 64))  # [row, row]; free rows hold garbage
     free = list(range(64))
     row_of: dict[str, int] = {}
+
+    def leave(each: str) -> None:
+        waiting[each] -= 1
+        if not waiting[each]:
+            free.append(row_of.pop(each))
+
     for each in _oldest_first(graph, family):
         parents = graph.pred[each]
         rows = [row_of[parent] for parent in parents]
         shares = np.array([edge["weight"] for edge in parents.values()])
         own = shares @ common[rows] if rows else np.zeros(len(common))
         for parent in parents:
-            waiting[parent] -= 1
-            if not waiting[parent]:
-                free.append(row_of.pop(parent))
+            leave(parent)
         if not free:
             free = list(range(len(common), 2 * len(common)))
             common = np.pad(common, (0, len(common)))
@@ -111,9 +130,13 @@ def relationship(graph: nx.DiGraph, concepts: Sequence[str]) -> npt.NDArray[np.f
         row = row_of[each] = free.pop()
         common[row], common[:, row] = own, own
         common[row, row] = 1.0
-    rows = [row_of[concept] for concept in concepts]
-    found: npt.NDArray[np.float64] = common[np.ix_(rows, rows)]
-    return found
+        for number in groups_of[each]:
+            unvisited[number] -= 1
+            if not unvisited[number]:
+                rows = [row_of[concept] for concept in concepts[number]]
+                yield number, common[np.ix_(rows, rows)]
+                for concept in concepts[number]:
+                    leave(concept)
 
 
 def fertility(graph: nx.DiGraph) -> dict[str, int]:
@@ -144,7 +167,10 @@ class Generation:
 
     likeness: mean pairwise cosine of the imagined embeddings; None for fewer than two concepts. mean, best: of each
     objective with stored values. founders: number with a share. effective_founders: number of equally contributing
-    founders with the same diversity, 1 / Σ p_f² for f's mean share p_f (Lacy, Zoo Biology 8:111, 1989).
+    founders with the same diversity, 1 / Σ p_f² for f's mean share p_f (Lacy, Zoo Biology 8:111, 1989). distance: mean
+    pairwise distance by descent, 1 minus the relatedness (the mean pairwise distance of Webb, American Naturalist
+    156:145, 2000); None for fewer than two concepts. diversity, archive: see `evolve.family.phylogeny`; archive is None
+    where it is not defined.
     """
 
     number: int
@@ -154,6 +180,9 @@ class Generation:
     best: Mapping[str, float]
     founders: int
     effective_founders: float
+    distance: float | None
+    diversity: int
+    archive: int | None
 
 
 def generations(
@@ -163,7 +192,11 @@ def generations(
     by_number: dict[int, list[Entry]] = {}
     for each in entries:
         by_number.setdefault(each.generation, []).append(each)
-    shares = _shares(graph)
+    shares, bred = _shares(graph), _bred(graph)
+    diversity, archive = phylogenetic_diversity(bred), archive_growth(entries, image_embeds)
+    numbers = sorted(by_number)
+    ids = [[each.id for each in by_number[number]] for number in numbers]
+    distance = {numbers[place]: _mean_distance(related) for place, related in relationships(bred, ids)}
     found = []
     for number, concepts in sorted(by_number.items()):
         values: dict[str, list[float]] = {}
@@ -184,6 +217,9 @@ def generations(
                 {name: max(each) for name, each in values.items()},
                 len(mean_shares),
                 1 / sum(share**2 for share in mean_shares.values()),
+                distance[number],
+                diversity[number],
+                archive.get(number),
             )
         )
     return found
@@ -207,6 +243,12 @@ def _bred(graph: nx.DiGraph) -> nx.DiGraph:
     if all(weight for _, _, weight in graph.edges(data="weight")):
         return graph
     return nx.subgraph_view(graph, filter_edge=lambda parent, child: graph.edges[parent, child]["weight"] > 0)
+
+
+def _mean_distance(related: npt.NDArray[np.float64]) -> float | None:
+    """Mean of 1 − R over the pairs of different concepts; None if there is no pair."""
+    count = len(related)
+    return float((1 - related).sum() / (count * (count - 1))) if count > 1 else None
 
 
 def _likeness(embeds: Sequence[npt.NDArray[np.float32]]) -> float | None:

@@ -59,13 +59,25 @@ def show_generations(found: Opened) -> None:
         }
         for key in IN_TABLE:
             row |= {key: each.mean.get(key), f"best {key}": each.best.get(key)}
-        rows.append(row | {"founders": each.founders, "effective founders": each.effective_founders})
-    numbers = {name: st.column_config.NumberColumn(format="%.2f") for row in rows[:1] for name in list(row)[2:-2]}
+        rows.append(
+            row
+            | {
+                "founders": each.founders,
+                "effective founders": each.effective_founders,
+                "distance by descent": each.distance,
+                "phylogenetic diversity": each.diversity,
+                "novelty archive": each.archive,
+            }
+        )
+    numbers = {name: st.column_config.NumberColumn(format="%.2f") for row in rows[:1] for name in list(row)[2:-5]}
+    numbers["distance by descent"] = st.column_config.NumberColumn(format="%.2f")
     numbers["effective founders"] = st.column_config.NumberColumn(format="%.1f")
     st.dataframe(rows, hide_index=True, column_config=numbers, width="stretch")
     st.caption(
         "**similarity**: mean pairwise similarity of the imagined concepts. **founders**: how many have a share in the"
-        " generation. **effective founders**: how many equal shares would be as diverse."
+        " generation. **effective founders**: how many equal shares would be as diverse. **distance by descent**: 1"
+        " minus the mean relatedness. **phylogenetic diversity**: the concepts with all their ancestors. **novelty"
+        " archive**: concepts so far that were unlike all before them."
     )
     (best, most), *_ = fertility(found.graph).items()
     if most:

@@ -146,6 +146,11 @@ def test_a_runs_generations_in_figures(tmp_path):
     assert founder_shares(graph, letters["i"].id) == pytest.approx(
         {guest: 0.75, letters["a"].id: 0.1875, letters["b"].id: 0.0625}
     )
+    assert (first.distance, first.diversity) == (1, 4)
+    assert second.distance == pytest.approx(1 - (1 / 8 + 0 + 0) / 3), "e and f have 1/4 · 1/2 by b"
+    assert (second.diversity, third.diversity) == (7, 8), "all; and all but d and g, with the guest"
+    # h = 1/2 e + 1/2 f, i = 1/4 e + the guest
+    assert third.distance == pytest.approx(1 - 0.140625)
     assert third.founders == 4 and founders(graph) == [letters[name].id for name in "abcd"] + [guest]
 
 
