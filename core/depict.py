@@ -32,6 +32,7 @@ def imagine_concept(stack: Learns, concept: Concept, prompts: Sequence[str], see
         seeds=list(seeds),
         steps=settings.prior_steps,
         guidance_scale=settings.guidance_scale,
+        at_name=bool(settings.as_coded),
     )
 
 

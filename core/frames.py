@@ -15,16 +15,30 @@ from torch import Tensor
 from core.prompts import NAME
 from core.stack.prior import CachedPrior
 from core.stack.protocols import HasPrior
-from core.stack.text import Past, TextFeatures, embed, pooled, run_tower, tokenize
+from core.stack.text import Past, TextFeatures, Tokens, embed, pooled, run_tower, tokenize
 from core.stack.transfer import sent
 
 
-class Frames:
-    """Templates with one `{}`, which k vectors replace. prior: None for text embeddings only."""
+def ends_of(stack: HasPrior, templates: Sequence[str], k: int) -> list[int]:
+    """The position of each template's end token, with k vectors in place of `{}`."""
+    return _tokens(stack, templates, k).ends.tolist()
 
-    def __init__(self, stack: HasPrior, templates: Sequence[str], k: int, prior: CachedPrior | None = None) -> None:
+
+class Frames:
+    """Templates with one `{}`, which k vectors replace. prior: None for text embeddings only. without: the row of the
+    prior's `unconditional` for each template, by default the first.
+    """
+
+    def __init__(
+        self,
+        stack: HasPrior,
+        templates: Sequence[str],
+        k: int,
+        prior: CachedPrior | None = None,
+        without: Sequence[int] | None = None,
+    ) -> None:
         self.stack, self.k, self.prior = stack, k, prior
-        tokens = tokenize(stack.tokenizer, [template.format(NAME) for template in templates], {NAME: k})
+        tokens = _tokens(stack, templates, k)
         starts = tokens.positions.view(len(templates), k)[:, 0]
         self._starts, self._lengths = starts.tolist(), (tokens.mask.sum(1) - starts).tolist()
         first, longest = max(self._starts), max(self._lengths)
@@ -35,6 +49,7 @@ class Frames:
         self._ids = tokens.ids.gather(1, places)[:, k:].to(device)
         self._mask = (after < torch.tensor(self._lengths)[:, None]).to(device)
         self._ends = (tokens.ends - starts).to(device)
+        self._without = None if without is None else torch.tensor(without, device=device)
         before = (torch.arange(first) < starts[:, None]).to(device)
         with torch.no_grad():
             hidden, found = run_tower(encoder, embed(encoder, tokens.ids[:, :first].to(device)))
@@ -55,4 +70,9 @@ class Frames:
         if self.prior is None or self._prior_past is None or noise is None:
             return text
         features = TextFeatures(text, hidden, self._mask[rows, :length])
-        return self.prior.sample(features, noise, self._prior_past.rows(rows, first))
+        without = None if self._without is None else self._without[rows]
+        return self.prior.sample(features, noise, self._prior_past.rows(rows, first), without)
+
+
+def _tokens(stack: HasPrior, templates: Sequence[str], k: int) -> Tokens:
+    return tokenize(stack.tokenizer, [template.format(NAME) for template in templates], {NAME: k})

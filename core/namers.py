@@ -56,7 +56,10 @@ __all__ = [
 
 _IMAGES_AT_ONCE = 8
 _LONGEST_ANSWER = 12  # tokens
+_LONGEST_GREEDY = 19  # and one to start with: transformers' 20 by default, which the authors' code leaves
 Answers = list[list[Answer]]
+# (model, processor, images, question, number of answers) -> answers to each image
+Ask = Callable[[Any, Any, Sequence[Image], str, int], Answers]
 
 
 class NamerError(ConceptreeError):
@@ -70,6 +73,8 @@ class FunctionNamer:
     where: the folder or id that finds the same model again; "" for a namer that only this process has.
     question: a person's own, which it asks instead of the published one; "" for none.
     check: raises NamerError for a question that is too long for the model; None if any is read.
+    greedy: the same model with one answer, decoded greedily, as the authors' code asks BLIP-2; None if it gives no
+    others.
     """
 
     function: Callable[[Sequence[Image], str], Answers]
@@ -78,6 +83,7 @@ class FunctionNamer:
     where: str = ""
     question: str = ""
     check: Callable[[str], None] | None = None
+    greedy: FunctionNamer | None = None
 
     def __call__(self, images: Sequence[Image], question: str) -> Answers:
         return self.function(images, self.question or question)
@@ -187,7 +193,7 @@ def vqa_namer(
         model.to(device)
     ask = _classified if not hasattr(model, "generate") else _sampled if sampling else _generated
 
-    def answered(images: Sequence[Image], question: str) -> Answers:
+    def answered(images: Sequence[Image], question: str, ask: Ask = ask, answers: int = answers) -> Answers:
         if not images:
             return []
         if make_room and turns:
@@ -203,8 +209,12 @@ def vqa_namer(
 
     how = "sampled answers" if ask is _sampled else "answers"
     name = folder.name if Path(where).is_dir() else str(where).split("@")[0].split("/")[-1]
-    identity = f"{content_hash({'vqa': folder})}, {answers} {how}"
-    return FunctionNamer(answered, name, identity, place.where, check=partial(_check_length, model, processor))
+    content, check = content_hash({"vqa": folder}), partial(_check_length, model, processor)
+    greedy = None
+    if ask is _generated:
+        plainly = partial(answered, ask=_greedy, answers=1)
+        greedy = FunctionNamer(plainly, name, f"{content}, greedy answer", place.where, check=check)
+    return FunctionNamer(answered, name, f"{content}, {answers} {how}", place.where, check=check, greedy=greedy)
 
 
 def asking(namer: Namer, question: str) -> FunctionNamer:
@@ -212,8 +222,10 @@ def asking(namer: Namer, question: str) -> FunctionNamer:
     if not question.strip():
         raise NamerError("the question is empty: ask something, such as 'What animal is this?'")
     check_question(namer, question)
-    check = namer.check if isinstance(namer, FunctionNamer) else None
-    return FunctionNamer(namer, namer.name, f"{namer.identity}, asked {question!r}", where_of(namer), question, check)
+    check, greedy = (namer.check, namer.greedy) if isinstance(namer, FunctionNamer) else (None, None)
+    identity = f"{namer.identity}, asked {question!r}"
+    plainly = asking(greedy, question) if greedy else None
+    return FunctionNamer(namer, namer.name, identity, where_of(namer), question, check, plainly)
 
 
 def check_question(namer: Namer | None, question: str) -> None:
@@ -319,6 +331,13 @@ def _generated(model: Any, processor: Any, images: Sequence[Image], question: st
     return [_distinct(pairs[i * each : (i + 1) * each]) for i in range(len(images))]
 
 
+def _greedy(model: Any, processor: Any, images: Sequence[Image], question: str, answers: int) -> Answers:
+    """One answer to each picture by itself, of the most probable tokens, as the authors ask BLIP-2."""
+    longest = {"do_sample": False, "num_beams": 1, "max_new_tokens": _LONGEST_GREEDY}
+    texts = [_written(model, processor, [image], question, **longest)[0][0] for image in images]
+    return [[(text, 1.0)] for text in texts]
+
+
 def _sampled(model: Any, processor: Any, images: Sequence[Image], question: str, answers: int) -> Answers:
     """Each picture by itself, from the same seed, so that its answers do not depend on the other pictures."""
     found = []
@@ -336,9 +355,8 @@ def _written(
 ) -> tuple[list[str], torch.Tensor | None]:
     """(answers to the images in their order, several to each; the scores of beams)"""
     inputs = _read(processor, images, question).to(model.device, model.dtype)
-    out = model.generate(
-        **inputs, **how, max_new_tokens=_LONGEST_ANSWER, return_dict_in_generate=True, output_scores=True
-    )
+    told = {"max_new_tokens": _LONGEST_ANSWER, **how}
+    out = model.generate(**inputs, **told, return_dict_in_generate=True, output_scores=True)
     tokens, start = out.sequences, inputs["input_ids"].shape[1]
     # Decoder-only models repeat the question; encoder-decoder ones do not.
     if tokens.shape[1] >= start and torch.equal(tokens[0, :start], inputs["input_ids"][0]):

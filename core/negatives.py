@@ -70,9 +70,14 @@ class Choice:
     replaced: bool = False  # by a word of the stack's vocabulary
 
 
-def first_answer(answers: Sequence[Answer], taken: Sequence[str] = (), repeat: bool = True) -> Choice:
-    """The paper's way: the first answer without its article. repeat: allow one that is already a negative."""
-    word = strip_article(answers[0][0]) if answers else ""
+def first_answer(
+    answers: Sequence[Answer], taken: Sequence[str] = (), repeat: bool = True, as_coded: bool = False
+) -> Choice:
+    """The paper's way: the first answer without its article. repeat: allow one that is already a negative. as_coded:
+    only a leading "a " is an article, as in the authors' code.
+    """
+    answer = answers[0][0] if answers else ""
+    word = _printed(answer).removeprefix("a ")[:LONGEST_WORD].strip() if as_coded else strip_article(answer)
     if not word:
         return Choice(None, "no answer")
     if not repeat and word in taken:
@@ -115,8 +120,13 @@ def ranked_answer(
 
 def strip_article(answer: str) -> str:
     """`A guide dog.` → `guide dog`; without characters that cannot be part of a prompt."""
-    word = " ".join(_UNPRINTED.sub(" ", answer).split()).strip(" .,;:!?\"'").lower()
+    word = _printed(answer).strip(" .,;:!?\"'").lower()
     return _LEAD.sub("", word, count=1)[:LONGEST_WORD].strip()
+
+
+def _printed(answer: str) -> str:
+    """Without characters that cannot be part of a prompt."""
+    return " ".join(_UNPRINTED.sub(" ", answer).split())
 
 
 def says_nothing(answer: str) -> bool:

@@ -202,7 +202,8 @@ class ConceptLab:
             fingerprint += self.stack.multilingual_fingerprint
         if request.schedule == "adaptive":
             words = self.stack.vocabulary.members(request.category, request.kind)
-            named = naming(self.stack, options.namer_on(self.stack), options.images, words)
+            namer = options.namer_on(self.stack, greedy=bool(request.chosen.as_coded))
+            named = naming(self.stack, namer, options.images, words)
         return concept_id(request, fingerprint, decisions, named)
 
     def _constraints_of(self, settings: Settings) -> WordBank:
@@ -217,7 +218,9 @@ class ConceptLab:
         """The vectors [k, d] where a concept starts: as given, or k times the mean of the initialiser's tokens."""
         if request.start is not None:
             return torch.from_numpy(request.start.copy())
-        return self.stack.word_vector(request.initializer or request.category).expand(request.tokens, -1)
+        word = request.initializer or request.category
+        first = {"first": True} if request.settings is not None and request.settings.as_coded else {}
+        return self.stack.word_vector(word, **first).expand(request.tokens, -1)
 
     def _learn_batch(
         self, courses: Sequence[Course], options: Options, snapshots: Sequence[bytes]
@@ -230,7 +233,8 @@ class ConceptLab:
         vectors = torch.stack([self.start(r).to(self.stack.device, dtype) for r in requests])
         state = initial_state(requests, vectors, [course.words for course in courses], self._constraints_of(settings))
         adaptive = any(request.schedule == "adaptive" for request in requests)
-        looker = Looker(self.stack, self.bank, options, options.namer_on(self.stack) if adaptive else None)
+        namer = options.namer_on(self.stack, greedy=bool(settings.as_coded)) if adaptive else None
+        looker = Looker(self.stack, self.bank, options, namer)
         restored, problem = _restored(snapshots, state, courses)
         if restored is not None:
             state = self._constrained(restored, courses)

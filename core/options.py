@@ -48,10 +48,13 @@ class Options:
             if type(step) is not int or step < 0:
                 raise RequestError(f"drafts = {self.drafts!r}: expected steps, whole numbers of at least 0")
 
-    def namer_on(self, stack: Draws) -> Namer | None:
-        """The model that proposes negatives on a stack; None for the stack's vocabulary."""
-        if self.namer != OWN:
-            return self.namer
-        from core.namers import namer_of  # loads transformers, only for adaptive requests
+    def namer_on(self, stack: Draws, greedy: bool = False) -> Namer | None:
+        """The model that proposes negatives on a stack; None for the stack's vocabulary. greedy: with answers as the
+        authors' code takes them, if the model can give those.
+        """
+        namer = self.namer
+        if namer == OWN:
+            from core.namers import namer_of  # loads transformers, only for adaptive requests
 
-        return namer_of(stack) if getattr(stack, "draws", False) else None
+            namer = namer_of(stack) if getattr(stack, "draws", False) else None
+        return (getattr(namer, "greedy", None) or namer) if greedy else namer

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core.concept import Measurement, Negative, Request
+from core.errors import PromptError
 from core.metrics import imagine_panel, nearest_words, similarities, word_similarity
 from core.negatives import Answer, Choice, Namer, first_answer, ranked_answer
 from core.options import Options
@@ -21,6 +22,8 @@ from core.stack.wordbank import WordBank
 from core.state import State
 from core.stopping import done_early
 from core.streams import stream, stream_seed
+
+PUBLISHED_SEEDS = (42, 500)  # of the authors' drawings; the question is about the first
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,7 @@ class Looker:
             request = state.requests[i]
             prompt = drawn_for_question(request.kind, request.chosen.preset).format(names[i])
             prompts += [prompt] * self.options.images
-            seeds += [stream_seed(request.seed, number, "drawing") for number in range(self.options.images)]
+            seeds += seeds_of_drawings(request, self.options.images)
         settings = state.requests[rows[0]].chosen
         embeds = self.stack.imagine(
             prompts,
@@ -216,6 +219,7 @@ class Looker:
             seeds=seeds,
             steps=settings.prior_steps,
             guidance_scale=settings.guidance_scale,
+            at_name=bool(settings.as_coded),
         )
         pictures = self.stack.draw(embeds, seeds=seeds)
         return {
@@ -263,7 +267,14 @@ class Looker:
         by = self.namer.name if self.namer else "vocabulary"
         if settings.answers == "first":
             # A set of constraints has no repeats (§4.1); the authors' list does.
-            return first_answer(answers, course.words, repeat=settings.preset == "published"), by
+            how = {"repeat": settings.preset == "published", "as_coded": bool(settings.as_coded)}
+            choice = first_answer(answers, course.words, **how)
+            try:
+                if choice.word:
+                    self.bank.panel(request.kind, choice.word)
+            except PromptError:
+                choice = Choice(None, f"'{choice.word}' is too long for a prompt")
+            return choice, by
 
         def measure(words: Sequence[str]) -> list[float]:
             return word_similarity(imagined, self.bank.panels(request.kind, words))[0].tolist()
@@ -336,6 +347,12 @@ def _back(state: State, row: int, course: Course, step: int) -> State:
     course.negatives, course.pool = list(checkpoint.negatives), list(checkpoint.pool)
     course.history = [m for m in course.history if m.step < step]  # that step is measured again
     return state.with_row(row, checkpoint.vectors, checkpoint.exp_avg, checkpoint.exp_avg_sq, step)
+
+
+def seeds_of_drawings(request: Request, images: int) -> list[int]:
+    """The seeds of the drawings that a question is about, the same at every boundary; in `published` the authors'."""
+    own = [stream_seed(request.seed, number, "drawing") for number in range(images)]
+    return [*PUBLISHED_SEEDS, *own][:images] if request.chosen.as_coded else own
 
 
 def _checkpoint(state: State, row: int, course: Course, imagined: Tensor) -> Checkpoint:

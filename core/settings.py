@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 PRESETS: dict[str, dict[str, Any]] = {
     # For practical use: negatives ranked and generalised, the best checkpoint kept.
-    "default": dict(answers="ranked", keep="best", mix_through_prior=True, normalise_weights=True),
+    "default": dict(answers="ranked", keep="best", mix_through_prior=True, normalise_weights=True, as_coded=False),
     # The paper's text: the first answer is the negative, the last vector is the concept.
-    "paper": dict(answers="first", keep="last", mix_through_prior=True, normalise_weights=True),
-    # The authors' code: Eq. 5 compares with the text embedding, and weights are not normalised.
-    "published": dict(answers="first", keep="last", mix_through_prior=False, normalise_weights=False),
+    "paper": dict(answers="first", keep="last", mix_through_prior=True, normalise_weights=True, as_coded=False),
+    # The authors' code: Eq. 5 compares with the text embedding, and weights are not normalised; see docs/fidelity.md.
+    "published": dict(answers="first", keep="last", mix_through_prior=False, normalise_weights=False, as_coded=True),
 }
 PUBLISHED_MIX_STEPS = 2000
 MIX_LOOKS = 12  # of a mix in `default`: enough to see when its loss stops falling
@@ -60,6 +60,7 @@ class Settings:
     keep: str | None = None  # "best" or "last" checkpoint
     mix_through_prior: bool | None = None
     normalise_weights: bool | None = None
+    as_coded: bool | None = None  # start, pooling, question and mix in every detail as in the authors' code
     patience: int = 0  # boundaries in a row without gain that end a concept early; 0: never
 
     def __post_init__(self) -> None:
@@ -83,7 +84,7 @@ class Settings:
         _number(self, "guidance_scale", least=1.0)
         if len(self.betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in self.betas):
             raise SettingsError(f"betas = {self.betas}: expected two numbers from 0 up to, not including, 1")
-        for name in ("s_max", "clamp", "through_prior", "mix_through_prior", "normalise_weights"):
+        for name in ("s_max", "clamp", "through_prior", "mix_through_prior", "normalise_weights", "as_coded"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name} = {getattr(self, name)!r}: expected true or false")
         if self.answers not in ("ranked", "first"):
@@ -142,8 +143,9 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` reads them."""
         values = {**asdict(self), "betas": list(self.betas)}
-        if not self.patience:
-            del values["patience"]  # keeps the ids of requests from before this field
+        for name in ("patience", "as_coded"):
+            if not getattr(self, name):
+                del values[name]  # keeps the ids of requests from before these fields
         return values
 
     @classmethod
@@ -153,7 +155,7 @@ class Settings:
         unknown = sorted(set(values) - known)
         if unknown:
             raise SettingsError(f"unknown setting {unknown[0]!r}: the settings are {', '.join(sorted(known))}")
-        return cls(**values)
+        return cls(**{"as_coded": False, **values})  # as requests of the preset `published` were before this field
 
 
 def _is_number(value: object) -> bool:

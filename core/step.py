@@ -27,7 +27,7 @@ from core.constraints import (
     weighted_similarity,
 )
 from core.errors import ConceptreeError
-from core.frames import Frames
+from core.frames import Frames, ends_of
 from core.prompts import GROUPS, NAME, TEMPLATES
 from core.settings import Settings
 from core.stack.prior import CachedPrior, draw_noise
@@ -100,6 +100,8 @@ def make_loss(
     """
     cap, floor = bounds(settings)
     term = negative_term(settings)
+    # By their mistake the authors' mix is a mean with the text of the row without prompt too. That is a constant.
+    rows_of_text = 2 if text_space and settings.as_coded else 1
 
     def loss(imagined: Tensor, to: Constraints, numbers: Numbers, draws: Sequence[Draw]) -> Tensor:
         rows = torch.arange(len(imagined), device=imagined.device)
@@ -116,7 +118,7 @@ def make_loss(
                 lam=numbers.lam,
             )
             + term(floor(avoided, numbers.avoid_floor), to.avoid_mask)
-            + mix_loss(parents, to.parent_weights)
+            + mix_loss(parents / rows_of_text, to.parent_weights)
             + away_loss(floor(parents, numbers.min_cosine if text_space else numbers.avoid_floor), to.parent_weights)
         )
         for name, words, mask in to.further:
@@ -140,7 +142,14 @@ def make_embed(stack: HasPrior, settings: Settings, text_space: bool = False) ->
     def frames(lists: tuple[tuple[str, ...], ...], k: int) -> tuple[Frames, dict[tuple[str, ...], int]]:
         """The frames of some lists of templates, and where those of each begin."""
         first = dict(zip(lists, accumulate([0, *map(len, lists)]), strict=False))
-        return Frames(stack, [each for templates in lists for each in templates], k, prior), first
+        templates = [each for of in lists for each in of]
+        if prior is None or not settings.as_coded:
+            return Frames(stack, templates, k, prior), first
+        ends = ends_of(stack, templates, k)
+        distinct = sorted(set(ends))
+        pooling = stack.cached_prior(steps, settings.guidance_scale, distinct)
+        assert isinstance(pooling, CachedPrior)
+        return Frames(stack, templates, k, pooling, [distinct.index(end) for end in ends]), first
 
     def embed(vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
         lists = dict(sorted({(d.kind, d.own): d.templates for d in draws}.items()))

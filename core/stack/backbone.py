@@ -79,7 +79,7 @@ class Backbone:
         self.prior_folder = stack.prior
         self.decoder_folder = stack.decoder
         self._make_prior = make_prior
-        self._priors: dict[tuple[int, float], Prior] = {}
+        self._priors: dict[tuple[float, ...], Prior] = {}
         self.width = _check_widths(self.prior_folder)
         about = self._beside("stack.json") or {}
         self.version: str = about.get("version", stack.version)
@@ -215,15 +215,17 @@ class Backbone:
         seeds: int | Sequence[int],
         steps: int = 5,
         guidance_scale: float = 4.0,
+        at_name: bool = False,
     ) -> Tensor:
         """`[n, width]` image embeddings that the prior samples for prompts, one seed each; a single one serves all.
 
         `vectors` maps a name, a whole word of the prompts, to a tensor `[d]` or `[k, d]`; the result is differentiable
         in it. Equal to the prior's pipeline with one generator for each seed. A row does not depend on the others.
+        at_name: see `text.encode`.
         """
         prompts, seeds = _paired(_prompts(prompts), _seeds(seeds))
         distinct = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
-        features = self._features(list(distinct), vectors)
+        features = self._features(list(distinct), vectors, at_name)
         prior = self.cached_prior(steps, guidance_scale)
         imagined = [features.embeds[:0]]
         for chunk in _chunks(list(zip(prompts, seeds, strict=True)), _ROWS_AT_ONCE):
@@ -287,20 +289,27 @@ class Backbone:
                 f"expected image embeddings of shape [n, width] with width {self.width}, got {list(image_embeds.shape)}"
             )
 
-    def cached_prior(self, steps: int, guidance_scale: float) -> Prior:
-        """The prior's sampler for that many steps and that guidance, with its constants, kept for the next call."""
-        key = (steps, float(guidance_scale))
+    def cached_prior(self, steps: int, guidance_scale: float, ends: Sequence[int] = ()) -> Prior:
+        """The prior's sampler for that many steps and that guidance, with its constants, kept for the next call.
+
+        ends: where the empty prompt is pooled, a row for each (`text.encode_empty`); by default at its own end. Another
+        prior than the stack's own has its own pooling.
+        """
+        key = (steps, float(guidance_scale), *(ends if self._make_prior is None else ()))
         if key not in self._priors:
             if self._make_prior is None:
-                empty = self._features([""], None)
+                if ends:
+                    empty = text.encode_empty(self.text_encoder, self.tokenizer, ends)
+                else:
+                    empty = self._features([""], None)
                 self._priors[key] = CachedPrior(self.prior, self.scheduler, steps, guidance_scale, empty)
             else:
                 self._priors[key] = self._make_prior(self, steps, guidance_scale)
         return self._priors[key]
 
-    def word_vector(self, word: str) -> Tensor:
-        """`[d]` the mean of a word's token embeddings, from which a concept starts."""
-        return text.word_embedding(self.text_encoder, self.tokenizer, word)
+    def word_vector(self, word: str, first: bool = False) -> Tensor:
+        """`[d]` the mean of a word's token embeddings, from which a concept starts; or the first of them."""
+        return text.word_embedding(self.text_encoder, self.tokenizer, word, first)
 
     def knows(self, words: str) -> bool:
         """Whether the tokenizer has tokens for all of the words; a tokenizer of subwords always has."""
@@ -415,8 +424,10 @@ class Backbone:
             raise StackError(f"the stack {self.where!r} has no decoder: it can learn, but not draw")
         return self.decoder_folder
 
-    def _features(self, prompts: Sequence[str], vectors: Mapping[str, Tensor] | None) -> text.TextFeatures:
-        return text.encode(self.text_encoder, self.tokenizer, prompts, vectors)
+    def _features(
+        self, prompts: Sequence[str], vectors: Mapping[str, Tensor] | None, at_name: bool = False
+    ) -> text.TextFeatures:
+        return text.encode(self.text_encoder, self.tokenizer, prompts, vectors, at_name)
 
     def _model(self, part: str, folder: Path | None = None) -> Any:
         model, told = self._load(part, folder, use_safetensors=True, dtype=self.dtype, output_loading_info=True)

@@ -138,9 +138,9 @@ class StableDiffusion:
         """Whether both tokenizers, its own and CLIP's, have tokens for all of the words."""
         return self.clip.knows(words) and not text.has_unknown_words(self.tokenizer, words)
 
-    def word_vector(self, word: str) -> Tensor:
-        """`[d]` the mean of a word's token embeddings, from which a concept starts."""
-        return text.word_embedding(self.text_encoder, self.tokenizer, word)
+    def word_vector(self, word: str, first: bool = False) -> Tensor:
+        """`[d]` the mean of a word's token embeddings, from which a concept starts; or the first of them."""
+        return text.word_embedding(self.text_encoder, self.tokenizer, word, first)
 
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
         """`[n, width]` CLIP's embeddings of prompts, in which constraints are held."""
@@ -282,8 +282,11 @@ class StableDiffusion:
         seeds: Sequence[int],
         steps: int = DDIM_STEPS,
         guidance_scale: float = GUIDANCE_SCALE,
+        at_name: bool = False,
     ) -> Tensor:
-        """`[n, width]` CLIP's embeddings of pictures that it draws, for measuring. Without gradients."""
+        """`[n, width]` CLIP's embeddings of pictures that it draws, for measuring. Without gradients. at_name plays no
+        part, since nothing is pooled.
+        """
         return self.encode_images(self.draw(prompts, vectors, seeds=seeds, steps=steps, guidance_scale=guidance_scale))
 
 

@@ -92,7 +92,8 @@ class CachedPrior:
     """The prior with its scheduler, for a fixed number of steps and guidance; equal to diffusers' pipeline.
 
     `unconditional` are the features (one row) of the empty prompt, the meaning of `negative_prompt=None` in the
-    pipeline, or of a negative prompt. Guidance of 1 or less leaves that branch out.
+    pipeline, or of a negative prompt. Guidance of 1 or less leaves that branch out. Several rows of the same length
+    differ in their pooling (`text.encode_empty`), and `sample` chooses among them.
     """
 
     def __init__(
@@ -132,11 +133,13 @@ class CachedPrior:
         mask = _visible(layout, layout, features.mask, features.hidden.dtype)
         return Past.of(self._run(self._text(features, None), [], mask, needed=0)[1], features.mask)
 
-    def sample(self, features: TextFeatures, noise: Tensor, past: Past | None = None) -> Tensor:
+    def sample(
+        self, features: TextFeatures, noise: Tensor, past: Past | None = None, without: Tensor | None = None
+    ) -> Tensor:
         """Image embeddings `[n, width]` as diffusers' pipeline returns them, differentiable in `features`.
 
         `noise` is `[steps, n, width]`, from `draw_noise`. past: the tokens before those of `features`, from `read`.
-        The result is in float32 at least.
+        without: `[n]` the row of `unconditional` for each row, by default the first. The result is in float32 at least.
         """
         n, length = features.mask.shape
         expected = [self.steps, n, self.prior.config.embedding_dim]
@@ -151,7 +154,10 @@ class CachedPrior:
         seen = torch.cat([self._layout, _text_layout(before, device), prefix], dim=1)
         real = [self._real.expand(n, -1), *([past.mask] if past else []), _real(prefix, features.mask)]
         visible = torch.cat(real, dim=1)
-        known = [(key.expand(n, -1, -1, -1), value.expand(n, -1, -1, -1)) for key, value in self._past]
+        if without is None:
+            known = [(key[:1].expand(n, -1, -1, -1), value[:1].expand(n, -1, -1, -1)) for key, value in self._past]
+        else:
+            known = [(key[without], value[without]) for key, value in self._past]
         if past is not None:
             known = [_joined(known[i : i + 1], past.layer(i)) for i in range(len(self.prior.transformer_blocks))]
 

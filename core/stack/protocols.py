@@ -83,8 +83,8 @@ class Learns(Protocol):
     def knows(self, words: str, /) -> bool:
         """Whether its tokenizer has tokens for all of the words."""
 
-    def word_vector(self, word: str, /) -> Tensor:
-        """`[d]` the mean of a word's token embeddings, from which a concept starts."""
+    def word_vector(self, word: str, /, first: bool = ...) -> Tensor:
+        """`[d]` the mean of a word's token embeddings, from which a concept starts; or the first of them."""
 
     def encode_text(self, prompts: Sequence[str], /) -> Tensor:
         """`[n, width]` text embeddings."""
@@ -97,8 +97,12 @@ class Learns(Protocol):
         seeds: Sequence[int],
         steps: int = ...,
         guidance_scale: float = ...,
+        at_name: bool = ...,
     ) -> Tensor:
-        """`[n, width]` image embeddings for prompts, one seed each; `vectors[name]` stands where the name does."""
+        """`[n, width]` image embeddings for prompts, one seed each; `vectors[name]` stands where the name does.
+
+        at_name: pool texts where the name stands, see `core.stack.text.encode`.
+        """
 
 
 class Prior(Protocol):
@@ -117,8 +121,8 @@ class HasPrior(Learns, Protocol):
     @property
     def text_encoder(self) -> CLIPTextModelWithProjection: ...
 
-    def cached_prior(self, steps: int, guidance_scale: float, /) -> Prior:
-        """The prior's sampler for that many steps and that guidance."""
+    def cached_prior(self, steps: int, guidance_scale: float, ends: Sequence[int] = ..., /) -> Prior:
+        """The prior's sampler for that many steps and that guidance; see `Backbone.cached_prior`."""
 
 
 MakesPrior = Callable[[HasPrior, int, float], Prior]

@@ -138,10 +138,13 @@ def encode(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[str],
     vectors: Mapping[str, Tensor] | None = None,
+    at_name: bool = False,
 ) -> TextFeatures:
     """The features of `prompts`, with `vectors[name]` (`[d]` or `[k, d]`) in place of the name.
 
-    Equal to transformers' CLIPTextModelWithProjection on the same words; differentiable in the vectors.
+    Equal to transformers' CLIPTextModelWithProjection on the same words; differentiable in the vectors. at_name: pool
+    at the first vector of a row instead of its end token. The authors' code does when it draws, since a new token id is
+    the highest.
     """
     stacked = {name: as_rows(text_encoder, vector, name) for name, vector in (vectors or {}).items()}
     tokens = tokenize(tokenizer, prompts, {name: len(vector) for name, vector in stacked.items()})
@@ -152,15 +155,37 @@ def encode(
             [stacked[name][slot] for name, slot in zip(tokens.names, tokens.slots.tolist(), strict=True)]
         )
         embeds = embeds.index_put((tokens.rows, tokens.positions), values)
+        if at_name:
+            firsts = tokens.ends.scatter_reduce(0, tokens.rows, tokens.positions, "amin", include_self=False)
+            tokens = replace(tokens, ends=firsts)
     return _features(text_encoder, tokens, embeds)
 
 
-def word_embedding(text_encoder: CLIPTextModelWithProjection, tokenizer: PreTrainedTokenizerBase, word: str) -> Tensor:
-    """`[d]` the mean of a word's token embeddings, from which a concept starts."""
+def encode_empty(
+    text_encoder: CLIPTextModelWithProjection, tokenizer: PreTrainedTokenizerBase, ends: Sequence[int]
+) -> TextFeatures:
+    """The features of the empty prompt, a row for each of `ends`: the position at which it is pooled.
+
+    Beyond its end token lies padding of token 0. The authors' code pools there while it learns, where the end token of
+    the concept's prompt is.
+    """
+    ids, end, _ = _tokenize_one(tokenizer, "", ())
+    padded = [*ids[: end + 1], *[0] * (max(ends) - end)]
+    hidden, _ = run_tower(text_encoder, embed(text_encoder, torch.tensor([padded], device=text_encoder.device)))
+    rows = hidden.expand(len(ends), -1, -1)
+    mask = torch.ones(len(ends), end + 1, dtype=torch.bool, device=hidden.device)
+    return TextFeatures(pooled(text_encoder, rows, torch.tensor(ends, device=hidden.device)), rows[:, : end + 1], mask)
+
+
+def word_embedding(
+    text_encoder: CLIPTextModelWithProjection, tokenizer: PreTrainedTokenizerBase, word: str, first: bool = False
+) -> Tensor:
+    """`[d]` the mean of a word's token embeddings, from which a concept starts; or the first, as the authors start."""
     ids, _, _ = _tokenize_one(tokenizer, word, ())
     if len(ids) == 2:
         raise PromptError(f"the word {word!r} has no tokens: give a word to start from")
-    return embed(text_encoder, torch.tensor(ids[1:-1], device=text_encoder.device)).mean(dim=0)
+    own = ids[1:2] if first else ids[1:-1]
+    return embed(text_encoder, torch.tensor(own, device=text_encoder.device)).mean(dim=0)
 
 
 def has_unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:

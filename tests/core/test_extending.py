@@ -12,7 +12,7 @@ from core.concept import Positive
 from core.constraints import ConstraintError, constraint, mean_similarity, penalty_of
 from core.stack.prior import CachedPrior
 
-PLAIN = Settings("published", steps=4, segment=2, learning_rate=1e-2, clamp=False, mix_through_prior=True)
+PLAIN = Settings("published", 4, 2, 1e-2, clamp=False, mix_through_prior=True, as_coded=False)
 PETS = Request("pet", schedule="none", settings=PLAIN, seed=3)
 
 

@@ -31,7 +31,11 @@ from transformers.utils import logging
 
 import core.namers
 import core.stack.offload
+from core.concept import Request
 from core.namers import BLIP2, NamerError, asking, canned_namer, from_function, vqa_namer, where_of
+from core.optimizer import ConceptLab
+from core.options import Options
+from core.settings import Settings
 from tests.stacks import MEMBERS, SEEN, WORDS, cache_as_hub, liven, save_blip2
 from training.tokenizer import word_tokenizer
 
@@ -167,6 +171,24 @@ def test_blip2_answers_as_it_does_when_asked_plainly(blip2):
         assert [word for word, _ in ours] == list(dict.fromkeys(texts))
         scores = [score for _, score in ours]
         assert scores == sorted(scores, reverse=True) and all(0 < score <= 1 for score in scores)
+
+
+def test_blip2_answers_the_authors_preset_greedily(blip2, backbone):
+    namer = vqa_namer(blip2)
+    model, processor = (each.from_pretrained(blip2) for each in (Blip2ForConditionalGeneration, Blip2Processor))
+    found = namer.greedy(PICTURES, QUESTION)
+    for picture, ours in zip(PICTURES, found, strict=True):
+        plain = model.generate(**processor(images=picture, text=QUESTION, return_tensors="pt"), max_length=20)
+        assert ours == [(processor.decode(plain[0], skip_special_tokens=True).strip(), 1.0)]
+    options = Options(namer=asking(namer, "what is it"))
+    chosen = options.namer_on(backbone, greedy=True)
+    assert chosen.question == "what is it" and chosen.identity != options.namer_on(backbone).identity
+    assert chosen(PICTURES, QUESTION) == namer.greedy(PICTURES, "what is it") != found
+    requests = [Request("pet", schedule="adaptive", settings=Settings(preset)) for preset in ("paper", "published")]
+    for request, asked in zip(requests, (options.namer, chosen), strict=True):
+        plain = Options(namer=from_function(asked.__call__, "plain", asked.identity))
+        lab = ConceptLab(backbone)
+        assert lab.concept_id(request, options) == lab.concept_id(request, plain)
 
 
 def test_a_chat_model_answers_and_does_not_repeat_the_question(chatty):
