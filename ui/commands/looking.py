@@ -1,4 +1,4 @@
-"""Commands that look at runs: list, show, tree, kin, draw. Only `draw` loads a stack."""
+"""Commands that look at runs: list, show, tree, kin, draw, map. Only `draw` and `map` load a stack."""
 
 from __future__ import annotations
 
@@ -148,4 +148,37 @@ def draw(**given: Any) -> None:
     draw(out=new_console(), **given)
 
 
-COMMANDS = (list_, show, tree, kin, draw)
+@click.command("map", short_help="Draw the mixtures of two or three concepts.")
+@click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="NAME NAME [NAME]", nargs=-1, required=True)
+@option(
+    "--cells",
+    metavar="N[xM]",
+    help="Two concepts: N weights by M seeds, by default 7x3. Three: N cells at each side of a triangle, by default 5.",
+)
+@ranged("--seed", SEED, default=1, help="Random seed of the first row.")
+@option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The .png picture; by default map-NAME-NAME.png in the run's folder.",
+)
+@runs_option
+@model_now_option
+def map_(**given: Any) -> None:
+    """Draw the mixtures of two or three concepts of RUN as one picture, before anything is learned.
+
+    Each cell is the mean of the concepts' imagined embeddings by the weights under it. Breed with the weights of a cell
+    that you like.
+
+    \b
+    Example:
+      conceptree map pets moku vasi
+      conceptree map pets moku vasi buso --cells 5
+    """
+    from ui.console import new_console
+    from ui.mixing_map import draw_map
+
+    draw_map(out=new_console(), **given)
+
+
+COMMANDS = (list_, show, tree, kin, draw, map_)

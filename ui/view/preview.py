@@ -5,37 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import Lock
 
-import numpy as np
-import numpy.typing as npt
 import streamlit as st
 import torch
 from PIL.Image import Image
 
 from core.concept import Array
 from core.stack.backbone import Backbone
+from evolve.mixtures import mixture
 
 STEPS = 8  # of the decoder: enough for a preview, in a third of the time
 COARSE = 0.05  # shares are rounded to it, so that moving a slider back finds the cached picture
 SEED = 1
 # Drawing sets the steps of the stack's scheduler, which all sessions share.
 drawing = Lock()
-Vectors = npt.NDArray[np.float64]
-
-
-def mixture(embeds: Sequence[Array], shares: Sequence[float]) -> Array:
-    """Image embedding of a mixture, `[width]`, with the mean length of the parents' embeddings.
-
-    embeds: of each parent, `[width]` or several, `[n, width]`. shares: of each, with any positive sum. Directions are
-    averaged, so that a long embedding counts no more than its share.
-    """
-    weights = np.asarray(shares, dtype=np.float64)
-    if len(embeds) != len(weights) or not len(weights) or weights.min() < 0 or not weights.sum() > 0:
-        raise ValueError(f"expected one share, not negative, for each of {len(embeds)} parents, got {list(shares)}")
-    weights = weights / weights.sum()
-    each = [np.atleast_2d(np.asarray(embed, dtype=np.float64)) for embed in embeds]
-    directions = np.stack([_direction(rows) for rows in each])  # [parents, width]
-    lengths = np.array([np.linalg.norm(rows, axis=1).mean() for rows in each])
-    return (_unit(weights @ directions) * (weights @ lengths)).astype(np.float32)
 
 
 def preview(backbone: Backbone, embeds: Sequence[Array], shares: Sequence[float]) -> Image:
@@ -63,13 +45,3 @@ def _remembered(
     stack: str, shares: tuple[tuple[str, float], ...], _backbone: Backbone, _embeds: dict[str, Array]
 ) -> Image:
     return preview(_backbone, [_embeds[id_] for id_, _ in shares], [share for _, share in shares])
-
-
-def _direction(rows: Vectors) -> Vectors:
-    """The mean direction of rows `[n, width]`."""
-    return _unit((rows / np.linalg.norm(rows, axis=1, keepdims=True)).mean(axis=0))
-
-
-def _unit(vector: Vectors) -> Vectors:
-    length = np.linalg.norm(vector)
-    return vector / length if length else vector

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
-from ui.view.preview import STEPS, mixture, preview, remembered, rounded
+from evolve.mixtures import mixture
+from ui.view.preview import STEPS, preview, remembered, rounded
 
 EAST, NORTH = np.array([2.0, 0.0]), np.array([0.0, 4.0])
 
