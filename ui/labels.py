@@ -71,13 +71,60 @@ SCORES = {
     "score": "decides which step is kept",
     "belongs": "similarity to the positives",
     "nearest": "similarity to the nearest negative",
-    "margin": "belongs minus nearest",
+    "margin": "positives minus nearest negative",
     "crowded": "similarity to the nearest earlier founder",
     "resembles": "similarity to the parents, by weight",
     "repelled": "similarity to parents with weights below 0",
     "category": "similarity to the category",
     "differs": "category minus the nearest known member",
     "consistency": "similarity of its images in different prompts",
+}
+
+# What pages call scores and objectives: one name for one number, and no name for two.
+SCORE_NAMES = {
+    "score": "score",
+    "belongs": "positives",
+    "nearest": "nearest negative",
+    "margin": "margin",
+    "crowded": "nearest founder",
+    "resembles": "parents",
+    "repelled": "parents to avoid",
+    "category": "category",
+    "differs": "unlike members",
+    "consistency": "consistent",
+}
+OBJECTIVE_NAMES = {
+    "belongs": "category",
+    "differs": "unlike members",
+    "novel": "novel",
+    "consistent": "consistent",
+    "rated": "rating",
+    "likeness": "likeness",
+}
+
+# What pages call settings, see `core.settings.Settings`.
+SETTING_NAMES = {
+    "preset": "preset",
+    "steps": "steps",
+    "segment": "steps per segment",
+    "learning_rate": "learning rate",
+    "betas": "betas of AdamW",
+    "weight_decay": "weight decay",
+    "eps": "epsilon of AdamW",
+    "lam": "weight of the positives (λ)",
+    "max_cosine": "cap of positives",
+    "min_cosine": "floor of negatives",
+    "avoid_floor": "floor of avoided concepts",
+    "prior_steps": "steps of the prior",
+    "guidance_scale": "guidance scale",
+    "s_max": "nearest negative counts double (Eq. 4)",
+    "clamp": "cap and floor are used",
+    "through_prior": "through the prior",
+    "answers": "answers that become negatives",
+    "keep": "checkpoint that is kept",
+    "mix_through_prior": "children through the prior",
+    "normalise_weights": "weights are normalised",
+    "patience": "checkpoints without gain before an early end",
 }
 
 # Sources of a negative; any other is the name of the model that proposed it.

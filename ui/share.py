@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 import zipfile
 from collections.abc import Sequence
@@ -122,15 +123,18 @@ def read_file(file: Path) -> bytes:
         raise FamilyError(f"{str(file)!r} {error}") from error
 
 
-def open_family(content: bytes, runs: Path) -> Run:
-    """Import a file's content as a new run, for pages."""
-    return taken_in(content, runs)[0]
+def open_family(content: bytes, runs: Path, called: str = "") -> Run:
+    """Import a file's content as a new run, for pages. called: the file's name, which becomes the run's."""
+    return taken_in(content, runs, called=called)[0]
 
 
-def taken_in(content: bytes, runs: Path, into: str | None = None, model: str | None = None) -> tuple[Run, Adopted]:
-    """Import a file's content into the named run, new or not; by default into a new one.
+def taken_in(
+    content: bytes, runs: Path, into: str | None = None, model: str | None = None, called: str = ""
+) -> tuple[Run, Adopted]:
+    """Import a file's content into the named run, new or not; by default into a new one, named like the file.
 
     model: where the family's stack is; by default the embedded one, or that of another run here, whichever it is.
+    called: the file's name, such as skybeak.family.zip; without it a new run has the name that it had.
 
     Raises:
         FamilyError: see `read_family`; or its stack is not here.
@@ -142,13 +146,20 @@ def taken_in(content: bytes, runs: Path, into: str | None = None, model: str | N
         width = _stack_of(family, [where]).width if model else None
         return run, adopt(family, run, width)
     backbone = _stack_of(family, [model] if model else ["emoji", *_known(runs)])
-    base = family.run or family.category
+    base = _stem(called) or family.run or family.category
     run = new_run(runs, into, base, lambda folder: Run.create(folder, family.category, backbone, family.kind))
     try:
         return run, adopt(family, run, backbone.width)
     except BaseException:
         forget_if_empty(run)
         raise
+
+
+def _stem(file: str) -> str:
+    """A run's name from that of a file, without its endings; "" if nothing fit for a name is left."""
+    words = re.sub(r"(\.family)?(\.zip)?$", "", Path(file).name, flags=re.IGNORECASE)
+    words = re.sub(r"\s*\(\d+\)$", "", words)  # of a file that was downloaded again
+    return re.sub(r"[^\w-]+", "-", words).strip("-_")[:40]
 
 
 def _stack_of(family: Family, places: Sequence[str]) -> Backbone:

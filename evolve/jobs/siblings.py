@@ -42,7 +42,7 @@ class Siblings:
             for id_, weight in zip(family, weights, strict=False)
             if id_ in self._embeds
         )
-        return _unit(np.asarray(mean)) if np.ndim(mean) else np.zeros(1)
+        return _unit(np.asarray(mean, dtype=np.float32)) if np.ndim(mean) else np.zeros(1, dtype=np.float32)
 
 
 def closest_founders(run: Run) -> float:

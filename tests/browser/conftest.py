@@ -94,16 +94,27 @@ def browser():
 
 
 @pytest.fixture
-def page(browser):
-    """A new page of a laptop's size; an error in its console fails the test."""
+def page(browser, request):
+    """A new page of a laptop's size; an error in its console fails the test. A failed test leaves a screenshot."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     opened = context.new_page()
     opened.set_default_timeout(90_000)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
+    if getattr(request.node, "failed", False):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        opened.screenshot(path=SCREENSHOTS / f"failed-{request.node.name}.png")
     context.close()
     assert not errors
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.when == "call":
+        item.failed = report.failed
+    return report
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from evolve import Run
-from tests.browser.test_story import MINUTES, settled, wait_for
+from tests.browser.test_story import MINUTES, node, settled, wait_for
 from ui.view.nearness import relatives
 
 pytestmark = pytest.mark.browser
@@ -51,8 +51,8 @@ def test_a_family_goes_out_as_one_file_and_comes_in_as_a_run(workbench, page, sh
         {"name": "theirs.family.zip", "mimeType": "application/zip", "buffer": file.read_bytes()}
     )
     page.get_by_role("button", name="Open file").click()
-    page.wait_for_url(re.compile("/tree.*run=example-2"), timeout=MINUTES)
-    theirs = Run.open(workbench.runs / "example-2")
+    page.wait_for_url(re.compile("/tree.*run=theirs"), timeout=MINUTES)
+    theirs = Run.open(workbench.runs / "theirs")
     assert theirs.find(child.id).concept == Run.open(workbench.runs / "example").find(child.id).concept
     assert {parent.id for parent in child.parents} <= {each.id for each in theirs.entries()}
     settled(page)
@@ -72,3 +72,65 @@ def test_the_gallery_is_used_from_the_keyboard(workbench, page):
     page.wait_for_url(re.compile("/concept"))
     settled(page)
     assert title(page) in second.splitlines()
+
+
+def history_length(page) -> int:
+    return page.evaluate("history.length")
+
+
+def test_opening_a_concept_is_one_step_back(workbench, page):
+    """Issue: Back had to be pressed twice. A double click in the tree opens."""
+    one = Run.open(workbench.runs / "example").entries()[0]
+    page.goto(f"{workbench.address}/tree?run=example")
+    page.locator(".family[data-drawn]").wait_for()
+    settled(page)
+    before = history_length(page)
+    page.mouse.dblclick(*node(page, one.name))
+    page.wait_for_url(re.compile(f"/concept.*{one.id}"), timeout=MINUTES)
+    wait_for(lambda: title(page) == one.name, 30, "concept")
+    settled(page)
+    assert history_length(page) == before + 1
+    page.go_back()
+    page.wait_for_url(re.compile("/tree"), timeout=MINUTES)
+    page.locator(".family[data-drawn]").wait_for()
+    page.get_by_role("link", name="Gallery").click()
+    cards = page.get_by_role("option")
+    cards.first.wait_for()
+    settled(page)
+    before = history_length(page)
+    cards.first.dblclick()
+    page.wait_for_url(re.compile("/concept"), timeout=MINUTES)
+    settled(page)
+    assert history_length(page) == before + 1
+
+
+def test_another_tab_sees_ratings_and_hidden_concepts(workbench, page, browser):
+    run = Run.open(workbench.runs / "example")
+    one, other = run.entries()[1:3]
+    page.goto(f"{workbench.address}/concept?run=example&concept={one.id}")
+    page.get_by_label("Comment").wait_for()
+    gallery = page.context.new_page()
+    gallery.goto(f"{workbench.address}/gallery?run=example")
+    gallery.get_by_role("option", name=re.compile(other.name)).first.wait_for()
+    page.get_by_role("radio", name="3 out of 5 stars").click()
+    gallery.get_by_role(
+        "option", name=re.compile(f"{one.name}.*rated 3|{one.name}.*★★★|{one.name}.*3", re.S)
+    ).first.wait_for(timeout=20_000)
+    run.note_all([other.id], hidden=True)
+    gallery.get_by_role("option", name=re.compile(other.name)).wait_for(state="detached", timeout=20_000)
+    run.note_all([other.id], hidden=False)
+
+
+def test_escape_closes_the_help_of_the_tree(workbench, page):
+    page.goto(f"{workbench.address}/tree?run=example")
+    page.locator(".family[data-drawn]").wait_for()
+    help_ = page.locator(".family .help")
+    page.get_by_role("button", name="Keys and mouse (?)").click()
+    help_.wait_for()
+    page.keyboard.press("Escape")
+    help_.wait_for(state="hidden")
+    page.locator(".family .canvas").focus()
+    page.keyboard.press("?")
+    help_.wait_for()
+    page.keyboard.press("Escape")
+    help_.wait_for(state="hidden")

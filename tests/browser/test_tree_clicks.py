@@ -160,6 +160,29 @@ def test_a_child_that_comes_later_moves_nothing(tree, run, names):
     assert tree.where(names[6]) == pytest.approx(before, abs=1)
 
 
+ALL = f"""() => Object.fromEntries(
+  {CY}._cyreg.cy.nodes().map(each => [each.data('name'), [each.position('x'), each.position('y')]])
+)"""
+
+
+def test_births_and_reloads_move_nobody(tree, run, names, workbench):
+    """Issue: the tree was laid out anew after every birth. A later session sees the same places."""
+    before = tree.page.evaluate(ALL)
+    assert set(before) == set(names)
+    founders = run.entries()[:6]
+    for seed, parents in enumerate(([0, 5], [5], [1, 2], []), 200):
+        run.add([concept(seed, {founders[place].id: 1.0 / len(parents) for place in parents})])
+    tree.click(names[0])
+    tree.page.get_by_role("button", name=f"Add {names[0]} to the favourites").click()
+    tree.page.locator(".family[data-nodes='16']").wait_for()
+    tree.settle()
+    after = tree.page.evaluate(ALL)
+    assert {name: after[name] for name in names} == before
+    assert len({tuple(place) for place in after.values()}) == 16
+    again = Tree(tree.page, f"{workbench.address}/tree?run=clicked")
+    assert again.page.evaluate(ALL) == after
+
+
 def test_as_long_as_nobody_moves_the_tree_all_of_it_stays_in_view(tree, run, names):
     founder = run.entries()[0]
     tree.click(names[0])

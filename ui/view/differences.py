@@ -9,6 +9,7 @@ from core.concept import Request
 from evolve import Individual
 from evolve.store.rows import shares
 from ui.descent import portion
+from ui.labels import SCORE_NAMES, SETTING_NAMES
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,12 @@ def rows(concepts: Sequence[Individual], names: Mapping[str, str]) -> list[Row]:
 
 def scores(concepts: Sequence[Individual]) -> list[Row]:
     """Scores of the concepts when they were learned."""
-    return _rows([{name: (f"{value:.3f}",) for name, value in each.concept.scores.items()} for each in concepts])
+    return _rows(
+        [
+            {SCORE_NAMES.get(name, name): (f"{value:.3f}",) for name, value in each.concept.scores.items()}
+            for each in concepts
+        ]
+    )
 
 
 def _rows(told: Sequence[Mapping[str, tuple[str, ...]]]) -> list[Row]:
@@ -61,7 +67,7 @@ def _told(each: Individual, names: Mapping[str, str]) -> dict[str, tuple[str, ..
         "vectors": len(concept.vectors),
         "kept step": concept.kept_step,
         "stack": f"{concept.version} ({concept.fingerprint})",
-        **request.chosen.to_dict(),
+        **{SETTING_NAMES.get(name, name): value for name, value in request.chosen.to_dict().items()},
     }
     return {fact: tuple(items) for fact, items in several.items()} | {
         fact: (valued(value),) for fact, value in single.items()

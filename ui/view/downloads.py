@@ -27,14 +27,15 @@ from ui.exporting import provenance_of, stem_of, token_of, write_images
 from ui.sheet import opened
 from ui.view import model
 
+# Layouts only: which tools can use a concept depends on its width, see `readers_of`.
 FORMS = {
-    "safetensors": "safetensors: diffusers, A1111, ComfyUI, InvokeAI",
-    "diffusers": "diffusers: learned_embeds.bin",
-    "a1111": "A1111: .pt, for SDXL .safetensors",
-    "conceptlab": "ConceptLab: .pt",
-    "npz": "npz: numpy",
-    "image": "Image embeddings: SDXL and FLUX in diffusers",
-    "comfyui": "Image embeddings: ComfyUI's IP-Adapter",
+    "safetensors": "safetensors",
+    "diffusers": "learned_embeds.bin (diffusers' layout)",
+    "a1111": ".pt (A1111's layout), for SDXL .safetensors",
+    "conceptlab": ".pt (ConceptLab's layout)",
+    "npz": ".npz (numpy)",
+    "image": "image embedding",
+    "comfyui": "image embedding (ComfyUI's layout)",
 }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import ConceptreeError
-from ui.view import learning, links, store
+from ui.view import history, learning, links, store
 from ui.view.text import plain
 
 EVERY = 2.0  # seconds between two updates
+LOOKS = 3.0  # seconds between two looks whether another tab or process has changed the run
 
 
 def show(of_a_run: bool) -> None:
@@ -16,13 +17,28 @@ def show(of_a_run: bool) -> None:
     links.keep_address()
     busy = bool(store.at_work())
     st.session_state["header.busy"] = busy
-    if not busy and not of_a_run:
-        return
     with st.container(key="header", horizontal=True, vertical_alignment="center", gap="medium"):
         if of_a_run:
             _chooser(st.session_state["run"])
+        history.keep_short()
         if busy:
             st.fragment(_at_work, run_every=EVERY)()
+        if of_a_run:
+            st.session_state["header.state"] = _state(st.session_state["run"])
+            st.fragment(_watch, run_every=LOOKS)(st.session_state["run"])
+
+
+def _state(run: str) -> int:
+    """Another number whenever concepts, drawings or notes of the run have changed."""
+    return hash(store.state_of(store.runs_folder() / run))
+
+
+def _watch(run: str) -> None:
+    """Run the page again if another tab or process has changed the run, so that no tab shows old ratings."""
+    now = _state(run)
+    if st.session_state.get("header.state", now) != now:
+        st.session_state["header.state"] = now
+        st.rerun()
 
 
 def _chooser(now: str) -> None:

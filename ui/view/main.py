@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from ui.view import clicks, header, notices, store, theme
 from ui.view.forms import keep_forms
-from ui.view.pages import OF_A_RUN, pages
+from ui.view.pages import OF_A_RUN, no_run, pages
 
 st.set_page_config(page_title="Conceptree", page_icon=theme.icon(), layout="wide")
 
@@ -15,10 +15,12 @@ st.html(theme.STYLE)
 keep_forms()
 page = st.navigation([*pages().values()], position="top")
 try:
-    if page.url_path in OF_A_RUN:
-        store.remember()
-    header.show(page.url_path in OF_A_RUN)
-    page.run()
+    if page.url_path in OF_A_RUN and store.remember() is None:
+        header.show(of_a_run=False)
+        no_run(page.title)
+    else:
+        header.show(page.url_path in OF_A_RUN)
+        page.run()
     clicks.refuse_left()
 except ConceptreeError as error:
     notices.error(error)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from evolve.fitness import OBJECTIVES, RATINGS
 from evolve.jobs.generations import Generation
+from ui.labels import OBJECTIVE_NAMES
 
 COLUMNS = ["generation", "objective", "which", "value"]
 WIDTH, HEIGHT = 150, 130  # pixels of one objective's plot
@@ -22,7 +23,7 @@ def table(done: Sequence[Generation]) -> pd.DataFrame:
     for each in done:
         for name in (*OBJECTIVES, RATINGS):
             for which, value in each.record.get(name, {}).items():
-                rows.append([each.number, name, which, value])
+                rows.append([each.number, OBJECTIVE_NAMES.get(name, name), which, value])
         if each.record.get("likeness") is not None:
             rows.append([each.number, "likeness", "mean", each.record["likeness"]])
     return pd.DataFrame(rows, columns=COLUMNS)

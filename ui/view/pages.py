@@ -45,6 +45,23 @@ def _showing(screen: str) -> Callable[[], None]:
     return show
 
 
+def no_run(title: str) -> None:
+    """What a page of a run shows if there is no run: what it is for, and how to start."""
+    from ui.view import links, store
+    from ui.view.text import plain
+
+    st.title(plain(title), anchor=False)
+    st.info(
+        "There are no runs yet, and this page shows one. A run is a population: name a category, such as *pet*, and"
+        " Conceptree invents members of it that do not exist.",
+        icon=":material/family_history:",
+    )
+    with st.container(horizontal=True):
+        links.to("seed", "New run", icon=":material/add:")
+        links.to("runs", "Open a file", icon=":material/upload_file:")
+    st.caption(plain(f"Folder of runs: {store.runs_folder()}"))
+
+
 def _start() -> None:
     """Go to the family tree of the latest run, or to the list of runs if there is none."""
     from ui.view import links, store

@@ -12,7 +12,7 @@ import networkx as nx
 
 from core.wording import counted
 from evolve.family.focus import Focus, focus, folded
-from evolve.family.layout import layout
+from evolve.family.lasting import Memory, lasting
 from evolve.family.lineage import ABSENT, members
 from evolve.store.run import Entry, Photo
 from ui.descent import edge_label
@@ -82,17 +82,22 @@ class Row(TypedDict):
 
 @dataclass(frozen=True)
 class Scene:
-    """Nodes, edges and rows of the tree. view: the concepts in focus. passing: how many concepts pass the filter."""
+    """Nodes, edges and rows of the tree. view: the concepts in focus. passing: how many concepts pass the filter.
+    memory: places to keep.
+    """
 
     view: Focus
     passing: int
     nodes: list[Node]
     edges: list[Edge]
     rows: list[Row]
+    memory: Memory
 
 
-def scene(found: Opened, only: Filter, selected: Sequence[str], opened: Sequence[str]) -> Scene:
-    """Lay out the concepts that pass the filter and are in focus."""
+def scene(
+    found: Opened, only: Filter, selected: Sequence[str], opened: Sequence[str], memory: Memory | None = None
+) -> Scene:
+    """Lay out the concepts that pass the filter and are in focus. memory: places that they keep."""
     passing = {each.id for each in found.entries if only.passes(each)}
     graph = found.graph
     if len(passing) < len(found.entries):
@@ -100,7 +105,7 @@ def scene(found: Opened, only: Filter, selected: Sequence[str], opened: Sequence
     favourites = {each.id for each in found.entries if each.note.favourite}
     view = focus(graph, selected, opened, favourites=favourites)
     cut = folded(graph, view)
-    places = layout(cut, columns=max(NARROWEST, isqrt(3 * len(cut))))
+    places, memory = lasting(cut, memory or Memory(), columns=max(NARROWEST, isqrt(3 * len(cut))))
     tops = [0]
     for one, other in pairwise(places.generations):
         tops.append(tops[-1] + (WITHIN if one == other else ROW))
@@ -117,6 +122,7 @@ def scene(found: Opened, only: Filter, selected: Sequence[str], opened: Sequence
             for a, b, d in cut.edges(data=True)
         ],
         _rows(cut, places.generations, tops),
+        memory,
     )
 
 
@@ -161,7 +167,10 @@ def _node(
 def _rows(cut: nx.DiGraph, generations: Sequence[int], tops: Sequence[int]) -> list[Row]:
     """A band for each generation, around its rows."""
     rows: list[Row] = []
+    there = set(dict(cut.nodes(data="generation")).values())
     for generation in dict.fromkeys(generations):
+        if generation not in there:  # hidden by the filter
+            continue
         mine = [top for top, each in zip(tops, generations, strict=True) if each == generation]
         own = sum(
             cut.nodes[each]["generation"] == generation for each in members(cut) if not cut.nodes[each].get("count")

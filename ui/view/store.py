@@ -19,7 +19,7 @@ from evolve.store.parts import Damage
 from evolve.store.run import Drawing, Entry
 from ui.pictures import is_whole
 from ui.runs import family, open_run, run_names
-from ui.view import links, processes
+from ui.view import processes
 
 RUNS = "CONCEPTREE_RUNS"  # environment variable: the folder of runs that the server shows
 
@@ -68,14 +68,14 @@ def latest() -> str | None:
     return None
 
 
-def remember() -> str:
+def remember() -> str | None:
     """The run that the page shows: of the address, else the previous one, else the latest; kept in the address.
 
-    Goes to the list of runs if there is none.
+    None if there is no run.
     """
     name = st.query_params.get("run") or st.session_state.get("run") or latest()
     if name is None:
-        links.go("runs")
+        return None
     st.session_state["run"] = name
     if st.query_params.get("run") != name:
         st.query_params["run"] = name

@@ -56,8 +56,11 @@ STYLE = """<style>
 /* The last change and its Undo button stay on one line. */
 .st-key-undo-bar { flex: 0 0 auto; flex-wrap: nowrap; width: auto; max-width: 100%; margin-left: auto; }
 .st-key-undo-bar [data-testid="stCaptionContainer"] p { white-space: nowrap; }
+/* Room for a line, also without a job: pages do not jump when one starts. */
+.st-key-header { min-height: 42px; }
 /* Parts that refresh by themselves do not fade in between. */
-:is(.st-key-header, .st-key-progress-course, [class*="st-key-home-card-"], [class*="st-key-breed-job-"]) [data-stale] {
+:is(.st-key-header, .st-key-progress-top, .st-key-progress-course,
+     [class*="st-key-home-card-"], [class*="st-key-breed-job-"]) [data-stale] {
   opacity: 1 !important; transition: none !important;
 }
 </style>"""

@@ -103,14 +103,14 @@ def test_what_differs_is_marked_and_what_is_equal_is_folded(run, ids):
     seeds = unlike["fact"].index("seed")
     assert all(unlike[name][seeds].startswith("**") for name in names)
     assert "steps" in equal["fact"] and "category" in equal["fact"] and not set(equal["fact"]) & set(unlike["fact"])
-    assert marks["fact"] == ["score", "belongs"]
+    assert marks["fact"] == ["score", "positives"]
 
 
 def test_facts_of_concepts(run, ids):
     found = {row.fact: row for row in rows([run.find(ids["e"]), run.find(ids["e"])], run.names())}
     assert not any(row.differs for row in found.values())
     assert found["negatives"].values[0] == ("cat", "dog") and found["positives"].values[0] == ("pet × 2",)
-    assert found["learning_rate"].values[0] == ("0.0001",) and found["generation"].values == (("1",), ("1",))
+    assert found["learning rate"].values[0] == ("0.0001",) and found["generation"].values == (("1",), ("1",))
     assert scores([run.find(ids["a"])])[0].values == (("0.500",),)
 
 

@@ -163,7 +163,7 @@ def test_the_plot_is_interactive_and_stands_as_a_table_too(run, ids):
 def test_scores_and_settings(run, ids):
     app = shown(ids["a"], SCORES)
     found = [dict(zip(table["name"], table["value"], strict=True)) for table in tables(app)]
-    assert found[0] == {"score": "0.500", "belongs": "0.250"}
+    assert found[0] == {"score": "0.500", "positives": "0.250"}
     assert found[-1]["steps"] == "5" and found[-1]["vectors"] == "2 × 4" and found[-1]["id"] == ids["a"]
     assert "needs the stack tiny-1" in text(app)  # fitness was not measured, and the stack is not here
 
@@ -203,7 +203,7 @@ def test_the_nearest_known_words(real):
 def test_fitness_is_measured_where_it_was_not(real):
     each = real.entries()[0]
     found = [dict(zip(t["name"], t["value"], strict=True)) for t in tables(shown(each.id, SCORES))]
-    assert set(found[1]) == {"belongs", "differs", "novel", "consistent"}
+    assert set(found[1]) == {"category", "unlike members", "novel", "consistent"}
 
 
 # Drawing

@@ -139,7 +139,7 @@ def test_an_evolution_shows_its_objectives_and_who_stays(run, ids, stack):
     assert "Generation 2 of 2" in said and "Survivors: 3 concepts" in said
     assert app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")
     (table,) = app.dataframe
-    assert table.value["belongs, mean"].tolist() == [0.2, 0.4]
+    assert table.value["category, mean"].tolist() == [0.2, 0.4]
 
 
 def test_marks_are_noted_and_can_be_taken_back(run, ids, stack):

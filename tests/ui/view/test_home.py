@@ -209,6 +209,15 @@ def test_after_a_month_the_day_is_said():
     assert ago(datetime(2024, 3, 5, tzinfo=UTC)) == "changed on 5 March 2024"
 
 
+@pytest.mark.parametrize(
+    ("address", "title"), [("tree", "Family tree"), ("gallery", "Gallery"), ("evolve", "Evolve"), ("rate", "Rate")]
+)
+def test_without_a_run_a_page_says_what_it_needs_and_stays(runs, address, title):
+    app = page(address).run()
+    assert not app.exception and app.title[0].value == title and "this page shows one" in text(app)
+    assert {link.proto.page for link in app.get("page_link")} >= {"seed", "runs"}
+
+
 def test_a_family_that_somebody_shared_becomes_a_run(runs, backbone):
     theirs = Run.create(runs.parent / "theirs" / "pets", "pet", backbone)
     theirs.add([learned(0, backbone)])
@@ -218,8 +227,8 @@ def test_a_family_that_somebody_shared_becomes_a_run(runs, backbone):
     content = family_file(theirs, ["Whisker"])
     app.file_uploader(key="home.file").upload("whisker.family.zip", content, "application/zip").run()
     app.button(key="home.adopt").click().run()
-    assert not app.exception and not app.error and app.session_state["run"] == "pets"
-    assert Run.open(runs / "pets").find("Whisker").concept == theirs.find("Whisker").concept
+    assert not app.exception and not app.error and app.session_state["run"] == "whisker"  # like the file
+    assert Run.open(runs / "whisker").find("Whisker").concept == theirs.find("Whisker").concept
 
 
 def test_a_strangers_file_is_refused_in_one_line(runs, pets):

@@ -58,7 +58,15 @@ function mounted(parentElement) {
   button(bar, "+", "Zoom in (+)", () => zoom(tree, 1.3));
   button(bar, "Fit", "Show all (0)", () => fit(tree, true));
   const help = helped(root);
-  button(bar, "?", "Keys and mouse", () => help.toggleAttribute("hidden"));
+  button(bar, "?", "Keys and mouse (?)", () => help.toggleAttribute("hidden"));
+  tree.help = help;
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || help.hidden) return;
+    help.hidden = true;
+    canvas.focus({ preventScroll: true });
+    event.preventDefault();
+    event.stopPropagation();
+  }, true);
 
   tree.cy = cytoscape({
     container: canvas,
@@ -108,6 +116,7 @@ function helped(root) {
     ["space", "select or deselect"],
     ["Esc", "clear the selection"],
     ["/", "search"],
+    ["?", "this help; Esc closes it"],
   ]) {
     made("dt", "", list).textContent = key;
     made("dd", "", list).textContent = what;
@@ -315,7 +324,7 @@ function images(node) {
   const { picture, favourite, rating } = node.data();
   const found = [];
   if (picture) found.push([picture, "100%", "50%", "50%", "node"]);
-  if (favourite) found.push([badge("★", "#e0a100"), "26px", "118%", "-18%", "none"]);
+  if (favourite) found.push([badge("♥", "#e0a100"), "26px", "118%", "-18%", "none"]);
   if (rating) found.push([badge(String(rating), "#2f6fa8"), "26px", "-18%", "-18%", "none"]);
   return found;
 }
@@ -547,6 +556,7 @@ function pressed(tree, event) {
   else if (event.key === "-") zoom(tree, 1 / 1.3);
   else if (event.key === "0") fit(tree, true);
   else if (event.key === "/") tree.search.focus();
+  else if (event.key === "?") tree.help.toggleAttribute("hidden");
   else return;
   event.preventDefault();
   event.stopPropagation();

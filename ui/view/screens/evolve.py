@@ -19,7 +19,7 @@ from evolve.jobs.planning import plan_evolution
 from evolve.jobs.plans import USER, Evolve
 from evolve.jobs.stored import job_named, new_job
 from evolve.store.rows import Entry
-from ui.labels import METHODS, method_of
+from ui.labels import METHODS, OBJECTIVE_NAMES, method_of
 from ui.stack import can_draw
 from ui.view import clicks, learning, links, model, notices, objectives, processes, store, undo
 from ui.view.cards import Card, Chosen, cards
@@ -296,7 +296,7 @@ def _rows(done: Sequence[Generation]) -> list[dict[str, float | None]]:
         row |= {"children": record.pop("born"), "surviving children": record.pop("stay")}
         row["similarity"] = record.pop("likeness")
         for name, values in record.items():
-            row |= {f"{name}, {which}": values[which] for which in ("mean", "best")}
+            row |= {f"{OBJECTIVE_NAMES.get(name, name)}, {which}": values[which] for which in ("mean", "best")}
         rows.append(row)
     return rows
 

@@ -13,7 +13,7 @@ from core.wording import counted
 from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.store.run import Drawing, Entry
-from ui.labels import BIRTHS
+from ui.labels import BIRTHS, OBJECTIVE_NAMES, SCORE_NAMES
 from ui.view import clicks, links, notices, store, undo
 from ui.view.cards import Card, cards, choose
 from ui.view.downloads import FORMS, forms_for, zipped
@@ -120,7 +120,9 @@ def _filters(runs: Sequence[Opened]) -> Asked:
     entries = [each for found in runs for each in found.entries]
     generations = sorted({each.generation for each in entries})
     births = [birth for birth in BIRTHS if any(each.birth == birth for each in entries)]
-    scores = sorted({name for each in entries for name in each.scores} - set(OBJECTIVES))
+    same = {name for name, called in SCORE_NAMES.items() if called in OBJECTIVE_NAMES.values()}
+    scores = sorted({name for each in entries for name in each.scores} - set(OBJECTIVES) - same)
+    names = {**SCORE_NAMES, **OBJECTIVE_NAMES}
     prompts = list(dict.fromkeys(d.prompt for found in runs for drawn in found.drawings.values() for d in drawn))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         shown = st.segmented_control(
@@ -129,7 +131,13 @@ def _filters(runs: Sequence[Opened]) -> Asked:
         text = st.text_input(
             "Search", key="gallery.text", placeholder="name, word or prompt", icon=":material/search:", width=210
         )
-        sort = st.selectbox("Sort by", [*SORTS, *OBJECTIVES, *scores], key="gallery.sort", width=140)
+        sort = st.selectbox(
+            "Sort by",
+            [*SORTS, *OBJECTIVES, *scores],
+            format_func=lambda name: names.get(name, name),
+            key="gallery.sort",
+            width=140,
+        )
         flags = st.pills(
             "Filter",
             list(FLAGS),

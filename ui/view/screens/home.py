@@ -64,7 +64,7 @@ def _file() -> None:
             run, page, concept = found.run, "concept", found.entry.id
         else:
             with st.spinner("Checking the file …"):
-                run, page, concept = open_family(given.getvalue(), store.runs_folder()), "tree", ""
+                run, page, concept = open_family(given.getvalue(), store.runs_folder(), given.name), "tree", ""
     except ConceptreeError as error:
         notices.error(error)
         return

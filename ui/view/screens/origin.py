@@ -14,7 +14,7 @@ from core.wording import counted
 from evolve import Individual, Run, fitness
 from evolve.store.rows import shares
 from evolve.store.run import Descent, Entry
-from ui.labels import NAMED_BY, OBJECTIVES, SCORES
+from ui.labels import NAMED_BY, OBJECTIVE_NAMES, OBJECTIVES, SCORE_NAMES, SCORES, SETTING_NAMES
 from ui.view import curves, kin, links, model, nearness, notices, store
 from ui.view.described import category_of, described
 from ui.view.differences import valued, words_of
@@ -172,12 +172,12 @@ def _scores(found: Opened, entry: Entry, each: Individual) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**Scores** when it was learned")
-        _scored(entry.scores, SCORES)
+        _scored(entry.scores, SCORE_NAMES, SCORES)
         st.markdown("**Fitness**, on the fixed prompts")
         try:
             with st.spinner("Measuring …"):
                 values = _fitness(found.run, each)
-            _scored(values, OBJECTIVES)
+            _scored(values, OBJECTIVE_NAMES, OBJECTIVES)
         except ConceptreeError as error:
             notices.error(error)
     with right:
@@ -192,7 +192,7 @@ def _scores(found: Opened, entry: Entry, each: Individual) -> None:
             ("kept step", f"{concept.kept_step} of {concept.steps}"),
             ("time", f"{concept.seconds:.0f} s"),
             ("stack", f"{concept.version} ({concept.fingerprint})"),
-            *((name, valued(value)) for name, value in request.chosen.to_dict().items()),
+            *((SETTING_NAMES.get(name, name), valued(value)) for name, value in request.chosen.to_dict().items()),
         ]
         table = pd.DataFrame(told, columns=["name", "value"])
         st.dataframe(table, hide_index=True, height="content" if len(told) < 12 else 360)
@@ -209,7 +209,7 @@ def _fitness(run: Run, each: Individual) -> dict[str, float]:
     )
 
 
-def _scored(scores: Mapping[str, float], labels: Mapping[str, str]) -> None:
+def _scored(scores: Mapping[str, float], names: Mapping[str, str], labels: Mapping[str, str]) -> None:
     """A table of scores with their meanings."""
-    rows = [(name, f"{value:.3f}", labels.get(name, "")) for name, value in scores.items()]
+    rows = [(names.get(name, name), f"{value:.3f}", labels.get(name, "")) for name, value in scores.items()]
     st.dataframe(pd.DataFrame(rows, columns=["name", "value", "meaning"]), hide_index=True, height="content")

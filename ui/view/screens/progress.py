@@ -50,6 +50,8 @@ def show() -> None:
     state = processes.status(job).state
     st.session_state["progress.live"] = state in AT_WORK
     st.session_state.pop("progress.rerun", None)
+    with st.container(key="progress.top"):
+        st.fragment(_top, run_every=EVERY if state in AT_WORK else None)(run, job)
     st.fragment(steering.panel)(run, job)
     with st.container(key="progress.course"):
         st.fragment(_course, run_every=EVERY if state in AT_WORK else None)(run, job)
@@ -85,7 +87,6 @@ def _course(run: Run, job: Job) -> None:
     if st.session_state.pop("progress.rerun", False):
         st.rerun(scope="app")
     question = job.question()
-    _head(run, job, status, waits=bool(question))
     looks = job.looks()
     places = steering.by_number(job)
     if question:
@@ -119,6 +120,10 @@ def _all_finished(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> N
                 _finished(run, job, number, places[number])
     if not every:
         st.checkbox(f"Show all {len(finished)}", key=f"progress.all.{job.name}")
+
+
+def _top(run: Run, job: Job) -> None:
+    _head(run, job, processes.status(job), waits=bool(job.question()))
 
 
 def _head(run: Run, job: Job, status: Status, waits: bool) -> None:

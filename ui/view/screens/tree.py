@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -10,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.wording import counted
 from evolve.family.focus import MOST
+from evolve.family.lasting import Memory, forget, remember, remembered
 from ui.labels import BIRTH_COLOURS, BIRTHS
 from ui.view import kin, links, notices, store, undo
 from ui.view.family import family
@@ -110,7 +112,16 @@ def _scene(found: Opened, only: Filter, state: State) -> Scene:
     kept = st.session_state.get("tree.scene")
     if kept and kept[0] is found and kept[1] == wanted:
         return kept[2]
-    drawn = scene(found, only, state.selected, state.opened)
+    folder = found.run.folder
+    if len(found.graph) <= MOST:  # all are shown, so that their places can be kept for good
+        memory = remembered(folder)
+        drawn = scene(found, only, state.selected, state.opened, memory)
+        if drawn.memory != memory:
+            remember(folder, drawn.memory)
+    else:  # those that stay in focus keep their places
+        memory = kept[2].memory if kept and kept[0].run.folder == folder else Memory()
+        drawn = scene(found, only, state.selected, state.opened, memory)
+        drawn = replace(drawn, memory=drawn.memory.only(node["id"] for node in drawn.nodes))
     st.session_state["tree.scene"] = (found, wanted, drawn)
     return drawn
 
@@ -170,11 +181,24 @@ def _filter(found: Opened) -> tuple[Filter, DeltaGenerator]:
             )
             favourites = st.toggle("Favourites only", key=f"tree.favourites.{run}")
             hidden = st.toggle("Show hidden concepts", key=f"tree.hidden.{run}")
+            st.button(
+                "Arrange again",
+                key="tree.arrange",
+                icon=":material/account_tree:",
+                on_click=_arrange,
+                args=(found,),
+                help="Concepts keep their places when new ones come. This lays out the whole family anew.",
+            )
         only = Filter(None if generations == span else generations, rating, favourites, hidden)
         st.session_state[f"tree.filtered.{run}"] = sum([only.generations is not None, rating > 0, favourites, hidden])
         line = st.container(width="content")
         undo.bar(found.run)
     return only, line
+
+
+def _arrange(found: Opened) -> None:
+    forget(found.run.folder)
+    st.session_state.pop("tree.scene", None)
 
 
 def _table(found: Opened, shown: Sequence[str], state: State) -> None:
@@ -215,9 +239,8 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
 
 
 def _panel(found: Opened, state: State) -> None:
-    """Running jobs, the selected concept, and breeding from the chosen parents."""
+    """The selected concept, breeding from the chosen parents, and running jobs."""
     run, chosen = found.run.folder.name, state.selected
-    births.work(found)
     if len(chosen) == 1:
         entry = found.by_id.get(chosen[0])
         selected.concept(found, entry) if entry else selected.stranger(found, chosen[0])
@@ -232,3 +255,4 @@ def _panel(found: Opened, state: State) -> None:
                 breed.variations(found, chosen[0])
     elif not chosen:
         st.caption("Click a concept to see its parents and negatives. Shift-click several to breed them.")
+    births.work(found)  # below the rest, which does not move when a job starts or ends
