@@ -124,6 +124,7 @@ SETTING_NAMES = {
     "keep": "checkpoint that is kept",
     "mix_through_prior": "children through the prior",
     "normalise_weights": "weights are normalised",
+    "as_coded": "details as in the authors' code",
     "patience": "checkpoints without gain before an early end",
 }
 
