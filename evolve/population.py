@@ -111,8 +111,11 @@ def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) ->
 
     The pairs are neighbours in an order that depends on the seed: all pairs differ, and no member is twice in the first
     half. If the stack does not list the category's members, an initializer is the category and one word of the
-    vocabulary ("dragon turtle"); without a vocabulary there are none.
+    vocabulary ("dragon turtle"); without a vocabulary there are none. Styles have none either: as in the paper (Fig. 7)
+    all start at their category's word, such as "painting".
     """
+    if kind == "style":
+        return []
     words = [word for word in stack.vocabulary.members(category, kind) if not says_again(word, category)]
     order = [words[i] for i in stream(seed, 0, "starts").permutation(len(words))]
     if not start_apart(stack, category, kind):
@@ -127,7 +130,7 @@ def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) ->
 def start_apart(stack: Learns, category: str, kind: str = "object") -> bool:
     """Whether `starts` lie between two members, so far apart that founders need no waves."""
     words = [word for word in stack.vocabulary.members(category, kind) if not says_again(word, category)]
-    return stack.vocabulary.lists(category, kind) and len(words) > 1
+    return kind != "style" and stack.vocabulary.lists(category, kind) and len(words) > 1
 
 
 def populate(

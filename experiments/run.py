@@ -32,7 +32,13 @@ from ui.console import duration, say, to_type
 from ui.stack import asked, open_stack
 from ui.webp import figure_bytes
 
-ASKING = ("figure14", "ablations", "limitations", "negatives")  # the stack's question answerer names negatives
+ASKING = (
+    "figure14",
+    "ablations",
+    "limitations",
+    "negatives",
+    "styles",
+)  # the stack's question answerer names negatives
 
 
 def conduct_experiment(name: str, *, folder: Path, steps: int | None, model: str, out: Console, **fields: Any) -> None:

@@ -2,7 +2,7 @@
 
 For each seed there are three arms:
 
-    ConceptLab   styles with adaptive negatives, in waves, as in `conceptree seed painting --style`
+    ConceptLab   styles that start at "painting", with adaptive negatives by the question answerer, in waves
     no style     the same prompts without a style, equally many with other seeds: a painting by itself
     named        the styles that the stack's vocabulary lists, without learning
 
@@ -33,7 +33,6 @@ from core.settings import Settings
 from core.stack.wordbank import WordBank
 from core.streams import stream_seed
 from core.wording import counted
-from evolve.population import starts
 from experiments.conduct import Bench, ByCases, Telling, has_pictures
 from experiments.drawing import check_draws, draw_many, imagine_one
 from experiments.learning import learn_in_waves, run_of
@@ -131,7 +130,7 @@ class Case(Telling):
         return self.seen({LEARNED: self.learned(), PLAIN: [""] * self.protocol.styles, NAMED: list(self.named)})
 
     def learned(self) -> list[Concept]:
-        """New styles, as `conceptree seed --style` makes them."""
+        """New styles, as `conceptree seed --style` makes them: all start at the category's word."""
         backbone, protocol = self.bench.backbone, self.protocol
         how = {
             "kind": "style",
@@ -139,10 +138,10 @@ class Case(Telling):
             "seed": self.seed,
             "settings": protocol.settings_for(backbone, protocol.category, kind="style"),
             "schedule": "adaptive",
-            "initializers": starts(backbone, protocol.category, "style", self.seed),
         }
         run = run_of(self.bench, self.name, protocol.category, "style")
-        found = learn_in_waves(run, protocol.category, protocol.styles, {LEARNED: how}, self.bench, self._tell)
+        arms, bench = {LEARNED: how}, self.bench
+        found = learn_in_waves(run, protocol.category, protocol.styles, arms, bench, self._tell, bench.namer)
         return found[LEARNED]
 
     @torch.no_grad()

@@ -54,7 +54,7 @@ WAVE = Range(
     1,
     1000,
     "Founders learned together. Later waves avoid earlier ones, which takes longer. By default all together, or one by"
-    " one if the stack lists no members of the category.",
+    " one for styles, and if the stack lists no members of the category.",
 )
 STEPS = Range(1, 10**6, "Optimizer steps for each concept; by default the stack's.")
 SEGMENT = Range(1, 10**6, "Steps between two searches for negatives; by default the stack's.")

@@ -22,6 +22,8 @@ from core.options import Options
 from core.review import Decision
 from core.stack import Vocabulary
 from evolve import Portraits, Run, develop, founders, likeness, mate, mutate, populate
+from evolve.jobs.options import SeedOptions
+from evolve.jobs.planning import plan_founders
 from evolve.operators import parent_images
 from evolve.population import start_apart, starts
 
@@ -314,6 +316,16 @@ def test_founders_start_between_two_members_of_their_category(backbone):
     assert not any(request.avoid for request in requests), "all in one wave"
     one, other = (backbone.word_vector(word) for word in sides[0].split())
     assert torch.allclose(ConceptLab(backbone).start(requests[0])[0], (one + other) / 2)
+
+
+def test_styles_start_at_their_categorys_word(backbone):
+    assert starts(backbone, "painting", "style") == [] and not start_apart(backbone, "painting", "style")
+    plan = plan_founders(backbone, SeedOptions(category="painting", kind="style", count=3))
+    assert plan.initializers == () and plan.wave == 1 and plan.schedule == "adaptive"
+    settings = Settings(steps=1, learning_rate=1e-2)
+    (style,) = populate("painting", 1, backbone, request={"kind": "style", "settings": settings})
+    assert style.request.initializer is None
+    assert torch.equal(ConceptLab(backbone).start(style.request)[0], backbone.word_vector("painting"))
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])

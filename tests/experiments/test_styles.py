@@ -10,6 +10,7 @@ import torch
 
 from core.errors import ConceptreeError
 from core.metrics import imagine_panel, word_similarity
+from core.namers import canned_namer
 from core.stack.wordbank import WordBank
 from core.streams import stream_seed
 from evolve import Run
@@ -47,6 +48,15 @@ def test_every_style_is_on_every_object_that_the_stack_knows(whole):
         request = run.find(row["style"]).concept.request
         assert run.about["kind"] == request.kind == "style" and [p.word for p in request.positives] == [""]
         assert request.schedule == "adaptive" and len(request.avoid) == 2 * (row["number"] // 2)
+        assert request.initializer is None, "as in the paper, styles start at the category's word"
+
+
+def test_the_question_answerer_names_negatives_of_styles(backbone, tmp_path):
+    namer = canned_namer(["sketch"], ["mosaic"])
+    bench = Bench(backbone, TinyJudge(), tmp_path, lambda _: None, namer)
+    [case] = cases(replace(LITTLE, seeds=1), bench)
+    styles = case.learned()
+    assert len(styles) == 3 and "canned" in {n.by for each in styles for n in each.negatives}
 
 
 def test_the_nearest_known_style_is_another_one():
