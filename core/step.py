@@ -148,6 +148,8 @@ def make_embed(stack: HasPrior, settings: Settings, text_space: bool = False) ->
         ends = ends_of(stack, templates, k)
         distinct = sorted(set(ends))
         pooling = stack.cached_prior(steps, settings.guidance_scale, distinct)
+        if pooling is prior:  # another prior than the stack's own
+            return Frames(stack, templates, k, prior), first
         assert isinstance(pooling, CachedPrior)
         return Frames(stack, templates, k, pooling, [distinct.index(end) for end in ends]), first
 

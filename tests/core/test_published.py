@@ -18,6 +18,7 @@ from core.prompts import TEMPLATES
 from core.segments import Looker, seeds_of_drawings
 from core.settings import Settings
 from core.stack.backbone import Backbone
+from core.stack.prior import CachedPrior
 from core.stack.text import encode
 from tests import authors
 from tests.stacks import save_stack
@@ -141,6 +142,19 @@ def test_the_row_without_prompt_is_pooled_where_each_template_ends(paper64):
     together = ConceptLab(paper64).run(own)
     for request, concept in zip(own, together, strict=True):
         assert np.abs(ConceptLab(paper64).run([request])[0].vectors - concept.vectors).max() < 1e-6
+
+
+def own_prior(stack, steps, guidance_scale):
+    empty = encode(stack.text_encoder, stack.tokenizer, [""])
+    return CachedPrior(stack.prior, stack.scheduler, steps, guidance_scale, empty)
+
+
+def test_a_prior_of_ones_own_keeps_its_own_row_without_prompt(paper64):
+    folder = paper64.prior_folder.parent
+    other = Backbone.load(folder, device="cpu", dtype=torch.float64, make_prior=own_prior)
+    request = Request("pet", negatives=("cat",), settings=replace(SETTINGS, steps=2))
+    own, theirs = (ConceptLab(stack).run([request])[0].vectors for stack in (other, paper64))
+    assert np.isfinite(own).all() and np.abs(own - theirs).max() > 1e-6
 
 
 def test_an_answer_that_fits_into_no_prompt_is_left_out(paper64):
