@@ -142,9 +142,9 @@ def _new_spot(
         rows = [max(full) + 1]  # below it is nothing that would move
     found = []
     for row in rows:
-        taken = [(x, 1.0) for x, *at in spots.values() if at == [generation, row]]
-        taken += [(x, BESIDE_NODE) for (_, *at), x in lanes.items() if at == [generation, row]]
-        x = _free(wanted, taken) if near else max([x + width for x, width in taken], default=0.0)
+        taken = [(spot[0], 1.0) for spot in spots.values() if spot[1:] == (generation, row)]
+        taken += [(x, BESIDE_NODE) for lane, x in lanes.items() if lane[1:] == (generation, row)]
+        x = _free(wanted, taken) if near else max([place + distance for place, distance in taken], default=0.0)
         found.append((abs(x - wanted), row, x))
     _, row, x = min(found)
     return x, generation, row

@@ -56,6 +56,8 @@ STYLE = """<style>
 /* The last change and its Undo button stay on one line. */
 .st-key-undo-bar { flex: 0 0 auto; flex-wrap: nowrap; width: auto; max-width: 100%; margin-left: auto; }
 .st-key-undo-bar [data-testid="stCaptionContainer"] p { white-space: nowrap; }
+/* The main button of a form stays in sight. */
+.st-key-evolve-start, .st-key-seed-start { position: sticky; bottom: 8px; z-index: 5; }
 /* Room for a line, also without a job: pages do not jump when one starts. */
 .st-key-header { min-height: 42px; }
 /* Parts that refresh by themselves do not fade in between. */

@@ -22,9 +22,17 @@ from ui.view.selection import State, find, state_of
 from ui.view.store import Opened
 from ui.view.text import shortened
 
-HEIGHT = 600  # pixels of the tree and of the panel: both fit on a laptop
+HEIGHT = 600  # pixels of the tree and of the panel where a browser does not follow STYLE
 # The labels of icon buttons are for screen readers only.
 STYLE = """<style>
+/* Tree and panel are as high as the window allows; the panel scrolls by itself, and its main button stays in sight. */
+.st-key-tree-canvas > div, .st-key-tree-canvas [data-testid="stBidiComponentIsolated"] {
+  flex: 0 0 auto !important; height: max(380px, calc(100vh - 190px)) !important;
+}
+.st-key-tree-panel, [data-testid="stLayoutWrapper"]:has(> .st-key-tree-panel) {
+  flex: 0 0 auto !important; height: max(432px, calc(100vh - 138px)) !important;
+}
+.st-key-breed-start, .st-key-breed-vary { position: sticky; bottom: 0; z-index: 5; }
 [class*="st-key-tree-icon-"] [data-testid="stMarkdownContainer"] {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
 }
@@ -52,7 +60,8 @@ def show() -> None:
             state.only, state.message = only, state.message if state.only is None else ""
         drawn = _scene(found, only, state)
         line.caption(_amount(drawn, found), width="content")
-        family(data_of(drawn, found, state), f"tree.family.{run}", HEIGHT, on=lambda event: _asked(event, run))
+        with st.container(key="tree.canvas"):
+            family(data_of(drawn, found, state), f"tree.family.{run}", HEIGHT, on=lambda event: _asked(event, run))
         _table(found, drawn.view.shown, state)
         with st.expander(
             "Generations and extinct lines", icon=":material/timeline:", key="tree.lines", on_change="rerun"
