@@ -103,6 +103,9 @@ def make_loss(
     # By their mistake the authors' mix is a mean with the text of the row without prompt too. That is a constant.
     rows_of_text = 2 if text_space and settings.as_coded else 1
 
+    def away_floor(numbers: Numbers) -> Tensor:
+        return numbers.min_cosine if text_space else numbers.avoid_floor
+
     def loss(imagined: Tensor, to: Constraints, numbers: Numbers, draws: Sequence[Draw]) -> Tensor:
         rows = torch.arange(len(imagined), device=imagined.device)
         template = sent(torch.tensor([d.template for d in draws]), imagined.device)
@@ -119,7 +122,7 @@ def make_loss(
             )
             + term(floor(avoided, numbers.avoid_floor), to.avoid_mask)
             + mix_loss(parents / rows_of_text, to.parent_weights)
-            + away_loss(floor(parents, numbers.min_cosine if text_space else numbers.avoid_floor), to.parent_weights)
+            + away_loss(floor(parents, away_floor(numbers)) / rows_of_text, to.parent_weights)
         )
         for name, words, mask in to.further:
             similarity = torch.einsum("nd,nmd->nm", imagined, words[rows, :, template])
