@@ -157,4 +157,5 @@ def _free(wanted: float, taken: Iterable[tuple[float, float]]) -> float:
     fits = [
         x for x in (wanted, *edges) if all(abs(x - place) >= distance - 2 * 10**-DIGITS for place, distance in taken)
     ]
-    return round(min(fits, key=lambda x: (abs(x - wanted), x)), DIGITS)
+    nearest: float = min(fits, key=lambda x: (abs(x - wanted), x))
+    return round(nearest, DIGITS)
