@@ -25,8 +25,8 @@ from training.workshop import Workshop
 
 DRAWN = 1024  # latents that the UNet draws before the stage begins; on a GPU eight times as many
 DDIM_STEPS, GUIDANCE = 16, 3.5  # as the stack draws
-# Times as much fine detail as in the drawings before. 1.6 came to 1.35 times the detail of true pictures, with frames at
-# the edges; the committed weights are the mean of those before and after that.
+# Times as much fine detail as in the drawings before. 1.6 came to 1.35 times the detail of true pictures, with frames
+# at the edges; the committed weights are the mean of those before and after that.
 SHARPER = 1.3
 ADVERSARIAL = 0.6  # length of the critic's gradient at most, as a share of that of the other losses
 
