@@ -58,6 +58,10 @@ STYLE = """<style>
 .st-key-undo-bar [data-testid="stCaptionContainer"] p { white-space: nowrap; }
 /* The main button of a form stays in sight. */
 .st-key-evolve-start, .st-key-seed-start { position: sticky; bottom: 8px; z-index: 5; }
+/* The gallery is as high as the window allows; the actions above it stay in sight. */
+.st-key-gallery-grid > div, .st-key-gallery-grid [data-testid="stBidiComponentIsolated"] {
+  flex: 0 0 auto !important; height: max(340px, calc(100vh - 330px)) !important;
+}
 /* Room for a line, also without a job: pages do not jump when one starts. */
 .st-key-header { min-height: 42px; }
 /* Parts that refresh by themselves do not fade in between. */

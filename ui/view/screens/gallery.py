@@ -22,7 +22,7 @@ from ui.view.parents import parents_of
 from ui.view.store import Opened
 from ui.view.text import plain
 
-HEIGHT = 520  # pixels: the actions above stay in sight on a laptop
+HEIGHT = 520  # pixels, where a browser does not follow `theme.STYLE`
 SIDE = 132
 TOLD = 290  # pixels of the line before the actions, fixed so that no button moves under the mouse
 MOST = 1000  # cards; more would be slow
@@ -84,13 +84,14 @@ def _gallery(found: Opened) -> None:
     many = len(items)
     items = items[:MOST]
     place = st.container()
-    chosen = cards(
-        [_card(item, len(runs) > 1, asked.shown == "drawings") for item in items],
-        key=key,
-        label=SHOWN[asked.shown],
-        height=HEIGHT,
-        side=SIDE,
-    )
+    with st.container(key="gallery.grid"):
+        chosen = cards(
+            [_card(item, len(runs) > 1, asked.shown == "drawings") for item in items],
+            key=key,
+            label=SHOWN[asked.shown],
+            height=HEIGHT,
+            side=SIDE,
+        )
     if many > MOST:
         st.caption(f"Showing the first {MOST:,} of {many:,}. Filter or sort to see others.")
     by_id = {item.card_id: item for item in items}
