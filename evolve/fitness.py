@@ -10,7 +10,8 @@ embeddings over the panel (`Concept.image_embed`):
     consistent   mean over s and over pairs of templates y ≠ y' of ⟨P_s(E_y(v)), P_s(E_y'(v))⟩; from −1 to 1
 
 The known members are the stack's own words. For a stack without a vocabulary they are the concept's negatives; if there
-are none either, differs equals belongs. People's ratings are one more objective, see `evolve.members.members`.
+are none either, differs equals belongs. Ratings, given or expected (`evolve.taste`), are one more objective, see
+`evolve.members.members`.
 
 `register` adds an objective. `evaluate` measures all of them, which takes the stack. `of_run` reads what a run has
 stored: everything but novelty, which changes with each new concept and is computed from the stored embeddings.

@@ -71,11 +71,11 @@ class Member:
         return twin
 
 
-def members(values: Mapping[str, Mapping[str, float]], ratings: Mapping[str, int | None]) -> list[Member]:
+def members(values: Mapping[str, Mapping[str, float]], ratings: Mapping[str, float | None]) -> list[Member]:
     """Members by id.
 
-    values: one for each of `OBJECTIVES`. ratings: 1 to 5, or None. If any member is rated, ratings are one more
-    objective, in which unrated members count as `UNRATED`.
+    values: one for each of `OBJECTIVES`. ratings: 1 to 5, given or expected, or None. If any member is rated, ratings
+    are one more objective, in which unrated members count as `UNRATED`.
     """
     rated = any(ratings.get(id_) for id_ in values)
     found = []

@@ -288,3 +288,19 @@ def styles() -> None:
     \b
     Example: python -m experiments styles --seeds 1 --styles 2
     """
+
+
+@conducted(
+    number("--people", 2, 1000, 20, "Simulated people of each category and seed."),
+    number("--pool", 20, 10_000, 120, "Concepts that each of them chooses from."),
+    categories=PETS,
+    seeds=1,
+)
+def taste() -> None:
+    """Measure how many ratings it takes to find what a person likes, with and without a model of the taste.
+
+    Simulated people rate hybrids of two members; nothing is bred.
+
+    \b
+    Example: python -m experiments taste --category pet --people 5
+    """

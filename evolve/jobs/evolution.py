@@ -47,6 +47,7 @@ from evolve.members import Member, front, members
 from evolve.operators import spread_weights
 from evolve.store.rows import Entry
 from evolve.store.run import Run
+from evolve.taste import expected_ratings
 from evolve.toolbox import JITTER, Toolbox, draw_weights, seeded
 
 TURNS = 8  # weights that are tried for a further child of a couple
@@ -126,8 +127,12 @@ def _alike(run: Run, entries: Sequence[Entry]) -> list[str]:
 
 
 def _members(run: Run, box: Toolbox, ids: Sequence[str]) -> list[Member]:
-    """Members with their fitness and ratings; measures those that were not measured when they were learned."""
-    ratings = {each.id: each.note.rating for each in run.entries()}
+    """Members with their fitness and ratings; measures those that were not measured when they were learned.
+
+    A concept without a rating has the one that the person's taste expects, as soon as a few are judged.
+    """
+    expected = expected_ratings(run)
+    ratings = {each.id: each.note.rating or expected.get(each.id) for each in run.entries()}
     values: dict[str, Mapping[str, Any]] = {}
     for id_, found in of_run(run, ids).items():
         missing = any(value is None for value in found.values())

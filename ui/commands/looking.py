@@ -1,4 +1,4 @@
-"""Commands that look at runs: list, show, tree, kin, draw, map. Only `draw` and `map` load a stack."""
+"""Commands that look at runs: list, show, tree, kin, taste, draw, map. `draw`, `map` and `taste --why` load a stack."""
 
 from __future__ import annotations
 
@@ -181,4 +181,36 @@ def map_(**given: Any) -> None:
     draw_map(out=new_console(), **given)
 
 
-COMMANDS = (list_, show, tree, kin, draw, map_)
+@click.command(short_help="Show what you seem to like.")
+@click.argument("name", metavar="RUN")
+@option(
+    "--with",
+    "files",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help="Your answers about another run of the same stack, as --to wrote them; can be given several times.",
+)
+@option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write your answers about RUN to this file.")
+@option("--why", is_flag=True, help="Name the words that your taste goes by; needs the run's stack.")
+@json_option
+@runs_option
+@model_now_option
+def taste(**given: Any) -> None:
+    """Show the rating that you would give each concept of RUN, and which comparison would teach most.
+
+    It learns from your ratings, favourites, hidden concepts and blind comparisons. evolve uses the same ratings for
+    concepts that you have not rated.
+
+    \b
+    Example:
+      conceptree taste pets
+      conceptree taste pets --why
+      conceptree taste pets --with birds.safetensors --to pets.safetensors
+    """
+    from ui.console import new_console
+    from ui.taste import taste
+
+    taste(out=new_console(), **given)
+
+
+COMMANDS = (list_, show, tree, kin, taste, draw, map_)

@@ -1,0 +1,61 @@
+"""taste: the ratings that a person would give, what to compare next, and why; answers go to a file and come back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evolve import Run
+from tests.families import by_letter, concept, family, new_run
+from tests.typed import good, one_line
+
+
+@pytest.fixture
+def pets(tmp_path) -> Run:
+    run = family(tmp_path / "pets")
+    letters = by_letter(run)
+    run.note(letters["a"].id, rating=5)
+    run.note(letters["b"].id, rating=1)
+    run.note(letters["c"].id, favourite=True)
+    run.note(letters["d"].id, hidden=True)
+    return run
+
+
+def values(run: Run, *more: object) -> dict:
+    return json.loads(good("taste", run.folder.name, "--json", *more, "--runs", run.folder.parent))
+
+
+def test_every_concept_that_is_not_hidden_has_an_expected_rating(pets):
+    letters, text, found = by_letter(pets), good("taste", "pets", "--runs", pets.folder.parent), values(pets)
+    expected = {each["id"]: each["expected"] for each in found["concepts"]}
+    assert set(expected) == {letters[letter].id for letter in "abcefghi"}
+    assert list(expected.values()) == sorted(expected.values(), reverse=True)
+    assert expected[letters["a"].id] > expected[letters["b"].id]
+    assert {each["id"]: each["rating"] for each in found["concepts"] if each["rating"]} == {
+        letters["a"].id: 5,
+        letters["b"].id: 1,
+    }
+    assert (found["answers"], found["judged"]) == (4, 4) and "from 4 answers about 4 concepts" in text
+    assert set(found["compare"]) <= {each["concept"] for each in found["concepts"]}
+    assert f"a comparison of {' and '.join(found['compare'])} would teach most" in text
+
+
+def test_answers_about_two_runs_count_together(pets, tmp_path):
+    file = tmp_path / "pets.safetensors"
+    assert f"this run's answers: {file}" in good("taste", "pets", "--to", file, "--runs", tmp_path)
+    other = new_run(tmp_path / "others")
+    other.add([concept(seed) for seed in range(20, 25)])
+    assert "0 concepts are judged" in one_line("taste", "others", "--runs", tmp_path)
+    found = values(other, "--with", file)
+    assert found["answers"] == 4 and len(found["concepts"]) == 5
+
+
+def test_what_cannot_be_is_one_line(pets, tmp_path):
+    strange = tmp_path / "strange.safetensors"
+    strange.write_bytes(b"no")
+    assert "is not a taste" in one_line("taste", "pets", "--with", strange, "--runs", tmp_path)
+    assert "is not a taste" in one_line("taste", "pets", "--with", tmp_path / "missing", "--runs", tmp_path)
+    new_run(tmp_path / "empty")
+    assert "0 concepts are judged" in one_line("taste", "empty", "--runs", tmp_path)
+    assert "there is no run 'ghosts'" in one_line("taste", "ghosts", "--runs", tmp_path)
