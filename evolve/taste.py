@@ -250,7 +250,7 @@ def _posterior(
         if np.abs(step).max() < _CLOSE:
             break
     around = one + curvature @ kernel
-    spread = np.linalg.solve(around, curvature)
+    spread = np.asarray(np.linalg.solve(around, curvature), dtype=np.float64)
     _, size = np.linalg.slogdet(around)
     return slope, spread, value - float(appeal @ slope) / 2 - float(size) / 2
 
