@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from core.aspects import words_of
 from core.wording import counted
 from evolve.store.parts import Damage
 from evolve.store.run import Run
-from evolve.taste import Judgements, Taste, alike, fit, judgements, most_telling, read, reasons, store
+from evolve.taste import Taste, alike, fit, judgements, most_telling, read, reasons, store
 from ui.console import add_row, new_table, print_json, say
 from ui.runs import open_run
 from ui.stack import open_stack_of
@@ -68,18 +69,20 @@ def taste(
         "compare": [one, other] if one else [],
     }
     if why:
-        found["reasons"] = _reasons(run, learned, told, rows, model, out)
+        found["reasons"] = _reasons(run, learned, rows, model, out)
     if as_json:
         return print_json(found)
     _say(found, to, out)
 
 
-def _reasons(
-    run: Run, learned: Taste, told: Judgements, rows: np.ndarray, model: str | None, out: Console
-) -> list[tuple[str, float]]:
-    """The words of the stack's vocabulary with whose likeness the expected appeal goes, the strongest first."""
+def _reasons(run: Run, learned: Taste, rows: np.ndarray, model: str | None, out: Console) -> list[tuple[str, float]]:
+    """The run's known members, colours and patterns with whose likeness the expected appeal goes, the strongest first.
+
+    Of all words of the vocabulary some would fit any dozen concepts by chance.
+    """
     stack = open_stack_of(run, model, out)
-    words = list(dict.fromkeys([*stack.vocabulary.words, *stack.vocabulary.categories]))
+    members = stack.vocabulary.members(run.about["category"], run.about["kind"])
+    words = [*dict.fromkeys([*members, *filter(None, [*words_of("colour", stack), *words_of("pattern", stack)])])]
     texts = stack.encode_text([PROMPT.format(word) for word in words]).float().cpu().numpy()
     directions = dict(zip(words, texts.astype(np.float64), strict=True))
     return [(word, round(strength, 3)) for word, strength in reasons(learned, rows, directions)]

@@ -53,7 +53,8 @@ def test_a_half_done_job_of_the_version_before_goes_on_to_the_same_concepts(stac
 def test_a_plan_is_written_as_the_version_before_wrote_it(command):
     (file,) = (OLD / command).glob("jobs/*/job.json")
     told = json.loads(file.read_text())["plan"]
-    assert json.loads(json.dumps(plan_from_json(command, told).to_json())) == told
+    since = {"drafts": False, "spread": 0.0} if command == "evolve" else {}  # fields that came later
+    assert json.loads(json.dumps(plan_from_json(command, told).to_json())) == since | told
 
 
 @pytest.fixture
