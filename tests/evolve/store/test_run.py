@@ -316,7 +316,7 @@ def test_what_is_wrong_in_a_row_is_named_and_the_other_rows_stay(run, values, sa
         ({"parents": None}, "it has no parents"),
         ({"parents": [None]}, "not a concept of this schema"),
         ({"parents": [{"id": "a", "run": "", "weight": float("nan"), "kind": "mix"}]}, "has the weight nan"),
-        ({"parents": [{"id": "a", "run": "", "weight": -1.0, "kind": "mix"}]}, "has the weight -1"),
+        ({"parents": [{"id": "a", "run": "", "weight": 0.0, "kind": "mix"}]}, "has the weight 0"),
         ({"parents": [{"id": "a", "run": "", "weight": 1.0, "kind": "clone"}]}, "of kind 'clone'"),
         ({"scores": [{"name": "belongs", "value": None}]}, "not a concept of this schema"),
     ],
