@@ -35,7 +35,7 @@ def test_two_generations_by_choice(workbench, page, shot):
     page.get_by_role("option", name=re.compile(other)).click(modifiers=["Control"])
     settled(page)
     page.get_by_role("button", name="Evolve", exact=True).click()
-    page.get_by_text("Choose the parents of generation 2").wait_for(timeout=MINUTES)
+    page.get_by_text("Choose the parents of generation 2").wait_for(timeout=3 * MINUTES)  # it draws the children too
     (job,) = [each for each in jobs(run) if each.command == "evolve"]
     (first,) = generations(job)
     assert {run.entry(id_).name for id_ in first.population} == {one, other}
@@ -46,6 +46,6 @@ def test_two_generations_by_choice(workbench, page, shot):
         card.click(modifiers=["Control"])
         settled(page)
     page.get_by_role("button", name="Breed these parents").click()
-    wait_for(lambda: len(generations(job)) == 2, MINUTES / 1000, "second generation")
+    wait_for(lambda: len(generations(job)) == 2, 3 * MINUTES / 1000, "second generation")
     assert set(generations(job)[1].population) == set(first.children)
     page.get_by_text("Generation 2 of 2").wait_for(timeout=MINUTES)

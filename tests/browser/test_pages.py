@@ -46,6 +46,7 @@ def test_a_family_goes_out_as_one_file_and_comes_in_as_a_run(workbench, page, sh
     assert download.value.suggested_filename == f"{child.name}.family.zip"
     file = download.value.path()
     page.goto(f"{workbench.address}/runs")
+    settled(page)  # a popover that opens while the page is drawn closes again
     page.get_by_role("button", name="Open a file").click()
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
         {"name": "theirs.family.zip", "mimeType": "application/zip", "buffer": file.read_bytes()}
