@@ -73,7 +73,7 @@ def words_of(aspect: str, stack: Learns) -> list[str]:
         if len(words) < 2:
             raise AspectError(f"the stack {stack.version} knows no words for the aspect {aspect!r}: give some yourself")
         return words
-    words = list(dict.fromkeys(word.strip() for word in aspect.split(",") if word.strip()))
+    words = list({word.casefold(): word for word in map(str.strip, aspect.split(",")) if word}.values())
     for word in words:
         if not stack.knows(word):
             raise AspectError(

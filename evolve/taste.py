@@ -46,12 +46,13 @@ class TasteError(ConceptreeError):
 class Judgements:
     """What a person said. ratings: (concept, 1 to 5); preferred: (the better concept, the other); ids of concepts.
 
-    embeds: the mean imagined embedding [width] of each judged concept, of one stack.
+    embeds: the mean imagined embedding [width] of each judged concept. stack: the fingerprint of the stack they are of.
     """
 
     ratings: tuple[tuple[str, int], ...] = ()
     preferred: tuple[tuple[str, str], ...] = ()
     embeds: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    stack: str = ""
 
     @property
     def concepts(self) -> list[str]:
@@ -60,18 +61,30 @@ class Judgements:
         return list(dict.fromkeys(told))
 
     def with_others(self, others: Iterable[Judgements]) -> Judgements:
-        """All answers together, of runs of one stack."""
-        each = [self, *others]
-        ratings = tuple(rating for one in each for rating in one.ratings)
-        preferred = tuple(pair for one in each for pair in one.preferred)
-        embeds = {id_: embed for one in reversed(each) for id_, embed in one.embeds.items()}
-        if len({len(embed) for embed in embeds.values()}) > 1:
-            raise TasteError("these judgements are about concepts of different stacks: give those of one stack")
-        return Judgements(ratings, preferred, embeds)
+        """All answers together. A concept that was judged in an earlier one counts with that one's answers alone.
+
+        Raises:
+            TasteError: they are about concepts of different stacks.
+        """
+        together = self
+        for other in others:
+            if other.stack != self.stack:
+                raise TasteError(
+                    f"these answers are about concepts of another stack ({other.stack or 'unknown'}, not {self.stack}):"
+                    " give those of one stack"
+                )
+            known = together.embeds
+            together = Judgements(
+                (*together.ratings, *(each for each in other.ratings if each[0] not in known)),
+                (*together.preferred, *(pair for pair in other.preferred if not set(pair) <= set(known))),
+                {**other.embeds, **known},
+                self.stack,
+            )
+        return together
 
 
 def judgements(run: Run) -> Judgements:
-    """A run's ratings and comparisons: notes, and the answers of blind sessions.
+    """A run's ratings and comparisons: notes, and the answers of blind sessions, whoever rated and whatever was asked.
 
     A favourite without a rating counts as 5, a hidden concept without one as 1.
     """
@@ -92,7 +105,8 @@ def judgements(run: Run) -> Judgements:
     ratings = [(id_, level) for id_, level in ratings if id_ in embeds]
     preferred = [pair for pair in preferred if all(id_ in embeds for id_ in pair)]
     told = Judgements(tuple(ratings), tuple(preferred))
-    return Judgements(told.ratings, told.preferred, {id_: embeds[id_] for id_ in told.concepts})
+    stack = str(run.about["stack"]["fingerprint"])
+    return Judgements(told.ratings, told.preferred, {id_: embeds[id_] for id_ in told.concepts}, stack)
 
 
 @dataclass(frozen=True)
@@ -320,13 +334,20 @@ def alike(run: Run, told: Judgements) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def store(told: Judgements, path: Path) -> None:
-    """Write judgements as safetensors, with the answers as JSON in its metadata."""
+    """Write judgements as safetensors, with the answers as JSON in its metadata.
+
+    Raises:
+        TasteError: there are none.
+    """
     from safetensors.numpy import save
 
     ids = told.concepts
+    if not ids:
+        raise TasteError("no concept of the run is judged yet: rate or compare some")
     place = {id_: number for number, id_ in enumerate(ids)}
     content = {
         "schema": 1,
+        "stack": told.stack,
         "concepts": ids,
         "ratings": [[place[id_], level] for id_, level in told.ratings],
         "preferred": [[place[better], place[other]] for better, other in told.preferred],
@@ -343,6 +364,8 @@ def read(path: Path) -> Judgements:
     """
     from safetensors import SafetensorError, safe_open
 
+    if not path.is_file():
+        raise TasteError(f"there is no file {path}")
     try:
         with safe_open(path, "np") as stored:
             content = json.loads(stored.metadata()["taste"])
@@ -353,9 +376,10 @@ def read(path: Path) -> Judgements:
         whole = embeds.ndim == 2 and len(embeds) == len(ids) == len(set(ids)) and bool(np.isfinite(embeds).all())
         if not whole or not all(1 <= level <= LEVELS for _, level in ratings):
             raise ValueError
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
+        stack = str(content["stack"])
+    except (OSError, SafetensorError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise TasteError(f"{path} is not a taste: give a file that conceptree taste --to wrote") from error
-    return Judgements(ratings, preferred, dict(zip(ids, embeds, strict=True)))
+    return Judgements(ratings, preferred, dict(zip(ids, embeds, strict=True)), stack)
 
 
 def _row(place: int, ids: Sequence[str]) -> int:

@@ -122,7 +122,8 @@ def fit(
 ) -> nn.Module:
     """Train ``model`` in place, and leave the running average of its weights in it.
 
-    Each step draws its data from a generator seeded by (seed, step), so a resumed stage gets the same batches. The
+    Each step draws its data from a generator seeded by (seed, step), so a resumed stage gets the same batches on a
+    processor; on a GPU some batches are made together (`pictures.Supply`). The
     checkpoint is safetensors; losses go to ``<name>.jsonl``.
 
     Args:

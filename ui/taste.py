@@ -13,7 +13,7 @@ from core.aspects import words_of
 from core.wording import counted
 from evolve.store.parts import Damage
 from evolve.store.run import Run
-from evolve.taste import Taste, alike, fit, judgements, most_telling, read, reasons, store
+from evolve.taste import Taste, TasteError, alike, fit, judgements, most_telling, read, reasons, store
 from ui.console import add_row, new_table, print_json, say
 from ui.runs import open_run
 from ui.stack import open_stack_of
@@ -49,6 +49,8 @@ def taste(
     learned = fit(told, list(alike(run, told).values()) if own.embeds else [])
     embeds = alike(run, told)
     there = [each for each in entries if each.id in embeds]
+    if not there:
+        raise TasteError(f"all concepts of {name!r} are hidden: unhide some")
     rows = np.stack([embeds[each.id] for each in there]).astype(np.float64)
     expected, unsure = learned.rating(rows)
     one, other = (there[place].name for place in most_telling(learned, rows)) if len(there) > 1 else ("", "")
@@ -102,6 +104,8 @@ def _say(found: dict[str, Any], to: Path | None, out: Console) -> None:
         liked, disliked = (
             [word for word, strength in found["reasons"] if strength * sign > 0][:WORDS] for sign in (1, -1)
         )
-        say(out, f"likes what resembles {', '.join(liked)}; less so {', '.join(disliked)}")
+        told = [f"likes what resembles {', '.join(liked)}"] if liked else []
+        told += [f"likes less what resembles {', '.join(disliked)}"] if disliked else []
+        say(out, "; ".join(told) or "no word goes with it")
     if to is not None:
         say(out, f"this run's answers: {to}")

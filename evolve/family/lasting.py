@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 
 import networkx as nx
@@ -43,12 +44,14 @@ def remembered(folder: Path) -> Memory:
     """The stored places of a run; none if there is no file, or it cannot be read."""
     try:
         told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return Memory(
+        found = Memory(
             {str(node): (float(x), int(generation), int(row)) for node, (x, generation, row) in told["places"].items()},
             {(str(node), int(generation), int(row)): float(x) for node, generation, row, x in told["lanes"]},
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Memory()
+    across = [x for x, *_ in found.spots.values()] + list(found.lanes.values())
+    return found if all(map(isfinite, across)) else Memory()
 
 
 def remember(folder: Path, memory: Memory) -> None:

@@ -61,7 +61,7 @@ def too_alike(run: Run, candidates: Sequence[Member], born: Collection[str], kep
     born: the children. kept: those that stay whatever they are like. The better one has the better mean rank.
     """
     limit, embeds = closest_founders(run), run.image_embeds()
-    ranks = mean_ranks(candidates)
+    ranks = mean_places(candidates)
     stay: list[Array] = []
     again: set[str] = set()
     children = [each for each in candidates if each.id in born and each.id in embeds]
@@ -74,8 +74,8 @@ def too_alike(run: Run, candidates: Sequence[Member], born: Collection[str], kep
     return again
 
 
-def mean_ranks(candidates: Sequence[Member]) -> dict[str, float]:
-    """The mean of each candidate's ranks by all objectives; the best has the lowest."""
+def mean_places(candidates: Sequence[Member]) -> dict[str, float]:
+    """The mean of each candidate's places by all objectives, from 0 for the best."""
     names = list(candidates[0].values) if candidates else []
     total = dict.fromkeys((each.id for each in candidates), 0.0)
     for name in names:

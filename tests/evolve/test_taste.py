@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,9 +145,11 @@ def test_reasons_name_the_direction_that_counts():
 def test_too_few_answers_and_other_stacks_are_told():
     with pytest.raises(TasteError, match="only 2 concepts are judged: rate or compare at least 3"):
         fit(told(pool(2), [(0, 5)], [(0, 1)]))
-    other = Judgements((("x", 3),), (), {"x": np.ones(WIDTH + 1, np.float32)})
-    with pytest.raises(TasteError, match="of different stacks"):
+    other = Judgements((("x", 3),), (), {"x": np.ones(WIDTH, np.float32)}, "another")
+    with pytest.raises(TasteError, match=r"of another stack \(another, not \)"):
         told(pool(2), [(0, 5)]).with_others([other])
+    with pytest.raises(TasteError, match="no concept of the run is judged yet"):
+        taste.store(Judgements(), Path("nowhere"))
     with pytest.raises(TasteError, match="a comparison takes two"):
         most_telling(fit(told(pool(3), [(0, 5), (1, 1), (2, 3)])), pool(1).astype(np.float64))
 
@@ -174,6 +177,14 @@ def test_notes_and_blind_answers_of_a_run_are_judgements(tmp_path):
     assert set(expected) == set(ids) and expected[ids[1]] > expected[ids[2]]
 
 
+def test_a_concept_counts_with_the_answers_of_the_first_that_judges_it():
+    mine, theirs = told(pool(4), [(0, 5), (1, 2)], [(2, 3)]), told(pool(6), [(0, 1), (4, 3)], [(3, 2), (3, 5)])
+    mine = Judgements(mine.ratings, mine.preferred, {id_: mine.embeds[id_] for id_ in mine.concepts})
+    together = mine.with_others([mine, theirs])
+    assert together.ratings == (("0", 5), ("1", 2), ("4", 3)) and together.preferred == (("2", "3"), ("3", "5"))
+    assert set(together.concepts) <= set(together.embeds)
+
+
 def test_a_taste_is_a_small_file_that_comes_back(tmp_path):
     mine = told(pool(6), RATINGS, PAIRS)
     taste.store(mine, tmp_path / "mine.safetensors")
@@ -191,11 +202,13 @@ def test_a_taste_is_a_small_file_that_comes_back(tmp_path):
         {"concepts": ["a", "b"], "ratings": [[0, 6]], "preferred": []},
         {"concepts": ["a", "b"], "ratings": [[0, "x"]], "preferred": []},
         {"concepts": ["a"], "ratings": [], "preferred": []},
+        {"concepts": ["a", "b"], "ratings": [[0, 1e999]], "preferred": []},
         [],
     ],
 )
 def test_a_strangers_file_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "strange.safetensors"
+    content = {"stack": "f", **content} if isinstance(content, dict) else content
     save_file({"embeds": np.ones((2, 4), np.float32)}, path, metadata={"taste": json.dumps(content)})
     with pytest.raises(TasteError, match="is not a taste"):
         taste.read(path)

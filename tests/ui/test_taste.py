@@ -49,13 +49,19 @@ def test_answers_about_two_runs_count_together(pets, tmp_path):
     assert "0 concepts are judged" in one_line("taste", "others", "--runs", tmp_path)
     found = values(other, "--with", file)
     assert found["answers"] == 4 and len(found["concepts"]) == 5
+    assert values(pets, "--with", file) == values(pets), "its own answers count once"
 
 
 def test_what_cannot_be_is_one_line(pets, tmp_path):
     strange = tmp_path / "strange.safetensors"
     strange.write_bytes(b"no")
     assert "is not a taste" in one_line("taste", "pets", "--with", strange, "--runs", tmp_path)
-    assert "is not a taste" in one_line("taste", "pets", "--with", tmp_path / "missing", "--runs", tmp_path)
-    new_run(tmp_path / "empty")
+    assert "there is no file" in one_line("taste", "pets", "--with", tmp_path / "missing", "--runs", tmp_path)
+    empty = new_run(tmp_path / "empty")
     assert "0 concepts are judged" in one_line("taste", "empty", "--runs", tmp_path)
+    empty.add([concept(seed) for seed in range(3)])
+    said = one_line("taste", "empty", "--to", tmp_path / "file", "--runs", tmp_path)
+    assert "no concept of the run is judged yet" in said and not (tmp_path / "file").exists()
+    empty.note_all([each.id for each in empty.entries()], hidden=True)
+    assert "all concepts of 'empty' are hidden" in one_line("taste", "empty", "--runs", tmp_path)
     assert "there is no run 'ghosts'" in one_line("taste", "ghosts", "--runs", tmp_path)

@@ -13,6 +13,8 @@ from evolve.family.lasting import FILE, Memory, forget, lasting, remember, remem
 from evolve.family.layout import layout
 from tests.evolve.family.test_layout import families, graph_of
 
+FAR = ("[NaN, 0, 0]", "[1e999, 0, 0]", "[0, 1e999, 0]")  # places that no canvas has
+
 
 def order_of(graph: nx.DiGraph) -> list[str]:
     return sorted(graph, key=lambda node: graph.nodes[node]["generation"])
@@ -82,8 +84,12 @@ def test_places_are_stored_and_forgotten(tmp_path):
     remember(tmp_path, memory)
     again = remembered(tmp_path)
     assert again == memory
-    (tmp_path / FILE).write_text('{"places": {"a": [1]}, "lanes": []}')
-    assert remembered(tmp_path) == Memory()
+    for damaged in (
+        '{"places": {"a": [1]}, "lanes": []}',
+        *(f'{{"places": {{"a": {at}}}, "lanes": []}}' for at in FAR),
+    ):
+        (tmp_path / FILE).write_text(damaged)
+        assert remembered(tmp_path) == Memory()
     forget(tmp_path)
     forget(tmp_path)
     assert not (tmp_path / FILE).exists()

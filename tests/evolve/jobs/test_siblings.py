@@ -7,7 +7,7 @@ import pytest
 
 from evolve import Run
 from evolve.fitness import OBJECTIVES
-from evolve.jobs.siblings import Siblings, closest_founders, mean_ranks, too_alike
+from evolve.jobs.siblings import Siblings, closest_founders, mean_places, too_alike
 from evolve.members import members
 from evolve.operators import spread_weights
 from tests.families import by_letter, family
@@ -57,7 +57,7 @@ def test_of_two_children_that_are_too_close_the_better_one_survives(run, embeds)
     values = {letters[each]: dict.fromkeys(OBJECTIVES, place) for place, each in enumerate("aefg")}
     candidates = members(values, {})
     born = [letters[each] for each in "efg"]
-    ranks = mean_ranks(candidates)
+    ranks = mean_places(candidates)
     assert ranks[letters["g"]] < ranks[letters["f"]] < ranks[letters["e"]]
     assert too_alike(run, candidates, born, []) == {letters["e"]}
     assert too_alike(run, candidates, born, [letters["e"]]) == {letters["f"]}
