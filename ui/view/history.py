@@ -12,8 +12,9 @@ if (!window.conceptreeHistory) {
   window.conceptreeHistory = true;
   const push = history.pushState.bind(history);
   let acted = false;
-  for (const kind of ["pointerdown", "keydown"]) {
-    window.addEventListener(kind, () => (acted = true), { capture: true });
+  // The second click of a double click is no act of its own: Streamlit may be between its two changes then.
+  for (const kind of ["mousedown", "touchstart", "keydown"]) {
+    window.addEventListener(kind, (event) => (acted ||= event.detail < 2), { capture: true, passive: true });
   }
   window.addEventListener("popstate", () => (acted = false));
   history.pushState = (...entry) => {

@@ -434,11 +434,10 @@ function centreOn(tree, id) {
 
 function listen(tree) {
   const { cy, canvas, search } = tree;
-  let waiting = 0;
   cy.on("select unselect", "node", () => {
     if (tree.quiet) return;
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
+    clearTimeout(tree.telling);
+    tree.telling = setTimeout(() => {
       highlight(tree);
       explain(tree);
       tellSelection(tree);
@@ -450,7 +449,15 @@ function listen(tree) {
     explain(tree);
     if (event.target.data("count")) tree.ask("unfold", event.target.data("of"));
   });
-  cy.on("dbltap", "node", (event) => open(tree, event.target));
+  // The browser knows a double click even if this page was too busy to see both clicks in time; it has none for fingers.
+  let tapped = null;
+  cy.on("tap", (event) => (tapped = event.target === cy ? null : event.target));
+  canvas.addEventListener("dblclick", () => {
+    if (tapped?.isNode()) open(tree, tapped);
+  });
+  cy.on("dbltap", "node", (event) => {
+    if (event.originalEvent?.type.startsWith("touch")) open(tree, event.target);
+  });
   cy.on("viewport", () => placeRows(tree));
   // Until the user moves it, the whole tree stays in view as nodes are added.
   cy.on("dragpan scrollzoom pinchzoom", () => (tree.fitted = false));
@@ -498,6 +505,7 @@ function tellSelection(tree) {
 }
 
 function open(tree, node) {
+  clearTimeout(tree.telling); // a selection that arrives later would keep Streamlit on this page
   if (node.data("count")) tree.ask("unfold", node.data("of"));
   else tree.ask("open", node.id());
 }
