@@ -164,6 +164,13 @@ def stored(scores: Mapping[str, float]) -> dict[str, float | None]:
     return {name: found.get(name) for name in OBJECTIVES}
 
 
+def of_one_width(image_embeds: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
+    """Those embeddings, by id, that can be compared with each other: of the width that most of them have."""
+    widths = [len(embed) for embed in image_embeds.values()]
+    usual = max(widths, key=widths.count, default=0)
+    return {id_: embed for id_, embed in image_embeds.items() if len(embed) == usual}
+
+
 def novelties(
     image_embeds: Mapping[str, npt.NDArray[np.float32]],
     concepts: Collection[str] | None = None,

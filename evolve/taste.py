@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from core.errors import ConceptreeError
 from core.files import write_atomically
+from evolve.fitness import of_one_width
 from evolve.store.ratings import answers
 from evolve.store.run import Run
 
@@ -61,7 +62,8 @@ class Judgements:
         return list(dict.fromkeys(told))
 
     def with_others(self, others: Iterable[Judgements]) -> Judgements:
-        """All answers together. A concept that was judged in an earlier one counts with that one's answers alone.
+        """All answers together. Ratings of a concept that an earlier one has judged do not count again, nor
+        comparisons of two such concepts.
 
         Raises:
             TasteError: they are about concepts of different stacks.
@@ -84,11 +86,11 @@ class Judgements:
 
 
 def judgements(run: Run) -> Judgements:
-    """A run's ratings and comparisons: notes, and the answers of blind sessions, whoever rated and whatever was asked.
+    """A run's ratings and comparisons: notes, and the answers of blind sessions, by any person, to any question.
 
     A favourite without a rating counts as 5, a hidden concept without one as 1.
     """
-    embeds = run.image_embeds()
+    embeds = of_one_width(run.image_embeds())
     ratings: list[tuple[str, int]] = []
     preferred: list[tuple[str, str]] = []
     for entry in run.entries():

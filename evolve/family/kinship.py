@@ -37,6 +37,7 @@ def founder_shares(graph: nx.DiGraph, concepts: str | Iterable[str]) -> dict[str
     carries f's gene, or genetic contribution (James and McBride, Journal of Genetics 56:55, 1958). One pass from the
     latest generation to the oldest; time grows linearly with the ancestors.
     """
+    graph = _bred(graph)
     concepts = nodes_of(graph, concepts)
     family = {*concepts, *ancestors(graph, concepts)}
     held: defaultdict[str, float] = defaultdict(float)
@@ -88,8 +89,7 @@ def relationship(graph: nx.DiGraph, concepts: Sequence[str]) -> npt.NDArray[np.f
 
     One pass, see `relationships`.
     """
-    ((_, found),) = relationships(graph, [concepts])
-    return found
+    return next((found for _, found in relationships(graph, [concepts])), np.zeros((0, 0)))
 
 
 def relationships(graph: nx.DiGraph, groups: Iterable[Sequence[str]]) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
@@ -227,12 +227,13 @@ def generations(
 
 def _shares(graph: nx.DiGraph) -> dict[str, dict[str, float]]:
     """`founder_shares` of every node, in one pass from the oldest to the latest."""
+    graph = _bred(graph)
     found: dict[str, dict[str, float]] = {}
     for each in _oldest_first(graph, graph):
         parents = graph.pred[each]
         own: dict[str, float] = {} if parents else {each: 1.0}
         for parent, edge in parents.items():
-            for founder, share in found[parent].items() if edge["weight"] else ():
+            for founder, share in found[parent].items():
                 own[founder] = own.get(founder, 0.0) + edge["weight"] * share
         found[each] = own
     return found

@@ -39,7 +39,7 @@ from core.files import StorageError, write_atomically
 from core.review import Decision
 from core.settings import MOST_AT_ONCE
 from evolve.jobs.plans import COMMANDS, Plan, UnreadablePlanError, plan_from_json
-from evolve.jobs.steering import STEER, Question, question_in, queue, queued
+from evolve.jobs.steering import STEER, Question, Queued, question_in, queue, queued
 from evolve.store.lock import gone
 from evolve.store.looks import Look, looks_in
 from evolve.store.parts import RunError
@@ -242,7 +242,10 @@ class Job:
         self._put(_STOP, b"")
 
     def pause(self) -> None:
-        """Ask the process at work to wait at the next step until `go_on`. It keeps the model and all its work."""
+        """Ask the process at work to wait at the next step until `go_on`. It keeps the model and all its work.
+
+        With workers, those that learn go on to their next boundary.
+        """
         self._put(_PAUSE, b"")
 
     def go_on(self) -> None:
@@ -278,19 +281,23 @@ class Job:
         self.check_there()
         if (self.folder / _STOP).exists():
             raise Stopped
+        paused = False
         while self.paused:
+            paused = True
             self._course = None  # the time left does not count the pause
             self._note_at_times("paused")
             time.sleep(REST)
             self.check_there()
             if (self.folder / _STOP).exists():
                 raise Stopped
+        if paused:
+            self.does("")
 
     def looks(self) -> list[Look]:
         """Each boundary so far, concept by concept."""
         return looks_in(self.folder)
 
-    def steer(self, number: int, decision: Decision, question: str | None = None) -> None:
+    def steer(self, number: int, decision: Decision, question: str | None = None) -> str:
         """Queue a decision about a concept by its number (from 0): for its next boundary, or as an answer.
 
         At a boundary its words are added to the proposed ones, and may drop some of them; as an answer they replace
@@ -302,11 +309,11 @@ class Job:
         """
         if self.finished:
             raise RunError(f"the job {self.name!r} is finished: a decision has no effect")
-        queue(self.folder, number, decision, question)
+        return queue(self.folder, number, decision, question)
 
-    def pending(self) -> list[tuple[int, Decision]]:
-        """Decisions that have had no effect yet: (number, decision) each, oldest first."""
-        return [(each.number, each.decision) for each in queued(self.folder)]
+    def pending(self) -> list[Queued]:
+        """Decisions that have had no effect yet, oldest first."""
+        return queued(self.folder)
 
     def question(self) -> Question | None:
         """The question that the job waits for; `steer` answers it."""

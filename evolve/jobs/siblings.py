@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from core.concept import Array
+from evolve.fitness import of_one_width
 from evolve.members import Member
 from evolve.store.run import Run
 
@@ -19,7 +20,7 @@ class Siblings:
 
     def __init__(self, run: Run, spread: float) -> None:
         self.spread = spread
-        self._embeds = run.image_embeds()
+        self._embeds = of_one_width(run.image_embeds())
         self._limit = closest_founders(run)
         self._known: dict[frozenset[str], list[Array]] = {}
 
@@ -47,7 +48,7 @@ class Siblings:
 
 def closest_founders(run: Run) -> float:
     """The similarity of the two founders that are closest to each other; 1 if there are fewer than two."""
-    embeds = run.image_embeds()
+    embeds = of_one_width(run.image_embeds())
     founders = [_unit(embeds[each.id]) for each in run.entries() if not each.parents and each.id in embeds]
     if len(founders) < 2:
         return 1.0
@@ -58,30 +59,19 @@ def closest_founders(run: Run) -> float:
 def too_alike(run: Run, candidates: Sequence[Member], born: Collection[str], kept: Collection[str]) -> set[str]:
     """Ids of children that are closer to a better child of their generation than the closest founders are.
 
-    born: the children. kept: those that stay whatever they are like. The better one has the better mean rank.
+    born: the children. kept: those that always stay. The better one has the higher `overall` rank.
     """
-    limit, embeds = closest_founders(run), run.image_embeds()
-    ranks = mean_places(candidates)
+    limit, embeds = closest_founders(run), of_one_width(run.image_embeds())
     stay: list[Array] = []
     again: set[str] = set()
     children = [each for each in candidates if each.id in born and each.id in embeds]
-    for each in sorted(children, key=lambda child: (child.id not in kept, ranks[child.id])):
+    for each in sorted(children, key=lambda child: (child.id not in kept, -child.overall)):
         image = _unit(embeds[each.id])
         if each.id not in kept and any(float(image @ other) > limit for other in stay):
             again.add(each.id)
         else:
             stay.append(image)
     return again
-
-
-def mean_places(candidates: Sequence[Member]) -> dict[str, float]:
-    """The mean of each candidate's places by all objectives, from 0 for the best."""
-    names = list(candidates[0].values) if candidates else []
-    total = dict.fromkeys((each.id for each in candidates), 0.0)
-    for name in names:
-        for rank, each in enumerate(sorted(candidates, key=lambda one: -one.values[name])):
-            total[each.id] += rank / len(names)
-    return total
 
 
 def _unit(vector: Array) -> Array:

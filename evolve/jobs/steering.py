@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import write_atomically
-from core.review import Decision, Proposal, Review, ReviewError, steered
+from core.review import Decision, Proposal, Review, ReviewError, checked, steered
 from core.stack.protocols import Draws
 from evolve.store.looks import keep_picture, picture_in
 from evolve.store.parts import RunError
@@ -38,7 +38,7 @@ class Question:
 
     words: proposed. negatives: so far, (word, source) each. earlier: steps to which a person can go back. problem: why
     the last answer was refused. image: the concept's current drawing. id: another one if the same step is asked again
-    because a person went back; the same one after a restart. tries: refused answers.
+    because a person went back; the same one after a restart. token: another one each time that it is asked.
     """
 
     number: int
@@ -50,7 +50,7 @@ class Question:
     problem: str = ""
     image: Path | None = None
     id: str = ""
-    tries: int = 0
+    token: str = ""
 
 
 class LateAnswer(RunError):
@@ -120,7 +120,7 @@ def question_in(folder: Path) -> Question | None:
             problem=str(told["problem"]),
             image=picture_in(folder, told["image"]),
             id=str(told.get("id", "")),
-            tries=int(told.get("tries", 0)),
+            token=str(told.get("token", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -153,8 +153,8 @@ class Steering:
         self.back = back
         # Marks of decisions that no snapshot holds yet, each with the number of its concept and the question's id.
         self.taken: dict[str, tuple[int, str]] = {}
-        self.tries: dict[str, int] = {}  # refused answers, by the question's id
-        self.carried: dict[int, Decision] = {}  # what to add and drop at the step to which a concept went back
+        # What to add and drop at the step to which a concept went back, and the id of the question that came there.
+        self.carried: dict[int, tuple[Decision, str]] = {}
 
     def begin(self, snapshots: Sequence[bytes]) -> None:
         """Remove decisions that snapshots hold, and a question that is left over."""
@@ -168,8 +168,10 @@ class Steering:
     def decided(self, proposal: Proposal) -> Decision | None:
         """The decision on a proposal: the review of `core.review`."""
         decision = self._decided(proposal)
-        if decision and decision.back_to in proposal.earlier:
-            self.back(proposal.step - decision.back_to)
+        if decision and decision.back_to is not None:
+            with suppress(ReviewError):  # then it is asked about again, and nothing goes back
+                checked(decision, proposal, proposal.negatives_then, self.stack)
+                self.back(proposal.step - decision.back_to)
         return decision
 
     def _decided(self, proposal: Proposal) -> Decision | None:
@@ -180,7 +182,7 @@ class Steering:
         waiting = [each for each in waiting if self.taken.get(each.mark, (number, id_)) == (number, id_)]
         # An answer to a question that a stop has ended is still a decision, but not an answer.
         further = [each for each in waiting if not each.answers(id_, proposal.step)]
-        carried = self.carried.get(number, Decision())
+        carried = self._carried(number, id_)
         goes_back = any(each.decision.back_to is not None for each in further)
         if self.asks and proposal.words and not goes_back:
             first = self._answer(number, id_, replace(proposal, words=(*proposal.words, *carried.words)))
@@ -190,18 +192,26 @@ class Steering:
         self.taken |= {each.mark: (number, id_) for each in further}
         decisions = [each for each in (carried, *(each.decision for each in further)) if each != Decision()]
         if not decisions:
-            self.carried.pop(number, None)
             return first
         try:
             decision = steered(first, decisions, proposal, self.stack)
         except ReviewError:
             return first  # it is asked about again, with the reason
-        self.carried.pop(number, None)
         if decision.back_to is None or decision == Decision(back_to=decision.back_to, note=decision.note):
             return decision
         # At the earlier step the question comes again, and the words are added to its answer.
-        self.carried[number] = Decision(decision.words, decision.drop)
+        self.carried[number] = Decision(decision.words, decision.drop), ""
         return Decision(back_to=decision.back_to, note=decision.note)
+
+    def _carried(self, number: int, id_: str) -> Decision:
+        """What a concept carries to the question with this id, as often as it is asked; the next one has nothing."""
+        decision, of = self.carried.get(number, (Decision(), ""))
+        if of and of != id_:
+            del self.carried[number]
+            return Decision()
+        if decision != Decision():
+            self.carried[number] = decision, id_
+        return decision
 
     def marks(self, numbers: Container[int]) -> list[str]:
         """Marks of decisions about these concepts that are in no snapshot yet."""
@@ -224,14 +234,13 @@ class Steering:
         answers = self._answers(number, id_, proposal.step)
         if proposal.problem:  # these could not be followed
             self._remove([answer.mark for answer in answers])
-            self.tries[id_] = self.tries.get(id_, 0) + 1
             answers = []
         if not answers:
             drawn = [(picture, proposal.request, proposal.step) for picture in proposal.images[:1]]
             image = keep_picture(self.folder, *drawn[0]).name if drawn else None
             told = {
                 "id": id_,
-                "tries": self.tries.get(id_, 0),
+                "token": secrets.token_hex(4),
                 "number": number,
                 "step": proposal.step,
                 "words": list(proposal.words),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,15 @@ def test_notes_and_blind_answers_of_a_run_are_judgements(tmp_path):
     assert set(found.embeds) == set(ids)
     expected = taste.expected_ratings(run)
     assert set(expected) == set(ids) and expected[ids[1]] > expected[ids[2]]
+
+
+def test_concepts_of_another_width_are_left_out(tmp_path):
+    run = new_run(tmp_path)
+    ids = [each.id for each in run.add([concept(seed) for seed in range(3)])]
+    (strange,) = run.add([replace(concept(4), image_embed=np.ones(7, np.float32))])
+    run.note(ids[0], rating=4)
+    run.note(strange.id, rating=2)
+    assert judgements(run).ratings == ((ids[0], 4),) and set(judgements(run).embeds) == {ids[0]}
 
 
 def test_a_concept_counts_with_the_answers_of_the_first_that_judges_it():

@@ -56,6 +56,14 @@ def test_a_parent_that_a_child_moves_away_from_is_no_ancestor():
     assert extinct_lines(graph) == ["b"]
 
 
+def test_a_child_that_only_moved_away_is_its_own_founder_and_shares_are_whole():
+    graph = pedigree({"c": {"a": 1}, "d": {}, "e": {"c": 1, "d": 1}})
+    graph.add_edge("a", "d", weight=0.0, kind="away", away=1.0)
+    assert founder_shares(graph, "d") == {"d": 1.0} and founder_shares(graph, "e") == {"a": 0.5, "d": 0.5}
+    assert relatedness(graph, "c", "d") == 0 and relatedness(graph, "e", "d") == 1 / 2
+    assert relationship(graph, []).shape == (0, 0)
+
+
 # Two founders' children s and t; u is half-sibling to them; cousins; a variation; a child of siblings.
 SMALL = pedigree(
     {

@@ -7,7 +7,7 @@ import pytest
 
 from evolve import Run
 from evolve.fitness import OBJECTIVES
-from evolve.jobs.siblings import Siblings, closest_founders, mean_places, too_alike
+from evolve.jobs.siblings import Siblings, closest_founders, too_alike
 from evolve.members import members
 from evolve.operators import spread_weights
 from tests.families import by_letter, family
@@ -39,6 +39,17 @@ def test_the_limit_is_the_similarity_of_the_closest_founders(run, embeds):
     assert closest_founders(run) == pytest.approx(0.5**0.5)
 
 
+def test_an_embedding_of_another_width_counts_as_unknown(run, embeds):
+    founders = [each.id for each in run.entries() if not each.parents]
+    limit = closest_founders(run)
+    embeds[founders[0]] = np.ones(7, dtype=np.float32)
+    assert closest_founders(run) == limit
+    weights = Siblings(run, 0.25).apart(founders[:2], [[0.5, 0.5], [0.4, 0.6]])
+    assert weights == [0.5, 0.5]
+    alike = members({id_: dict.fromkeys(OBJECTIVES, 1.0) for id_ in founders[:2]}, {})
+    assert too_alike(run, alike, founders[:2], []) == set()
+
+
 def test_children_of_one_couple_get_weights_that_keep_them_apart(run, embeds):
     one, other = [each.id for each in run.entries() if not each.parents][:2]
     siblings = Siblings(run, 0.25)
@@ -57,8 +68,7 @@ def test_of_two_children_that_are_too_close_the_better_one_survives(run, embeds)
     values = {letters[each]: dict.fromkeys(OBJECTIVES, place) for place, each in enumerate("aefg")}
     candidates = members(values, {})
     born = [letters[each] for each in "efg"]
-    ranks = mean_places(candidates)
-    assert ranks[letters["g"]] < ranks[letters["f"]] < ranks[letters["e"]]
+    assert [each.overall for each in candidates] == pytest.approx([0, 1 / 3, 2 / 3, 1])
     assert too_alike(run, candidates, born, []) == {letters["e"]}
     assert too_alike(run, candidates, born, [letters["e"]]) == {letters["f"]}
     assert too_alike(run, candidates, born, [letters["e"], letters["f"]]) == set()

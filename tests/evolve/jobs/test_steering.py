@@ -116,6 +116,35 @@ def test_the_step_that_a_person_goes_back_to_is_asked_again(job, backbone):
     assert job.pending() == []
 
 
+def test_a_refused_answer_loses_no_word_and_puts_nothing_back(job, backbone, monkeypatch):
+    """What was decided at a later step stays in the earlier step's question, however often that is asked."""
+    asked, put_back = [], []
+    monkeypatch.setattr(type(job), "put_back", lambda self, steps: put_back.append(steps))
+    answers = {
+        1: Decision(("dragon",)),  # at step 0 again: the stack does not know the word
+        3: Decision(("dragon",), back_to=0),  # at step 2
+    }
+
+    def person():
+        while len(asked) < 7:
+            question = job.question()
+            if question and question.token not in {each.token for each in asked}:
+                asked.append(question)
+                job.steer(0, answers.get(len(asked) - 1, Decision(question.words)), question.id)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=person)
+    with job.working():
+        thread.start()
+        act = at(1, lambda: job.steer(0, Decision(("lemon",), back_to=0)))  # followed at step 2, before a question
+        (one,) = learn(job, backbone, PAIR[:1], asks=True, on_report=act)
+        thread.join()
+    assert [each.step for each in asked] == [0, 0, 0, 2, 2, 4, 6]
+    assert asked[1].words == asked[2].words and "lemon" in asked[2].words and "dragon" in asked[2].problem
+    assert asked[1].id == asked[2].id != asked[0].id and "lemon" not in asked[3].words
+    assert ("lemon", 0, "user") in negatives(one) and put_back == [2] and "dragon" in asked[4].problem
+
+
 @pytest.mark.parametrize(
     ("decision", "told"),
     [
@@ -236,7 +265,7 @@ def test_an_answer_outlives_a_kill_and_is_not_asked_for_again(job, backbone, mon
         patch.setattr(job, "wait", answer_and_kill)
         with pytest.raises(Killed):
             learn(job, backbone, PAIR[:1], asks=True)
-    assert [number for number, _ in job.pending()] == [0]
+    assert [each.number for each in job.pending()] == [0]
     monkeypatch.setattr(job, "wait", lambda: job.steer(job_question(job).number, Decision(job_question(job).words)))
     (one,) = learn(job, backbone, PAIR[:1], asks=True)
     assert negatives(one)[0] == ("lemon", 0, "user")
@@ -253,7 +282,7 @@ def test_a_strangers_decision_is_passed_over(job, backbone):
     folder = job.folder / "steer"
     for name, content in (("x.json", "{}"), (f"{1:020d}-{'a' * 8}.json", "[1"), (f"{2:020d}-{'a' * 8}.json", "{}")):
         (folder / name).write_text(content)
-    assert job.pending() == [(0, Decision(("lemon",)))]
+    assert [(each.number, each.decision) for each in job.pending()] == [(0, Decision(("lemon",)))]
     learn(job, backbone, PAIR[:1])
 
 

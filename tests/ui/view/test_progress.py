@@ -19,7 +19,7 @@ from core.segments import Event
 from core.settings import Settings
 from evolve import Run, likeness
 from evolve.jobs.job import Job, Stopped
-from evolve.jobs.steering import Steering
+from evolve.jobs.steering import Steering, queued
 from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks, add_names
 from tests.families import concept, picture
@@ -53,6 +53,11 @@ def looked(job: Job) -> None:
     """Two looks at the first founder."""
     add_looks(job.folder, [look(0, 0, NEGATIVES[:1], NEGATIVES[:1])])
     add_looks(job.folder, [look(0, 35, NEGATIVES[1:], NEGATIVES, note="'boeing' does not push")])
+
+
+def decisions(job):
+    """Those that wait, with the numbers of their concepts."""
+    return [(each.number, each.decision) for each in job.pending()]
 
 
 def learned(run: Run, job: Job, number: int) -> str:
@@ -196,7 +201,7 @@ def test_a_decision_is_queued_and_shown_until_it_has_had_its_effect(run, job):
         found.multiselect(key=f"progress.drop.{OF}").set_value(["cat"])
         found.selectbox(key=f"progress.back.{OF}").set_value(None)
         steer(found).click().run()
-        assert job.pending() == [(0, Decision((), ("cat",)))]
+        assert decisions(job) == [(0, Decision((), ("cat",)))]
         assert "At the next checkpoint of Founder 1: drop cat." in text(found)
         assert found.multiselect(key=f"progress.drop.{OF}").value == []
         again = shown(job)
@@ -224,7 +229,7 @@ def test_going_back_is_queued_too(run, job):
         found = steering_panel(job)
         found.selectbox(key=f"progress.back.{OF}").set_value(0)
         steer(found).click().run()
-        assert job.pending() == [(0, Decision(back_to=0))]
+        assert decisions(job) == [(0, Decision(back_to=0))]
         assert "back to step 0" in text(found)
 
 
@@ -290,14 +295,14 @@ def test_a_question_is_answered_once(job, waits, monkeypatch):
     monkeypatch.setattr(Job, "question", lambda self: question)  # the job has not read the answer yet
     next(button for button in found.button if button.label == "Continue").click().run()
     assert "Answer sent. Learning continues in a moment." in text(found) and "Continue" not in labels(found)
-    refused = replace(question, problem="'dog' is a positive of the concept", tries=1)
+    refused = replace(question, problem="'dog' is a positive of the concept", token="b")
     monkeypatch.setattr(Job, "question", lambda self: refused)
     monkeypatch.setattr(Job, "steer", lambda *_: None)
     found.run()
     assert "'dog' is a positive of the concept" in text(found) and "Continue" in labels(found)
     next(button for button in found.button if button.label == "Continue").click().run()
     assert "Answer sent" in text(found)
-    monkeypatch.setattr(Job, "question", lambda self: replace(refused, tries=2))  # refused for the same reason
+    monkeypatch.setattr(Job, "question", lambda self: replace(refused, token="c"))  # refused for the same reason
     assert "Continue" in labels(found.run())
 
 
@@ -314,12 +319,12 @@ def test_another_question_is_shown_whatever_was_answered_before(job, waits, monk
 def test_an_answer_to_a_question_that_is_over_is_kept_and_offered_for_the_next_look(job, waits, monkeypatch):
     thread, answers = waits
     found = shown(job)
-    found.multiselect(key=f"progress.words.{OF}.0.35.0.0").set_value(["rabbit"])
+    found.multiselect(key=f"progress.words.{OF}.0.35.0.{job.question().token}").set_value(["rabbit"])
     job.steer(0, Decision(("horse",)), job.question().id)  # from another tab
     thread.join(10)
     next(button for button in found.button if button.label == "Continue").click().run()
     assert answers == [Decision(("horse",))]
-    assert [each.words for _, each in job.pending()] == [("horse",)]
+    assert [each.words for _, each in decisions(job)] == [("horse",)]
     found.run()
     assert "Too late for Founder 1: the job had gone on. Not applied: add rabbit." in text(found)
     found.button(key=f"progress.use.{OF}").click().run()
@@ -329,7 +334,7 @@ def test_an_answer_to_a_question_that_is_over_is_kept_and_offered_for_the_next_l
 def test_one_goes_back_without_words_and_the_step_asks_again(job, waits):
     thread, answers = waits
     found = shown(job)
-    found.button(key=f"progress.goback.{OF}.0.35.0.0").click().run()
+    found.button(key=f"progress.goback.{OF}.0.35.0.{job.question().token}").click().run()
     thread.join(10)
     assert answers == [Decision(back_to=0)]
 
@@ -347,7 +352,7 @@ def test_the_panel_stays_with_its_entries_when_its_founder_ends_and_the_words_go
         assert found.multiselect(key=f"progress.add.{OF}").value == ["rabbit"]
         found.selectbox(key=f"progress.target.{OF}").set_value(1).run()
         steer(found).click().run()
-        assert job.pending() == [(1, Decision(("rabbit",)))]
+        assert decisions(job) == [(1, Decision(("rabbit",)))]
     job.finish()
     found.run()
     assert not found.exception and "The job is finished." in text(found)
@@ -370,6 +375,44 @@ def test_a_decision_that_the_end_of_a_founder_has_overtaken_is_offered_again(run
         assert "Too late for Founder 1" in text(found) and "Not applied: drop cat." in text(found)
         found.button(key=f"progress.discard.{OF}").click().run()
         assert "Too late" not in text(found)
+
+
+def test_decisions_about_two_founders_that_end_together_are_both_offered_again(run, job):
+    looked(job)
+    add_looks(job.folder, [look(1, 35, NEGATIVES[:1], NEGATIVES[:1])])
+    with held(job):
+        found = steering_panel(job)
+        for number, word in ((0, "lemon"), (1, "banana")):
+            found.selectbox(key=f"progress.target.{OF}").set_value(number).run()
+            found.multiselect(key=f"progress.add.{OF}").set_value([word])
+            steer(found).click().run()
+        late = "a decision came too late: nothing is added at the end"
+        for number in (0, 1):
+            (each,) = run.add([concept(5 + number)])
+            add_looks(job.folder, [look(number, 70, (), NEGATIVES, note=late)])
+            add_names(job.folder, {number: (each.id, each.name)})
+        found.run()
+        assert "Too late for Founder 1" in text(found) and "Not applied: add lemon." in text(found)
+        found.button(key=f"progress.discard.{OF}").click().run()
+        assert "Too late for Founder 2" in text(found) and "Not applied: add banana." in text(found)
+        found.button(key=f"progress.discard.{OF}").click().run()
+        assert "Too late" not in text(found)
+
+
+def test_an_applied_decision_is_not_called_late(run, job):
+    looked(job)
+    with held(job):
+        found = steering_panel(job)
+        found.multiselect(key=f"progress.add.{OF}").set_value(["lemon"])
+        steer(found).click().run()
+        for each in queued(job.folder):
+            (job.folder / "steer" / each.mark).unlink()  # as the job does once a snapshot holds it
+        found.run()
+        add_looks(
+            job.folder, [look(0, 70, (), NEGATIVES, note="a decision came too late: nothing is added at the end")]
+        )
+        found.run()
+        assert "Not applied" not in text(found)
 
 
 def test_a_job_is_paused_and_resumed(job):
@@ -407,8 +450,8 @@ def test_the_curves_of_what_is_finished_are_drawn_when_somebody_asks(run, job):
 def test_a_question_is_answered_otherwise(job, waits):
     thread, answers = waits
     found = shown(job)
-    found.multiselect(key=f"progress.words.{OF}.0.35.0.0").set_value([])
-    found.multiselect(key=f"progress.refuse.{OF}.0.35.0.0").set_value(["cat"])
+    found.multiselect(key=f"progress.words.{OF}.0.35.0.{job.question().token}").set_value([])
+    found.multiselect(key=f"progress.refuse.{OF}.0.35.0.{job.question().token}").set_value(["cat"])
     next(button for button in found.button if button.label == "Continue").click().run()
     thread.join(10)
     assert answers == [Decision((), ("cat",))]

@@ -68,14 +68,20 @@ def _job(run: Run, job: Job, status: Status) -> None:
         with st.container(horizontal=True):
             if busy:
                 if clicks.button(
-                    "Stop", icon=":material/stop:", key=f"breed.stop.{job.name}", help="Finished concepts are kept."
+                    "Stop",
+                    icon=":material/stop:",
+                    key=f"breed.stop.{job.name}",
+                    of=name,
+                    help="Finished concepts are kept.",
                 ):
                     job.request_stop()
             else:
-                if clicks.button("Resume", icon=":material/play_arrow:", key=f"breed.on.{job.name}"):
+                if clicks.button(
+                    "Resume", icon=":material/play_arrow:", key=f"breed.on.{job.name}", of=name, once=True
+                ):
                     processes.start(run, job)
                     st.rerun()
-                if clicks.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}"):
+                if clicks.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}", of=name):
                     st.session_state["breed.started"][name].remove(job.name)
                     st.rerun()
             links.to("jobs", "Details", run=name, job=job.name)

@@ -93,7 +93,7 @@ def _course(run: Run, job: Job) -> None:
         steering.ask(run, job, question)
     _diversity(run, looks)
     pending: dict[int, list[Decision]] = {}
-    for number, decision in job.pending():
+    for number, decision in ((each.number, each.decision) for each in job.pending()):
         pending.setdefault(number, []).append(decision)
     at_work = [number for number, of in places.items() if not of[-1].concept]
     for number in at_work:
@@ -167,7 +167,7 @@ def _buttons(run: Run, job: Job, status: Status) -> None:
     elif status.state not in ("starting", "finished"):
         label = "Start" if status.state == "waiting" else "Resume"
         if clicks.button(
-            label, key="progress.on", of=str(job.folder), type="primary", icon=":material/play_arrow:"
+            label, key="progress.on", of=str(job.folder), once=True, type="primary", icon=":material/play_arrow:"
         ) and _start(run, job):
             st.rerun(scope="app")
     if status.state == "finished":

@@ -6,7 +6,7 @@ callbacks, which run before anything else, so a click counts even if the page up
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 
@@ -27,7 +27,7 @@ Looks = Mapping[int, Sequence[Look]]  # of each concept, by its number
 
 def ask(run: Run, job: Job, question: Question) -> None:
     """The question that the job waits for: accept the negatives, change them, or go back."""
-    key = f"{_of(job)}.{question.id}.{question.tries}"
+    key = f"{_of(job)}.{question.id}.{question.token}"
     one = learning.one(job, question.number)
     with st.container(border=True, key="progress.question"):
         st.subheader(plain(f"{one} waits for you at step {question.step}"), anchor=False)
@@ -106,7 +106,7 @@ def _send(job: Job, question: Question, key: str, decision: Decision) -> None:
     try:
         job.steer(question.number, decision, question.id)
     except LateAnswer:
-        st.session_state[f"progress.late.{_of(job)}"] = question.number, decision
+        st.session_state.setdefault(f"progress.late.{_of(job)}", []).append((question.number, decision))
         st.session_state["progress.rerun"] = True
         return
     except ConceptreeError as error:
@@ -203,12 +203,12 @@ def _apply(run: Run, job: Job, number: int) -> None:
     try:
         if (why := _too_late(job, looks, number)) is not None:
             raise ConceptreeError(f"{why} Your entries are kept: choose another one to apply them there.")
-        job.steer(number, _checked(run, job, decision, looks.get(number, ())))
+        mark = job.steer(number, _checked(run, job, decision, looks.get(number, ())))
     except ConceptreeError as error:
         state[f"progress.said.{of}"] = "problem", str(error)
         return
     state[f"progress.said.{of}"] = "sent", f"At the next checkpoint of {learning.one(job, number)}: {said(decision)}."
-    state.setdefault(f"progress.sent.{of}", {})[number] = decision
+    state.setdefault(f"progress.sent.{of}", {})[mark] = number, decision
     state[drop], state[add], state[back] = [], [], None
 
 
@@ -217,16 +217,20 @@ def _close(job: Job) -> None:
 
 
 def _late(job: Job) -> None:
-    """An answer or a decision that came too late: offer to apply it to the next look."""
+    """Answers and decisions that came too late: offer to apply them to the next look, one after the other."""
     of = _of(job)
-    looks = by_number(job)
-    for number, decision in list(st.session_state.get(f"progress.sent.{of}", {}).items()):
+    looks, waiting = by_number(job), {each.mark for each in job.pending()}
+    sent = st.session_state.setdefault(f"progress.sent.{of}", {})
+    late = st.session_state.setdefault(f"progress.late.{of}", [])
+    for mark, (number, decision) in list(sent.items()):
         if looks.get(number) and TOO_LATE in looks[number][-1].note:
-            del st.session_state[f"progress.sent.{of}"][number]
-            st.session_state[f"progress.late.{of}"] = number, decision
-    if f"progress.late.{of}" not in st.session_state:
+            late.append((number, decision))
+        elif mark in waiting:
+            continue
+        del sent[mark]  # else it was applied
+    if not late:
         return
-    number, decision = st.session_state[f"progress.late.{of}"]
+    number, decision = late[0]
     with st.container(border=True, key="progress.late"):
         one = learning.one(job, number)
         st.warning(
@@ -245,7 +249,7 @@ def _late(job: Job) -> None:
 def _use_late(job: Job) -> None:
     """Fill the panel with the late decision, for its concept or the next one that learns."""
     of, looks = _of(job), by_number(job)
-    number, decision = st.session_state.pop(f"progress.late.{of}")
+    number, decision = st.session_state[f"progress.late.{of}"].pop(0)
     targets = _to_steer(job, looks)
     target = number if number in targets else next(iter(targets), number)
     told = looks.get(target, ())
@@ -258,7 +262,7 @@ def _use_late(job: Job) -> None:
 
 
 def _discard_late(job: Job) -> None:
-    st.session_state.pop(f"progress.late.{_of(job)}", None)
+    st.session_state[f"progress.late.{_of(job)}"].pop(0)
 
 
 def by_number(job: Job) -> Looks:
@@ -273,9 +277,9 @@ def _to_steer(job: Job, looks: Looks) -> list[int]:
     """Numbers of the concepts that have a checkpoint left, also of those that have not begun."""
     match learning.plan_of(job):
         case Seed(count=number) | Breed(children=number) | Vary(children=number):
-            every = range(number)
+            every: Iterable[int] = range(number)
         case _:
-            every = range(len(looks))
+            every = sorted(looks)
     return [number for number in every if _too_late(job, looks, number) is None]
 
 
