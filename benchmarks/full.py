@@ -106,9 +106,10 @@ def compare(stack: str, options: argparse.Namespace) -> None:
                 flush=True,
             )
         if published:
+            prior = "one pass" if stack.endswith("eclipse") else "5 steps, guidance 4"
             print(
                 f"  the two steps differ by {published['differ']:.1e} of how far the vector moves; prompts of up to"
-                f" {published['tokens']} tokens, 5 steps, guidance 4, 1 + 4 constraints"
+                f" {published['tokens']} tokens, {prior}, 1 + 4 constraints"
             )
 
 

@@ -27,6 +27,7 @@ from core.stack.text import tokenize
 from core.stack.wordbank import WordBank
 from core.state import State, initial_state
 from core.step import draw
+from tests import eclipse
 
 
 def start(backbone: Backbone, n: int) -> State:
@@ -74,7 +75,7 @@ def as_published(backbone: Backbone, state: State) -> Tensor:
 
     with torch.no_grad():
         words = encode([template.format(word) for word in (CATEGORY, *NEGATIVES)]).embeds
-        empty = encode([""])
+        empty = None if backbone.one_pass else encode([""])
     position = int(tokenize(tokenizer, [template.format("<here>")], {"<here>": 1}).positions)
 
     def stand(module: Any, inputs: Any, output: Tensor) -> Tensor:
@@ -84,10 +85,24 @@ def as_published(backbone: Backbone, state: State) -> Tensor:
     concept = encode([template.format(CATEGORY)])
     hook.remove()
 
+    imagined = _imagined(backbone, concept, empty, chosen.noise_seed, settings)
+    similarity = F.cosine_similarity(imagined.float(), words.float())
+    positive, negative = similarity[:1].clamp(max=settings.max_cosine), similarity[1:].clamp(min=settings.min_cosine)
+    loss = (negative.mean() + negative.max()) / 2 + settings.lam * (1 - positive.mean())
+    loss.backward()
+    optimizer.step()
+    return vector.detach()
+
+
+def _imagined(backbone: Backbone, concept: Any, empty: Any, seed: int, settings: Settings) -> Tensor:
+    """`[1, width]` what the prior's published pipeline imagines for encoded prompts."""
+    if backbone.one_pass:
+        noise = draw_noise([seed], 1, backbone.width)[0].to(concept.embeds)
+        return eclipse.as_published(backbone.prior, concept.embeds, concept.hidden, concept.mask, noise)
     scheduler = backbone.scheduler
     scheduler.set_timesteps(settings.prior_steps)
-    latents = draw_noise([chosen.noise_seed], settings.prior_steps, backbone.width)[0].to(device, dtype)
-    generator = torch.Generator().manual_seed(chosen.noise_seed)
+    latents = draw_noise([seed], settings.prior_steps, backbone.width)[0].to(concept.embeds)
+    generator = torch.Generator().manual_seed(seed)
     torch.randn(1, backbone.width, generator=generator)
     for i, t in enumerate(scheduler.timesteps):
         predicted = backbone.prior(
@@ -101,11 +116,4 @@ def as_published(backbone: Backbone, state: State) -> Tensor:
         predicted = without + settings.guidance_scale * (prompted - without)
         previous = scheduler.timesteps[i + 1] if i + 1 < settings.prior_steps else None
         latents = scheduler.step(predicted, t, latents, previous, generator).prev_sample
-    imagined = backbone.prior.post_process_latents(latents)
-
-    similarity = F.cosine_similarity(imagined.float(), words.float())
-    positive, negative = similarity[:1].clamp(max=settings.max_cosine), similarity[1:].clamp(min=settings.min_cosine)
-    loss = (negative.mean() + negative.max()) / 2 + settings.lam * (1 - positive.mean())
-    loss.backward()
-    optimizer.step()
-    return vector.detach()
+    return backbone.prior.post_process_latents(latents)

@@ -18,22 +18,29 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from core.prompts import TEMPLATES
 from core.stack.backbone import Backbone
+from core.stack.eclipse import is_one_pass, without_time
 from training.tokenizer import word_tokenizer
 
 CATEGORY, NEGATIVES = "pet", ("dog", "cat", "rabbit", "hamster")
 WORDS, POSITIONS = 49408, 77
 # Of each family: width, layers and heads of the text tower, its activation.
-TOWERS = {"kandinsky-2.1": (768, 12, 12, "quick_gelu"), "kandinsky-2.2": (1280, 32, 20, "gelu")}
-PRIOR = dict(num_layers=20, num_attention_heads=32)
+TOWERS = {
+    "kandinsky-2.1": (768, 12, 12, "quick_gelu"),
+    "kandinsky-2.2": (1280, 32, 20, "gelu"),
+    "kandinsky-2.2-eclipse": (1280, 32, 20, "gelu"),
+}
+_KANDINSKY = dict(num_layers=20, num_attention_heads=32, attention_head_dim=64, additional_embeddings=4)
+_ECLIPSE = dict(num_layers=10, num_attention_heads=16, attention_head_dim=32, additional_embeddings=3)
+PRIORS = {name: _ECLIPSE if name.endswith("eclipse") else _KANDINSKY for name in TOWERS}
 _TABLE = 4_194_301  # a prime, so that no two rows of a matrix are alike
 
 
 def random_stack(name: str, device: str = "cpu", dtype: torch.dtype = torch.float32, narrow: bool = False) -> Backbone:
-    """A stack with the shape of the prior and the text tower of `name`, 1.1 or 1.7 billion weights. narrow: as many
-    layers, a few numbers wide.
+    """A stack with the shape of the prior and the text tower of `name`, 1.1, 1.7 or 0.7 billion weights. narrow: as
+    many layers, a few numbers wide.
     """
     width, layers, heads, act = TOWERS[name]
-    width, prior_head = (4 * heads, 2) if narrow else (width, 64)
+    width = 4 * heads if narrow else width
     words = [*" ".join([*TEMPLATES["object"], CATEGORY, *NEGATIVES]).replace("{}", "").split(), "!"]
     fillers = (f"w{number}" for number in range(WORDS))
     known = list(dict.fromkeys(words))
@@ -50,9 +57,10 @@ def random_stack(name: str, device: str = "cpu", dtype: torch.dtype = torch.floa
         hidden_act=act,
         eos_token_id=2,  # as published: the first end token is then found as the highest id
     )
-    shape = PRIOR | {"attention_head_dim": prior_head, "embedding_dim": width}
+    shape = PRIORS[name] | {"embedding_dim": width} | ({"attention_head_dim": 2} if narrow else {})
     with torch.device("meta"):
-        prior = PriorTransformer(**shape, num_embeddings=POSITIONS, additional_embeddings=4)
+        prior = PriorTransformer(**shape, num_embeddings=POSITIONS)
+        prior = without_time(prior) if is_one_pass(shape) else prior
         tower = CLIPTextModelWithProjection(text)
     with tempfile.TemporaryDirectory() as folder:
         # Only configs are written: the models below take the places that they would be loaded into.

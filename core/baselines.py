@@ -18,6 +18,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from core.concept import RequestError, checked_word
+from core.errors import StackError
 from core.metrics import PANEL_GUIDANCE, PANEL_STEPS
 from core.stack import text
 from core.stack.backbone import Backbone
@@ -58,6 +59,8 @@ def imagine_with_negation(
     """
     prompt, negative = negation(positive, negatives)
     _check_words(stack, positive, negatives)
+    if stack.one_pass:
+        raise StackError(f"the prior of {stack.version} takes no negative prompt: use the stack with Kandinsky's prior")
     features = text.encode(stack.text_encoder, stack.tokenizer, [prompt])
     unlike = text.encode(stack.text_encoder, stack.tokenizer, [negative])
     prior = CachedPrior(stack.prior, stack.scheduler, steps, guidance_scale, unlike)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from core.prompts import NAME
-from core.stack.prior import CachedPrior
+from core.stack.eclipse import CausalPrior
 from core.stack.protocols import HasPrior
 from core.stack.text import Past, TextFeatures, Tokens, embed, pooled, run_tower, tokenize
 from core.stack.transfer import sent
@@ -34,7 +34,7 @@ class Frames:
         stack: HasPrior,
         templates: Sequence[str],
         k: int,
-        prior: CachedPrior | None = None,
+        prior: CausalPrior | None = None,
         without: Sequence[int] | None = None,
     ) -> None:
         self.stack, self.k, self.prior = stack, k, prior

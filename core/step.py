@@ -30,7 +30,8 @@ from core.errors import ConceptreeError
 from core.frames import Frames, ends_of
 from core.prompts import GROUPS, NAME, TEMPLATES
 from core.settings import Settings
-from core.stack.prior import CachedPrior, draw_noise
+from core.stack.eclipse import CausalPrior
+from core.stack.prior import draw_noise
 from core.stack.protocols import HasPrior, Prior
 from core.stack.text import encode
 from core.stack.transfer import sent
@@ -138,7 +139,7 @@ def make_embed(stack: HasPrior, settings: Settings, text_space: bool = False) ->
     """
     steps = settings.prior_steps
     prior = None if text_space else stack.cached_prior(steps, settings.guidance_scale)
-    if prior is not None and not isinstance(prior, CachedPrior):
+    if prior is not None and not isinstance(prior, CausalPrior):
         return _plain_embed(stack, prior, steps)
 
     @lru_cache(maxsize=1)
@@ -151,9 +152,9 @@ def make_embed(stack: HasPrior, settings: Settings, text_space: bool = False) ->
         ends = ends_of(stack, templates, k)
         distinct = sorted(set(ends))
         pooling = stack.cached_prior(steps, settings.guidance_scale, distinct)
-        if pooling is prior:  # another prior than the stack's own
+        if pooling is prior:  # it reads no empty prompt
             return Frames(stack, templates, k, prior), first
-        assert isinstance(pooling, CachedPrior)
+        assert isinstance(pooling, CausalPrior)
         return Frames(stack, templates, k, pooling, [distinct.index(end) for end in ends]), first
 
     def embed(vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
@@ -166,7 +167,7 @@ def make_embed(stack: HasPrior, settings: Settings, text_space: bool = False) ->
 
 
 def _plain_embed(stack: HasPrior, prior: Prior, steps: int) -> Embed:
-    """P(E_y(v)) by any prior, without the caches that `CachedPrior` allows: whole prompts at each step."""
+    """P(E_y(v)) by any prior, without the caches that a `CausalPrior` allows: whole prompts at each step."""
 
     def embed(vectors: Tensor, draws: Sequence[Draw]) -> Tensor:
         names = [f"<concept-{row}>" for row in range(len(draws))]

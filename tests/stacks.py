@@ -42,6 +42,7 @@ from transformers import (
     XLMRobertaTokenizer,
 )
 
+from core.stack.eclipse import without_time
 from training.tokenizer import word_tokenizer
 
 CATEGORIES = {
@@ -157,6 +158,32 @@ def prior_parts(
         variance_type="fixed_small_log", prediction_type="sample", clip_sample=True, clip_sample_range=clip
     )
     return liven(prior, seed), scheduler
+
+
+def eclipse_transformer(
+    width: int = 16, *, layers: int = 2, heads: int = 2, head: int = 8, length: int = 20, seed: int = 7
+) -> Any:
+    """The transformer of an ECLIPSE prior: three tokens after the text, and no time embedding."""
+    prior = PriorTransformer(
+        num_attention_heads=heads,
+        attention_head_dim=head,
+        num_layers=layers,
+        embedding_dim=width,
+        num_embeddings=length,
+        additional_embeddings=3,
+    )
+    return without_time(liven(prior, seed))
+
+
+def save_eclipse(folder: Path, **options: Any) -> Path:
+    """Save it as published, with a model card beside it: neither a pipeline nor time in its configuration."""
+    prior = eclipse_transformer(**options)
+    prior.save_pretrained(folder)
+    config = folder / "config.json"
+    told = {name: value for name, value in json.loads(config.read_text()).items() if not name.startswith("time_")}
+    config.write_text(json.dumps(told | {"_diffusers_version": "0.20.2"}))
+    (folder / "README.md").write_text("# ECLIPSE\n")
+    return folder
 
 
 def vision(width: int) -> CLIPVisionConfig:

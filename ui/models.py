@@ -42,11 +42,11 @@ def described(where: str) -> dict[str, Any]:
     try:
         backbone = Backbone.load(where, device="cpu", fetch=False)
         folder = folder_of(backbone)
-        prior = folder / "prior" if (folder / "prior" / "model_index.json").is_file() else folder
-        parts = {part: (prior / part).is_dir() for part in PRIOR_PARTS}
+        parts = {part: backbone.part_folder(part).is_dir() for part in PRIOR_PARTS}
         parts |= {"decoder": backbone.decoder_folder is not None}
         parts |= {part: (folder / part).is_dir() for part in ("vqa", "judge")}
-        files = {file for each in (folder, backbone.decoder_folder or folder) for file in each.rglob("*")}
+        read = (folder, backbone.decoder_folder or folder, backbone.part_folder("prior"))
+        files = {file for each in read for file in each.rglob("*")}
         size = sum(file.stat().st_size for file in files if file.is_file())
         return {
             "name": where,

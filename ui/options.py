@@ -88,7 +88,8 @@ model_option = all_of(
         "--model",
         default="emoji",
         show_default=True,
-        help="Stack: emoji, kandinsky-2.1, kandinsky-2.2, a folder, or PRIOR+DECODER, each a folder or ORG/NAME.",
+        help="Stack: emoji, kandinsky-2.1, kandinsky-2.2, kandinsky-2.2-eclipse, a folder, or PRIOR+DECODER, each a"
+        " folder or ORG/NAME.",
     ),
     *_machine,
     _kept("--revision", help="Commit, tag or branch of the stack's repositories; by default main."),

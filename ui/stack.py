@@ -57,8 +57,9 @@ def _told(stack: Backbone, out: Console | None) -> Backbone:
 
 def is_small(stack: Backbone) -> bool:
     """Whether a stack is small enough to load all its parts at once."""
-    folders = [folder for folder in (stack.prior_folder, stack.decoder_folder) if folder is not None]
-    return sum(file.stat().st_size for folder in folders for file in folder.rglob("*.safetensors")) < SMALL
+    folders = (stack.prior_folder, stack.part_folder("prior"), stack.decoder_folder)
+    files = {file for folder in folders if folder is not None for file in folder.rglob("*.safetensors")}
+    return sum(file.stat().st_size for file in files) < SMALL
 
 
 def asked(option: str) -> Any:

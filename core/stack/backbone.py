@@ -23,6 +23,7 @@ from torch import Tensor
 from core.errors import PromptError, StackError, VectorError
 from core.stack import decoder, hub, text
 from core.stack.device import device_named, precision_named
+from core.stack.eclipse import TIME_PARTS, EclipsePrior, is_one_pass, without_time
 from core.stack.fingerprint import content_hash
 from core.stack.hub import EMOJI
 from core.stack.loading import load_failure, part_of, quietly
@@ -58,8 +59,9 @@ class Backbone:
     """A stack whose parts are loaded when they are first used: learning needs neither UNet nor MoVQ.
 
     `where` finds the same stack again, `version` is its own name, `width` is the width d of a concept's vectors and of
-    all embeddings. `calibration` and `vocabulary` are read beside the weights; without a file they are None and empty.
-    `turns` is None unless parts take turns on the device.
+    all embeddings. `one_pass`: its prior is an ECLIPSE prior, without steps and guidance. `calibration` and
+    `vocabulary` are read beside the weights; without a file they are None and empty. `turns` is None unless parts take
+    turns on the device.
     """
 
     def __init__(
@@ -78,9 +80,11 @@ class Backbone:
         self.beside = stack.beside
         self.prior_folder = stack.prior
         self.decoder_folder = stack.decoder
+        self._transformer = stack.transformer
         self._make_prior = make_prior
         self._priors: dict[tuple[float, ...], Prior] = {}
-        self.width = _check_widths(self.prior_folder)
+        self.width = _check_widths(self.prior_folder, self.part_folder("prior"))
+        self.one_pass = is_one_pass(hub.read_json(self.part_folder("prior") / "config.json"))
         about = self._beside("stack.json") or {}
         self.version: str = about.get("version", stack.version)
         self.drawing: dict[str, Any] = {**_DRAWING, **about.get("drawing", {})}
@@ -99,7 +103,7 @@ class Backbone:
         make_prior: MakesPrior | None = None,
     ) -> Backbone:
         """Open a stack by name (core/stack/hub.py): "emoji", "kandinsky-2.1", a folder with `prior/` and `decoder/`, a
-        prior's folder or repository alone (it cannot draw), or PRIOR+DECODER.
+        prior's folder or repository alone (it cannot draw), PRIOR+DECODER or TRANSFORMER+PRIOR+DECODER.
 
         device: by default ("auto") the first GPU if there is one. dtype: precision of the frozen parts, by default
         float32; a concept's vectors, norms and losses are in float32 at least. revision: of the repositories. offload:
@@ -293,8 +297,10 @@ class Backbone:
         """The prior's sampler for that many steps and that guidance, with its constants, kept for the next call.
 
         ends: where the empty prompt is pooled, a row for each (`text.encode_empty`); by default at its own end. Another
-        prior than the stack's own has its own pooling.
+        prior than the stack's own has its own pooling, and an ECLIPSE prior reads no empty prompt.
         """
+        if self.one_pass and self._make_prior is None:
+            return self._priors.get(()) or self._priors.setdefault((), EclipsePrior(self.prior))
         key = (steps, float(guidance_scale), *(ends if self._make_prior is None else ()))
         if key not in self._priors:
             if self._make_prior is None:
@@ -322,7 +328,8 @@ class Backbone:
         """
         make = self._make_prior
         other = f"prior {make.__module__}.{make.__qualname__}" if make is not None else ""
-        return content_hash({part: self.prior_folder / part for part in _LEARNING_PARTS}, other)
+        folders = {part: self.part_folder(part) for part in _LEARNING_PARTS}
+        return content_hash(folders, other, bare=("prior",) if self._transformer else ())
 
     @cached_property
     def drawing_fingerprint(self) -> str:
@@ -371,8 +378,8 @@ class Backbone:
 
     @part_of("learn")
     def prior(self) -> PriorTransformer:
-        """diffusers' PriorTransformer."""
-        return self._model("prior")
+        """diffusers' PriorTransformer; of an ECLIPSE prior without its time embedding."""
+        return without_time(self._model("prior", but=TIME_PARTS)) if self.one_pass else self._model("prior")
 
     @part_of("see")
     def image_encoder(self) -> CLIPVisionModelWithProjection:
@@ -429,11 +436,13 @@ class Backbone:
     ) -> text.TextFeatures:
         return text.encode(self.text_encoder, self.tokenizer, prompts, vectors, at_name)
 
-    def _model(self, part: str, folder: Path | None = None) -> Any:
+    def _model(self, part: str, folder: Path | None = None, but: Sequence[str] = ()) -> Any:
+        """A part with its weights. but: modules of it that have none."""
         model, told = self._load(part, folder, use_safetensors=True, dtype=self.dtype, output_loading_info=True)
-        if missing := sorted(told["missing_keys"]):  # the libraries fill these at random
+        # The libraries fill these at random.
+        if missing := sorted(key for key in told["missing_keys"] if key.split(".")[0] not in but):
             raise StackError(
-                f"the {part} in {folder or self.prior_folder} lacks {counted(len(missing), 'tensor')}, such as"
+                f"the {part} in {folder or self.part_folder(part)} lacks {counted(len(missing), 'tensor')}, such as"
                 f" {missing[0]}: fetch it again"
             )
         return model.eval().requires_grad_(False)
@@ -450,12 +459,18 @@ class Backbone:
     def _found(self, pipeline: Path, part: str) -> tuple[Path, str, str]:
         """(its folder, the module and the name of its class)"""
         library, name = hub.parts_of(pipeline).get(part, (None, ""))
-        folder = pipeline / part
+        folder = self.part_folder(part) if pipeline == self.prior_folder else pipeline / part
+        if folder == self._transformer:
+            library, name = "diffusers", "PriorTransformer"
         if library is None or not folder.is_dir():
             raise StackError(f"the stack {self.where!r} has no {part}: expected a folder {folder}")
         hub.refuse_code(folder)
         check_sizes(folder)
         return folder, "diffusers.pipelines.kandinsky" if library == "kandinsky" else library, name
+
+    def part_folder(self, part: str) -> Path:
+        """The folder of a part of the prior's pipeline."""
+        return self._transformer if part == hub.TRANSFORMER and self._transformer else self.prior_folder / part
 
     def _check_part(self, pipeline: Path, part: str) -> None:
         folder = self._found(pipeline, part)[0]
@@ -468,9 +483,9 @@ class Backbone:
         return hub.read_json(file) if file.is_file() else None
 
 
-def _check_widths(folder: Path) -> int:
+def _check_widths(folder: Path, transformer: Path) -> int:
     """The width of a prior pipeline's embeddings. Its parts must agree on it and on the length of prompts."""
-    prior, encoder = (hub.read_json(folder / part / "config.json") for part in ("prior", "text_encoder"))
+    prior, encoder = (hub.read_json(each / "config.json") for each in (transformer, folder / "text_encoder"))
     width = prior.get("embedding_dim", 768)
     for name, default in (("hidden_size", 512), ("projection_dim", 512)):
         if encoder.get(name, default) != width:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,10 @@ def check_made_on(
     raise StackError(f"{what} needs the stack {needed}, but {found}{remedy}")
 
 
-def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
+def content_hash(folders: Mapping[str, Path], also: str = "", bare: Container[str] = ()) -> str:
     """Twelve hex digits of the folders of parts, by name: the names and contents of their files, JSON without versions.
+
+    bare: the parts of which only configuration and weights count, because their folders are whole repositories.
 
     Raises:
         StackError: a folder is missing, or a file .json holds no JSON.
@@ -45,6 +47,8 @@ def content_hash(folders: Mapping[str, Path], also: str = "") -> str:
         for file in sorted(folder.iterdir()):
             if any(fnmatch(file.name, pattern) for pattern in _UNREAD):
                 continue  # the same weights in another form, which only some copies of a stack have
+            if part in bare and not (file.name == "config.json" or ".safetensors" in file.name):
+                continue
             digest.update(f"{part}/{file.name}\n".encode())
             if file.suffix == ".json":
                 digest.update(_without_versions(file).encode())

@@ -4,9 +4,11 @@ A stack is a prior's pipeline and, to draw, a decoder's. One line names both, an
 
     emoji                               the embedded one
     kandinsky-2.1, kandinsky-2.2        the published pairs
+    kandinsky-2.2-eclipse               Kandinsky 2.2 with the ECLIPSE prior
     FOLDER                              with prior/ and decoder/, or a prior's pipeline alone
     ORG/NAME[@REVISION]                 a prior's repository alone
     PRIOR+DECODER                       a folder or a repository for each
+    TRANSFORMER+PRIOR+DECODER           the same with another transformer in the prior's pipeline, such as ECLIPSE's
 
 Cached models are used without the network. A name without a revision gets the commit that was found, so that a run
 keeps the weights it began with. Code and pickles of a repository are never loaded.
@@ -21,6 +23,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +33,33 @@ from core.errors import StackError
 from core.wording import did_you_mean
 
 EMOJI = Path(__file__).parents[1] / "emoji" / "weights"
-ALIASES = {
+ALIASES: dict[str, tuple[str, ...]] = {
     "kandinsky-2.1": ("kandinsky-community/kandinsky-2-1-prior", "kandinsky-community/kandinsky-2-1"),
     "kandinsky-2.2": ("kandinsky-community/kandinsky-2-2-prior", "kandinsky-community/kandinsky-2-2-decoder"),
+    "kandinsky-2.2-eclipse": (
+        "ECLIPSE-Community/ECLIPSE_KandinskyV22_Prior",
+        "kandinsky-community/kandinsky-2-2-prior",
+        "kandinsky-community/kandinsky-2-2-decoder",
+    ),
 }
 BLIP2 = "Salesforce/blip2-flan-t5-xl"  # the VQA model that the authors asked
 # The files that are read of a repository. Pickled weights are not read; half precision is converted on loading.
 FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
 IGNORED = ("*.fp16.*", "*.non_ema.*", "*.bin.index.json", "onnx/*", "openvino/*", "original/*")
 _DOUBLE = ("*.fp16.*",)  # the largest and most frequent of these
+TRANSFORMER = "prior"  # the part of a prior's pipeline that another may replace
 WEIGHTLESS = ("tokenizer", "scheduler", "image_processor", "feature_extractor")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack", "*.ot")
 _ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w.][\w./-]*))?")
 _LIBRARIES = ("diffusers", "transformers", "kandinsky")
+_Wanted = tuple[Callable[[Path], str], tuple[str, ...]]  # what a model's folder lacks, its parts that are not read
 
 
 @dataclass(frozen=True)
 class Stack:
     """The folders of a stack. where: finds the same stack again. beside: the folder of its vocabulary.json,
-    calibration.json and stack.json.
+    calibration.json and stack.json. transformer: the folder of the prior's transformer, if another takes the place of
+    the one in the pipeline.
     """
 
     where: str
@@ -56,6 +67,7 @@ class Stack:
     prior: Path
     decoder: Path | None
     beside: Path
+    transformer: Path | None = None
 
 
 def find_stack(where: str | Path, revision: str | None = None, fetch: bool = True) -> Stack:
@@ -73,10 +85,10 @@ def find_stack(where: str | Path, revision: str | None = None, fetch: bool = Tru
     if name == "emoji":
         raise StackError("there is no stack 'emoji': make train-emoji builds it")
     if name in ALIASES:
-        return _pair(name, ALIASES[name], revision, fetch)
+        return _composed(name, ALIASES[name], revision, fetch)
     names = name.split("+")
-    if len(names) == 2 and all(names):
-        return _pair(_brief(names[0]), names, revision, fetch)
+    if len(names) in (2, 3) and all(names):
+        return _composed(_brief(names[0]), names, revision, fetch)
     if not is_id(name):
         names = ["emoji", *ALIASES]
         near = f"{text} Or " if (text := did_you_mean(name, names)) else ""
@@ -96,12 +108,16 @@ class Place:
 
 
 def find_model(
-    where: str, revision: str | None = None, lacks: Callable[[Path], str] | None = None, fetch: bool = True
+    where: str,
+    revision: str | None = None,
+    lacks: Callable[[Path], str] | None = None,
+    fetch: bool = True,
+    without: Sequence[str] = (),
 ) -> Place:
     """The folder of one model or pipeline, given as a folder or as ORG/NAME[@REVISION].
 
     lacks: returns the first missing file of a folder, or ""; an incomplete cached model is downloaded again. fetch:
-    allow downloads.
+    allow downloads. without: parts of a pipeline that are not downloaded.
 
     Raises:
         StackError: it is missing, cannot be downloaded, or is incomplete.
@@ -115,7 +131,7 @@ def find_model(
     if not matched:
         raise StackError(f"there is no folder {where!r}: give one, or ORG/NAME of a repository")
     id_, revision = matched["id"], matched["revision"] or revision
-    snapshot = _snapshot(id_, revision, lacks or (lambda folder: ""), fetch)
+    snapshot = _snapshot(id_, revision, lacks or (lambda folder: ""), fetch, without)
     return Place(f"{id_}@{snapshot.name}", snapshot)
 
 
@@ -124,10 +140,10 @@ def is_id(where: str) -> bool:
     return _ID.fullmatch(where) is not None
 
 
-def download_command(id_: str, revision: str | None = None) -> str:
-    """The command that downloads the files of a repository that are read here."""
+def download_command(id_: str, revision: str | None = None, without: Sequence[str] = ()) -> str:
+    """The command that downloads the files of a repository that are read here. without: parts that are not."""
     words = ["hf", "download", id_, *(["--revision", revision] if revision else [])]
-    for option, patterns in (("--include", FILES), ("--exclude", _DOUBLE)):
+    for option, patterns in (("--include", FILES), ("--exclude", (*_DOUBLE, *_all_of(without)))):
         words += [word for pattern in patterns for word in (option, pattern)]
     return shlex.join(words)
 
@@ -138,13 +154,19 @@ def kept_for(where: str) -> Path:
     return data / "conceptree" / "stacks" / re.sub(r"[^\w.-]+", "--", where.split("@")[0])
 
 
-def is_whole_pipeline(folder: Path) -> str:
-    """The first missing file of the parts that a pipeline's model_index.json names, or ""."""
+def _all_of(parts: Sequence[str]) -> list[str]:
+    return [f"{part}/*" for part in parts]
+
+
+def is_whole_pipeline(folder: Path, without: Sequence[str] = ()) -> str:
+    """The first missing file of the parts that a pipeline's model_index.json names, or "". without: parts that may be
+    missing.
+    """
     index = folder / "model_index.json"
     if not index.is_file():
         return "model_index.json is missing"
     for part, (library, _) in parts_of(folder).items():
-        if library is not None and (missing := lacks(folder / part, part not in WEIGHTLESS)):
+        if library is not None and part not in without and (missing := lacks(folder / part, part not in WEIGHTLESS)):
             return f"{part}/{missing}" if not missing.startswith(" ") else f"{part}{missing}"
     return ""
 
@@ -260,18 +282,41 @@ def _in_folder(name: str, folder: Path, revision: str | None) -> Stack:
     return Stack(name, folder.resolve().name, prior, decoder if decoder.is_dir() else None, folder)
 
 
-def _pair(version: str, names: Sequence[str], revision: str | None, fetch: bool) -> Stack:
+def _composed(version: str, names: Sequence[str], revision: str | None, fetch: bool) -> Stack:
+    """The stack of [a transformer,] a prior's pipeline and a decoder's."""
+    replaced = (TRANSFORMER,) if len(names) == 3 else ()
+    pipelines: list[_Wanted] = [(partial(is_whole_pipeline, without=replaced), replaced), (is_whole_pipeline, ())]
+    wanted = list(zip(names, [*[(lacks, ())] * len(replaced), *pipelines], strict=True))
+    places: list[Place] = []
+    for number, (each, (missing, without)) in enumerate(wanted):
+        try:
+            places.append(find_model(each, revision, missing, fetch, without))
+        except StackError as error:
+            others = [_not_here(other, revision, of) for other, of in wanted[number + 1 :]]
+            raise StackError("; and ".join([str(error), *filter(None, others)])) from error
+    first, prior, decoder = places[0], _checked_prior(places[-2]), places[-1]
+    beside = first.folder if Path(first.where).is_dir() else kept_for(first.where)
+    transformer = _checked_transformer(first) if replaced else None
+    return Stack("+".join(each.where for each in places), version, prior, decoder.folder, beside, transformer)
+
+
+def _not_here(name: str, revision: str | None, wanted: _Wanted) -> str:
+    """Why a model cannot be read without a download, for people who have to download it elsewhere; or ""."""
     try:
-        prior = find_model(names[0], revision, is_whole_pipeline, fetch)
+        find_model(name, revision, wanted[0], False, wanted[1])
     except StackError as error:
-        try:  # report both, for people who have to download them elsewhere
-            find_model(names[1], revision, is_whole_pipeline, fetch=False)
-        except StackError as other:
-            raise StackError(f"{error}; and {other}") from error
-        raise
-    decoder = find_model(names[1], revision, is_whole_pipeline, fetch)
-    beside = prior.folder if Path(prior.where).is_dir() else kept_for(prior.where)
-    return Stack(f"{prior.where}+{decoder.where}", version, _checked_prior(prior), decoder.folder, beside)
+        return str(error)
+    return ""
+
+
+def _checked_transformer(place: Place) -> Path:
+    """The folder; StackError if it holds no prior's transformer."""
+    kind = read_json(place.folder / "config.json").get("_class_name")
+    if kind != "PriorTransformer":
+        raise StackError(
+            f"{place.where!r} is a {kind}: expected a PriorTransformer as the first of TRANSFORMER+PRIOR+DECODER"
+        )
+    return place.folder
 
 
 def _checked_prior(place: Place, asked: Path | None = None) -> Path:
@@ -289,12 +334,14 @@ def _checked_prior(place: Place, asked: Path | None = None) -> Path:
 
 def _refuse_known_decoder(name: str) -> None:
     """Raise StackError for a decoder alone, before gigabytes are downloaded."""
-    for alias, (prior, decoder) in ALIASES.items():
+    for alias, (*_, prior, decoder) in ALIASES.items():
         if name.split("@")[0] == decoder:
             raise StackError(f"{name!r} is a decoder without its prior: name {alias}, or {prior}+{name}")
 
 
-def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetch: bool) -> Path:
+def _snapshot(
+    id_: str, revision: str | None, lacks: Callable[[Path], str], fetch: bool, without: Sequence[str]
+) -> Path:
     """A repository's folder in the hub's cache, at one commit."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -310,10 +357,10 @@ def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetc
     how: Mapping[str, Any] = {
         "revision": revision,
         "allow_patterns": list(FILES),
-        "ignore_patterns": list(IGNORED),
+        "ignore_patterns": [*IGNORED, *_all_of(without)],
     }
     at = f" at revision {revision!r}" if revision else ""
-    command = download_command(id_, revision)
+    command = download_command(id_, revision, without)
     missing = ""
     try:
         folder = Path(snapshot_download(id_, local_files_only=True, **how))

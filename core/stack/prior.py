@@ -26,12 +26,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import ConceptreeError, StackError
-from core.stack.text import KeysValues, Past, TextFeatures, additive
+from core.stack.text import Past, TextFeatures, additive
 from core.stack.transfer import sent
+from core.stack.transformer import check_tokens, embed_token, joined, predicted, run, text_tokens
 
 if TYPE_CHECKING:
     from diffusers import PriorTransformer, UnCLIPScheduler
-    from diffusers.models.attention import BasicTransformerBlock
+
+ADDITIONAL = 4  # tokens after the text: text embedding, time, noisy image, query
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,7 @@ class CachedPrior:
         guidance_scale: float,
         unconditional: TextFeatures,
     ) -> None:
-        if prior.prd_embedding is None or prior.encoder_hidden_states_proj is None or prior.additional_embeddings != 4:
-            raise StackError("the prior lacks the text tokens or the query token: choose one of a Kandinsky stack")
+        check_tokens(prior, ADDITIONAL)
         self.prior = prior
         self.steps = steps
         self.guidance_scale = float(guidance_scale)
@@ -113,8 +114,7 @@ class CachedPrior:
         self.denoising = denoising_steps(scheduler, steps)
         self.clip = scheduler.config.clip_sample_range if scheduler.config.clip_sample else float("inf")
         with torch.no_grad():
-            self._text_position = prior.positional_embedding[0, :-4]
-            self._embed_position, time, self._noisy_position, query = prior.positional_embedding[0, -4:]
+            _, time, self._noisy_position, query = prior.positional_embedding[0, -ADDITIONAL:]
             timesteps = torch.tensor([each.timestep for each in self.denoising], device=time.device)
             self._times = prior.time_embedding(prior.time_proj(timesteps).to(time.dtype)) + time
             self._query = prior.prd_embedding[0] + query
@@ -123,7 +123,7 @@ class CachedPrior:
                 layout = _prefix_layout(0, unconditional.mask.shape[1], steps, False, time.device)
                 real = _real(layout, unconditional.mask[:1])
                 mask = _visible(layout, layout, real, time.dtype)
-                self._past = self._run(self._prefix(unconditional, None), [], mask, needed=0)[1]
+                self._past = run(prior, self._prefix(unconditional, None), [], mask, needed=0)[1]
                 self._layout, self._real = layout, real
 
     @torch.no_grad()
@@ -131,7 +131,7 @@ class CachedPrior:
         """The tokens of prompts, as the `past` of `sample`."""
         layout = _text_layout(features.mask.shape[1], features.mask.device)
         mask = _visible(layout, layout, features.mask, features.hidden.dtype)
-        return Past.of(self._run(self._text(features, None), [], mask, needed=0)[1], features.mask)
+        return Past.of(run(self.prior, text_tokens(self.prior, features, None), [], mask, needed=0)[1], features.mask)
 
     def sample(
         self, features: TextFeatures, noise: Tensor, past: Past | None = None, without: Tensor | None = None
@@ -159,7 +159,7 @@ class CachedPrior:
         else:
             known = [(key[without], value[without]) for key, value in self._past]
         if past is not None:
-            known = [_joined(known[i : i + 1], past.layer(i)) for i in range(len(self.prior.transformer_blocks))]
+            known = [joined(known[i : i + 1], past.layer(i)) for i in range(len(self.prior.transformer_blocks))]
 
         latent = noise[0]
         for step in range(self.steps):
@@ -170,27 +170,17 @@ class CachedPrior:
                 layout = torch.cat([prefix, tail], dim=1)
             keys = torch.cat([seen, tail], dim=1)
             mask = _visible(layout, keys, F.pad(visible, (0, tail.shape[1]), value=True), dtype)
-            hidden, keys_values = self._run(tokens, known, mask, needed=2 if self.guided else 1)
+            hidden, keys_values = run(self.prior, tokens, known, mask, needed=2 if self.guided else 1)
             if step == 0:
                 known = [(key[:, :, : seen.shape[1]], value[:, :, : seen.shape[1]]) for key, value in keys_values]
             latent = self._denoise(step, self._predict(hidden), latent, noise)
         return self.prior.post_process_latents(latent)
 
-    def _text(self, features: TextFeatures, past: Past | None) -> Tensor:
-        """`[n, length, inner]` the text tokens, which follow those of `past`."""
-        positions = torch.arange(features.mask.shape[1], device=features.mask.device)
-        if past is not None:
-            positions = past.mask.sum(1)[:, None] + positions
-        # Only padding lies beyond the last position.
-        positions = positions.clamp(max=len(self._text_position) - 1)
-        return self.prior.encoder_hidden_states_proj(features.hidden) + self._text_position[positions]
-
     def _prefix(self, features: TextFeatures, past: Past | None) -> Tensor:
         """`[n, length + 1 + steps, inner]` text tokens, text embedding and the time tokens of all steps."""
-        prior, n = self.prior, len(features.mask)
-        embeds = features.embeds if prior.embedding_proj_norm is None else prior.embedding_proj_norm(features.embeds)
-        embed = prior.embedding_proj(embeds) + self._embed_position
-        return torch.cat([self._text(features, past), embed[:, None], self._times.expand(n, -1, -1)], dim=1)
+        times = self._times.expand(len(features.mask), -1, -1)
+        embed = embed_token(self.prior, features)[:, None]
+        return torch.cat([text_tokens(self.prior, features, past), embed, times], dim=1)
 
     def _tail(self, latent: Tensor) -> Tensor:
         """`[n, 2 or 4, inner]` noisy image and query, for each branch."""
@@ -198,34 +188,12 @@ class CachedPrior:
         query = self._query.expand(len(latent), -1, -1)
         return torch.cat([noisy, noisy, query, query] if self.guided else [noisy, query], dim=1)
 
-    def _run(self, tokens: Tensor, past: KeysValues, mask: Tensor, needed: int) -> tuple[Tensor, KeysValues]:
-        """Run all layers; returns the last `needed` tokens `[n, needed, inner]` and the keys and values so far."""
-        hidden = tokens if self.prior.norm_in is None else self.prior.norm_in(tokens)
-        blocks = self.prior.transformer_blocks
-        keys_values = []
-        for index, block in enumerate(blocks):
-            normed = block.norm1(hidden)
-            key, value = _heads(block.attn1.to_k(normed), block), _heads(block.attn1.to_v(normed), block)
-            key, value = _joined(past[index : index + 1], (key, value))
-            keys_values.append((key, value))
-            if index == len(blocks) - 1:
-                start = hidden.shape[1] - needed
-                # Contiguous, or the projection falls back to one small matrix product for each row.
-                hidden, normed, mask = hidden[:, start:], normed[:, start:].contiguous(), mask[:, :, start:]
-            if hidden.shape[1]:
-                query = _heads(block.attn1.to_q(normed), block)
-                mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-                hidden = hidden + block.attn1.to_out[0](mixed.transpose(1, 2).flatten(2))
-                hidden = hidden + block.ff(block.norm3(hidden))
-        return hidden, keys_values
-
     def _predict(self, hidden: Tensor) -> Tensor:
         """The predicted image embedding `[n, width]` under classifier-free guidance."""
-        predicted = self.prior.proj_to_clip_embeddings(self.prior.norm_out(hidden))
-        predicted = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
+        told = predicted(self.prior, hidden)
         if not self.guided:
-            return predicted[:, 0]
-        prompted, unprompted = predicted.unbind(dim=1)
+            return told[:, 0]
+        prompted, unprompted = told.unbind(dim=1)
         return unprompted + self.guidance_scale * (prompted - unprompted)
 
     def _denoise(self, step: int, predicted: Tensor, latent: Tensor, noise: Tensor) -> Tensor:
@@ -278,15 +246,3 @@ def _visible(queries: Tensor, keys: Tensor, real: Tensor, dtype: torch.dtype) ->
     sees = (branch == keys[0]) & (place >= keys[1]) & ((keys[2] == _EVERY_STEP) | (keys[2] == step))
     blocked = ~(sees & real[:, None, None])
     return additive(blocked, dtype)
-
-
-def _joined(past: KeysValues, new: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """A layer's keys and values after those of `past`, if there are any."""
-    for key, value in past:
-        return torch.cat([key, new[0]], dim=2), torch.cat([value, new[1]], dim=2)
-    return new
-
-
-def _heads(tokens: Tensor, block: BasicTransformerBlock) -> Tensor:
-    """`[n, tokens, inner]` → `[n, heads, tokens, head width]`"""
-    return tokens.unflatten(-1, (block.attn1.heads, -1)).transpose(1, 2)

@@ -172,7 +172,7 @@ def test_a_process_of_a_job_inherits_where_models_run(paper, monkeypatch):
 
 
 def test_models_tells_of_the_paper_s_stack_whether_it_is_here(cached):
-    emoji, paper, newer = json.loads(good("doctor", "--models", "--json"))
+    emoji, paper, newer, _ = json.loads(good("doctor", "--models", "--json"))
     assert emoji["name"] == "emoji" and paper["draws"] and paper["parts"]["decoder"] and paper["width"] == 16
     assert newer["name"] == "kandinsky-2.2" and download_command(ALIASES["kandinsky-2.2"][0]) in newer["error"]
 
