@@ -19,10 +19,13 @@ from diffusers import (
     KandinskyV22Pipeline,
     KandinskyV22PriorPipeline,
     PriorTransformer,
+    UnCLIPPipeline,
     UnCLIPScheduler,
     UNet2DConditionModel,
+    UNet2DModel,
     VQModel,
 )
+from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
 from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
 from transformers import (
     Blip2Config,
@@ -280,6 +283,69 @@ def decoder_pipeline(width: int = 16, scheduler: Any = None, family: str = "") -
     scheduler = scheduler or DDPMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012)
     parts = dict(unet=liven(unet, 4), movq=liven(movq, 5), scheduler=scheduler, **reads)
     return KandinskyPipeline(**parts) if reads else KandinskyV22Pipeline(**parts)
+
+
+KARLO = dict(num_train_timesteps=1000, clip_sample=True)  # of its schedulers
+
+
+def karlo_pipeline(width: int = 16, *, length: int = 77, pixels: int = 16) -> Any:
+    """A whole UnCLIPPipeline, which has Karlo's prior beside its decoder; draws pictures of 2 x `pixels`."""
+    tokenizer, text_encoder = text_parts(width, length=length, published_eos=True, act="quick_gelu", words=False)
+    prior, _ = prior_parts(width, length=length)
+    channels = (16, 32)
+    decoder = UNet2DConditionModel(
+        sample_size=pixels,
+        in_channels=3,
+        out_channels=6,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        block_out_channels=channels,
+        layers_per_block=1,
+        cross_attention_dim=24,
+        attention_head_dim=4,
+        norm_num_groups=8,
+        resnet_time_scale_shift="scale_shift",
+        class_embed_type="identity",
+    )
+    larger, smaller = (
+        UNet2DModel(
+            sample_size=2 * pixels,
+            in_channels=6,
+            out_channels=3,
+            down_block_types=("ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D"),
+            up_block_types=("ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D"),
+            block_out_channels=channels,
+            layers_per_block=1,
+            norm_num_groups=8,
+        )
+        for _ in range(2)
+    )
+    text_proj = UnCLIPTextProjModel(
+        clip_extra_context_tokens=4, clip_embeddings_dim=width, time_embed_dim=4 * channels[0], cross_attention_dim=24
+    )
+    noise = dict(variance_type="fixed_small_log", **KARLO)
+    return UnCLIPPipeline(
+        prior=prior,
+        decoder=liven(decoder, 11),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        text_proj=liven(text_proj, 12),
+        super_res_first=liven(larger, 13),
+        super_res_last=liven(smaller, 14),
+        prior_scheduler=UnCLIPScheduler(prediction_type="sample", clip_sample_range=5.0, **noise),
+        decoder_scheduler=UnCLIPScheduler(prediction_type="epsilon", variance_type="learned_range", **KARLO),
+        super_res_scheduler=UnCLIPScheduler(prediction_type="epsilon", **noise),
+    )
+
+
+def save_karlo(folder: Path, **options: Any) -> Path:
+    """Save Karlo's pipeline as published: its text projection is of the library "unclip"."""
+    karlo_pipeline(**options).save_pretrained(folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index["text_proj"] = ["unclip", "UnCLIPTextProjModel"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
 
 
 def save_prior(folder: Path, **options: Any) -> Path:

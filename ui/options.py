@@ -88,11 +88,11 @@ model_option = all_of(
         "--model",
         default="emoji",
         show_default=True,
-        help="Stack: emoji, kandinsky-2.1, kandinsky-2.2, kandinsky-2.2-eclipse, a folder, or PRIOR+DECODER, each a"
-        " folder or ORG/NAME.",
+        help="Stack: emoji, kandinsky-2.1, kandinsky-2.2, kandinsky-2.2-eclipse, karlo, a folder, or PRIOR+DECODER,"
+        " each a folder or ORG/NAME.",
     ),
     *_machine,
-    _kept("--revision", help="Commit, tag or branch of the stack's repositories; by default main."),
+    _kept("--revision", help="Commit, tag or branch of the stack's repositories; by default a known commit, or main."),
 )
 model_now_option = all_of(
     option("--model", help="Folder of the run's stack, if it was moved; by default where it was."), *_machine

@@ -458,7 +458,7 @@ class Backbone:
 
     def _found(self, pipeline: Path, part: str) -> tuple[Path, str, str]:
         """(its folder, the module and the name of its class)"""
-        library, name = hub.parts_of(pipeline).get(part, (None, ""))
+        library, name = hub.parts_of(pipeline).get(hub.called(pipeline, part), (None, ""))
         folder = self.part_folder(part) if pipeline == self.prior_folder else pipeline / part
         if folder == self._transformer:
             library, name = "diffusers", "PriorTransformer"
@@ -470,11 +470,13 @@ class Backbone:
 
     def part_folder(self, part: str) -> Path:
         """The folder of a part of the prior's pipeline."""
-        return self._transformer if part == hub.TRANSFORMER and self._transformer else self.prior_folder / part
+        if part == hub.TRANSFORMER and self._transformer:
+            return self._transformer
+        return self.prior_folder / hub.called(self.prior_folder, part)
 
     def _check_part(self, pipeline: Path, part: str) -> None:
         folder = self._found(pipeline, part)[0]
-        if missing := hub.lacks(folder, part not in hub.WEIGHTLESS):
+        if missing := hub.lacks(folder, hub.has_weights(part)):
             raise StackError(f"the {part} of {self.where!r} is not complete: in {folder}, {missing.strip()}")
         hub.check_weights(folder)
 

@@ -5,13 +5,15 @@ A stack is a prior's pipeline and, to draw, a decoder's. One line names both, an
     emoji                               the embedded one
     kandinsky-2.1, kandinsky-2.2        the published pairs
     kandinsky-2.2-eclipse               Kandinsky 2.2 with the ECLIPSE prior
+    karlo                               Karlo's prior alone
     FOLDER                              with prior/ and decoder/, or a prior's pipeline alone
     ORG/NAME[@REVISION]                 a prior's repository alone
     PRIOR+DECODER                       a folder or a repository for each
     TRANSFORMER+PRIOR+DECODER           the same with another transformer in the prior's pipeline, such as ECLIPSE's
 
 Cached models are used without the network. A name without a revision gets the commit that was found, so that a run
-keeps the weights it began with. Code and pickles of a repository are never loaded.
+keeps the weights it began with; the names above get the commits of `COMMITS`, unless only another is in the cache. Code
+and pickles of a repository are never loaded.
 """
 
 from __future__ import annotations
@@ -41,6 +43,16 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "kandinsky-community/kandinsky-2-2-prior",
         "kandinsky-community/kandinsky-2-2-decoder",
     ),
+    "karlo": ("kakaobrain/karlo-v1-alpha",),
+}
+# Of the repositories above: revisions that hold all parts as safetensors.
+COMMITS = {
+    "kandinsky-community/kandinsky-2-1-prior": "03ca1250c686ddb02aad64e23daa98393e410e30",
+    "kandinsky-community/kandinsky-2-1": "456ce7486f8af9d9e01e27833838a82b48a04620",
+    "kandinsky-community/kandinsky-2-2-prior": "9fc51ad5732afc5d031724219d22e6c42179c5a8",
+    "kandinsky-community/kandinsky-2-2-decoder": "9ae140d347fed8ce6e8bb3005dcc1f48543bb8e3",
+    "ECLIPSE-Community/ECLIPSE_KandinskyV22_Prior": "ff0532b435874783c111444bf162d63edd76f943",
+    "kakaobrain/karlo-v1-alpha": "5ee45298e0956749e621bcb30c799a0b599afa83",
 }
 BLIP2 = "Salesforce/blip2-flan-t5-xl"  # the VQA model that the authors asked
 # The files that are read of a repository. Pickled weights are not read; half precision is converted on loading.
@@ -48,10 +60,14 @@ FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
 IGNORED = ("*.fp16.*", "*.non_ema.*", "*.bin.index.json", "onnx/*", "openvino/*", "original/*")
 _DOUBLE = ("*.fp16.*",)  # the largest and most frequent of these
 TRANSFORMER = "prior"  # the part of a prior's pipeline that another may replace
-WEIGHTLESS = ("tokenizer", "scheduler", "image_processor", "feature_extractor")
+# Parts of Karlo's pipeline (UnCLIPPipeline) that draw, beside its prior.
+_DRAWING = ("decoder", "text_proj", "super_res_first", "super_res_last")
+_UNREAD = {"kakaobrain/karlo-v1-alpha": _DRAWING}  # of a prior's repository
+_WEIGHTLESS = re.compile(r"tokenizer|scheduler|image_processor|feature_extractor")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack", "*.ot")
+_FIRST = ("model_index.json", "config.json")  # one of them is in every repository
 _ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w.][\w./-]*))?")
-_LIBRARIES = ("diffusers", "transformers", "kandinsky")
+_LIBRARIES = ("diffusers", "transformers", "kandinsky", "unclip")
 _Wanted = tuple[Callable[[Path], str], tuple[str, ...]]  # what a model's folder lacks, its parts that are not read
 
 
@@ -85,7 +101,9 @@ def find_stack(where: str | Path, revision: str | None = None, fetch: bool = Tru
     if name == "emoji":
         raise StackError("there is no stack 'emoji': make train-emoji builds it")
     if name in ALIASES:
-        return _composed(name, ALIASES[name], revision, fetch)
+        repositories = ALIASES[name]
+        pinned = [each if revision else f"{each}{_at(_pinned(each))}" for each in repositories]
+        return _composed(name, pinned, revision, fetch)
     names = name.split("+")
     if len(names) in (2, 3) and all(names):
         return _composed(_brief(names[0]), names, revision, fetch)
@@ -95,8 +113,7 @@ def find_stack(where: str | Path, revision: str | None = None, fetch: bool = Tru
         every = f"give a folder with prior/ and decoder/, PRIOR+DECODER, or one of {', '.join(names)}"
         raise StackError(f"there is no stack {name!r}: {near}{every}")
     _refuse_known_decoder(name)
-    place = find_model(name, revision, is_whole_pipeline, fetch)
-    return Stack(place.where, _brief(name), _checked_prior(place), None, kept_for(name))
+    return _composed(_brief(name), [name], revision, fetch)
 
 
 @dataclass(frozen=True)
@@ -154,6 +171,23 @@ def kept_for(where: str) -> Path:
     return data / "conceptree" / "stacks" / re.sub(r"[^\w.-]+", "--", where.split("@")[0])
 
 
+def _at(revision: str | None) -> str:
+    return f"@{revision}" if revision else ""
+
+
+def _pinned(id_: str) -> str | None:
+    """The commit of a repository that is named by an alias; None if the cache holds its main branch alone."""
+    from huggingface_hub import try_to_load_from_cache
+
+    commit = COMMITS[id_]
+    if Path(id_).is_dir():
+        return None
+    for revision in (commit, None):
+        if any(isinstance(try_to_load_from_cache(id_, file, revision=revision), str) for file in _FIRST):
+            return revision
+    return commit
+
+
 def _all_of(parts: Sequence[str]) -> list[str]:
     return [f"{part}/*" for part in parts]
 
@@ -166,7 +200,7 @@ def is_whole_pipeline(folder: Path, without: Sequence[str] = ()) -> str:
     if not index.is_file():
         return "model_index.json is missing"
     for part, (library, _) in parts_of(folder).items():
-        if library is not None and part not in without and (missing := lacks(folder / part, part not in WEIGHTLESS)):
+        if library is not None and part not in without and (missing := lacks(folder / part, has_weights(part))):
             return f"{part}/{missing}" if not missing.startswith(" ") else f"{part}{missing}"
     return ""
 
@@ -226,6 +260,16 @@ def parts_of(folder: Path) -> dict[str, tuple[str | None, str]]:
     return found
 
 
+def has_weights(part: str) -> bool:
+    """Whether a part of a pipeline has weights."""
+    return _WEIGHTLESS.search(part) is None
+
+
+def called(pipeline: Path, part: str) -> str:
+    """The name of a prior's part in a pipeline: Karlo's has a prior_scheduler beside those of its other models."""
+    return own if (own := f"prior_{part}") in parts_of(pipeline) else part
+
+
 def refuse_code(folder: Path) -> None:
     """Raise StackError for a model whose configuration names code of its own."""
     for name in ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json"):
@@ -283,10 +327,12 @@ def _in_folder(name: str, folder: Path, revision: str | None) -> Stack:
 
 
 def _composed(version: str, names: Sequence[str], revision: str | None, fetch: bool) -> Stack:
-    """The stack of [a transformer,] a prior's pipeline and a decoder's."""
+    """The stack of a prior's pipeline; of that and a decoder's; or of a transformer, a prior's and a decoder's."""
     replaced = (TRANSFORMER,) if len(names) == 3 else ()
-    pipelines: list[_Wanted] = [(partial(is_whole_pipeline, without=replaced), replaced), (is_whole_pipeline, ())]
-    wanted = list(zip(names, [*[(lacks, ())] * len(replaced), *pipelines], strict=True))
+    id_ = names[len(replaced)].split("@")[0]
+    whole = partial(is_whole_pipeline, without=(*replaced, *_DRAWING))
+    prior: _Wanted = (whole, (*replaced, *_UNREAD.get(id_, ())))
+    wanted = list(zip(names, [*[(lacks, ())] * len(replaced), prior, (is_whole_pipeline, ())], strict=False))
     places: list[Place] = []
     for number, (each, (missing, without)) in enumerate(wanted):
         try:
@@ -294,10 +340,16 @@ def _composed(version: str, names: Sequence[str], revision: str | None, fetch: b
         except StackError as error:
             others = [_not_here(other, revision, of) for other, of in wanted[number + 1 :]]
             raise StackError("; and ".join([str(error), *filter(None, others)])) from error
-    first, prior, decoder = places[0], _checked_prior(places[-2]), places[-1]
+    first, *_ = places
     beside = first.folder if Path(first.where).is_dir() else kept_for(first.where)
-    transformer = _checked_transformer(first) if replaced else None
-    return Stack("+".join(each.where for each in places), version, prior, decoder.folder, beside, transformer)
+    return Stack(
+        "+".join(each.where for each in places),
+        version,
+        _checked_prior(places[len(replaced)]),
+        places[-1].folder if len(places) > 1 else None,
+        beside,
+        _checked_transformer(first) if replaced else None,
+    )
 
 
 def _not_here(name: str, revision: str | None, wanted: _Wanted) -> str:
@@ -334,9 +386,9 @@ def _checked_prior(place: Place, asked: Path | None = None) -> Path:
 
 def _refuse_known_decoder(name: str) -> None:
     """Raise StackError for a decoder alone, before gigabytes are downloaded."""
-    for alias, (*_, prior, decoder) in ALIASES.items():
-        if name.split("@")[0] == decoder:
-            raise StackError(f"{name!r} is a decoder without its prior: name {alias}, or {prior}+{name}")
+    for alias, names in ALIASES.items():
+        if len(names) > 1 and name.split("@")[0] == names[-1]:
+            raise StackError(f"{name!r} is a decoder without its prior: name {alias}, or {names[-2]}+{name}")
 
 
 def _snapshot(

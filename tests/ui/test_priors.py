@@ -8,8 +8,8 @@ import pytest
 from safetensors.torch import load_file
 
 from evolve import Run
-from tests.stacks import save_eclipse, save_stack
-from tests.typed import good
+from tests.stacks import save_eclipse, save_karlo, save_stack
+from tests.typed import good, one_line
 
 QUICK = ("--steps", "2", "--segment", "1")
 
@@ -41,3 +41,14 @@ def test_eclipse_seeds_breeds_draws_and_exports(eclipse, tmp_path):
     good("export", "pets", child.name, *where, "--to", tmp_path / "out", "--format", "image")
     (file,) = (tmp_path / "out").glob("*.image.safetensors")
     assert load_file(file)["image_embeds"].shape == (7, 16)
+
+
+def test_karlo_seeds_and_breeds_without_drawing(tmp_path):
+    karlo = save_karlo(tmp_path / "karlo")
+    where = ("--runs", tmp_path / "runs")
+    good("seed", "pet", *QUICK, *where, "--run", "pets", "--founders", 2, "--model", karlo)
+    one, two = Run.open(tmp_path / "runs/pets").individuals()
+    good("breed", "pets", "--parent", one.name, "--parent", two.name, "--steps", 2, *where)
+    assert len(Run.open(tmp_path / "runs/pets").individuals()) == 3
+    assert "has no decoder: it can learn, but not draw" in one_line("draw", "pets", one.name, *where)
+    good("export", "pets", one.name, *where, "--to", tmp_path / "out", "--format", "image")

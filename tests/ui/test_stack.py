@@ -12,7 +12,7 @@ from huggingface_hub import constants
 import ui.stack
 from core import Backbone, ConceptreeError, Settings
 from core.namers import BLIP2, canned_namer, namer_of, to_remember
-from core.stack.hub import ALIASES, download_command
+from core.stack.hub import ALIASES, COMMITS, download_command
 from evolve import Run
 from evolve.jobs.options import BreedOptions, SeedOptions
 from evolve.jobs.planning import plan_children, plan_founders, plan_variations
@@ -78,7 +78,8 @@ def test_without_a_network_each_missing_piece_is_told_with_its_command(cached, t
         "or --vlm none, for words of the stack's vocabulary"
     )
     said = one_line("seed", "pet", *QUICK, *where, "--model", "kandinsky-2.2")
-    assert download_command(ALIASES["kandinsky-2.2"][0]) in said
+    newer = ALIASES["kandinsky-2.2"][0]
+    assert download_command(newer, COMMITS[newer]) in said
     said = one_line("seed", "pet", *QUICK, *where, "--model", "kandinsky-2.1", "--revision", "v9")
     assert "--revision v9" in said
     assert not (tmp_path / "runs").exists()
@@ -172,9 +173,10 @@ def test_a_process_of_a_job_inherits_where_models_run(paper, monkeypatch):
 
 
 def test_models_tells_of_the_paper_s_stack_whether_it_is_here(cached):
-    emoji, paper, newer, _ = json.loads(good("doctor", "--models", "--json"))
+    emoji, paper, newer, *_ = json.loads(good("doctor", "--models", "--json"))
     assert emoji["name"] == "emoji" and paper["draws"] and paper["parts"]["decoder"] and paper["width"] == 16
-    assert newer["name"] == "kandinsky-2.2" and download_command(ALIASES["kandinsky-2.2"][0]) in newer["error"]
+    id_ = ALIASES["kandinsky-2.2"][0]
+    assert newer["name"] == "kandinsky-2.2" and download_command(id_, COMMITS[id_]) in newer["error"]
 
 
 def test_folders_of_a_pair_are_found(paper, monkeypatch):

@@ -94,6 +94,31 @@ def test_an_alias_is_a_pair_of_repositories_pinned_to_what_was_found(cached, pap
     assert len(backbone.draw(backbone.imagine("a dog", seeds=1), seeds=1, steps=2, size=16)) == 1
 
 
+def test_an_alias_fetches_the_commits_that_are_known_to_be_whole(cache, paper, monkeypatch):
+    def download():
+        for id_, part in zip(PAPER, ("prior", "decoder"), strict=True):
+            cache_as_hub(cache, id_, paper / part, hub.COMMITS[id_])
+
+    asked = answering(monkeypatch, then=download)
+    stack = find_stack("kandinsky-2.1")
+    assert asked == [(PAPER[0], hub.COMMITS[PAPER[0]])], "the decoder came with it"
+    assert stack.where == "+".join(f"{id_}@{hub.COMMITS[id_]}" for id_ in PAPER)
+
+
+def test_a_cached_main_is_used_until_the_known_commit_is_there(cached, paper, monkeypatch):
+    asked = answering(monkeypatch, AssertionError("the network was asked"))
+    assert find_stack("kandinsky-2.1").prior.name == COMMIT
+    cache_as_hub(cached, PAPER[0], paper / "prior", hub.COMMITS[PAPER[0]], ref="pinned")
+    stack = find_stack("kandinsky-2.1")
+    assert (stack.prior.name, stack.decoder.name) == (hub.COMMITS[PAPER[0]], OTHER) and not asked
+    assert find_stack("kandinsky-2.1", revision="main").prior.name == COMMIT
+
+
+def test_every_repository_of_an_alias_has_a_commit():
+    assert set(hub.COMMITS) == {id_ for ids in hub.ALIASES.values() for id_ in ids}
+    assert all(len(commit) == 40 and int(commit, 16) for commit in hub.COMMITS.values())
+
+
 def test_a_later_commit_does_not_move_a_pinned_stack(cached, paper, tmp_path):
     first = find_stack("kandinsky-2.1")
     changed = shutil.copytree(paper / "prior", tmp_path / "changed")
@@ -137,7 +162,10 @@ def test_nothing_is_fetched_where_that_is_not_wanted(cache, monkeypatch):
     with pytest.raises(StackError) as error:
         Backbone.load("kandinsky-2.1", fetch=False)
     said = one_line(error)
-    each = [f"{id_} is not in the cache of the hub: {download_command(id_)}" for id_ in PAPER]
+    each = [
+        f"{id_} at revision '{pin}' is not in the cache of the hub: {download_command(id_, pin)}"
+        for id_, pin in ((id_, hub.COMMITS[id_]) for id_ in PAPER)
+    ]
     assert said == "; and ".join(each) and not asked
 
 
@@ -150,7 +178,7 @@ def test_what_is_not_cached_is_fetched(cache, paper, monkeypatch):
 def test_no_network_and_nothing_cached_gives_the_exact_command(cache):
     with pytest.raises(StackError) as error:
         Backbone.load("kandinsky-2.1")
-    assert download_command(PAPER[0]) in one_line(error) and download_command(PAPER[1]) in one_line(error)
+    assert all(download_command(id_, hub.COMMITS[id_]) in one_line(error) for id_ in PAPER)
     assert "the network cannot be reached: with a network, run hf download kandinsky-community" in one_line(error)
     with pytest.raises(StackError) as error:
         Backbone.load("kandinsky-2.2", revision="v2")
