@@ -8,6 +8,13 @@ new Chromium.
     again       the first picture after a reload; the median of three
     frames/s    while the mouse drags the tree
     shown       concepts and folded branches in the tree
+
+With `--sessions 1,10,50`: that many designers at one server at once, without a browser (`benchmarks.sessions`).
+
+    first       from a designer's first connection to the end of the first page: median and maximum
+    click       a click on another page
+    health      the answer to /_stcore/health meanwhile
+    dropped     connections lost, and pages that failed
 """
 
 from __future__ import annotations
@@ -30,6 +37,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.sessions import visited
 from tests.populations import drawn, population
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -112,10 +120,27 @@ def measure(browser: Any, size: int) -> None:
     print(f"{size:>8} {first:>9.2f} s {whole:>9.2f} s {median(times):>9.2f} s {frames:>9.0f} {shown:>9}", flush=True)
 
 
+def crowds(sizes: Sequence[int]) -> None:
+    """Print a line for each number of designers, all of them at one server with a run of 100 concepts."""
+    print("seconds, median and maximum, without a browser")
+    print(f"{'designers':>9} {'first':>15} {'click':>14} {'health':>14} {'dropped':>8}")
+    with tempfile.TemporaryDirectory() as folder:
+        drawn(population(Path(folder) / "run", 100))
+        with served(Path(folder)) as address:
+            visited(address, "run", 1)  # the server has imported its pages
+            for size in sizes:
+                seen = visited(address, "run", size)
+                print(f"{size:>9} {seen}", *sorted(set(seen.dropped))[:3], sep="\n  ", flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.view", description=__doc__)
     parser.add_argument("--sizes", default="100,1000,10000", help="concepts in a run")
+    parser.add_argument("--sessions", help="instead: designers at one server at once, such as 1,10,50")
     options = parser.parse_args(arguments)
+    if options.sessions:
+        crowds([int(each) for each in options.sessions.split(",")])
+        return
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import nullcontext
 from pathlib import Path
 from threading import RLock
@@ -57,6 +58,10 @@ def _load(key: _Key) -> Backbone:
             while len(_loaded) >= MOST:
                 del _loaded[next(iter(_loaded))]
             _loaded[key] = found
+            # Collections skip frozen objects, so that no page waits while Python walks over a stack and its libraries.
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
         return _loaded[key]
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.sessions import PAGES, visited
 from evolve import Run
 from tests.families import family, picture
 from tests.typed import one_line
@@ -182,6 +183,11 @@ def test_foreign_origins_are_refused_and_no_page_frames_ours(served):
     assert answer.status == 200 and b"<title>" in answer.content
     assert answer.headers["content-security-policy"] == "frame-ancestors 'none'"
     assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_designers_who_come_at_once_see_every_page_and_none_is_dropped(served):
+    seen = visited(f"http://localhost:{served.port}", "pets", 8, thinks=0.0)
+    assert seen.dropped == [] and len(seen.first) == 8 and len(seen.click) == 8 * (len(PAGES) - 1)
 
 
 def test_a_port_that_is_taken_is_one_line(served):

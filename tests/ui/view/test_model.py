@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -36,6 +38,14 @@ def test_a_stack_whose_files_changed_is_loaded_anew(copies):
     assert model.stack(where) is first
     os.utime(copies[0] / "prior" / "model_index.json", (1, 1))
     assert model.stack(where) is not first
+
+
+def test_collections_skip_what_is_loaded_and_free_what_is_not(copies, stack_folder):
+    first = weakref.ref(model.stack(str(copies[0])))
+    assert gc.get_freeze_count() > 0
+    for where in (copies[1], stack_folder):
+        model.stack(str(where))
+    assert first() is None
 
 
 def test_only_the_last_few_are_kept(copies, stack_folder):
