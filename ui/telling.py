@@ -16,6 +16,7 @@ from evolve.jobs.generations import Generation, awaits_choice, generations, logb
 from evolve.jobs.job import Job
 from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
 from evolve.jobs.work import Began, Drawing, Happened, Learned, Reported
+from evolve.store.rows import brief
 from ui.console import LearningBar, say, to_type
 from ui.descent import announced
 from ui.person import Person
@@ -111,13 +112,22 @@ class Telling:
         say(self.out, f"  {stay}; on average {', '.join(means)}")
 
 
-def _born(each: Individual, names: dict[str, str], known: bool) -> str:
+def _born(each: Individual, names: Mapping[str, str], known: bool) -> str:
     """A line about a child: its parents, how much it resembles them."""
-    concept = each.concept
     again = ", which the run has already" if known else ""
-    them = "it" if len(concept.request.parents) == 1 else "them"
-    likeness = f", resembles {them} {concept.scores['resembles']:.2f}" if "resembles" in concept.scores else ""
-    return f"  {announced(each, names)}{likeness}, {concept.seconds:.0f} s{again}"
+    return f"  {announced(each, names)}{_resembles(each, names)}, {each.concept.seconds:.0f} s{again}"
+
+
+def _resembles(each: Individual, names: Mapping[str, str]) -> str:
+    """`, resembles them 0.88`, or `, resembles muvu 0.88, rafa 0.31` if it moves away from rafa."""
+    scores, parents = each.concept.scores, each.concept.request.mixed
+    if "resembles" not in scores:
+        return ""
+    if "repelled" not in scores:
+        return f", resembles {'it' if len(parents) == 1 else 'them'} {scores['resembles']:.2f}"
+    called = [(names.get(parent.id, brief(parent.id)), parent.weight > 0) for parent in parents]
+    near, far = (" and ".join(name for name, is_near in called if is_near is side) for side in (True, False))
+    return f", resembles {near} {scores['resembles']:.2f}, {far} {scores['repelled']:.2f}"
 
 
 def say_evolved(job: Job, run: Run, out: Console) -> None:
