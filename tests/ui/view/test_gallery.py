@@ -14,6 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.exchange import read_embedding
 from evolve import Run
+from evolve.store.ratings import answer, new_session
+from evolve.taste import expected_ratings
 from tests.families import by_letter, family, learned, new_run, picture
 from tests.pages import page, text
 from ui.view.downloads import zipped
@@ -89,6 +91,24 @@ def test_sorting(run, ids, sort):
         lines = [float(item["line"].split()[1]) for item in told(gallery(sort=sort))["items"]]
         assert lines == sorted(lines, reverse=True) and len(set(lines)) > 1
     assert len(found) == 9
+
+
+def test_sorting_by_taste_needs_three_answers_and_follows_every_new_one(run, ids):
+    run.note(ids["a"], rating=5)
+    run.note(ids["b"], favourite=True)
+    assert "at least 3 concepts" in text(gallery(sort="taste"))
+    run.note(ids["c"], rating=1)
+    app = gallery(sort="taste")
+    assert "at least 3 concepts" not in text(app)
+    expected = expected_ratings(run)
+    order = sorted(ids.values(), key=lambda id_: -expected[id_])
+    assert titles(app) == [next(e.name for e in run.entries() if e.id == id_) for id_ in order]
+    assert told(app)["items"][0]["line"] == f"taste {expected[order[0]]:.2f}"
+    pictures = {ids[letter]: [letter * 24 + ".png"] for letter in "de"}
+    session = new_session(run, "me", "pairs", pictures, "which?", 0)
+    answer(run, session, session.questions()[0], 1)  # the note of a blind session
+    assert expected_ratings(run) != expected
+    assert told(gallery(sort="taste"))["items"][0]["line"] == f"taste {max(expected_ratings(run).values()):.2f}"
 
 
 def test_filters(run, ids):

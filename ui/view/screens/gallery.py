@@ -13,6 +13,7 @@ from core.wording import counted
 from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.store.run import Drawing, Entry
+from evolve.taste import LEAST, expected_ratings
 from ui.labels import BIRTHS, OBJECTIVE_NAMES, SCORE_NAMES
 from ui.view import clicks, links, notices, store, undo
 from ui.view.cards import Card, cards, choose
@@ -27,6 +28,7 @@ SIDE = 132
 TOLD = 290  # pixels of the line before the actions, fixed so that no button moves under the mouse
 MOST = 1000  # cards; more would be slow
 SORTS = ("newest", "oldest", "name", "generation", "rating")
+TASTE = "taste"  # sort by the ratings that a person's taste expects
 SHOWN = {"concepts": "Concepts", "drawings": "Drawings"}
 FLAGS = {"favourites": "Favourites", "rated": "Rated", "hidden": "Include hidden"}
 
@@ -80,6 +82,8 @@ def _gallery(found: Opened) -> None:
         notices.warn_of(each.damage)
     asked = _filters(runs)
     items = _sorted(_matching(_items(runs, asked), asked), asked.sort)
+    if asked.sort == TASTE and not any(TASTE in item.scores for item in items):
+        st.caption(f"Rate, compare or favourite at least {LEAST} concepts of a run: then its concepts have an order.")
     key = f"gallery.cards.{found.run.folder.name}"
     many = len(items)
     items = items[:MOST]
@@ -123,7 +127,7 @@ def _filters(runs: Sequence[Opened]) -> Asked:
     births = [birth for birth in BIRTHS if any(each.birth == birth for each in entries)]
     same = {name for name, called in SCORE_NAMES.items() if called in OBJECTIVE_NAMES.values()}
     scores = sorted({name for each in entries for name in each.scores} - set(OBJECTIVES) - same)
-    names = {**SCORE_NAMES, **OBJECTIVE_NAMES}
+    names = {TASTE: "your taste", **SCORE_NAMES, **OBJECTIVE_NAMES}
     prompts = list(dict.fromkeys(d.prompt for found in runs for drawn in found.drawings.values() for d in drawn))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         shown = st.segmented_control(
@@ -134,7 +138,7 @@ def _filters(runs: Sequence[Opened]) -> Asked:
         )
         sort = st.selectbox(
             "Sort by",
-            [*SORTS, *OBJECTIVES, *scores],
+            [*SORTS, TASTE, *OBJECTIVES, *scores],
             format_func=lambda name: names.get(name, name),
             key="gallery.sort",
             width=140,
@@ -164,9 +168,8 @@ def _filters(runs: Sequence[Opened]) -> Asked:
 
 def _items(runs: Sequence[Opened], asked: Asked) -> list[Item]:
     found = []
-    by_fitness = asked.sort in OBJECTIVES
     for each in runs:
-        values = _fitness(str(each.run.folder), store.state_of(each.run.folder), each.run) if by_fitness else {}
+        values = _values(each.run, asked.sort)
         for entry in each.entries:
             known = {name: value for name, value in values.get(entry.id, {}).items() if value is not None}
             drawn = [d for d in each.drawings.get(entry.id, []) if asked.prompt in ("", d.prompt)]
@@ -175,6 +178,22 @@ def _items(runs: Sequence[Opened], asked: Asked) -> list[Item]:
             elif asked.shown == "drawings":
                 found += [Item(each, entry, drawing, {**entry.scores, **known}) for drawing in _once(drawn)]
     return found
+
+
+def _values(run: Run, sort: str) -> Mapping[str, Mapping[str, float | None]]:
+    """Values by concept id that only sorting needs, since they take time: objectives, or expected ratings."""
+    state = store.state_of(run.folder)
+    if sort in OBJECTIVES:
+        return _fitness(str(run.folder), state, run)
+    if sort != TASTE:
+        return {}
+    answers = tuple(file.name for file in sorted((run.folder / "ratings").glob("*.parquet")))
+    return {id_: {TASTE: rating} for id_, rating in _expected(str(run.folder), (*state, answers), run).items()}
+
+
+@st.cache_data(max_entries=8, show_spinner="Learning your taste …")
+def _expected(folder: str, state: tuple[object, ...], _run: Run) -> dict[str, float]:
+    return expected_ratings(_run)
 
 
 @st.cache_data(max_entries=8, show_spinner="Comparing all concepts …")
