@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
 from pathlib import Path
 from types import MethodType
 from typing import TYPE_CHECKING, TypeAlias
@@ -87,7 +88,12 @@ def draw(
     guidance_scale: float,
     size: int,
 ) -> list[Image]:
-    """Pictures of image embeddings `[n, width]`, each guided away from its negative, from its seed."""
+    """Pictures of image embeddings `[n, width]`, each guided away from its negative, from its seed.
+
+    Several threads can draw at once: each call has a copy of the scheduler and of the pipeline's own state.
+    """
+    decoder = copy(decoder)
+    decoder.scheduler = deepcopy(decoder.scheduler)
     prompts = {"prompt": [""] * len(seeds)} if type(decoder).__name__ == "KandinskyPipeline" else {}
     pictures: list[Image] = decoder(
         **prompts,

@@ -9,7 +9,7 @@ import streamlit as st
 
 from evolve.store.run import Drawing
 
-PICTURES, LOOKS, PHOTOS = "pictures", "looks", "photos"
+PICTURES, LOOKS, PHOTOS, MIXTURES = "pictures", "looks", "photos", "mixtures"
 
 
 def picture(run: str, drawing: Drawing, side: int | None = None) -> str:
@@ -30,6 +30,11 @@ def look(run: str, job: str, file: str, side: int | None = None) -> str:
 def photo(run: str, id_: str, side: int | None = None) -> str:
     """Address of the stored copy of a photograph."""
     return _address(PHOTOS, run, id_, side=side)
+
+
+def mixtures(key: str) -> str:
+    """Address of the pictures of a mix, see ui/view/preview.py."""
+    return f"{origin()}/{MIXTURES}/{key}"
 
 
 def _address(room: str, *parts: str, side: int | None) -> str:

@@ -30,6 +30,11 @@ def photos_of(run: str) -> dict[str, Photograph]:
     return st.session_state.setdefault("breed.photos", {}).setdefault(run, {})
 
 
+def away_of(run: str) -> dict[str, float]:
+    """Parents that a child moves away from, by id, with the size of their weight below 0; callers may change them."""
+    return st.session_state.setdefault("breed.away", {}).setdefault(run, {})
+
+
 def choose(run: str, id_: str) -> None:
     """Add a concept to the parents, with their mean weight."""
     parents = parents_of(run)
@@ -45,6 +50,7 @@ def follow(run: str, selected: Sequence[str]) -> None:
     for id_ in before:
         if id_ not in now:
             parents.pop(id_, None)
+            away_of(run).pop(id_, None)
     for id_ in now:
         if id_ not in parents:
             choose(run, id_)
@@ -52,10 +58,13 @@ def follow(run: str, selected: Sequence[str]) -> None:
 
 
 def weights_of(run: str, found: Opened) -> dict[str, float]:
-    """Weights of all parents, concepts first. Forgets concepts that the run no longer has."""
+    """Weights of all parents, concepts first, above 0 also of those in `away_of`. Forgets those that are gone."""
     parents, by_id = parents_of(run), found.by_id
     for id_ in [each for each in parents if each not in by_id]:
         del parents[id_]
+    away = away_of(run)
+    for id_ in [each for each in away if each not in parents and each not in photos_of(run)]:
+        del away[id_]
     weights = st.session_state.setdefault("breed.weights", {}).setdefault(run, {})
     fair = (sum(parents.values()) / len(parents) if parents else 0.0) or 1.0
     return {**parents, **{id_: weights.setdefault(id_, fair) for id_ in photos_of(run)}}
@@ -72,6 +81,7 @@ def drop(run: str, id_: str) -> None:
     """Remove a concept or photograph from the parents."""
     parents_of(run).pop(id_, None)
     photos_of(run).pop(id_, None)
+    away_of(run).pop(id_, None)
 
 
 def whole(weights: Mapping[str, float], total: int = 100) -> dict[str, int]:

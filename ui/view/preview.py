@@ -1,47 +1,167 @@
-"""Preview of a mixture of parents before anything is learned: the mean of their image embeddings, drawn."""
+"""Previews of mixtures before anything is learned, drawn when the browser asks for them.
+
+A page remembers a mix and gives its address to the browser (ui/view/pad), which asks for pictures by weights:
+`/mixtures/<key>/50-50_75-25.webp` shows two mixtures of two parents, side by side. A key depends on all that the
+pictures depend on, so an address never changes its content, and the browser keeps it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import re
+import time
+from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
+from typing import Any
 
-import streamlit as st
+import numpy as np
+import numpy.typing as npt
 import torch
-from PIL.Image import Image
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from core.concept import Array
+from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
-from evolve.mixtures import mixture
+from evolve.jobs.drawings import is_quick
+from evolve.mixtures import Vectors, mixture
+from ui.view.links import MIXTURES
+from ui.view.thumbnails import FOR_EVER, NOT_KEPT, none
 
-STEPS = 8  # of the decoder: enough for a preview, in a third of the time
-COARSE = 0.05  # shares are rounded to it, so that moving a slider back finds the cached picture
-SEED = 1
-# Drawing sets the steps of the stack's scheduler, which all sessions share.
+STEPS = 4  # of the decoder, for a cell of the pad: enough to tell mixtures apart, in a third of the time
+SLOW_STEPS = 8  # for the one chosen mixture, on a stack that draws slowly; a quick one draws it with its own steps
+SEED = 1  # the same noise for all, so that they differ by their weights
+WHOLE = 100  # the sum of the weights in an address
+MOST = 9  # mixtures in an answer
+SIDE, FINE_SIDE = 128, 512  # greatest side of a picture in pixels: of a cell, of the chosen mixture
+MIXES, ANSWERS = 128, 1024  # kept, about 10 kB for an answer
+CELLS = re.compile(r"[0-9]{1,3}(?:[-_][0-9]{1,3})*")
+
+Cells = tuple[tuple[int, ...], ...]
+
+# One drawing at a time: of stacks whose parts take turns on a device, and of heavy work on the others.
 drawing = Lock()
+_turn = Lock()  # of previews, which need not wait for heavy work
+_keeping = Lock()
+_mixes: OrderedDict[str, Mix] = OrderedDict()
+_answers: OrderedDict[tuple[str, Cells, bool], bytes] = OrderedDict()
+_drawn_at = -1e9
 
 
-def preview(backbone: Backbone, embeds: Sequence[Array], shares: Sequence[float]) -> Image:
-    """Draw a mixture of parents (see `mixture`) in a few steps."""
-    mixed = torch.from_numpy(mixture(embeds, shares))[None]
-    with drawing:
-        return backbone.draw(mixed, SEED, steps=STEPS)[0]
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """Parents to mix, see `mixture`: their embeddings, those with weights below 0, and the direction of a word."""
+
+    backbone: Backbone
+    embeds: tuple[Array, ...]
+    away: tuple[tuple[Array, float], ...] = ()
+    floor: float = 1.0
+    push: Vectors | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """24 hex digits of everything that its pictures depend on."""
+        numbers: list[npt.NDArray[Any]] = [
+            *self.embeds,
+            *(embed for embed, _ in self.away),
+            *([] if self.push is None else [self.push]),
+        ]
+        about = [self.backbone.drawing_fingerprint, len(self.embeds), [weight for _, weight in self.away], self.floor]
+        found = hashlib.sha256(json.dumps([*about, [each.shape for each in numbers]]).encode())
+        for each in numbers:
+            found.update(np.ascontiguousarray(each, dtype=np.float64).tobytes())
+        return found.hexdigest()[:24]
+
+    def draw(self, cells: Cells, fine: bool) -> list[Image.Image]:
+        """A picture of each mixture, by its weights. fine: with all steps, where the stack is quick."""
+        embeds = [mixture(self.embeds, each, away=self.away, floor=self.floor, push=self.push) for each in cells]
+        steps = (None if is_quick(self.backbone) else SLOW_STEPS) if fine else STEPS
+        with drawing if self.backbone.offloads else nullcontext():
+            return self.backbone.draw(torch.from_numpy(np.stack(embeds)), SEED, steps=steps)
 
 
-def rounded(shares: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    """Parents and their rounded shares, sorted: the cache key of a preview."""
-    total = sum(share for _, share in shares) or 1.0
-    near = [(id_, round(round(share / total / COARSE) * COARSE, 2)) for id_, share in shares]
-    kept = [(id_, share) for id_, share in near if share] or [(id_, share / total) for id_, share in shares]
-    return tuple(sorted(kept))
+def remember(mix: Mix) -> str:
+    """Keep a mix, so that its pictures can be asked for; return its key."""
+    with _keeping:
+        _mixes[mix.key] = _mixes.pop(mix.key, mix)
+        while len(_mixes) > MIXES:
+            _mixes.popitem(last=False)
+    return mix.key
 
 
-def remembered(backbone: Backbone, embeds: dict[str, Array], shares: Sequence[tuple[str, float]]) -> Image:
-    """`preview` of parents by id, cached for the same parents with nearly the same shares."""
-    return _remembered(backbone.drawing_fingerprint, rounded(shares), backbone, embeds)
+def last_drawn() -> float:
+    """When a preview was last drawn, by time.monotonic()."""
+    return _drawn_at
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _remembered(
-    stack: str, shares: tuple[tuple[str, float], ...], _backbone: Backbone, _embeds: dict[str, Array]
-) -> Image:
-    return preview(_backbone, [_embeds[id_] for id_, _ in shares], [share for _, share in shares])
+def cells_of(text: str, parents: int) -> Cells:
+    """The weights in an address: `50-50_75-25`.
+
+    Raises:
+        ValueError: they are not up to MOST times one weight for each parent, with the sum WHOLE.
+    """
+    cells = tuple(tuple(map(int, each.split("-"))) for each in text.split("_")) if CELLS.fullmatch(text) else ()
+    if not 1 <= len(cells) <= MOST or any(len(each) != parents or sum(each) != WHOLE for each in cells):
+        raise ValueError(f"expected weights of {parents} parents with the sum {WHOLE}, got {text[:100]!r}")
+    return cells
+
+
+def pictures(key: str, cells: str, fine: bool = False) -> bytes:
+    """Mixtures of a remembered mix side by side, as WebP; drawn once.
+
+    Raises:
+        KeyError: the mix is not remembered, for example since the server was started anew.
+        ValueError: the weights are wrong.
+        ConceptreeError: the stack cannot draw.
+    """
+    global _drawn_at
+    mix = _mixes[key]
+    asked = (key, cells_of(cells, len(mix.embeds)), fine)
+    if found := _answers.get(asked):
+        return found
+    with _turn:
+        if asked not in _answers:
+            drawn = _side_by_side(mix.draw(asked[1], fine), FINE_SIDE if fine else SIDE)
+            _drawn_at = time.monotonic()
+            with _keeping:
+                _answers[asked] = drawn
+                while len(_answers) > ANSWERS:
+                    _answers.popitem(last=False)
+        return _answers[asked]
+
+
+def serve(request: Request) -> Response:
+    """Answer with the mixtures in the address, `?fine=1` for a single one with all steps."""
+    key, cells = request.path_params["key"], request.path_params["cells"]
+    fine = request.query_params.get("fine") == "1"
+    try:
+        content = pictures(key, cells, fine)
+    except (KeyError, ValueError):
+        return none(request)
+    except ConceptreeError as error:
+        return PlainTextResponse(str(error), status_code=500, headers=NOT_KEPT)
+    return Response(content, media_type="image/webp", headers=FOR_EVER)
+
+
+def _side_by_side(drawn: Sequence[Image.Image], most: int) -> bytes:
+    side = min(most, max(drawn[0].size))
+    row = Image.new("RGB", (side * len(drawn), side))
+    for place, each in enumerate(drawn):
+        row.paste(
+            each if each.size == (side, side) else each.resize((side, side), Image.Resampling.LANCZOS),
+            (place * side, 0),
+        )
+    written = io.BytesIO()
+    row.save(written, format="WEBP", quality=88)
+    return written.getvalue()
+
+
+ROUTES = [Route(f"/{MIXTURES}/{{key}}/{{cells}}.webp", serve), Route(f"/{MIXTURES}/{{rest:path}}", none)]

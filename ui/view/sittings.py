@@ -20,7 +20,7 @@ from evolve.portraits import portraits
 from ui.stack import can_draw
 from ui.view import preview
 
-REST = 1.5  # seconds without another wish: previews of a moving slider come first
+REST = 1.5  # seconds without another wish or preview: these come first
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _draw() -> None:
             if wish is None or not left:
                 _wish = _thread = None
                 return
-        rest = wish.at + REST - time.monotonic()
+        rest = max(wish.at, preview.last_drawn()) + REST - time.monotonic()
         if rest > 0:
             time.sleep(rest)
             continue

@@ -12,7 +12,7 @@ import networkx as nx
 import streamlit as st
 
 from core.errors import ConceptreeError
-from evolve import Run
+from evolve import Individual, Run
 from evolve.jobs.job import Job, Status
 from evolve.jobs.stored import jobs
 from evolve.store.parts import Damage
@@ -42,6 +42,16 @@ class Opened:
     def drawing(self, id_: str) -> Drawing | None:
         """The concept's first drawing whose file is whole."""
         return next((each for each in self.drawings.get(id_, ()) if is_whole(each.file)), None)
+
+
+def individual(found: Opened, id_: str) -> Individual:
+    """A concept with its vectors, cached."""
+    return _learned(str(found.run.folder), id_, found)
+
+
+@st.cache_resource(max_entries=512, show_spinner=False)
+def _learned(folder: str, id_: str, _found: Opened) -> Individual:
+    return _found.run.find(id_)
 
 
 def runs_folder() -> Path:

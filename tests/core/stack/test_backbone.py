@@ -426,6 +426,16 @@ def test_two_threads_that_ask_for_a_part_load_it_once(stack_folder, monkeypatch)
     assert loaded == ["prior"] and len({id(each) for each in found}) == 1
 
 
+def test_threads_that_draw_at_once_do_not_disturb_each_other(backbone):
+    """A pipeline and its scheduler keep the steps of a call; each call has its own."""
+    embeds = torch.randn(2, backbone.width, generator=torch.Generator().manual_seed(0))
+    ways = [(3, 4.0), (7, 1.0), (5, 7.5), (2, 2.0)] * 3
+    alone = [backbone.draw(embeds, 1, steps=steps, guidance_scale=scale) for steps, scale in ways]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda way: backbone.draw(embeds, 1, steps=way[0], guidance_scale=way[1]), ways))
+    assert [[each.tobytes() for each in row] for row in together] == [[each.tobytes() for each in row] for row in alone]
+
+
 def test_half_precision_on_disk_is_loaded_as_float32(stack_folder, tmp_path):
     pipeline = KandinskyV22PriorPipeline.from_pretrained(stack_folder / "prior").to(torch.float16)
     pipeline.save_pretrained(tmp_path)

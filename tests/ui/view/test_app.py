@@ -131,6 +131,9 @@ def test_what_a_job_drew_and_photographs_come_by_their_ids_too(served):
         "/looks/pets/0001-seed/job.webp",
         "/photos/pets/run.json.webp",
         "/photos/pets/photo-ffffffffffffffff.webp",
+        "/mixtures/ffffffffffffffffffffffff/50-50.webp",
+        "/mixtures/ffffffffffffffffffffffff/..%2f..%2fpets.webp",
+        "/mixtures/x",
     ],
 )
 def test_nothing_else_is_served(served, digest, path):

@@ -24,8 +24,9 @@ from evolve.store.photos import PhotoError
 from tests.families import concept, family, learned, picture
 from tests.pages import page, text
 from tests.plans import a_breed
-from ui.view import processes, sittings
+from ui.view import preview, processes, sittings
 from ui.view.parents import follow, moved, parents_of, uploaded, whole
+from ui.view.screens import mixing
 
 TREE = "tree.family.pets"
 WEIGHTS = st.dictionaries(st.text(max_size=3), st.floats(0, 1e6), min_size=1, max_size=9)
@@ -124,6 +125,100 @@ def test_three_parents_share_what_one_leaves(run, ids):
 def test_a_preview_says_that_it_is_one(run, ids):
     app = select(*ids)
     assert "Preview: the mean of the parents' images. Nothing is learned yet." in text(app)
+
+
+def the_pad(app: AppTest) -> dict:
+    """The data of the mixing pad."""
+    (found,) = [json.loads(each.proto.json) for each in app.get("bidi_component") if "points" in each.proto.json]
+    return found
+
+
+def test_two_parents_have_a_pad_with_the_weights_of_the_sliders(run, ids):
+    app = select(ids[0], ids[1])
+    pad, (one, other, _) = the_pad(app), run.entries()
+    assert pad["names"] == [one.name, other.name] and pad["weights"] == [50, 50]
+    assert (pad["place"], pad["exact"], len(pad["points"])) == ([2.0, 0.0], True, 9)
+    slider(app, ids[0]).set_value(80).run()
+    moved = the_pad(app)
+    assert moved["weights"] == [80, 20] and moved["address"] == pad["address"], "its pictures are the same"
+
+
+def test_pictures_of_the_pad_are_at_its_address(run, ids):
+    key = the_pad(select(*ids))["address"].rpartition("/")[2]
+    assert preview.pictures(key, "34-33-33_0-0-100")
+
+
+def test_weights_of_the_pad_are_those_of_the_sliders_and_are_bred(run, ids, started):
+    app = select(*ids)
+    app.session_state["parents"]["pets"] = dict(zip(ids, (0.5, 0.25, 0.25), strict=True))
+    app.run()
+    assert the_pad(app)["weights"] == [50, 25, 25]
+    assert [slider(app, each).value for each in ids] == [50, 25, 25]
+    app.button(key="breed.start").click().run()
+    assert [each["weight"] for each in jobs(run)[0].told["parents"]] == [0.5, 0.25, 0.25]
+
+
+@pytest.mark.parametrize("weights", [(75, 25), (100, 0), (0, 100)])
+def test_what_the_browser_tells_becomes_the_weights(weights, monkeypatch):
+    session = {"pad": {"chosen": {"weights": list(weights), "at": 7}}}
+    for module in ("ui.view.parents", "ui.view.screens.mixing"):
+        monkeypatch.setattr(f"{module}.st", SimpleNamespace(session_state=session))
+    session |= {"parents": {"r": {"a": 1.0, "b": 1.0}}, "breed.weights": {"r": {}}}
+    mixing.chosen("r", "pad", ["a", "b"])
+    assert parents_of("r") == {"a": weights[0] / 100, "b": weights[1] / 100}
+    mixing.chosen("r", "pad", ["a", "b", "c"])
+    assert len(parents_of("r")) == 2, "a choice among other parents has no effect"
+
+
+def test_a_word_moves_the_preview_and_is_named(run, ids):
+    app = select(ids[0], ids[1])
+    before = the_pad(app)["address"]
+    app.selectbox(key="breed.word.pets").set_value("cat").run()
+    assert the_pad(app)["address"] != before
+    assert "Preview: the mean of the parents' images, moved towards “cat”. Nothing is learned yet." in text(app)
+    unknown = page("tree", run="pets").run()
+    unknown.session_state["breed.word.pets"] = "hamstre"
+    unknown.session_state[TREE] = {"selected": {"ids": ids[:2], "at": 1}}
+    assert the_pad(unknown.run())["address"] == before
+
+
+def test_a_parent_to_move_away_from_has_a_weight_below_zero(run, ids, started, sitting):
+    app = select(*ids)
+    before = the_pad(app)["address"]
+    app.button(key=f"tree.icon.less.{ids[2]}").click().run()
+    assert [slider(app, each).value for each in ids[:2]] == [50, 50] and len(the_pad(app)["names"]) == 2
+    assert f"away from {run.entries()[2].name}. Nothing is learned yet." in text(app)
+    assert the_pad(app)["address"] != before and sitting[-1] == ids
+    app.slider(key=f"breed.less.pets.{ids[2]}").set_value(1.5).run()
+    app.button(key="breed.start").click().run()
+    assert not app.exception and not app.error
+    assert [(each["id"], each["weight"]) for each in jobs(run)[0].told["parents"]] == [
+        (ids[0], 0.5),
+        (ids[1], 0.5),
+        (ids[2], -1.5),
+    ]
+    app.button(key=f"tree.icon.more.{ids[2]}").click().run()
+    assert the_pad(app)["address"] == before
+
+
+def test_a_last_parent_cannot_be_one_to_move_away_from(run, ids):
+    app = page("tree", run="pets").run()
+    app.session_state["parents"] = {"pets": dict.fromkeys(ids[:2], 1.0)}
+    app.run()
+    app.button(key=f"tree.icon.less.{ids[0]}").click().run()
+    assert f"tree.icon.less.{ids[1]}" not in [each.key for each in app.button]
+    app.button(key=f"tree.icon.without.{ids[1]}").click().run()
+    assert not app.exception and app.session_state["breed.away"]["pets"] == {}
+    assert {*app.session_state["parents"]["pets"]} == {ids[0]}
+
+
+def test_a_parent_that_is_chosen_again_is_one_to_resemble(run, ids):
+    app = select(*ids)
+    app.button(key=f"tree.icon.less.{ids[2]}").click().run()
+    for number, chosen in enumerate((ids[:2], ids), 2):
+        app.session_state[TREE] = {"selected": {"ids": list(chosen), "at": number}}
+        app.run()
+    assert len(the_pad(app)["names"]) == 3
 
 
 def test_parents_are_drawn_ahead_as_soon_as_they_are_chosen(run, ids, sitting):
@@ -286,7 +381,7 @@ def test_a_parent_that_cannot_be_read_is_said_and_the_rest_is_shown(run, ids, mo
     def torn(found, id_):
         raise RunError("its part is torn")
 
-    monkeypatch.setattr("ui.view.screens.breed.individual", torn)
+    monkeypatch.setattr("ui.view.store.individual", torn)
     app = select(ids[0], ids[1])
     assert any("its part is torn" in error.value for error in app.error)
     assert app.button(key="breed.start") and not app.exception

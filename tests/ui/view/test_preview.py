@@ -1,89 +1,125 @@
-"""Previews: the mean of the parents' image embeddings, drawn and cached."""
+"""Previews of mixtures: drawn when they are asked for by their weights, and kept."""
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from numpy.testing import assert_allclose
+import torch
+from PIL import Image
 
+from core.errors import StackError
 from evolve.mixtures import mixture
-from ui.view.preview import STEPS, preview, remembered, rounded
-
-EAST, NORTH = np.array([2.0, 0.0]), np.array([0.0, 4.0])
-
-
-def cosine(one, other) -> float:
-    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+from ui.view import preview
+from ui.view.preview import SEED, STEPS, Mix, cells_of, pictures, remember
 
 
-def test_halves_of_two_point_between_them_whatever_their_lengths():
-    assert_allclose(mixture([EAST, NORTH], [0.5, 0.5]), np.array([1, 1]) / np.sqrt(2) * 3, rtol=1e-6)
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch) -> None:
+    """Nothing is kept from other tests."""
+    preview._answers.clear()
+    preview._mixes.clear()
 
 
-def test_shares_need_not_sum_to_one():
-    assert_allclose(mixture([EAST, NORTH], [3, 1]), mixture([EAST, NORTH], [0.75, 0.25]))
-
-
-def test_a_share_of_all_is_the_parent_itself():
-    assert_allclose(mixture([EAST, NORTH], [0, 1]), NORTH)
-    assert_allclose(mixture([EAST], [0.3]), EAST)
-
-
-def test_several_views_of_a_parent_count_as_their_mean_direction():
-    photo = np.array([[2.0, 0.0], [0.0, 2.0]])
-    assert_allclose(mixture([photo], [1.0]), np.array([1, 1]) * np.sqrt(2), rtol=1e-6)
-
-
-@pytest.mark.parametrize("shares", [[1.0], [1.0, -0.1], [0.0, 0.0]])
-def test_shares_that_mean_nothing_are_our_own_mistake(shares):
-    with pytest.raises(ValueError, match="one share, not negative, for each of 2 parents"):
-        mixture([EAST, NORTH], shares)
-
-
-@given(arrays(np.float64, (3, 8), elements=st.floats(0.1, 10)), st.lists(st.floats(0.01, 1), min_size=3, max_size=3))
-def test_more_of_a_parent_is_nearer_to_it(parents, shares):
-    more = [shares[0] + 1, *shares[1:]]
-    before, after = (cosine(mixture(list(parents), each), parents[0]) for each in (shares, more))
-    assert after >= before - 1e-6
-    lengths = np.linalg.norm(parents, axis=1)
-    assert lengths.min() - 1e-4 <= np.linalg.norm(mixture(list(parents), shares)) <= lengths.max() + 1e-4
-
-
-def test_it_is_drawn_by_the_stack_and_looks_like_nothing_else(backbone):
+@pytest.fixture
+def embeds(backbone) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng(0)
-    parents = [rng.normal(size=backbone.width) for _ in range(2)]
-    one = preview(backbone, parents, [0.5, 0.5])
-    assert one.size == (backbone.drawing["size"],) * 2
-    assert one.tobytes() == preview(backbone, parents, [0.5, 0.5]).tobytes()
-    assert one.tobytes() != preview(backbone, parents, [0.9, 0.1]).tobytes()
+    return tuple(rng.normal(size=backbone.width) for _ in range(3))
 
 
-def test_a_parent_alone_is_drawn_as_it_is(backbone):
-    import torch
-
-    embed = np.random.default_rng(1).normal(size=backbone.width)
-    plain = backbone.draw(torch.tensor(embed, dtype=torch.float32)[None], 1, steps=STEPS)[0]
-    difference = np.asarray(plain, dtype=int) - np.asarray(preview(backbone, [embed], [1.0]), dtype=int)
-    assert abs(difference).max() <= 1
+@pytest.fixture
+def mix(backbone, embeds) -> Mix:
+    return Mix(backbone, embeds[:2])
 
 
-def test_a_slider_that_is_moved_back_finds_its_picture_again(backbone, monkeypatch):
+def opened(content: bytes) -> Image.Image:
+    found = Image.open(io.BytesIO(content))
+    assert found.format == "WEBP"
+    return found
+
+
+def ask(key: str, cells: str, fine: str = ""):
+    query = {"fine": fine} if fine else {}
+    return preview.serve(SimpleNamespace(path_params={"key": key, "cells": cells}, query_params=query))
+
+
+def test_a_cell_is_the_mean_of_its_parents_in_a_few_steps(mix, backbone, embeds):
+    (drawn,) = mix.draw(((75, 25),), fine=False)
+    by_hand = torch.from_numpy(mixture(embeds[:2], [75, 25]))[None]
+    assert drawn.tobytes() == backbone.draw(by_hand, SEED, steps=STEPS)[0].tobytes()
+    (fine,) = mix.draw(((75, 25),), fine=True)
+    assert fine.tobytes() == backbone.draw(by_hand, SEED)[0].tobytes()
+
+
+def test_parents_that_repel_and_a_word_are_in_the_mixture(mix, backbone, embeds):
+    away = replace(mix, away=((embeds[2], 0.5),), floor=-1.0, push=embeds[0] / 9)
+    (drawn,) = away.draw(((50, 50),), fine=False)
+    mixed = mixture(embeds[:2], [1, 1], away=[(embeds[2], 0.5)], floor=-1.0, push=embeds[0] / 9)
+    assert drawn.tobytes() == backbone.draw(torch.from_numpy(mixed)[None], SEED, steps=STEPS)[0].tobytes()
+
+
+def test_several_cells_stand_side_by_side_and_are_drawn_once(mix, backbone, monkeypatch):
     drawn = []
     draw = backbone.draw
     monkeypatch.setattr(backbone, "draw", lambda *args, **options: drawn.append(1) or draw(*args, **options))
-    rng = np.random.default_rng(2)
-    embeds = {"a": rng.normal(size=backbone.width), "b": rng.normal(size=backbone.width)}
-    first = remembered(backbone, embeds, [("a", 0.5), ("b", 0.5)])
-    remembered(backbone, embeds, [("a", 0.8), ("b", 0.2)])
-    assert remembered(backbone, embeds, [("b", 0.49), ("a", 0.51)]) is first
+    key, side = remember(mix), backbone.drawing["size"]
+    first = ask(key, "100-0_50-50_0-100")
+    assert opened(first.body).size == (3 * side, side) and "immutable" in first.headers["cache-control"]
+    assert ask(remember(Mix(backbone, mix.embeds)), "100-0_50-50_0-100").body == first.body
+    assert len(drawn) == 1
+    assert opened(ask(key, "50-50", "1").body).size == (side, side)
     assert len(drawn) == 2
 
 
-def test_what_a_preview_is_remembered_by():
-    assert rounded([("b", 0.26), ("a", 0.74)]) == (("a", 0.75), ("b", 0.25))
-    assert rounded([("a", 2.0), ("b", 2.0)]) == (("a", 0.5), ("b", 0.5))
-    assert rounded([("a", 0.99), ("b", 0.01)]) == (("a", 1.0),)
-    assert len(rounded([(str(n), 0.01) for n in range(100)])) == 100
+def test_a_key_depends_on_everything_that_is_drawn(mix, backbone, embeds):
+    others = [
+        replace(mix, embeds=embeds[1::-1]),
+        replace(mix, embeds=embeds),
+        replace(mix, away=((embeds[2], 0.5),)),
+        replace(mix, away=((embeds[2], 0.6),)),
+        replace(mix, away=((embeds[2], 0.5),), floor=0.5),
+        replace(mix, push=embeds[2]),
+    ]
+    keys = [mix.key, *(each.key for each in others)]
+    assert len(set(keys)) == len(keys) and mix.key == Mix(backbone, embeds[:2]).key
+    assert all(len(key) == 24 and int(key, 16) for key in keys)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    ["", "50", "50-49", "50-51", "50-50-0", "-50-150", "50-50_", "a-b", "50-50/..", "1e1-90", "_".join(["50-50"] * 10)],
+)
+def test_other_weights_are_no_picture(mix, cells):
+    with pytest.raises(ValueError, match="expected weights of 2 parents with the sum 100"):
+        cells_of(cells, 2)
+    assert ask(remember(mix), cells).status_code == 404
+
+
+def test_a_mix_of_an_earlier_server_is_no_picture():
+    assert ask("0" * 24, "50-50").status_code == 404
+
+
+def test_a_stack_that_cannot_draw_says_why(mix, backbone, monkeypatch):
+    def broken(*args, **options):
+        raise StackError("the decoder does not load")
+
+    monkeypatch.setattr(backbone, "draw", broken)
+    answer = ask(remember(mix), "50-50")
+    assert (answer.status_code, answer.body) == (500, b"the decoder does not load")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_only_the_latest_are_kept(mix, backbone, embeds, monkeypatch):
+    monkeypatch.setattr(preview, "MIXES", 2)
+    monkeypatch.setattr(preview, "ANSWERS", 2)
+    first = remember(mix)
+    remember(replace(mix, embeds=embeds))
+    assert remember(mix) == first, "it is the latest again"
+    remember(replace(mix, push=embeds[2]))
+    assert len(preview._mixes) == 2 and first in preview._mixes
+    for cells in ("100-0", "50-50", "0-100"):
+        pictures(first, cells)
+    assert [cells for _, cells, _ in preview._answers] == [((50, 50),), ((0, 100),)]

@@ -7,21 +7,18 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from core.concept import Array
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
-from evolve import Individual
 from evolve.jobs.choices import checked_words, chosen_settings
 from evolve.jobs.options import SPREAD, STRENGTH, BreedOptions
 from evolve.jobs.planning import plan_children, plan_variations
 from evolve.jobs.plans import Plan
 from evolve.jobs.stored import new_job
-from evolve.store.photos import PhotoError, Photograph, photo_parent
+from evolve.store.photos import PhotoError
 from ui.stack import can_draw
-from ui.view import clicks, links, model, notices, preview, processes, sittings
-from ui.view.described import described
-from ui.view.parents import drop, keep, moved, photos_of, uploaded, weights_of, whole
-from ui.view.selection import state_of
+from ui.view import clicks, model, notices, processes, sittings
+from ui.view.parents import away_of, photos_of, uploaded, weights_of
+from ui.view.screens import mixing
 from ui.view.store import Opened
 from ui.view.text import plain
 from ui.workers import conduct_asked
@@ -47,14 +44,20 @@ def mixture(found: Opened) -> None:
         st.markdown("**Breed**", width="stretch")
         with st.popover("Photograph", icon=":material/add_a_photo:", type="tertiary", key="breed.photograph"):
             _dropped(run)
-    shares = _sliders(found, run, weights)
+    place = st.container()  # the pad shows what is set below it
+    if set(weights) <= set(away_of(run)):  # a child needs a parent to resemble
+        away_of(run).clear()
+    towards = {id_: weight for id_, weight in weights.items() if id_ not in away_of(run)}
+    shares, away = mixing.sliders(found, run, towards), mixing.away(found, run)
     used = {id_: share / 100 for id_, share in shares.items() if share}
-    if can_draw(backbone) and len(used) > 1:
-        _preview(found, backbone, used)
-        sittings.prepare(found.run, backbone, [id_ for id_ in used if id_ not in photos_of(run)])
-    elif len(used) == 1:
+    if len(weights) == 1:
         st.caption("Add another parent: select several in the tree, or add a photograph.")
     word = _word(backbone, run, "breed.word", "Like these, but …")
+    if can_draw(backbone) and (len(weights) > 1 or word):
+        with place:
+            mixing.show_pad(found, backbone, shares, away, word)
+        if len(used) + len(away) > 1:
+            sittings.prepare(found.run, backbone, [id_ for id_ in (*used, *away) if id_ not in photos_of(run)])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         children = int(st.number_input("Children", 1, MOST_CHILDREN, 4, key=f"breed.children.{run}", width=110))
         draft = _quality(run)
@@ -62,12 +65,13 @@ def mixture(found: Opened) -> None:
         "Breed", type="primary", icon=":material/diversity_3:", key="breed.start", of=run, once=True, width="stretch"
     ):
         photos, kind = photos_of(run), _kind(found, used)
+        signed = used | {id_: -size for id_, size in away.items()}
         spread = st.session_state.get(f"breed.spread.{run}", SPREAD.default)
 
         def plan() -> Plan:
             options = BreedOptions(
-                parents=[(id_, share) for id_, share in used.items() if id_ not in photos],
-                photos=[(photos[id_], share) for id_, share in used.items() if id_ in photos],
+                parents=[(id_, weight) for id_, weight in signed.items() if id_ not in photos],
+                photos=[(photos[id_], weight) for id_, weight in signed.items() if id_ in photos],
                 words=[word] if word else [],
                 children=children,
                 inherit=bool(st.session_state.get(f"breed.inherit.{run}", True)) and not word,
@@ -148,48 +152,6 @@ def _start(found: Opened, plan: Callable[[], Plan]) -> None:
     st.rerun()
 
 
-def _sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str, int]:
-    """A slider for each parent; moving one moves the others, so that they sum to 100 %."""
-    shares, photos = whole(weights), photos_of(run)
-    for id_, share in shares.items():
-        name = photos[id_].label if id_ in photos else found.by_id[id_].name
-        picture, middle, end = st.columns([1, 3.4, 0.7], vertical_alignment="center", gap="small")
-        with picture:
-            if id_ in photos:
-                st.image(photos[id_].picture, width=46, alt=f"photograph {name}")
-            elif found.drawings.get(id_):
-                st.image(links.picture(run, found.drawings[id_][0], 96), width=46, alt=described(found.by_id[id_]))
-        with middle:
-            if len(shares) == 1:
-                st.markdown(plain(name))
-            else:
-                key = f"breed.share.{run}.{id_}"
-                st.session_state[key] = share
-                st.slider(plain(name), 0, 100, key=key, format="%d %%", on_change=_moved, args=(run, id_, dict(shares)))
-        with end:
-            label = f"Remove {plain(name)} from the parents"
-            if clicks.button(
-                label, icon=":material/close:", type="tertiary", key=f"tree.icon.without.{id_}", help=label
-            ):
-                _without(run, id_)
-                st.rerun()
-    return shares
-
-
-def _moved(run: str, one: str, shares: dict[str, int]) -> None:
-    keep(run, moved(shares, one, st.session_state[f"breed.share.{run}.{one}"]))
-
-
-def _without(run: str, id_: str) -> None:
-    """Remove a parent, and deselect it: several selected concepts are parents."""
-    if id_ in photos_of(run):
-        st.session_state[f"breed.dropzone.{run}"] = st.session_state.get(f"breed.dropzone.{run}", 0) + 1
-    drop(run, id_)
-    state = state_of(run)
-    if id_ in state.selected:
-        state.select([each for each in state.selected if each != id_], centre=False)
-
-
 def _dropped(run: str) -> None:
     """Upload of photographs as parents; shows why a file cannot be one."""
     photos = photos_of(run)
@@ -219,42 +181,6 @@ def _dropped(run: str) -> None:
             continue
         photos[kept.id] = kept
         st.rerun()
-
-
-def _preview(found: Opened, backbone: Backbone, shares: Mapping[str, float]) -> None:
-    photos = photos_of(found.run.folder.name)
-    picture, text = st.columns([1, 1.3], vertical_alignment="center")
-    try:
-        with picture, st.spinner("Drawing …"):
-            embeds = {
-                id_: _seen(photos[id_], backbone) if id_ in photos else individual(found, id_).concept.image_embed
-                for id_ in shares
-            }
-            drawn = preview.remembered(backbone, embeds, list(shares.items()))
-    except ConceptreeError as error:
-        notices.error(error)
-        return
-    picture.image(drawn.resize((256, 256)), width="stretch", alt="a preview of the mixture")
-    text.caption("Preview: the mean of the parents' images. Nothing is learned yet.")
-
-
-def _seen(photo: Photograph, backbone: Backbone) -> Array:
-    return _encoded(photo.id, backbone.drawing_fingerprint, photo, backbone)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _encoded(id_: str, stack: str, _photo: Photograph, _backbone: Backbone) -> Array:
-    return photo_parent(_photo, 1.0, _backbone).image_embeds
-
-
-def individual(found: Opened, id_: str) -> Individual:
-    """A concept with its vectors, cached."""
-    return _learned(str(found.run.folder), id_, found)
-
-
-@st.cache_resource(max_entries=512, show_spinner=False)
-def _learned(folder: str, id_: str, _found: Opened) -> Individual:
-    return _found.run.find(id_)
 
 
 def _word(backbone: Backbone, run: str, key: str, label: str) -> str:

@@ -12,7 +12,6 @@ from ui.labels import BIRTHS
 from ui.view import links, store, undo
 from ui.view.described import described
 from ui.view.parents import choose, parents_of
-from ui.view.screens import breed
 from ui.view.selection import state_of
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -55,7 +54,7 @@ def concept(found: Opened, each: Entry) -> None:
     if each.parents:
         _parents(found, each)
     try:
-        negatives = breed.individual(found, id_).concept.negatives
+        negatives = store.individual(found, id_).concept.negatives
     except ConceptreeError as error:
         st.caption(plain(str(error)))
     else:

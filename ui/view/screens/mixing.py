@@ -1,0 +1,221 @@
+"""The chosen parents in the Breed panel: the mixing pad, a slider for each, and those to move away from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import streamlit as st
+
+from core.concept import Array
+from core.errors import ConceptreeError
+from core.prompts import portrait
+from core.stack.backbone import Backbone
+from evolve.jobs.choices import checked_words, chosen_settings
+from evolve.jobs.drawings import is_quick
+from evolve.jobs.planning import WORD_LAMBDA
+from evolve.mixtures import Vectors, direction_of
+from evolve.store.photos import Photograph, photo_parent
+from ui.view import clicks, links, notices, preview, store
+from ui.view.described import described
+from ui.view.pad import pad
+from ui.view.parents import away_of, drop, keep, moved, photos_of, whole
+from ui.view.selection import state_of
+from ui.view.store import Opened
+from ui.view.text import plain
+
+AWAY = 0.5  # the size of a weight below 0 at first
+MOST_AWAY = 2.0
+WORD_SEEDS = tuple(range(1, 9))  # of the imagined pictures whose mean is a word's direction
+
+
+def sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str, int]:
+    """A slider for each parent; moving one moves the others, so that they sum to 100 %."""
+    shares = whole(weights)
+    for id_, share in shares.items():
+        name = name_of(found, run, id_)
+        picture, middle, less, end = st.columns([1, 3, 0.6, 0.6], vertical_alignment="center", gap="xsmall")
+        with picture:
+            _thumbnail(found, run, id_)
+        with middle:
+            if len(shares) == 1:
+                st.markdown(plain(name))
+            else:
+                key = f"breed.share.{run}.{id_}"
+                st.session_state[key] = share
+                st.slider(plain(name), 0, 100, key=key, format="%d %%", on_change=_moved, args=(run, id_, dict(shares)))
+        if len(shares) > 1:
+            with less:
+                _button(f"Less like {plain(name)}", "thumb_down", f"tree.icon.less.{id_}", partial(_less, run, id_))
+        with end:
+            _remove(run, id_, name)
+    return shares
+
+
+def away(found: Opened, run: str) -> dict[str, float]:
+    """A slider for each parent to move away from; returns the sizes of their weights."""
+    sizes = away_of(run)
+    for id_, size in list(sizes.items()):
+        name = name_of(found, run, id_)
+        picture, middle, more, end = st.columns([1, 3, 0.6, 0.6], vertical_alignment="center", gap="xsmall")
+        with picture:
+            _thumbnail(found, run, id_)
+        with middle:
+            key = f"breed.less.{run}.{id_}"
+            st.session_state[key] = size
+            st.slider(
+                f"Less like {plain(name)}",
+                0.1,
+                MOST_AWAY,
+                step=0.1,
+                key=key,
+                on_change=_sized,
+                args=(run, id_),
+                help="A child moves away from this parent where it would be much like it. It has no share of it.",
+            )
+        with more:
+            _button(f"Like {plain(name)} again", "thumb_up", f"tree.icon.more.{id_}", partial(_more, run, id_))
+        with end:
+            _remove(run, id_, name)
+    return dict(sizes)
+
+
+def show_pad(
+    found: Opened, backbone: Backbone, shares: Mapping[str, int], sizes: Mapping[str, float], word: str
+) -> None:
+    """The mixing pad of the parents with these shares, see ui/view/pad.
+
+    sizes: of the weights of parents to move away from. word: an extra word, or "".
+    """
+    run = found.run.folder.name
+    key = f"breed.pad.{run}"
+    try:
+        mix, besides = _mix(found, backbone, shares, sizes, word)
+        address = links.mixtures(preview.remember(mix))
+    except ConceptreeError as error:
+        notices.error(error)
+        return
+    pad(
+        [name_of(found, run, id_) for id_ in shares],
+        list(shares.values()),
+        address=address,
+        quick=is_quick(backbone),
+        key=key,
+        on_chosen=partial(chosen, run, key, list(shares)),
+    )
+    st.caption(plain(f"Preview: the mean of the parents' images{besides}. Nothing is learned yet."))
+
+
+def name_of(found: Opened, run: str, id_: str) -> str:
+    photos = photos_of(run)
+    return photos[id_].label if id_ in photos else found.by_id[id_].name
+
+
+def _mix(
+    found: Opened, backbone: Backbone, shares: Mapping[str, int], sizes: Mapping[str, float], word: str
+) -> tuple[preview.Mix, str]:
+    """The mix, and what it has besides the parents' mean, in words.
+
+    Raises:
+        ConceptreeError: a parent cannot be read.
+    """
+    run = found.run.folder.name
+    entries = sorted((found.by_id[id_] for id_ in shares if id_ in found.by_id), key=lambda each: -shares[each.id])
+    told = found.run.about
+    kind, category = (entries[0].kind, entries[0].category) if entries else (told["kind"], told["category"])
+    settings = chosen_settings(backbone, "default", kind, mixing=True, category="" if word else category)
+    push, besides = None, []
+    if word and _is_known(backbone, word):
+        push = WORD_LAMBDA * _word_direction(backbone.fingerprint, word, category, kind, backbone)
+        besides.append(f"towards “{word}”")
+    if sizes:
+        besides.append(f"away from {', '.join(name_of(found, run, id_) for id_ in sizes)}")
+    mix = preview.Mix(
+        backbone,
+        tuple(_embeds(found, run, id_, backbone) for id_ in shares),
+        tuple((_embeds(found, run, id_, backbone), size) for id_, size in sizes.items()),
+        settings.avoid_floor,
+        push,
+    )
+    return mix, f", moved {' and '.join(besides)}" if besides else ""
+
+
+def _is_known(backbone: Backbone, word: str) -> bool:
+    try:
+        checked_words(backbone, [word], "word")
+    except ConceptreeError:  # the form says so
+        return False
+    return True
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _word_direction(stack: str, word: str, category: str, kind: str, _backbone: Backbone) -> Vectors:
+    """The way from what the stack imagines for the category to what it imagines with the word before it."""
+    prompts = [portrait(kind).replace("{}", text) for text in (f"{word} {category}", category)]
+    seeds = [*WORD_SEEDS, *WORD_SEEDS]
+    imagined = _backbone.imagine([prompts[0]] * len(WORD_SEEDS) + [prompts[1]] * len(WORD_SEEDS), seeds=seeds)
+    rows = imagined.detach().float().cpu().numpy()
+    return direction_of(rows[: len(WORD_SEEDS)], rows[len(WORD_SEEDS) :])
+
+
+def _embeds(found: Opened, run: str, id_: str, backbone: Backbone) -> Array:
+    photo = photos_of(run).get(id_)
+    if photo is None:
+        return store.individual(found, id_).concept.image_embed
+    return _encoded(photo.id, backbone.drawing_fingerprint, photo, backbone)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _encoded(id_: str, stack: str, _photo: Photograph, _backbone: Backbone) -> Array:
+    return photo_parent(_photo, 1.0, _backbone).image_embeds
+
+
+def chosen(run: str, key: str, ids: list[str]) -> None:
+    """Take over the weights that were chosen on the pad, unless the parents have changed since."""
+    weights = (st.session_state[key].get("chosen") or {}).get("weights") or ()
+    if len(weights) == len(ids) and sum(weights) == preview.WHOLE:
+        keep(run, dict(zip(ids, weights, strict=True)))
+
+
+def _thumbnail(found: Opened, run: str, id_: str) -> None:
+    photos = photos_of(run)
+    if id_ in photos:
+        st.image(photos[id_].picture, width=46, alt=f"photograph {photos[id_].label}")
+    elif found.drawings.get(id_):
+        st.image(links.picture(run, found.drawings[id_][0], 96), width=46, alt=described(found.by_id[id_]))
+
+
+def _button(label: str, icon: str, key: str, act: Callable[[], None]) -> None:
+    if clicks.button(label, icon=f":material/{icon}:", type="tertiary", key=key, help=label):
+        act()
+        st.rerun()
+
+
+def _remove(run: str, id_: str, name: str) -> None:
+    _button(f"Remove {plain(name)} from the parents", "close", f"tree.icon.without.{id_}", partial(_without, run, id_))
+
+
+def _moved(run: str, one: str, shares: dict[str, int]) -> None:
+    keep(run, moved(shares, one, st.session_state[f"breed.share.{run}.{one}"]))
+
+
+def _less(run: str, id_: str) -> None:
+    away_of(run)[id_] = AWAY
+
+
+def _more(run: str, id_: str) -> None:
+    away_of(run).pop(id_, None)
+
+
+def _sized(run: str, id_: str) -> None:
+    away_of(run)[id_] = st.session_state[f"breed.less.{run}.{id_}"]
+
+
+def _without(run: str, id_: str) -> None:
+    """Remove a parent, and deselect it: several selected concepts are parents."""
+    if id_ in photos_of(run):
+        st.session_state[f"breed.dropzone.{run}"] = st.session_state.get(f"breed.dropzone.{run}", 0) + 1
+    drop(run, id_)
+    state = state_of(run)
+    if id_ in state.selected:
+        state.select([each for each in state.selected if each != id_], centre=False)
