@@ -29,7 +29,7 @@ from core.constraints import normalise
 from core.errors import ConceptreeError, StackError
 from core.negatives import Answer, Namer
 from core.prompts import PORTRAIT
-from core.stack import hub
+from core.stack import folders, hub
 from core.stack.fingerprint import content_hash
 from core.stack.hub import BLIP2
 from core.stack.loading import load_failure, quietly
@@ -177,9 +177,9 @@ def vqa_namer(
     """
     device = torch.device(device)
     try:
-        place = hub.find_model(str(where), revision, hub.lacks)
+        place = hub.find_model(str(where), revision, folders.lacks)
         folder = place.folder
-        hub.check_weights(folder)
+        folders.check_weights(folder)
         check_sizes(folder)
         with quietly():
             model, processor = _loaded(folder, dtype)
@@ -288,7 +288,7 @@ def _loaded(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
         AutoProcessor,
     )
 
-    told = hub.read_json(folder / "config.json")
+    told = folders.read_json(folder / "config.json")
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         named = told.get("architectures") or []

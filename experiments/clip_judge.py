@@ -15,7 +15,7 @@ from torch import Tensor
 
 from core.constraints import normalise
 from core.errors import ConceptreeError
-from core.stack import hub
+from core.stack import folders, hub
 from core.stack.fingerprint import content_hash
 from core.stack.loading import load_failure, quietly
 from experiments.judging import PROMPTS
@@ -51,9 +51,9 @@ class ClipJudge:
             JudgeError: it is nowhere, not whole, damaged, of another kind, or wants to run code of its own.
         """
         try:
-            folder = hub.find_model(str(where), lacks=hub.lacks).folder
-            hub.refuse_code(folder)
-            hub.check_weights(folder)
+            folder = hub.find_model(str(where), lacks=folders.lacks).folder
+            folders.refuse_code(folder)
+            folders.check_weights(folder)
             with quietly():
                 model, processor = _loaded(folder)
         except (ConceptreeError, ImportError, OSError, ValueError, SafetensorError) as error:
@@ -102,7 +102,7 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     kind = AutoModelForZeroShotImageClassification._model_mapping.get(type(config), None)
     if not all(hasattr(kind, name) for name in ("get_image_features", "get_text_features")):
-        named = ", ".join(hub.read_json(folder / "config.json").get("architectures") or [config.model_type])
+        named = ", ".join(folders.read_json(folder / "config.json").get("architectures") or [config.model_type])
         raise JudgeError(f"a {named} does not compare pictures with words: choose a model such as CLIP or SigLIP")
     processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
     model = kind.from_pretrained(folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,12 +20,12 @@ from PIL.Image import Image
 from torch import Tensor
 
 from core.errors import PromptError, StackError, VectorError
-from core.stack import decoder, hub, text
+from core.stack import decoder, folders, hub, text
 from core.stack.device import device_named, precision_named
 from core.stack.eclipse import TIME_PARTS, EclipsePrior, is_one_pass, without_time
 from core.stack.fingerprint import content_hash
 from core.stack.hub import EMOJI
-from core.stack.loading import load_failure, part_of, quietly
+from core.stack.loading import load_model, load_part, part_of
 from core.stack.offload import Turns
 from core.stack.prior import CachedPrior, draw_noise
 from core.stack.protocols import MakesPrior, Prior, Vocabulary
@@ -84,7 +83,7 @@ class Backbone:
         self._make_prior = make_prior
         self._priors: dict[tuple[float, ...], Prior] = {}
         self.width = _check_widths(self.prior_folder, self.part_folder("prior"))
-        self.one_pass = is_one_pass(hub.read_json(self.part_folder("prior") / "config.json"))
+        self.one_pass = is_one_pass(folders.read_json(self.part_folder("prior") / "config.json"))
         about = self._beside("stack.json") or {}
         self.version: str = about.get("version", stack.version)
         self.drawing: dict[str, Any] = {**_DRAWING, **about.get("drawing", {})}
@@ -130,7 +129,7 @@ class Backbone:
         preset `published`.
         """
         folder = self.decoder_folder
-        return self.draws and folder is not None and "text_encoder" in hub.parts_of(folder)
+        return self.draws and folder is not None and "text_encoder" in folders.parts_of(folder)
 
     @property
     def offloads(self) -> bool:
@@ -153,12 +152,12 @@ class Backbone:
         own, english = self._beside("vocabulary.json"), EMOJI / "vocabulary.json"
         if own is None and english.is_file():
             subwords = (self.prior_folder / "tokenizer" / "merges.txt").is_file() or self._has_merges()
-            own = hub.read_json(english) if subwords else None
+            own = folders.read_json(english) if subwords else None
         return Vocabulary.from_dict(own or {})
 
     def _has_merges(self) -> bool:
         file = self.prior_folder / "tokenizer" / "tokenizer.json"
-        return file.is_file() and bool(hub.read_json(file).get("model", {}).get("merges"))
+        return file.is_file() and bool(folders.read_json(file).get("model", {}).get("merges"))
 
     def check(self) -> None:
         """Raise StackError, in one line, if a part is missing, damaged or does not fit. Loads nothing.
@@ -168,7 +167,7 @@ class Backbone:
         for part in (*_LEARNING_PARTS, *(("image_encoder", "image_processor") if self.draws else ())):
             self._check_part(self.prior_folder, part)
         if self.draws:
-            seen = hub.read_json(self.prior_folder / "image_encoder" / "config.json").get("projection_dim", 512)
+            seen = folders.read_json(self.prior_folder / "image_encoder" / "config.json").get("projection_dim", 512)
             if seen != self.width:
                 raise StackError(
                     f"the parts of {str(self.prior_folder)!r} do not fit: image encoder's projection_dim is {seen},"
@@ -176,7 +175,7 @@ class Backbone:
                 )
         if self.decoder_folder is not None and self.draws:
             decoder.kind_of_decoder(self.where, self.decoder_folder, self.width)
-            for part in hub.parts_of(self.decoder_folder):
+            for part in folders.parts_of(self.decoder_folder):
                 self._check_part(self.decoder_folder, part)
 
     def rest(self) -> None:
@@ -360,7 +359,7 @@ class Backbone:
 
     @property
     def _tower_config(self) -> dict[str, Any]:
-        return hub.read_json(self.prior_folder / "text_encoder" / "config.json")
+        return folders.read_json(self.prior_folder / "text_encoder" / "config.json")
 
     @cached_property
     def scheduler(self) -> UnCLIPScheduler:
@@ -436,58 +435,47 @@ class Backbone:
     ) -> text.TextFeatures:
         return text.encode(self.text_encoder, self.tokenizer, prompts, vectors, at_name)
 
-    def _model(self, part: str, folder: Path | None = None, but: Sequence[str] = ()) -> Any:
-        """A part with its weights. but: modules of it that have none."""
-        model, told = self._load(part, folder, use_safetensors=True, dtype=self.dtype, output_loading_info=True)
-        # The libraries fill these at random.
-        if missing := sorted(key for key in told["missing_keys"] if key.split(".")[0] not in but):
-            raise StackError(
-                f"the {part} in {folder or self.part_folder(part)} lacks {counted(len(missing), 'tensor')}, such as"
-                f" {missing[0]}: fetch it again"
-            )
-        return model.eval().requires_grad_(False)
+    def _model(self, part: str, pipeline: Path | None = None, but: Sequence[str] = ()) -> Any:
+        """A part with its weights, by default of the prior. but: modules of it that have none."""
+        return load_model(part, *self._found(pipeline or self.prior_folder, part), self.dtype, but)
 
-    def _load(self, part: str, pipeline: Path | None = None, cls: str | None = None, **options: Any) -> Any:
-        """A part of a pipeline, by default the prior's, of the class in its model_index.json, as diffusers loads it."""
+    def _load(self, part: str, pipeline: Path | None = None, cls: str | None = None) -> Any:
+        """A part without weights, by default of the prior's pipeline. cls: another class than its own."""
         folder, library, name = self._found(pipeline or self.prior_folder, part)
-        try:
-            with quietly():
-                return getattr(import_module(library), cls or name).from_pretrained(folder, **options)
-        except Exception as error:  # a stranger's configuration may fail anywhere in a library
-            raise StackError(f"the {part} in {folder} does not load: {load_failure(error, folder)}") from error
+        return load_part(part, folder, library, cls or name)
 
     def _found(self, pipeline: Path, part: str) -> tuple[Path, str, str]:
-        """(its folder, the module and the name of its class)"""
-        library, name = hub.parts_of(pipeline).get(hub.called(pipeline, part), (None, ""))
+        """(its folder, the library and the name of its class)"""
+        library, name = folders.parts_of(pipeline).get(folders.called(pipeline, part), (None, ""))
         folder = self.part_folder(part) if pipeline == self.prior_folder else pipeline / part
         if folder == self._transformer:
             library, name = "diffusers", "PriorTransformer"
         if library is None or not folder.is_dir():
             raise StackError(f"the stack {self.where!r} has no {part}: expected a folder {folder}")
-        hub.refuse_code(folder)
-        check_sizes(folder)
-        return folder, "diffusers.pipelines.kandinsky" if library == "kandinsky" else library, name
+        return folder, library, name
 
     def part_folder(self, part: str) -> Path:
         """The folder of a part of the prior's pipeline."""
         if part == hub.TRANSFORMER and self._transformer:
             return self._transformer
-        return self.prior_folder / hub.called(self.prior_folder, part)
+        return self.prior_folder / folders.called(self.prior_folder, part)
 
     def _check_part(self, pipeline: Path, part: str) -> None:
         folder = self._found(pipeline, part)[0]
-        if missing := hub.lacks(folder, hub.has_weights(part)):
+        folders.refuse_code(folder)
+        check_sizes(folder)
+        if missing := folders.lacks(folder, folders.has_weights(part)):
             raise StackError(f"the {part} of {self.where!r} is not complete: in {folder}, {missing.strip()}")
-        hub.check_weights(folder)
+        folders.check_weights(folder)
 
     def _beside(self, name: str) -> dict[str, Any] | None:
         file = self.beside / name
-        return hub.read_json(file) if file.is_file() else None
+        return folders.read_json(file) if file.is_file() else None
 
 
 def _check_widths(folder: Path, transformer: Path) -> int:
     """The width of a prior pipeline's embeddings. Its parts must agree on it and on the length of prompts."""
-    prior, encoder = (hub.read_json(each / "config.json") for each in (transformer, folder / "text_encoder"))
+    prior, encoder = (folders.read_json(each / "config.json") for each in (transformer, folder / "text_encoder"))
     width = prior.get("embedding_dim", 768)
     for name, default in (("hidden_size", 512), ("projection_dim", 512)):
         if encoder.get(name, default) != width:

@@ -13,7 +13,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from core.errors import PromptError, StackError
-from core.stack import hub, text
+from core.stack import folders, text
 from core.stack.loading import load_failure, quietly
 from core.stack.sizes import check_sizes
 
@@ -34,16 +34,16 @@ def kind_of_decoder(where: str, folder: Path, width: int) -> str:
     Raises:
         StackError: it cannot draw embeddings of that width, or its parts do not fit together.
     """
-    kind = str(hub.read_json(folder / "model_index.json").get("_class_name"))
+    kind = str(folders.read_json(folder / "model_index.json").get("_class_name"))
     if kind not in _DECODERS:
         known = " or a ".join(_DECODERS)
         raise StackError(f"the decoder of {where!r} is a {kind}: expected a {known}")
-    unet = hub.read_json(folder / "unet" / "config.json")
+    unet = folders.read_json(folder / "unet" / "config.json")
     takes = unet.get(_DECODERS[kind])
     if takes != width:
         raise StackError(f"the decoder of {where!r} takes width {takes}, but its prior gives {width}")
     if kind == "KandinskyPipeline":
-        words = hub.read_json(folder / "text_encoder" / "config.json")
+        words = folders.read_json(folder / "text_encoder" / "config.json")
         pairs = (("numDims", 768, takes), ("transformerDimensions", 1024, unet.get("encoder_hid_dim")))
         for name, default, expected in pairs:
             if words.get(name, default) != expected:

@@ -21,7 +21,7 @@ from torch.utils.checkpoint import checkpoint
 
 from core.errors import PromptError, StackError
 from core.prompts import NAME
-from core.stack import hub, text
+from core.stack import folders, hub, text
 from core.stack.fingerprint import content_hash
 from core.stack.loading import load_failure, quietly
 from core.stack.protocols import Vocabulary
@@ -75,8 +75,8 @@ class StableDiffusion:
         place = hub.find_model(str(where), revision, lacks=_missing)
         folder = place.folder
         for part in _PARTS:
-            hub.refuse_code(folder / part)
-            hub.check_weights(folder / part)
+            folders.refuse_code(folder / part)
+            folders.check_weights(folder / part)
             check_sizes(folder / part)
         from diffusers import DDIMScheduler, StableDiffusionPipeline
 
@@ -294,10 +294,10 @@ def _missing(folder: Path) -> str:
     """The first missing part of a Stable Diffusion, or ""; a safety checker is not needed."""
     if not (folder / "model_index.json").is_file():
         return "model_index.json is missing"
-    kind = hub.read_json(folder / "model_index.json").get("_class_name")
+    kind = folders.read_json(folder / "model_index.json").get("_class_name")
     if kind != "StableDiffusionPipeline":
         return f"it is a {kind}: expected a StableDiffusionPipeline (1 or 2)"
-    found = ((part, hub.lacks(folder / part, weights=part in _MODELS)) for part in _PARTS)
+    found = ((part, folders.lacks(folder / part, weights=part in _MODELS)) for part in _PARTS)
     return next((f"{part}/{missing}" for part, missing in found if missing), "")
 
 

@@ -18,20 +18,26 @@ and pickles of a repository are never loaded.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from core.errors import StackError
+from core.stack.folders import (
+    IGNORED,
+    PICKLES,
+    is_whole_pipeline,
+    lacks,
+    lacks_file,
+    lacks_of,
+    parts_of,
+    read_json,
+)
 from core.wording import did_you_mean
 
 EMOJI = Path(__file__).parents[1] / "emoji" / "weights"
@@ -57,17 +63,14 @@ COMMITS = {
 BLIP2 = "Salesforce/blip2-flan-t5-xl"  # the VQA model that the authors asked
 # The files that are read of a repository. Pickled weights are not read; half precision is converted on loading.
 FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
-IGNORED = ("*.fp16.*", "*.non_ema.*", "*.bin.index.json", "onnx/*", "openvino/*", "original/*")
 _DOUBLE = ("*.fp16.*",)  # the largest and most frequent of these
 TRANSFORMER = "prior"  # the part of a prior's pipeline that another may replace
 # Parts of Karlo's pipeline (UnCLIPPipeline) that draw, beside its prior.
 _DRAWING = ("decoder", "text_proj", "super_res_first", "super_res_last")
 _UNREAD = {"kakaobrain/karlo-v1-alpha": _DRAWING}  # of a prior's repository
-_WEIGHTLESS = re.compile(r"tokenizer|scheduler|image_processor|feature_extractor")
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack", "*.ot")
+_FOREIGN = (*PICKLES, "*.onnx*", "*openvino*")  # in folders of which the other files are read
 _FIRST = ("model_index.json", "config.json")  # one of them is in every repository
 _ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w.][\w./-]*))?")
-_LIBRARIES = ("diffusers", "transformers", "kandinsky", "unclip")
 _Wanted = tuple[Callable[[Path], str], tuple[str, ...]]  # what a model's folder lacks, its parts that are not read
 
 
@@ -130,11 +133,12 @@ def find_model(
     lacks: Callable[[Path], str] | None = None,
     fetch: bool = True,
     without: Sequence[str] = (),
+    only: Sequence[str] = (),
 ) -> Place:
     """The folder of one model or pipeline, given as a folder or as ORG/NAME[@REVISION].
 
     lacks: returns the first missing file of a folder, or ""; an incomplete cached model is downloaded again. fetch:
-    allow downloads. without: parts of a pipeline that are not downloaded.
+    allow downloads. without: parts of a pipeline that are not downloaded. only: patterns of the files to download.
 
     Raises:
         StackError: it is missing, cannot be downloaded, or is incomplete.
@@ -148,8 +152,32 @@ def find_model(
     if not matched:
         raise StackError(f"there is no folder {where!r}: give one, or ORG/NAME of a repository")
     id_, revision = matched["id"], matched["revision"] or revision
-    snapshot = _snapshot(id_, revision, lacks or (lambda folder: ""), fetch, without)
+    snapshot = _snapshot(id_, revision, lacks or (lambda folder: ""), fetch, _Files.of(without, only))
     return Place(f"{id_}@{snapshot.name}", snapshot)
+
+
+def find_pipeline(where: str, kinds: Mapping[str, Sequence[str]], fetch: bool = True) -> tuple[Place, str]:
+    """(the folder of a pipeline, its class), given as a folder or as ORG/NAME[@REVISION]; only what is read of it is
+    downloaded. kinds: the classes that fit, each with the parts that are read.
+
+    Raises:
+        StackError: it is missing, incomplete, or of another class.
+    """
+    where = f"{where}{_at(_pinned(where))}" if where in COMMITS else where
+    index = "model_index.json"
+    place = find_model(where, None, lambda folder: lacks_file(folder, index), fetch, only=(index,))
+    kind = str(read_json(place.folder / index).get("_class_name"))
+    if kind not in kinds:
+        raise StackError(f"{where!r} is a {kind}: expected a {' or a '.join(kinds)}")
+    parts = kinds[kind]
+    return find_model(
+        place.where, None, lambda folder: lacks_of(folder, parts), fetch, (), (index, *_all_of(parts))
+    ), kind
+
+
+def find_file(where: str, name: str, fetch: bool = True) -> Place:
+    """The folder of a repository ORG/NAME[@REVISION], with one file of it."""
+    return find_model(where, None, lambda folder: lacks_file(folder, name), fetch, only=(name,))
 
 
 def is_id(where: str) -> bool:
@@ -157,10 +185,34 @@ def is_id(where: str) -> bool:
     return _ID.fullmatch(where) is not None
 
 
-def download_command(id_: str, revision: str | None = None, without: Sequence[str] = ()) -> str:
-    """The command that downloads the files of a repository that are read here. without: parts that are not."""
+@dataclass(frozen=True)
+class _Files:
+    """Patterns of a repository's files. brief: those that are worth typing to exclude."""
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    brief: tuple[str, ...]
+
+    @classmethod
+    def of(cls, without: Sequence[str], only: Sequence[str]) -> _Files:
+        """The files that are read of a repository, without some parts; or of some patterns only."""
+        if only:
+            parts = any("*" in each for each in only)
+            return cls(tuple(only), (*IGNORED, *_FOREIGN), (*_DOUBLE, *_FOREIGN) if parts else ())
+        unread = tuple(_all_of(without))
+        return cls(FILES, (*IGNORED, *unread), (*_DOUBLE, *unread))
+
+
+def download_command(
+    id_: str, revision: str | None = None, without: Sequence[str] = (), only: Sequence[str] = ()
+) -> str:
+    """The command that downloads the files of a repository that are read here; see `find_model`."""
+    return _command(id_, revision, _Files.of(without, only))
+
+
+def _command(id_: str, revision: str | None, files: _Files) -> str:
     words = ["hf", "download", id_, *(["--revision", revision] if revision else [])]
-    for option, patterns in (("--include", FILES), ("--exclude", (*_DOUBLE, *_all_of(without)))):
+    for option, patterns in (("--include", files.include), ("--exclude", files.brief)):
         words += [word for pattern in patterns for word in (option, pattern)]
     return shlex.join(words)
 
@@ -190,131 +242,6 @@ def _pinned(id_: str) -> str | None:
 
 def _all_of(parts: Sequence[str]) -> list[str]:
     return [f"{part}/*" for part in parts]
-
-
-def is_whole_pipeline(folder: Path, without: Sequence[str] = ()) -> str:
-    """The first missing file of the parts that a pipeline's model_index.json names, or "". without: parts that may be
-    missing.
-    """
-    index = folder / "model_index.json"
-    if not index.is_file():
-        return "model_index.json is missing"
-    for part, (library, _) in parts_of(folder).items():
-        if library is not None and part not in without and (missing := lacks(folder / part, has_weights(part))):
-            return f"{part}/{missing}" if not missing.startswith(" ") else f"{part}{missing}"
-    return ""
-
-
-def lacks(folder: Path, weights: bool = True) -> str:
-    """The first missing file of a model's folder, or "". weights: whether it needs some."""
-    files = [file for file in folder.glob("*.json") if file.is_file()] if folder.is_dir() else []
-    if not files:
-        return " is missing" if not folder.is_dir() else " has no configuration"
-    if not weights:
-        return ""
-    for index in files:
-        if index.name.endswith(".safetensors.index.json"):
-            return next((f"{shard} is missing" for shard in _shards(index) if not (folder / shard).is_file()), "")
-    if any(readable_weights(folder)):
-        return ""
-    pickled = next((file.name for pattern in _PICKLES for file in sorted(folder.glob(pattern))), None)
-    if pickled:
-        return f"{pickled} is a pickle, which is never read: weights in *.safetensors are needed"
-    return "*.safetensors is missing"
-
-
-def _shards(index: Path) -> list[str]:
-    """The files that an index of weights names. Raises StackError for one that is not beside it."""
-    named = read_json(index).get("weight_map")
-    shards = sorted({str(each) for each in named.values()}) if isinstance(named, dict) else [""]
-    for shard in shards:
-        if Path(shard).name != shard or not shard.endswith(".safetensors"):
-            raise StackError(f"{index} names {shard[:80]!r}: expected files *.safetensors beside it; fetch it again")
-    return shards
-
-
-def readable_weights(folder: Path) -> Iterator[Path]:
-    """The weight files of a model that are read, without those of another precision."""
-    ignored = [pattern for pattern in IGNORED if "/" not in pattern]
-    files = (file for file in sorted(folder.glob("*.safetensors")) if file.exists())
-    return (file for file in files if not any(fnmatch(file.name, pattern) for pattern in ignored))
-
-
-def parts_of(folder: Path) -> dict[str, tuple[str | None, str]]:
-    """(library, class) of each part that a pipeline's model_index.json names; (None, "") for one left out.
-
-    Raises:
-        StackError: the file is missing or not JSON, or a part needs code of its own.
-    """
-    found: dict[str, tuple[str | None, str]] = {}
-    for part, value in read_json(folder / "model_index.json").items():
-        if part.startswith("_") or not isinstance(value, list) or len(value) != 2:
-            continue
-        library, name = value
-        if library is not None and library not in _LIBRARIES:
-            raise StackError(
-                f"the {part} in {str(folder)!r} is a {name} of {library!r}, and a model's own code is never run:"
-                " choose one whose parts are of diffusers and transformers"
-            )
-        found[part] = (library, str(name or ""))
-    return found
-
-
-def has_weights(part: str) -> bool:
-    """Whether a part of a pipeline has weights."""
-    return _WEIGHTLESS.search(part) is None
-
-
-def called(pipeline: Path, part: str) -> str:
-    """The name of a prior's part in a pipeline: Karlo's has a prior_scheduler beside those of its other models."""
-    return own if (own := f"prior_{part}") in parts_of(pipeline) else part
-
-
-def refuse_code(folder: Path) -> None:
-    """Raise StackError for a model whose configuration names code of its own."""
-    for name in ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json"):
-        file = folder / name
-        if file.is_file() and (wanted := read_json(file).get("auto_map")):
-            classes = wanted.values() if isinstance(wanted, dict) else wanted
-            raise StackError(
-                f"{file} wants to run code of its own ({', '.join(str(each) for each in classes)}), which is refused:"
-                " choose a model of transformers' own classes"
-            )
-
-
-def check_indexes(folder: Path) -> None:
-    """Raise StackError if an index of weights names files outside the folder."""
-    for index in folder.glob("*.safetensors.index.json"):
-        _shards(index)
-
-
-def check_weights(folder: Path) -> None:
-    """Raise StackError for incomplete weights. Reads only headers: half a download is shorter than its header says."""
-    for file in readable_weights(folder):
-        if damage := damage_of(file):
-            raise StackError(damage)
-
-
-def damage_of(file: Path) -> str:
-    """The damage of a file of weights, with the way to repair it; or ""."""
-    try:
-        with safe_open(file, "pt"):
-            return ""
-    except (SafetensorError, OSError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        again = f"fetch it again: {_again(file)}" if _again(file) else "fetch it again"
-        return f"{file} is damaged ({reason}): {again}"
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object, or StackError."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StackError(f"{file} is missing or is not JSON") from error
-    if not isinstance(content, dict):
-        raise StackError(f"{file} should hold a JSON object")
-    return content
 
 
 def _in_folder(name: str, folder: Path, revision: str | None) -> Stack:
@@ -391,9 +318,7 @@ def _refuse_known_decoder(name: str) -> None:
             raise StackError(f"{name!r} is a decoder without its prior: name {alias}, or {names[-2]}+{name}")
 
 
-def _snapshot(
-    id_: str, revision: str | None, lacks: Callable[[Path], str], fetch: bool, without: Sequence[str]
-) -> Path:
+def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetch: bool, files: _Files) -> Path:
     """A repository's folder in the hub's cache, at one commit."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -408,11 +333,11 @@ def _snapshot(
 
     how: Mapping[str, Any] = {
         "revision": revision,
-        "allow_patterns": list(FILES),
-        "ignore_patterns": [*IGNORED, *_all_of(without)],
+        "allow_patterns": list(files.include),
+        "ignore_patterns": list(files.exclude),
     }
     at = f" at revision {revision!r}" if revision else ""
-    command = download_command(id_, revision, without)
+    command = _command(id_, revision, files)
     missing = ""
     try:
         folder = Path(snapshot_download(id_, local_files_only=True, **how))
@@ -457,17 +382,6 @@ def _snapshot(
 
 def _nowhere(id_: str, at: str) -> str:
     return f"there is no folder {id_!r}, no {id_}{at} in the hub's cache, and the network cannot be reached"
-
-
-def _again(file: Path) -> str:
-    """The command that downloads a damaged file of the hub's cache again; "" for any other file."""
-    parts = file.parts
-    for place, name in enumerate(parts[:-3]):
-        if name.startswith("models--") and parts[place + 1] == "snapshots":
-            id_ = name.removeprefix("models--").replace("--", "/", 1)
-            path = "/".join(parts[place + 3 :])
-            return shlex.join(["hf", "download", id_, path, "--revision", parts[place + 2], "--force-download"])
-    return ""
 
 
 def _brief(where: str) -> str:

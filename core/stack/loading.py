@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
-from core.stack import hub
+from core.errors import StackError
+from core.stack import folders
+from core.stack.sizes import check_sizes
+from core.wording import counted
 
 if TYPE_CHECKING:
     import torch
 
     from core.stack.offload import Turns
+
+# Where the classes of diffusers' pipelines lie, by the library that a model_index.json names.
+_MODULES = {
+    "kandinsky": "diffusers.pipelines.kandinsky",
+    "stable_diffusion": "diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer",
+    "unclip": "diffusers.pipelines.deprecated.unclip.text_proj",
+}
 
 S = TypeVar("S", bound="HasParts")
 T = TypeVar("T")
@@ -67,8 +78,11 @@ class Part(Generic[S, T]):
 
 
 def _modules(model: Any) -> list[torch.nn.Module]:
-    """The model, or those of a pipeline that draws."""
-    return [model.unet, model.movq] if hasattr(model, "unet") else [model]
+    """The model, or those of a pipeline."""
+    import torch
+
+    parts = model.components.values() if hasattr(model, "components") else [model]
+    return [part for part in parts if isinstance(part, torch.nn.Module)]
 
 
 def part_of(group: str) -> Callable[[Callable[[S], T]], Part[S, T]]:
@@ -76,10 +90,43 @@ def part_of(group: str) -> Callable[[Callable[[S], T]], Part[S, T]]:
     return lambda load: Part(group, load)
 
 
+def load_part(what: str, folder: Path, library: str, name: str, **options: Any) -> Any:
+    """A part of a pipeline, of the class that its model_index.json names, as diffusers loads it.
+
+    what: the part, for errors.
+
+    Raises:
+        StackError: it does not load, or needs code of its own.
+    """
+    folders.refuse_code(folder)
+    check_sizes(folder)
+    try:
+        with quietly():
+            return getattr(import_module(_MODULES.get(library, library)), name).from_pretrained(folder, **options)
+    except Exception as error:  # a stranger's configuration may fail anywhere in a library
+        raise StackError(f"the {what} in {folder} does not load: {load_failure(error, folder)}") from error
+
+
+def load_model(what: str, folder: Path, library: str, name: str, dtype: torch.dtype, but: Sequence[str] = ()) -> Any:
+    """A part that has weights, frozen, in evaluation mode. but: modules of it that have none.
+
+    Raises:
+        StackError: it does not load, or lacks weights.
+    """
+    options = {"use_safetensors": True, "dtype": dtype, "output_loading_info": True}
+    model, told = load_part(what, folder, library, name, **options)
+    # The libraries fill these at random.
+    if missing := sorted(key for key in told["missing_keys"] if key.split(".")[0] not in but):
+        raise StackError(
+            f"the {what} in {folder} lacks {counted(len(missing), 'tensor')}, such as {missing[0]}: fetch it again"
+        )
+    return model.eval().requires_grad_(False)
+
+
 def load_failure(error: Exception, folder: Path) -> str:
     """Why the weights in `folder` do not load, in one line; names the damaged file, which safetensors omits."""
     for file in sorted(folder.rglob("*.safetensors")):
-        if damage := hub.damage_of(file):
+        if damage := folders.damage_of(file):
             return damage
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import StackError
-from core.stack import hub
+from core.stack import folders
 
 _LAYERS = re.compile(r"(^|_)(layers?|depths?|blocks?)(_|$)")
 _WIDTHS = re.compile(r"(hidden|intermediate|embed\w*)_(size|dim)|\w*(_dim|Dim|_channels|DimSize)|d_(model|ff|kv)")
@@ -27,14 +27,14 @@ def check_sizes(folder: Path) -> None:
     all memory. Only headers are read. A folder without configuration or weights passes. The same for an index of
     weights that names files elsewhere.
     """
-    hub.check_indexes(folder)
-    config, file = folder / "config.json", next(hub.readable_weights(folder), None)
+    folders.check_indexes(folder)
+    config, file = folder / "config.json", next(folders.readable_weights(folder), None)
     if file is None or not config.is_file():
         return
-    shapes = [shape for each in hub.readable_weights(folder) for shape in _shapes(each)]
+    shapes = [shape for each in folders.readable_weights(folder) for shape in _shapes(each)]
     numbers = sum(map(prod, shapes))
     most = max(_HARMLESS, _SLACK * numbers)
-    for told in _objects(hub.read_json(config)):
+    for told in _objects(folders.read_json(config)):
         layers = _largest(told, _LAYERS, {"": 1})
         widths = _largest(told, _WIDTHS, {"": 1})
         heads, head = told.get("num_attention_heads"), told.get("attention_head_dim")

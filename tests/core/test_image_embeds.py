@@ -9,15 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import (
-    AutoencoderKL,
-    EulerDiscreteScheduler,
-    StableDiffusionXLPipeline,
-    UNet2DConditionModel,
-)
+from diffusers import StableDiffusionXLPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import CLIPImageProcessorPil, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from core.depict import imagine_concept, portrait_embeds
 from core.errors import PromptError
@@ -33,11 +27,8 @@ from core.exchange import (
     write_image_embeds,
     write_sidecar,
 )
+from tests.decoders import sdxl_adapter, tiny_sdxl
 from tests.families import learned
-from tests.stacks import clip_tokenizer, liven
-
-HIDDEN = 8  # of each text encoder; published: 768 and 1280
-CROSS = 2 * HIDDEN
 
 
 def embeds(seed: int, n: int = 3, width: int = CLIP_G) -> ImageEmbeds:
@@ -119,69 +110,10 @@ def test_the_mean_of_the_portraits_is_first(backbone):
 # SDXL with an IP-Adapter, through diffusers' own loader
 
 
-def tiny_sdxl() -> StableDiffusionXLPipeline:
-    """The structure of SDXL, as small as it goes."""
-    tokenizer = clip_tokenizer()
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=HIDDEN,
-        projection_dim=HIDDEN,
-        intermediate_size=HIDDEN,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        norm_num_groups=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=(2, 2),
-        use_linear_projection=True,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=4,
-        projection_class_embeddings_input_dim=HIDDEN + 6 * 4,
-        cross_attention_dim=CROSS,
-    )
-    vae = AutoencoderKL(block_out_channels=(8,), latent_channels=4, norm_num_groups=4, sample_size=16)
-    pipe = StableDiffusionXLPipeline(
-        vae=liven(vae, 1),
-        text_encoder=liven(CLIPTextModel(text), 2),
-        text_encoder_2=liven(CLIPTextModelWithProjection(text), 3),
-        tokenizer=tokenizer,
-        tokenizer_2=tokenizer,
-        unet=liven(unet, 4),
-        scheduler=EulerDiscreteScheduler(),
-        feature_extractor=CLIPImageProcessorPil(),
-        add_watermarker=False,
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def adapter(unet: UNet2DConditionModel) -> dict[str, dict[str, torch.Tensor]]:
-    """Random weights with the names and shapes of ip-adapter_sdxl.safetensors for that UNet."""
-    rng = torch.Generator().manual_seed(5)
-    proj = torch.randn(4 * CROSS, CLIP_G, generator=rng) / CLIP_G**0.5
-    image = {"proj.weight": proj, "proj.bias": torch.zeros(4 * CROSS)}
-    image |= {"norm.weight": torch.ones(CROSS), "norm.bias": torch.zeros(CROSS)}
-    layers: dict[str, torch.Tensor] = {}
-    for number, name in enumerate(unet.attn_processors):
-        if name.endswith("attn2.processor"):  # cross attention; each layer has two numbers, its second is used
-            width = unet.get_submodule(name.removesuffix(".processor")).to_k.out_features
-            for key in ("to_k_ip", "to_v_ip"):
-                layers[f"{number}.{key}.weight"] = torch.randn(width, CROSS, generator=rng)
-    return {"image_proj": image, "ip_adapter": layers}
-
-
 @pytest.fixture(scope="module")
 def sdxl() -> StableDiffusionXLPipeline:
     pipe = tiny_sdxl()
-    pipe.load_ip_adapter(adapter(pipe.unet), subfolder="", weight_name="", image_encoder_folder=None)
+    pipe.load_ip_adapter(sdxl_adapter(pipe.unet), subfolder="", weight_name="", image_encoder_folder=None)
     pipe.set_ip_adapter_scale(1.0)
     return pipe
 
@@ -215,7 +147,7 @@ def test_sdxl_draws_two_concepts_differently_and_each_the_same_again(sdxl, tmp_p
 def test_the_lines_of_the_page_for_sdxl(tmp_path, monkeypatch):
     pipe = tiny_sdxl()
     pipe.save_pretrained(tmp_path / "model")
-    weights = {f"{part}.{name}": each for part, of in adapter(pipe.unet).items() for name, each in of.items()}
+    weights = {f"{part}.{name}": each for part, of in sdxl_adapter(pipe.unet).items() for name, each in of.items()}
     (tmp_path / "adapter" / "sdxl_models").mkdir(parents=True)
     save_file(weights, tmp_path / "adapter" / "sdxl_models" / "ip-adapter_sdxl.safetensors")
     write_image_embeds(tmp_path / "moku", embeds(1))

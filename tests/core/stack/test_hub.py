@@ -15,7 +15,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
 from core.errors import StackError
-from core.stack import hub
+from core.stack import folders, hub
 from core.stack.backbone import Backbone
 from core.stack.hub import download_command, find_model, find_stack
 from tests.stacks import cache_as_hub, save_stack
@@ -238,7 +238,7 @@ def test_a_missing_shard_is_named(tmp_path, paper):
     (folder / "prior/model.safetensors.index.json").write_text(json.dumps(index))
     next((folder / "prior").glob("diffusion*")).rename(folder / "prior/model-00001-of-00002.safetensors")
     with pytest.raises(StackError, match=r"prior/model-00002-of-00002\.safetensors is missing"):
-        find_model(str(folder), lacks=hub.is_whole_pipeline)
+        find_model(str(folder), lacks=folders.is_whole_pipeline)
 
 
 def test_pickled_weights_alone_are_not_taken(tmp_path, paper):
@@ -246,7 +246,7 @@ def test_pickled_weights_alone_are_not_taken(tmp_path, paper):
     weights = folder / "text_encoder/model.safetensors"
     weights.rename(weights.with_name("pytorch_model.bin"))
     with pytest.raises(StackError, match=r"pytorch_model\.bin is a pickle, which is never read"):
-        find_model(str(folder), lacks=hub.is_whole_pipeline)
+        find_model(str(folder), lacks=folders.is_whole_pipeline)
     with pytest.raises(StackError, match=r"pytorch_model\.bin is a pickle, which is never read"):
         Backbone.load(folder, device="cpu").check()
 

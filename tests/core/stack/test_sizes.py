@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from core.errors import StackError
-from core.stack import hub
+from core.stack import folders
 from core.stack.backbone import Backbone
 from core.stack.sizes import check_sizes
 from tests.stacks import save_blip2, save_clip
@@ -59,7 +59,7 @@ def test_an_index_names_only_files_beside_it(folder, shard):
     index = folder / "prior" / "prior" / "diffusion_pytorch_model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": shard} if shard else ["a"]}))
     with pytest.raises(StackError, match="expected files"):
-        hub.lacks(index.parent)
+        folders.lacks(index.parent)
     with pytest.raises(StackError, match="expected files"):
         Backbone.load(folder, device="cpu").check()
 
