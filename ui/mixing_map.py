@@ -111,13 +111,17 @@ def cells_of(parents: int, cells: str | None, seed: int) -> list[list[Cell]]:
 
 
 def mixed_pictures(
-    stack: Backbone, parents: Sequence[Individual], rows: Sequence[Sequence[Cell]]
+    stack: Backbone, parents: Sequence[Individual], rows: Sequence[Sequence[Cell]], prompt: str | None = None
 ) -> list[list[Image.Image]]:
-    """A picture for each cell: the mean of what the prior imagines for the parents with the cell's seed, drawn."""
+    """A picture for each cell: the mean of what the prior imagines for the parents with the cell's seed, drawn.
+
+    prompt: with {} in the parents' place; by default that of each parent's portrait.
+    """
     seeds = sorted({cell.seed for row in rows for cell in row})
     imagined: list[dict[int, Array]] = []
     for each in parents:
-        embeds = imagine_concept(stack, each.concept, [portrait(each.concept.request.kind)] * len(seeds), seeds)
+        asked = portrait(each.concept.request.kind) if prompt is None else prompt
+        embeds = imagine_concept(stack, each.concept, [asked] * len(seeds), seeds)
         imagined.append(dict(zip(seeds, embeds.float().cpu().numpy(), strict=True)))
     cells = [cell for row in rows for cell in row]
     embeds = torch.stack(

@@ -113,9 +113,9 @@ def kin(**given: Any) -> None:
     kin(out=new_console(), **given)
 
 
-@click.command(short_help="Draw a concept in any prompt.")
+@click.command(short_help="Draw a concept in any prompt, or a morph of two.")
 @click.argument("name", metavar="RUN")
-@click.argument("concept", metavar="NAME")
+@click.argument("concept", metavar="[NAME]", required=False)
 @option(
     "--prompt",
     "prompts",
@@ -129,23 +129,44 @@ def kin(**given: Any) -> None:
     "count",
     old=["--count"],
     type=click.IntRange(1, 100),
-    default=1,
-    show_default=True,
-    help="Pictures per prompt.",
+    help="Pictures per prompt; by default 1.",
 )
-@ranged("--seed", SEED, default=1, help="Random seed of the first picture.")
+@ranged("--seed", SEED, default=1, help="Random seed of the first picture; of all frames of a morph.")
+@option("--morph", nargs=2, metavar="NAME NAME", help="Draw the mixtures from one concept to another, as an animation.")
+@option("--frames", type=click.IntRange(2, 120), help="With --morph: frames from one to the other; by default 24.")
+@option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --morph: the .webp file; by default morph-NAME-NAME.webp in the run's folder.",
+)
 @runs_option
 @model_now_option
-def draw(**given: Any) -> None:
-    """Draw a concept of RUN in any prompt; the pictures are kept in the run.
+def draw(
+    concept: str | None,
+    count: int | None,
+    morph: tuple[str, str] | None,
+    frames: int | None,
+    to: Path | None,
+    **given: Any,
+) -> None:
+    """Draw a concept of RUN in any prompt; the pictures are kept in the run. Or draw a morph of two concepts.
+
+    A morph is an animated WebP of the mixtures on the way from one concept to the other and back. Nothing is learned.
 
     \b
-    Example: conceptree draw pets moku --prompt "a pencil sketch of a {}"
+    Example:
+      conceptree draw pets moku --prompt "a pencil sketch of a {}"
+      conceptree draw pets --morph moku vasi --to moku-vasi.webp
     """
     from ui.console import new_console
+    from ui.morphing import FRAMES, check_options, draw_morph
     from ui.pictures import draw
 
-    draw(out=new_console(), **given)
+    check_options(concept, morph, images=count, frames=frames, to=to)
+    if morph:
+        draw_morph(concepts=morph, frames=frames or FRAMES, to=to, out=new_console(), **given)
+    elif concept is not None:
+        draw(concept=concept, count=count or 1, out=new_console(), **given)
 
 
 @click.command("map", short_help="Draw the mixtures of two or three concepts.")

@@ -13,7 +13,7 @@ import json
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,15 +32,17 @@ from core.concept import Array
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from evolve.jobs.drawings import is_quick
-from evolve.mixtures import Vectors, mixture
+from evolve.mixtures import Vectors, mixture, weights_of_line
 from ui.view.links import MIXTURES
 from ui.view.thumbnails import FOR_EVER, NOT_KEPT, none
+from ui.webp import animation_bytes
 
 STEPS = 4  # of the decoder, for a cell of the pad: enough to tell mixtures apart, in a third of the time
 SLOW_STEPS = 8  # for the one chosen mixture, on a stack that draws slowly; a quick one draws it with its own steps
 SEED = 1  # the same noise for all, so that they differ by their weights
 WHOLE = 100  # the sum of the weights in an address
 MOST = 9  # mixtures in an answer
+FRAMES = 16  # of a morph
 SIDE, FINE_SIDE = 128, 512  # greatest side of a picture in pixels: of a cell, of the chosen mixture
 MIXES, ANSWERS = 128, 1024  # kept, about 10 kB for an answer
 CELLS = re.compile(r"[0-9]{1,3}(?:[-_][0-9]{1,3})*")
@@ -52,7 +54,7 @@ drawing = Lock()
 _turn = Lock()  # of previews, which need not wait for heavy work
 _keeping = Lock()
 _mixes: OrderedDict[str, Mix] = OrderedDict()
-_answers: OrderedDict[tuple[str, Cells, bool], bytes] = OrderedDict()
+_answers: OrderedDict[tuple[str, str, bool], bytes] = OrderedDict()
 _drawn_at = -1e9
 
 
@@ -80,7 +82,7 @@ class Mix:
             found.update(np.ascontiguousarray(each, dtype=np.float64).tobytes())
         return found.hexdigest()[:24]
 
-    def draw(self, cells: Cells, fine: bool) -> list[Image.Image]:
+    def draw(self, cells: Sequence[Sequence[float]], fine: bool) -> list[Image.Image]:
         """A picture of each mixture, by its weights. fine: with all steps, where the stack is quick."""
         embeds = [mixture(self.embeds, each, away=self.away, floor=self.floor, push=self.push) for each in cells]
         steps = (None if is_quick(self.backbone) else SLOW_STEPS) if fine else STEPS
@@ -122,33 +124,49 @@ def pictures(key: str, cells: str, fine: bool = False) -> bytes:
         ValueError: the weights are wrong.
         ConceptreeError: the stack cannot draw.
     """
-    global _drawn_at
     mix = _mixes[key]
-    asked = (key, cells_of(cells, len(mix.embeds)), fine)
-    if found := _answers.get(asked):
-        return found
-    with _turn:
-        if asked not in _answers:
-            drawn = _side_by_side(mix.draw(asked[1], fine), FINE_SIDE if fine else SIDE)
-            _drawn_at = time.monotonic()
-            with _keeping:
-                _answers[asked] = drawn
-                while len(_answers) > ANSWERS:
-                    _answers.popitem(last=False)
-        return _answers[asked]
+    weights, side = cells_of(cells, len(mix.embeds)), FINE_SIDE if fine else SIDE
+    return _once((key, cells, fine), lambda: _side_by_side(mix.draw(weights, fine), side))
+
+
+def morph(key: str) -> bytes:
+    """An animated WebP from the first parent of a remembered mix to the second and back; drawn once.
+
+    Raises:
+        KeyError, ConceptreeError: as for `pictures`.
+        ValueError: it has not two parents.
+    """
+    mix = _mixes[key]
+    return _once((key, "morph", False), lambda: animation_bytes(mix.draw(weights_of_line(FRAMES), False)))
 
 
 def serve(request: Request) -> Response:
-    """Answer with the mixtures in the address, `?fine=1` for a single one with all steps."""
+    """Answer with the mixtures in the address: `?fine=1` with all steps; `morph` instead of weights, see `morph`."""
     key, cells = request.path_params["key"], request.path_params["cells"]
     fine = request.query_params.get("fine") == "1"
     try:
-        content = pictures(key, cells, fine)
+        content = morph(key) if cells == "morph" else pictures(key, cells, fine)
     except (KeyError, ValueError):
         return none(request)
     except ConceptreeError as error:
         return PlainTextResponse(str(error), status_code=500, headers=NOT_KEPT)
     return Response(content, media_type="image/webp", headers=FOR_EVER)
+
+
+def _once(asked: tuple[str, str, bool], make: Callable[[], bytes]) -> bytes:
+    """What was made for these wishes, or is made now. One after the other: together they would all be slower."""
+    global _drawn_at
+    if found := _answers.get(asked):
+        return found
+    with _turn:
+        if asked not in _answers:
+            made = make()
+            _drawn_at = time.monotonic()
+            with _keeping:
+                _answers[asked] = made
+                while len(_answers) > ANSWERS:
+                    _answers.popitem(last=False)
+        return _answers[asked]
 
 
 def _side_by_side(drawn: Sequence[Image.Image], most: int) -> bytes:

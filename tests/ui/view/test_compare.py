@@ -159,3 +159,18 @@ def test_a_damaged_concept_is_told_and_the_pictures_are_shown(run, ids):
     run.rooms["concepts"].append([row | {"vectors": []} for row in rows_])
     app = compare(ids["a"], ids["g"])
     assert "cannot be read" in text(app) and len(alts(app)) == 2
+
+
+def test_two_concepts_have_a_morph(real):
+    one, other = real.entries()
+    app = compare(one.id, other.id)
+    app.session_state["compare.morph"] = True
+    app.run()
+    assert not app.exception and f"7 mixtures from {one.name} to {other.name}" in alts(app)
+
+
+def test_three_concepts_have_none(run, ids):
+    app = compare(ids["a"], ids["b"], ids["c"])
+    app.session_state["compare.morph"] = True
+    app.run()
+    assert not app.exception and not app.error and not any("mixtures" in alt for alt in alts(app))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.concept import Measurement, Negative
+from core.concept import Measurement, Negative, Parent
 from core.errors import PromptError
 from core.exchange import CLIP_G
 from core.settings import Settings
@@ -18,11 +18,12 @@ from evolve.jobs.stored import new_job, write_job
 from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
 from tests.plans import a_seed
-from ui.view import curves, drawing, nearness
+from ui.view import curves, drawing, nearness, preview
 from ui.view.downloads import FORMS, forms_for
+from ui.view.screens.morph import strip_of
 from ui.view.screens.origin import TABS
 
-ORIGIN, CURVES, NEAREST, SCORES = TABS
+ORIGIN, CURVES, NEAREST, MORPH, SCORES = TABS
 
 
 @pytest.fixture
@@ -480,3 +481,51 @@ def test_a_link_to_another_concept_changes_the_address(run, ids, monkeypatch):
     told.clear()
     app.run()
     assert not told
+
+
+# Morph
+
+
+def test_the_way_from_a_parent_is_shown_first(real, backbone):
+    one, other = real.individuals()
+    (child,) = real.add([replace(learned(9, backbone), request=child_of(other, one))])
+    app = shown(child.id, MORPH)
+    chosen = app.selectbox(key=f"morph.from.{child.id}")
+    assert (chosen.value, chosen.options) == (other.id, [f"{other.name} (parent)", f"{one.name} (parent)"])
+    assert f"7 mixtures from {other.name} to {child.name}" in alts(app)
+    assert f"an animation from {other.name} to {child.name} and back" in alts(app)
+    assert f"draw pets --morph {other.name} {child.name}" in app.code[0].value
+    strip, moving = (image.url for images in app.get("image")[-2:] for image in images.proto.imgs)
+    assert strip.endswith("/100-0_83-17_67-33_50-50_33-67_17-83_0-100.webp") and moving.endswith("/morph.webp")
+    key = strip.split("/mixtures/")[1].split("/")[0]
+    assert preview.pictures(key, strip_of(7))
+    chosen.set_value(one.id).run()
+    assert not app.exception and f"7 mixtures from {one.name} to {child.name}" in alts(app)
+
+
+def child_of(heavy, light):
+    """A request with these parents."""
+    parents = [
+        Parent(each.id, weight, each.concept.image_embed[None], "mix") for each, weight in ((heavy, 2), (light, 1))
+    ]
+    return replace(heavy.concept.request, parents=tuple(parents[::-1]))
+
+
+def test_a_single_concept_has_no_morph(real):
+    one, other = real.individuals()
+    real.note(other.id, hidden=True)
+    assert "This run has no other concepts." in text(shown(one.id, MORPH))
+
+
+def test_a_slow_stack_draws_a_morph_when_it_is_asked(real, monkeypatch):
+    monkeypatch.setattr("ui.view.screens.morph.is_quick", lambda stack: False)
+    one, other = real.individuals()
+    app = shown(one.id, MORPH)
+    assert not any("mixtures from" in alt for alt in alts(app))
+    app.button(key="morph.draw").click().run()
+    assert f"7 mixtures from {other.name} to {one.name}" in alts(app)
+
+
+def test_a_concept_of_another_stack_has_no_morph(run, ids):
+    app = shown(ids["a"], MORPH)
+    assert any("needs the stack" in error.value for error in app.error)

@@ -14,7 +14,7 @@ from PIL import Image
 from core.errors import StackError
 from evolve.mixtures import mixture
 from ui.view import preview
-from ui.view.preview import SEED, STEPS, Mix, cells_of, pictures, remember
+from ui.view.preview import FRAMES, SEED, STEPS, Mix, cells_of, pictures, remember
 
 
 @pytest.fixture(autouse=True)
@@ -122,4 +122,12 @@ def test_only_the_latest_are_kept(mix, backbone, embeds, monkeypatch):
     assert len(preview._mixes) == 2 and first in preview._mixes
     for cells in ("100-0", "50-50", "0-100"):
         pictures(first, cells)
-    assert [cells for _, cells, _ in preview._answers] == [((50, 50),), ((0, 100),)]
+    assert [cells for _, cells, _ in preview._answers] == ["50-50", "0-100"]
+
+
+def test_a_morph_goes_from_one_parent_to_the_other(mix, backbone, embeds):
+    answer = ask(remember(mix), "morph")
+    moving = opened(answer.body)
+    assert moving.n_frames == 2 * FRAMES - 2 and "immutable" in answer.headers["cache-control"]
+    assert ask(remember(mix), "morph").body == answer.body
+    assert ask(remember(replace(mix, embeds=embeds)), "morph").status_code == 404, "three parents"

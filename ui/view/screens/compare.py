@@ -14,6 +14,7 @@ from evolve.store.run import Drawing, Entry
 from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole, usual_in
 from ui.view import clicks, differences, errands, links, notices, store, undo
 from ui.view.described import described
+from ui.view.screens import morph
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
@@ -32,6 +33,10 @@ def show() -> None:
         st.info(f"Choose {LEAST} to {MOST} concepts.", icon=":material/compare:")
         return
     st.fragment(_pictures)(found.run.folder.name, tuple(each.id for each in chosen))
+    if len(chosen) == 2:
+        with st.expander("Morph", icon=":material/animation:", key="compare.morph", on_change="rerun") as opened:
+            if opened.open:
+                morph.between(found, chosen[0], chosen[1])
     _facts(found, chosen)
 
 

@@ -18,12 +18,13 @@ from ui.labels import NAMED_BY, OBJECTIVE_NAMES, OBJECTIVES, SCORE_NAMES, SCORES
 from ui.view import curves, kin, links, model, nearness, notices, store
 from ui.view.described import category_of, described
 from ui.view.differences import valued, words_of
+from ui.view.screens import morph
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
 SMALL = 96  # pixels
 RELATIVES, LINKS = 6, 24  # at most
-TABS = ("Origin", "Curves", "Nearest", "Scores and settings")
+TABS = ("Origin", "Curves", "Nearest", "Morph", "Scores and settings")
 
 
 def show(found: Opened, entry: Entry) -> None:
@@ -36,7 +37,7 @@ def show(found: Opened, entry: Entry) -> None:
 
 
 def _tabs(found: Opened, entry: Entry, each: Individual) -> None:
-    came, grew, near, scores = st.tabs(TABS, key="concept.tab", on_change="rerun")
+    came, grew, near, moving, scores = st.tabs(TABS, key="concept.tab", on_change="rerun")
     if came.open:
         with came:
             _origin(found, entry, each)
@@ -46,6 +47,9 @@ def _tabs(found: Opened, entry: Entry, each: Individual) -> None:
     if near.open:
         with near:
             _near(found, entry, each)
+    if moving.open:
+        with moving:
+            morph.from_another(found, entry)
     if scores.open:
         with scores:
             _scores(found, entry, each)

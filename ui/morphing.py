@@ -1,0 +1,85 @@
+"""`draw --morph`: the mixtures from one concept to another as an animated picture, before anything is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from core.errors import ConceptreeError
+from core.files import write_atomically
+from core.prompts import checked_prompt
+from evolve.jobs.batches import found_parent
+from evolve.mixtures import weights_of_line
+from evolve.operators import check_parents
+from evolve.store.captions import run_told
+from ui.console import say
+from ui.mixing_map import Cell, mixed_pictures
+from ui.runs import open_run
+from ui.stack import can_draw, open_stack_of
+from ui.webp import animation_bytes
+
+FRAMES = 24  # from one to the other
+
+
+class MorphError(ConceptreeError):
+    """A morph that cannot be drawn as asked."""
+
+
+def check_options(concept: str | None, morph: Sequence[str] | None, **given: object) -> None:
+    """Raise MorphError if `draw` has neither a concept nor a morph, both, or options of the other."""
+    if morph:
+        if concept is not None:
+            raise MorphError(
+                f"{concept!r} and --morph {' '.join(morph)}: a morph has only the two concepts after --morph"
+            )
+        if given["images"] is not None:
+            raise MorphError("--images is not for a morph: give --frames")
+        return
+    if concept is None:
+        raise MorphError("no concept: name one, or two after --morph")
+    for option in ("frames", "to"):
+        if given[option] is not None:
+            raise MorphError(f"--{option} needs --morph NAME NAME")
+
+
+def draw_morph(
+    name: str,
+    concepts: Sequence[str],
+    *,
+    prompts: Sequence[str],
+    frames: int,
+    seed: int,
+    to: Path | None,
+    runs: Path,
+    model: str | None,
+    out: Console,
+) -> None:
+    """Draw the morph of two concepts into `to`, by default morph-NAME-NAME.webp in the run's folder.
+
+    Every frame has the same noise, so equal calls write equal files.
+    """
+    if len(prompts) != 1:
+        raise MorphError(f"{len(prompts)} prompts: a morph has one")
+    prompt = checked_prompt(prompts[0])
+    if to is not None and to.suffix.lower() != ".webp":
+        raise MorphError(f"{str(to)!r}: a morph is written as .webp")
+    run = open_run(runs, name)
+    found = [found_parent(run, called) for called in concepts]
+    one, other = (each for each, _ in found)
+    if one.id == other.id:
+        raise MorphError(f"--morph {concepts[0]} {concepts[1]}: both are {one.name}: name two concepts")
+    check_parents([one.concept, other.concept])
+    stack = open_stack_of(run, model)
+    if not can_draw(stack):
+        raise MorphError(f"the stack {stack.version} has no decoder: it cannot draw a morph")
+    say(out, f"Drawing {frames} frames from {one.name} to {other.name} …")
+    cells = [Cell(weights, seed) for weights in weights_of_line(frames)]
+    (pictures,) = mixed_pictures(stack, [one, other], [cells], prompt)
+    to = to or run.folder / f"morph-{one.name}-{other.name}.webp"
+    names = [f"{home}/{each.name}" if home else each.name for each, home in found]
+    told: dict[str, object] = {"title": f"{one.name} to {other.name}", "concepts": ", ".join(names), "prompt": prompt}
+    told |= {"seed": seed, "frames": frames} | run_told(run.folder.resolve().name, run.about)
+    write_atomically(to, animation_bytes(pictures, told))
+    say(out, str(to))

@@ -1,0 +1,75 @@
+"""The way from one concept to another: a strip of mixtures, and an animation."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import ConceptreeError
+from evolve.jobs.drawings import is_quick
+from evolve.mixtures import weights_of_line
+from evolve.store.rows import Entry
+from ui.console import to_type
+from ui.stack import can_draw
+from ui.view import clicks, links, model, notices, preview, store
+from ui.view.parents import whole
+from ui.view.store import Opened, runs_folder
+from ui.view.text import plain, shortened
+
+CELLS = 7  # of the strip
+SIDE = 128  # pixels of the animation
+
+
+def between(found: Opened, one: Entry, other: Entry) -> None:
+    """Show the strip from one concept to another, and the animation."""
+    run = found.run.folder.name
+    try:
+        backbone = model.backbone(found.run)
+        embeds = [store.individual(found, each.id).concept.image_embed for each in (one, other)]
+    except ConceptreeError as error:
+        notices.error(error)
+        return
+    if not can_draw(backbone):
+        st.caption("This stack has no decoder, so it cannot draw.")
+        return
+    key = f"morph.asked.{run}.{one.id}.{other.id}"
+    if not is_quick(backbone) and not st.session_state.get(key):
+        if clicks.button("Draw the morph", key="morph.draw", of=key, icon=":material/animation:"):
+            st.session_state[key] = True
+            st.rerun()
+        return
+    address = links.mixtures(preview.remember(preview.Mix(backbone, tuple(embeds))))
+    way = f"{one.name} to {other.name}"
+    st.image(f"{address}/{strip_of(CELLS)}.webp", width="stretch", alt=f"{CELLS} mixtures from {way}")
+    moving, told = st.columns([1, 3], vertical_alignment="center")
+    moving.image(f"{address}/morph.webp", width=SIDE, alt=f"an animation from {way} and back")
+    with told:
+        st.caption(
+            plain(f"From {shortened(way, 80)}: means of their images, from the same noise. To keep it as a file:")
+        )
+        st.code(
+            to_type("draw", run, "--morph", one.name, other.name, runs=runs_folder()), language=None, wrap_lines=True
+        )
+
+
+def from_another(found: Opened, entry: Entry) -> None:
+    """Choose a concept, by default the heaviest parent, and show the way from it to this one."""
+    parents = [parent.id for parent in sorted(entry.parents, key=lambda each: -each.weight)]
+    first = [id_ for id_ in parents if id_ in found.by_id]
+    others = [each.id for each in found.entries if each.id not in (*first, entry.id) and not each.note.hidden]
+    if not first and not others:
+        st.caption("This run has no other concepts.")
+        return
+    chosen = st.selectbox(
+        "From",
+        [*dict.fromkeys(first), *others],
+        key=f"morph.from.{entry.id}",
+        format_func=lambda id_: f"{found.by_id[id_].name}{' (parent)' if id_ in first else ''}",
+        width=280,
+    )
+    between(found, found.by_id[chosen], entry)
+
+
+def strip_of(cells: int) -> str:
+    """Weights of two parents in equal steps, as in an address."""
+    ends = (whole({"one": one, "other": other}) for one, other in weights_of_line(cells))
+    return "_".join("-".join(map(str, weights.values())) for weights in ends)
