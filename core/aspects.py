@@ -85,6 +85,16 @@ def words_of(aspect: str, stack: Learns) -> list[str]:
     return words if len(words) > 1 else ["", *words]
 
 
+def phrases_of(aspect: str, stack: Learns) -> list[str]:
+    """The phrases of an aspect: each word with every noun, then the next word.
+
+    Raises:
+        AspectError: see `words_of`.
+    """
+    nouns = _nouns(stack)
+    return [_phrase(word, noun) for word in words_of(aspect, stack) for noun in nouns]
+
+
 @torch.no_grad()
 def subspace(stack: Learns, aspect: str) -> Array:
     """Orthonormal directions [rank, width] of an aspect; as many as explain `VARIANCE` of its words.
@@ -94,10 +104,9 @@ def subspace(stack: Learns, aspect: str) -> Array:
     """
     known = _known.setdefault(stack, {})
     if aspect not in known:
-        words, nouns = words_of(aspect, stack), _nouns(stack)
-        phrases = [_phrase(word, noun) for word in words for noun in nouns]
-        embeds = normalise(stack.encode_text(phrases)).double().cpu().view(len(words), len(nouns), -1)
-        means = embeds.mean(1)
+        words = words_of(aspect, stack)
+        embeds = normalise(stack.encode_text(phrases_of(aspect, stack))).double().cpu()
+        means = embeds.view(len(words), -1, embeds.shape[-1]).mean(1)
         _, values, directions = np.linalg.svd((means - means.mean(0)).numpy(), full_matrices=False)
         explained = np.cumsum(values**2) / max((values**2).sum(), np.finfo(float).tiny)
         rank = min(int((explained < VARIANCE).sum()) + 1, len(words) - 1)

@@ -304,3 +304,20 @@ def taste() -> None:
     \b
     Example: python -m experiments taste --category pet --people 5
     """
+
+
+@conducted(
+    number("--pictures", 1, 1000, 3, "Drawings of each thing, way of taking, and child."),
+    number("--founders", 3, 1000, 6, "Founders of each category and seed, from which the pairs are chosen."),
+    categories=PETS,
+    seeds=2,
+)
+def aspects() -> None:
+    """Measure how well one aspect of another concept is taken, and what weights below 0 do.
+
+    Colours and shapes are taken before any learning, and compared with IP-Composer's subspace. Children move away from
+    founders that are most and least like their parent; --category and --seeds are of these.
+
+    \b
+    Example: python -m experiments aspects --category pet --seeds 1
+    """

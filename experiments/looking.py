@@ -61,7 +61,7 @@ class Eyes:
 
     def drawn(self, images: Sequence[Any], words: Sequence[str]) -> dict[str, Tensor]:
         """[images, words] by the stack and by the judge."""
-        return {name: _similarity(of, images, words) for name, of in self._drawn.items()}
+        return {name: similarity_by(of, images, words) for name, of in self._drawn.items()}
 
     def likeness(self, images: Sequence[Any]) -> dict[str, float]:
         """Mean pairwise cosine of pictures, by the stack and by the judge."""
@@ -83,13 +83,14 @@ def resemblance(similarities: Tensor) -> dict[str, float]:
     return {"belongs": float(own.mean()), "nearest": float(nearest.mean()), "margin": float((own - nearest).mean())}
 
 
-def _similarity(of: Judge, images: Sequence[Any], words: Sequence[str]) -> Tensor:
+def similarity_by(of: Judge, images: Sequence[Any], words: Sequence[str]) -> Tensor:
+    """[images, words]: cosines, NaN for words that the judge does not know."""
     try:
         return of.similarity(list(images), list(words))
     except ConceptreeError:
         if len(words) == 1:
             return torch.full((len(images), 1), torch.nan)
-        return torch.cat([_similarity(of, images, [word]) for word in words], 1)
+        return torch.cat([similarity_by(of, images, [word]) for word in words], 1)
 
 
 def check_categories(bench: Bench, categories: Sequence[str]) -> None:

@@ -218,3 +218,8 @@ def test_new_styles_are_shown_on_objects(judge, stack_folder, tmp_path):
     assert "| ConceptLab |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
     with Image.open(tmp_path / "sheet.webp") as picture:
         assert 300 < picture.width <= 1400
+
+
+def test_aspects_are_refused_on_a_stack_without_their_words(judge, stack_folder, tmp_path):
+    said = one_line("aspects", "--to", tmp_path, "--category", "pet", "--seeds", 1, "--model", stack_folder)
+    assert "the stack tiny-1 does not know 'car': choose another" in said and not list(tmp_path.iterdir())
