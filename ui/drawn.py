@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from core.errors import ConceptreeError, FileError
 from core.files import read_ordinary
 from core.png import strangers_texts
+from core.renderers import NAMES, Rendered
 from evolve import Run
 from evolve.store.captions import Shown, shown_by
 from evolve.store.rows import Entry
@@ -28,12 +30,15 @@ class DrawingError(ConceptreeError):
 
 @dataclass(frozen=True)
 class Origin:
-    """A concept here, and the prompt and seed of a drawing of it: \"\" and None if the file does not say."""
+    """A concept here, and the prompt and seed of a drawing of it: \"\" and None if the file does not say. rendered: how
+    another decoder than the stack's own drew it.
+    """
 
     run: Run
     entry: Entry
     prompt: str
     seed: int | None
+    rendered: Rendered | None = None
 
 
 def drawings_among(files: Sequence[Path]) -> list[Path]:
@@ -52,13 +57,17 @@ def find_drawn(files: Sequence[Path], *, run_name: str | None, as_json: bool, ru
         found = origin_in(content, str(file), runs, run_name)
         name, folder = found.entry.name, found.run.folder.name
         if as_json:
-            values = {"file": file, "run": folder, "name": name, "id": found.entry.id}
+            values: dict[str, Any] = {"file": file, "run": folder, "name": name, "id": found.entry.id}
+            values |= {"rendered": found.rendered.told} if found.rendered else {}
             print_line(values | {"prompt": found.prompt or None, "seed": found.seed})
             continue
         how = f": {found.prompt!r}, seed {found.seed}" if found.prompt else ""
         say(out, f"{file.name} shows {name}, of the run {folder}{how}")
+        if found.rendered:
+            say(out, f"  It was drawn by {printable(f'{found.rendered.brief} ({found.rendered.where})')}")
         if found.prompt:
-            again = to_type("draw", folder, name, "--prompt", found.prompt, "--seed", str(found.seed), runs=runs)
+            words = ["draw", folder, name, "--prompt", found.prompt, "--seed", str(found.seed)]
+            again = to_type(*words, *_options_of(found.rendered), runs=runs)
             say(out, f"  To draw it again: {again}")
 
 
@@ -77,13 +86,24 @@ def origin_in(content: bytes, file: str, runs: Path, run_name: str | None = None
         with suppress(ConceptreeError):  # a damaged run
             for entry in run.entries():
                 if entry.id == shown.id:
-                    return Origin(run, entry, printable(shown.prompt), shown.seed)
+                    return Origin(run, entry, printable(shown.prompt), shown.seed, shown.rendered)
     called = printable(f"{shown.name or 'a concept'} ({shown.id})")
     home = printable(f"the run {shown.run!r}, on the stack {shown.stack or 'unknown'}")
     raise DrawingError(
         f"{file!r} shows {called} of {home}, and {'no run here' if run_name is None else repr(run_name)} has it: import"
         " its family file, which conceptree export RUN NAME --format family writes there"
     )
+
+
+def _options_of(rendered: Rendered | None) -> list[str]:
+    """The options that draw so again. The picture may be a stranger's, so a decoder goes by its name here."""
+    if rendered is None or rendered.decoder not in NAMES:
+        return []
+    look = rendered.look
+    values = {"text": look.text, "scale": look.scale, "steps": look.steps, "guidance": look.guidance_scale}
+    given = {name: value for name, value in {**values, "size": look.size}.items() if value is not None}
+    options = [["--decoder", rendered.decoder], *([f"--{name}", printable(str(v))] for name, v in given.items())]
+    return [word for pair in options for word in pair]
 
 
 def _candidates(shown: Shown, runs: Path, run_name: str | None) -> list[Run]:

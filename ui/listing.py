@@ -88,7 +88,7 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
     each = run.find(entry.id).concept
     damage: list[Damage] = []
     entries = run.entries(damage)
-    drawings = run.drawings(entry.id, damage)
+    drawings = run.drawings(entry.id, damage) + run.renderings(entry.id, damage)
     warn_of(damage, run)
     warn_of_missing(run, entries, [entry.id])
     names = names_beside(run)
@@ -109,7 +109,11 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
             "settings": request.chosen.to_dict(),
             "stack": {"version": each.version, "fingerprint": each.fingerprint},
             "vectors_shape": list(each.vectors.shape),
-            "drawings": [{"file": str(d.file), "prompt": d.prompt, "seed": d.seed} for d in drawings],
+            "drawings": [
+                {"file": str(d.file), "prompt": d.prompt, "seed": d.seed}
+                | ({"rendered": d.rendered.told} if d.rendered else {})
+                for d in drawings
+            ],
         }
         return print_json(values)
     born = f" (born as {entry.born})" if entry.born != entry.name else ""
@@ -132,7 +136,9 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
         if text:
             say(out, f"  {title:<11}{text}")
     for drawing in drawings:
-        say(out, f"  {'drawing':<11}{drawing.file}  {drawing.prompt.replace('{}', entry.name)}, seed {drawing.seed}")
+        how = f", {drawing.rendered.brief}" if drawing.rendered else ""
+        prompt = drawing.prompt.replace("{}", entry.name)
+        say(out, f"  {'drawing':<11}{drawing.file}  {prompt}, seed {drawing.seed}{how}")
 
 
 def as_values(each: Entry, names: Mapping[str, str], fitness: Mapping[str, float | None]) -> dict[str, Any]:

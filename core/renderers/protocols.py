@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from core.errors import ConceptreeError
+from core.exchange.embedding import CLIP_G, CLIP_L
 from core.texts import checked_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+NAMES = ("sdxl", "karlo", "unclip-small", "flux")  # of the renderers in core/renderers/opening.py
+# The width of the image embeddings that the published model of each reads.
+WIDTHS = dict(zip(NAMES, (CLIP_G, CLIP_L, CLIP_L, CLIP_L), strict=True))
 PROMPT = "{}"  # a text: the prompt that the concept is drawn in, with its category's word
 LONGEST = 500  # characters of a text, and of a place
 _LIMITS = {"scale": (0.0, 2.0), "steps": (1, 1000), "guidance_scale": (0.0, 50.0), "size": (16, 2048)}
@@ -105,6 +110,11 @@ class Rendered:
         named = {"decoder": self.decoder, "where": self.where, "adapter": self.adapter or None, **asdict(self.look)}
         return {name: value for name, value in named.items() if value is not None}
 
+    @property
+    def shared(self) -> Rendered:
+        """The same for files that people trade: of a folder or a file here, its name alone."""
+        return replace(self, where=_shared(self.where), adapter=_shared(self.adapter))
+
     def to_json(self) -> str:
         return json.dumps(self.told, ensure_ascii=False)
 
@@ -121,6 +131,11 @@ class Rendered:
         if not isinstance(look.get("text", ""), str):
             raise RenderError("the text of a drawing should be text")
         return cls(told.get("decoder", ""), told.get("where", ""), told.get("adapter", ""), Look(**look))
+
+
+def _shared(where: str) -> str:
+    path = PurePath(where)
+    return path.name if path.is_absolute() else where
 
 
 class Renderer(Protocol):

@@ -2,7 +2,7 @@
 
     family.json       schema, category, kind, stack, ids of the exported concepts; size and SHA-256 of every other file
     concepts.jsonl    a line per concept, ancestors first: as it was learned, with its name at birth and the newest
-    drawings.jsonl    a line per drawing: concept, prompt, seed, file
+    drawings.jsonl    a line per drawing: concept, prompt, seed, file; and how another decoder drew it, if one did
     photos.jsonl      a line per photograph that is a parent: id, label, file
     pictures/*.png    drawings and small copies of photographs, named by their content
 
@@ -33,6 +33,7 @@ from core.archives import entries_up_to
 from core.concept import KINDS, checked_word
 from core.errors import ConceptreeError
 from core.prompts import is_template
+from core.renderers import Rendered
 from core.texts import fault
 from core.wording import counted
 from evolve.store.about import own_version
@@ -80,7 +81,7 @@ class Member:
 class Picture:
     """A drawing of a concept or, without a prompt, the small copy of a photograph. of: the id of either.
 
-    label: the name of a photograph's file. content: a PNG.
+    label: the name of a photograph's file. content: a PNG. rendered: how another decoder than the stack's own drew it.
     """
 
     of: str
@@ -88,6 +89,7 @@ class Picture:
     prompt: str = ""
     seed: int = 0
     label: str = ""
+    rendered: Rendered | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def packed(family: Family) -> bytes:
         files[name] = picture.content
         return name.removeprefix("pictures/")
 
-    drawn = [{"concept": p.of, "prompt": p.prompt, "seed": p.seed, "file": kept(p)} for p in family.drawings]
+    drawn = [{"concept": p.of, "prompt": p.prompt, "seed": p.seed, "file": kept(p), **_how(p)} for p in family.drawings]
     photos = [{"id": p.of, "label": p.label, "file": kept(p)} for p in family.photos]
     files |= {
         _CONCEPTS: _lines([_told(each) for each in family.members]),
@@ -155,6 +157,10 @@ def packed(family: Family) -> bytes:
             " a concept with fewer ancestors"
         )
     return content.getvalue()
+
+
+def _how(picture: Picture) -> dict[str, Any]:
+    return {"rendered": picture.rendered.shared.told} if picture.rendered else {}
 
 
 def _told(each: Member) -> dict[str, Any]:
@@ -293,7 +299,8 @@ def _drawing(row: Any, members: Mapping[str, Member]) -> tuple[Picture, str]:
         raise FamilyError(f"the family has a drawing of {str(row['concept'])[:40]!r} in {prompt[:80]!r}")
     if type(seed) is not int or not 0 <= seed < 2**63:
         raise FamilyError(f"the family has a drawing with the seed {str(seed)[:40]!r}")
-    return Picture(row["concept"], b"", prompt, seed), row["file"]
+    rendered = Rendered.of(row["rendered"]) if "rendered" in row else None
+    return Picture(row["concept"], b"", prompt, seed, rendered=rendered), row["file"]
 
 
 def _photo(row: Any) -> tuple[Picture, str]:

@@ -117,7 +117,7 @@ class _Home:
         self.entries = {each.id: each for each in run.entries()}
         self.photos = run.photos()
         self.drawings: dict[str, list[Drawing]] = {}
-        for drawing in run.drawings():
+        for drawing in (*run.drawings(), *run.renderings()):
             self.drawings.setdefault(drawing.concept, []).append(drawing)
 
     def find(self, entry: Entry) -> Individual:
@@ -132,7 +132,7 @@ class _Home:
         for each in self.drawings.get(id_, ()):
             # Without its text chunks, which name this run: the same family gives the same file from any run.
             if content := _unchanged(each.file, each.file.stem, left_out):
-                yield Picture(id_, written_again(content), each.prompt, each.seed)
+                yield Picture(id_, written_again(content), each.prompt, each.seed, rendered=each.rendered)
 
     def photo_of(self, id_: str, left_out: list[Path]) -> dict[str, Picture]:
         """Copy of a photograph by id; nothing if the run has none."""
@@ -235,8 +235,13 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _keep_pictures(family: Family, run: Run) -> None:
-    there = {(each.concept, each.prompt, each.seed) for each in run.drawings() if each.file.is_file()}
-    new = [each for each in family.drawings if (each.of, each.prompt, each.seed) not in there]
-    run.add_drawings((each.of, each.prompt, each.seed, decoded(each.content)) for each in new)
+    stored = [each for each in (*run.drawings(), *run.renderings()) if each.file.is_file()]
+    there = {(d.concept, d.prompt, d.seed, d.rendered.shared if d.rendered else None) for d in stored}
+    new = [each for each in family.drawings if (each.of, each.prompt, each.seed, each.rendered) not in there]
+    own, rendered = ([each for each in new if bool(each.rendered) == other] for other in (False, True))
+    run.add_drawings((each.of, each.prompt, each.seed, decoded(each.content)) for each in own)
+    run.add_renderings(
+        (each.of, each.prompt, each.seed, decoded(each.content), each.rendered) for each in rendered if each.rendered
+    )
     for photo in family.photos:
         run.add_photo(photo.of, decoded(photo.content), photo.label)

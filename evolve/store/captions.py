@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from core.concept import Request, aspect_of
 from core.exchange.embedding import OURS
+from core.renderers import Rendered, RenderError
 from evolve.store.rows import Descent, Entry, shares
 
 Told = dict[str, object]
@@ -21,7 +23,10 @@ _ID = re.compile(r"[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class Shown:
-    """What a drawing says that it shows. prompt has {} in the concept's place; prompt and seed may be unknown."""
+    """What a drawing says that it shows. prompt has {} in the concept's place; prompt and seed may be unknown.
+
+    rendered: how another decoder than the stack's own drew it.
+    """
 
     id: str
     name: str = ""
@@ -29,6 +34,7 @@ class Shown:
     stack: str = ""
     prompt: str = ""
     seed: int | None = None
+    rendered: Rendered | None = None
 
 
 def drawing_told(
@@ -39,30 +45,46 @@ def drawing_told(
     prompt: str,
     seed: int,
     size: tuple[int, int],
+    rendered: Rendered | None = None,
 ) -> Told:
     """Texts of a drawing: each fact by its keyword, all as A1111's `parameters`, and all as JSON (`shown_by`).
 
     entry: the concept, if the run has it. names: of concepts, by id. run, about: name and run.json of the run. size:
-    width and height in pixels.
+    width and height in pixels. rendered: how another decoder than the stack's own drew it.
     """
     from core.png import LONGEST  # imports Pillow, which readers do not need
 
     of = concept_told(entry, names) if entry else {}
     told: Told = {"prompt": prompt, "seed": seed, **of, **run_told(run, about)}
     stack = about["stack"]
+    rendered = rendered.shared if rendered else None
+    told |= rendered.told if rendered else {}
     if entry:
-        told["parameters"] = _parameters(entry, run, stack["version"], prompt, seed, size)
+        told["parameters"] = _parameters(entry, run, stack["version"], prompt, seed, size, rendered)
         facts = {OURS: SCHEMA, "concept": entry.name, "id": entry.id, "run": run, "prompt": prompt, "seed": seed}
         facts["stack"] = {"version": stack["version"], "fingerprint": stack["fingerprint"]}
+        facts |= {"rendered": rendered.told} if rendered else {}
         text = json.dumps(facts, ensure_ascii=False)
         text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
         told |= {OURS: text} if len(text) <= LONGEST else {}
     return told
 
 
-def _parameters(entry: Entry, run: str, stack: str, prompt: str, seed: int, size: tuple[int, int]) -> str:
+def _parameters(
+    entry: Entry, run: str, stack: str, prompt: str, seed: int, size: tuple[int, int], rendered: Rendered | None
+) -> str:
     """A1111's form: the prompt, then a line of `Key: value` pairs; a value with a comma or a colon is quoted."""
-    values = {"Seed": seed, "Size": f"{size[0]}x{size[1]}", "Model": stack, "Concept": entry.name}
+    values: dict[str, object] = {"Seed": seed, "Size": f"{size[0]}x{size[1]}", "Model": stack, "Concept": entry.name}
+    if rendered:
+        look = rendered.look
+        known: dict[str, object] = {
+            "Steps": look.steps,
+            "CFG scale": look.guidance_scale,
+            "IP-Adapter scale": look.scale,
+        }
+        known |= {"Text": look.text or None, "Decoder": rendered.decoder}
+        values = {key: value for key, value in known.items() if value is not None} | values
+        values |= {"Model": rendered.where, "Prior": stack}
     values |= {"Concept id": entry.id, "Run": run, "Version": "Conceptree"}
     quoted = {key: json.dumps(text) if set(text := str(value)) & set(",:\n") else text for key, value in values.items()}
     return f"{prompt.replace('{}', entry.name)}\n{', '.join(f'{key}: {text}' for key, text in quoted.items())}"
@@ -89,10 +111,13 @@ def shown_by(texts: Mapping[str, str]) -> Shown | None:
     if not isinstance(id_, str) or not _ID.fullmatch(id_):
         return None
     name, run, stack = (_short(told.get(key), LONGEST_NAME) for key in ("concept", "run", "stack"))
+    rendered = None
+    with suppress(RenderError):
+        rendered = Rendered.of(told.get("rendered"))
     prompt = _short(told.get("prompt"), LONGEST_PROMPT)
     if type(seed) is not int or not 0 <= seed <= LARGEST_SEED or "{}" not in prompt:
         return Shown(id_, name, run, stack)  # a sheet has several prompts and seeds
-    return Shown(id_, name, run, stack, prompt, seed)
+    return Shown(id_, name, run, stack, prompt, seed, rendered)
 
 
 def _short(value: object, most: int) -> str:

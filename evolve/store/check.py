@@ -55,7 +55,7 @@ def check(run: Run) -> Checkup:
     by_id = {each.id: each for each in entries}
     pairs = ((each, parent) for each in entries for parent in each.parents)
     damage += [wrong for each, parent in pairs if (wrong := out_of_order(each, parent, by_id))]
-    drawings = run.drawings(damage=damage)
+    drawings = run.drawings(damage=damage) + run.renderings(damage=damage)
     notes = run.notes(damage)
     photos = run.photos(damage)
     asked = {file for each in sessions(run, damage) for files in each.drawings for file in files}

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from core.concept import Concept, Measurement, Negative, Request, aspect_of, is_parent_kind
 from core.errors import ConceptreeError
+from core.renderers import Rendered, RenderError
 from evolve.store.parts import TIME, RunError
 
 PICTURE = re.compile(r"[0-9a-f]{24}\.png")  # the name of a drawing's file; no other file is opened as one
@@ -57,6 +58,8 @@ CONCEPTS = pa.schema(
     ]
 )
 DRAWINGS = pa.schema([("concept", _TEXT), ("prompt", _TEXT), ("seed", pa.int64()), ("file", _TEXT)])
+# Drawings by other decoders than the stack's own; their pictures lie beside the others.
+RENDERINGS = pa.schema([*DRAWINGS, ("rendered", _TEXT)])  # JSON
 NOTES = pa.schema(
     [
         ("concept", _TEXT),
@@ -215,12 +218,13 @@ class Individual:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A stored picture."""
+    """A stored picture. rendered: how another decoder than the stack's own drew it."""
 
     concept: str
     prompt: str
     seed: int
     file: Path
+    rendered: Rendered | None = None
 
 
 @dataclass(frozen=True)
@@ -328,13 +332,17 @@ def individual_of(row: dict[str, Any], notes: Mapping[str, Note]) -> Individual:
 
 
 def drawing_of(folder: Path, row: dict[str, Any]) -> Drawing:
-    """Drawing of a row of drawings/, with its file in `folder`."""
+    """Drawing of a row of drawings/ or renderings/, with its file in `folder`."""
     missing = [name for name, value in row.items() if value is None]
     if missing:
         raise RunError(f"it has no {missing[0]}")
     if not PICTURE.fullmatch(row["file"]):
         raise RunError(f"its file is {row['file']!r}: expected 24 hex digits and .png")
-    return Drawing(row["concept"], row["prompt"], row["seed"], folder / row["file"])
+    try:
+        rendered = Rendered.of(json.loads(row["rendered"])) if "rendered" in row else None
+    except (RenderError, ValueError, RecursionError) as error:
+        raise RunError(f"it does not say how it was drawn ({error})") from error
+    return Drawing(row["concept"], row["prompt"], row["seed"], folder / row["file"], rendered)
 
 
 def note_of(row: dict[str, Any]) -> tuple[str, Note]:

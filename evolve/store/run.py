@@ -5,6 +5,7 @@ concepts/*.parquet     one part per batch, one row per concept: a batch is store
 drawings/*.png         pictures, named by their content
 drawings/*.parquet     concept, prompt and seed of each picture; written after the pictures
 notes/*.parquet        names, ratings, comments …; the latest note of a concept counts
+renderings/*.parquet   the same of pictures by other decoders, with how each was drawn
 photos/*.png, *.parquet  small copies of photographs that are parents, by id, with the names of their files
 studies/, ratings/     questions and answers of blind ratings (`evolve.store.ratings`)
 
@@ -56,6 +57,7 @@ from evolve.store.rows import (
     PICTURE,
     RATINGS,
     REDO,
+    RENDERINGS,
     STUDIES,
     UNDO,
     Change,
@@ -65,6 +67,7 @@ from evolve.store.rows import (
     Individual,
     Note,
     Photo,
+    drawing_of,
     individual_of,
     photo_of,
     row_of,
@@ -73,6 +76,8 @@ from evolve.store.rows import (
 
 if TYPE_CHECKING:  # lists and trees need no pictures
     from PIL import Image
+
+    from core.renderers import Rendered
 
 __all__ = [
     "CONCEPTS",
@@ -101,6 +106,7 @@ INDEX = ".index"  # derived tables, see `evolve.store.index`
 _ROOMS = {
     "concepts": CONCEPTS,
     "drawings": DRAWINGS,
+    "renderings": RENDERINGS,
     "notes": NOTES,
     "photos": PHOTOS,
     "studies": STUDIES,
@@ -265,17 +271,26 @@ class Run:
 
         An iterator has one picture in memory at a time.
         """
+        return self._keep_drawings("drawings", ((*each, None) for each in drawings))
+
+    def add_renderings(self, drawings: Iterable[tuple[str, str, int, Image.Image, Rendered]]) -> list[Drawing]:
+        """Store pictures by other decoders, as `add_drawings` does, each with how it was drawn."""
+        return self._keep_drawings("renderings", drawings)
+
+    def _keep_drawings(
+        self, room: str, drawings: Iterable[tuple[str, str, int, Image.Image, Rendered | None]]
+    ) -> list[Drawing]:
         entries = {each.id: each for each in self.entries()}
         names = {id_: each.name for id_, each in entries.items()}
         name, stored = self.folder.resolve().name, []
-        for concept, prompt, seed, picture in drawings:
-            told = drawing_told(entries.get(concept), names, name, self.about, prompt, seed, picture.size)
+        for concept, prompt, seed, picture, rendered in drawings:
+            told = drawing_told(entries.get(concept), names, name, self.about, prompt, seed, picture.size, rendered)
             file = self.keep_picture(picture, told)
-            stored.append(Drawing(concept, prompt, seed, file))
+            stored.append(Drawing(concept, prompt, seed, file, rendered))
+        rows = [{"concept": d.concept, "prompt": d.prompt, "seed": d.seed, "file": d.file.name} for d in stored]
+        how = [{"rendered": d.rendered.to_json()} if d.rendered else {} for d in stored]
         with self.writing():
-            self.rooms["drawings"].append(
-                [{"concept": d.concept, "prompt": d.prompt, "seed": d.seed, "file": d.file.name} for d in stored]
-            )
+            self.rooms[room].append([row | more for row, more in zip(rows, how, strict=True)])
         return stored
 
     def drawings(
@@ -293,6 +308,20 @@ class Run:
             for each in damaged:
                 report(each, damage, strict)
             found += drawings if wanted is None else (each for each in drawings if each.concept in wanted)
+        return found
+
+    def renderings(
+        self, concept: str | None = None, damage: list[Damage] | None = None, *, strict: bool = False
+    ) -> list[Drawing]:
+        """Stored pictures by other decoders, of one concept (id) or of all."""
+        found = []
+        for part, number, row in self.rooms["renderings"].rows(RENDERINGS.names, damage, strict=strict):
+            try:
+                drawing = drawing_of(self.folder / "drawings", row)
+            except RunError as error:
+                report(Damage(part, str(error), number), damage, strict)
+            else:
+                found += [drawing] if concept in (None, drawing.concept) else []
         return found
 
     def add_photo(self, id_: str, picture: Image.Image, label: str) -> Photo:

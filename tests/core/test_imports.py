@@ -18,6 +18,7 @@ READS = (
     "core.negatives",
     "core.png",
     "core.prompts",
+    "core.renderers",
     "core.review",
     "core.settings",
     "core.stack",

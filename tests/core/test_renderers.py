@@ -20,7 +20,8 @@ from transformers import CLIPVisionModelWithProjection
 
 import core.stack.offload
 from core.errors import StackError
-from core.renderers import RENDERERS, Look, Rendered, RenderError, check_width, complete, open_renderer, render
+from core.renderers import Look, Rendered, RenderError, complete
+from core.renderers.opening import RENDERERS, check_width, open_renderer, render
 from core.stack import hub
 from core.stack.hub import download_command
 from tests.decoders import adapter_of, quiet, save_decoder
@@ -309,10 +310,16 @@ def test_karlo_s_commit_is_pinned_and_its_prior_is_not_needed(folders, cache, tm
     assert open_renderer("karlo", "cpu").where == f"{id_}@{hub.COMMITS[id_]}"
 
 
+def test_each_renderer_has_the_name_that_it_is_found_by():
+    assert [each.name for each in RENDERERS.values()] == list(RENDERERS)
+
+
 def test_how_a_drawing_was_made_survives_as_json():
     made = Rendered("sdxl", "some/sdxl@c0ffee", "h94/IP-Adapter@c0ffee", Look("a pet", 0.8, 30, 5.0, 1024))
     assert Rendered.of(json.loads(made.to_json())) == made
     assert made.brief == "sdxl, text a pet, scale 0.8, steps 30, guidance 5.0, size 1024"
+    home = Rendered("sdxl", "/stacks/my-sdxl", "/stacks/ip.safetensors")
+    assert (home.shared.where, home.shared.adapter) == ("my-sdxl", "ip.safetensors") and made.shared == made
     plain = Rendered("karlo", "some/karlo", look=Look(steps=25, guidance_scale=8.0))
     assert Rendered.of(json.loads(plain.to_json())) == plain and "scale" not in json.loads(plain.to_json())
     for wrong in (

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from core.renderers import NAMES
 from evolve.jobs.options import SEED
 from ui.options import json_option, model_now_option, option, ranged, runs_option
 
@@ -139,6 +140,22 @@ def kin(**given: Any) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="With --morph: the .webp file; by default morph-NAME-NAME.webp in the run's folder.",
 )
+@option(
+    "--decoder",
+    metavar="DECODER",
+    help=f"Another decoder: {', '.join(NAMES)}, or the folder or ORG/NAME of such a pipeline; by default the stack's"
+    " own.",
+)
+@option("--text", help="With --decoder: a prompt beside the concept; {} is its category. By default that of --prompt.")
+@option("--scale", type=float, help="With --decoder sdxl or flux: how much the concept counts; by default 0.8 or 1.")
+@option("--steps", type=int, help="With --decoder: its denoising steps, 20 to 30 by default.")
+@option("--guidance", type=float, help="With --decoder: its guidance; 0 for Turbo and Lightning models.")
+@option("--size", type=int, help="With --decoder: pixels of a side; by default as its model was trained.")
+@option(
+    "--adapter",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --decoder sdxl or flux: IP-Adapter weights (.safetensors); by default the published ones.",
+)
 @runs_option
 @model_now_option
 def draw(
@@ -147,26 +164,38 @@ def draw(
     morph: tuple[str, str] | None,
     frames: int | None,
     to: Path | None,
+    decoder: str | None,
+    adapter: Path | None,
     **given: Any,
 ) -> None:
     """Draw a concept of RUN in any prompt; the pictures are kept in the run. Or draw a morph of two concepts.
 
     A morph is an animated WebP of the mixtures on the way from one concept to the other and back. Nothing is learned.
 
+    Another decoder draws the image embedding that the stack imagines. It changes nothing that was learned.
+
     \b
     Example:
       conceptree draw pets moku --prompt "a pencil sketch of a {}"
+      conceptree draw pets moku --decoder sdxl --text "a {} in the snow" --scale 0.7
       conceptree draw pets --morph moku vasi --to moku-vasi.webp
     """
     from ui.console import new_console
     from ui.morphing import FRAMES, check_options, draw_morph
     from ui.pictures import draw
+    from ui.rendering import check_decoder, render
 
+    look = {name: given.pop(name) for name in ("text", "scale", "steps", "guidance", "size")}
     check_options(concept, morph, images=count, frames=frames, to=to)
+    check_decoder(decoder, morph, {**look, "adapter": adapter})
     if morph:
         draw_morph(concepts=morph, frames=frames or FRAMES, to=to, out=new_console(), **given)
     elif concept is not None:
-        draw(concept=concept, count=count or 1, out=new_console(), **given)
+        given |= {"concept": concept, "count": count or 1, "out": new_console()}
+        if decoder is None:
+            draw(**given)
+        else:
+            render(decoder=decoder, adapter=adapter, asked=look, **given)
 
 
 @click.command("map", short_help="Draw the mixtures of two or three concepts.")

@@ -18,6 +18,11 @@ def titled(drawing: Drawing, entry: Entry) -> str:
     return drawing.prompt.replace("{}", entry.name)
 
 
+def seeded(drawing: Drawing) -> str:
+    """A drawing's seed, and how another decoder than the stack's own drew it."""
+    return f"seed {drawing.seed}{f', {drawing.rendered.brief}' if drawing.rendered else ''}"
+
+
 def category_of(category: str, kind: str) -> str:
     """`pet`, or `style of painting`."""
     return f"style of {category}" if kind == "style" else category

@@ -29,14 +29,15 @@ Wanted = tuple[str, str, int]  # a concept's id, a prompt, a seed
 class Errand:
     """One drawing process: a concept in some prompts, with one seed.
 
-    Errands run one after the other, since each loads a large stack. log: output of the process; its last line is the
-    reason of a failure. failure: why the process could not start.
+    Errands run one after the other, since each loads a large stack. options: of another decoder, for `conceptree draw`.
+    log: output of the process; its last line is the reason of a failure. failure: why the process could not start.
     """
 
     run: Run
     concept: str
     prompts: tuple[str, ...]
     seed: int
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     log: IO[bytes] | None = field(default=None, repr=False)
     failure: str = ""
@@ -88,6 +89,17 @@ def draw(run: Run, wanted: Sequence[Wanted]) -> bool:
     return True
 
 
+def render(run: Run, wanted: Wanted, options: Sequence[str]) -> None:
+    """Draw a concept with another decoder, in a process. options: of it, for `conceptree draw`.
+
+    Raises:
+        PromptError: the prompt is invalid.
+    """
+    id_, prompt, seed = wanted
+    checked_prompt(prompt)
+    _send(run, id_, [(prompt, seed)], tuple(options))
+
+
 def errand(run: Run, id_: str) -> Errand | None:
     """The errand of a concept that is running or queued, else the last one."""
     found = _errands.get((run.folder.resolve(), id_), [])
@@ -115,16 +127,17 @@ def ideas(kind: str) -> list[str]:
     return list(dict.fromkeys([*PROMPTS[kind], *first]))
 
 
-def _send(run: Run, id_: str, pairs: Sequence[tuple[str, int]]) -> None:
+def _send(run: Run, id_: str, pairs: Sequence[tuple[str, int]], options: tuple[str, ...] = ()) -> None:
     """Queue an errand for each seed, unless it is queued or running already."""
     global _thread
     with _lock:
         mine = _errands.setdefault((run.folder.resolve(), id_), [])
-        coming = {(prompt, each.seed) for each in mine if each.at_work for prompt in each.prompts}
+        same = [each for each in mine if each.at_work and each.options == options]
+        coming = {(prompt, each.seed) for each in same for prompt in each.prompts}
         for seed in dict.fromkeys(seed for _, seed in pairs):
             prompts = tuple(prompt for prompt, own in pairs if own == seed and (prompt, seed) not in coming)
             if prompts:
-                mine.append(Errand(run, id_, prompts, seed))
+                mine.append(Errand(run, id_, prompts, seed, options))
                 _waiting.append(mine[-1])
         if _waiting and (_thread is None or not _thread.is_alive()):
             _thread = Thread(target=_run_errands, daemon=True)
@@ -147,7 +160,7 @@ def _run_errands() -> None:
 def _begin(errand: Errand) -> None:
     """Start `conceptree draw` for one concept, in its own session, so that it outlives the server."""
     prompts = [f"--prompt={prompt}" for prompt in errand.prompts]
-    where = [f"--seed={errand.seed}", f"--runs={errand.run.folder.parent}"]
+    where = [f"--seed={errand.seed}", f"--runs={errand.run.folder.parent}", *errand.options]
     command = [sys.executable, "-m", "ui.cli", "draw", *where, *prompts, "--", errand.run.folder.name, errand.concept]
     try:
         errand.log = tempfile.TemporaryFile()  # noqa: SIM115 – open as long as the errand lives

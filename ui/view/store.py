@@ -26,7 +26,9 @@ RUNS = "CONCEPTREE_RUNS"  # environment variable: the folder of runs that the se
 
 @dataclass(frozen=True)
 class Opened:
-    """A run as it was read. drawings: by concept id, oldest first. changed: time of the newest concept or note."""
+    """A run as it was read. drawings: by concept id, oldest first. changed: time of the newest concept or note.
+    renderings: drawings by other decoders than the stack's own.
+    """
 
     run: Run
     entries: tuple[Entry, ...]
@@ -34,6 +36,7 @@ class Opened:
     drawings: dict[str, list[Drawing]]
     damage: list[Damage] = field(default_factory=list)
     changed: datetime | None = None
+    renderings: dict[str, list[Drawing]] = field(default_factory=dict)
 
     @property
     def by_id(self) -> dict[str, Entry]:
@@ -147,7 +150,7 @@ def state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
     found = []
     for file in (
         folder / "run.json",
-        *(part for room in ("concepts", "drawings", "notes") for part in _parts(folder / room)),
+        *(part for room in ("concepts", "drawings", "renderings", "notes") for part in _parts(folder / room)),
     ):
         try:
             about = file.stat()
@@ -167,10 +170,13 @@ def _read(folder: str, state: str, _run: Run) -> Opened:
     entries = tuple(_run.entries(damage))
     graph = family(_run)
     drawings: dict[str, list[Drawing]] = {}
+    renderings: dict[str, list[Drawing]] = {}
     try:
         for drawing in _run.drawings(damage=damage):
             drawings.setdefault(drawing.concept, []).append(drawing)
+        for drawing in _run.renderings(damage=damage):
+            renderings.setdefault(drawing.concept, []).append(drawing)
     except ConceptreeError as error:
         damage.append(Damage(_run.folder / "drawings", str(error)))
     told = [each.created_at for each in entries] + [change.at for change in _run.changes()]
-    return Opened(_run, entries, graph, drawings, damage, max(filter(None, told), default=None))
+    return Opened(_run, entries, graph, drawings, damage, max(filter(None, told), default=None), renderings)

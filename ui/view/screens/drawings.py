@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core.errors import ConceptreeError
@@ -9,9 +11,9 @@ from evolve import Run
 from evolve.store.run import Entry
 from ui.pictures import is_whole
 from ui.stack import words_unknown_in
-from ui.view import clicks, drawing, errands, links, model, notices
+from ui.view import clicks, decoders, drawing, errands, links, model, notices
 from ui.view.cards import Card, cards, choose
-from ui.view.described import described, titled
+from ui.view.described import described, seeded, titled
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
@@ -22,7 +24,7 @@ COLUMNS, ROW = 3, 172  # cards in a row on a page of 1280 pixels; pixels of a ro
 
 def show(found: Opened, entry: Entry) -> None:
     name, key = found.run.folder.name, f"concept.drawings.{found.run.folder.name}.{entry.id}"
-    there = found.drawings.get(entry.id, [])
+    there = found.drawings.get(entry.id, []) + found.renderings.get(entry.id, [])
     by_stem = {each.file.stem: each for each in there}
     lost = [each for each in there if not is_whole(each.file)]
     place = st.container()
@@ -34,7 +36,7 @@ def show(found: Opened, entry: Entry) -> None:
                 titled(each, entry),
                 "" if each in lost else links.picture(name, each, 192),
                 described(entry, each),
-                f"seed {each.seed}",
+                f"seed {each.seed}{f', {each.rendered.decoder}' if each.rendered else ''}",
             )
             for stem, each in by_stem.items()
         ]
@@ -55,11 +57,12 @@ def show(found: Opened, entry: Entry) -> None:
         elif shown in lost:
             how = "damaged" if shown.file.is_file() else "missing"
             st.warning(plain(f"The picture {shown.file.name} is {how}."), icon=":material/healing:")
-            if clicks.button("Draw it again", key="concept.mend", of=entry.id, icon=":material/brush:"):
+            own = shown.rendered is None
+            if own and clicks.button("Draw it again", key="concept.mend", of=entry.id, icon=":material/brush:"):
                 _draw(found.run, entry, shown.prompt, shown.seed, key)
         else:
             st.image(links.picture(name, shown, BIG), width="stretch", alt=described(entry, shown))
-            st.caption(plain(f"{titled(shown, entry)}, seed {shown.seed}"))
+            st.caption(plain(f"{titled(shown, entry)}, {seeded(shown)}"))
     st.fragment(_draw_anew)(found, entry, key)
 
 
@@ -83,6 +86,7 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
             placeholder=f"a photo of a {shortened(entry.name, 30)} in the snow",
             help="Write its name, or {}, where the concept stands.",
         )
+        choice = _decoder(found, entry)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             seed = st.number_input("Seed", 0, LARGEST_SEED, key="concept.seed", width=130)
             asked = clicks.button("Draw", key="concept.draw", of=entry.id, type="primary", icon=":material/brush:")
@@ -103,8 +107,68 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
             told = f"The model does not know these words: {', '.join(words)}."
             st.warning(plain(told), icon=":material/translate:")
         if asked:
-            _draw(found.run, entry, text, int(seed), key)
+            decoders.remember(found.run.folder, choice)
+            if choice.decoder == decoders.OWN:
+                _draw(found.run, entry, text, int(seed), key)
+            else:
+                _render(found.run, entry, text, int(seed), choice)
         errands.watch(found.run, [entry])
+
+
+def _decoder(found: Opened, entry: Entry) -> decoders.Choice:
+    """Choose the decoder, if another than the stack's own fits its image embeddings; as last time at first."""
+    before = decoders.remembered(found.run.folder)
+    width = len(found.run.image_embeds().get(entry.id, ()))
+    offered = [decoders.OWN, *decoders.fitting(width)]
+    if before.decoder not in offered:
+        offered.append(before.decoder)
+    if len(offered) == 1:
+        return decoders.Choice()
+    key = f"concept.decoder.{found.run.folder.name}"
+    for name, value in {key: before.decoder, f"{key}.text": before.text, f"{key}.scale": before.scale}.items():
+        st.session_state.setdefault(name, value)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        decoder = st.selectbox(
+            "Decoder",
+            offered,
+            key=key,
+            format_func=decoders.label,
+            accept_new_options=True,
+            width=220,
+            help="Another decoder draws the image embedding that the stack imagines. Type a folder or ORG/NAME for"
+            " another checkpoint. It draws in the background, and downloads its model at first.",
+        )
+        choice = decoders.Choice(str(decoder or decoders.OWN)[: decoders.LONGEST])
+        if choice.has_text:
+            text = st.text_input(
+                "Text beside it",
+                key=f"{key}.text",
+                max_chars=decoders.LONGEST,
+                placeholder="a {} in the snow",
+                help="{} stands for the category. Without a text, the decoder's own default.",
+            )
+            choice = replace(choice, text=text)
+        if choice.has_scale:
+            scale = st.number_input(
+                "Scale",
+                0.0,
+                decoders.HIGHEST_SCALE,
+                step=0.1,
+                key=f"{key}.scale",
+                width=130,
+                placeholder="default",
+                help="How much the concept counts beside the text.",
+            )
+            choice = replace(choice, scale=scale)
+    return choice
+
+
+def _render(run: Run, entry: Entry, text: str, seed: int, choice: decoders.Choice) -> None:
+    """Draw with another decoder, in the background."""
+    try:
+        drawing.render(run, (entry.id, drawing.prompt_from(text, entry), seed), choice.options)
+    except ConceptreeError as error:
+        notices.error(error)
 
 
 def _take_idea() -> None:
