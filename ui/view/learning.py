@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.job import Job, Status
 from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
+from evolve.store.looks import Look
 from evolve.store.parts import RunError
 from ui.labels import RESULTS, STATES
 from ui.view import links
 from ui.view.text import left, plain, shortened
+
+Looks = Mapping[int, Sequence[Look]]  # of each concept, by its number
 
 
 def what(job: Job) -> str:
@@ -85,6 +90,14 @@ def state(job: Job, status: Status) -> str:
 def percent(status: Status) -> int:
     """Progress from 0 to 100."""
     return min(100, 100 * status.step // status.steps) if status.steps else 0
+
+
+def by_number(job: Job) -> Looks:
+    """All looks of a job by the numbers of its concepts."""
+    found: dict[int, list[Look]] = {}
+    for look in job.looks():
+        found.setdefault(look.number, []).append(look)
+    return found
 
 
 def so_far(run: Run, job: Job, side: int, most: int, captions: bool = True) -> None:

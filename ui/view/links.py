@@ -9,7 +9,7 @@ import streamlit as st
 
 from evolve.store.run import Drawing
 
-PICTURES, LOOKS, PHOTOS, MIXTURES = "pictures", "looks", "photos", "mixtures"
+PICTURES, LOOKS, PHOTOS, MIXTURES, GHOSTS = "pictures", "looks", "photos", "mixtures", "ghosts"
 
 
 def picture(run: str, drawing: Drawing, side: int | None = None) -> str:
@@ -37,9 +37,23 @@ def mixtures(key: str) -> str:
     return f"{origin()}/{MIXTURES}/{key}"
 
 
+def ghosts(run: str) -> str:
+    """Address of what the tree shows of a run's ghosts, see ui/view/ghosts.py."""
+    return f"{origin()}/{GHOSTS}/{quote(run, safe='')}"
+
+
+def look_path(run: str, job: str, file: str, side: int | None = None) -> str:
+    """As `look`, without the server, which only a page knows."""
+    return _path(LOOKS, run, job, file, side=side)
+
+
 def _address(room: str, *parts: str, side: int | None) -> str:
+    return f"{origin()}{_path(room, *parts, side=side)}"
+
+
+def _path(room: str, *parts: str, side: int | None) -> str:
     path = "/".join(quote(part, safe="") for part in (room, *parts))
-    return f"{origin()}/{path}.webp" + (f"?side={side}" if side else "")
+    return f"/{path}.webp" + (f"?side={side}" if side else "")
 
 
 def origin() -> str:

@@ -18,6 +18,7 @@ from evolve.store.run import Entry, Photo
 from ui.descent import edge_label
 from ui.labels import BIRTHS
 from ui.view import links
+from ui.view.ghosts import GHOST, Ghost
 from ui.view.store import Opened
 
 STEP, ROW, WITHIN = 138, 190, 150  # pixels between neighbours, between generations, and between rows of one generation
@@ -45,7 +46,7 @@ class Filter:
 
 
 class Node(TypedDict):
-    """A concept, a parent outside the run, or a folded branch. x, y: pixels. says: its tooltip."""
+    """A concept, a ghost, a parent outside the run, or a folded branch. x, y: pixels. says: its tooltip."""
 
     id: str
     name: str
@@ -95,16 +96,21 @@ class Scene:
 
 
 def scene(
-    found: Opened, only: Filter, selected: Sequence[str], opened: Sequence[str], memory: Memory | None = None
+    found: Opened,
+    only: Filter,
+    selected: Sequence[str],
+    opened: Sequence[str],
+    memory: Memory | None = None,
+    ghosts: Sequence[Ghost] = (),
 ) -> Scene:
-    """Lay out the concepts that pass the filter and are in focus. memory: places that they keep."""
+    """Lay out the concepts that pass the filter and are in focus, and all ghosts. memory: places that they keep."""
     passing = {each.id for each in found.entries if only.passes(each)}
     graph = found.graph
     if len(passing) < len(found.entries):
         graph = graph.subgraph([each for each in graph if each in passing or _has_child(found, each, passing)]).copy()
     favourites = {each.id for each in found.entries if each.note.favourite}
     view = focus(graph, selected, opened, favourites=favourites)
-    cut = folded(graph, view)
+    cut = _with_ghosts(folded(graph, view), ghosts)
     places, memory = lasting(cut, memory or Memory(), columns=max(NARROWEST, isqrt(3 * len(cut))))
     tops = [0]
     for one, other in pairwise(places.generations):
@@ -131,11 +137,23 @@ def _has_child(found: Opened, node: str, passing: set[str]) -> bool:
     return found.graph.nodes[node]["birth"] in ABSENT and any(child in passing for child in found.graph.succ[node])
 
 
+def _with_ghosts(cut: nx.DiGraph, ghosts: Sequence[Ghost]) -> nx.DiGraph:
+    if not ghosts:
+        return cut
+    cut = nx.DiGraph(cut)
+    for ghost in ghosts:
+        cut.add_node(ghost.id, name=ghost.name, birth=GHOST, generation=ghost.generation)
+        cut.add_edges_from((id_, ghost.id, {"weight": w, "kind": kind}) for id_, w, kind in ghost.parents if id_ in cut)
+    return cut
+
+
 def _node(
     found: Opened, cut: nx.DiGraph, node: str, at: tuple[int, int], entry: Entry | None, photos: Mapping[str, Photo]
 ) -> Node:
     data = cut.nodes[node]
     about: Node = {"id": node, "name": data["name"], "x": at[0], "y": at[1], "birth": data["birth"]}
+    if data["birth"] == GHOST:
+        return {**about, "picture": "", "says": f"{data['name']}, being learned"}
     if data["birth"] == "branch":
         of = node.partition(":")[2]
         whose = f"descended from {cut.nodes[of]['name']}" if of else "of earlier generations"
@@ -173,8 +191,12 @@ def _rows(cut: nx.DiGraph, generations: Sequence[int], tops: Sequence[int]) -> l
             continue
         mine = [top for top, each in zip(tops, generations, strict=True) if each == generation]
         own = sum(
-            cut.nodes[each]["generation"] == generation for each in members(cut) if not cut.nodes[each].get("count")
+            cut.nodes[each]["generation"] == generation and cut.nodes[each]["birth"] != GHOST
+            for each in members(cut)
+            if not cut.nodes[each].get("count")
         )
-        heading = f"generation {generation}\n{counted(own, 'concept')}" if own else BIRTHS["unknown"]
+        coming = any(d["birth"] == GHOST and d["generation"] == generation for _, d in cut.nodes(data=True))
+        what = counted(own, "concept") if own else "being learned" if coming else ""
+        heading = f"generation {generation}\n{what}" if what else BIRTHS["unknown"]
         rows.append({"top": mine[0] - 66, "bottom": mine[-1] + 124, "heading": heading})
     return rows

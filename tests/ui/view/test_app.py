@@ -134,6 +134,8 @@ def test_what_a_job_drew_and_photographs_come_by_their_ids_too(served):
         "/mixtures/ffffffffffffffffffffffff/50-50.webp",
         "/mixtures/ffffffffffffffffffffffff/..%2f..%2fpets.webp",
         "/mixtures/x",
+        "/ghosts/others",
+        "/ghosts/..%2fpets",
     ],
 )
 def test_nothing_else_is_served(served, digest, path):

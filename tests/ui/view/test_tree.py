@@ -303,8 +303,8 @@ def test_first_founders_are_awaited_where_they_will_appear(tmp_path, monkeypatch
         assert "The first concepts are being learned" in text(app) and not app.exception
         assert "Seed a new run" not in text(app)
         assert [bar.proto.value for bar in app.get("progress")] == [25]
-        made.add([concept(1)])
-        assert len(told(app.run())["nodes"]) == 1
+        (founder,) = made.add([concept(1)])
+        assert [each["id"] for each in told(app.run())["nodes"] if each["birth"] != "ghost"] == [founder.id]
 
 
 def test_what_is_born_meanwhile_is_told(run, ids):

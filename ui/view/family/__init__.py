@@ -30,7 +30,8 @@ def family(data: Mapping[str, object], key: str, height: int, on: Callable[[str]
     """Show a family; `screens.tree.data_of` makes `data`.
 
     The selection is `st.session_state[key]["selected"]`: `{"ids": […], "at": …}` with a new `at` each time. on: called
-    before the rerun with the event "unfold", "find" or "open"; its value has that name in `st.session_state[key]`.
+    before the rerun with the event "unfold", "find", "open" or "steer"; its value has that name in
+    `st.session_state[key]`.
     """
     _mount(
         key=key,
@@ -40,4 +41,5 @@ def family(data: Mapping[str, object], key: str, height: int, on: Callable[[str]
         on_unfold_change=lambda: on("unfold"),
         on_find_change=lambda: on("find"),
         on_open_change=lambda: on("open"),
+        on_steer_change=lambda: on("steer"),
     )

@@ -7,6 +7,7 @@ const LABEL = 24; // below the picture
 const GUTTER = 92; // pixels at the left for the names of the generations
 const BOW = 0.36; // the part of its height that an edge goes straight down before it turns
 const FEWEST_PIXELS = 0.3; // smallest zoom for a whole tree: below, drawings cannot be told apart
+const WATCH = 1500; // ms between two looks at the ghosts
 const NEAR = 0.62; // zoom for a concept that was searched for
 
 export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
@@ -20,6 +21,7 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
   update(tree, data);
   return () => {
     tree.resized.disconnect();
+    clearTimeout(tree.watching);
     tree.cy.destroy();
     tree.root.remove();
     trees.delete(parentElement);
@@ -53,6 +55,7 @@ function mounted(parentElement) {
     message: made("div", "message", root, { hidden: "", role: "status" }),
     heard: made("div", "heard", root, { "aria-live": "polite" }),
     legend: made("div", "legend", root),
+    cards: new Map(), // questions, by the ids of their ghosts
   };
   button(bar, "−", "Zoom out (-)", () => zoom(tree, 1 / 1.3));
   button(bar, "+", "Zoom in (+)", () => zoom(tree, 1.3));
@@ -143,9 +146,10 @@ function update(tree, data) {
       if (there.empty()) {
         changed = true;
         const classes = tree.turn !== null && born.has(node.id) ? "born" : "";
-        cy.add({ group: "nodes", data: node, position, classes, selectable: !node.count });
+        cy.add({ group: "nodes", data: node, position, classes, selectable: !node.count && node.birth !== "ghost" });
       } else {
-        if (JSON.stringify(there.data()) !== JSON.stringify(node)) {
+        // What is seen of a ghost comes by itself, see watch.
+        if (node.birth !== "ghost" && JSON.stringify(there.data()) !== JSON.stringify(node)) {
           there.removeData();
           there.data(node);
         }
@@ -188,6 +192,77 @@ function update(tree, data) {
   highlight(tree);
   explain(tree);
   layRows(tree);
+  watch(tree);
+}
+
+// Ghosts, which are being learned, show their latest drafts, and the question of their job. The browser asks for them
+// itself, so that nothing else on the page changes.
+function watch(tree) {
+  clearTimeout(tree.watching);
+  for (const [id, card] of tree.cards) {
+    if (tree.cy.getElementById(id).empty()) {
+      card.remove();
+      tree.cards.delete(id);
+    }
+  }
+  if (!tree.data.ghosts || tree.cy.destroyed()) return;
+  const again = () => (tree.watching = setTimeout(() => watch(tree), WATCH));
+  if (document.hidden) return again();
+  fetch(tree.data.ghosts)
+    .then((answer) => (answer.ok ? answer.json() : []))
+    .then((told) => !tree.cy.destroyed() && told.forEach((each) => haunt(tree, each)))
+    .catch(() => {}) // the server is gone: Streamlit says so
+    .finally(() => !tree.cy.destroyed() && again());
+}
+
+function haunt(tree, { id, picture, says, word, asks }) {
+  const ghost = tree.cy.getElementById(id);
+  if (ghost.empty()) return;
+  if (ghost.data("says") !== says || (picture && ghost.data("picture") !== picture)) {
+    // The drawing of a question that is answered stays until the next one.
+    ghost.data({ picture: picture || ghost.data("picture"), says, found: word && `not ${word}` });
+  }
+  let card = tree.cards.get(id);
+  if (card && card.dataset.token !== asks?.token) {
+    card.remove();
+    tree.cards.delete(id);
+    card = null;
+  }
+  if (asks && !card) tree.cards.set(id, asking(tree, ghost, asks));
+  placeCards(tree);
+}
+
+// The question of a job, on the ghost that it is about.
+function asking(tree, ghost, { token, words, step, back }) {
+  const name = ghost.data("name"), proposed = words.join(", ") || "nothing";
+  const card = made("div", "ask", tree.root, { role: "group", "aria-label": `${name} waits for you at step ${step}` });
+  card.dataset.token = token;
+  const asked = made("div", "asked", card);
+  asked.textContent = `not ${proposed}?`;
+  asked.title = `${name} at step ${step}: make ${proposed} a negative?`;
+  const buttons = made("div", "answers", card);
+  const answers = [["accept", "✓", `Accept ${proposed} for ${name}`], ["refuse", "✗", `Refuse ${proposed} for ${name}`]];
+  if (back !== null) answers.push(["back", "↶", `Put ${name} back to step ${back}`]);
+  for (const [answer, sign, title] of answers) {
+    button(buttons, sign, title, () => {
+      buttons.replaceChildren();
+      asked.textContent = "Answer sent";
+      tree.canvas.focus({ preventScroll: true });
+      tree.ask("steer", { id: ghost.id(), token, answer });
+    });
+  }
+  return card;
+}
+
+// Below their drawings, over the names.
+function placeCards(tree) {
+  for (const [id, card] of tree.cards) {
+    const ghost = tree.cy.getElementById(id);
+    if (ghost.empty()) continue;
+    const { x, y } = ghost.renderedPosition();
+    card.style.left = `${x}px`;
+    card.style.top = `${y + ghost.renderedHeight() / 2 - 14}px`;
+  }
 }
 
 // A node that keeps its place on the screen when the others move.
@@ -277,6 +352,11 @@ function restyle(tree) {
     },
     { selector: "node[!picture]", style: { "background-color": ink, "background-opacity": 0.08 } },
     { selector: "node[?hidden]", style: { "background-image-opacity": 0.35, "border-style": "dashed" } },
+    {
+      selector: "node[birth = 'ghost']",
+      style: { "border-style": "dashed", "border-color": primary, "background-image-opacity": 0.75, "font-style": "italic" },
+    },
+    { selector: "node[birth = 'ghost'][?found]", style: { label: "data(found)" } },
     { selector: "node[birth = 'photo']", style: { shape: "ellipse", "background-clip": "node" } },
     {
       selector: "node[?count]",
@@ -458,7 +538,10 @@ function listen(tree) {
   cy.on("dbltap", "node", (event) => {
     if (event.originalEvent?.type.startsWith("touch")) open(tree, event.target);
   });
-  cy.on("viewport", () => placeRows(tree));
+  cy.on("viewport", () => {
+    placeRows(tree);
+    placeCards(tree);
+  });
   // Until the user moves it, the whole tree stays in view as nodes are added.
   cy.on("dragpan scrollzoom pinchzoom", () => (tree.fitted = false));
   cy.on("render", () => {

@@ -6,7 +6,7 @@ import streamlit as st
 
 from evolve import Run
 from evolve.jobs.job import Job, Status
-from ui.view import clicks, learning, links, notices, processes, store
+from ui.view import clicks, ghosts, learning, links, notices, processes, store
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -22,16 +22,21 @@ def are_coming(run: Run) -> bool:
 def work(found: Opened) -> None:
     """Show the run's current jobs, updated while one is running."""
     busy = any(status.state in processes.AT_WORK for _, status in _current(found.run))
-    st.fragment(_work, run_every=EVERY if busy else None)(found.run, len(found.entries))
+    st.fragment(_work, run_every=EVERY if busy else None)(found.run, _shown(found))
 
 
-def _work(run: Run, known: int) -> None:
-    """known: how many concepts the page shows. Reruns the page once there are more, or a job has ended."""
+def _shown(found: Opened) -> tuple[int, list[str]]:
+    """How many concepts there are, and the ghosts."""
+    return len(found.entries), [each.id for each in ghosts.ghosts_of(found)]
+
+
+def _work(run: Run, known: tuple[int, list[str]]) -> None:
+    """known: what the page shows, see `_shown`. Reruns the page once that is different, or a job has ended."""
     name, current = run.folder.name, _current(run)
     states = {job.name: status.state for job, status in current}
     before = st.session_state.get(f"breed.states.{name}", states)
     st.session_state[f"breed.states.{name}"] = states
-    if states != before or (current and len(store.opened(name).entries) != known):
+    if states != before or (current and _shown(store.opened(name)) != known):
         st.rerun()
     for job, status in current:
         _job(run, job, status)

@@ -88,7 +88,7 @@ def _course(run: Run, job: Job) -> None:
         st.rerun(scope="app")
     question = job.question()
     looks = job.looks()
-    places = steering.by_number(job)
+    places = learning.by_number(job)
     if question:
         steering.ask(run, job, question)
     _diversity(run, looks)

@@ -6,7 +6,7 @@ callbacks, which run before anything else, so a click counts even if the page up
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
@@ -22,12 +22,10 @@ from evolve.store.looks import Look
 from ui.view import learning, links, model, notices
 from ui.view.text import plain, shortened
 
-Looks = Mapping[int, Sequence[Look]]  # of each concept, by its number
-
 
 def ask(run: Run, job: Job, question: Question) -> None:
     """The question that the job waits for: accept the negatives, change them, or go back."""
-    key = f"{_of(job)}.{question.id}.{question.token}"
+    key = key_of(job, question)
     one = learning.one(job, question.number)
     with st.container(border=True, key="progress.question"):
         st.subheader(plain(f"{one} waits for you at step {question.step}"), anchor=False)
@@ -94,25 +92,32 @@ def _back_form(job: Job, question: Question, key: str) -> None:
 def _answer(job: Job, question: Question, key: str) -> None:
     words = st.session_state.get(f"progress.words.{key}", question.words)
     dropped = st.session_state.get(f"progress.refuse.{key}", ())
-    _send(job, question, key, Decision(tuple(words), tuple(dropped)))
+    send(job, question, Decision(tuple(words), tuple(dropped)))
 
 
 def _go_back(job: Job, question: Question, key: str) -> None:
-    _send(job, question, key, Decision(back_to=st.session_state[f"progress.return.{key}"]))
+    send(job, question, Decision(back_to=st.session_state[f"progress.return.{key}"]))
 
 
-def _send(job: Job, question: Question, key: str, decision: Decision) -> None:
-    """Send an answer to this question; keep it for later if the job does not ask it any more."""
+def send(job: Job, question: Question, decision: Decision) -> bool:
+    """Send an answer to this question; False if the job no longer asks it: then the job's panel keeps it for later."""
+    key = key_of(job, question)
     try:
         job.steer(question.number, decision, question.id)
     except LateAnswer:
         st.session_state.setdefault(f"progress.late.{_of(job)}", []).append((question.number, decision))
         st.session_state["progress.rerun"] = True
-        return
+        return False
     except ConceptreeError as error:
         st.session_state[f"progress.problem.{_of(job)}"] = str(error)
-        return
+        return True
     st.session_state["progress.answered"] = key
+    return True
+
+
+def key_of(job: Job, question: Question) -> str:
+    """A name of a question in keys."""
+    return f"{_of(job)}.{question.id}.{question.token}"
 
 
 def open_panel(job: Job, number: int) -> None:
@@ -125,7 +130,7 @@ def open_panel(job: Job, number: int) -> None:
 def panel(run: Run, job: Job) -> None:
     """The panel that steers a concept. It stays, with its entries, while concepts go on and end, until it is closed."""
     of = _of(job)
-    looks = by_number(job)
+    looks = learning.by_number(job)
     _late(job)
     if f"progress.panel.{of}" not in st.session_state:
         return
@@ -164,7 +169,7 @@ def panel(run: Run, job: Job) -> None:
             notices.error(text)
 
 
-def _target(job: Job, looks: Looks) -> int:
+def _target(job: Job, looks: learning.Looks) -> int:
     """The concept that the panel is for; those that can be steered, and the chosen one even if it is finished."""
     of = _of(job)
     now = int(st.session_state.setdefault(f"progress.target.{of}", st.session_state[f"progress.panel.{of}"]))
@@ -199,7 +204,7 @@ def _apply(run: Run, job: Job, number: int) -> None:
     drop, add, back = (f"progress.{name}.{of}" for name in ("drop", "add", "back"))
     state = st.session_state
     decision = Decision(tuple(state.get(add, ())), tuple(state.get(drop, ())), state.get(back))
-    looks = by_number(job)
+    looks = learning.by_number(job)
     try:
         if (why := _too_late(job, looks, number)) is not None:
             raise ConceptreeError(f"{why} Your entries are kept: choose another one to apply them there.")
@@ -219,7 +224,7 @@ def _close(job: Job) -> None:
 def _late(job: Job) -> None:
     """Answers and decisions that came too late: offer to apply them to the next look, one after the other."""
     of = _of(job)
-    looks, waiting = by_number(job), {each.mark for each in job.pending()}
+    looks, waiting = learning.by_number(job), {each.mark for each in job.pending()}
     sent = st.session_state.setdefault(f"progress.sent.{of}", {})
     late = st.session_state.setdefault(f"progress.late.{of}", [])
     for mark, (number, decision) in list(sent.items()):
@@ -248,7 +253,7 @@ def _late(job: Job) -> None:
 
 def _use_late(job: Job) -> None:
     """Fill the panel with the late decision, for its concept or the next one that learns."""
-    of, looks = _of(job), by_number(job)
+    of, looks = _of(job), learning.by_number(job)
     number, decision = st.session_state[f"progress.late.{of}"].pop(0)
     targets = _to_steer(job, looks)
     target = number if number in targets else next(iter(targets), number)
@@ -265,15 +270,7 @@ def _discard_late(job: Job) -> None:
     st.session_state[f"progress.late.{_of(job)}"].pop(0)
 
 
-def by_number(job: Job) -> Looks:
-    """All looks of a job by the numbers of its concepts."""
-    found: dict[int, list[Look]] = {}
-    for look in job.looks():
-        found.setdefault(look.number, []).append(look)
-    return found
-
-
-def _to_steer(job: Job, looks: Looks) -> list[int]:
+def _to_steer(job: Job, looks: learning.Looks) -> list[int]:
     """Numbers of the concepts that have a checkpoint left, also of those that have not begun."""
     match learning.plan_of(job):
         case Seed(count=number) | Breed(children=number) | Vary(children=number):
@@ -283,7 +280,7 @@ def _to_steer(job: Job, looks: Looks) -> list[int]:
     return [number for number in every if _too_late(job, looks, number) is None]
 
 
-def _too_late(job: Job, looks: Looks, number: int) -> str | None:
+def _too_late(job: Job, looks: learning.Looks, number: int) -> str | None:
     """Why no decision about a concept has an effect any more; None if it has."""
     one = learning.one(job, number)
     if job.finished:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -11,13 +11,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.wording import counted
 from evolve.family.focus import MOST
-from evolve.family.lasting import Memory, forget, remember, remembered
+from evolve.family.lasting import Memory, Spot, forget, remember, remembered
 from ui.labels import BIRTH_COLOURS, BIRTHS
-from ui.view import kin, links, notices, store, undo
+from ui.view import ghosts, kin, links, notices, store, undo
 from ui.view.family import family
+from ui.view.ghosts import GHOST, Ghost
 from ui.view.parents import follow, parents_of, photos_of
 from ui.view.scene import Filter, Scene, scene
-from ui.view.screens import births, breed, selected
+from ui.view.screens import births, breed, selected, steering
 from ui.view.selection import State, find, state_of
 from ui.view.store import Opened
 from ui.view.text import shortened
@@ -43,12 +44,15 @@ def show() -> None:
     found = store.current()
     run = found.run.folder.name
     notices.warn_of(found.damage)
-    if not found.entries:
+    coming = ghosts.ghosts_of(found)
+    if not found.entries and not coming:
         _no_concepts(found)
         return
     st.html(STYLE)
     state = state_of(run)
     if gone := st.session_state.pop("tree.go", None):
+        if gone.startswith(f"{GHOST}:"):
+            links.go("jobs", run=run, job=ghosts.job_of(gone))
         links.go("concept", run=run, concept=gone)
     _take_selection(state, run)
     state.known = state.known or frozenset(each.id for each in found.entries)
@@ -58,7 +62,7 @@ def show() -> None:
         only, line = _filter(found)
         if state.only != only:
             state.only, state.message = only, state.message if state.only is None else ""
-        drawn = _scene(found, only, state)
+        drawn = _scene(found, only, state, coming)
         line.caption(_amount(drawn, found), width="content")
         with st.container(key="tree.canvas"):
             family(data_of(drawn, found, state), f"tree.family.{run}", HEIGHT, on=lambda event: _asked(event, run))
@@ -113,24 +117,45 @@ def _asked(event: str, run: str) -> None:
         st.session_state["tree.go"] = value
     elif event == "find":
         find(state, store.opened(run), value)
+    elif event == "steer":
+        steer(run, value)
+
+
+def steer(run: str, told: Mapping[str, str]) -> None:
+    """Answer the question of a ghost, unless the job no longer asks it."""
+    found = ghosts.asked(store.opened(run).run, told["id"], told["token"])
+    if found is None:
+        st.toast("Too late: the job had gone on.", icon=":material/hourglass_disabled:")
+        return
+    job, question = found
+    if not steering.send(job, question, ghosts.decision_on(question, told["answer"])):
+        st.toast("Too late: the job had gone on. Its page keeps your answer.", icon=":material/hourglass_disabled:")
 
 
 # The last scene is kept for the session: most actions change only the selection.
-def _scene(found: Opened, only: Filter, state: State) -> Scene:
-    wanted = (only, *((tuple(state.selected), tuple(state.opened)) if len(found.graph) > MOST else ()))
+def _scene(found: Opened, only: Filter, state: State, coming: Sequence[Ghost]) -> Scene:
+    many, folder = len(found.graph) > MOST, found.run.folder
+    wanted = (only, coming, *((tuple(state.selected), tuple(state.opened)) if many else ()))
     kept = st.session_state.get("tree.scene")
     if kept and kept[0] is found and kept[1] == wanted:
         return kept[2]
-    folder = found.run.folder
-    if len(found.graph) <= MOST:  # all are shown, so that their places can be kept for good
-        memory = remembered(folder)
-        drawn = scene(found, only, state.selected, state.opened, memory)
-        if drawn.memory != memory:
-            remember(folder, drawn.memory)
-    else:  # those that stay in focus keep their places
-        memory = kept[2].memory if kept and kept[0].run.folder == folder else Memory()
-        drawn = scene(found, only, state.selected, state.opened, memory)
-        drawn = replace(drawn, memory=drawn.memory.only(node["id"] for node in drawn.nodes))
+    # Ghosts keep their places for the session, and hand them on to the concepts that they become.
+    theirs: dict[str, Spot] = st.session_state.setdefault("tree.ghosts", {}).get(str(folder), {})
+    handed = {id_: theirs[ghost] for ghost, id_ in ghosts.born_of(found.run, theirs).items() if ghost in theirs}
+    if many:  # those that stay in focus keep their places
+        before = kept[2].memory if kept and kept[0].run.folder == folder else Memory()
+    else:  # all are shown, so that their places can be kept for good
+        before = remembered(folder)
+    spots = {**{id_: spot for id_, spot in handed.items() if id_ in found.graph}, **theirs, **before.spots}
+    drawn = scene(found, only, state.selected, state.opened, Memory(spots, before.lanes), coming)
+    places = {each.id: drawn.memory.spots[each.id] for each in coming}
+    st.session_state["tree.ghosts"][str(folder)] = places
+    memory = drawn.memory.only(set(drawn.memory.spots) - {*theirs, *places})
+    if many:
+        memory = memory.only(node["id"] for node in drawn.nodes)
+    elif memory != before:
+        remember(folder, memory)
+    drawn = replace(drawn, memory=memory)
     st.session_state["tree.scene"] = (found, wanted, drawn)
     return drawn
 
@@ -154,12 +179,13 @@ def data_of(drawn: Scene, found: Opened, state: State) -> dict[str, object]:
         "turn": state.turn,
         "centre": state.centre,
         "message": state.message or _left_out(drawn, found, state),
+        "ghosts": links.ghosts(found.run.folder.name) if any(n["birth"] == GHOST for n in drawn.nodes) else "",
     }
 
 
 def _left_out(drawn: Scene, found: Opened, state: State) -> str:
     """Message if the filter hides everything, or something selected."""
-    if not drawn.passing:
+    if not drawn.passing and found.entries:
         return "No concept passes the filter."
     chosen = [found.by_id[each] for each in state.selected if each in found.by_id]
     names = [each.name for each in chosen if state.only and not state.only.passes(each)]
@@ -177,7 +203,7 @@ def _amount(drawn: Scene, found: Opened) -> str:
 def _filter(found: Opened) -> tuple[Filter, DeltaGenerator]:
     """The row above the tree: the filter, and a container for the number of concepts."""
     run = found.run.folder.name
-    latest = max(each.generation for each in found.entries)
+    latest = max((each.generation for each in found.entries), default=0)
     with st.container(horizontal=True, vertical_alignment="center", key="tree.above"):
         active = st.session_state.get(f"tree.filtered.{run}", 0)
         with st.popover(f"Filter ({active})" if active else "Filter", icon=":material/filter_list:", key="tree.filter"):
@@ -208,6 +234,7 @@ def _filter(found: Opened) -> tuple[Filter, DeltaGenerator]:
 def _arrange(found: Opened) -> None:
     forget(found.run.folder)
     st.session_state.pop("tree.scene", None)
+    st.session_state.get("tree.ghosts", {}).pop(str(found.run.folder), None)
 
 
 def _table(found: Opened, shown: Sequence[str], state: State) -> None:
@@ -262,6 +289,8 @@ def _panel(found: Opened, state: State) -> None:
         with st.expander("Variations", icon=":material/shuffle:", key="tree.variations", on_change="rerun") as opened:
             if opened.open:
                 breed.variations(found, chosen[0])
+    elif not found.entries:
+        st.caption("The first concepts are being learned. They appear here.")
     elif not chosen:
         st.caption("Click a concept to see its parents and negatives. Shift-click several to breed them.")
     births.work(found)  # below the rest, which does not move when a job starts or ends
