@@ -56,7 +56,7 @@ class Look:
             if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
                 raise RenderError(f"{name} = {str(value)[:40]}: expected a {'whole ' if whole else ''}number")
             if not least <= value <= most:
-                raise RenderError(f"{name} = {value}: expected {least} to {most}")
+                raise RenderError(f"{name} = {str(value)[:40]}: expected {least} to {most}")
         if self.text is not None and len(checked_text(self.text, "text", error=RenderError)) > LONGEST:
             raise RenderError(f"the text {self.text[:40]!r} … has {len(self.text)} characters: at most {LONGEST}")
 
