@@ -44,15 +44,18 @@ def render(
 
     asked: text, scale, steps, guidance and size as given; None for the renderer's own.
     """
-    from core.renderers.opening import check_width, open_renderer
+    from core.renderers.opening import check_published, check_width, open_renderer
 
     prompts = [checked_prompt(prompt) for prompt in prompts]
     look = Look(asked["text"], asked["scale"], asked["steps"], asked["guidance"], asked["size"])
     run = open_run(runs, name)
     each = run.find(concept)
+    width, version = len(each.concept.image_embed), each.concept.version
+    if adapter is None:
+        check_published(decoder, width, version)
     machine = option_asked("device"), option_asked("dtype")
     renderer = open_renderer(decoder, *machine, offload=option_asked("offload") in (True, "1"), adapter=adapter)
-    check_width(renderer, len(each.concept.image_embed), each.concept.version)  # before the stack is loaded
+    check_width(renderer, width, version)  # before the stack is loaded
     stack = open_stack_of(run, model)
     pairs = [(prompt, seed + number) for prompt in prompts for number in range(count)]
     for drawing in renderings_of(run, stack, each, renderer, pairs, look):

@@ -12,7 +12,7 @@ from torch import Tensor
 from core.renderers.flux import Flux
 from core.renderers.karlo import Karlo
 from core.renderers.opened import Opened, Source
-from core.renderers.protocols import NAMES, Look, Renderer, RenderError
+from core.renderers.protocols import NAMES, WIDTHS, Look, Renderer, RenderError
 from core.renderers.sdxl import Sdxl
 from core.renderers.unclip import UnclipSmall
 from core.stack import hub
@@ -59,10 +59,20 @@ def open_renderer(
 
 def check_width(renderer: Renderer, width: int, stack: str) -> None:
     """Raise RenderError if a renderer does not read embeddings of that width. stack: what imagined them."""
-    if width != renderer.width:
+    _check_width(renderer.name, renderer.reads, renderer.width, width, stack)
+
+
+def check_published(decoder: str, width: int, stack: str) -> None:
+    """The same for a name, before its published model is downloaded."""
+    if decoder in RENDERERS:
+        _check_width(decoder, RENDERERS[decoder].reads, WIDTHS[decoder], width, stack)
+
+
+def _check_width(decoder: str, reads: str, expected: int, width: int, stack: str) -> None:
+    if width != expected:
         raise RenderError(
-            f"the decoder {renderer.name} reads image embeddings {renderer.width} wide, of {renderer.reads}, and the"
-            f" stack {stack} imagines them {width} wide: choose another decoder, or a stack with that image encoder"
+            f"the decoder {decoder} reads image embeddings {expected} wide, of {reads}, and the stack {stack} imagines"
+            f" them {width} wide: choose another decoder, or a stack with that image encoder"
         )
 
 

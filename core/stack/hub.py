@@ -165,14 +165,20 @@ def find_pipeline(where: str, kinds: Mapping[str, Sequence[str]], fetch: bool = 
     """
     where = f"{where}{_at(_pinned(where))}" if where in COMMITS else where
     index = "model_index.json"
-    place = find_model(where, None, lambda folder: lacks_file(folder, index), fetch, only=(index,))
+    lists = {tuple(parts) for parts in kinds.values()}
+    # What is read of any of them is known before its index: one download.
+    only = (index, *_all_of(*lists)) if len(lists) == 1 else (index,)
+
+    def missing(folder: Path) -> str:
+        return lacks_file(folder, index) or (lacks_of(folder, *lists) if len(lists) == 1 else "")
+
+    place = find_model(where, None, missing, fetch, only=only)
     kind = str(read_json(place.folder / index).get("_class_name"))
     if kind not in kinds:
         raise StackError(f"{where!r} is a {kind}: expected a {' or a '.join(kinds)}")
     parts = kinds[kind]
-    return find_model(
-        place.where, None, lambda folder: lacks_of(folder, parts), fetch, (), (index, *_all_of(parts))
-    ), kind
+    only = (index, *_all_of(parts))
+    return find_model(place.where, None, lambda folder: lacks_of(folder, parts), fetch, only=only), kind
 
 
 def find_file(where: str, name: str, fetch: bool = True) -> Place:

@@ -132,6 +132,10 @@ def test_what_cannot_be_drawn_is_one_line(runs, folders, tmp_path):
             ("--decoder", wide, "--adapter", adapter_of(wide)),
             "reads image embeddings 1280 wide, of OpenCLIP ViT-bigG/14",
         ),
+        (
+            ("--decoder", "flux"),
+            "reads image embeddings 768 wide, of CLIP ViT-L/14, and the stack tiny-1 imagines them 16",
+        ),
         (("--scale", 0.5), "--scale is of another decoder: name one with --decoder"),
         (("--adapter", adapter_of(wide)), "--adapter is of another decoder"),
         (asked(folders, "karlo", "--scale", 0.5), "the decoder karlo has no --scale: leave it out"),
