@@ -6,8 +6,11 @@ The page gives the tree their places; their drafts, words and questions the brow
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypedDict
 
 from starlette.requests import Request
@@ -18,9 +21,10 @@ from core.errors import ConceptreeError
 from core.review import Decision
 from evolve import Run
 from evolve.jobs.job import Job
-from evolve.jobs.plans import Breed, Seed, Vary
+from evolve.jobs.plans import Breed, Evolve, Seed, Vary
 from evolve.jobs.steering import Question
 from evolve.store.looks import Look
+from evolve.store.parts import RunError
 from ui.runs import checked_name, open_run
 from ui.view import learning, links
 from ui.view.links import GHOSTS
@@ -29,6 +33,7 @@ from ui.view.store import Opened, jobs_of, runs_folder
 from ui.view.text import on_one_line, shortened
 from ui.view.thumbnails import NOT_KEPT, none
 
+Parents = tuple[tuple[str, float, str], ...]  # (id, weight, kind of the edge)
 GHOST = "ghost"  # the birth of such a node, and how its id begins
 SIDE = 128  # pixels of a draft
 MOST = 24  # ghosts of a job
@@ -36,12 +41,12 @@ MOST = 24  # ghosts of a job
 
 @dataclass(frozen=True)
 class Ghost:
-    """A concept that is being learned. parents: (id, weight, kind of the edge) of those in the run."""
+    """A concept that is being learned. parents: those in the run."""
 
     id: str
     name: str
     generation: int
-    parents: tuple[tuple[str, float, str], ...] = ()
+    parents: Parents = ()
 
 
 class Asked(TypedDict):
@@ -64,11 +69,11 @@ class Told(TypedDict):
 
 
 def ghosts_of(found: Opened) -> list[Ghost]:
-    """The ghosts of a run's jobs that are at work. Generations of an evolution have none."""
+    """The ghosts of a run's jobs that are at work; of an evolution, those of its current generation."""
     return [
-        Ghost(id_of(job, number), learning.one(job, number), *_descent(found, job))
+        Ghost(id_of(job, number), learning.one(job, number), *_descent(found, parents))
         for job in _at_work(found.run)
-        for number in _unfinished(job, learning.by_number(job))
+        for number, parents in _unfinished(job, learning.by_number(job)).items()
     ]
 
 
@@ -126,34 +131,49 @@ def _at_work(run: Run) -> list[Job]:
     return [job for job, status in jobs_of(run) if status.state in AT_WORK]
 
 
-def _count(job: Job) -> int:
+def _unfinished(job: Job, looks: learning.Looks) -> dict[int, Parents]:
+    """The concepts that a job is learning, by their numbers, with their parents."""
+    planned = dict(islice(_planned(job).items(), MOST))
+    return {n: parents for n, parents in planned.items() if not (n in looks and looks[n][-1].concept)}
+
+
+def _planned(job: Job) -> dict[int, Parents]:
     match learning.plan_of(job):
-        case Seed(count=number) | Breed(children=number) | Vary(children=number):
-            return min(number, MOST)
-        case _:
-            return 0
+        case Seed() as plan:
+            return dict.fromkeys(range(plan.count), ())
+        case Breed() as plan:
+            parents = tuple((each.id, each.weight, "mix") for each in plan.parents)
+            return dict.fromkeys(range(plan.children), parents)
+        case Vary() as plan:
+            return dict.fromkeys(range(plan.children), tuple((each.id, 1.0, "mutate") for each in plan.parents))
+        case Evolve():
+            return _generation(job)
+    return {}
 
 
-def _unfinished(job: Job, looks: learning.Looks) -> list[int]:
-    return [number for number in range(_count(job)) if not (number in looks and looks[number][-1].concept)]
+def _generation(job: Job) -> dict[int, Parents]:
+    """The children of the generation that an evolution is learning."""
+    from evolve.jobs.generations import begun, generations  # imports deap
+
+    with suppress(RunError, ValueError, KeyError, TypeError):
+        done = generations(job)
+        now = begun(job, len(done) + 1)
+        told = [json.loads(text)["parents"] for text in now.requests] if now else []
+        born = sum(len(each.children) for each in done)
+        return {
+            number: tuple((each["id"], float(each["weight"]), each["kind"]) for each in parents if each["weight"])
+            for number, parents in enumerate(told, born)
+        }
+    return {}
 
 
-def _descent(found: Opened, job: Job) -> tuple[int, tuple[tuple[str, float, str], ...]]:
-    """(generation, parents in the run with their weights) of the concepts that a job learns."""
-    plan = learning.plan_of(job)
-    if not isinstance(plan, Breed | Vary):
-        return 0, ()
+def _descent(found: Opened, parents: Parents) -> tuple[int, Parents]:
+    """(generation of a child, its parents in the run with their shares)."""
     by_id = found.by_id
-    kind = "mix" if isinstance(plan, Breed) else "mutate"
-    weights: dict[str, float] = (
-        {each.id: each.weight for each in plan.parents}
-        if isinstance(plan, Breed)
-        else {each.id: 1.0 for each in plan.parents}
-    )
-    total = sum(weight for weight in weights.values() if weight > 0) or 1.0
-    there = [(id_, weight) for id_, weight in weights.items() if id_ in by_id]
-    generation = 1 + max((by_id[id_].generation for id_, _ in there), default=0)
-    return generation, tuple((id_, abs(weight) / total, kind if weight > 0 else "away") for id_, weight in there)
+    total = sum(weight for _, weight, _ in parents if weight > 0) or 1.0
+    there = [each for each in parents if each[0] in by_id]
+    generation = 1 + max((by_id[id_].generation for id_, *_ in there), default=0) if parents else 0
+    return generation, tuple((id_, abs(weight) / total, kind if weight > 0 else "away") for id_, weight, kind in there)
 
 
 def _told(run: Run, job: Job, number: int, looks: Sequence[Look], question: Question | None) -> Told:

@@ -45,6 +45,7 @@ MOST = 9  # mixtures in an answer
 FRAMES = 16  # of a morph
 SIDE, FINE_SIDE = 128, 512  # greatest side of a picture in pixels: of a cell, of the chosen mixture
 MIXES, ANSWERS = 128, 1024  # kept, about 10 kB for an answer
+STACKS = 2  # whose mixes are kept; a mix keeps its stack in memory
 CELLS = re.compile(r"[0-9]{1,3}(?:[-_][0-9]{1,3})*")
 
 Cells = tuple[tuple[int, ...], ...]
@@ -93,7 +94,11 @@ class Mix:
 def remember(mix: Mix) -> str:
     """Keep a mix, so that its pictures can be asked for; return its key."""
     with _keeping:
-        _mixes[mix.key] = _mixes.pop(mix.key, mix)
+        _mixes.pop(mix.key, None)
+        _mixes[mix.key] = mix
+        latest = list(dict.fromkeys(id(each.backbone) for each in reversed(_mixes.values())))[:STACKS]
+        for key in [key for key, each in _mixes.items() if id(each.backbone) not in latest]:
+            del _mixes[key]
         while len(_mixes) > MIXES:
             _mixes.popitem(last=False)
     return mix.key

@@ -201,6 +201,28 @@ def test_a_parent_to_move_away_from_has_a_weight_below_zero(run, ids, started, s
     assert the_pad(app)["address"] == before
 
 
+def test_a_photograph_can_be_one_to_move_away_from(run, ids, started):
+    app = select(ids[0], ids[1])
+    upload = uploaded("holiday.jpg", a_photo(format="JPEG"))
+    app.session_state["breed.photos"] = {"pets": {upload.id: upload}}
+    app.run()
+    app.button(key=f"tree.icon.less.{upload.id}").click().run()
+    assert "away from holiday.jpg" in text(app).replace("\\", "")
+    app.button(key="breed.start").click().run()
+    assert not app.exception and not app.error
+    (photo,) = jobs(run)[0].told["photos"]
+    assert (photo["id"], photo["weight"]) == (upload.id, -0.5)
+
+
+def test_one_parent_with_a_word_has_a_preview_and_no_pad(run, ids):
+    app = page("tree", run="pets").run()
+    app.session_state["parents"] = {"pets": {ids[0]: 1.0}}
+    app.run()
+    assert not any("points" in each.proto.json for each in app.get("bidi_component"))
+    app.selectbox(key="breed.word.pets").set_value("cat").run()
+    assert (the_pad(app)["points"], the_pad(app)["weights"]) == ([], [100])
+
+
 def test_a_last_parent_cannot_be_one_to_move_away_from(run, ids):
     app = page("tree", run="pets").run()
     app.session_state["parents"] = {"pets": dict.fromkeys(ids[:2], 1.0)}

@@ -6,13 +6,17 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from core.concept import Parent, Request
 from core.review import Decision
 from core.segments import Event
+from core.settings import Settings
 from evolve.family.lasting import remembered
+from evolve.jobs.generations import Generation, write_down
 from evolve.jobs.job import Job
-from evolve.jobs.plans import ParentTold
+from evolve.jobs.plans import Evolve, ParentTold
 from evolve.jobs.steering import QUESTION
 from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks, add_names
@@ -84,6 +88,33 @@ def test_only_a_job_at_work_has_ghosts(run, job, state):
                 job.finish()
     told = tree()
     assert not told["ghosts"] and ONE not in places(told)
+
+
+def test_the_current_generation_of_an_evolution_has_ghosts(run, ids):
+    """Its requests are in a file; one of them has a photograph too, and one takes only the colour of a parent."""
+    evolution = new_job(run, Evolve(generations=3, children=2, settings=Settings()))
+    others = [Parent("photo-0123456789abcdef", 1.0, np.ones((1, 4)), "image")]
+    taken = [Parent(ids["b"], 0, np.ones((1, 4)), "take colour")]
+    requests = [with_parents(ids["a"], others), with_parents(ids["e"], taken)]
+    write_down(evolution, Generation(1, (), (), children=("x", "y"), record={"done": True}))
+    assert ghosts.told(run) == []
+    with evolution.working():
+        assert ghosts.told(run) == [], "the next generation is not made yet"
+        write_down(evolution, Generation(2, (), tuple(each.to_json() for each in requests)))
+        nodes = {each["id"]: each for each in tree()["nodes"] if each["birth"] == "ghost"}
+        assert [each["name"] for each in nodes.values()] == ["Child 1 of generation 2", "Child 2 of generation 2"]
+        edges = {
+            (each["target"], each["source"]): each["weight"] for each in tree()["edges"] if each["target"] in nodes
+        }
+        first, second = nodes
+        assert (first, second) == ("ghost:0001-evolve:2", "ghost:0001-evolve:3")
+        assert edges == {(first, ids["a"]): 0.5, (second, ids["e"]): 1.0}
+        (evolution.folder / "generations" / "0002.json").write_text("torn")
+        assert ghosts.told(run) == []
+
+
+def with_parents(id_: str, others: list[Parent]) -> Request:
+    return replace(concept(1).request, parents=(Parent(id_, 1.0, np.ones((1, 4)), "mix"), *others))
 
 
 def test_a_child_takes_the_place_of_its_ghost_whoever_is_first(run, job):

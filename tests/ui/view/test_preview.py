@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from core.errors import StackError
+from core.stack.backbone import Backbone
 from evolve.mixtures import mixture
 from ui.view import preview
 from ui.view.preview import FRAMES, SEED, STEPS, Mix, cells_of, pictures, remember
@@ -123,6 +124,14 @@ def test_only_the_latest_are_kept(mix, backbone, embeds, monkeypatch):
     for cells in ("100-0", "50-50", "0-100"):
         pictures(first, cells)
     assert [cells for _, cells, _ in preview._answers] == ["50-50", "0-100"]
+
+
+def test_mixes_of_stacks_that_were_left_long_ago_are_forgotten(mix, backbone, stack_folder):
+    others = [Backbone.load(stack_folder, device="cpu") for _ in range(2)]
+    keys = [remember(each) for each in (mix, replace(mix, backbone=others[0], push=np.ones(backbone.width)))]
+    assert [*preview._mixes] == keys
+    last = remember(replace(mix, backbone=others[1], push=np.zeros(backbone.width)))
+    assert [*preview._mixes] == [keys[1], last]
 
 
 def test_a_morph_goes_from_one_parent_to_the_other(mix, backbone, embeds):

@@ -17,7 +17,7 @@ def _script() -> str:
     export = re.fullmatch(r"(.*)export\{(\w+) as default\};\s*", library, re.DOTALL)
     assert export, "cytoscape.js ends with its default export"
     body, name = export.groups()
-    own = (HERE / "family.js").read_text(encoding="utf-8")
+    own = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("family.js", "ghosts.js"))
     return f"const cytoscape = (() => {{\n{body}\nreturn {name};\n}})();\n{own}"
 
 

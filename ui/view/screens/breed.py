@@ -39,25 +39,11 @@ def mixture(found: Opened) -> None:
     run, backbone = found.run.folder.name, _stack(found)
     if backbone is None:
         return
-    weights = weights_of(run, found)
     with st.container(horizontal=True, vertical_alignment="center", key="breed.title"):
         st.markdown("**Breed**", width="stretch")
         with st.popover("Photograph", icon=":material/add_a_photo:", type="tertiary", key="breed.photograph"):
             _dropped(run)
-    place = st.container()  # the pad shows what is set below it
-    if set(weights) <= set(away_of(run)):  # a child needs a parent to resemble
-        away_of(run).clear()
-    towards = {id_: weight for id_, weight in weights.items() if id_ not in away_of(run)}
-    shares, away = mixing.sliders(found, run, towards), mixing.away(found, run)
-    used = {id_: share / 100 for id_, share in shares.items() if share}
-    if len(weights) == 1:
-        st.caption("Add another parent: select several in the tree, or add a photograph.")
-    word = _word(backbone, run, "breed.word", "Like these, but …")
-    if can_draw(backbone) and (len(weights) > 1 or word):
-        with place:
-            mixing.show_pad(found, backbone, shares, away, word)
-        if len(used) + len(away) > 1:
-            sittings.prepare(found.run, backbone, [id_ for id_ in (*used, *away) if id_ not in photos_of(run)])
+    used, away, word = _parents(found, backbone)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         children = int(st.number_input("Children", 1, MOST_CHILDREN, 4, key=f"breed.children.{run}", width=110))
         draft = _quality(run)
@@ -100,6 +86,27 @@ def mixture(found: Opened) -> None:
             key=f"breed.spread.{run}",
             help="How far the shares of the second and later children may differ from those above.",
         )
+
+
+def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[str, float], str]:
+    """The pad and what is set on it: shares of parents above 0, sizes of weights below 0, and an extra word or ""."""
+    run = found.run.folder.name
+    weights = weights_of(run, found)
+    place = st.container()  # the pad shows what is set below it
+    if set(weights) <= set(away_of(run)):  # a child needs a parent to resemble
+        away_of(run).clear()
+    towards = {id_: weight for id_, weight in weights.items() if id_ not in away_of(run)}
+    shares, away = mixing.sliders(found, run, towards), mixing.away(found, run)
+    used = {id_: share / 100 for id_, share in shares.items() if share}
+    if len(weights) == 1:
+        st.caption("Add another parent: select several in the tree, or add a photograph.")
+    word = _word(backbone, run, "breed.word", "Like these, but …")
+    if can_draw(backbone) and (len(weights) > 1 or (weights and word)):
+        with place:
+            mixing.show_pad(found, backbone, shares, away, word)
+        if len(used) + len(away) > 1:
+            sittings.prepare(found.run, backbone, [id_ for id_ in (*used, *away) if id_ not in photos_of(run)])
+    return used, away, word
 
 
 @st.fragment
