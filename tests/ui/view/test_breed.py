@@ -116,6 +116,19 @@ def test_two_selected_parents_have_a_slider_each(run, ids):
     assert app.session_state["parents"]["pets"] == {ids[0]: 0.8, ids[1]: 0.2}
 
 
+@pytest.mark.parametrize(("stale", "shares"), [(60.0, [75, 25]), (0.0, [50, 50])])
+def test_a_value_that_the_page_has_just_replaced_is_no_move(run, ids, monkeypatch, stale, shares):
+    """Issue: after two quick clicks the weights were those of no click: the browser sent earlier values of sliders."""
+    monkeypatch.setattr(mixing, "STALE", stale)
+    app = select(ids[0], ids[1])
+    app.session_state["parents"]["pets"] = {ids[0]: 0.75, ids[1]: 0.25}  # a click on the pad
+    app.run()
+    slider(app, ids[0]).set_value(50).run()
+    assert [slider(app, each).value for each in ids[:2]] == shares
+    slider(app, ids[0]).set_value(60).run()
+    assert [slider(app, each).value for each in ids[:2]] == [60, 40], "other values are moves"
+
+
 def test_three_parents_share_what_one_leaves(run, ids):
     app = select(*ids)
     slider(app, ids[2]).set_value(50).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -24,6 +25,8 @@ from ui.view.selection import state_of
 from ui.view.store import Opened
 from ui.view.text import plain
 
+STALE = 3.0  # seconds in which a browser may still send the earlier value of a slider
+_BEFORE = "breed.before"  # key in the session: replaced values of the sliders by their keys, with the time
 AWAY = 0.5  # the size of a weight below 0 at first
 MOST_AWAY = 2.0
 WORD_SEEDS = tuple(range(1, 9))  # of the imagined pictures whose mean is a word's direction
@@ -42,7 +45,7 @@ def sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str, 
                 st.markdown(plain(name))
             else:
                 key = f"breed.share.{run}.{id_}"
-                st.session_state[key] = share
+                _set(key, share)
                 st.slider(plain(name), 0, 100, key=key, format="%d %%", on_change=_moved, args=(run, id_, dict(shares)))
         if len(shares) > 1:
             with less:
@@ -195,8 +198,28 @@ def _remove(run: str, id_: str, name: str) -> None:
     _button(f"Remove {plain(name)} from the parents", "close", f"tree.icon.without.{id_}", partial(_without, run, id_))
 
 
+def _set(key: str, share: int) -> None:
+    """Set a slider, and remember what it showed before."""
+    before = st.session_state.get(key)
+    if before is not None and before != share:
+        st.session_state.setdefault(_BEFORE, {}).setdefault(key, []).append((before, time.monotonic()))
+    st.session_state[key] = share
+
+
 def _moved(run: str, one: str, shares: dict[str, int]) -> None:
-    keep(run, moved(shares, one, st.session_state[f"breed.share.{run}.{one}"]))
+    """Take over a slider's value, unless it is one that the page has just replaced.
+
+    After a quick second click, on the pad or in the tree, a browser that has not yet seen the new values of the sliders
+    sends the old ones, which look like moves.
+    """
+    key, now = f"breed.share.{run}.{one}", time.monotonic()
+    value = st.session_state[key]
+    told = st.session_state.get(_BEFORE, {}).pop(key, [])
+    recent = [(before, at) for before, at in told if now - at < STALE]
+    if recent:
+        st.session_state[_BEFORE][key] = recent
+    if value not in (before for before, _ in recent):
+        keep(run, moved(shares, one, value))
 
 
 def _less(run: str, id_: str) -> None:
