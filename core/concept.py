@@ -167,7 +167,7 @@ class Request(_Content):
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """The templates of which each step draws one."""
+        """The templates; each step draws one of them."""
         return self.templates or TEMPLATES[self.kind]
 
     @property

@@ -106,7 +106,8 @@ class Settings:
 
         kind: "object" or "style", which have caps and floors of their own. mixing: for Eq. 5, which needs fewer steps.
         category: in `default`, a measured category has its own scale; the paper has one for all. Only `default` ends
-        concepts early (core/stopping.py), so it looks at mixes more often. overrides: fields of Settings.
+        concepts early (core/stopping.py), so it looks at mixes more often; a stack may have steps of its own for it,
+        since founders that start between two members need fewer. overrides: fields of Settings.
         """
         if kind not in ("object", "style"):
             raise SettingsError(f"unknown kind {kind!r}: choose object or style")
@@ -123,6 +124,10 @@ class Settings:
         mix_steps = numbers.pop("mix_steps")
         if mixing:
             numbers["steps"] = mix_steps
+        elif preset == "default" and kind == "object":
+            numbers |= {
+                name: numbers[f"default_{name}"] for name in ("steps", "segment") if f"default_{name}" in numbers
+            }
         if preset == "default":
             numbers["patience"] = PATIENCE
             if mixing:

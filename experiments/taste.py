@@ -225,5 +225,5 @@ def summary(table: pa.Table) -> str:
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """None: the table says it."""
+    """No figures: the table has all of it."""
     return {}

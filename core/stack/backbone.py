@@ -313,7 +313,7 @@ class Backbone:
         return self._priors[key]
 
     def word_vector(self, word: str, first: bool = False) -> Tensor:
-        """`[d]` the mean of a word's token embeddings, from which a concept starts; or the first of them."""
+        """`[d]` where a concept starts: the mean of a word's token embeddings. first: the first of them instead."""
         return text.word_embedding(self.text_encoder, self.tokenizer, word, first)
 
     def knows(self, words: str) -> bool:

@@ -84,7 +84,7 @@ class Learns(Protocol):
         """Whether its tokenizer has tokens for all of the words."""
 
     def word_vector(self, word: str, /, first: bool = ...) -> Tensor:
-        """`[d]` the mean of a word's token embeddings, from which a concept starts; or the first of them."""
+        """`[d]` where a concept starts: the mean of a word's token embeddings. first: the first of them instead."""
 
     def encode_text(self, prompts: Sequence[str], /) -> Tensor:
         """`[n, width]` text embeddings."""

@@ -180,7 +180,7 @@ def encode_empty(
 def word_embedding(
     text_encoder: CLIPTextModelWithProjection, tokenizer: PreTrainedTokenizerBase, word: str, first: bool = False
 ) -> Tensor:
-    """`[d]` the mean of a word's token embeddings, from which a concept starts; or the first, as the authors start."""
+    """`[d]` where a concept starts: the mean of a word's token embeddings. first: the first, as the authors do."""
     ids, _, _ = _tokenize_one(tokenizer, word, ())
     if len(ids) == 2:
         raise PromptError(f"the word {word!r} has no tokens: give a word to start from")

@@ -77,7 +77,8 @@ def test_the_embedded_stack_has_the_steps_that_serve_it_whatever_was_stored():
     result = calibrate(stack, {"pet": SMALL["pet"]}, prompts=2, seeds=1)
     of_objects = LEARNS["object"]
     assert {name: result["object"][name] for name in of_objects} == of_objects
-    assert all(of_kind["steps"] % of_kind["segment"] == 0 for of_kind in LEARNS.values()), "whole segments"
+    numbers = [*LEARNS.values(), {name: of_objects[f"default_{name}"] for name in ("steps", "segment")}]
+    assert all(each["steps"] % each["segment"] == 0 for each in numbers), "whole segments"
 
 
 def test_objects_and_styles_are_calibrated_apart(backbone):

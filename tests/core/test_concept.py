@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.concept import Avoid, Concept, Measurement, Negative, Parent, Positive, Request, RequestError, concept_id
-from core.settings import PATIENCE, Settings, SettingsError
+from core.settings import PATIENCE, PRESETS, Settings, SettingsError
 
 RNG = np.random.default_rng(0)
 FULL = Request(
@@ -274,6 +274,19 @@ def test_settings_of_a_stack_are_the_calibrated_ones():
     }, "only who may be done early is looked at more often"  # fmt: skip
     with pytest.raises(SettingsError, match="unknown setting 'speed'"):
         Settings.for_stack(bare, speed=1)
+
+
+def test_a_stack_may_have_steps_of_its_own_for_founders_of_the_preset_default():
+    numbers = {"steps": 50, "segment": 25, "mix_steps": 180, "default_steps": 26, "default_segment": 13}
+    stack = SimpleNamespace(calibration={"object": numbers, "style": {"min_cosine": 0.25}})
+    found = {
+        (preset, kind): Settings.for_stack(stack, preset, kind) for preset in PRESETS for kind in ("object", "style")
+    }
+    shorter = {which for which, settings in found.items() if (settings.steps, settings.segment) == (26, 13)}
+    assert shorter == {("default", "object")}
+    assert {(each.steps, each.segment) for which, each in found.items() if which not in shorter} == {(50, 25)}
+    assert Settings.for_stack(stack, mixing=True).steps == 180
+    assert Settings.for_stack(stack, steps=7).steps == 7
 
 
 def test_settings_survive_a_dictionary():
