@@ -215,6 +215,16 @@ class Run:
         """Mean imagined embedding of every readable concept, [width], by id."""
         return self.listing.image_embeds()
 
+    def words(self) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Positives and negatives of every readable concept, by id."""
+        found: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        damage: list[Damage] = []  # `entries` names it
+        for _, _, row in self.rooms["concepts"].rows(("id", "positives", "negatives"), damage):
+            lists = (row["positives"] or (), row["negatives"] or ())
+            towards, away = (tuple(str(each["word"]) for each in words) for words in lists)
+            found.setdefault(str(row["id"]), (towards, away))
+        return found
+
     def entry(self, name_or_id: str) -> Entry:
         """The readable concept with that name, id, or name at birth."""
         damage: list[Damage] = []

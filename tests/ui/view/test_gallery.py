@@ -6,17 +6,19 @@ import io
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load
 from streamlit.testing.v1 import AppTest
 
+from core.concept import Negative
 from core.exchange import read_embedding
 from evolve import Run
 from evolve.store.ratings import answer, new_session
 from evolve.taste import expected_ratings
-from tests.families import by_letter, family, learned, new_run, picture
+from tests.families import by_letter, concept, family, learned, new_run, picture
 from tests.pages import page, text
 from ui.view.downloads import zipped
 
@@ -122,6 +124,14 @@ def test_filters(run, ids):
     assert set(titles(gallery(generations=[1]))) == set(names(run, "efg"))
     assert set(titles(gallery(births=["mutate"]))) == set(names(run, "g"))
     assert not titles(gallery(text="nothing is called this"))
+
+
+def test_a_search_finds_what_a_concept_is_not_and_says_so(run, ids):
+    negatives = (Negative("black cat", 0, "user"), Negative("dog", 0, "user"))
+    (other,) = run.add([replace(concept(77), negatives=negatives)])
+    assert run.words()[other.id][1] == ("black cat", "dog")
+    found = told(gallery(text="K Cat"))["items"]
+    assert [(item["title"], item["line"]) for item in found] == [(other.name, "not black cat")]
 
 
 def test_a_prompt_shows_who_is_drawn_in_it(run, ids):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -48,12 +48,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Item:
-    """A card: concept, run, and drawing if it has one. scores: by which it can be sorted."""
+    """A card: concept, run, and drawing if it has one. scores: by which it can be sorted. because: the words of the
+    concept that a search has found.
+    """
 
     found: Opened
     entry: Entry
     drawing: Drawing | None
     scores: dict[str, float]
+    because: str = ""
 
     @property
     def run(self) -> str:
@@ -65,6 +68,7 @@ class Item:
 
 
 ByRun = Mapping[str, Mapping[str, Item]]  # items by run and concept id
+Words = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]  # positives and negatives by concept id
 
 
 def show() -> None:
@@ -81,7 +85,7 @@ def _gallery(found: Opened) -> None:
     for each in runs:
         notices.warn_of(each.damage)
     asked = _filters(runs)
-    items = _sorted(_matching(_items(runs, asked), asked), asked.sort)
+    items = _sorted(_searched(_matching(_items(runs, asked), asked), asked.text), asked.sort)
     if asked.sort == TASTE and not any(TASTE in item.scores for item in items):
         st.caption(f"Rate, compare or favourite at least {LEAST} concepts of a run: then its concepts have an order.")
     key = f"gallery.cards.{found.run.folder.name}"
@@ -212,11 +216,8 @@ def _matching(items: Sequence[Item], asked: Asked) -> list[Item]:
 
     def wanted(item: Item) -> bool:
         entry, note = item.entry, item.entry.note
-        prompt = item.drawing.prompt if item.drawing else ""
-        texts = f"{entry.name} {entry.born} {entry.category} {note.comment} {prompt}".lower()
         return (
-            asked.text in texts
-            and ("hidden" in flags or not note.hidden)
+            ("hidden" in flags or not note.hidden)
             and ("favourites" not in flags or note.favourite)
             and ("rated" not in flags or note.rating is not None)
             and (not asked.generations or entry.generation in asked.generations)
@@ -224,6 +225,34 @@ def _matching(items: Sequence[Item], asked: Asked) -> list[Item]:
         )
 
     return [item for item in items if wanted(item)]
+
+
+def _searched(items: Sequence[Item], text: str) -> list[Item]:
+    """Those with the text in their names, prompt or comment, or in one of their words, which the card then shows."""
+    found = []
+    words: dict[str, Words] = {}  # by run
+    for item in items:
+        entry, prompt = item.entry, item.drawing.prompt if item.drawing else ""
+        if text in f"{entry.name} {entry.born} {entry.category} {entry.note.comment} {prompt}".lower():
+            found.append(item)
+            continue
+        if item.run not in words:
+            run = item.found.run
+            words[item.run] = _words(str(run.folder), store.state_of(run.folder), run)
+        if because := _because(words[item.run].get(entry.id, ((), ())), text):
+            found.append(replace(item, because=because))
+    return found
+
+
+def _because(words: tuple[tuple[str, ...], tuple[str, ...]], text: str) -> str:
+    """`like cat` or `not cat` for those positives and negatives that have the text; "" if none has."""
+    each = [(how, word) for how, own in zip(("like", "not"), words, strict=True) for word in own]
+    return ", ".join(f"{how} {word}" for how, word in each if text in word.lower())
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _words(folder: str, state: tuple[object, ...], _run: Run) -> Words:
+    return _run.words()
 
 
 def _sorted(items: list[Item], by: str) -> list[Item]:
@@ -248,6 +277,7 @@ def _card(item: Item, several_runs: bool, is_drawing: bool) -> Card:
     sort = st.session_state.get("gallery.sort")
     if sort in item.scores:
         line = f"{sort} {item.scores[sort]:.2f}"
+    line = item.because or line
     line = f"{line} · {item.run}" if several_runs else line
     return card_of(item.run, entry, drawing, line, item.card_id, is_drawing)
 
