@@ -15,10 +15,12 @@ import numpy as np
 import torch
 
 from core.concept import Avoid, Concept, Request, RequestError
+from core.constraints import normalise
 from core.metrics import mean_pairwise_similarity
 from core.negatives import says_again
 from core.optimizer import DEFAULT
 from core.options import Options
+from core.prompts import PORTRAIT
 from core.stack.protocols import Draws, Learns
 from core.streams import stream, stream_seed
 from core.wording import counted
@@ -109,22 +111,37 @@ def founders(
 def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) -> list[str]:
     """Initializers between two members of the category: "cat turtle" is the mean of both words' token vectors.
 
-    The pairs are neighbours in an order that depends on the seed: all pairs differ, and no member is twice in the first
-    half. If the stack does not list the category's members, an initializer is the category and one word of the
-    vocabulary ("dragon turtle"); without a vocabulary there are none. Styles have none either: as in the paper (Fig. 7)
-    all start at their category's word, such as "painting".
+    The pairs are neighbours in an order that begins by chance and goes on, each time, with the member that is least
+    like those before it, of a random half of the others. So all pairs differ, no member is twice in the first half, and
+    near names ("dog", "poodle") come late. If the stack does not list the category's members, an initializer is the
+    category and one word of the vocabulary ("dragon turtle"); without a vocabulary there are none. Styles have none
+    either: as in the paper (Fig. 7) all start at their category's word, such as "painting".
     """
     if kind == "style":
         return []
     words = [word for word in stack.vocabulary.members(category, kind) if not says_again(word, category)]
-    order = [words[i] for i in stream(seed, 0, "starts").permutation(len(words))]
+    chance = stream(seed, 0, "starts")
+    order = [words[i] for i in chance.permutation(len(words))]
     if not start_apart(stack, category, kind):
         return [f"{category} {word}" for word in order]
+    order = _unlike_first(stack, order, chance)
     around = [*range(0, len(order) - 1, 2), *range(1, len(order) - 1, 2)]
     pairs = [(order[i], order[i + 1]) for i in around]
     if len(order) > 2:
         pairs.append((order[-1], order[0]))
     return [f"{one} {other}" for one, other in pairs]
+
+
+@torch.no_grad()
+def _unlike_first(stack: Learns, words: Sequence[str], chance: np.random.Generator) -> list[str]:
+    """The first word, then each time the one that is least like the nearest of those before, of half of the others."""
+    texts = normalise(stack.encode_text([PORTRAIT.format(word) for word in words])).double().cpu().numpy()
+    order, nearest = [0], texts @ texts[0]
+    while left := sorted({*range(len(words))} - {*order}):
+        half = chance.permutation(left)[: len(left) // 2 + 1]
+        order.append(int(half[nearest[half].argmin()]))
+        nearest = np.maximum(nearest, texts @ texts[order[-1]])
+    return [words[place] for place in order]
 
 
 def start_apart(stack: Learns, category: str, kind: str = "object") -> bool:

@@ -331,9 +331,28 @@ def test_styles_start_at_their_categorys_word(backbone):
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
 def test_no_two_starts_are_alike_however_few_members_there_are(count):
     pets = ["cat", "dog", "parrot", "turtle", "rabbit"][:count]
-    listed = SimpleNamespace(vocabulary=Vocabulary.from_dict({"categories": {"pet": pets}}))
+    listed = SimpleNamespace(
+        vocabulary=Vocabulary.from_dict({"categories": {"pet": pets}}),
+        encode_text=lambda prompts: torch.eye(len(prompts)),
+    )
     sides = starts(listed, "pet")
     assert len({frozenset(side.split()) for side in sides}) == len(sides) == (1 if count == 2 else count)
+
+
+def test_members_that_are_nearly_the_same_come_late():
+    """Of three kinds of dog, of cat and of fish, mostly one each is among the first three of the order."""
+    angles = {
+        f"{kind} {n}".replace(" ", "-"): 120 * k + n for k, kind in enumerate(("dog", "cat", "fish")) for n in range(3)
+    }
+
+    def encode(prompts):
+        turned = torch.tensor([math.radians(angles[each.removeprefix("a photo of a ")]) for each in prompts])
+        return torch.stack([turned.cos(), turned.sin()], 1)
+
+    listed = SimpleNamespace(vocabulary=Vocabulary.from_dict({"categories": {"pet": [*angles]}}), encode_text=encode)
+    first = [" ".join(starts(listed, "pet", seed=seed)[:2]).split()[:3] for seed in range(100)]
+    assert sum(len({word[:3] for word in words}) == 3 for words in first) > 80  # by chance 32
+    assert len({*map(tuple, first)}) > 40
 
 
 def test_without_a_list_of_members_founders_start_between_the_category_and_a_word():
