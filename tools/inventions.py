@@ -1,16 +1,18 @@
 """Learn founders and children of several categories, as `conceptree seed` and `breed` do, and measure them.
 
 Writes core/emoji/inventions.json, which the card reads, and a sheet of each category's founders into docs/images/. All
-founders of a seed are shown and measured, without a selection. Existing figures of the same stack, judge and seed stay,
-unless their category is named. `make inventions` runs this; so does `make card`.
+founders of a seed are shown and measured, without a selection. Existing figures of the same stack, calibration,
+answerer, judge and seed stay, unless their category is named. `make inventions` runs this; so does `make card`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,7 @@ def main() -> None:
     about = {
         "version": backbone.version,
         "stack": [backbone.fingerprint, backbone.drawing_fingerprint],
+        "learns": digest(backbone.beside / name for name in ("calibration.json", "vqa/model.safetensors")),
         "judge": judge.version,
         "seed": given.seed,
         "steps": given.steps,
@@ -95,8 +98,14 @@ def main() -> None:
     say(out, f"figures: {given.figures}")
 
 
+def digest(files: Iterable[Path]) -> str:
+    """Twelve hex digits of the files' content: what founders depend on besides the stack's fingerprints."""
+    content = b"".join(file.read_bytes() if file.is_file() else b"" for file in files)
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
 def kept(file: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """The figures in a file if they are of the same stack, judge and seed; else no figures."""
+    """The figures in a file if they are of the same stack, calibration, answerer, judge and seed; else no figures."""
     stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     same = {name: stored.get(name) for name in about} == about
     return {**about, "categories": stored["categories"] if same else {}}

@@ -119,7 +119,7 @@ def _born(each: Individual, names: Mapping[str, str], known: bool) -> str:
 
 
 def _resembles(each: Individual, names: Mapping[str, str]) -> str:
-    """`, resembles them 0.88`, or `, resembles muvu 0.88, rafa 0.31` if it moves away from rafa."""
+    """`, resembles them 0.88`, or `, resembles noti 0.88, fiva 0.31` if it moves away from fiva."""
     scores, parents = each.concept.scores, each.concept.request.mixed
     if "resembles" not in scores:
         return ""
