@@ -43,13 +43,18 @@ class Repelling(SeededCase):
         pairs = pairs_of(learn(run, requests, self.bench, "founders", self._tell))
         self._tell("drawing the parents' images for Eq. 5")
         known: dict[str, Array] = {}
-        asked = [self._child(*pair, weight, known) for pair in pairs.values() for weight in protocol.weights]
-        learned = learn(run, asked, self.bench, "children", self._tell)
-        count = len(protocol.weights)
+        # Without B, pairs with the same A have one child.
+        keys = {name: [(a.id, b.id if w else "", w) for w in protocol.weights] for name, (a, b) in pairs.items()}
+        asked = {
+            key: self._child(*pairs[name], weight, known)
+            for name, of_pair in keys.items()
+            for key, weight in zip(of_pair, protocol.weights, strict=True)
+        }
+        children = dict(zip(asked, learn(run, [*asked.values()], self.bench, "children", self._tell), strict=True))
         return [
             row
-            for place, (name, pair) in enumerate(pairs.items())
-            for row in self._seen(name, pair, learned[place * count : (place + 1) * count], known)
+            for name, pair in pairs.items()
+            for row in self._seen(name, pair, [children[key] for key in keys[name]], known)
         ]
 
     def _child(self, a: Concept, b: Concept, weight: float, known: dict[str, Array]) -> Request:

@@ -6,9 +6,9 @@
     flux            FLUX.1-dev with an IP-Adapter CLIP ViT-L/14, 768
 
 Each is one file. core/renderers/opening.py finds one by its name, or by the class in a folder's model_index.json.
-Importing this package does not import torch.
+Importing this package imports neither torch nor numpy.
 """
 
-from core.renderers.protocols import NAMES, PROMPT, WIDTHS, Look, Rendered, Renderer, RenderError, complete
+from core.renderers.protocols import NAMES, PROMPT, Look, Rendered, Renderer, RenderError, complete
 
-__all__ = ["NAMES", "PROMPT", "WIDTHS", "Look", "RenderError", "Rendered", "Renderer", "complete"]
+__all__ = ["NAMES", "PROMPT", "Look", "RenderError", "Rendered", "Renderer", "complete"]

@@ -12,9 +12,10 @@ from torch import Tensor
 from core.renderers.flux import Flux
 from core.renderers.karlo import Karlo
 from core.renderers.opened import Opened, Source
-from core.renderers.protocols import NAMES, WIDTHS, Look, Renderer, RenderError
+from core.renderers.protocols import NAMES, Look, Renderer, RenderError
 from core.renderers.sdxl import Sdxl
 from core.renderers.unclip import UnclipSmall
+from core.renderers.widths import WIDTHS
 from core.stack import hub
 from core.stack.device import device_named, precision_named
 from core.wording import did_you_mean

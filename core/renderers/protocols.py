@@ -1,4 +1,4 @@
-"""Drawing with other decoders than the stack's own, as interfaces and values. Nothing here imports torch.
+"""Drawing with other decoders than the stack's own, as interfaces and values. Nothing here imports torch or numpy.
 
 A renderer draws image embeddings that a prior has imagined. It learns nothing, and what is learned does not depend on
 it.
@@ -13,7 +13,6 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from core.errors import ConceptreeError
-from core.exchange.embedding import CLIP_G, CLIP_L
 from core.texts import checked_text
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAMES = ("sdxl", "karlo", "unclip-small", "flux")  # of the renderers in core/renderers/opening.py
-# The width of the image embeddings that the published model of each reads.
-WIDTHS = dict(zip(NAMES, (CLIP_G, CLIP_L, CLIP_L, CLIP_L), strict=True))
 PROMPT = "{}"  # a text: the prompt that the concept is drawn in, with its category's word
 LONGEST = 500  # characters of a text, and of a place
 _LIMITS = {"scale": (0.0, 2.0), "steps": (1, 1000), "guidance_scale": (0.0, 50.0), "size": (16, 2048)}

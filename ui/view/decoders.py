@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.files import StorageError, write_atomically
-from core.renderers import WIDTHS
+from core.renderers.widths import WIDTHS
 
 FILE = "decoder.json"  # in the folder of a run; can be deleted
 OWN = ""  # the stack's own decoder
