@@ -160,8 +160,9 @@ class ConceptLab:
         stack = self.stack
         if request.settings is None:
             mixing = bool(request.mixed)
+            between = request.initializer is not None
             settings = options.settings or Settings.for_stack(
-                stack, kind=request.kind, mixing=mixing, category=request.category
+                stack, kind=request.kind, mixing=mixing, category=request.category, between=between
             )
             request = replace(request, settings=settings)
         self._check_stack(request)

@@ -100,14 +100,15 @@ class Settings:
         kind: str = "object",
         mixing: bool = False,
         category: str = "",
+        between: bool = False,
         **overrides: Any,
     ) -> Settings:
         """The stack's calibrated settings (`calibration.json`), and the published numbers for the rest.
 
         kind: "object" or "style", which have caps and floors of their own. mixing: for Eq. 5, which needs fewer steps.
-        category: in `default`, a measured category has its own scale; the paper has one for all. Only `default` ends
-        concepts early (core/stopping.py), so it looks at mixes more often; a stack may have steps of its own for it,
-        since founders that start between two members need fewer. overrides: fields of Settings.
+        category: in `default`, a measured category has its own scale; the paper has one for all. between: the concept
+        starts between two members, so in `default` it needs fewer steps. Only `default` ends concepts early
+        (core/stopping.py), so it looks at mixes more often. overrides: fields of Settings.
         """
         if kind not in ("object", "style"):
             raise SettingsError(f"unknown kind {kind!r}: choose object or style")
@@ -124,9 +125,9 @@ class Settings:
         mix_steps = numbers.pop("mix_steps")
         if mixing:
             numbers["steps"] = mix_steps
-        elif preset == "default" and kind == "object":
+        elif between and preset == "default" and kind == "object":
             numbers |= {
-                name: numbers[f"default_{name}"] for name in ("steps", "segment") if f"default_{name}" in numbers
+                name: numbers[f"between_{name}"] for name in ("steps", "segment") if f"between_{name}" in numbers
             }
         if preset == "default":
             numbers["patience"] = PATIENCE

@@ -27,6 +27,8 @@ from core.wording import counted
 from evolve.developing import develop
 from evolve.store.run import Run
 
+COMPARED = 256  # members whose likeness decides their order; encoded together
+
 
 @dataclass
 class Founders:
@@ -111,11 +113,11 @@ def founders(
 def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) -> list[str]:
     """Initializers between two members of the category: "cat turtle" is the mean of both words' token vectors.
 
-    The pairs are neighbours in an order that begins by chance and goes on, each time, with the member that is least
-    like those before it, of a random half of the others. So all pairs differ, no member is twice in the first half, and
-    near names ("dog", "poodle") come late. If the stack does not list the category's members, an initializer is the
-    category and one word of the vocabulary ("dragon turtle"); without a vocabulary there are none. Styles have none
-    either: as in the paper (Fig. 7) all start at their category's word, such as "painting".
+    The pairs are neighbours in an order that starts at random. Each next member is the one least like all before it,
+    among a random half of the rest. So all pairs differ, no member is twice in the first half, and near names ("dog",
+    "poodle") come late. If the stack does not list the category's members, an initializer is the category and one word
+    of the vocabulary ("dragon turtle"); without a vocabulary there are none. Styles have none either: as in the paper
+    (Fig. 7) all start at their category's word, such as "painting".
     """
     if kind == "style":
         return []
@@ -134,14 +136,18 @@ def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) ->
 
 @torch.no_grad()
 def _unlike_first(stack: Learns, words: Sequence[str], chance: np.random.Generator) -> list[str]:
-    """The first word, then each time the one that is least like the nearest of those before, of half of the others."""
+    """The first word, then each time the one least like all before it, among a random half of the rest.
+
+    Words after the first `COMPARED` keep their places.
+    """
+    words, rest = words[:COMPARED], words[COMPARED:]
     texts = normalise(stack.encode_text([PORTRAIT.format(word) for word in words])).double().cpu().numpy()
     order, nearest = [0], texts @ texts[0]
     while left := sorted({*range(len(words))} - {*order}):
         half = chance.permutation(left)[: len(left) // 2 + 1]
         order.append(int(half[nearest[half].argmin()]))
         nearest = np.maximum(nearest, texts @ texts[order[-1]])
-    return [words[place] for place in order]
+    return [*(words[place] for place in order), *rest]
 
 
 def start_apart(stack: Learns, category: str, kind: str = "object") -> bool:

@@ -43,9 +43,9 @@ class ParentError(ConceptreeError):
 def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None = None) -> Seed:
     """A plan of founders. settings: by default the stack's, changed by the options."""
     (category,), kind = checked_words(stack, [options.category], "category"), options.kind
-    settings = settings or chosen_settings(
-        stack, options.preset, kind, False, category, options.steps, segment=options.segment, lam=options.lam
-    )
+    apart = start_apart(stack, category, kind)
+    given = {"segment": options.segment, "lam": options.lam, "between": apart}
+    settings = settings or chosen_settings(stack, options.preset, kind, False, category, options.steps, **given)
     schedule, words = negatives_from(stack, category, kind, options.negatives)
     own_question = options.question and checked_text(options.question.replace("{}", category), "question")
     asked = {name: value for name, value in (("vlm", options.vlm), ("question", own_question)) if value}
@@ -60,7 +60,7 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     between_members = settings.preset == "default"
     wave = options.wave
     if wave is None:
-        wave = options.count if between_members and start_apart(stack, category, kind) else 1
+        wave = options.count if between_members and apart else 1
     return Seed(
         category=prepared.category,
         count=options.count,

@@ -38,9 +38,9 @@ def renderings_of(
     wanted = [(prompt, seed, _how(renderer, each, look, prompt)) for prompt, seed in pairs]
     stored = {(d.prompt, d.seed, d.rendered): d for d in run.renderings(each.id) if is_whole(d.file)}
     missing = [key for key in dict.fromkeys(wanted) if key not in stored]
-    if missing:
-        made = run.add_renderings(_drawn(stack, each, renderer, missing))
-        stored |= {(d.prompt, d.seed, d.rendered): d for d in made}
+    for picture in _drawn(stack, each, renderer, missing) if missing else ():
+        (made,) = run.add_renderings([picture])  # each at once: one may take minutes
+        stored[made.prompt, made.seed, made.rendered] = made
     return [stored[key] for key in wanted]
 
 

@@ -221,7 +221,7 @@ class Run:
         damage: list[Damage] = []  # `entries` names it
         for _, _, row in self.rooms["concepts"].rows(("id", "positives", "negatives"), damage):
             lists = (row["positives"] or (), row["negatives"] or ())
-            towards, away = (tuple(str(each["word"]) for each in words) for words in lists)
+            towards, away = (tuple(str(each["word"]) for each in words if each) for words in lists)
             found.setdefault(str(row["id"]), (towards, away))
         return found
 

@@ -77,7 +77,7 @@ def test_the_embedded_stack_has_the_steps_that_serve_it_whatever_was_stored():
     result = calibrate(stack, {"pet": SMALL["pet"]}, prompts=2, seeds=1)
     of_objects = LEARNS["object"]
     assert {name: result["object"][name] for name in of_objects} == of_objects
-    numbers = [*LEARNS.values(), {name: of_objects[f"default_{name}"] for name in ("steps", "segment")}]
+    numbers = [*LEARNS.values(), {name: of_objects[f"between_{name}"] for name in ("steps", "segment")}]
     assert all(each["steps"] % each["segment"] == 0 for each in numbers), "whole segments"
 
 

@@ -276,17 +276,20 @@ def test_settings_of_a_stack_are_the_calibrated_ones():
         Settings.for_stack(bare, speed=1)
 
 
-def test_a_stack_may_have_steps_of_its_own_for_founders_of_the_preset_default():
-    numbers = {"steps": 50, "segment": 25, "mix_steps": 180, "default_steps": 26, "default_segment": 13}
+def test_a_stack_may_have_steps_of_its_own_for_starts_between_two_members():
+    numbers = {"steps": 50, "segment": 25, "mix_steps": 180, "between_steps": 26, "between_segment": 13}
     stack = SimpleNamespace(calibration={"object": numbers, "style": {"min_cosine": 0.25}})
     found = {
-        (preset, kind): Settings.for_stack(stack, preset, kind) for preset in PRESETS for kind in ("object", "style")
+        (preset, kind, between): Settings.for_stack(stack, preset, kind, between=between)
+        for preset in PRESETS
+        for kind in ("object", "style")
+        for between in (False, True)
     }
     shorter = {which for which, settings in found.items() if (settings.steps, settings.segment) == (26, 13)}
-    assert shorter == {("default", "object")}
+    assert shorter == {("default", "object", True)}
     assert {(each.steps, each.segment) for which, each in found.items() if which not in shorter} == {(50, 25)}
-    assert Settings.for_stack(stack, mixing=True).steps == 180
-    assert Settings.for_stack(stack, steps=7).steps == 7
+    assert Settings.for_stack(stack, mixing=True, between=True).steps == 180
+    assert Settings.for_stack(stack, between=True, steps=7).steps == 7
 
 
 def test_settings_survive_a_dictionary():

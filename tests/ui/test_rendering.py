@@ -16,6 +16,7 @@ from tests.decoders import adapter_of, save_decoder
 from tests.families import learned
 from tests.stacks import save_karlo
 from tests.typed import good, one_line
+from tests.typed import run as typed
 
 WIDTH = 16  # of the tests' stack
 
@@ -79,6 +80,24 @@ def test_the_same_picture_is_drawn_once_and_another_look_is_another_picture(runs
     one[0].file.unlink()
     _, mended = drawn(runs, folders, "sdxl")
     assert mended[0].file.is_file() and len({d.file for d in mended}) == 2
+
+
+def test_a_kill_keeps_the_pictures_that_were_drawn_before(runs, folders, monkeypatch):
+    from core.renderers.sdxl import Sdxl
+
+    whole, drawn_so_far = Sdxl.draw, []
+
+    def draw(self, *given):
+        if len(drawn_so_far) == 2:
+            raise KeyboardInterrupt
+        drawn_so_far.append(whole(self, *given))
+        return drawn_so_far[-1]
+
+    monkeypatch.setattr(Sdxl, "draw", draw)
+    (each,) = Run.open(runs / "pets").individuals()
+    typed("draw", "pets", each.name, "--runs", runs, *asked(folders, "sdxl", "--images", 3))
+    there = Run.open(runs / "pets")
+    assert [d.seed for d in there.renderings(each.id)] == [1, 2] and check(there).whole
 
 
 def test_text_stands_beside_the_concept_and_names_its_category(runs, folders):

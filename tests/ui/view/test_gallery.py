@@ -126,10 +126,14 @@ def test_filters(run, ids):
     assert not titles(gallery(text="nothing is called this"))
 
 
-def test_a_search_finds_what_a_concept_is_not_and_says_so(run, ids):
+def test_a_search_finds_what_a_concept_is_not_and_says_so(run, ids, monkeypatch):
     negatives = (Negative("black cat", 0, "user"), Negative("dog", 0, "user"))
     (other,) = run.add([replace(concept(77), negatives=negatives)])
     assert run.words()[other.id][1] == ("black cat", "dog")
+    monkeypatch.setattr(
+        run.rooms["concepts"], "rows", lambda *_: [(None, 1, {"id": "x", "positives": None, "negatives": [None]})]
+    )
+    assert run.words() == {"x": ((), ())}, "a stranger's part"
     found = told(gallery(text="K Cat"))["items"]
     assert [(item["title"], item["line"]) for item in found] == [(other.name, "not black cat")]
 
