@@ -90,7 +90,7 @@ class Karlo(Opened):
 
 
 class Stated(nn.Module):
-    """Stands where a pipeline asks an image encoder for its precision and place alone."""
+    """Replaces an image encoder that a pipeline asks only for its dtype and device."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ class RenderError(ConceptreeError):
 
 @dataclass(frozen=True)
 class Look:
-    """How a renderer draws. None: as the renderer does by default or, among its defaults, what it does not have.
+    """How a renderer draws. None: the renderer's default; in the defaults themselves: the renderer has no such option.
 
     text: a prompt beside the concept. scale: how much the concept counts beside the text. guidance_scale: 1 or less for
     none. size: of a side, in pixels.
@@ -62,7 +62,7 @@ def complete(renderer: Renderer, look: Look) -> Look:
     """A look with the renderer's defaults for what it leaves open.
 
     Raises:
-        RenderError: it has what the renderer has not, or a value that this one cannot take.
+        RenderError: the renderer has no such option, or does not accept its value.
     """
     given = {name: value for name, value in asdict(look).items() if value is not None}
     for name in given:
@@ -147,7 +147,7 @@ class Renderer(Protocol):
     adapter_where: str
     """The file or repository of its IP-Adapter, or ""."""
     usual: Look
-    """Its defaults; None for what it does not have."""
+    """Its defaults; None for an option that it does not have."""
     least_steps: ClassVar[int]
     grain: ClassVar[int]
     """Pixels that a side is a multiple of."""
