@@ -129,6 +129,34 @@ def test_a_value_that_the_page_has_just_replaced_is_no_move(run, ids, monkeypatc
     assert [slider(app, each).value for each in ids[:2]] == [60, 40], "other values are moves"
 
 
+def test_a_slider_goes_back_to_a_value_that_another_slider_has_just_replaced(run, ids):
+    app = select(ids[0], ids[1])
+    slider(app, ids[0]).set_value(60).run()
+    slider(app, ids[1]).set_value(50).run()
+    assert [slider(app, each).value for each in ids[:2]] == [50, 50]
+
+
+def test_earlier_values_that_come_with_a_move_are_no_moves(run, ids):
+    """Two quick moves of a slider: the browser has not yet seen what the first did to the other slider."""
+    app = select(ids[0], ids[1])
+    slider(app, ids[0]).set_value(60).run()
+    slider(app, ids[0]).set_value(70)
+    slider(app, ids[1]).set_value(50)
+    app.run()
+    assert [slider(app, each).value for each in ids[:2]] == [70, 30]
+
+
+def test_earlier_values_of_sliders_are_forgotten(run, ids, monkeypatch):
+    app = select(ids[0], ids[1])
+    for share in (0.75, 0.5, 0.25):
+        app.session_state["parents"]["pets"] = {ids[0]: share, ids[1]: 1 - share}
+        app.run()
+    assert len(app.session_state[mixing._BEFORE]) == 6
+    monkeypatch.setattr(mixing, "STALE", 0.0)
+    app.run()
+    assert app.session_state[mixing._BEFORE] == []
+
+
 def test_three_parents_share_what_one_leaves(run, ids):
     app = select(*ids)
     slider(app, ids[2]).set_value(50).run()
@@ -173,14 +201,15 @@ def test_weights_of_the_pad_are_those_of_the_sliders_and_are_bred(run, ids, star
 
 @pytest.mark.parametrize("weights", [(75, 25), (100, 0), (0, 100)])
 def test_what_the_browser_tells_becomes_the_weights(weights, monkeypatch):
-    session = {"pad": {"chosen": {"weights": list(weights), "at": 7}}}
+    session = {"pad": {"chosen": {"ids": ["a", "b"], "weights": list(weights), "at": 7}}}
     for module in ("ui.view.parents", "ui.view.screens.mixing"):
         monkeypatch.setattr(f"{module}.st", SimpleNamespace(session_state=session))
     session |= {"parents": {"r": {"a": 1.0, "b": 1.0}}, "breed.weights": {"r": {}}}
     mixing.chosen("r", "pad", ["a", "b"])
     assert parents_of("r") == {"a": weights[0] / 100, "b": weights[1] / 100}
-    mixing.chosen("r", "pad", ["a", "b", "c"])
-    assert len(parents_of("r")) == 2, "a choice among other parents has no effect"
+    for others in (["a", "b", "c"], ["a", "c"], ["b", "a"]):
+        mixing.chosen("r", "pad", others)
+        assert parents_of("r") == {"a": weights[0] / 100, "b": weights[1] / 100}, "chosen among other parents"
 
 
 def test_a_word_moves_the_preview_and_is_named(run, ids):

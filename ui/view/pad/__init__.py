@@ -36,18 +36,26 @@ class Point:
 
 
 def pad(
-    names: Sequence[str], shares: Sequence[int], *, address: str, quick: bool, key: str, on_chosen: Callable[[], None]
+    ids: Sequence[str],
+    names: Sequence[str],
+    shares: Sequence[int],
+    *,
+    address: str,
+    quick: bool,
+    key: str,
+    on_chosen: Callable[[], None],
 ) -> None:
     """Show the mixture of parents with these shares in percent; for two to four, also the pad of their mixtures.
 
     The browser asks for pictures at `address` (ui/view/preview.py). quick: it draws the cells without being asked. A
-    choice is in `st.session_state[key]["chosen"]`: `{"weights": […], "at": …}` with a new `at` each time. on_chosen:
-    called before the rerun.
+    choice is in `st.session_state[key]["chosen"]`: `{"ids": […], "weights": […], "at": …}` with the parents that the
+    browser showed, and a new `at` each time. on_chosen: called before the rerun.
     """
     chosen = (st.session_state.get(key) or {}).get("chosen") or {}
     x, y, exact = place_of(shares)
     data = {
         "address": address,
+        "ids": list(ids),
         "names": list(names),
         "points": [asdict(each) for each in points_of(len(shares))],
         "weights": list(shares),

@@ -312,7 +312,7 @@ function choose(pad, point) {
   pad.rested = true;
   paint(pad);
   pad.heard.textContent = `${spoken(pad, point)}, chosen`;
-  pad.tell("chosen", { weights: point.weights, at: pad.told });
+  pad.tell("chosen", { ids: pad.data.ids, weights: point.weights, at: pad.told });
   work(pad);
 }
 

@@ -26,7 +26,8 @@ from ui.view.store import Opened
 from ui.view.text import plain
 
 STALE = 3.0  # seconds in which a browser may still send the earlier value of a slider
-_BEFORE = "breed.before"  # key in the session: replaced values of the sliders by their keys, with the time
+# Keys in the session: values of sliders that the page replaced, (key, value, time); shares that a slider set, by run.
+_BEFORE, _MOVED = "breed.before", "breed.moved"
 AWAY = 0.5  # the size of a weight below 0 at first
 MOST_AWAY = 2.0
 WORD_SEEDS = tuple(range(1, 9))  # of the imagined pictures whose mean is a word's direction
@@ -44,7 +45,7 @@ def sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str, 
             if len(shares) == 1:
                 st.markdown(plain(name))
             else:
-                key = f"breed.share.{run}.{id_}"
+                key = _slider_of(run, id_)
                 _set(key, share)
                 st.slider(plain(name), 0, 100, key=key, format="%d %%", on_change=_moved, args=(run, id_, dict(shares)))
         if len(shares) > 1:
@@ -74,7 +75,8 @@ def away(found: Opened, run: str) -> dict[str, float]:
                 key=key,
                 on_change=_sized,
                 args=(run, id_),
-                help="A child moves away from this parent where it would be much like it. It has no share of it.",
+                help="The child moves away from this parent where the two would be alike. This parent has no share in"
+                " the child.",
             )
         with more:
             _button(f"Like {plain(name)} again", "thumb_up", f"tree.icon.more.{id_}", partial(_more, run, id_))
@@ -99,6 +101,7 @@ def show_pad(
         notices.error(error)
         return
     pad(
+        list(shares),
         [name_of(found, run, id_) for id_ in shares],
         list(shares.values()),
         address=address,
@@ -175,8 +178,10 @@ def _encoded(id_: str, stack: str, _photo: Photograph, _backbone: Backbone) -> A
 
 def chosen(run: str, key: str, ids: list[str]) -> None:
     """Take over the weights that were chosen on the pad, unless the parents have changed since."""
-    weights = (st.session_state[key].get("chosen") or {}).get("weights") or ()
-    if len(weights) == len(ids) and sum(weights) == preview.WHOLE:
+    told = st.session_state[key].get("chosen") or {}
+    weights = told.get("weights") or ()
+    if told.get("ids") == ids and len(weights) == len(ids) and sum(weights) == preview.WHOLE:
+        st.session_state.get(_MOVED, {}).pop(run, None)
         keep(run, dict(zip(ids, weights, strict=True)))
 
 
@@ -198,28 +203,37 @@ def _remove(run: str, id_: str, name: str) -> None:
     _button(f"Remove {plain(name)} from the parents", "close", f"tree.icon.without.{id_}", partial(_without, run, id_))
 
 
+def _slider_of(run: str, id_: str) -> str:
+    return f"breed.share.{run}.{id_}"
+
+
 def _set(key: str, share: int) -> None:
-    """Set a slider, and remember what it showed before."""
-    before = st.session_state.get(key)
-    if before is not None and before != share:
-        st.session_state.setdefault(_BEFORE, {}).setdefault(key, []).append((before, time.monotonic()))
+    """Set a slider, and remember the value that this replaces for a while."""
+    before, now = st.session_state.get(key), time.monotonic()
+    recent = [each for each in st.session_state.get(_BEFORE, ()) if now - each[2] < STALE]
+    st.session_state[_BEFORE] = recent if before in (None, share) else [*recent, (key, before, now)]
     st.session_state[key] = share
 
 
 def _moved(run: str, one: str, shares: dict[str, int]) -> None:
     """Take over a slider's value, unless it is one that the page has just replaced.
 
-    After a quick second click, on the pad or in the tree, a browser that has not yet seen the new values of the sliders
-    sends the old ones, which look like moves.
+    A browser that has not yet seen the new values of the sliders sends the old ones with what a person does next, and
+    they look like moves. After a click, on the pad or in the tree, every such value is ignored. After a move of a
+    slider, a value that comes alone is a move: this slider goes back.
     """
-    key, now = f"breed.share.{run}.{one}", time.monotonic()
-    value = st.session_state[key]
-    told = st.session_state.get(_BEFORE, {}).pop(key, [])
-    recent = [(before, at) for before, at in told if now - at < STALE]
-    if recent:
-        st.session_state[_BEFORE][key] = recent
-    if value not in (before for before, _ in recent):
-        keep(run, moved(shares, one, value))
+    value, now = st.session_state[_slider_of(run, one)], time.monotonic()
+    came_alone = all(st.session_state.get(_slider_of(run, id_)) == shares[id_] for id_ in shares if id_ != one)
+    goes_back = came_alone and st.session_state.get(_MOVED, {}).get(run) == shares
+    replaced = [
+        before
+        for key, before, at in st.session_state.get(_BEFORE, ())
+        if key == _slider_of(run, one) and now - at < STALE
+    ]
+    if goes_back or value not in replaced:
+        after = moved(shares, one, value)
+        st.session_state.setdefault(_MOVED, {})[run] = after
+        keep(run, after)
 
 
 def _less(run: str, id_: str) -> None:
