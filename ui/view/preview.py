@@ -16,20 +16,22 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import Any
 
+import anyio
 import numpy as np
 import numpy.typing as npt
 import torch
+from anyio import to_thread
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.concept import Array
-from core.errors import ConceptreeError
+from core.errors import ConceptreeError, StackError
 from core.stack.backbone import Backbone
 from evolve.jobs.drawings import is_quick
 from evolve.mixtures import Vectors, mixture, weights_of_line
@@ -46,6 +48,7 @@ FRAMES = 16  # of a morph
 SIDE, FINE_SIDE = 128, 512  # greatest side of a picture in pixels: of a cell, of the chosen mixture
 MIXES, ANSWERS = 128, 1024  # kept, about 10 kB for an answer
 STACKS = 2  # whose mixes are kept; a mix keeps its stack in memory
+VERSION = 1  # of all else that a picture depends on, such as `mixture` and the WebP quality: add 1 if that changes
 CELLS = re.compile(r"[0-9]{1,3}(?:[-_][0-9]{1,3})*")
 
 Cells = tuple[tuple[int, ...], ...]
@@ -53,6 +56,7 @@ Cells = tuple[tuple[int, ...], ...]
 # One drawing at a time: of stacks whose parts take turns on a device, and of heavy work on the others.
 drawing = Lock()
 _turn = Lock()  # of previews, which need not wait for heavy work
+_waiting = anyio.CapacityLimiter(2)  # threads of their own: those that wait for _turn keep none from other pictures
 _keeping = Lock()
 _mixes: OrderedDict[str, Mix] = OrderedDict()
 _answers: OrderedDict[tuple[str, str, bool], bytes] = OrderedDict()
@@ -69,19 +73,30 @@ class Mix:
     floor: float = 1.0
     push: Vectors | None = None
 
+    def __post_init__(self) -> None:
+        """Raise StackError if the stack cannot draw these embeddings."""
+        width = self.backbone.width
+        for each in self._numbers:
+            if each.shape[-1:] != (width,) or not np.isfinite(each).all():
+                raise StackError(
+                    f"an image embedding of shape {list(each.shape)} cannot be drawn: the stack {self.backbone.version}"
+                    f" reads {width} finite numbers: choose other concepts"
+                )
+
     @cached_property
     def key(self) -> str:
         """24 hex digits of everything that its pictures depend on."""
-        numbers: list[npt.NDArray[Any]] = [
-            *self.embeds,
-            *(embed for embed, _ in self.away),
-            *([] if self.push is None else [self.push]),
-        ]
         about = [self.backbone.drawing_fingerprint, len(self.embeds), [weight for _, weight in self.away], self.floor]
-        found = hashlib.sha256(json.dumps([*about, [each.shape for each in numbers]]).encode())
-        for each in numbers:
+        how = [VERSION, STEPS, SLOW_STEPS, SEED, SIDE, FINE_SIDE, FRAMES]
+        found = hashlib.sha256(json.dumps([*about, how, [each.shape for each in self._numbers]]).encode())
+        for each in self._numbers:
             found.update(np.ascontiguousarray(each, dtype=np.float64).tobytes())
         return found.hexdigest()[:24]
+
+    @property
+    def _numbers(self) -> list[npt.NDArray[Any]]:
+        push = [] if self.push is None else [self.push]
+        return [*self.embeds, *(embed for embed, _ in self.away), *push]
 
     def draw(self, cells: Sequence[Sequence[float]], fine: bool) -> list[Image.Image]:
         """A picture of each mixture, by its weights. fine: with all steps, where the stack is quick."""
@@ -145,12 +160,14 @@ def morph(key: str) -> bytes:
     return _once((key, "morph", False), lambda: animation_bytes(mix.draw(weights_of_line(FRAMES), False)))
 
 
-def serve(request: Request) -> Response:
+async def serve(request: Request) -> Response:
     """Answer with the mixtures in the address: `?fine=1` with all steps; `morph` instead of weights, see `morph`."""
     key, cells = request.path_params["key"], request.path_params["cells"]
     fine = request.query_params.get("fine") == "1"
     try:
-        content = morph(key) if cells == "morph" else pictures(key, cells, fine)
+        content = _answers.get((key, cells, fine)) or await to_thread.run_sync(
+            partial(morph, key) if cells == "morph" else partial(pictures, key, cells, fine), limiter=_waiting
+        )
     except (KeyError, ValueError):
         return none(request)
     except ConceptreeError as error:
@@ -159,7 +176,7 @@ def serve(request: Request) -> Response:
 
 
 def _once(asked: tuple[str, str, bool], make: Callable[[], bytes]) -> bytes:
-    """What was made for these wishes, or is made now. One after the other: together they would all be slower."""
+    """Return the kept answer, or make it. One at a time: together all would be slower."""
     global _drawn_at
     if found := _answers.get(asked):
         return found

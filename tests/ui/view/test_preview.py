@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
+import anyio
 import numpy as np
 import pytest
 import torch
@@ -44,7 +46,7 @@ def opened(content: bytes) -> Image.Image:
 
 def ask(key: str, cells: str, fine: str = ""):
     query = {"fine": fine} if fine else {}
-    return preview.serve(SimpleNamespace(path_params={"key": key, "cells": cells}, query_params=query))
+    return anyio.run(preview.serve, SimpleNamespace(path_params={"key": key, "cells": cells}, query_params=query))
 
 
 def test_a_cell_is_the_mean_of_its_parents_in_a_few_steps(mix, backbone, embeds):
@@ -87,6 +89,48 @@ def test_a_key_depends_on_everything_that_is_drawn(mix, backbone, embeds):
     keys = [mix.key, *(each.key for each in others)]
     assert len(set(keys)) == len(keys) and mix.key == Mix(backbone, embeds[:2]).key
     assert all(len(key) == 24 and int(key, 16) for key in keys)
+
+
+@pytest.mark.parametrize("name", ["VERSION", "STEPS", "SLOW_STEPS", "SEED", "SIDE", "FINE_SIDE", "FRAMES"])
+def test_a_key_depends_on_how_pictures_are_drawn(mix, monkeypatch, name):
+    before = mix.key
+    monkeypatch.setattr(preview, name, getattr(preview, name) + 1)
+    assert replace(mix).key != before
+
+
+@pytest.mark.parametrize("wrong", [np.ones(3), np.ones(()), np.full(16, np.nan), np.ones((0, 3))])
+def test_embeddings_that_the_stack_cannot_draw_are_refused(mix, embeds, wrong):
+    for damaged in ({"embeds": (embeds[0], wrong)}, {"away": ((wrong, 0.5),)}, {"push": wrong}):
+        with pytest.raises(StackError, match="reads 16 finite numbers: choose other concepts"):
+            replace(mix, **damaged)
+
+
+def test_previews_that_wait_keep_no_threads_from_others_and_kept_ones_do_not_wait(mix, monkeypatch):
+    """Issue: 40 waiting previews took all threads that the server has for pictures."""
+    go_on, key, found = threading.Event(), remember(mix), []
+    kept = ask(key, "50-50").body
+    made = preview._side_by_side
+    monkeypatch.setattr(preview, "_side_by_side", lambda *args: go_on.wait(60) and made(*args))
+
+    async def served(cells: str) -> None:
+        request = SimpleNamespace(path_params={"key": key, "cells": cells}, query_params={})
+        found.append((await preview.serve(request)).body)
+
+    async def all_at_once() -> None:
+        async with anyio.create_task_group() as group:
+            for share in range(50):
+                group.start_soon(served, f"{share}-{100 - share}")
+            await anyio.sleep(0.1)
+            try:
+                with anyio.fail_after(10):
+                    assert await anyio.to_thread.run_sync(lambda: "another picture") and not found
+                    await served("50-50")
+                assert found == [kept]
+            finally:
+                go_on.set()
+
+    anyio.run(all_at_once)
+    assert len(found) == 51
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ def between(found: Opened, one: Entry, other: Entry) -> None:
     run = found.run.folder.name
     try:
         backbone = model.backbone(found.run)
-        embeds = [store.individual(found, each.id).concept.image_embed for each in (one, other)]
+        mix = preview.Mix(
+            backbone, tuple(store.individual(found, each.id).concept.image_embed for each in (one, other))
+        )
     except ConceptreeError as error:
         notices.error(error)
         return
@@ -37,7 +39,7 @@ def between(found: Opened, one: Entry, other: Entry) -> None:
             st.session_state[key] = True
             st.rerun()
         return
-    address = links.mixtures(preview.remember(preview.Mix(backbone, tuple(embeds))))
+    address = links.mixtures(preview.remember(mix))
     way = f"{one.name} to {other.name}"
     st.image(f"{address}/{strip_of(CELLS)}.webp", width="stretch", alt=f"{CELLS} mixtures from {way}")
     moving, told = st.columns([1, 3], vertical_alignment="center")
