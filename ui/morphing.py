@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from rich.console import Console
 
@@ -21,6 +22,7 @@ from ui.stack import can_draw, open_stack_of
 from ui.webp import animation_bytes
 
 FRAMES = 24  # from one to the other
+LONGEST = 110  # bytes of a name in the name of a file, of which most disks allow 255
 
 
 class MorphError(ConceptreeError):
@@ -30,6 +32,8 @@ class MorphError(ConceptreeError):
 def check_options(concept: str | None, morph: Sequence[str] | None, **given: object) -> None:
     """Raise MorphError if `draw` has neither a concept nor a morph, both, or options of the other."""
     if morph:
+        if any(name.startswith("-") for name in morph):  # no name does: it is the next option
+            raise MorphError(f"--morph {' '.join(morph)}: --morph needs two names")
         if concept is not None:
             raise MorphError(
                 f"{concept!r} and --morph {' '.join(morph)}: a morph has only the two concepts after --morph"
@@ -56,7 +60,7 @@ def draw_morph(
     model: str | None,
     out: Console,
 ) -> None:
-    """Draw the morph of two concepts into `to`, by default morph-NAME-NAME.webp in the run's folder.
+    """Draw the morph of two concepts into `to`, by default morph-NAME-NAME.webp in the run's folder (long names cut).
 
     Every frame has the same noise, so equal calls write equal files.
     """
@@ -71,15 +75,33 @@ def draw_morph(
     if one.id == other.id:
         raise MorphError(f"--morph {concepts[0]} {concepts[1]}: both are {one.name}: name two concepts")
     check_parents([one.concept, other.concept])
+    within = run.folder if to is None else None
+    to = to or run.folder / f"morph-{_cut(one.name)}-{_cut(other.name)}.webp"
+    _check_target(to)
     stack = open_stack_of(run, model)
     if not can_draw(stack):
         raise MorphError(f"the stack {stack.version} has no decoder: it cannot draw a morph")
     say(out, f"Drawing {frames} frames from {one.name} to {other.name} …")
     cells = [Cell(weights, seed) for weights in weights_of_line(frames)]
     (pictures,) = mixed_pictures(stack, [one, other], [cells], prompt)
-    to = to or run.folder / f"morph-{one.name}-{other.name}.webp"
     names = [f"{home}/{each.name}" if home else each.name for each, home in found]
     told: dict[str, object] = {"title": f"{one.name} to {other.name}", "concepts": ", ".join(names), "prompt": prompt}
     told |= {"seed": seed, "frames": frames} | run_told(run.folder.resolve().name, run.about)
-    write_atomically(to, animation_bytes(pictures, told))
+    write_atomically(to, animation_bytes(pictures, told), within)
     say(out, str(to))
+
+
+def _cut(name: str) -> str:
+    """The first LONGEST bytes of a name, without half a character."""
+    return name.encode()[:LONGEST].decode(errors="ignore").rstrip()
+
+
+def _check_target(file: Path) -> None:
+    """Raise MorphError if the file cannot be written, before frames are drawn."""
+    try:
+        file.exists()  # raises if the name is too long
+        folder = next(each for each in file.absolute().parents if each.exists())
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise MorphError(f"{str(file)!r} cannot be written: {error.strerror or error}: choose another --to") from error

@@ -78,6 +78,29 @@ def test_nothing_is_stored_but_the_file(pets, names):
     assert new == {f"morph-{names[0]}-{names[1]}.webp"}
 
 
+def test_two_long_names_make_a_name_that_a_disk_takes(pets, backbone, tmp_path):
+    made = Run.create(tmp_path / "long", "pet", backbone)
+    made.add([each.concept for each in pets.individuals()])
+    called = ["写" * 80, "猫" * 80]
+    for each, name in zip(made.entries(), called, strict=True):
+        made.note(each.id, name=name)
+    good("draw", "long", "--morph", *called, "--frames", 2, "--runs", tmp_path)
+    assert (made.folder / f"morph-{'写' * 36}-{'猫' * 36}.webp").is_file()
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [("file/m.webp", "Not a directory"), ("file/new/m.webp", "Not a directory"), ("m" * 300 + ".webp", "too long")],
+)
+def test_a_target_that_cannot_be_written_is_told_before_the_stack_is_opened(
+    pets, names, tmp_path, monkeypatch, to, said
+):
+    monkeypatch.setattr("ui.morphing.open_stack_of", lambda *given: pytest.fail("opened"))
+    (tmp_path / "file").write_text("")
+    line = one_line("draw", "pets", "--morph", *names, "--to", tmp_path / to, "--runs", pets.folder.parent)
+    assert said in line and "cannot be written" in line and "choose another --to" in line
+
+
 def test_the_ends_of_an_animation_stay_longer(tmp_path):
     pictures = [Image.new("RGB", (16, 16), (90 * n, 0, 0)) for n in range(3)]
     (tmp_path / "a.webp").write_bytes(animation_bytes(pictures))
@@ -90,6 +113,7 @@ def test_the_ends_of_an_animation_stay_longer(tmp_path):
     [
         ([], "no concept: name one, or two after --morph"),
         (["{0}", "--morph", "{0}", "{1}"], "a morph has only the two concepts after --morph"),
+        (["--morph", "{0}", "--to", "m.webp"], "--morph {0} --to: --morph needs two names"),
         (["--morph", "{0}", "{0}"], "--morph {0} {0}: both are {0}: name two concepts"),
         (["--morph", "{0}", "nobody"], "there is no concept 'nobody'"),
         (["--morph", "{0}", "{1}", "--to", "m.gif"], "'m.gif': a morph is written as .webp"),
