@@ -21,7 +21,7 @@ def check_decoder(decoder: str | None, morph: Sequence[str] | None, asked: Mappi
     """Raise RenderError if `draw` has options of another decoder without one, or one for a morph."""
     given = next((option for option, value in asked.items() if value is not None), None)
     if decoder is None and given:
-        raise RenderError(f"--{given} is of another decoder: name one with --decoder")
+        raise RenderError(f"--{given} needs --decoder")
     if decoder is not None and morph:
         raise RenderError("--decoder is not for a morph: leave it out")
 

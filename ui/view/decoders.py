@@ -41,7 +41,7 @@ class Choice:
 
     @property
     def has_text(self) -> bool:
-        """Whether it may read a text; of a folder or a repository that is not known."""
+        """Whether the decoder may have a text: also True for a folder or a repository, which is not opened here."""
         return self.decoder not in (OWN, *_TEXTLESS)
 
     @property

@@ -26,6 +26,7 @@ from evolve.store.run import Drawing, Individual
 from ui.exporting import provenance_of, stem_of, token_of, write_images
 from ui.sheet import opened
 from ui.view import model
+from ui.view.described import seeded
 
 # Layouts only: which tools can use a concept depends on its width, see `readers_of`.
 FORMS = {
@@ -50,7 +51,7 @@ def readers_of(form: str, vectors: Array) -> str:
 
 
 def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:
-    """Concepts (ids, by run) as a zip: embedding, sidecar and drawings of each.
+    """Concepts (ids, by run) as a zip: embedding, sidecar and drawings of each, those of other decoders last.
 
     Leaves out unreadable files; LEFT-OUT.txt has the reasons.
     """
@@ -60,7 +61,7 @@ def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:
         for run, ids in chosen:
             names = {each.id: each.name for each in run.entries()}
             drawings: dict[str, list[Drawing]] = {}
-            for drawing in run.drawings():
+            for drawing in (*run.drawings(), *run.renderings()):
                 drawings.setdefault(drawing.concept, []).append(drawing)
             folder = "" if len(chosen) == 1 else f"{run.folder.name}/"
             for id_ in ids:
@@ -100,7 +101,7 @@ class _Export:
                 continue
             self.archive.write(drawing.file, f"{stem}/{number:02d}.png")
         if drawings:
-            told = [f"{number:02d}.png  seed {d.seed}  {d.prompt}" for number, d in enumerate(drawings, 1)]
+            told = [f"{number:02d}.png  {seeded(d)}  {d.prompt}" for number, d in enumerate(drawings, 1)]
             self.archive.writestr(f"{stem}/prompts.txt", "\n".join([*told, ""]))
 
     def _written(self, run: Run, each: Individual, names: Mapping[str, str], stem: Path) -> list[Path]:

@@ -8,6 +8,7 @@ import pytest
 
 from core.renderers import Look, Rendered
 from evolve import Run
+from evolve.store.parts import RunError
 from tests.families import learned, picture
 from tests.pages import page, text
 from ui.view import decoders, drawing
@@ -93,6 +94,30 @@ def test_the_stack_s_own_is_chosen_again(real, begun, fits):
     app.button(key="concept.draw").click().run(timeout=120)
     assert not app.exception and not begun and decoders.remembered(real.folder) == Choice()
     assert [d.prompt for d in real.drawings(real.entries()[0].id)] == ["a photo of a {}", "a sketch of a {}"]
+
+
+def test_text_and_scale_are_remembered_while_another_decoder_draws(real, begun, fits):
+    decoders.remember(real.folder, Choice("sdxl", "a {} in the snow", 0.5))
+    app = shown(real)
+    app.text_input(key="concept.prompt").set_value("a sketch of a {}")
+    for decoder in ("karlo", decoders.OWN):
+        app.selectbox(key=KEY).set_value(decoder).run()
+        app.button(key="concept.draw").click().run(timeout=120)
+        assert not app.exception
+        assert decoders.remembered(real.folder) == Choice(decoder, "a {} in the snow", 0.5)
+    (command,) = begun
+    assert "--decoder=karlo" in command and not [each for each in command if each.startswith(("--text", "--scale"))]
+    app = shown(real)
+    app.selectbox(key=KEY).set_value("sdxl").run()
+    assert app.text_input(key=f"{KEY}.text").value == "a {} in the snow"
+
+
+def test_a_concept_that_cannot_be_read_has_no_other_decoders(real, fits, monkeypatch):
+    def torn(found, id_):
+        raise RunError("its part is torn")
+
+    monkeypatch.setattr("ui.view.store.individual", torn)
+    assert not [each for each in shown(real).selectbox if each.key == KEY]
 
 
 def test_a_wrong_prompt_is_told(real, begun, fits):

@@ -15,11 +15,13 @@ from streamlit.testing.v1 import AppTest
 
 from core.concept import Negative
 from core.exchange import read_embedding
+from core.renderers import Look, Rendered
 from evolve import Run
 from evolve.store.ratings import answer, new_session
 from evolve.taste import expected_ratings
 from tests.families import by_letter, concept, family, learned, new_run, picture
 from tests.pages import page, text
+from ui.view.described import seeded
 from ui.view.downloads import zipped
 
 EARLIER = Path(__file__).parents[2] / "data" / "run-of-schema-1"
@@ -272,6 +274,18 @@ def test_the_zip_has_vectors_sidecars_and_drawings(run, ids, tmp_path):
     assert (tmp_path / "out" / "Whisker" / "01.png").read_bytes() == drawn
     assert "a photo of a {}" in (tmp_path / "out" / "Whisker" / "prompts.txt").read_text()
     assert not (tmp_path / "out" / "LEFT-OUT.txt").exists()
+
+
+def test_the_zip_has_drawings_of_other_decoders_too(run, ids):
+    how = Rendered("sdxl", "some/sdxl@c0ffee", look=Look("a pet", 0.8, 30, 5.0, 1024))
+    run.add_renderings([(ids["a"], "a sketch of a {}", 1, picture(7), how)])
+    own, (rendered,) = run.drawings(ids["a"]), run.renderings()
+    with zipfile.ZipFile(io.BytesIO(zipped([(run, [ids["a"]])], "safetensors"))) as archive:
+        name, found = names(run, "a")[0], archive.namelist()
+        assert archive.read(f"{name}/{len(own) + 1:02d}.png") == rendered.file.read_bytes()
+        told = archive.read(f"{name}/prompts.txt").decode().splitlines()
+    assert len([each for each in found if each.endswith(".png")]) == len(told) == len(own) + 1
+    assert f"  {seeded(rendered)}  a sketch of a {{}}" in told[-1] and "sdxl" in told[-1]
 
 
 def test_a_zip_can_have_image_embeddings(tmp_path, backbone):

@@ -11,7 +11,7 @@ from evolve import Run
 from evolve.store.run import Entry
 from ui.pictures import is_whole
 from ui.stack import words_unknown_in
-from ui.view import clicks, decoders, drawing, errands, links, model, notices
+from ui.view import clicks, decoders, drawing, errands, links, model, notices, store
 from ui.view.cards import Card, cards, choose
 from ui.view.described import described, seeded, titled
 from ui.view.store import Opened
@@ -36,7 +36,7 @@ def show(found: Opened, entry: Entry) -> None:
                 titled(each, entry),
                 "" if each in lost else links.picture(name, each, 192),
                 described(entry, each),
-                f"seed {each.seed}{f', {each.rendered.decoder}' if each.rendered else ''}",
+                seeded(each),
             )
             for stem, each in by_stem.items()
         ]
@@ -118,12 +118,15 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
 def _decoder(found: Opened, entry: Entry) -> decoders.Choice:
     """Choose the decoder, if another than the stack's own fits its image embeddings; as last time at first."""
     before = decoders.remembered(found.run.folder)
-    width = len(found.run.image_embeds().get(entry.id, ()))
-    offered = [decoders.OWN, *decoders.fitting(width)]
+    try:
+        fitting = decoders.fitting(len(store.individual(found, entry.id).concept.image_embed))
+    except ConceptreeError:  # the page of a concept says why it cannot be read
+        fitting = []
+    offered = [decoders.OWN, *fitting]
     if before.decoder not in offered:
         offered.append(before.decoder)
     if len(offered) == 1:
-        return decoders.Choice()
+        return before
     key = f"concept.decoder.{found.run.folder.name}"
     for name, value in {key: before.decoder, f"{key}.text": before.text, f"{key}.scale": before.scale}.items():
         st.session_state.setdefault(name, value)
@@ -138,7 +141,8 @@ def _decoder(found: Opened, entry: Entry) -> decoders.Choice:
             help="Another decoder draws the image embedding that the stack imagines. Type a folder or ORG/NAME for"
             " another checkpoint. It draws in the background, and downloads its model at first.",
         )
-        choice = decoders.Choice(str(decoder or decoders.OWN)[: decoders.LONGEST])
+        # With the text and scale of last time, also for a decoder that has none.
+        choice = replace(before, decoder=str(decoder or decoders.OWN)[: decoders.LONGEST])
         if choice.has_text:
             text = st.text_input(
                 "Text beside it",
