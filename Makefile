@@ -40,6 +40,7 @@ screenshots: test-browser ## after a change of pages: the README's pictures of t
 	for page in tree breed jobs; do \
 	  $(BIN)/python tools/webp.py .cache/screenshots/$$page-best.png docs/images/workbench-$$page.webp || exit; \
 	done
+	$(BIN)/python tools/webp.py .cache/screenshots/pad-four.png docs/images/workbench-pad.webp
 
 lint: venv ## ruff: rules and format; mypy on core and evolve
 	$(BIN)/ruff check --quiet .
