@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -204,8 +205,9 @@ def test_what_the_browser_tells_becomes_the_weights(weights, monkeypatch):
     session = {"pad": {"chosen": {"ids": ["a", "b"], "weights": list(weights), "at": 7}}}
     for module in ("ui.view.parents", "ui.view.screens.mixing"):
         monkeypatch.setattr(f"{module}.st", SimpleNamespace(session_state=session))
-    session |= {"parents": {"r": {"a": 1.0, "b": 1.0}}, "breed.weights": {"r": {}}}
+    session |= {"parents": {"r": {"a": 1.0, "b": 1.0}}, "breed.weights": {"r": {}}, mixing._MOVED: {"r": {"a": 100}}}
     mixing.chosen("r", "pad", ["a", "b"])
+    assert session[mixing._MOVED] == {}, "the last change is no slider's"
     assert parents_of("r") == {"a": weights[0] / 100, "b": weights[1] / 100}
     for others in (["a", "b", "c"], ["a", "c"], ["b", "a"]):
         mixing.chosen("r", "pad", others)
@@ -448,6 +450,16 @@ def test_a_parent_that_cannot_be_read_is_said_and_the_rest_is_shown(run, ids, mo
     monkeypatch.setattr("ui.view.store.individual", torn)
     app = select(ids[0], ids[1])
     assert any("its part is torn" in error.value for error in app.error)
+    assert app.button(key="breed.start") and not app.exception
+
+
+def test_a_parent_that_the_stack_cannot_draw_is_said_and_the_rest_is_shown(run, ids, monkeypatch):
+    narrow = SimpleNamespace(concept=SimpleNamespace(image_embed=np.ones(3, dtype=np.float32)))
+    monkeypatch.setattr("ui.view.store.individual", lambda found, id_: narrow)
+    app = select(ids[0], ids[1])
+    assert any(
+        "an image embedding of shape [3] cannot be drawn" in error.value.replace("\\", "") for error in app.error
+    )
     assert app.button(key="breed.start") and not app.exception
 
 

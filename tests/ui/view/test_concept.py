@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -509,6 +510,15 @@ def child_of(heavy, light):
         Parent(each.id, weight, each.concept.image_embed[None], "mix") for each, weight in ((heavy, 2), (light, 1))
     ]
     return replace(heavy.concept.request, parents=tuple(parents[::-1]))
+
+
+def test_a_concept_that_the_stack_cannot_draw_has_no_morph(real, monkeypatch):
+    def narrow(found, id_):
+        return SimpleNamespace(concept=SimpleNamespace(image_embed=np.ones(3, dtype=np.float32)))
+
+    monkeypatch.setattr("ui.view.screens.morph.store", SimpleNamespace(individual=narrow))
+    app = shown(real.entries()[0].id, MORPH)
+    assert any("cannot be drawn" in error.value for error in app.error) and not app.exception
 
 
 def test_a_single_concept_has_no_morph(real):
