@@ -79,7 +79,7 @@ TAKING, REPELLING = ("thing",), ("category", "seed")  # the units of both parts
 @dataclass(frozen=True)
 class Protocol(ByCases):
     """colours, shapes: givers; each begins with the word of its aspect. pictures: of each thing and giver, each way of
-    taking, each child. founders: of each category and seed, from which the pairs are chosen. weights: of B; the first
+    taking, each child. founders: of each category and seed; pairs are chosen from them. weights: of B; the first
     is 0. images, keep: a parent's images for Eq. 5, see `operators.parent_images`.
     """
 

@@ -308,7 +308,7 @@ def taste() -> None:
 
 @conducted(
     number("--pictures", 1, 1000, 3, "Drawings of each thing, way of taking, and child."),
-    number("--founders", 3, 1000, 6, "Founders of each category and seed, from which the pairs are chosen."),
+    number("--founders", 3, 1000, 6, "Founders of each category and seed; the pairs are chosen from them."),
     categories=PETS,
     seeds=2,
 )

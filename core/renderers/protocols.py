@@ -1,7 +1,6 @@
 """Drawing with other decoders than the stack's own, as interfaces and values. Nothing here imports torch or numpy.
 
-A renderer draws image embeddings that a prior has imagined. It learns nothing, and what is learned does not depend on
-it.
+A renderer draws image embeddings that a prior has imagined. Learning does not use it.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class Look:
 
 
 def complete(renderer: Renderer, look: Look) -> Look:
-    """A look with the renderer's defaults for what it leaves open.
+    """The look, with the renderer's defaults in place of None.
 
     Raises:
         RenderError: the renderer has no such option, or does not accept its value.

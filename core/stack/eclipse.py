@@ -84,7 +84,7 @@ CausalPrior: TypeAlias = CachedPrior | EclipsePrior
 
 
 def without_time(prior: PriorTransformer) -> PriorTransformer:
-    """The model without its time embedding, for which an ECLIPSE prior has no weights."""
+    """The model without a time embedding: an ECLIPSE prior has no weights for one."""
     for part in TIME_PARTS:
         setattr(prior, part, None)
     return prior

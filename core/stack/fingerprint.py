@@ -35,7 +35,7 @@ def check_made_on(
 def content_hash(folders: Mapping[str, Path], also: str = "", bare: Container[str] = ()) -> str:
     """Twelve hex digits of the folders of parts, by name: the names and contents of their files, JSON without versions.
 
-    bare: the parts of which only configuration and weights count, because their folders are whole repositories.
+    bare: parts whose folders are whole repositories; only their configuration and weights count.
 
     Raises:
         StackError: a folder is missing, or a file .json holds no JSON.

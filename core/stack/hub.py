@@ -68,7 +68,7 @@ TRANSFORMER = "prior"  # the part of a prior's pipeline that another may replace
 # Parts of Karlo's pipeline (UnCLIPPipeline) that draw, beside its prior.
 _DRAWING = ("decoder", "text_proj", "super_res_first", "super_res_last")
 _UNREAD = {"kakaobrain/karlo-v1-alpha": _DRAWING}  # of a prior's repository
-_FOREIGN = (*PICKLES, "*.onnx*", "*openvino*")  # in folders of which the other files are read
+_FOREIGN = (*PICKLES, "*.onnx*", "*openvino*")  # not read in folders whose other files are
 _FIRST = ("model_index.json", "config.json")  # one of them is in every repository
 _ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w.][\w./-]*))?")
 _Wanted = tuple[Callable[[Path], str], tuple[str, ...]]  # what a model's folder lacks, its parts that are not read
@@ -157,8 +157,8 @@ def find_model(
 
 
 def find_pipeline(where: str, kinds: Mapping[str, Sequence[str]], fetch: bool = True) -> tuple[Place, str]:
-    """(the folder of a pipeline, its class), given as a folder or as ORG/NAME[@REVISION]; only what is read of it is
-    downloaded. kinds: the classes that fit, each with the parts that are read.
+    """(folder, class) of a pipeline, named by its folder or ORG/NAME[@REVISION]. Only the parts that are read are
+    downloaded. kinds: the classes that fit, each with these parts.
 
     Raises:
         StackError: it is missing, incomplete, or of another class.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_tokens(prior: PriorTransformer, additional: int) -> None:
-    """Raise StackError if a prior does not read text tokens, then `additional` others, of which a query is the last."""
+    """Raise StackError unless a prior reads text tokens and then `additional` others, the last of them a query."""
     if (
         prior.prd_embedding is None
         or prior.encoder_hidden_states_proj is None

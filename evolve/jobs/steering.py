@@ -153,7 +153,7 @@ class Steering:
         self.back = back
         # Marks of decisions that no snapshot holds yet, each with the number of its concept and the question's id.
         self.taken: dict[str, tuple[int, str]] = {}
-        # What to add and drop at the step to which a concept went back, and the id of the question that came there.
+        # By number: what to add and drop after going back, and the id of the question that was then asked.
         self.carried: dict[int, tuple[Decision, str]] = {}
 
     def begin(self, snapshots: Sequence[bytes]) -> None:
