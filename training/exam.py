@@ -318,7 +318,7 @@ class Exam:
             for offset, image in enumerate(images):
                 page.paste(image, (x + offset * cell, y))
             pen.text((x + 2, y + cell + 2), name[: cell // 2], fill="black")
-        page.save(path, "WEBP", quality=85, method=6)
+        page.save(path, "WEBP", quality=75, method=6)
 
 
 def measure(exam: Exam, sheet: Path | None, keep: Path | None) -> dict[str, float]:

@@ -19,7 +19,7 @@ def webp_bytes(picture: Image.Image) -> bytes:
     """
     xmp = xmp_of(texts_of(picture))
     picture = picture.convert("RGB")
-    exact, near = _saved(picture, lossless=True, xmp=xmp), _saved(picture, quality=85, method=6, xmp=xmp)
+    exact, near = _saved(picture, lossless=True, xmp=xmp), _saved(picture, quality=75, method=6, xmp=xmp)
     return near if 2 * len(near) <= len(exact) else exact
 
 
