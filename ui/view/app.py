@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from core.errors import ConceptreeError
-from ui.view import ghosts, notices, preview
+from ui.view import ghosts, notices, preview, turns
 from ui.view.command import HOSTS, OWN_HOSTS, TOKEN
 from ui.view.guard import Guard
 from ui.view.ready import get_ready
@@ -35,4 +35,5 @@ app = st.App(
     ],
     on_script_error=shown,
 )
+turns.switch_often()
 get_ready()

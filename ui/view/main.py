@@ -5,22 +5,23 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import ConceptreeError
-from ui.view import clicks, header, notices, store, theme
+from ui.view import clicks, header, notices, store, theme, turns
 from ui.view.forms import keep_forms
 from ui.view.pages import OF_A_RUN, no_run, pages
 
 st.set_page_config(page_title="Conceptree", page_icon=theme.icon(), layout="wide")
 
-st.html(theme.STYLE)
-keep_forms()
-page = st.navigation([*pages().values()], position="top")
-try:
-    if page.url_path in OF_A_RUN and store.remember() is None:
-        header.show(of_a_run=False)
-        no_run(page.title)
-    else:
-        header.show(page.url_path in OF_A_RUN)
-        page.run()
-    clicks.refuse_left()
-except ConceptreeError as error:
-    notices.error(error)
+with turns.turn():
+    st.html(theme.STYLE)
+    keep_forms()
+    page = st.navigation([*pages().values()], position="top")
+    try:
+        if page.url_path in OF_A_RUN and store.remember() is None:
+            header.show(of_a_run=False)
+            no_run(page.title)
+        else:
+            header.show(page.url_path in OF_A_RUN)
+            page.run()
+        clicks.refuse_left()
+    except ConceptreeError as error:
+        notices.error(error)
