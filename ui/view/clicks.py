@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,13 +33,15 @@ class Click:
     again: bool = False
 
 
-def button(label: str, *, key: str, of: str = "", once: bool = False, **how: Any) -> bool:
+def button(
+    label: str, *, key: str, of: str = "", once: bool = False, make: Callable[..., bool] = st.button, **how: Any
+) -> bool:
     """A button; whether it was clicked and nothing has been done about it yet. how: as for `st.button`.
 
     of: what it acts on; a click that was meant for something else has no effect. once: it starts something, so the
-    second click of a double click is left out.
+    second click of a double click is left out. make: `st.form_submit_button` in a form.
     """
-    st.button(label, key=key, on_click=_note, args=(key, label, of), **how)
+    make(label, key=key, on_click=_note, args=(key, label, of), **how)
     click = _waiting().get(key)
     if click is None or click.of != of:
         return False

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from ui.view import clicks, header, notices, store, theme, turns
 from ui.view.forms import keep_forms
-from ui.view.pages import OF_A_RUN, no_run, pages
+from ui.view.pages import FIRST, OF_A_RUN, no_run, pages
 
 st.set_page_config(page_title="Conceptree", page_icon=theme.icon(), layout="wide")
 
@@ -16,11 +16,12 @@ with turns.turn():
     keep_forms()
     page = st.navigation([*pages().values()], position="top")
     try:
-        if page.url_path in OF_A_RUN and store.remember() is None:
-            header.show(of_a_run=False)
+        run = store.remember() if page.url_path in (FIRST, *OF_A_RUN) else None
+        if page.url_path != FIRST:  # there the header is above the family
+            header.show(of_a_run=run is not None)
+        if run is None and page.url_path in OF_A_RUN:
             no_run(page.title)
         else:
-            header.show(page.url_path in OF_A_RUN)
             page.run()
         clicks.refuse_left()
     except ConceptreeError as error:

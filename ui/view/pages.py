@@ -9,6 +9,7 @@ from typing import Literal
 import streamlit as st
 from streamlit.navigation.page import Page
 
+FIRST = ""  # the address of the first page
 OF_A_RUN = ("tree", "evolve", "concept", "gallery", "compare", "rate", "jobs")
 
 
@@ -18,7 +19,7 @@ def pages() -> dict[str, Page]:
     Made for each session, since Streamlit marks the one that it shows.
     """
     return {
-        "start": st.Page(_start, title="Start", url_path="start", default=True, visibility="hidden"),
+        "start": _page("start", "Start", "start", "home", default=True),
         "runs": _page("home", "Runs", "runs", "folder_open"),
         "seed": _page("seed", "New run", "seed", "add"),
         "tree": _page("tree", "Family tree", "tree", "account_tree"),
@@ -31,9 +32,16 @@ def pages() -> dict[str, Page]:
     }
 
 
-def _page(screen: str, title: str, address: str, icon: str, hidden: bool = False) -> Page:
+def _page(screen: str, title: str, address: str, icon: str, *, hidden: bool = False, default: bool = False) -> Page:
     visibility: Literal["hidden", "visible"] = "hidden" if hidden else "visible"
-    return st.Page(_showing(screen), title=title, url_path=address, icon=f":material/{icon}:", visibility=visibility)
+    return st.Page(
+        _showing(screen),
+        title=title,
+        url_path=address,
+        icon=f":material/{icon}:",
+        visibility=visibility,
+        default=default,
+    )
 
 
 def _showing(screen: str) -> Callable[[], None]:
@@ -60,11 +68,3 @@ def no_run(title: str) -> None:
         links.to("seed", "New run", icon=":material/add:")
         links.to("runs", "Open a file", icon=":material/upload_file:")
     st.caption(plain(f"Folder of runs: {store.runs_folder()}"))
-
-
-def _start() -> None:
-    """Go to the family tree of the latest run, or to the list of runs if there is none."""
-    from ui.view import links, store
-
-    run = store.latest()
-    links.go("tree", run=run) if run else links.go("runs")

@@ -9,7 +9,7 @@ from threading import Thread, Timer
 from core.errors import ConceptreeError
 from ui.view import model, store
 
-FIRST = "ui.view.screens.tree"  # the first page, with its imports
+FIRST = "ui.view.screens.start"  # the first page, with its imports
 AFTER = 3.0  # seconds: loading the stack at once would slow the first page down
 
 

@@ -14,6 +14,7 @@ from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.batches import namer_in
+from evolve.jobs.job import Job
 from evolve.jobs.options import FOUNDERS, SEED, SEGMENT, STEPS, WAVE, SeedOptions
 from evolve.jobs.planning import plan_founders
 from evolve.jobs.plans import Seed
@@ -267,7 +268,7 @@ def _plan(form: Form) -> None:
             st.caption("Choose a category first.")
             return
         _check_name(form.name)
-        plan = _checked(backbone, form.options)
+        plan = checked(backbone, form.options)
     except ConceptreeError as error:
         notices.error(error)
         st.button("Start", key="seed.start", type="primary", width="stretch", disabled=True)
@@ -277,7 +278,8 @@ def _plan(form: Form) -> None:
     if clicks.button(
         "Start", key="seed.start", once=True, type="primary", width="stretch", icon=":material/play_arrow:"
     ):
-        _start(backbone, plan, form.name)
+        run, job = begin(backbone, plan, form.name)
+        links.go("jobs", run=run.folder.name, job=job.name)
     # Measured after the button is shown.
     speed = pace(backbone, namer_in(plan, backbone))
     about = left(speed.of(plan)).removesuffix(" left").capitalize() if speed else ""
@@ -294,8 +296,8 @@ def _check_name(name: str | None) -> None:
         raise ConceptreeError(f"there is a run {name!r} already: choose another name")
 
 
-def _checked(backbone: Backbone, options: SeedOptions) -> Seed:
-    """The plan of the form.
+def checked(backbone: Backbone, options: SeedOptions) -> Seed:
+    """The plan of these options.
 
     Raises:
         ConceptreeError: it cannot be learned; the reason is the core's.
@@ -328,10 +330,10 @@ def _told(plan: Seed, backbone: Backbone) -> list[str]:
     return lines
 
 
-def _start(backbone: Backbone, plan: Seed, name: str | None) -> None:
-    """Make the run and its job, and start a process that learns it."""
+def begin(backbone: Backbone, plan: Seed, name: str | None) -> tuple[Run, Job]:
+    """Make the run and its job, and start a process that learns it. name: of the run, None for the category's."""
     kind = plan.kind
     run = new_run(store.runs_folder(), name, plan.category, lambda to: Run.create(to, plan.category, backbone, kind))
     job = new_job(run, plan, conduct_asked())
     processes.start(run, job)
-    links.go("jobs", run=run.folder.name, job=job.name)
+    return run, job

@@ -1,0 +1,103 @@
+"""The first page: a field, a button, and a family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from evolve import Run
+from evolve.jobs.plans import Seed
+from evolve.jobs.stored import jobs
+from tests.families import family, new_run
+from tests.pages import page, text
+from ui.view import model, processes
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def begun(monkeypatch, backbone) -> list[str]:
+    """Runs whose jobs were started, on the tiny stack."""
+    found: list[str] = []
+    monkeypatch.setattr(model, "stack", lambda where: backbone)
+    monkeypatch.setattr(processes, "start", lambda run, job: found.append(run.folder.name))
+    return found
+
+
+def shown(**query: str) -> AppTest:
+    found = page("", **query).run()
+    assert not found.exception
+    return found
+
+
+def invent(app: AppTest, category: str) -> AppTest:
+    app.text_input(key="start.category").set_value(category)
+    app.button(key="start.invent").click()
+    assert not app.run().exception
+    return app
+
+
+def test_it_says_what_this_is(runs):
+    found = shown()
+    assert found.title[0].value == "Name a thing, get ones that do not exist, breed the ones you love."
+    assert [each.label for each in found.text_input] == ["Category"]
+    assert "Open a file" in text(found) and "concepts" not in text(found)
+
+
+def test_below_is_the_family_of_the_latest_run(runs):
+    family(runs / "pets")
+    new_run(runs / "new")
+    found = shown()
+    assert found.query_params["run"] in ("pets", ["pets"])  # the other has nothing to show
+    assert found.selectbox(key="header.run.pets").options == ["new", "pets"]
+    assert "9 concepts" in text(found)
+    assert found.title[0].value.startswith("Name a thing")
+
+
+@pytest.mark.parametrize("typed", ["pet", "  pet "])
+def test_a_category_and_enter_start_founders_and_lead_to_their_family(runs, begun, typed):
+    family(runs / "others")
+    found = invent(shown(), typed)
+    assert begun == ["pet"]
+    (job,) = jobs(Run.open(runs / "pet"))
+    plan = job.plan
+    assert isinstance(plan, Seed) and (plan.category, plan.kind, plan.count, plan.schedule) == (
+        "pet",
+        "object",
+        6,
+        "adaptive",
+    )
+    assert found.query_params["run"] in ("pet", ["pet"]) and "Name a thing" not in text(found)
+
+
+def test_the_same_category_again_gives_other_founders(runs, begun):
+    for _ in range(2):
+        invent(shown(), "pet")
+    one, other = (jobs(Run.open(runs / name))[0].plan for name in ("pet", "pet-2"))
+    assert one.seed != other.seed
+
+
+def test_a_style_is_known_by_its_name(runs, begun):
+    invent(shown(), "Painting")
+    (job,) = jobs(Run.open(runs / "painting"))
+    assert job.plan.kind == "style"
+
+
+@pytest.mark.parametrize("typed, said", [("", "name a category first, such as pet"), ("qqzzx", "qqzzx")])
+def test_what_cannot_be_learned_is_said_and_makes_nothing(runs, begun, typed, said):
+    found = invent(shown(), typed)
+    assert said in found.error[0].value.replace("\\", "") and not begun and not runs.exists()
+
+
+def test_all_options_are_one_click_away_and_keep_the_category(runs, begun):
+    found = shown()
+    found.text_input(key="start.category").set_value("fruit")
+    found.button(key="start.more").click().run()
+    assert found.title[0].value == "New run"
+    assert found.selectbox(key="seed.category.object").value == "fruit"
