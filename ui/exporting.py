@@ -144,11 +144,6 @@ def provenance_of(run: Run, each: Individual, names: Mapping[str, str]) -> dict[
     """Provenance of a concept, for its sidecar. names: by id, for the parents."""
     concept, request = each.concept, each.concept.request
     origin = origin_of(run, each.id)
-    if origin:
-        licence = origin.get("licence") or _NO_LICENCE.format(origin.get("file"))
-    else:
-        embedded = run.about["stack"]["where"] == "emoji"
-        licence = (_EMBEDDED_LICENCE if embedded else _OTHER_LICENCE).format(concept.version)
     known = {
         "name": each.name,
         "id": each.id,
@@ -158,7 +153,7 @@ def provenance_of(run: Run, each: Individual, names: Mapping[str, str]) -> dict[
         "generation": each.generation,
         "created_at": each.created_at.isoformat(),
         "stack": {"version": concept.version, "fingerprint": concept.fingerprint},
-        "licence": licence,
+        "licence": licence_of(run, each, origin),
         "parents": [
             {"name": names.get(p.id, ""), "id": p.id, "weight": p.weight, "kind": p.kind, "run": p.run}
             for p in request.parents
@@ -174,6 +169,14 @@ def provenance_of(run: Run, each: Individual, names: Mapping[str, str]) -> dict[
         "settings": request.chosen.to_dict(),
     }
     return known | ({"origin": origin} if origin else {})
+
+
+def licence_of(run: Run, each: Individual, origin: Mapping[str, Any]) -> str:
+    """The licence of a concept's vectors in one line. origin: see `origin_of`."""
+    if origin:
+        return str(origin.get("licence") or _NO_LICENCE.format(origin.get("file")))
+    embedded = run.about["stack"]["where"] == "emoji"
+    return (_EMBEDDED_LICENCE if embedded else _OTHER_LICENCE).format(each.concept.version)
 
 
 def token_of(name: str, form: str) -> str:

@@ -64,6 +64,7 @@ class Box:
     outline: str = ""
     radius: int = 0
     thick: int = 1
+    concept: str = ""  # id of the concept whose card this is part of
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Text:
     size: int
     colour: str = INK
     centred: bool = False
+    concept: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Framed:
     y: float
     image: Image.Image
     alt: str
+    concept: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,18 @@ class Scene:
     height: int
     title: str
     shapes: list[Box | Curve | Text | Framed] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Web:
+    """How a scene becomes part of a web page. pages, pictures: addresses by concept id. labels: of the links, by
+    concept id. colours: CSS values that replace colours of the scene.
+    """
+
+    pages: Mapping[str, str]
+    pictures: Mapping[str, str]
+    labels: Mapping[str, str]
+    colours: Mapping[str, str]
 
 
 def scene(title: str, graph: nx.DiGraph, pictures: Mapping[str, Image.Image]) -> Scene:
@@ -132,7 +147,7 @@ def scene(title: str, graph: nx.DiGraph, pictures: Mapping[str, Image.Image]) ->
     middles = {concept: (left + x * STEP, tops[row]) for concept, (x, row) in places.places.items()}
     _add_edges(page, graph, middles, places, tops, left)
     for concept, (x, y) in middles.items():
-        _add_card(page, x - WIDE / 2, y, graph.nodes[concept], pictures.get(concept))
+        _add_card(page, x - WIDE / 2, y, concept, graph.nodes[concept], pictures.get(concept))
     return page
 
 
@@ -224,23 +239,26 @@ def _curve(start: Point, stops: Sequence[Point], data: Mapping[str, Any]) -> Cur
     return Curve(start, beziers, colour, THIN + (THICK - THIN) * data["weight"])
 
 
-def _add_card(page: Scene, x: float, y: float, data: Mapping[str, str], picture: Image.Image | None) -> None:
+def _add_card(
+    page: Scene, x: float, y: float, concept: str, data: Mapping[str, str], picture: Image.Image | None
+) -> None:
     colour = BIRTH_COLOURS[data["birth"]]
-    page.shapes.append(Box(x, y, WIDE, HIGH, CARD, colour, 8, 3))
+    page.shapes.append(Box(x, y, WIDE, HIGH, CARD, colour, 8, 3, concept))
     if picture is not None:
-        page.shapes.append(Framed(x + PAD, y + PAD, picture, f"{data['name']}, {BIRTHS[data['birth']]}"))
+        page.shapes.append(Framed(x + PAD, y + PAD, picture, f"{data['name']}, {BIRTHS[data['birth']]}", concept))
     else:
-        page.shapes.append(Box(x + PAD, y + PAD, PICTURE, PICTURE, PAPER, FRAME, 4))
+        page.shapes.append(Box(x + PAD, y + PAD, PICTURE, PICTURE, PAPER, FRAME, 4, concept=concept))
         said = (
             ["of the run", data["run"]] if data["run"] else ["photograph" if data["birth"] == "photo" else "not drawn"]
         )
         for number, line in enumerate(said):
             height = y + PAD + PICTURE / 2 + 18 * (number - (len(said) - 1) / 2)
-            page.shapes.append(Text(x + WIDE / 2, height, cut(line, PICTURE - 8, SMALL), SMALL, GREY, centred=True))
+            short = cut(line, PICTURE - 8, SMALL)
+            page.shapes.append(Text(x + WIDE / 2, height, short, SMALL, GREY, centred=True, concept=concept))
     room = WIDE - 12
     size = NAME if text_length(data["name"][:MOST_LETTERS], NAME) <= room else SMALL
     name = cut(data["name"], room, size)
-    page.shapes.append(Text(x + WIDE / 2, y + PAD + PICTURE + 17, name, size, centred=True))
+    page.shapes.append(Text(x + WIDE / 2, y + PAD + PICTURE + 17, name, size, centred=True, concept=concept))
 
 
 def _pale(colour: str, share: float = 0.6) -> str:
@@ -293,26 +311,43 @@ def _stroke(image: Image.Image, curve: Curve) -> None:
 
 def svg(page: Scene) -> str:
     """The scene as SVG, with text as text and embedded pictures."""
-    size = {"width": str(page.width), "height": str(page.height), "viewBox": f"0 0 {page.width} {page.height}"}
-    root = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, "role": "img"})
+    root = svg_element(page)
+    root.set("role", "img")
     root.set("font-family", "Aileron, Helvetica, Arial, sans-serif")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def svg_element(page: Scene, web: Web | None = None) -> ElementTree.Element:
+    """The scene as an SVG element; for a web page with links, addresses of pictures and colours of a theme."""
+    size = {"width": str(page.width), "height": str(page.height), "viewBox": f"0 0 {page.width} {page.height}"}
+    root = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size})
     ElementTree.SubElement(root, "title").text = printable(page.title)
+    colours = web.colours if web else {}
+    around, linked = root, ""
     for shape in page.shapes:
+        concept = "" if isinstance(shape, Curve) else shape.concept
+        if web and concept != linked:
+            linked, around = concept, root
+            if concept in web.pages:
+                label = printable(web.labels[concept])
+                around = ElementTree.SubElement(root, "a", {"href": web.pages[concept], "aria-label": label})
         match shape:
             case Box():
                 half = shape.thick / 2 if shape.outline else 0  # SVG strokes lie half outside
-                made = ElementTree.SubElement(root, "rect", _numbers(x=shape.x + half, y=shape.y + half))
+                made = ElementTree.SubElement(around, "rect", _numbers(x=shape.x + half, y=shape.y + half))
                 made.attrib |= _numbers(width=shape.width - 2 * half, height=shape.height - 2 * half, rx=shape.radius)
-                made.set("fill", shape.fill)
+                made.set("fill", colours.get(shape.fill, shape.fill))
                 if shape.outline:
-                    made.attrib |= {"stroke": shape.outline, "stroke-width": str(shape.thick)}
+                    stroke = colours.get(shape.outline, shape.outline)
+                    made.attrib |= {"stroke": stroke, "stroke-width": str(shape.thick)}
             case Curve():
                 path = "".join(f" C {' '.join(map(_pair, bezier))}" for bezier in shape.beziers)
-                made = ElementTree.SubElement(root, "path", {"d": f"M {_pair(shape.start)}{path}", "fill": "none"})
+                made = ElementTree.SubElement(around, "path", {"d": f"M {_pair(shape.start)}{path}", "fill": "none"})
                 made.attrib |= {"stroke": shape.colour, **_numbers(**{"stroke-width": shape.width})}
             case Text():
-                made = ElementTree.SubElement(root, "text", _numbers(x=shape.x, y=shape.y))
-                made.attrib |= {"font-size": str(shape.size), "fill": shape.colour, "dominant-baseline": "central"}
+                made = ElementTree.SubElement(around, "text", _numbers(x=shape.x, y=shape.y))
+                fill = colours.get(shape.colour, shape.colour)
+                made.attrib |= {"font-size": str(shape.size), "fill": fill, "dominant-baseline": "central"}
                 if shape.centred:
                     made.set("text-anchor", "middle")
                 made.text = printable(shape.text)
@@ -320,10 +355,11 @@ def svg(page: Scene) -> str:
                     made.attrib |= _numbers(textLength=text_length(shape.text, shape.size))
                     made.set("lengthAdjust", "spacingAndGlyphs")
             case Framed():
-                made = ElementTree.SubElement(root, "image", _numbers(x=shape.x, y=shape.y))
-                made.attrib |= _numbers(width=PICTURE, height=PICTURE) | {"href": _data_uri(shape.image)}
+                made = ElementTree.SubElement(around, "image", _numbers(x=shape.x, y=shape.y))
+                address = web.pictures[concept] if web else _data_uri(shape.image)
+                made.attrib |= _numbers(width=PICTURE, height=PICTURE) | {"href": address}
                 ElementTree.SubElement(made, "title").text = printable(shape.alt)
-    return ElementTree.tostring(root, encoding="unicode")
+    return root
 
 
 def _numbers(**values: float) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Commands that look at runs: list, show, tree, kin, taste, draw, map. `draw`, `map` and `taste --why` load a stack."""
+"""Commands that look at runs: list, show, tree, kin, taste, draw, map, publish.
+
+`draw`, `map` and `taste --why` load a stack.
+"""
 
 from __future__ import annotations
 
@@ -263,4 +266,36 @@ def taste(**given: Any) -> None:
     taste(out=new_console(), **given)
 
 
-COMMANDS = (list_, show, tree, kin, taste, draw, map_)
+@click.command(short_help="Write the family as web pages.")
+@click.argument("name", metavar="RUN")
+@click.argument("concepts", metavar="[NAME]...", nargs=-1)
+@option(
+    "--to",
+    type=click.Path(path_type=Path),
+    help="Folder of the site, by default RUN-site. An earlier site of RUN is replaced; anything else is refused.",
+)
+@option("--all", "hidden", is_flag=True, help="Hidden concepts too.")
+@option(
+    "--photos", is_flag=True, help="Small copies of photographs that are parents too, and the names of their files."
+)
+@json_option
+@runs_option
+def publish(**given: Any) -> None:
+    """Write RUN as a static site: the family tree, a gallery, and a page for each concept. With NAMEs only these and
+    their ancestors.
+
+    It is one folder that works without a server and loads nothing from anywhere else. Names, comments, ratings, words
+    and drawings are in it. Hidden concepts and photographs are left out.
+
+    \b
+    Example:
+      conceptree publish pets --to site
+      conceptree publish pets moku
+    """
+    from ui.console import new_console
+    from ui.publish import publish
+
+    publish(out=new_console(), **given)
+
+
+COMMANDS = (list_, show, tree, kin, taste, draw, map_, publish)

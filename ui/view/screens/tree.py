@@ -18,7 +18,7 @@ from ui.view.family import family
 from ui.view.ghosts import GHOST, Ghost
 from ui.view.parents import follow, parents_of, photos_of
 from ui.view.scene import Filter, Scene, scene
-from ui.view.screens import births, breed, selected, steering
+from ui.view.screens import births, breed, publishing, selected, steering
 from ui.view.selection import State, find, state_of
 from ui.view.store import Opened
 from ui.view.text import shortened
@@ -72,6 +72,7 @@ def show() -> None:
         ) as lines:
             if lines.open:
                 kin.show_generations(found)
+        publishing.show(found, state)
     with panel, st.container(height=HEIGHT + 48, key="tree.panel"):
         _panel(found, state)
 

@@ -1,0 +1,44 @@
+"""Below the tree: the family as web pages to download, and what they leave out."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+from tests.pages import page, text
+
+
+def opened(**state: object) -> AppTest:
+    """The page of the tree with the part about publishing open."""
+    app = page("tree", run="pets")
+    app.session_state["tree.publish"] = True
+    for key, value in state.items():
+        app.session_state[key.replace("_", ".")] = value
+    return app.run()
+
+
+def test_the_form_is_made_when_it_is_opened(run):
+    assert not page("tree", run="pets").run().get("download_button")
+    app = opened()
+    assert not app.exception and len(app.get("download_button")) == 1
+    assert "9 concepts." in text(app)
+
+
+def test_it_says_what_is_left_out(run, ids):
+    run.note(ids["a"], hidden=True)
+    assert "8 concepts. 1 hidden concept is left out." in text(opened())
+    assert "9 concepts." in text(opened(tree_publish_hidden=True))
+
+
+def test_only_the_selected_concepts_with_their_ancestors(run, ids):
+    app = opened()
+    app.session_state["tree.family.pets"] = {"selected": {"ids": [ids["e"]], "at": 1}}
+    app.session_state["tree.publish.only"] = True
+    app.run()
+    assert "3 concepts." in text(app)
+
+
+def test_nothing_to_publish_is_told(run, ids):
+    for id_ in ids.values():
+        run.note(id_, hidden=True)
+    app = opened()
+    assert not app.exception and not app.get("download_button") and "all of them are hidden" in text(app)
