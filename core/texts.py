@@ -50,6 +50,19 @@ def checked_text(text: str, what: str, *, lines: bool = False, error: type[Conce
     return unicodedata.normalize("NFC", text)
 
 
+def checked_label(text: str, what: str, most: int, *, error: type[ConceptreeError] = TextError) -> str:
+    """`checked_text` with single spaces, of 1 to `most` characters: a tag, the name of a board."""
+    label = " ".join(checked_text(text, what, error=error).split())
+    if not 0 < len(label) <= most:
+        raise error(f"{what} = {label[:_SHOWN]!r}: give 1 to {most} characters")
+    return label
+
+
+def folded(text: str) -> str:
+    """The same for texts that differ only in case or in what `one_name` ignores."""
+    return one_name(one_name(text).casefold())
+
+
 def one_name(name: str) -> str:
     """The same for names that look the same: composed or decomposed accents, full-width letters, kinds of spaces."""
     return " ".join(unicodedata.normalize("NFKC", name).split())

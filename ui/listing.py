@@ -165,4 +165,5 @@ def noted(each: Entry) -> str:
     note = each.note
     said = [word for word in ("favourite", "hidden", "locked") if getattr(note, word)]
     said += [f"{note.rating} of 5"] if note.rating else []
+    said += [f"tagged {', '.join(note.tags)}"] if note.tags else []
     return ", ".join([*said, *([f'"{note.comment}"'] if note.comment else [])])

@@ -1,7 +1,7 @@
 """A family as one file: concepts with all their ancestors, drawings and names.
 
     family.json       schema, category, kind, stack, ids of the exported concepts; size and SHA-256 of every other file
-    concepts.jsonl    a line per concept, ancestors first: as it was learned, with its name at birth and the newest
+    concepts.jsonl    a line per concept, ancestors first: as it was learned, with its first and newest name, and tags
     drawings.jsonl    a line per drawing: concept, prompt, seed, file; and how another decoder drew it, if one did
     photos.jsonl      a line per photograph that is a parent: id, label, file
     pictures/*.png    drawings and small copies of photographs, named by their content
@@ -41,6 +41,7 @@ from evolve.store.names import check_name, name_for
 from evolve.store.parts import RunError
 from evolve.store.rows import CONCEPTS, PHOTO, PICTURE, individual_of, row_of
 from evolve.store.run import Individual, picture_digest
+from evolve.store.tags import checked_tags
 
 SCHEMA = 1
 LARGEST_FILE = 128 * 2**20  # bytes
@@ -71,10 +72,11 @@ class FamilyError(ConceptreeError):
 
 @dataclass(frozen=True)
 class Member:
-    """A concept of a family. called: its newest name, "" for the name at birth."""
+    """A concept of a family. called: its newest name, "" for the name at birth. tags: as its person gave them."""
 
     individual: Individual
     called: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ def _how(picture: Picture) -> dict[str, Any]:
 def _told(each: Member) -> dict[str, Any]:
     row = row_of(each.individual)
     told = {key: row[key] for key in _KEPT}
-    return told | {"called": each.called, "created_at": each.individual.created_at.isoformat()}
+    told |= {"called": each.called, "created_at": each.individual.created_at.isoformat()}
+    return told | ({"tags": list(each.tags)} if each.tags else {})
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -355,7 +358,7 @@ def _member(row: Any, fingerprint: str) -> Member:
         pa.Table.from_pylist([row_of(each)], schema=CONCEPTS)
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise RunError(f"{concept.id} is not a concept of this schema ({str(error).splitlines()[0][:120]})") from error
-    called = row["called"]
+    called, tags = row["called"], checked_tags(row.get("tags", []))
     each = replace(each, name=unicodedata.normalize("NFC", each.name))
     try:
         check_name(each.name)
@@ -365,8 +368,8 @@ def _member(row: Any, fingerprint: str) -> Member:
         if called:
             called = unicodedata.normalize("NFC", _text(called, "a name"))
             check_name(called)
-            return Member(each, called)
-    return Member(each)
+            return Member(each, called, tags)
+    return Member(each, tags=tags)
 
 
 def ancestors_first(members: Iterable[Member]) -> tuple[Member, ...]:

@@ -80,7 +80,8 @@ def family_of(run: Run, concepts: Sequence[str], left_out: list[Path] | None = N
         if each.concept.fingerprint != run.about["stack"]["fingerprint"]:
             missing[id_] = where or run.folder.name  # a guest of another stack: only its pictures were ever used here
             continue
-        members[id_] = Member(replace(each, name=entry.born), entry.name if entry.name != entry.born else "")
+        called = entry.name if entry.name != entry.born else ""
+        members[id_] = Member(replace(each, name=entry.born), called, entry.note.tags)
         drawings += home.drawings_of(id_, left_out)
         for parent in entry.parents:
             if parent.is_photo:
@@ -202,11 +203,11 @@ def adopt(family: Family, run: Run, width: int | None = None) -> Adopted:
             born = _free(one.name, taken)
             called = _free(each.called, taken) if each.called else ""
             rows.append(row_of(replace(one, name=born, generation=generations[one.id])))
-            if called:
-                notes.append(row_of_note(one.id, Note(name=called), now))
+            if called or each.tags:
+                notes.append(row_of_note(one.id, Note(name=called or None, tags=each.tags), now))
             if (called or born) != (each.called or one.name):
                 renamed[one.id] = (each.called or one.name, called or born)
-        # Names first: adopting again after a kill writes the names of concepts that are not there yet, and no others.
+        # Notes first: adopting again after a kill writes the notes of concepts that are not there yet, and no others.
         run.rooms["notes"].append(notes)
         run.rooms["concepts"].append(rows)
     _keep_pictures(family, run)

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Protocol
 
 from core.concept import LONGEST_WORD
-from core.texts import one_name
+from core.texts import folded
 from evolve.store.parts import RunError
 
 _CONSONANTS = "bdfgklmnprstvz"
@@ -60,12 +60,8 @@ def check_free(name: str, others: Iterable[Named]) -> None:
     Case does not count, nor does the Unicode form: exported files have these names, and many disks ignore both.
     """
     for each in others:
-        if _key(name) in (_key(each.name), _key(each.born), each.id):
+        if folded(name) in (folded(each.name), folded(each.born), each.id):
             raise RunError(f"the name {name!r} is taken, by {each.id} ({each.name}): choose another")
-
-
-def _key(name: str) -> str:
-    return one_name(one_name(name).casefold())
 
 
 def _syllable(a: int, b: int) -> str:

@@ -47,10 +47,12 @@ def courses(changes: Iterable[Change]) -> dict[str, tuple[list[Change], list[Cha
 
 
 def _noted(room: Room, damage: list[Damage] | None, strict: bool) -> Iterator[tuple[Path, dict[str, Any], str, Note]]:
+    before: dict[str, Note] = {}
     for part, number, row in room.rows(NOTES.names, damage, strict=strict):
         try:
-            concept, note = note_of(row)
+            concept, note = note_of(row, before)
         except RunError as error:
             report(Damage(part, str(error), number), damage, strict)
         else:
+            before[concept] = note
             yield part, row, concept, note

@@ -17,6 +17,7 @@ from core.concept import Concept, Measurement, Negative, Request, aspect_of, is_
 from core.errors import ConceptreeError
 from core.renderers import Rendered, RenderError
 from evolve.store.parts import TIME, RunError
+from evolve.store.tags import checked_tags
 
 PICTURE = re.compile(r"[0-9a-f]{24}\.png")  # the name of a drawing's file; no other file is opened as one
 PHOTO = re.compile(r"photo-[0-9a-f]{16}")  # id of a photograph, from its content
@@ -71,6 +72,7 @@ NOTES = pa.schema(
         ("locked", pa.bool_()),
         ("created_at", _TIME),
         ("way", _TEXT),
+        ("tags", pa.list_(_TEXT)),
     ]
 )
 PHOTOS = pa.schema([("id", _TEXT), ("label", _TEXT), ("digest", _TEXT), ("created_at", _TIME)])
@@ -99,7 +101,7 @@ RATINGS = pa.schema(
     ]
 )
 # Columns added after the first runs of this schema; a part without one is read as null there.
-LATER = {"way"}
+LATER = {"way", "tags"}
 # Columns for lists and lineage, without vectors and requests, which are most of a part.
 ENTRY = ("id", "name", "generation", "category", "kind", "parents", "scores", "steps", "created_at")
 KNOWN = ("id", "name", "generation")  # compared with a new concept
@@ -118,6 +120,7 @@ class Note:
     comment: str = ""
     hidden: bool = False
     locked: bool = False
+    tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("favourite", "hidden", "locked"):
@@ -131,6 +134,7 @@ class Note:
             raise RunError(f"a comment is text of at most {LONGEST_COMMENT} characters: shorten it")
         if _LONE.search(self.comment):
             raise RunError(f"the comment {self.comment[:40]!r} is not Unicode text: type it again")
+        checked_tags(self.tags)
 
 
 @dataclass(frozen=True)
@@ -345,11 +349,13 @@ def drawing_of(folder: Path, row: dict[str, Any]) -> Drawing:
     return Drawing(row["concept"], row["prompt"], row["seed"], folder / row["file"], rendered)
 
 
-def note_of(row: dict[str, Any]) -> tuple[str, Note]:
-    """(concept id, note) of a row of notes/."""
+def note_of(row: dict[str, Any], before: Mapping[str, Note]) -> tuple[str, Note]:
+    """(concept id, note) of a row of notes/. before: notes by id; a row of a version without tags keeps them."""
     if not row["concept"]:
         raise RunError("it has no concept")
-    return row["concept"], Note(**{field.name: row[field.name] for field in fields(Note)})
+    tags = before.get(row["concept"], NOTHING).tags if row["tags"] is None else tuple(row["tags"])
+    values = {field.name: row[field.name] for field in fields(Note)}
+    return row["concept"], Note(**{**values, "tags": tags})
 
 
 def row_of_note(concept: str, note: Note, at: datetime, way: str = "") -> dict[str, Any]:

@@ -4,7 +4,7 @@ run.json               category, kind, stack, schema version
 concepts/*.parquet     one part per batch, one row per concept: a batch is stored as a whole or not at all
 drawings/*.png         pictures, named by their content
 drawings/*.parquet     concept, prompt and seed of each picture; written after the pictures
-notes/*.parquet        names, ratings, comments …; the latest note of a concept counts
+notes/*.parquet        names, ratings, comments, tags …; the latest note of a concept counts
 renderings/*.parquet   the same of pictures by other decoders, with how each was drawn
 photos/*.png, *.parquet  small copies of photographs that are parents, by id, with the names of their files
 studies/, ratings/     questions and answers of blind ratings (`evolve.store.ratings`)
@@ -19,6 +19,7 @@ import hashlib
 import io
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields, replace
@@ -32,7 +33,7 @@ import numpy.typing as npt
 
 from core.concept import Concept
 from core.files import StorageError, write_atomically
-from core.texts import checked_text, one_name
+from core.texts import checked_text, folded, one_name
 from core.wording import did_you_mean
 from evolve.store.about import SCHEMA, new_about, read_about
 from evolve.store.captions import drawing_told
@@ -73,6 +74,7 @@ from evolve.store.rows import (
     row_of,
     row_of_note,
 )
+from evolve.store.tags import as_spelled, changed_tags, checked_tags
 
 if TYPE_CHECKING:  # lists and trees need no pictures
     from PIL import Image
@@ -380,12 +382,14 @@ class Run:
         """Append a note on a concept (id). Values that are not given stay as they are.
 
         favourite, hidden, locked: true or false. rating: 1 to 5, or None. name: None for the name at birth. comment:
-        text of several lines. Earlier notes stay in their parts; `undo` goes back to them.
+        text of several lines. tags: a list of texts. tag, untag: tags to add or remove. Earlier notes stay in their
+        parts; `undo` goes back to them.
         """
         return self.note_all([concept], **values)[0]
 
     def note_all(self, concepts: Sequence[str], **values: Any) -> list[Note]:
-        """Append the same note to several concepts (ids), as one batch that `undo_last` undoes as one."""
+        """Append the same note to several concepts (ids), as one batch that `undo_last` undoes as one; see `note`."""
+        tag, untag = values.pop("tag", ()), values.pop("untag", ())
         unknown = sorted(set(values) - {field.name for field in fields(Note)})
         if unknown:
             raise RunError(f"a note has no {unknown[0]!r}: it has {', '.join(field.name for field in fields(Note))}")
@@ -398,7 +402,12 @@ class Run:
                 values["name"] = unicodedata.normalize("NFC", values["name"])
             if isinstance(values.get("comment"), str):
                 values["comment"] = checked_text(values["comment"], "comment", lines=True, error=RunError)
+            if "tags" in values:
+                values["tags"] = checked_tags(values["tags"])
             said = {concept: replace(entries[concept].note, **values) for concept in concepts}
+            if tag or untag:
+                add = as_spelled(checked_tags(list(tag)), self.tags())
+                said = {key: replace(note, tags=changed_tags(note.tags, add, untag)) for key, note in said.items()}
             if values.get("name") is not None:
                 check_name(values["name"])
                 if len(said) > 1:
@@ -454,6 +463,11 @@ class Run:
     def notes(self, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, Note]:
         """Latest note of each concept that has one, by id."""
         return latest(self.rooms["notes"], damage, strict=strict)
+
+    def tags(self) -> dict[str, int]:
+        """All tags, sorted, with the number of concepts that have each."""
+        counts = Counter(tag for each in self.entries() for tag in each.note.tags)
+        return dict(sorted(counts.items(), key=lambda each: folded(each[0])))
 
     def changes(self, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Change]:
         """All changes made by notes, newest last."""

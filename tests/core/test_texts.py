@@ -7,7 +7,7 @@ import pytest
 from core.concept import Request, RequestError
 from core.errors import PromptError
 from core.prompts import checked_prompt
-from core.texts import TextError, checked_text, fault, one_name
+from core.texts import TextError, checked_label, checked_text, fault, folded, one_name
 
 NFC, NFD = "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"
 HOSTILE = {
@@ -38,6 +38,20 @@ def test_words_of_all_scripts_and_joined_emoji_are_kept(text):
 def test_text_becomes_nfc_with_plain_spaces():
     assert checked_text(f"{NFD}\N{NO-BREAK SPACE}x", "comment") == f"{NFC} x"
     assert checked_text("one\n\ttwo", "comment", lines=True) == "one\n\ttwo"
+
+
+def test_a_label_is_one_short_line():
+    assert checked_label(f" {NFD}\N{NO-BREAK SPACE}  x ", "tag", 6) == f"{NFC} x"
+    for text in ("", "  ", "seven ch"):
+        with pytest.raises(TextError, match=r"tag = .*: give 1 to 6 characters"):
+            checked_label(text, "tag", 6)
+    with pytest.raises(TextError, match="has a control character"):
+        checked_label("a\tb", "tag", 6)
+
+
+def test_texts_that_differ_only_in_case_are_one_when_folded():
+    assert folded("Stra\u00dfe") == folded("STRASSE") and folded(NFC.upper()) == folded(NFD)
+    assert folded("a b") != folded("ab")
 
 
 def test_twins_are_one_name():

@@ -230,6 +230,22 @@ def test_what_is_no_name_is_one_line(pets, new):
     )
 
 
+# tags
+
+
+def test_tags_are_given_shown_and_removed(pets):
+    a, b = (by_letter(pets)[letter].name for letter in "ab")
+    shown = good(pets, "note", "pets", a, b, "--tag", "forest", "--tag", "#Night", "--rating", "4")
+    assert shown.splitlines() == [f"{each}: rated 4, tagged forest, Night" for each in (a, b)]
+    assert good(pets, "note", "pets", a, "--untag", "night").strip() == f"{a}: rated 4, tagged forest"
+    assert "noted 4 of 5, tagged forest" in " ".join(good(pets, "show", "pets", a).split())
+    assert json.loads(good(pets, "show", "pets", b, "--json"))["note"]["tags"] == ["forest", "Night"]
+    assert "did you mean forest?" in one_line(pets, "note", "pets", a, "--untag", "forrest")
+    assert "the tags are forest" in one_line(pets, "note", "pets", a, "--untag", "night")
+    assert "has a control character" in one_line(pets, "note", "pets", a, "--tag", "a\x1b[31m")
+    assert "give 1 to 40 characters" in one_line(pets, "note", "pets", a, "--tag", "x" * 41)
+
+
 # tree
 
 

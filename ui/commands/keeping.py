@@ -13,7 +13,7 @@ from ui.options import json_option, model_now_option, option, runs_option
 FAMILY, IMAGES = "family", ("image", "comfyui")
 
 
-@click.command(short_help="Name, rate and comment on concepts.")
+@click.command(short_help="Name, rate, tag and comment on concepts.")
 @click.argument("run", metavar="RUN")
 @click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
 @option("--name", metavar="NEW", help="Rename the concept; its first name still finds it.")
@@ -27,10 +27,12 @@ FAMILY, IMAGES = "family", ("image", "comfyui")
     help="Hidden concepts are left out of lists and have no children.",
 )
 @option("--rating", old=["--rate"], type=click.IntRange(0, 5), help="Rating from 1 to 5; 0 removes it.")
+@option("--tag", multiple=True, metavar="TAG", help="Tag to add; can be given several times.")
+@option("--untag", multiple=True, metavar="TAG", help="Tag to remove; can be given several times.")
 @option("--comment", help="Any text.")
 @runs_option
 def note(**given: Any) -> None:
-    """Name, rate or mark concepts of RUN, or comment on them. The workbench can undo it.
+    """Name, rate, tag or mark concepts of RUN, or comment on them. The workbench can undo it.
 
     An option that is not given keeps its value.
 
@@ -38,6 +40,7 @@ def note(**given: Any) -> None:
     Example:
       conceptree note pets moku vasi --favourite
       conceptree note pets moku --rating 5 --comment "the one with the tail"
+      conceptree note pets moku vasi --tag forest --untag night
       conceptree note pets moku --name Whiskerfin
     """
     from ui.console import new_console

@@ -12,6 +12,7 @@ import networkx as nx
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.texts import folded
 from evolve import Individual, Run
 from evolve.jobs.job import Job, Status
 from evolve.jobs.stored import jobs
@@ -41,6 +42,11 @@ class Opened:
     @property
     def by_id(self) -> dict[str, Entry]:
         return {each.id: each for each in self.entries}
+
+    @property
+    def tags(self) -> list[str]:
+        """All tags, sorted."""
+        return sorted({tag for each in self.entries for tag in each.note.tags}, key=folded)
 
     def drawing(self, id_: str) -> Drawing | None:
         """The concept's first drawing whose file is whole."""

@@ -21,7 +21,7 @@ LONGEST = 48  # characters of the last change
 LISTED = 12  # changes in the list
 _SAID, _PROBLEM = "undo.said", "undo.problem"  # keys in the session
 
-Value = bool | int | str | None  # of a note
+Value = bool | int | str | Sequence[str] | None  # of a note
 _MARKS = {
     "favourite": ("favourite", "not favourite"),
     "hidden": ("hidden", "shown again"),
@@ -61,6 +61,19 @@ def mark(run: Run, entries: Sequence[Entry], field: str, value: Value) -> bool:
     """Set a field of the notes on these concepts, see `note`."""
     of = entries[0].name if len(entries) == 1 else counted(len(entries), "concept")
     return note(run, [each.id for each in entries], f"{of}: {_marked(field, value)}", **{field: value})
+
+
+def tag(run: Run, entries: Sequence[Entry], add: Sequence[str] = (), remove: Sequence[str] = ()) -> bool:
+    """Add tags to these concepts and remove others, see `note`."""
+    of = entries[0].name if len(entries) == 1 else counted(len(entries), "concept")
+    return note(
+        run, [each.id for each in entries], f"{of}: {_tagged(add, remove)}", tag=tuple(add), untag=tuple(remove)
+    )
+
+
+def _tagged(added: Sequence[str], removed: Sequence[str]) -> str:
+    said = [f"tagged {', '.join(added)}"] if added else []
+    return ", ".join(said + ([f"no longer tagged {', '.join(removed)}"] if removed else []))
 
 
 def _marked(field: str, value: Value) -> str:
@@ -130,6 +143,8 @@ def _told(name: str, before: Value, after: Value) -> str:
         return _marked(name, after)
     if name == "comment":
         return f"comment “{shortened(str(after), 30)}”" if after else "comment removed"
+    if isinstance(before, tuple) and isinstance(after, tuple):  # tags
+        return _tagged([each for each in after if each not in before], [each for each in before if each not in after])
     if name == "name":
         return f"renamed to {shortened(str(after), 40)}" if after else "original name restored"
     return f"{name} {before if before is not None else 'none'} → {after if after is not None else 'none'}"

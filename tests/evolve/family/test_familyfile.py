@@ -332,6 +332,23 @@ def test_a_name_that_is_none_is_left_out(file, ids, tmp_path, name):
 
 
 @pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ([str(n) for n in range(10_000)], "has 10,000 tags: at most 50 are stored"),
+        (["a\x1b[31m"], "has a control character"),
+        (["\u202egnp"], "changes the direction of text"),
+        (["x" * 41], "give 1 to 40 characters"),
+        ([1], "expected a list of texts"),
+        ("forest", "expected a list of texts"),
+        (None, "expected a list of texts"),
+        ({"a": 1}, "expected a list of texts"),
+    ],
+)
+def test_a_strangers_tags_that_cannot_be(file, tags, said):
+    refused(with_rows(file, lambda found: found[-1].update(tags=tags)), said)
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [("prompt", "a {0.__class__} {}"), ("prompt", "no concept"), ("prompt", "{}\n"), ("seed", -1), ("concept", "x")],
 )

@@ -18,7 +18,7 @@ from evolve.family.lineage import ancestors, lineage
 from evolve.family.share import adopt, family_file, family_of
 from evolve.store.check import check
 from evolve.store.parts import RunError
-from evolve.store.run import Run
+from evolve.store.run import Note, Run
 from tests.families import STACK, concept, new_run, picture
 
 # There and back
@@ -44,6 +44,17 @@ def test_it_opens_as_a_run_with_the_same_concepts_bit_for_bit(run, ids, file, tm
         assert after.concept.vectors.tobytes() == before.concept.vectors.tobytes()
         assert after.created_at == before.created_at and run.entry(id_).born == other.entry(id_).born
     assert other.entry("Whisker").id == ids["h"] and check(other).whole
+
+
+def test_tags_come_along_and_other_notes_do_not(run, ids, file, tmp_path):
+    assert b'"tags"' not in zipfile.ZipFile(io.BytesIO(file)).read("concepts.jsonl")
+    run.note_all([ids["h"], ids["a"]], tag=["forest"], rating=2)
+    other = new_run(tmp_path / "theirs")
+    adopt(read_family(family_file(run, [ids["h"]])), other)
+    assert other.notes() == {ids["h"]: Note(name="Whisker", tags=("forest",)), ids["a"]: Note(tags=("forest",))}
+    other.note(ids["h"], tags=[])
+    adopt(read_family(family_file(run, [ids["h"]])), other)
+    assert other.tags() == {"forest": 1}, "concepts that are here already are not changed"
 
 
 def test_the_lineage_is_the_same(run, ids, file, tmp_path):

@@ -539,3 +539,23 @@ def test_a_slow_stack_draws_a_morph_when_it_is_asked(real, monkeypatch):
 def test_a_concept_of_another_stack_has_no_morph(run, ids):
     app = shown(ids["a"], MORPH)
     assert any("needs the stack" in error.value for error in app.error)
+
+
+# Tags
+
+
+def test_tags_are_typed_chosen_and_undone(run, ids):
+    run.note(ids["b"], tag=["night"])
+    app, key = shown(ids["a"]), f"concept.tags.{ids['a']}"
+    field = app.multiselect(key=key)
+    assert field.value == [] and field.options == ["night"]
+    app = field.set_value(["night", "forest"]).run()
+    name = run.entry(ids["a"]).name
+    assert run.notes()[ids["a"]].tags == ("night", "forest") and f"{name}: tagged night, forest" in text(app)
+    app = app.multiselect(key=key).set_value(["forest"]).run()
+    assert f"{name}: no longer tagged night" in text(app)
+    app = app.button(key="undo.last").click().run()
+    assert run.notes()[ids["a"]].tags == ("night", "forest") == tuple(app.multiselect(key=key).value)
+    app = app.multiselect(key=key).set_value(["night", "forest", "a\x07"]).run()
+    assert not app.exception and "has a control character" in text(app)
+    assert app.multiselect(key=key).value == ["night", "forest"]

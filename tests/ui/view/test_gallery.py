@@ -136,8 +136,41 @@ def test_a_search_finds_what_a_concept_is_not_and_says_so(run, ids, monkeypatch)
         run.rooms["concepts"], "rows", lambda *_: [(None, 1, {"id": "x", "positives": None, "negatives": [None]})]
     )
     assert run.words() == {"x": ((), ())}, "a stranger's part"
-    found = told(gallery(text="K Cat"))["items"]
+    found = told(gallery(text='"K Cat"'))["items"]
     assert [(item["title"], item["line"]) for item in found] == [(other.name, "not black cat")]
+    assert titles(gallery(text="cat not:black")) == [other.name] and not titles(gallery(text="like:black"))
+
+
+def test_a_search_says_what_matched(run, ids):
+    run.note(ids["a"], comment="the one with the long tail\nand ears", tag=["Forest"])
+    run.note(ids["b"], name="Foresta")
+    run.add_drawings([(ids["c"], "a {} in the forest", 2, picture(90))])
+    a, c = names(run, "ac")
+    lines = {item["title"]: item["line"] for item in told(gallery(text="FOREST"))["items"]}
+    assert lines == {a: "tag Forest", "Foresta": "pet", c: "drawn in “a … in the forest”"}
+    lines = {item["title"]: item["line"] for item in told(gallery(text='tag:forest "long tail"'))["items"]}
+    assert lines == {a: "tag Forest, comment “…ne with the long tail and ears”"}
+    assert titles(gallery(text="comment:forest")) == [] and titles(gallery(text="name:forest")) == ["Foresta"]
+
+
+def test_tags_are_given_to_the_selection_and_filter_it(run, ids):
+    run.note(ids["a"], tag=["night"])
+    app = select(gallery(), *names(run, "ab"))
+    assert app.selectbox(key="gallery.tag.0").options == ["night"]
+    assert app.button(key="gallery.tagged.0").label == "night, 1 of 2"
+    app.selectbox(key="gallery.tag.0").set_value("#forest").run()
+    assert not app.exception and "2 concepts: tagged" in text(app) and run.tags() == {"forest": 2, "night": 1}
+    app.button(key="gallery.tagged.0").click().run()
+    assert "2 concepts: no longer tagged forest" in text(app) and run.tags() == {"night": 1}
+    app.button(key="undo.last").click().run()
+    app.button(key="gallery.tagged.1").click().run()
+    assert run.tags() == {"forest": 2, "night": 2}, "the others get it too"
+    app.button(key="undo.last").click().run()
+    app.selectbox(key="gallery.tag.1").set_value("x" * 41).run()
+    assert "give 1 to 40 characters" in text(app) and run.tags() == {"forest": 2, "night": 1}
+    assert app.selectbox(key="gallery.tag.2").value is None
+    assert titles(gallery(tags=["night", "forest"])) == names(run, "a")
+    assert len(titles(gallery(tags=["gone"]))) == 9, "a tag that was removed since filters nothing"
 
 
 def test_a_prompt_shows_who_is_drawn_in_it(run, ids):

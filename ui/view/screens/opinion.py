@@ -36,6 +36,7 @@ def _said(found: Opened, entry: Entry) -> None:
         "concept.favourite": note.favourite,
         "concept.hidden": note.hidden,
         "concept.comment": note.comment,
+        _tags_key(entry): list(note.tags),
     }.items():
         if key not in st.session_state or st.session_state[key] != value:
             st.session_state[key] = value
@@ -48,6 +49,15 @@ def _said(found: Opened, entry: Entry) -> None:
         st.toggle("Hidden", key="concept.hidden", on_change=_mark, args=(run, entry, "hidden"))
     if refused:
         st.error(plain(wrong[2]), icon=":material/error:")
+    st.multiselect(
+        "Tags",
+        found.tags,
+        key=_tags_key(entry),
+        accept_new_options=True,
+        placeholder="Choose a tag, or type a new one",
+        on_change=_tag,
+        args=(run, entry),
+    )
     st.text_area("Comment", key="concept.comment", max_chars=10_000, height=68, on_change=_comment, args=(run, entry))
 
 
@@ -68,6 +78,16 @@ def _rate(run: Run, entry: Entry) -> None:
 
 def _mark(run: Run, entry: Entry, field: str) -> None:
     undo.mark(run, [entry], field, bool(st.session_state[f"concept.{field}"]))
+
+
+def _tags_key(entry: Entry) -> str:
+    """A field for each concept: the browser would give the tags of one to the next."""
+    return f"concept.tags.{entry.id}"
+
+
+def _tag(run: Run, entry: Entry) -> None:
+    before, now = entry.note.tags, st.session_state[_tags_key(entry)]
+    undo.tag(run, [entry], [tag for tag in now if tag not in before], [tag for tag in before if tag not in now])
 
 
 def _comment(run: Run, entry: Entry) -> None:
