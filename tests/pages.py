@@ -27,6 +27,11 @@ def text(app: AppTest) -> str:
     return re.sub(r"\\([!-/:-@\[-`{-~])|[*\u2060]", r"\1", "\n".join(written))
 
 
+def components(app: AppTest) -> list[str]:
+    """The data of its components as JSON, without the lightbox, which is on every page."""
+    return [each.proto.json for each in app.get("bidi_component") if "lightbox" not in each.proto.component_name]
+
+
 def alts(app: AppTest) -> list[str]:
     """Alternative texts of its pictures."""
     return [image.alt for images in app.get("image") for image in images.proto.imgs]

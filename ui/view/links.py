@@ -10,6 +10,7 @@ import streamlit as st
 from evolve.store.run import Drawing
 
 PICTURES, LOOKS, PHOTOS, MIXTURES, GHOSTS = "pictures", "looks", "photos", "mixtures", "ghosts"
+ABOUT, SAVED = "about", "saved"  # of a picture: what it shows, and a file of it; followed by its own address
 
 
 def picture(run: str, drawing: Drawing, side: int | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import ConceptreeError
-from ui.view import clicks, header, notices, store, theme, turns
+from ui.view import clicks, header, lightbox, notices, store, theme, turns
 from ui.view.forms import keep_forms
 from ui.view.pages import FIRST, OF_A_RUN, no_run, pages
 
@@ -13,6 +13,7 @@ st.set_page_config(page_title="Conceptree", page_icon=theme.icon(), layout="wide
 
 with turns.turn():
     st.html(theme.STYLE)
+    lightbox.mount()
     keep_forms()
     page = st.navigation([*pages().values()], position="top")
     try:

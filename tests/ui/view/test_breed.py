@@ -23,7 +23,7 @@ from evolve.store.looks import add_looks, add_names
 from evolve.store.parts import RunError
 from evolve.store.photos import PhotoError
 from tests.families import concept, family, learned, picture
-from tests.pages import page, text
+from tests.pages import components, page, text
 from tests.plans import a_breed
 from ui.view import preview, processes, sittings
 from ui.view.parents import follow, moved, parents_of, uploaded, whole
@@ -383,7 +383,7 @@ def test_a_run_of_another_stack_says_so_and_shows_its_tree(tmp_path, monkeypatch
     run = family(tmp_path / "pets")
     app = select(*[each.id for each in run.entries()[:2]])
     assert any("needs the stack" in error.value for error in app.error) and not app.exception
-    assert app.get("bidi_component")
+    assert components(app)
 
 
 def test_a_photograph_is_one_more_parent(run, ids, started):
@@ -496,7 +496,7 @@ def test_a_child_that_is_not_drawn_yet_looks_as_it_did_last(run, ids):
     add_names(job.folder, {0: (child.id, child.name)})
     with job.working():
         app = page("tree", run="pets").run()
-    nodes = json.loads(app.get("bidi_component")[0].proto.json)["nodes"]
+    nodes = json.loads(components(app)[0])["nodes"]
     pictures = {each["id"]: each["picture"] for each in nodes}
     assert f"/looks/pets/{job.name}/" in pictures[child.id] and "/pictures/pets/" in pictures[ids[0]]
 

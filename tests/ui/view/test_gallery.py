@@ -20,7 +20,7 @@ from evolve import Run
 from evolve.store.ratings import answer, new_session
 from evolve.taste import expected_ratings
 from tests.families import by_letter, concept, family, learned, new_run, picture
-from tests.pages import page, text
+from tests.pages import components, page, text
 from ui.view.described import seeded
 from ui.view.downloads import zipped
 
@@ -37,8 +37,8 @@ def gallery(**state) -> AppTest:
 
 
 def told(app: AppTest) -> dict:
-    (component,) = app.get("bidi_component")
-    return json.loads(component.proto.json)
+    (component,) = components(app)
+    return json.loads(component)
 
 
 def titles(app: AppTest) -> list[str]:

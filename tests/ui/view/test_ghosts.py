@@ -21,7 +21,7 @@ from evolve.jobs.steering import QUESTION
 from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks, add_names
 from tests.families import concept, new_run, picture
-from tests.pages import page, text
+from tests.pages import components, page, text
 from tests.plans import a_breed, a_seed
 from ui.view import ghosts
 from ui.view.screens import tree as screen
@@ -51,7 +51,7 @@ def ask(job: Job, token: str = "t", **more: object) -> None:
 
 def data(app) -> dict:
     assert not app.exception
-    return json.loads(app.get("bidi_component")[0].proto.json)
+    return json.loads(components(app)[0])
 
 
 def tree() -> dict:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from evolve.jobs.stored import new_job
 from tests.families import by_letter, concept, new_run
-from tests.pages import alts, page, text
+from tests.pages import alts, components, page, text
 from tests.plans import a_seed
 from ui.view import store
 from ui.view.family import _script
@@ -36,8 +36,8 @@ def tree(run: str = "pets") -> AppTest:
 
 def told(app: AppTest) -> dict:
     """The last data of the tree component."""
-    (component,) = app.get("bidi_component")
-    return json.loads(component.proto.json)
+    (component,) = components(app)
+    return json.loads(component)
 
 
 def select(app: AppTest, *chosen: str, at: int = 1) -> AppTest:

@@ -87,7 +87,12 @@ function dress(card, item, opens) {
     image.alt = item.alt ?? "";
     image.onerror = () => picture.replaceChildren(make("div", "missing", "picture is missing"));
     image.src = item.image;
-    picture.append(image);
+    const larger = make("button", "larger");
+    larger.type = "button";
+    larger.tabIndex = -1;
+    larger.title = "Enlarge (Z)";
+    larger.setAttribute("aria-hidden", "true"); // Z on the card does the same
+    picture.append(image, larger);
   } else {
     picture.append(make("div", "missing", "not drawn yet"));
   }
@@ -143,6 +148,7 @@ function listen(state) {
     const id = id_of(event);
     if (!id) return;
     if (event.target.closest(".open")) return state.open(id);
+    if (event.target.closest(".larger")) return enlarge(state, id);
     if (event.shiftKey && state.anchor) range(state, id, event.ctrlKey || event.metaKey);
     else if ((event.ctrlKey || event.metaKey) && state.data.several) toggle(state, id);
     else only(state, id);
@@ -151,7 +157,9 @@ function listen(state) {
   });
   grid.addEventListener("dblclick", (event) => {
     const id = id_of(event);
-    if (id && !event.target.closest(".open")) state.open(id);
+    if (!id || event.target.closest(".open, .larger")) return;
+    if (state.data.opens) state.open(id);
+    else enlarge(state, id);
   });
   grid.addEventListener("focusout", () => flush(state));
   grid.addEventListener("keydown", (event) => pressed(state, event));
@@ -186,6 +194,8 @@ function pressed(state, event) {
   } else if (event.key === "Enter") {
     flush(state);
     state.open(order[from]);
+  } else if (event.key.toLowerCase() === "z" && !command) {
+    enlarge(state, order[from]);
   } else if (event.key.toLowerCase() === "a" && command && state.data.several) {
     state.selected = new Set(order);
     mark(state);
@@ -200,6 +210,12 @@ function pressed(state, event) {
   }
   event.preventDefault();
   event.stopPropagation();
+}
+
+// The lightbox of the page does it.
+function enlarge(state, id) {
+  const image = state.cards.get(id).querySelector("img");
+  if (image) image.dispatchEvent(new CustomEvent("conceptree-enlarge", { bubbles: true, composed: true, detail: image }));
 }
 
 function only(state, id) {

@@ -23,7 +23,7 @@ from evolve.store.ratings import (
     sessions,
 )
 from ui.pictures import PROMPTS, SEED, is_whole, usual_in
-from ui.view import clicks, errands, links, notices, store
+from ui.view import clicks, errands, lightbox, links, notices, store
 from ui.view.screens import results
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -206,7 +206,7 @@ def _set(found: Opened, files: Sequence[str], side: str) -> None:
     of = f" of {side}" if side else ""
     lost = [file for file in files if not is_whole(found.run.folder / "drawings" / file)]
     there = [file for file in files if file not in lost]
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key=f"{lightbox.BLIND}.{side}"):
         for number, file in enumerate(there, 1):
             address = links.picture_of(name, file.removesuffix(".png"), 256)
             st.image(address, width=160 if side else SIDE, alt=f"drawing {number}{of}")

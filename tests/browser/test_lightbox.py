@@ -1,0 +1,120 @@
+"""The lightbox in a browser: opened from every kind of picture, with keys, and its marks stored."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.png import strangers_texts
+from evolve import Run
+from tests.browser.test_story import settled, wait_for
+
+pytestmark = pytest.mark.browser
+
+
+def opened(page):
+    return page.get_by_role("dialog")
+
+
+def entry_named(workbench, name: str):
+    return next(each for each in Run.open(workbench.runs / "example").entries() if each.name == name)
+
+
+def test_a_card_opens_large_with_its_neighbours_marks_and_file(workbench, page):
+    page.goto(f"{workbench.address}/gallery?run=example")
+    cards = page.locator(".card")
+    cards.nth(3).wait_for()
+    settled(page)
+    names = page.locator(".card .title").all_inner_texts()
+    assert not opened(page).is_visible()
+    cards.nth(1).hover()
+    cards.nth(1).locator(".larger").click()
+    box = opened(page)
+    assert page.get_by_role("dialog", name=names[1]).is_visible()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("dialog", name=names[2]).wait_for(timeout=3000)
+    for key in ("4", "f", "h"):  # quickly, without waiting for the page below
+        page.keyboard.press(key)
+    assert box.get_by_role("button", name="Rate 4 of 5").get_attribute("aria-pressed") == "true"
+    assert box.get_by_role("button", name="Favourite").get_attribute("aria-pressed") == "true"
+
+    def note():
+        return entry_named(workbench, names[2]).note
+
+    wait_for(lambda: (note().rating, note().favourite, note().hidden) == (4, True, True), 30, "marks")
+    page.keyboard.press("h")
+    wait_for(lambda: not note().hidden, 30, "shown again")
+    assert box.is_visible()  # the page below has run meanwhile
+    with page.expect_download() as saving:
+        page.keyboard.press("d")
+    content = saving.value.path().read_bytes()
+    assert strangers_texts(content)["concept"] == names[2] and saving.value.suggested_filename.startswith(names[2])
+    page.keyboard.press("Escape")
+    box.wait_for(state="hidden")
+    focused = "document.activeElement.shadowRoot.activeElement.querySelector('.title').textContent"
+    assert page.evaluate(focused) == names[1]
+
+
+def test_zoom_and_the_focus_that_stays_inside(workbench, page):
+    page.goto(f"{workbench.address}/gallery?run=example")
+    page.locator(".card").first.wait_for()
+    settled(page)
+    page.locator(".card").first.click()
+    page.keyboard.press("z")
+    box = opened(page)
+    box.wait_for()
+    zoom = box.get_by_label("Zoom")
+    page.wait_for_timeout(500)
+    before = zoom.inner_text()
+    page.keyboard.press("+")
+    assert zoom.inner_text() != before
+    page.keyboard.press("0")
+    assert zoom.inner_text() == before
+    page.mouse.move(640, 300)
+    page.mouse.wheel(0, -300)
+    wait_for(lambda: zoom.inner_text() != before, 5, "zoom by the wheel")
+    page.keyboard.press("p")
+    assert box.get_by_role("button", name="Pixels").get_attribute("aria-pressed") == "true"
+    inside = "[document.body, document.querySelector('.st-key-lightbox [data-testid=stBidiComponentIsolated]')]"
+    inside = f"{inside}.includes(document.activeElement)"  # the body stands for the browser's own bar
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        assert page.evaluate(inside)
+    page.keyboard.press("Escape")
+    box.wait_for(state="hidden")
+
+
+def test_pictures_of_a_page_open_by_click_and_by_enter(workbench, page):
+    one, other = Run.open(workbench.runs / "example").entries()[:2]
+    page.goto(f"{workbench.address}/compare?run=example&concepts={one.id},{other.id}")
+    pictures = page.locator('[data-testid="stImage"] img')
+    pictures.nth(3).wait_for()
+    settled(page)
+    pictures.nth(1).hover()
+    assert not page.locator('[data-testid="stElementToolbar"]:visible').count()  # one way to enlarge
+    pictures.nth(1).click()
+    page.get_by_role("dialog", name=other.name).wait_for(timeout=3000)
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("dialog", name=one.name).wait_for(timeout=3000)
+    page.keyboard.press("Escape")
+    opened(page).wait_for(state="hidden")
+    pictures.nth(2).focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog", name=one.name).wait_for(timeout=3000)
+    page.keyboard.press("Escape")
+    opened(page).wait_for(state="hidden")
+    assert pictures.nth(2).evaluate("each => each === document.activeElement")
+
+
+def test_a_preview_shows_after_a_rest_and_never_with_reduced_motion(workbench, page):
+    page.goto(f"{workbench.address}/gallery?run=example")
+    page.locator(".card img").nth(1).wait_for()
+    settled(page)
+    preview = page.locator(".preview")
+    page.locator(".card img").nth(1).hover()
+    preview.wait_for(timeout=3000)
+    page.mouse.move(2, 2)
+    preview.wait_for(state="hidden")
+    page.emulate_media(reduced_motion="reduce")
+    page.locator(".card img").nth(1).hover()
+    page.wait_for_timeout(900)
+    assert not preview.is_visible()

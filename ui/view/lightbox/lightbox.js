@@ -1,0 +1,166 @@
+// The lightbox: opens any picture of the page large over it, with its neighbours. Streamlit may mount it again, so its
+// state is kept for the page. Text of users is set as textContent only. One module with shown.js and page.js.
+
+const box = (globalThis.__conceptreeLightbox ??= {
+  number: 0, marks: [], pictures: [], at: -1, facts: new Map(), asked: new Map(), crisp: false, level: 1, x: 0, y: 0, opener: null,
+});
+
+const MARKS = 40; // that are sent again, in case that an earlier message was overtaken
+const RATINGS = ["1", "2", "3", "4", "5"];
+
+export default function ({ parentElement, data, setStateValue }) {
+  const dialog = parentElement.querySelector("dialog");
+  box.origin = data.origin;
+  box.number = Math.max(box.number, data.seen);
+  box.say = setStateValue;
+  if (box.dialog !== dialog) {
+    box.dialog = dialog;
+    box.preview = parentElement.querySelector(".preview");
+    furnish();
+    if (box.at >= 0) open();
+  } else if (box.seen !== data.seen && box.at >= 0) {
+    box.seen = data.seen;
+    forget(); // Python has written marks, or refused them
+    tell(false);
+  }
+  box.seen = data.seen;
+  watchPage();
+}
+
+function part(name) {
+  return box.dialog.querySelector(`.${name}`);
+}
+
+function now() {
+  return box.pictures[box.at];
+}
+
+function furnish() {
+  const { dialog } = box;
+  const acts = {
+    before: () => go(-1), after: () => go(1), close: () => dialog.close(), in: () => zoomBy(1.3), out: () => zoomBy(1 / 1.3),
+    fit: () => fit(), crisp: () => sharpen(!box.crisp), favourite: () => flip("favourite"), hide: () => flip("hidden"),
+  };
+  for (const [name, act] of Object.entries(acts)) part(name).addEventListener("click", act);
+  part("stars").replaceChildren(...RATINGS.map((value) => {
+    const star = made("button", "★", { type: "button", title: `Rate ${value} of 5 (${value})`, "aria-label": `Rate ${value} of 5` });
+    star.addEventListener("click", () => rate(Number(value)));
+    return star;
+  }));
+  box.crisp = kept("pixels") === "on";
+  part("hovers").checked = hovers();
+  part("hovers").addEventListener("change", (event) => keep("hover", event.target.checked ? "on" : "off"));
+  dialog.addEventListener("keydown", pressed);
+  for (const kind of ["keyup", "keypress"]) dialog.addEventListener(kind, (event) => event.stopPropagation());
+  dialog.addEventListener("close", closed);
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  listenToStage(part("stage"));
+}
+
+// Show a picture of the page, given as its image.
+function enlarge(image) {
+  const path = pathOf(image.src);
+  box.pictures = picturesOf(image);
+  box.at = Math.max(0, box.pictures.findIndex((each) => each.path === path));
+  box.opener = image.closest(".card") ?? image;
+  forget();
+  open();
+}
+
+function open() {
+  hidePreview();
+  if (!box.dialog.open) box.dialog.showModal();
+  part("close").focus({ focusVisible: false });
+  show();
+}
+
+function closed() {
+  if (!box.dialog.isConnected) return; // mounted again: it opens there
+  const last = now();
+  box.at = -1;
+  const back = box.opener?.isConnected ? box.opener : last && imagesOnPage().find((each) => pathOf(each.src) === last.path);
+  box.opener = null;
+  back?.focus({ preventScroll: true });
+}
+
+function forget() {
+  box.facts.clear();
+  box.asked.clear();
+}
+
+function go(way) {
+  const to = box.at + way;
+  if (to < 0 || to >= box.pictures.length) return;
+  box.at = to;
+  show();
+}
+
+function pressed(event) {
+  event.stopPropagation(); // else keys would reach the page below
+  if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab") return;
+  const onButton = event.target.closest("button, a, input") && (event.key === "Enter" || event.key === " ");
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const acts = {
+    ArrowLeft: () => go(-1), ArrowRight: () => go(1), Home: () => go(-box.at), End: () => go(box.pictures.length - 1 - box.at),
+    Escape: () => box.dialog.close(), "+": () => zoomBy(1.3), "=": () => zoomBy(1.3), "-": () => zoomBy(1 / 1.3), 0: () => fit(),
+    p: () => sharpen(!box.crisp), f: () => flip("favourite"), h: () => flip("hidden"), d: save,
+  };
+  const act = RATINGS.includes(key) ? () => rate(Number(key)) : acts[key];
+  if (onButton || !act) return;
+  event.preventDefault();
+  act();
+}
+
+// Marks ------------------------------------------------------------------------------------------------------------
+
+function rate(value) {
+  mark("rating", (before) => (before === value ? null : value));
+}
+
+function flip(field) {
+  mark(field, (before) => !before);
+}
+
+// Shown at once, and told to Python afterwards.
+async function mark(field, change) {
+  const picture = now(), facts = box.facts.get(picture.path) ?? (await factsOf(picture));
+  if (!facts?.concept) return hear(picture.blind ? "Rate it on the page." : "There is nothing to mark.");
+  const value = change(facts[field]);
+  for (const each of box.facts.values()) if (each.concept === facts.concept && each.run === facts.run) each[field] = value;
+  box.number += 1;
+  box.marks = [...box.marks, { number: box.number, run: facts.run, concept: facts.concept, field, value }].slice(-MARKS);
+  box.say("marks", box.marks);
+  if (now() === picture) dress(facts);
+  hear({ rating: value ? `rated ${value} of 5` : "rating removed", favourite: value ? "favourite" : "no favourite",
+    hidden: value ? "hidden" : "shown again" }[field]);
+}
+
+async function save() {
+  if (await factsOf(now())) part("files").querySelector("a")?.click();
+}
+
+function hear(text) {
+  part("heard").textContent = text;
+}
+
+// What a person prefers, kept in the browser.
+function keep(name, value) {
+  try {
+    localStorage.setItem(`conceptree.${name}`, value);
+  } catch {} // not allowed: then for this picture only
+}
+
+function kept(name) {
+  try {
+    return localStorage.getItem(`conceptree.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+function made(tag, text, attributes = {}) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.textContent = text;
+  return element;
+}

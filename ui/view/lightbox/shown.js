@@ -1,0 +1,131 @@
+// The shown picture: its facts, its zoom.
+
+const SMALLEST = 0.25, LARGEST = 16; // zoom, in times of the size that fits
+const STEP = 1.0015; // of the zoom, for a pixel of the wheel
+
+function show() {
+  const picture = now(), large = part("large"), gone = part("gone");
+  large.alt = picture.alt;
+  gone.hidden = true;
+  large.hidden = false;
+  large.onerror = () => {
+    large.hidden = true;
+    gone.hidden = false;
+    gone.textContent = "This picture is missing.";
+  };
+  large.src = picture.small; // there already
+  const whole = new Image();
+  whole.onload = () => now() === picture && ((large.src = whole.src), (large.hidden = false), (gone.hidden = true), measure());
+  whole.src = box.origin + picture.path;
+  part("before").disabled = box.at === 0;
+  part("after").disabled = box.at === box.pictures.length - 1;
+  sharpen(box.crisp);
+  fit();
+  tell();
+  hear("");
+}
+
+// The facts of the shown picture and, in advance, of its neighbours. isNew: no other facts of it are shown.
+function tell(isNew = true) {
+  const picture = now(), known = box.facts.get(picture.path);
+  if (isNew) dress(known ?? { name: picture.alt, lines: [] });
+  for (const each of [picture, box.pictures[box.at + 1], box.pictures[box.at - 1]]) {
+    if (each) factsOf(each).then((facts) => facts && each === now() && box.facts.get(each.path) === facts && dress(facts));
+  }
+}
+
+// What the server knows of a picture, with the marks that it does not know yet; null if that is nothing.
+function factsOf(picture) {
+  const { asked, facts } = box, { path } = picture;
+  if (picture.blind || !/^\/(pictures|looks|photos)\//.test(path)) return Promise.resolve(null);
+  if (!asked.has(path)) {
+    asked.set(path, fetch(`${box.origin}/about${path.replace(/\.webp$/, "")}`)
+      .then((answer) => (answer.ok ? answer.json() : null))
+      .then((told) => {
+        for (const mark of box.marks) {
+          if (told && mark.number > box.seen && mark.run === told.run && mark.concept === told.concept) told[mark.field] = mark.value;
+        }
+        if (told) facts.set(path, told);
+        return told;
+      })
+      .catch(() => null)); // the server is gone: Streamlit says so
+  }
+  return asked.get(path);
+}
+
+function dress(facts) {
+  const { dialog } = box, picture = now(), isOf = Boolean(facts.concept);
+  dialog.querySelector("#name").textContent = facts.name;
+  const place = box.pictures.length > 1 ? [`${box.at + 1} of ${box.pictures.length}`] : [];
+  dialog.querySelector("#facts").textContent = [...facts.lines, facts.hidden && "hidden", ...place].filter(Boolean).join(" · ");
+  for (const name of ["stars", "favourite", "hide"]) part(name).hidden = !isOf;
+  [...part("stars").children].forEach((star, place) => {
+    star.classList.toggle("on", place < (facts.rating ?? 0));
+    star.setAttribute("aria-pressed", String(facts.rating === place + 1));
+  });
+  part("favourite").setAttribute("aria-pressed", String(Boolean(facts.favourite)));
+  part("favourite").setAttribute("aria-label", "Favourite");
+  part("hide").setAttribute("aria-pressed", String(Boolean(facts.hidden)));
+  const files = facts.file ? [made("a", "PNG", {
+    href: `${box.origin}/saved${picture.path.replace(/\.webp$/, ".png")}`, download: `${facts.file}.png`,
+    title: "Save as PNG, with its origin inside (D)",
+  })] : [];
+  part("files").replaceChildren(...files);
+}
+
+function fit() {
+  [box.level, box.x, box.y] = [1, 0, 0];
+  measure();
+}
+
+// Zoom about a point of the stage, by default its middle.
+function zoomBy(factor, x = 0, y = 0) {
+  const level = Math.min(LARGEST, Math.max(SMALLEST, box.level * factor));
+  box.x = x - (x - box.x) * (level / box.level);
+  box.y = y - (y - box.y) * (level / box.level);
+  box.level = level;
+  measure();
+}
+
+function measure() {
+  const large = part("large");
+  large.style.transform = `translate(${box.x}px, ${box.y}px) scale(${box.level})`;
+  const times = large.naturalWidth ? (large.offsetWidth * box.level) / large.naturalWidth : 1;
+  part("zoom").textContent = `${Math.round(100 * times)} %`;
+}
+
+function sharpen(crisp) {
+  box.crisp = crisp;
+  keep("pixels", crisp ? "on" : "off");
+  part("large").classList.toggle("pixels", crisp);
+  part("crisp").setAttribute("aria-pressed", String(crisp));
+}
+
+function listenToStage(stage) {
+  stage.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const { left, top, width, height } = stage.getBoundingClientRect();
+    zoomBy(STEP ** -event.deltaY, event.clientX - left - width / 2, event.clientY - top - height / 2);
+  }, { passive: false });
+  let from = null, moved = false;
+  stage.addEventListener("pointerdown", (event) => {
+    from = { x: event.clientX - box.x, y: event.clientY - box.y };
+    moved = false;
+    stage.setPointerCapture(event.pointerId);
+  });
+  stage.addEventListener("pointermove", (event) => {
+    if (!from) return;
+    const to = { x: event.clientX - from.x, y: event.clientY - from.y };
+    moved ||= Math.hypot(to.x - box.x, to.y - box.y) > 3;
+    if (!moved) return;
+    [box.x, box.y] = [to.x, to.y];
+    measure();
+  });
+  for (const kind of ["pointerup", "pointercancel"]) stage.addEventListener(kind, () => (from = null));
+  stage.addEventListener("click", (event) => {
+    // Beside the picture closes; the pointer was captured, so the event is always the stage's.
+    const { left, right, top, bottom } = part("large").getBoundingClientRect();
+    const isOn = event.clientX >= left && event.clientX <= right && event.clientY >= top && event.clientY <= bottom;
+    if (!moved && !isOn) box.dialog.close();
+  });
+}
