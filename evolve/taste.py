@@ -88,14 +88,14 @@ class Judgements:
 def judgements(run: Run) -> Judgements:
     """A run's ratings and comparisons: notes, and the answers of blind sessions, by any person, to any question.
 
-    A favourite without a rating counts as 5, a hidden concept without one as 1.
+    A favourite without a rating counts as 5, a concept without one that a person has hidden as 1.
     """
-    embeds = of_one_width(run.image_embeds())
+    embeds, aside = of_one_width(run.image_embeds()), run.aside()
     ratings: list[tuple[str, int]] = []
     preferred: list[tuple[str, str]] = []
     for entry in run.entries():
         note = entry.note
-        level = note.rating or (1 if note.hidden else LEVELS if note.favourite else None)
+        level = note.rating or (1 if note.hidden and entry.id not in aside else LEVELS if note.favourite else None)
         if level:
             ratings.append((entry.id, level))
     for answer in answers(run):

@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from evolve.choosing import laplacian_energy
+
 
 def as_images(pixels: Tensor) -> list[Image.Image]:
     """PIL pictures of pixels ``[n, 3, h, w]`` in 0 … 1."""
@@ -33,13 +35,6 @@ def psnr(images: Sequence[Image.Image], rebuilt: Sequence[Image.Image]) -> float
         for a, b in zip(images, rebuilt, strict=True)
     ]
     return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-3))))
-
-
-def laplacian_energy(image: Image.Image) -> float:
-    """Mean square of the 3 × 3 Laplacian (4 in the middle, -1 beside it) of the grey picture in 0 … 1."""
-    grey = np.asarray(image.convert("L"), dtype=np.float64) / 255
-    beside = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
-    return float(np.mean((4 * grey[1:-1, 1:-1] - beside) ** 2))
 
 
 def crispness(drawn: Sequence[Image.Image], true: Sequence[Image.Image]) -> float:

@@ -121,8 +121,11 @@ def carry_out(job: Job, run: Run, stack: Backbone, out: Console, since: float = 
 
 
 def show_founders(run: Run, stack: Backbone, out: Console) -> Pictures:
-    """Draw the concepts of a run that are not drawn yet, and write its sheet; say so if the stack cannot draw."""
-    individuals = run.individuals()
+    """Draw the visible concepts of a run that are not drawn yet, and write its sheet; say so if the stack cannot
+    draw.
+    """
+    visible = {each.id for each in run.entries() if not each.note.hidden}
+    individuals = [each for each in run.individuals() if each.id in visible]
     if not can_draw(stack):
         say(out, f"\nThe stack {stack.version} has no decoder, so nothing is drawn.")
         return {}

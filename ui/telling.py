@@ -14,6 +14,7 @@ from evolve import Individual, Run, likeness
 from evolve.jobs.batches import Batch, DrawingParents, namer_in
 from evolve.jobs.generations import Generation, awaits_choice, generations, logbook
 from evolve.jobs.job import Job
+from evolve.jobs.keeping import Chosen
 from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
 from evolve.jobs.work import Began, Drawing, Happened, Learned, Reported
 from evolve.store.rows import brief
@@ -63,6 +64,10 @@ class Telling:
                 self._learned(individuals, known, plan)
             case Drawing(_, number, of), _:
                 self.bar.describe(f"drawing {number} of {of}")
+            case Chosen(kept, aside), _:
+                self.found = list(kept)
+                stay = ", ".join(each.name for each in kept)
+                say(self.out, f"The best {len(kept)} of {len(kept) + len(aside)} stay: {stay}. The others are hidden.")
             case Generation() as generation, _:
                 self._generation(generation)
 
@@ -177,7 +182,7 @@ def summary(each: Individual) -> str:
 
 def say_next(run: Run, stack: Backbone, out: Console) -> None:
     """Print commands to try next, those that the stack can do."""
-    if not (names := [each.name for each in run.entries()]):
+    if not (names := [each.name for each in run.entries() if not each.note.hidden]):
         return
     name, options = run.folder.name, options_for(run, stack)
     calls = []

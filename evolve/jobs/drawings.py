@@ -40,12 +40,14 @@ def drawings_of(
     return [stored[pair] for pair in wanted]
 
 
-def usual_drawings(run: Run, stack: Draws, each: Individual, candidates: int = CANDIDATES) -> list[Drawing]:
+def usual_drawings(
+    run: Run, stack: Draws, each: Individual, candidates: int = CANDIDATES, portrait_only: bool = False
+) -> list[Drawing]:
     """The concept in the prompts of its kind, its portrait first: from the run, or else drawn and stored there.
 
     candidates: drawings of a new portrait; the one nearest to the imagined embedding is kept.
     """
-    first, *others = PROMPTS[each.concept.request.kind]
+    first, *others = prompts_of(each, portrait_only)
     portrait = _portrait_of(run, stack, each, first, candidates)
     return [portrait, *drawings_of(run, stack, each, others, [SEED] * len(others))]
 
@@ -76,15 +78,20 @@ def usual_in(drawings: Sequence[Drawing], kind: str) -> list[Drawing]:
     return [each for each in found if each is not None]
 
 
-def undrawn(run: Run, individuals: Sequence[Individual]) -> list[Individual]:
+def prompts_of(each: Individual, portrait_only: bool = False) -> tuple[str, ...]:
+    """The prompts of a concept's kind, the portrait's first."""
+    return PROMPTS[each.concept.request.kind][: 1 if portrait_only else None]
+
+
+def undrawn(run: Run, individuals: Sequence[Individual], portrait_only: bool = False) -> list[Individual]:
     """Those that lack a drawing in one of the prompts of their kind."""
     drawings: dict[str, list[Drawing]] = {}
     for drawing in run.drawings():
         drawings.setdefault(drawing.concept, []).append(drawing)
 
     def lacks(each: Individual) -> bool:
-        kind = each.concept.request.kind
-        return len(usual_in(drawings.get(each.id, ()), kind)) < len(PROMPTS[kind])
+        wanted = {drawing.prompt for drawing in usual_in(drawings.get(each.id, ()), each.concept.request.kind)}
+        return not wanted.issuperset(prompts_of(each, portrait_only))
 
     return [each for each in individuals if lacks(each)]
 

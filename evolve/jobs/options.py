@@ -50,6 +50,12 @@ class Number(Range[N]):
 
 
 FOUNDERS = Number(1, 1000, "Number of founders.", 6)
+OF = Range(
+    1,
+    1000,
+    "Founders learned, of which the best --founders are kept; the others are hidden. By default three times as many,"
+    " at most 32, on a stack that learns fast; with --ask or --wave no more than are kept.",
+)
 WAVE = Range(
     1,
     1000,
@@ -77,6 +83,7 @@ MUTATION = Number(0.0, 1.0, "Probability that a child is a variation of one pare
 class SeedOptions:
     """Founders of a category; None is the stack's default.
 
+    count: kept. of: learned; by default the stack's surplus more, see `planning.plan_founders`.
     wave: by default all at once, or one by one where founders do not start far enough apart. negatives: as
     `choices.negatives_from` reads them. kind: "object" or "style". lam: λ of Eq. 3. vlm, question: of the model that
     proposes negatives, see `namers.namer_of`; {} in the question stands for the category. templates: see `Request`;
@@ -85,6 +92,7 @@ class SeedOptions:
 
     category: str
     count: int = FOUNDERS.default
+    of: int | None = None
     wave: int | None = None
     negatives: str = "adaptive"
     kind: str = "object"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from core.aspects import checked_aspect
-from core.concept import Request
+from core.concept import Request, RequestError
 from core.errors import ConceptreeError
 from core.namers import check_question, namer_of, to_remember
 from core.optimizer import ConceptLab
 from core.options import Options
 from core.prompts import question
-from core.settings import Settings
+from core.settings import MOST_AT_ONCE, Settings
 from core.stack.protocols import Draws
 from core.texts import checked_text
 from evolve.jobs.batches import child_requests, found_parent, variation_requests
@@ -41,7 +41,11 @@ class ParentError(ConceptreeError):
 
 
 def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None = None) -> Seed:
-    """A plan of founders. settings: by default the stack's, changed by the options."""
+    """A plan of founders. settings: by default the stack's, changed by the options.
+
+    Where a stack learns founders between two members in seconds, its calibration has a `surplus`: so many times as many
+    are learned as are kept, in one batch. Not with `ask`, since a person would be asked about those that leave.
+    """
     (category,), kind = checked_words(stack, [options.category], "category"), options.kind
     apart = start_apart(stack, category, kind)
     given = {"segment": options.segment, "lam": options.lam, "between": apart}
@@ -58,15 +62,24 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     prepared = ConceptLab(stack).prepared(request, Options(namer=namer))
     # As in the paper and in the authors' code, their presets start all founders at the category's word.
     between_members = settings.preset == "default"
+    initializers = tuple(starts(stack, category, kind, options.seed)) if between_members else ()
+    count = options.of
+    if count is None:
+        alone = options.ask or options.wave is not None or not (between_members and apart)
+        surplus = 1 if alone else (stack.calibration or {}).get("object", {}).get("surplus", 1)
+        count = max(options.count, min(surplus * options.count, MOST_AT_ONCE, len(initializers)))
+    elif count < options.count:
+        raise RequestError(f"of = {count}: expected at least the {options.count} founders that are kept")
     wave = options.wave
     if wave is None:
-        wave = options.count if between_members and apart else 1
+        wave = count if between_members and apart else 1
     return Seed(
         category=prepared.category,
-        count=options.count,
+        count=count,
+        keep=options.count if options.count < count else 0,
         wave=wave,
         seed=options.seed,
-        initializers=tuple(starts(stack, category, kind, options.seed)) if between_members else (),
+        initializers=initializers,
         ask=options.ask,
         drafts=options.drafts,
         asked=to_remember(stack, namer, asked),

@@ -55,13 +55,15 @@ class UnreadablePlanError(RunError):
 class Seed:
     """Founders of a category.
 
-    wave: how many are learned side by side; later waves avoid the earlier ones. initializers: see
-    `population.founders`. ask: where a person decides about each new negative, "" for nowhere. drafts: draw the
-    founders at each boundary. asked: arguments of `namers.namer_of`. dtype: of the stack. templates: see `Request`.
+    count: how many are learned. keep: how many of them stay, see `evolve.choosing`; 0 for all. wave: how many are
+    learned side by side; later waves avoid the earlier ones. initializers: see `population.founders`. ask: where a
+    person decides about each new negative, "" for nowhere. drafts: draw the founders at each boundary. asked:
+    arguments of `namers.namer_of`. dtype: of the stack. templates: see `Request`.
     """
 
     category: str
     count: int
+    keep: int = 0
     wave: int
     seed: int
     initializers: tuple[str, ...] = ()
@@ -96,6 +98,8 @@ class Seed:
         told = _plain(self)
         request = {name: told.pop(name) for name in ("kind", "schedule", "negatives", "templates")}
         told["ask"] = {"": False, "terminal": True}.get(self.ask, self.ask)  # as in the first versions
+        if not self.keep:
+            del told["keep"]
         return {**told, "request": {name: value for name, value in request.items() if value != []}}
 
     @classmethod
@@ -104,6 +108,7 @@ class Seed:
         return cls(
             category=_text(told["category"]),
             count=_whole(told["count"]),
+            keep=_whole(told.get("keep", 0)),
             wave=_whole(told["wave"]),
             seed=_whole(told["seed"]),
             initializers=_texts(told.get("initializers", ())),

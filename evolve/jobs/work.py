@@ -25,6 +25,7 @@ from evolve.jobs.drawings import undrawn, usual_candidates, usual_drawings
 from evolve.jobs.evolution import evolving
 from evolve.jobs.generations import Generation, generations
 from evolve.jobs.job import Job
+from evolve.jobs.keeping import Chosen, choose
 from evolve.jobs.plans import Evolve, Plan, Seed
 from evolve.jobs.steering import Steering
 from evolve.jobs.stored import new_job
@@ -67,7 +68,7 @@ class Drawing:
     of: int
 
 
-Happened = DrawingParents | Began | Reported | Learned | Drawing | Generation
+Happened = DrawingParents | Began | Reported | Learned | Drawing | Chosen | Generation
 T = TypeVar("T")
 
 
@@ -99,6 +100,7 @@ def work(
         candidates = conduct.candidates or candidates
         batches = _batches(plan, job, run, learner, conduct.at_once)
         found: list[Individual] = []
+        keep = plan.keep if isinstance(plan, Seed) else 0
         events: Generator[DrawingParents | Generation | Began | Reported | Learned, None, None]
         events = _learn_batches(batches, job, run, learner, options, asks)
         with closing(events):
@@ -106,13 +108,18 @@ def work(
                 yield happened
                 if isinstance(happened, Learned):
                     found += happened.individuals
-                    yield from _draw(job, run, stack, happened.individuals, candidates)
+                    yield from _draw(job, run, stack, happened.individuals, candidates, portraits=bool(keep))
         if isinstance(plan, Evolve):
             done = generations(job)
             if len(done) < plan.generations:
                 return
             there = {each.id for each in run.entries()}
             found = [run.find(id_) for generation in done for id_ in generation.children if id_ in there]
+        if keep:
+            yield from _draw(job, run, stack, found, candidates, portraits=True)
+            chosen = choose(run, stack, found, keep)
+            yield chosen
+            found = list(chosen.kept)
         yield from _draw(job, run, stack, found, candidates)  # concepts that a killed process left undrawn
         job.finish()
 
@@ -254,16 +261,21 @@ def _tell_names(job: Job, run: Run, concepts: Mapping[int, str]) -> None:
 
 
 def _draw(
-    job: Job, run: Run, stack: Draws, individuals: Sequence[Individual], candidates: int | None
+    job: Job,
+    run: Run,
+    stack: Draws,
+    individuals: Sequence[Individual],
+    candidates: int | None,
+    portraits: bool = False,
 ) -> Generator[Drawing, None, None]:
-    """Draw the concepts that lack a usual drawing, if the stack can draw."""
-    missing = undrawn(run, individuals) if stack.draws and individuals else []
+    """Draw the concepts that lack a usual drawing, if the stack can draw. portraits: only these."""
+    missing = undrawn(run, individuals, portraits) if stack.draws and individuals else []
     if missing:
         job.does("drawing the concepts")
     for number, each in enumerate(missing, 1):
         job.obey()
         yield Drawing(each, number, len(missing))
-        usual_drawings(run, stack, each, candidates or usual_candidates(stack))
+        usual_drawings(run, stack, each, candidates or usual_candidates(stack), portraits)
 
 
 def evolve(

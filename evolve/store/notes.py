@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.store.parts import Damage, Room, RunError, number_of, report
-from evolve.store.rows import NOTES, REDO, UNDO, Change, Note, note_of
+from evolve.store.rows import ASIDE, NOTES, REDO, UNDO, Change, Note, note_of
 
 
 def latest(room: Room, damage: list[Damage] | None = None, *, strict: bool = False) -> dict[str, Note]:
@@ -25,14 +25,23 @@ def changes(room: Room, damage: list[Damage] | None = None, *, strict: bool = Fa
         names = [field.name for field in fields(Note) if getattr(before, field.name) != getattr(note, field.name)]
         changed = {name: (getattr(before, name), getattr(note, name)) for name in names}
         if changed:
-            way = row["way"] if row["way"] in (UNDO, REDO) else ""
+            way = row["way"] if row["way"] in (UNDO, REDO, ASIDE) else ""
             found.append(Change(concept, changed, row["created_at"], way, number_of(part)))
         notes[concept] = note
     return found
 
 
+def aside(room: Room, damage: list[Damage] | None = None) -> set[str]:
+    """Ids of the concepts that a job has hidden, and no person has shown since."""
+    found: set[str] = set()
+    for change in changes(room, damage):
+        if "hidden" in change.changed:
+            (found.add if change.way == ASIDE else found.discard)(change.concept)
+    return found
+
+
 def courses(changes: Iterable[Change]) -> dict[str, tuple[list[Change], list[Change]]]:
-    """Undo and redo stacks per concept, newest last."""
+    """Undo and redo stacks per concept, newest last, of what people changed."""
     found: dict[str, tuple[list[Change], list[Change]]] = {}
     for change in changes:
         done, undone = found.setdefault(change.concept, ([], []))

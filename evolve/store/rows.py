@@ -22,7 +22,8 @@ from evolve.store.tags import checked_tags
 PICTURE = re.compile(r"[0-9a-f]{24}\.png")  # the name of a drawing's file; no other file is opened as one
 PHOTO = re.compile(r"photo-[0-9a-f]{16}")  # id of a photograph, from its content
 LONGEST_COMMENT = 10_000
-UNDO, REDO = "undo", "redo"
+# How a note came about, where no person made it: by undo or redo, or by a job that kept better concepts.
+UNDO, REDO, ASIDE = "undo", "redo", "aside"
 _LONE = re.compile("[\ud800-\udfff]")  # lone surrogates, which UTF-8 cannot encode
 _TEXT, _NUMBER, _TIME = pa.string(), pa.float64(), TIME
 
@@ -141,7 +142,7 @@ class Note:
 class Change:
     """Change made by a note: (before, after) by field.
 
-    way: "" for a new note, "undo" or "redo". batch: number of its part, the same for concepts noted together.
+    way: "" for a new note, "undo", "redo" or "aside". batch: number of its part, the same for concepts noted together.
     """
 
     concept: str

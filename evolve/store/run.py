@@ -41,9 +41,10 @@ from evolve.store.index import Index
 from evolve.store.listing import Listing, among, drawings_in
 from evolve.store.lock import WAIT, gone, held
 from evolve.store.names import candidates, check_free, check_name, name_for
-from evolve.store.notes import changes, courses, latest
+from evolve.store.notes import aside, changes, courses, latest
 from evolve.store.parts import Damage, Room, RunError, report
 from evolve.store.rows import (
+    ASIDE,
     CONCEPTS,
     DRAWINGS,
     EMBED,
@@ -414,6 +415,18 @@ class Run:
                     raise RunError(f"the name {values['name']!r} is for one concept, and {len(said)} are named")
             self._say({concept: note for concept, note in said.items() if note != entries[concept].note}, entries)
             return [said[concept] for concept in concepts]
+
+    def set_aside(self, concepts: Sequence[str]) -> None:
+        """Hide concepts (ids) because others are better. It is no opinion of a person: `taste` leaves them out."""
+        with self.writing():
+            entries = {each.id: each for each in self.entries()}
+            said = {id_: replace(entries[id_].note, hidden=True) for id_ in concepts if not entries[id_].note.hidden}
+            if said:
+                self._say(said, entries, ASIDE)
+
+    def aside(self, damage: list[Damage] | None = None) -> set[str]:
+        """Ids of the concepts that `set_aside` has hidden, and no person has shown since."""
+        return aside(self.rooms["notes"], damage)
 
     def undo(self, concept: str) -> Note | None:
         """Undo the last note of a concept (id) by appending the state before it; None if nothing is left to undo.

@@ -16,6 +16,7 @@ from evolve.jobs.options import (
     GENERATIONS,
     IMAGES,
     MUTATION,
+    OF,
     PARENTS,
     POPULATION,
     SEED,
@@ -47,6 +48,7 @@ seed_option = ranged("--seed", SEED, default=None, help="Random seed; by default
 @click.command(short_help="Invent new members of a category.")
 @click.argument("category")
 @ranged("--founders", FOUNDERS, "count")
+@ranged("--of", OF, "of")
 @ranged("--wave", WAVE)
 @option("--run", "name", help="Name of the new run; by default the category, with a number if it is taken.")
 @runs_option
@@ -89,6 +91,7 @@ def seed(name: str | None, runs: Path, model: str, style: bool, ask: bool, templ
     Example:
       conceptree seed pet --founders 6 --run pets
       conceptree seed pet --negatives cat,dog
+      conceptree seed pet --founders 4 --of 24
     """
     from core.prompts import read_templates
     from ui.console import new_console

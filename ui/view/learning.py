@@ -20,9 +20,11 @@ Looks = Mapping[int, Sequence[Look]]  # of each concept, by its number
 
 
 def what(job: Job) -> str:
-    """`6 founders`, `2 children`; without the number if the plan cannot be read."""
+    """`6 founders`, `6 of 18 founders`, `2 children`; without the number if the plan cannot be read."""
     one, several = RESULTS.get(job.command, ("concept", "concepts"))
     match plan_of(job):
+        case Seed(keep=kept, count=number) if kept:
+            return f"{kept} of {counted(number, one, several)}"
         case Seed(count=number) | Evolve(generations=number) | Breed(children=number) | Vary(children=number):
             return counted(number, one, several)
         case Given() as given:

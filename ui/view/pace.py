@@ -54,7 +54,7 @@ class Pace:
                 rows = min(left, MOST_AT_ONCE)
                 total += settings.steps * self.step * (SHARED + OWN * rows) + looks * rows * self.look
                 left -= rows
-        return total + plan.count * (PICTURES + self.candidates) * self.look
+        return total + (plan.count * self.candidates + (plan.keep or plan.count) * PICTURES) * self.look
 
 
 def pace(backbone: Backbone, namer: Namer | None) -> Pace | None:

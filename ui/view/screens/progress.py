@@ -32,6 +32,7 @@ COLOURS: dict[str, Literal["blue", "green", "red", "orange"]] = {
     "killed": "orange",
 }
 SIDE = 72  # pixels of a drawing in a strip
+MOST_AT_WORK = 6  # concepts that are shown with curves while they learn
 MOST = 12  # finished concepts; a checkbox shows the others
 TAIL = 6000  # bytes of a log, from its end
 
@@ -96,8 +97,12 @@ def _course(run: Run, job: Job) -> None:
     for number, decision in ((each.number, each.decision) for each in job.pending()):
         pending.setdefault(number, []).append(decision)
     at_work = [number for number, of in places.items() if not of[-1].concept]
-    for number in at_work:
+    every = len(at_work) <= MOST_AT_WORK or st.session_state.get(f"progress.more.{job.name}", False)
+    for number in at_work if every else at_work[:MOST_AT_WORK]:
         _learning(run, job, status, number, places[number], pending.get(number, []), bool(question))
+    if not every:
+        _drafts(run, job, {number: places[number] for number in at_work[MOST_AT_WORK:]})
+        st.checkbox(f"Curves and words of all {len(at_work)}", key=f"progress.more.{job.name}")
     _all_finished(run, job, places)
     if not places and not question and status.state in AT_WORK:
         st.caption(
@@ -106,11 +111,29 @@ def _course(run: Run, job: Job) -> None:
     _log(job)
 
 
+def _drafts(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> None:
+    """The latest drawing of each concept, in one row. places: looks by the concept's number."""
+    drawn = {n: image for n, of in places.items() if (image := next((x.image for x in of[::-1] if x.image), None))}
+    if not drawn:
+        return
+    st.image(
+        [links.look(run.folder.name, job.name, image.stem, 2 * 96) for image in drawn.values()],
+        caption=[learning.one(job, number) for number in drawn],
+        width=SIDE,
+        alt=[f"the latest drawing of {learning.one(job, number)}" for number in drawn],
+    )
+
+
 def _all_finished(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> None:
-    """The finished concepts, the newest first, two in a row. places: looks by the concept's number."""
+    """The finished concepts, the newest first, two in a row; below them those that the job has hidden. places: looks by
+    the concept's number.
+    """
+    aside = run.aside()
     finished = [number for number in [*places][::-1] if places[number][-1].concept]
     if not finished:
         return
+    hidden = [number for number in finished if places[number][-1].concept in aside]
+    finished = [number for number in finished if number not in hidden]
     st.subheader("Finished", anchor=False)
     every = len(finished) <= MOST or st.session_state.get(f"progress.all.{job.name}", False)
     shown = finished if every else finished[:MOST]
@@ -120,6 +143,12 @@ def _all_finished(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> N
                 _finished(run, job, number, places[number])
     if not every:
         st.checkbox(f"Show all {len(finished)}", key=f"progress.all.{job.name}")
+    if hidden:
+        told = counted(len(hidden), "more is hidden", "more are hidden")
+        st.caption(
+            f"{told}: those above are more whole, or differ more. You can show any of them."
+        )
+        _drafts(run, job, {number: places[number] for number in hidden})
 
 
 def _top(run: Run, job: Job) -> None:

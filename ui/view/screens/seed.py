@@ -15,7 +15,7 @@ from core.wording import counted
 from evolve import Run
 from evolve.jobs.batches import namer_in
 from evolve.jobs.job import Job
-from evolve.jobs.options import FOUNDERS, SEED, SEGMENT, STEPS, WAVE, SeedOptions
+from evolve.jobs.options import FOUNDERS, OF, SEED, SEGMENT, STEPS, WAVE, SeedOptions
 from evolve.jobs.planning import plan_founders
 from evolve.jobs.plans import Seed
 from evolve.jobs.stored import new_job
@@ -140,7 +140,7 @@ def _form() -> Form:
         *FOUNDERS.bounds,
         FOUNDERS.default,
         key="seed.count",
-        help="Number of founders. Later waves avoid earlier ones.",
+        help="Number of founders that you get. Later waves avoid earlier ones.",
         width=180,
     )
     negatives = _negatives(backbone, category or "", kind)
@@ -203,6 +203,14 @@ def _more(form: Form) -> Form:
                 help="Weight of belonging to the category against differing from the negatives (Eq. 3).",
             )
         with right_half:
+            of = st.number_input(
+                "Learned for these",
+                *OF.bounds,
+                None,
+                key="seed.of",
+                placeholder="default of the model",
+                help="Of so many founders the best stay: more whole, and more different. The others are hidden.",
+            )
             wave = st.number_input(
                 "Founders per wave",
                 *WAVE.bounds,
@@ -227,6 +235,7 @@ def _more(form: Form) -> Form:
         steps=steps,
         segment=segment,
         lam=lam,
+        of=of,
         wave=wave,
         seed=seed,
         preset=preset,
@@ -313,6 +322,8 @@ def _told(plan: Seed, backbone: Backbone) -> list[str]:
     how = "one after the other" if plan.wave == 1 else f"{several} side by side"
     of = category_of(plan.category, plan.kind)
     lines = [f"{counted(plan.count, 'founder')} of “{of}”{f', {how}' if plan.count > 1 else ''}."]
+    if plan.keep:
+        lines.append(f"The best {plan.keep} stay; the others are hidden.")
     looks = f", in segments of {settings.segment}" if settings.segment < settings.steps else ""
     lines.append(f"{counted(settings.steps, 'step')} each{looks}.")
     if schedule == "adaptive":

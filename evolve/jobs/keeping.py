@@ -1,0 +1,49 @@
+"""Keeps the best founders of a job, and hides the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from core.stack.protocols import Draws
+from evolve.choosing import best
+from evolve.jobs.drawings import PROMPTS, portrait_in
+from evolve.store.rows import Note
+from evolve.store.run import Individual, Run
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Of all founders the best are kept; the others are hidden."""
+
+    kept: tuple[Individual, ...]
+    aside: tuple[Individual, ...]
+
+
+def choose(run: Run, stack: Draws, founders: Sequence[Individual], keep: int) -> Chosen:
+    """Keep the best founders, see `evolve.choosing`, and hide the others.
+
+    What a person has said of one in the meantime counts more: a favourite, a locked, named or rated one stays, a hidden
+    one does not.
+    """
+    notes = {each.id: each.note for each in run.entries()}
+    aside = run.aside()
+    there = [each for each in founders if not notes[each.id].hidden or each.id in aside]
+    marked = [replace(notes[each.id], hidden=False) != Note() for each in there]
+    pictures = []
+    if stack.draws:
+        for each in there:
+            prompt = PROMPTS[each.concept.request.kind][0]
+            portrait = portrait_in(run.drawings(each.id), prompt)
+            assert portrait is not None, "founders are drawn before they are chosen"
+            with Image.open(portrait.file) as picture:
+                pictures.append(picture.convert("RGB"))
+    first = [place for place, is_marked in enumerate(marked) if is_marked]
+    places = best(stack, [each.concept for each in there], pictures, keep, first)
+    kept = tuple(there[place] for place in places)
+    ids = {each.id for each in kept}
+    left = tuple(each for each in founders if each.id not in ids)
+    run.set_aside([each.id for each in left])
+    return Chosen(kept, left)

@@ -1,0 +1,111 @@
+"""More founders are learned than stay: the choice, the marks, and what a person says in between."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from core import ConceptLab, Settings
+from core.concept import RequestError
+from evolve import Run
+from evolve.jobs.job import Conduct
+from evolve.jobs.keeping import Chosen, choose
+from evolve.jobs.options import SeedOptions
+from evolve.jobs.planning import plan_founders
+from evolve.jobs.plans import plan_from_json
+from evolve.jobs.stored import new_job
+from evolve.jobs.work import Drawing, Learned, work
+from evolve.taste import judgements
+from tests.plans import a_seed
+
+QUICK = Settings(steps=2, segment=1, learning_rate=1e-2)
+
+
+@pytest.fixture
+def pets(backbone, tmp_path):
+    """A run with a job for the best two of four founders, learned two at a time."""
+    run = Run.create(tmp_path / "pets", "pet", backbone)
+    plan = plan_founders(backbone, SeedOptions(category="pet", count=2, of=4, negatives="cat,dog"), QUICK)
+    return run, new_job(run, plan, Conduct(2, 1, 1))
+
+
+def hidden(run: Run) -> set[str]:
+    return {each.id for each in run.entries() if each.note.hidden}
+
+
+def test_the_best_stay_and_the_others_are_hidden(pets, backbone):
+    run, job = pets
+    happened = list(work(job, run, ConceptLab(backbone)))
+    (chosen,) = (each for each in happened if isinstance(each, Chosen))
+    assert len(chosen.kept) == len(chosen.aside) == 2 and job.finished
+    assert hidden(run) == run.aside() == {each.id for each in chosen.aside}
+    assert [len(run.drawings(each.id)) for each in chosen.kept] == [3, 3]
+    assert [len(run.drawings(each.id)) for each in chosen.aside] == [1, 1], "a portrait, for the choice"
+
+
+@pytest.mark.parametrize("at", ["Learned", "Drawing", "Chosen"])
+def test_a_job_that_is_killed_chooses_the_same(pets, backbone, tmp_path, at):
+    run, job = pets
+    with closing(work(job, run, ConceptLab(backbone))) as course:
+        next(each for each in course if type(each).__name__ == at)
+    assert not job.finished
+    list(work(job, run, ConceptLab(backbone)))
+    other = Run.create(tmp_path / "other", "pet", backbone)
+    list(work(new_job(other, job.plan, Conduct(2, 1, 1)), other, ConceptLab(backbone)))
+    assert hidden(run) == hidden(other) and len(hidden(run)) == 2
+
+
+def test_what_a_person_says_in_the_meantime_counts_more(pets, backbone):
+    run, job = pets
+    with closing(work(job, run, ConceptLab(backbone))) as course:
+        learned = [each for each in course if isinstance(each, Learned | Drawing)]
+    assert learned
+    ids = [each.id for each in run.entries()]
+    kept = [each.id for each in choose(run, backbone, run.individuals(), 2).kept]
+    left = [id_ for id_ in ids if id_ not in kept]
+    run.note_all(ids, hidden=False)
+    run.note(left[0], rating=4)
+    run.note(kept[0], hidden=True)
+    chosen = choose(run, backbone, run.individuals(), 2)
+    now = {each.id for each in chosen.kept}
+    assert left[0] in now and kept[0] not in now and len(now) == 2
+    assert run.aside() == set(ids) - now - {kept[0]}, "what a person has hidden is no program's choice"
+
+
+def test_it_is_no_opinion_and_no_persons_change(pets, backbone):
+    run, job = pets
+    list(work(job, run, ConceptLab(backbone)))
+    (one, other) = sorted(run.aside())
+    assert judgements(run).ratings == ()
+    assert run.undo_last() == [] and run.undo(one) is None, "undo is for what people did"
+    run.note(one, hidden=False)
+    assert run.aside() == {other}
+    run.note(one, hidden=True)
+    assert run.aside() == {other} and judgements(run).ratings == ((one, 1),)
+    run.set_aside([one])
+    assert run.aside() == {other}, "it is hidden already"
+
+
+def test_a_plan_without_a_choice_is_stored_as_before():
+    assert "keep" not in a_seed().to_json()
+    plan = a_seed(count=6, wave=6, keep=2)
+    assert plan_from_json("seed", plan.to_json()) == plan
+
+
+def test_how_many_are_learned_follows_the_stack_and_the_options(backbone, monkeypatch):
+    members = len(backbone.vocabulary.members("pet", "object"))
+
+    def learned(**given):
+        plan = plan_founders(backbone, SeedOptions(category="pet", negatives="none", **given))
+        return plan.count, plan.keep, plan.wave
+
+    assert learned(count=2) == (2, 0, 2), "a stack without a surplus"
+    monkeypatch.setattr(backbone, "calibration", {"object": {"surplus": 3}})
+    assert learned(count=2) == (6, 2, 6)
+    assert learned(count=members) == (members, 0, members), "no more than there are places to start"
+    assert learned(count=2, wave=1) == (2, 0, 1) and learned(count=2, ask="page") == (2, 0, 2)
+    assert learned(count=2, preset="paper") == (2, 0, 1)
+    assert learned(count=2, of=5, wave=2) == (5, 2, 2) and learned(count=2, of=2) == (2, 0, 2)
+    with pytest.raises(RequestError, match="of = 1: expected at least the 2 founders that are kept"):
+        learned(count=2, of=1)

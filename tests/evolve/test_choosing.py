@@ -1,0 +1,85 @@
+"""The best of more founders than are kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.concept import Concept, Request
+from evolve.choosing import BELONGS, LIKENESS, best, laplacian_energy, truth
+
+WIDTH = 6
+REQUEST = Request("pet", schedule="none")
+
+
+def concept(embed: np.ndarray, **scores: float) -> Concept:
+    return Concept("c", REQUEST, np.zeros((1, 4), np.float32), embed.astype(np.float32), scores=scores)
+
+
+def pool(belongs: list[float], seed: int = 0) -> list[Concept]:
+    random = np.random.default_rng(seed)
+    return [concept(random.normal(size=WIDTH), belongs=value) for value in belongs]
+
+
+def seeing(*embeds: np.ndarray) -> SimpleNamespace:
+    """A stack whose image encoder sees these embeddings."""
+    return SimpleNamespace(encode_images=lambda pictures: torch.tensor(np.stack(embeds)))
+
+
+def test_each_choice_is_the_best_by_quality_less_its_likeness_to_those_chosen():
+    concepts = pool([0.2, 0.9, 0.5, 0.4, 0.7, 0.1])
+    values = np.array([each.scores["belongs"] for each in concepts])
+    quality = BELONGS * (values - values.mean()) / values.std()
+    units = [each.image_embed / np.linalg.norm(each.image_embed) for each in concepts]
+    chosen = [int(quality.argmax())]
+    while len(chosen) < 3:
+        left = [place for place in range(6) if place not in chosen]
+        price = {place: LIKENESS * max(float(units[place] @ units[other]) for other in chosen) for place in left}
+        chosen.append(max(left, key=lambda place: quality[place] - price[place]))
+    assert best(None, concepts, (), 3) == sorted(chosen)
+
+
+def test_of_twins_one_is_chosen():
+    concepts = pool([0.9, 0.1, 0.2, 0.3])
+    concepts.append(replace(concepts[0], id="twin"))
+    assert not {0, 4} <= set(best(None, concepts, (), 3))
+
+
+def test_those_that_a_person_has_marked_come_first_and_no_more_than_there_are():
+    concepts = pool([0.9, 0.8, 0.1, 0.2])
+    assert {2, 3} <= set(best(None, concepts, (), 3, first=[3, 2]))
+    assert best(None, concepts, (), 2, first=[3, 2]) == [2, 3]
+    assert best(None, concepts, (), 9) == [0, 1, 2, 3]
+
+
+def test_a_concept_that_is_drawn_otherwise_than_imagined_is_left():
+    units = np.eye(4, WIDTH)
+    concepts = [concept(unit, belongs=0.5) for unit in units]
+    flat = [Image.new("RGB", (8, 8), "white")] * 4
+    drawn = [*units[:3], units[0]]  # the last one is drawn as the first one is imagined
+    assert best(seeing(*drawn), concepts, flat, 3) == [0, 1, 2]
+    assert truth(seeing(*drawn), concepts, flat).tolist() == pytest.approx([1, 1, 1, 0])
+
+
+def test_among_equals_the_crispest_is_chosen():
+    concepts = [concept(unit, belongs=0.5) for unit in np.eye(3, WIDTH)]
+    stripes = Image.fromarray(np.tile(np.array([0, 255], np.uint8), (8, 4)))
+    flat = Image.new("L", (8, 8), 128)
+    assert best(seeing(*np.eye(3, WIDTH)), concepts, [flat, stripes, flat], 1) == [1]
+
+
+def test_a_missing_score_counts_for_none():
+    concepts = [concept(unit, **scores) for unit, scores in zip(np.eye(3, WIDTH), ({"belongs": 1.0}, {}, {}), strict=True)]
+    assert best(None, concepts, (), 2) in [list(pair) for pair in combinations(range(3), 2)]
+
+
+def test_laplacian_energy_of_one_white_point():
+    image = Image.new("L", (5, 5))
+    image.putpixel((2, 2), 255)
+    assert laplacian_energy(image) == pytest.approx((16 + 4) / 9)
