@@ -1,7 +1,7 @@
 """Learn founders and children of several categories, as `conceptree seed` and `breed` do, and measure them.
 
 Writes core/emoji/inventions.json, which the card reads, and a sheet of each category's founders into docs/images/. All
-founders of a seed are shown and measured, without a selection. Existing figures of the same stack, calibration,
+founders that `seed` keeps are shown and measured; no person selects. Existing figures of the same stack, calibration,
 answerer, judge and seed stay, unless their category is named. `make inventions` runs this; so does `make card`.
 """
 
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, help="the folder of a judge (the stack's own)")
     parser.add_argument("--categories", help=f"separated by commas (of {','.join(SHOWN)}, the ones without figures)")
     parser.add_argument("--founders", type=int, default=FOUNDERS, help=f"founders of each category ({FOUNDERS})")
+    parser.add_argument("--of", type=int, help="founders learned, for a trial (the stack's surplus)")
     parser.add_argument("--steps", type=int, help="of each concept, for a trial (the stack's own number)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all populations (0)")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="file for the figures (core/emoji)")
@@ -76,6 +77,7 @@ def main() -> None:
         "seed": given.seed,
         "steps": given.steps,
         "count": given.founders,
+        "of": given.of,
         "aimed": list(CATEGORIES),
     }
     measured = kept(given.figures, about)
@@ -131,7 +133,7 @@ def invent(
     shutil.rmtree(folder, ignore_errors=True)
     run = Run.create(folder, category, backbone)
     began = time.monotonic()
-    options = SeedOptions(category=category, count=given.founders, seed=given.seed, steps=given.steps)
+    options = SeedOptions(category=category, count=given.founders, of=given.of, seed=given.seed, steps=given.steps)
     plan = plan_founders(backbone, options)
     founders = carry_out(new_job(run, plan), run, backbone, out)
     seconds = time.monotonic() - began

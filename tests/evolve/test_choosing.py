@@ -75,7 +75,8 @@ def test_among_equals_the_crispest_is_chosen():
 
 
 def test_a_missing_score_counts_for_none():
-    concepts = [concept(unit, **scores) for unit, scores in zip(np.eye(3, WIDTH), ({"belongs": 1.0}, {}, {}), strict=True)]
+    scores = ({"belongs": 1.0}, {}, {})
+    concepts = [concept(unit, **each) for unit, each in zip(np.eye(3, WIDTH), scores, strict=True)]
     assert best(None, concepts, (), 2) in [list(pair) for pair in combinations(range(3), 2)]
 
 

@@ -145,9 +145,7 @@ def _all_finished(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> N
         st.checkbox(f"Show all {len(finished)}", key=f"progress.all.{job.name}")
     if hidden:
         told = counted(len(hidden), "more is hidden", "more are hidden")
-        st.caption(
-            f"{told}: those above are more whole, or differ more. You can show any of them."
-        )
+        st.caption(f"{told}: those above are more whole, or differ more. You can show any of them.")
         _drafts(run, job, {number: places[number] for number in hidden})
 
 
