@@ -92,7 +92,7 @@ def phrases_of(aspect: str, stack: Learns) -> list[str]:
         AspectError: see `words_of`.
     """
     nouns = _nouns(stack)
-    return [_phrase(word, noun) for word in words_of(aspect, stack) for noun in nouns]
+    return [f"a photo of a {described(word, noun)}" for word in words_of(aspect, stack) for noun in nouns]
 
 
 @torch.no_grad()
@@ -135,7 +135,8 @@ def _nouns(stack: Learns) -> Sequence[str]:
     return [words[place * len(words) // NOUNS] for place in range(NOUNS)] if len(words) > NOUNS else words
 
 
-def _phrase(word: str, noun: str) -> str:
+def described(word: str, noun: str) -> str:
+    """`red cat`, or `cat with wings`: a noun with a word or phrase about it; "" leaves it alone."""
     if word.split(" ")[0] in _BEHIND:
-        return f"a photo of a {noun} {word}"
-    return f"a photo of a {word} {noun}" if word else f"a photo of a {noun}"
+        return f"{noun} {word}"
+    return f"{word} {noun}" if word else noun

@@ -72,16 +72,17 @@ class Founders:
             )
         self._asked = min(first + self.wave, self.count)
         avoid = tuple(Avoid(concept.id, concept.image_embed) for concept in self.told)
-        return [
-            Request(
-                self.category,
-                avoid=avoid,
-                seed=founder_seed(self.seed, number),
-                initializer=self.initializers[number % len(self.initializers)] if self.initializers else None,
-                **self.request,
-            )
-            for number in range(first, self._asked)
-        ]
+        return [self.request_of(number, avoid) for number in range(first, self._asked)]
+
+    def request_of(self, number: int, avoid: tuple[Avoid, ...] = ()) -> Request:
+        """The request for one founder, by its number from 0, which may be beyond `count`."""
+        return Request(
+            self.category,
+            avoid=avoid,
+            seed=founder_seed(self.seed, number),
+            initializer=self.initializers[number % len(self.initializers)] if self.initializers else None,
+            **self.request,
+        )
 
     def tell(self, concepts: Sequence[Concept]) -> None:
         """Give the concepts of the last wave, which later waves avoid."""

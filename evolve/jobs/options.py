@@ -78,6 +78,9 @@ BROOD = Number(1, 1000, "Children per generation; by default as many as the popu
 PARENTS = Number(2, 16, "Parents per child.", 2)
 MUTATION = Number(0.0, 1.0, "Probability that a child is a variation of one parent.", 0.2)
 
+FIRST = Number(2, 1000, "Founders, if the run has no concepts yet.", 12)
+BATCH = Number(1, 1000, "Children per generation.", 32)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeedOptions:

@@ -23,8 +23,21 @@ from core.texts import checked_text
 from evolve.jobs.batches import child_requests, found_parent, variation_requests
 from evolve.jobs.choices import checked_words, chosen_settings, negatives_from, precision_of
 from evolve.jobs.generations import NoParentChosenError, makes_parent
-from evolve.jobs.options import CHILDREN, IMAGES, KEEP, SPREAD, STRENGTH, BreedOptions, SeedOptions
-from evolve.jobs.plans import USER, Breed, EvolutionError, Evolve, Given, ParentTold, PhotoTold, Seed, TakeTold, Vary
+from evolve.jobs.options import BATCH, CHILDREN, FIRST, IMAGES, KEEP, SPREAD, STRENGTH, BreedOptions, SeedOptions
+from evolve.jobs.plans import (
+    USER,
+    Breed,
+    EvolutionError,
+    Evolve,
+    Given,
+    Map,
+    ParentTold,
+    PhotoTold,
+    Seed,
+    TakeTold,
+    Vary,
+)
+from evolve.maps.chart import Chart
 from evolve.operators import check_parents
 from evolve.population import start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
@@ -227,6 +240,37 @@ def plan_evolution(
         drawn=stack.draws,
         dtype=precision_of(stack),
         **numbers,
+    )
+
+
+def plan_map(
+    stack: Draws,
+    chart: Chart,
+    founders: SeedOptions,
+    run: Run | None = None,
+    *,
+    children: int = BATCH.default,
+    steps: int | None = None,
+    **given: Any,
+) -> Map:
+    """A plan that fills a chart. run: None for a new one. founders: how founders are made, and how many are first, if
+    the run has fewer than two concepts to breed. steps: of children; by default two segments, which are enough for a
+    child that starts between its parents. given: further fields of `Map`.
+    """
+    FIRST.check(founders.count, "founders", EvolutionError)
+    seeding = plan_founders(stack, replace(founders, of=founders.count))
+    segments = chosen_settings(stack, kind=founders.kind, mixing=True, category=seeding.category)
+    steps = min(segments.steps, 2 * segments.segment) if steps is None else steps
+    there = 0 if run is None else sum(not each.note.hidden for each in run.entries())
+    return Map(
+        chart=chart,
+        founders=seeding,
+        first=0 if there > 1 else founders.count,
+        children=children,
+        seed=founders.seed if run is None else _seed(run, None),
+        dtype=seeding.dtype,
+        settings=replace(segments, steps=steps, segment=min(segments.segment, steps)),
+        **given,
     )
 
 

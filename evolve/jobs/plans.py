@@ -27,6 +27,7 @@ from evolve.jobs.options import (
     Ask,
     Range,
 )
+from evolve.maps.chart import Chart
 from evolve.selection import METHODS, is_known
 from evolve.store.parts import RunError
 
@@ -343,12 +344,75 @@ class Evolve:
         return cls(**{**since, **told, "settings": Settings.from_dict(settings) if settings is not None else None})
 
 
-Plan = Seed | Breed | Vary | Given | Evolve
+@dataclass(frozen=True, kw_only=True)
+class Map:
+    """Generations that fill the cells of a chart (MAP-Elites). The same plan on the same run gives the same result.
+
+    founders: how founders are made, see `Seed`; wave and count have no effect. first: founders in the first generation;
+    0 if the run has concepts. children: of each other generation. emitters: share of a generation by name, see
+    `evolve.maps.emitters`. aim: the cell (column, row) that all children are for; None for all cells. drawn: mix drawn
+    portraits of the parents, as `Breed` does, instead of imagined ones. images, keep: of these. settings: of children.
+    """
+
+    chart: Chart
+    founders: Seed
+    first: int = 0
+    generations: int
+    children: int
+    emitters: Mapping[str, float]
+    aim: tuple[int, int] | None = None
+    images: int = IMAGES.default
+    keep: int = KEEP
+    drawn: bool = False
+    seed: int
+    dtype: str = "float32"
+    settings: Settings
+    drafts: bool = False
+
+    command: ClassVar[str] = "map"
+
+    def __post_init__(self) -> None:
+        for name in ("generations", "children"):
+            _NUMBERS[name].check(getattr(self, name), name, EvolutionError)
+        if not self.emitters or not all(0 < share < float("inf") for share in self.emitters.values()):
+            raise EvolutionError(f"emitters = {dict(self.emitters)!r}: expected shares above 0 by name")
+        if self.aim and not all(0 <= at < cells for at, cells in zip(self.aim, self.chart.cells, strict=True)):
+            columns, rows = self.chart.cells
+            raise EvolutionError(f"aim = {self.aim!r}: expected a column below {columns} and a row below {rows}")
+
+    @property
+    def steps_each(self) -> int:
+        """The steps of one generation, as far as they are known beforehand."""
+        return self.settings.steps
+
+    def size(self, number: int) -> int:
+        """The concepts of a generation, by its number from 1."""
+        return self.first if number == 1 and self.first else self.children
+
+    def to_json(self) -> dict[str, Any]:
+        whole = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = {"chart": self.chart.to_json(), "founders": self.founders.to_json()}
+        return {name: parts.get(name, _plain(value)) for name, value in whole.items()}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Map:
+        parts = {
+            "chart": Chart.from_json(told["chart"]),
+            "founders": Seed.from_json(told["founders"]),
+            "emitters": {_text(name): float(share) for name, share in told["emitters"].items()},
+            "aim": tuple(map(_whole, told["aim"])) if told["aim"] else None,
+            "settings": Settings.from_dict(told["settings"]),
+        }
+        return cls(**{**told, **parts})
+
+
+Plan = Seed | Breed | Vary | Given | Evolve | Map
 COMMANDS: dict[str, Callable[[Mapping[str, Any]], Plan]] = {
     "seed": Seed.from_json,
     "breed": Breed.from_json,
     "vary": Vary.from_json,
     "evolve": Evolve.from_json,
+    "map": Map.from_json,
 }
 
 

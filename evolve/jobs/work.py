@@ -26,7 +26,8 @@ from evolve.jobs.evolution import evolving
 from evolve.jobs.generations import Generation, generations
 from evolve.jobs.job import Job
 from evolve.jobs.keeping import Chosen, choose
-from evolve.jobs.plans import Evolve, Plan, Seed
+from evolve.jobs.mapping import mapping
+from evolve.jobs.plans import Evolve, Map, Plan, Seed
 from evolve.jobs.steering import Steering
 from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks, add_names
@@ -101,6 +102,7 @@ def work(
         batches = _batches(plan, job, run, learner, conduct.at_once)
         found: list[Individual] = []
         keep = plan.keep if isinstance(plan, Seed) else 0
+        small = bool(keep) or isinstance(plan, Map)  # a map shows portraits alone, of many concepts
         events: Generator[DrawingParents | Generation | Began | Reported | Learned, None, None]
         events = _learn_batches(batches, job, run, learner, options, asks)
         with closing(events):
@@ -108,8 +110,8 @@ def work(
                 yield happened
                 if isinstance(happened, Learned):
                     found += happened.individuals
-                    yield from _draw(job, run, stack, happened.individuals, candidates, portraits=bool(keep))
-        if isinstance(plan, Evolve):
+                    yield from _draw(job, run, stack, happened.individuals, candidates, small)
+        if isinstance(plan, Evolve | Map):
             done = generations(job)
             if len(done) < plan.generations:
                 return
@@ -119,8 +121,8 @@ def work(
             yield from _draw(job, run, stack, found, candidates, portraits=True)
             chosen = choose(run, stack, found, keep)
             yield chosen
-            found = list(chosen.kept)
-        yield from _draw(job, run, stack, found, candidates)  # concepts that a killed process left undrawn
+            found, small = list(chosen.kept), False
+        yield from _draw(job, run, stack, found, candidates, small)  # concepts that a killed process left undrawn
         job.finish()
 
 
@@ -139,11 +141,15 @@ def _batches(
             return waves(plan, at_once)
         case Evolve():
             return evolving(plan, job, run, learner)
+        case Map():
+            return mapping(plan, job, run, learner)
     return children(plan, job, run, learner.stack, at_once)
 
 
 def _options_of(plan: Plan, stack: Draws) -> Options:
     """The options for a plan's requests; a batch may add its drafts."""
+    if isinstance(plan, Map):
+        return Options(namer=namer_in(plan.founders, stack))
     if not isinstance(plan, Seed):
         return DEFAULT
     return Options(plan.settings, namer_in(plan, stack), draw=plan.drafts and stack.draws)
@@ -279,7 +285,7 @@ def _draw(
 
 
 def evolve(
-    plan: Evolve,
+    plan: Evolve | Map,
     run: Run,
     learner: Learner | Draws,
     job: Job | None = None,
@@ -308,7 +314,11 @@ def evolve(
     job = job or new_job(run, plan)
     with job.working():
         number = len(generations(job)) + 1
-        with closing(_learn_batches(evolving(plan, job, run, learner, toolbox), job, run, learner, options)) as events:
+        options = options if isinstance(plan, Evolve) else _options_of(plan, learner.stack)
+        batches = (
+            evolving(plan, job, run, learner, toolbox) if isinstance(plan, Evolve) else mapping(plan, job, run, learner)
+        )
+        with closing(_learn_batches(batches, job, run, learner, options)) as events:
             try:
                 for happened in events:
                     if isinstance(happened, Generation):
