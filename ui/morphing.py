@@ -16,6 +16,7 @@ from evolve.mixtures import weights_of_line
 from evolve.operators import check_parents
 from evolve.store.captions import run_told
 from ui.console import say
+from ui.copies import Copies
 from ui.mixing_map import Cell, mixed_pictures
 from ui.runs import open_run
 from ui.stack import can_draw, open_stack_of
@@ -29,8 +30,11 @@ class MorphError(ConceptreeError):
     """A morph that cannot be drawn as asked."""
 
 
-def check_options(concept: str | None, morph: Sequence[str] | None, **given: object) -> None:
-    """Raise MorphError if `draw` has neither a concept nor a morph, both, or options of the other."""
+def check_options(concept: str | None, morph: Sequence[str] | None, copies: Copies, **given: object) -> None:
+    """Raise MorphError if `draw` has neither a concept nor a morph, both, or options of the other.
+
+    copies: `to` is the file of a morph too.
+    """
     if morph:
         if any(name.startswith("-") for name in morph):  # no name does: it is the next option
             raise MorphError(f"--morph {' '.join(morph)}: --morph needs two names")
@@ -40,12 +44,17 @@ def check_options(concept: str | None, morph: Sequence[str] | None, **given: obj
             )
         if given["images"] is not None:
             raise MorphError("--images is not for a morph: give --frames")
+        if copies.any:
+            raise MorphError("--cutout and --upscale are not for a morph: they are for single drawings")
         return
     if concept is None:
         raise MorphError("no concept: name one, or two after --morph")
-    for option in ("frames", "to"):
-        if given[option] is not None:
-            raise MorphError(f"--{option} needs --morph NAME NAME")
+    if given["frames"] is not None:
+        raise MorphError("--frames needs --morph NAME NAME")
+    if copies.to is not None and not copies.any:
+        raise MorphError("--to needs --morph NAME NAME, --cutout or --upscale")
+    if copies.to is not None and copies.to.suffix.lower() != ".png":
+        raise MorphError(f"{str(copies.to)!r}: a copy of a drawing is written as .png")
 
 
 def draw_morph(

@@ -27,6 +27,7 @@ from evolve.jobs.drawings import (
 )
 from evolve.store.captions import run_told
 from ui.console import say
+from ui.copies import Copies
 from ui.descent import born_of, parentage
 from ui.runs import open_run
 from ui.sheet import Card, opened, save_sheet, sheet
@@ -122,8 +123,9 @@ def draw(
     runs: Path,
     model: str | None,
     out: Console,
+    copies: Copies,
 ) -> None:
-    """Draw a stored concept in prompts, keep the pictures in the run, and say where they are."""
+    """Draw a stored concept in prompts, keep the pictures in the run, and say where they and their copies are."""
     prompts = [checked_prompt(prompt) for prompt in prompts]
     run = open_run(runs, name)
     each = run.find(concept)
@@ -136,3 +138,6 @@ def draw(
     drawings = drawings_of(run, stack, each, [prompt for prompt, _ in pairs], [number for _, number in pairs])
     for drawing in drawings:
         say(out, f"{drawing.file}  {drawing.prompt.replace('{}', each.name)}, seed {drawing.seed}")
+    if copies.any:
+        for file in copies.write(run, each.name, [drawing.file for drawing in drawings]):
+            say(out, str(file))

@@ -12,18 +12,23 @@ from core.prompts import checked_prompt
 from core.renderers import Look, RenderError
 from evolve.jobs.renderings import renderings_of
 from ui.console import say
+from ui.copies import Copies
 from ui.runs import open_run
 from ui.stack import asked as option_asked
 from ui.stack import open_stack_of
 
 
-def check_decoder(decoder: str | None, morph: Sequence[str] | None, asked: Mapping[str, object]) -> None:
-    """Raise RenderError if `draw` has options of another decoder without one, or one for a morph."""
+def check_decoder(
+    decoder: str | None, morph: Sequence[str] | None, asked: Mapping[str, object], copies: Copies
+) -> None:
+    """Raise RenderError if `draw` has options of another decoder without one, or one for a morph or for copies."""
     given = next((option for option, value in asked.items() if value is not None), None)
     if decoder is None and given:
         raise RenderError(f"--{given} needs --decoder")
     if decoder is not None and morph:
         raise RenderError("--decoder is not for a morph: leave it out")
+    if decoder is not None and copies.any:
+        raise RenderError("--cutout and --upscale are for drawings of the stack's own: leave out --decoder")
 
 
 def render(

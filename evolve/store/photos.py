@@ -99,7 +99,7 @@ def cut_out(content: bytes, name: str) -> Image.Image:
     picture.thumbnail((CUTOUT_SIDE, CUTOUT_SIDE))
     alpha = picture.getchannel("A")
     clear = bool(np.asarray(alpha).min() < 128)
-    kept = alpha.point(lambda value: 255 * (value >= 128)) if clear else ImageChops.invert(_background(picture, name))
+    kept = alpha.point(lambda value: 255 * (value >= 128)) if clear else ImageChops.invert(background(picture, name))
     share = ImageStat.Stat(kept).mean[0] / 255
     if not LEAST <= share <= MOST:
         what = "nothing" if share < LEAST else "everything"
@@ -113,8 +113,12 @@ def cut_out(content: bytes, name: str) -> Image.Image:
     return square
 
 
-def _background(picture: Image.Image, name: str) -> Image.Image:
-    """[L] 255 where an RGBA picture shows its background: filled from a frame of the edge's colour around it."""
+def background(picture: Image.Image, name: str) -> Image.Image:
+    """[L] 255 where a picture shows its background: filled from a frame of the edge's colour around it.
+
+    Raises:
+        PhotoError: its edge has many colours.
+    """
     pixels = np.asarray(picture.convert("RGB"), dtype=np.int16)
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     colour = np.median(edge, axis=0).astype(np.int16)

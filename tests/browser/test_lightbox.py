@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import pytest
+from PIL import Image
 
 from core.png import strangers_texts
 from evolve import Run
@@ -118,3 +122,71 @@ def test_a_preview_shows_after_a_rest_and_never_with_reduced_motion(workbench, p
     page.locator(".card img").nth(1).hover()
     page.wait_for_timeout(900)
     assert not preview.is_visible()
+
+
+def test_a_cutout_is_saved_and_sharp_edges_are_shown(workbench, page):
+    page.goto(f"{workbench.address}/gallery?run=example")
+    page.locator(".card img").first.wait_for()
+    settled(page)
+    page.locator(".card").nth(1).hover()
+    page.locator(".card").nth(1).locator(".larger").click()
+    box = opened(page)
+    with page.expect_download() as saving:
+        box.get_by_role("button", name="Cut-out", exact=True).click()
+    assert saving.value.suggested_filename.endswith("-cutout.png")
+    with Image.open(saving.value.path()) as cut:
+        assert cut.mode == "RGBA" and cut.getchannel("A").getextrema() == (0, 255)
+    page.keyboard.press("s")
+    wide = "each => each.naturalWidth"
+    wait_for(lambda: box.locator(".large").evaluate(wide) == 4 * cut.width, 20, "the larger copy")
+    page.keyboard.press("s")
+    wait_for(lambda: box.locator(".large").evaluate(wide) == cut.width, 20, "the drawing itself")
+
+
+def test_the_size_of_the_pictures_is_remembered(workbench, page):
+    def side() -> float:
+        return page.locator(".card").first.bounding_box()["width"]
+
+    page.goto(f"{workbench.address}/gallery?run=example")
+    page.locator(".card img").first.wait_for()
+    settled(page)
+    medium = side()
+    page.get_by_role("button", name="Large pictures").click()
+    wait_for(lambda: side() > 1.3 * medium, 5, "large pictures")
+    page.reload()
+    page.locator(".card img").first.wait_for()
+    settled(page)
+    assert side() > 1.3 * medium
+    page.get_by_role("button", name="Small pictures").click()
+    wait_for(lambda: side() < medium, 5, "small pictures")
+
+
+DROP = """([name, content]) => {
+  const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0)), transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name, { type: "image/png" }));
+  const root = document.querySelector(".st-key-tree-canvas [data-testid=stBidiComponentIsolated]").shadowRoot;
+  const how = { dataTransfer: transfer, bubbles: true, cancelable: true };
+  const canvas = root.querySelector(".canvas");
+  for (const kind of ["dragenter", "dragover", "drop"]) canvas.dispatchEvent(new DragEvent(kind, how));
+}"""
+
+
+def test_a_dropped_drawing_selects_its_concept_and_a_photograph_becomes_a_parent(workbench, page):
+    run = Run.open(workbench.runs / "example")
+    one = run.entries()[2]
+    page.goto(f"{workbench.address}/tree?run=example")
+    page.locator(".family[data-drawn]").wait_for()
+    settled(page)
+
+    def drop(name: str, content: bytes) -> None:
+        page.evaluate(DROP, [name, base64.b64encode(content).decode()])
+
+    drop("x.png", run.drawings(one.id)[0].file.read_bytes())
+    page.locator(f'.family[data-selected="{one.id}"]').wait_for(timeout=30_000)
+    content = io.BytesIO()
+    Image.effect_mandelbrot((64, 64), (-2, -1, 1, 1), 20).save(content, "PNG")
+    drop("snail.png", content.getvalue())
+    page.get_by_text("snail.png is a parent now.").wait_for(timeout=30_000)
+    page.locator(".st-key-tree-panel").get_by_text("Breed", exact=True).first.wait_for(timeout=60_000)
+    drop("notes.txt", b"hello")
+    page.get_by_text("is not a picture that can be read").wait_for(timeout=30_000)

@@ -141,7 +141,12 @@ def kin(**given: Any) -> None:
 @option(
     "--to",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="With --morph: the .webp file; by default morph-NAME-NAME.webp in the run's folder.",
+    help="With --morph: the .webp file, by default morph-NAME-NAME.webp in the run's folder. With --cutout or"
+    " --upscale: the .png file, by default NAME-cutout-x4.png there.",
+)
+@option("--cutout", is_flag=True, help="Write a copy without the plain background, as PNG with transparency.")
+@option(
+    "--upscale", type=click.Choice(["2", "4"]), help="Write a copy that is 2 or 4 times as large, with sharp edges."
 )
 @option(
     "--decoder",
@@ -167,6 +172,8 @@ def draw(
     morph: tuple[str, str] | None,
     frames: int | None,
     to: Path | None,
+    cutout: bool,
+    upscale: str | None,
     decoder: str | None,
     adapter: Path | None,
     **given: Any,
@@ -180,23 +187,26 @@ def draw(
     \b
     Example:
       conceptree draw pets moku --prompt "a pencil sketch of a {}"
+      conceptree draw pets moku --cutout --upscale 4 --to moku.png
       conceptree draw pets moku --decoder sdxl --text "a {} in the snow" --scale 0.7
       conceptree draw pets --morph moku vasi --to moku-vasi.webp
     """
     from ui.console import new_console
+    from ui.copies import Copies
     from ui.morphing import FRAMES, check_options, draw_morph
     from ui.pictures import draw
     from ui.rendering import check_decoder, render
 
     look = {name: given.pop(name) for name in ("text", "scale", "steps", "guidance", "size")}
-    check_options(concept, morph, images=count, frames=frames, to=to)
-    check_decoder(decoder, morph, {**look, "adapter": adapter})
+    copies = Copies(cutout, int(upscale or 1), to)
+    check_options(concept, morph, copies, images=count, frames=frames)
+    check_decoder(decoder, morph, {**look, "adapter": adapter}, copies)
     if morph:
         draw_morph(concepts=morph, frames=frames or FRAMES, to=to, out=new_console(), **given)
     elif concept is not None:
         given |= {"concept": concept, "count": count or 1, "out": new_console()}
         if decoder is None:
-            draw(**given)
+            draw(copies=copies, **given)
         else:
             render(decoder=decoder, adapter=adapter, asked=look, **given)
 

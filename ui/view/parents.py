@@ -17,6 +17,7 @@ from evolve.store.photos import PhotoError, Photograph, read_photo
 from ui.view.store import Opened
 
 LONGEST = 60  # characters of a photograph's name
+MOST_PHOTOS = 4  # that are parents at once
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # in file names
 
 
@@ -28,6 +29,18 @@ def parents_of(run: str) -> dict[str, float]:
 def photos_of(run: str) -> dict[str, Photograph]:
     """The photographs that are parents, by id."""
     return st.session_state.setdefault("breed.photos", {}).setdefault(run, {})
+
+
+def add_photo(run: str, kept: Photograph) -> None:
+    """Make a photograph a parent.
+
+    Raises:
+        PhotoError: there are MOST_PHOTOS already.
+    """
+    photos = photos_of(run)
+    if kept.id not in photos and len(photos) >= MOST_PHOTOS:
+        raise PhotoError(f"{kept.label!r} is one too many: at most {MOST_PHOTOS} photographs can be parents")
+    photos[kept.id] = kept
 
 
 def away_of(run: str) -> dict[str, float]:

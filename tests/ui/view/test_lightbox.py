@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -107,7 +108,6 @@ def test_a_saved_drawing_is_the_stored_file_with_its_origin_inside(run, ids, ser
     drawn = run.drawings(ids["a"])[0]
     answer = served.get(f"/saved/pictures/pets/{drawn.file.stem}.png")
     assert answer.content == drawn.file.read_bytes() and answer.headers["content-type"] == "image/png"
-    assert answer.headers["content-disposition"].startswith("attachment")
     assert strangers_texts(answer.content)["id"] == ids["a"]
 
 
@@ -118,3 +118,15 @@ def test_others_are_not_found(run, served, room, digest):
     place = "/".join(filter(None, (first, "pets", job, digest)))
     for address in (f"/about/{place}", f"/saved/{place}.png", f"/about/{place.replace('pets', 'none')}"):
         assert served.get(address).status_code == 404
+
+
+def test_copies_are_larger_or_without_background_and_refused_in_one_line(run, ids, served):
+    drawn = run.drawings(ids["a"])[0]
+    address = f"/saved/pictures/pets/{drawn.file.stem}.png"
+    content = served.get(f"{address}?upscale=2").content
+    with Image.open(io.BytesIO(content)) as large:
+        assert large.size == (16, 16)
+    assert strangers_texts(content)["id"] == ids["a"]
+    refused = served.get(f"{address}?cutout=1")
+    assert refused.status_code == 422 and "no plain background" in refused.text and "\n" not in refused.text
+    assert served.get(f"{address}?upscale=99").content == drawn.file.read_bytes()

@@ -11,7 +11,10 @@ import streamlit as st
 _HERE = Path(__file__).parent
 _grid = st.components.v2.component(
     "conceptree.cards",
-    html='<div class="frame"><div class="grid" role="listbox" aria-multiselectable="true"></div></div>\n',
+    html="""<div class="frame">
+<div class="sizes" role="group" aria-label="Size of the pictures" hidden></div>
+<div class="grid" role="listbox" aria-multiselectable="true"></div>
+</div>""",
     css=(_HERE / "cards.css").read_text(encoding="utf-8"),
     js=(_HERE / "cards.js").read_text(encoding="utf-8"),
 )
@@ -50,12 +53,14 @@ def cards(
     side: int = 128,
     several: bool = True,
     opens: bool = True,
+    sizes: bool = False,
 ) -> Chosen:
     """Show cards and return the selection.
 
     selected: ids at first; `choose` selects others later. label: of the grid, for screen readers. height: in pixels,
     beyond which the grid scrolls. side: least width of a picture, in pixels. several: allow more than one selected
-    card. opens: a double click, Enter, or the arrow on a card opens it.
+    card. opens: a double click, Enter, or the arrow on a card opens it. sizes: offer smaller and larger pictures; the
+    browser remembers the choice.
     """
     asked = st.session_state.get(f"{key}.asked")
     start = list(asked["selected"] if asked else selected)
@@ -68,6 +73,7 @@ def cards(
         "side": side,
         "several": several,
         "opens": opens,
+        "sizes": sizes,
     }
     found = _grid(key=key, data=data, default={"selected": start}, on_selected_change=_noted, on_opened_change=_noted)
     told = found.get("selected")

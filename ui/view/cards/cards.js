@@ -2,6 +2,7 @@
 // The state of each grid by its Streamlit key, since Streamlit may mount a grid again.
 const grids = (globalThis.__conceptreeCards ??= new Map());
 
+const SIZES = { S: [0.7, "Small"], M: [1, "Medium"], L: [1.75, "Large"] }; // times the width that the page asks for
 const KEYBOARD_PAUSE = 120; // ms: arrow keys select many cards quickly; only the last selection is sent
 
 export default function (component) {
@@ -23,7 +24,7 @@ export default function (component) {
   state.tell = setStateValue;
   state.open = (id) => data.opens && setTriggerValue("opened", id);
   frame.style.maxHeight = data.height ? `${data.height}px` : "";
-  grid.style.setProperty("--side", `${data.side}px`);
+  size(state, parentElement.querySelector(".sizes"));
   grid.setAttribute("aria-label", data.label);
   grid.setAttribute("aria-multiselectable", String(data.several));
   const chosen = state.asked !== data.asked;
@@ -36,6 +37,34 @@ export default function (component) {
   // Send back what Python selected: else the next message would restore the earlier selection.
   if ((chosen && data.asked) || (fresh && !same([...state.selected], data.selected))) tell(state, 0);
   return () => flush(state);
+}
+
+// Small, medium or large pictures, as the person chose last in this browser.
+function size(state, bar) {
+  let chosen = null;
+  try {
+    chosen = state.data.sizes ? localStorage.getItem("conceptree.size") : null;
+  } catch {} // not allowed
+  if (!(chosen in SIZES)) chosen = state.size ?? "M";
+  state.size = chosen;
+  state.grid.style.setProperty("--side", `${Math.round(state.data.side * SIZES[chosen][0])}px`);
+  bar.hidden = !state.data.sizes;
+  bar.replaceChildren(...Object.entries(SIZES).map(([name, [, called]]) => {
+    const button = make("button", "", name);
+    button.type = "button";
+    button.title = `${called} pictures`;
+    button.setAttribute("aria-label", button.title);
+    button.setAttribute("aria-pressed", String(name === chosen));
+    button.addEventListener("click", () => {
+      state.size = name;
+      try {
+        localStorage.setItem("conceptree.size", name);
+      } catch {} // then for this page only
+      size(state, bar);
+      bar.querySelector('[aria-pressed="true"]').focus();
+    });
+    return button;
+  }));
 }
 
 function fill(state) {

@@ -17,7 +17,7 @@ def _script() -> str:
     export = re.fullmatch(r"(.*)export\{(\w+) as default\};\s*", library, re.DOTALL)
     assert export, "cytoscape.js ends with its default export"
     body, name = export.groups()
-    own = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("family.js", "ghosts.js"))
+    own = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("family.js", "ghosts.js", "drop.js"))
     return f"const cytoscape = (() => {{\n{body}\nreturn {name};\n}})();\n{own}"
 
 
@@ -30,7 +30,7 @@ def family(data: Mapping[str, object], key: str, height: int, on: Callable[[str]
     """Show a family; `screens.tree.data_of` makes `data`.
 
     The selection is `st.session_state[key]["selected"]`: `{"ids": […], "at": …}` with a new `at` each time. on: called
-    before the rerun with the event "unfold", "find", "open" or "steer"; its value has that name in
+    before the rerun with the event "unfold", "find", "open", "steer" or "drop"; its value has that name in
     `st.session_state[key]`.
     """
     _mount(
@@ -42,4 +42,5 @@ def family(data: Mapping[str, object], key: str, height: int, on: Callable[[str]
         on_find_change=lambda: on("find"),
         on_open_change=lambda: on("open"),
         on_steer_change=lambda: on("steer"),
+        on_drop_change=lambda: on("drop"),
     )

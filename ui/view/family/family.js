@@ -94,6 +94,7 @@ function mounted(parentElement) {
   });
   tree.resized.observe(canvas);
   listen(tree);
+  acceptDrops(tree);
   return tree;
 }
 
@@ -118,6 +119,7 @@ function helped(root) {
     ["space", "select or deselect"],
     ["Esc", "clear the selection"],
     ["/", "search"],
+    ["drop a picture", "a photograph becomes a parent, a drawing finds its concept"],
     ["?", "this help; Esc closes it"],
   ]) {
     made("dt", "", list).textContent = key;

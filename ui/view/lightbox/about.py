@@ -1,12 +1,14 @@
-"""Routes of the lightbox: facts about a picture, and the picture as a PNG to keep."""
+"""Routes of the lightbox: facts about a picture, and the picture and its copies as PNG to keep."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import TypedDict
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.errors import ConceptreeError
@@ -103,14 +105,31 @@ def serve_about(request: Request) -> Response:
 
 
 def serve_saved(request: Request) -> Response:
-    """Answer with the stored PNG, provenance inside, to be saved as a file."""
+    """Answer with a PNG to keep, its origin inside: `?cutout=1` without the background, `?upscale=4` larger."""
     try:
         room, ids = _room(request), dict(request.path_params)
         file = FILES[room](store.runs_folder() / checked_name(ids["run"]), {**ids, "id": ids["digest"]})
-        content = file.read_bytes()
+        written = file.stat().st_mtime_ns
     except (ConceptreeError, OSError, ValueError):
         return none(request)
-    return Response(content, media_type="image/png", headers=NOT_KEPT | {"Content-Disposition": "attachment"})
+    cutout, upscale = request.query_params.get("cutout") == "1", request.query_params.get("upscale", "1")
+    try:
+        content = _copy(str(file), written, cutout, int(upscale) if upscale in ("1", "2", "4") else 1)
+    except ConceptreeError as error:
+        return PlainTextResponse(str(error), 422, NOT_KEPT)
+    except OSError:
+        return none(request)
+    return Response(content, media_type="image/png", headers=NOT_KEPT)
+
+
+@lru_cache(maxsize=128)
+def _copy(file: str, written: int, cutout: bool, upscale: int) -> bytes:
+    """The stored file, or a copy, see `copy_of`. written: when, so that a repaired file is read again."""
+    if not cutout and upscale == 1:
+        return Path(file).read_bytes()
+    from ui.copies import copy_of  # imports torch
+
+    return copy_of(Path(file), cutout, upscale)
 
 
 def _room(request: Request) -> str:

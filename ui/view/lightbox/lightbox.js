@@ -2,7 +2,7 @@
 // state is kept for the page. Text of users is set as textContent only. One module with shown.js and page.js.
 
 const box = (globalThis.__conceptreeLightbox ??= {
-  number: 0, marks: [], pictures: [], at: -1, facts: new Map(), asked: new Map(), crisp: false, level: 1, x: 0, y: 0, opener: null,
+  number: 0, marks: [], pictures: [], at: -1, facts: new Map(), asked: new Map(), look: "smooth", level: 1, x: 0, y: 0, opener: null,
 });
 
 const MARKS = 40; // that are sent again, in case that an earlier message was overtaken
@@ -39,7 +39,8 @@ function furnish() {
   const { dialog } = box;
   const acts = {
     before: () => go(-1), after: () => go(1), close: () => dialog.close(), in: () => zoomBy(1.3), out: () => zoomBy(1 / 1.3),
-    fit: () => fit(), crisp: () => sharpen(!box.crisp), favourite: () => flip("favourite"), hide: () => flip("hidden"),
+    fit: () => fit(), crisp: () => look("pixels"), sharp: () => look("sharp"),
+    favourite: () => flip("favourite"), hide: () => flip("hidden"),
   };
   for (const [name, act] of Object.entries(acts)) part(name).addEventListener("click", act);
   part("stars").replaceChildren(...RATINGS.map((value) => {
@@ -47,7 +48,8 @@ function furnish() {
     star.addEventListener("click", () => rate(Number(value)));
     return star;
   }));
-  box.crisp = kept("pixels") === "on";
+  for (const button of part("files").children) button.addEventListener("click", () => save(button));
+  box.look = kept("look") ?? "smooth";
   part("hovers").checked = hovers();
   part("hovers").addEventListener("change", (event) => keep("hover", event.target.checked ? "on" : "off"));
   dialog.addEventListener("keydown", pressed);
@@ -103,7 +105,8 @@ function pressed(event) {
   const acts = {
     ArrowLeft: () => go(-1), ArrowRight: () => go(1), Home: () => go(-box.at), End: () => go(box.pictures.length - 1 - box.at),
     Escape: () => box.dialog.close(), "+": () => zoomBy(1.3), "=": () => zoomBy(1.3), "-": () => zoomBy(1 / 1.3), 0: () => fit(),
-    p: () => sharpen(!box.crisp), f: () => flip("favourite"), h: () => flip("hidden"), d: save,
+    p: () => look("pixels"), s: () => look("sharp"), c: () => save(part("files").children[3]), d: () => save(part("files").children[0]),
+    f: () => flip("favourite"), h: () => flip("hidden"),
   };
   const act = RATINGS.includes(key) ? () => rate(Number(key)) : acts[key];
   if (onButton || !act) return;
@@ -135,8 +138,32 @@ async function mark(field, change) {
     hidden: value ? "hidden" : "shown again" }[field]);
 }
 
-async function save() {
-  if (await factsOf(now())) part("files").querySelector("a")?.click();
+// Save the shown picture as the button says; the server may refuse, such as a picture that is large already.
+async function save(button) {
+  const picture = now(), facts = await factsOf(picture);
+  if (!facts) return complain("This picture has no file to save.");
+  button.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(savedOf(picture, button.dataset.query));
+    if (!answer.ok) throw new Error(answer.status === 422 ? await answer.text() : "This picture is missing.");
+    const address = URL.createObjectURL(await answer.blob());
+    made("a", "", { href: address, download: `${facts.file}${button.dataset.suffix ?? ""}.png` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    complain("");
+  } catch (error) {
+    complain(error.message);
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+function savedOf(picture, query) {
+  return `${box.origin}/saved${picture.path.replace(/\.webp$/, ".png")}${query ? `?${query}` : ""}`;
+}
+
+function complain(text) {
+  part("problem").textContent = text;
+  part("problem").hidden = !text;
 }
 
 function hear(text) {

@@ -14,12 +14,10 @@ function show() {
     gone.textContent = "This picture is missing.";
   };
   large.src = picture.small; // there already
-  const whole = new Image();
-  whole.onload = () => now() === picture && ((large.src = whole.src), (large.hidden = false), (gone.hidden = true), measure());
-  whole.src = box.origin + picture.path;
+  complain("");
+  look(box.look, false);
   part("before").disabled = box.at === 0;
   part("after").disabled = box.at === box.pictures.length - 1;
-  sharpen(box.crisp);
   fit();
   tell();
   hear("");
@@ -66,11 +64,7 @@ function dress(facts) {
   part("favourite").setAttribute("aria-pressed", String(Boolean(facts.favourite)));
   part("favourite").setAttribute("aria-label", "Favourite");
   part("hide").setAttribute("aria-pressed", String(Boolean(facts.hidden)));
-  const files = facts.file ? [made("a", "PNG", {
-    href: `${box.origin}/saved${picture.path.replace(/\.webp$/, ".png")}`, download: `${facts.file}.png`,
-    title: "Save as PNG, with its origin inside (D)",
-  })] : [];
-  part("files").replaceChildren(...files);
+  part("files").hidden = part("sharp").hidden = !facts.file;
 }
 
 function fit() {
@@ -90,15 +84,28 @@ function zoomBy(factor, x = 0, y = 0) {
 function measure() {
   const large = part("large");
   large.style.transform = `translate(${box.x}px, ${box.y}px) scale(${box.level})`;
-  const times = large.naturalWidth ? (large.offsetWidth * box.level) / large.naturalWidth : 1;
-  part("zoom").textContent = `${Math.round(100 * times)} %`;
+  part("zoom").textContent = `${Math.round(100 * box.level)} %`;
 }
 
-function sharpen(crisp) {
-  box.crisp = crisp;
-  keep("pixels", crisp ? "on" : "off");
-  part("large").classList.toggle("pixels", crisp);
-  part("crisp").setAttribute("aria-pressed", String(crisp));
+// Show its pixels, or sharp edges (see core/upscaling.py), or else smooth. toggles: the same again is smooth.
+function look(name, toggles = true) {
+  const picture = now(), large = part("large"), gone = part("gone");
+  box.look = toggles && box.look === name ? "smooth" : name;
+  if (toggles) keep("look", box.look);
+  const { look } = box, whole = new Image();
+  large.classList.toggle("pixels", look === "pixels");
+  part("crisp").setAttribute("aria-pressed", String(look === "pixels"));
+  part("sharp").setAttribute("aria-pressed", String(look === "sharp"));
+  whole.onload = () => {
+    if (now() !== picture || box.look !== look) return;
+    large.src = whole.src;
+    large.hidden = false;
+    gone.hidden = true;
+    measure();
+  };
+  const plain = box.origin + picture.path, canBeSharp = /^\/(pictures|looks|photos)\//.test(picture.path) && !picture.blind;
+  whole.onerror = () => whole.src !== plain && (whole.src = plain); // large already
+  whole.src = look === "sharp" && canBeSharp ? savedOf(picture, "upscale=4") : plain;
 }
 
 function listenToStage(stage) {

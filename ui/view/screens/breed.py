@@ -14,16 +14,15 @@ from evolve.jobs.options import SPREAD, STRENGTH, BreedOptions
 from evolve.jobs.planning import plan_children, plan_variations
 from evolve.jobs.plans import Plan
 from evolve.jobs.stored import new_job
-from evolve.store.photos import PhotoError
 from ui.stack import can_draw
 from ui.view import clicks, model, notices, processes, sittings
-from ui.view.parents import away_of, photos_of, uploaded, weights_of
+from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of
 from ui.view.screens import mixing
 from ui.view.store import Opened
 from ui.view.text import plain
 from ui.workers import conduct_asked
 
-MOST_CHILDREN, MOST_PHOTOS = 8, 4  # of one form
+MOST_CHILDREN = 8  # of one form
 DRAFT = 0.4  # part of the usual steps
 PICTURES = ["png", "jpg", "jpeg", "webp"]
 # Suggested first, if the stack knows them.
@@ -161,7 +160,6 @@ def _start(found: Opened, plan: Callable[[], Plan]) -> None:
 
 def _dropped(run: str) -> None:
     """Upload of photographs as parents; shows why a file cannot be one."""
-    photos = photos_of(run)
     zone = st.session_state.get(f"breed.dropzone.{run}", 0)
     cutout = st.checkbox(
         "Remove the background",
@@ -179,14 +177,11 @@ def _dropped(run: str) -> None:
             continue
         read[upload.file_id] = ""
         try:
-            kept = uploaded(upload.name, upload.getvalue(), cutout)
-            if len(photos) >= MOST_PHOTOS:
-                raise PhotoError(f"{kept.label!r} is one too many: at most {MOST_PHOTOS} photographs can be parents")
+            add_photo(run, uploaded(upload.name, upload.getvalue(), cutout))
         except ConceptreeError as error:
             read[upload.file_id] = str(error)
             st.error(plain(str(error)), icon=":material/broken_image:")
             continue
-        photos[kept.id] = kept
         st.rerun()
 
 

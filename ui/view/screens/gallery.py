@@ -47,6 +47,7 @@ def _gallery(found: Opened) -> None:
             label=SHOWN[asked.shown],
             height=HEIGHT,
             side=SIDE,
+            sizes=True,
         )
     if many > MOST:
         st.caption(f"Showing the first {MOST:,} of {many:,}. Filter or sort to see others.")

@@ -13,7 +13,7 @@ from core.wording import counted
 from evolve.family.focus import MOST
 from evolve.family.lasting import Memory, Spot, forget, remember, remembered
 from ui.labels import BIRTH_COLOURS, BIRTHS
-from ui.view import ghosts, kin, links, notices, store, undo
+from ui.view import dropped, ghosts, kin, links, notices, store, undo
 from ui.view.family import family
 from ui.view.ghosts import GHOST, Ghost
 from ui.view.parents import follow, parents_of, photos_of
@@ -54,6 +54,8 @@ def show() -> None:
         if gone.startswith(f"{GHOST}:"):
             links.go("jobs", run=run, job=ghosts.job_of(gone))
         links.go("concept", run=run, concept=gone)
+    if other := dropped.other_run():
+        links.go("tree", run=other)
     _take_selection(state, run)
     state.known = state.known or frozenset(each.id for each in found.entries)
     state.selected = [each for each in state.selected if each in found.graph]
@@ -108,7 +110,7 @@ def _without(concepts: Sequence[str], others: Sequence[str]) -> list[str]:
 
 
 def _asked(event: str, run: str) -> None:
-    """Handle an event of the tree (unfold, open, find), before the page runs."""
+    """Handle an event of the tree (unfold, open, find, steer, drop), before the page runs."""
     state, value = state_of(run), st.session_state[f"tree.family.{run}"].get(event)
     if value is None:
         return
@@ -120,6 +122,8 @@ def _asked(event: str, run: str) -> None:
         find(state, store.opened(run), value)
     elif event == "steer":
         steer(run, value)
+    elif event == "drop":
+        dropped.take(run, value)
 
 
 def steer(run: str, told: Mapping[str, str]) -> None:
