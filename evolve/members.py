@@ -49,15 +49,21 @@ class Member:
     overall: float = 0.0
     request: Request | None = None
     concept: Concept | None = None
+    objectives: tuple[str, ...] = ()  # that the fitness consists of; () for all, then ratings if any
 
     @property
     def values(self) -> dict[str, float]:
         """Fitness by objective; with `rated` if a member of the population is rated."""
-        return dict(zip((*OBJECTIVES, RATINGS), self.fitness.values, strict=False))
+        return dict(zip(self.objectives or (*OBJECTIVES, RATINGS), self.fitness.values, strict=False))
 
     @property
     def novelty(self) -> float:
         return self.values["novel"]
+
+    @property
+    def liking(self) -> float:
+        """The rating, given or expected; `UNRATED` if no member has one."""
+        return self.values.get(RATINGS, UNRATED)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Member) and self.id == other.id
@@ -71,18 +77,28 @@ class Member:
         return twin
 
 
-def members(values: Mapping[str, Mapping[str, float]], ratings: Mapping[str, float | None]) -> list[Member]:
+def members(
+    values: Mapping[str, Mapping[str, float]], ratings: Mapping[str, float | None], objectives: Sequence[str] = ()
+) -> list[Member]:
     """Members by id.
 
     values: one for each of `OBJECTIVES`. ratings: 1 to 5, given or expected, or None. If any member is rated, ratings
-    are one more objective, in which unrated members count as `UNRATED`.
+    are one more objective, in which unrated members count as `UNRATED`. objectives: only these, of `OBJECTIVES` and
+    `RATINGS`; by default all.
     """
-    rated = any(ratings.get(id_) for id_ in values)
+    rated = RATINGS in objectives or any(ratings.get(id_) for id_ in values)
+    names = tuple(objectives) or (*OBJECTIVES, *((RATINGS,) if rated else ()))
     found = []
     for id_, own in values.items():
-        asked = (float(ratings.get(id_) or UNRATED),) if rated else ()
-        found.append(Member(id_, Fitness((*(own[name] for name in OBJECTIVES), *asked))))
+        every = {**own, RATINGS: float(ratings.get(id_) or UNRATED)}
+        found.append(Member(id_, Fitness([every[name] for name in names]), objectives=tuple(objectives)))
     return ranked(found)
+
+
+def most_liked(candidates: Sequence[Member], count: int) -> list[Member]:
+    """The best by `Member.liking`, with DEAP's signature of a selection."""
+    found: list[Member] = tools.selBest(candidates, count, fit_attr="liking")
+    return found
 
 
 def ranked(population: Sequence[Member]) -> list[Member]:

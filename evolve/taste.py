@@ -25,6 +25,7 @@ import numpy.typing as npt
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from evolve.fitness import of_one_width
+from evolve.store.likes import rounds
 from evolve.store.ratings import answers
 from evolve.store.run import Run
 
@@ -32,6 +33,7 @@ Array = npt.NDArray[np.float64]
 
 LEVELS = 5  # ratings are 1 to 5
 LEAST = 3  # judged concepts, before a taste says anything
+LIKED, PASSED = 4, 2  # ratings that a round is evidence of: for a concept that was chosen, and for the others
 NOISE = 0.5  # σ, of answers, as a share of the appeal's spread
 LENGTHS = (0.5, 1.0, 2.0)  # length scales that are tried, in median distances
 EXPLAINED, MOST = 0.95, 24  # of the variance, by so many principal components at most
@@ -86,9 +88,10 @@ class Judgements:
 
 
 def judgements(run: Run) -> Judgements:
-    """A run's ratings and comparisons: notes, and the answers of blind sessions, by any person, to any question.
+    """A run's ratings and comparisons: notes, rounds, and answers of blind sessions, by any person, to any question.
 
-    A favourite without a rating counts as 5, a concept without one that a person has hidden as 1.
+    A favourite without a rating counts as 5, a concept without one that a person has hidden as 1. In a round, see
+    `evolve.store.likes`, a liked concept counts as `LIKED`, another one as `PASSED`.
     """
     embeds, aside = of_one_width(run.image_embeds()), run.aside()
     ratings: list[tuple[str, int]] = []
@@ -98,6 +101,8 @@ def judgements(run: Run) -> Judgements:
         level = note.rating or (1 if note.hidden and entry.id not in aside else LEVELS if note.favourite else None)
         if level:
             ratings.append((entry.id, level))
+    for asked in rounds(run):
+        ratings += [(id_, LIKED if id_ in asked.liked else PASSED) for id_ in asked.shown]
     for answer in answers(run):
         if answer.mode == "scale":
             ratings.append((answer.concepts[0], answer.value))
@@ -287,12 +292,17 @@ def most_telling(taste: Taste, embeds: Array, most: int = 64) -> tuple[int, int]
     variance = np.diag(covariance)
     apart = np.clip(variance[one] + variance[other] - 2 * covariance[one, other], 0, None)
     # The logistic function of the answer as a normal one of the same slope at 0.
-    noise = NOISE**2 * 8 / pi
-    known, gain = _entropy(_cdf((mean[one] - mean[other]) / np.sqrt(noise + apart))), pi * log(2) / 2
-    ratio = apart / noise
-    expected = np.sqrt(gain / (ratio + gain)) * np.exp(-((mean[one] - mean[other]) ** 2) / noise / 2 / (ratio + gain))
-    best = int(np.argmax(known - expected))
+    best = int(np.argmax(information(mean[one] - mean[other], apart, NOISE**2 * 8 / pi)))
     return int(one[best]), int(other[best])
+
+
+def information(distance: Array, variance: Array, noise: float) -> Array:
+    """Expected information, in bits, of an answer that is yes with the chance Φ(x / √noise), for x of this mean
+    (distance) and variance (BALD, arXiv 1112.5745, Eq. 3).
+    """
+    known, gain, ratio = _entropy(_cdf(distance / np.sqrt(noise + variance))), pi * log(2) / 2, variance / noise
+    expected = np.sqrt(gain / (ratio + gain)) * np.exp(-(distance**2) / noise / 2 / (ratio + gain))
+    return np.asarray(known - expected)
 
 
 def _entropy(chance: Array) -> Array:
@@ -309,13 +319,17 @@ def reasons(taste: Taste, embeds: Array, directions: Mapping[str, Array]) -> lis
     Returns:
         (name, correlation, −1 to 1), the strongest first, whichever its sign.
     """
-    mean, _ = taste.appeal(embeds)
     unit = _unit(embeds)
+    return correlations(taste, embeds, {name: unit @ _unit(np.asarray(each)) for name, each in directions.items()})
+
+
+def correlations(taste: Taste, embeds: Array, along: Mapping[str, Array]) -> list[tuple[str, float]]:
+    """How the expected appeal of embeddings ``[m, width]`` goes with other values ``[m]`` of each; see `reasons`."""
+    mean, _ = taste.appeal(embeds)
     found = []
-    for name, direction in directions.items():
-        along = unit @ _unit(np.asarray(direction))
-        both = along.std() * mean.std()
-        found.append((name, float(((along - along.mean()) * (mean - mean.mean())).mean() / both) if both else 0.0))
+    for name, values in along.items():
+        both = values.std() * mean.std()
+        found.append((name, float(((values - values.mean()) * (mean - mean.mean())).mean() / both) if both else 0.0))
     return sorted(found, key=lambda each: -abs(each[1]))
 
 

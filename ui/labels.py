@@ -47,6 +47,7 @@ METHODS = {
     "tournament": ("Fitness", "The best mean rank over all objectives wins."),
     "nsga2": ("Trade-offs", "Pareto selection (NSGA-II): better in one objective and not worse in the others wins."),
     "novelty": ("Novelty", "The concept least like all others wins, if it belongs to the category."),
+    "taste": ("My taste", "You tap what you like of six at a time, and what you seem to like has children."),
     "user": ("I choose", "You choose the parents of each generation; the job waits for you in between."),
     "random": ("Random", "Parents are drawn at random: a baseline for the other methods."),
 }

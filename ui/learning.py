@@ -26,6 +26,7 @@ from evolve.jobs.planning import (
 from evolve.jobs.plans import Evolve, Plan
 from evolve.jobs.stored import new_job
 from evolve.jobs.work import check, work
+from ui.asking import ask
 from ui.console import say
 from ui.pictures import Pictures, candidates_asked, draw_all, sheet_of, undrawn
 from ui.runs import forgotten_if_empty, new_run, open_run
@@ -83,7 +84,18 @@ def evolve(name: str, *, runs: Path, model: str | None, out: Console, **given: A
     run = open_run(runs, name)
     stack = open_stack_of(run, model, out)
     job = _learn(plan_evolution(run, stack, **given), run, stack, out)
-    say_choice(job, run, stack, out)
+    go_on(job, run, stack, out)
+
+
+def go_on(job: Job, run: Run, stack: Backbone, out: Console) -> None:
+    """Ask a person for what an evolution waits for, at a terminal; elsewhere say what to type."""
+
+    def breed() -> None:
+        carry_out(job, run, stack, out)
+        show_founders(run, stack, out)
+
+    if not ask(job, run, out, breed):
+        say_choice(job, run, stack, out)
 
 
 def _learn(plan: Plan, run: Run, stack: Backbone, out: Console) -> Job:

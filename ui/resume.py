@@ -9,16 +9,17 @@ from rich.console import Console
 
 from core.wording import counted
 from evolve import Run
-from evolve.jobs.generations import NoParentChosenError, awaits_choice
+from evolve.jobs.generations import NoParentChosenError, answer_round, awaits_choice
 from evolve.jobs.generations import choose as choose_parents
 from evolve.jobs.job import Job
-from evolve.jobs.plans import USER, Evolve
+from evolve.jobs.plans import TASTE, USER, EvolutionError, Evolve
 from evolve.jobs.stored import job_named, jobs, unfinished
+from ui.asking import chosen_of, round_of
 from ui.console import say, to_type
-from ui.learning import carry_out, show_founders
+from ui.learning import carry_out, go_on, show_founders
 from ui.runs import is_unasked, open_run
 from ui.stack import open_stack_of
-from ui.telling import say_choice, say_next
+from ui.telling import say_next
 
 
 def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Console, since: float = 0.0) -> None:
@@ -42,7 +43,7 @@ def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Co
     for each in left:
         say(out, f"Resuming {each.name}")
         carry_out(each, run, stack, out, since)
-        say_choice(each, run, stack, out)
+        go_on(each, run, stack, out)
     show_founders(run, stack, out)
     say_next(run, stack, out)
 
@@ -50,7 +51,7 @@ def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Co
 def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None, out: Console) -> None:
     """Choose the parents of the next generation, where a person selects, and learn it."""
     run = open_run(runs, name)
-    waiting = [(job, number) for job in unfinished(run) if (number := _awaits(job))]
+    waiting = [(job, number) for job in unfinished(run) if (number := _awaits(job, USER))]
     if not waiting:
         raise NoParentChosenError(
             f"no evolution in {run.folder.name!r} waits for a choice: begin one with evolve --select {USER}"
@@ -61,12 +62,32 @@ def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None,
     choose_parents(job, number, ids)
     carry_out(job, run, stack, out)
     show_founders(run, stack, out)
-    say_choice(job, run, stack, out)
+    go_on(job, run, stack, out)
 
 
-def _awaits(job: Job) -> int:
+def like(name: str, concepts: Sequence[str], *, runs: Path, model: str | None, out: Console) -> None:
+    """Answer the round that an evolution by taste waits for, and learn its next generation. concepts: names or numbers
+    of those that the person likes, which may be none.
+    """
+    run = open_run(runs, name)
+    waiting = [(job, number) for job in unfinished(run) if (number := _awaits(job, TASTE))]
+    if not waiting:
+        raise EvolutionError(
+            f"no evolution in {run.folder.name!r} waits for what you like: begin one with evolve --select {TASTE}"
+        )
+    job, number = waiting[-1]
+    shown = round_of(job, run, number)
+    liked = chosen_of(run, shown, concepts)
+    stack = open_stack_of(run, model, out)
+    answer_round(job, run, number, shown, liked)
+    carry_out(job, run, stack, out)
+    show_founders(run, stack, out)
+    go_on(job, run, stack, out)
+
+
+def _awaits(job: Job, select: str) -> int:
     plan = job.plan if job.command == Evolve.command else None
-    return awaits_choice(job, plan) if isinstance(plan, Evolve) else 0
+    return awaits_choice(job, plan) if isinstance(plan, Evolve) and plan.select == select else 0
 
 
 def stop(name: str, *, job: str | None, runs: Path, out: Console) -> None:
@@ -93,4 +114,4 @@ def _resume_one(job: Job, run: Run, model: str | None, out: Console, since: floa
     with job.working(since):
         stack = open_stack_of(run, model, out)
         carry_out(job, run, stack, out, since)
-        say_choice(job, run, stack, out)
+        go_on(job, run, stack, out)

@@ -10,16 +10,18 @@ import numpy as np
 from rich.console import Console
 
 from core.aspects import words_of
+from core.stack.protocols import Learns
 from core.wording import counted
 from evolve.store.parts import Damage
 from evolve.store.run import Run
-from evolve.taste import Taste, TasteError, alike, fit, judgements, most_telling, read, reasons, store
+from evolve.taste import Taste, TasteError, alike, correlations, fit, judgements, most_telling, read, reasons, store
 from ui.console import add_row, new_table, print_json, say
 from ui.runs import open_run
 from ui.stack import open_stack_of
 from ui.wholeness import warn_of
 
-WORDS = 4  # that are named as reasons, for and against
+WORDS, FOUNDERS = 4, 2  # that are named as reasons, for and against
+NEWEST = 300  # concepts whose founders are compared
 PROMPT = "a photo of a {}"
 
 
@@ -71,23 +73,68 @@ def taste(
         "compare": [one, other] if one else [],
     }
     if why:
-        found["reasons"] = _reasons(run, learned, rows, model, out)
+        stack = open_stack_of(run, model, out)
+        found["reasons"] = [list(each) for each in _words(run, stack, learned, rows)]
+        found["ancestors"] = [list(each) for each in _ancestors(run, learned, [each.id for each in there], rows)]
     if as_json:
         return print_json(found)
     _say(found, to, out)
 
 
-def _reasons(run: Run, learned: Taste, rows: np.ndarray, model: str | None, out: Console) -> list[tuple[str, float]]:
+def why(run: Run, stack: Learns) -> str:
+    """What a person's taste goes by, in one line: words, and founders whose descendants they like.
+
+    Raises:
+        TasteError: too few concepts are judged.
+    """
+    told = judgements(run)
+    embeds = alike(run, told) if told.embeds else {}
+    learned = fit(told, list(embeds.values()))
+    ids = [each.id for each in run.entries() if each.id in embeds and not each.note.hidden]
+    if not ids:
+        raise TasteError(f"all concepts of {run.folder.name!r} are hidden: unhide some")
+    rows = np.stack([embeds[id_] for id_ in ids]).astype(np.float64)
+    return _line(_words(run, stack, learned, rows), _ancestors(run, learned, ids, rows))
+
+
+def _words(run: Run, stack: Learns, learned: Taste, rows: np.ndarray) -> list[tuple[str, float]]:
     """The run's known members, colours and patterns with whose likeness the expected appeal goes, the strongest first.
 
     Of all words of the vocabulary some would fit any dozen concepts by chance.
     """
-    stack = open_stack_of(run, model, out)
     members = stack.vocabulary.members(run.about["category"], run.about["kind"])
     words = [*dict.fromkeys([*members, *filter(None, [*words_of("colour", stack), *words_of("pattern", stack)])])]
+    if not words:
+        return []
     texts = stack.encode_text([PROMPT.format(word) for word in words]).float().cpu().numpy()
     directions = dict(zip(words, texts.astype(np.float64), strict=True))
     return [(word, round(strength, 3)) for word, strength in reasons(learned, rows, directions)]
+
+
+def _ancestors(run: Run, learned: Taste, ids: Sequence[str], rows: np.ndarray) -> list[tuple[str, float]]:
+    """The founders with whose shares the expected appeal goes, the strongest first. ids: of the rows."""
+    from evolve.family.kinship import founder_shares
+    from evolve.family.lineage import lineage
+
+    graph = lineage(run)
+    ids, rows = ids[-NEWEST:], rows[-NEWEST:]
+    shares = [founder_shares(graph, id_) for id_ in ids]
+    names = {each.id: each.name for each in run.entries()}
+    founders = [id_ for id_ in dict.fromkeys(id_ for each in shares for id_ in each) if id_ in names]
+    bred = [id_ for id_ in founders if sum(id_ in each for each in shares) > 1]  # with descendants among them
+    along = {names[id_]: np.array([each.get(id_, 0.0) for each in shares]) for id_ in bred}
+    return [(name, round(strength, 3)) for name, strength in correlations(learned, rows, along)]
+
+
+def _line(words: Sequence[tuple[str, float]], ancestors: Sequence[tuple[str, float]]) -> str:
+    """`likes what resembles snake, green and descendants of noti; likes less what resembles …`"""
+    parts = []
+    for sign, how in ((1, "likes"), (-1, "likes less")):
+        like, kin = ([name for name, strength in each if strength * sign > 0] for each in (words, ancestors))
+        told = [f"what resembles {', '.join(like[:WORDS])}"] if like else []
+        told += [f"descendants of {', '.join(kin[:FOUNDERS])}"] if kin else []
+        parts += [f"{how} {' and '.join(told)}"] if told else []
+    return "; ".join(parts) or "no word goes with it"
 
 
 def _say(found: dict[str, Any], to: Path | None, out: Console) -> None:
@@ -101,11 +148,6 @@ def _say(found: dict[str, Any], to: Path | None, out: Console) -> None:
     if found["compare"]:
         say(out, "a comparison of {} and {} would teach most".format(*found["compare"]))
     if "reasons" in found:
-        liked, disliked = (
-            [word for word, strength in found["reasons"] if strength * sign > 0][:WORDS] for sign in (1, -1)
-        )
-        told = [f"likes what resembles {', '.join(liked)}"] if liked else []
-        told += [f"likes less what resembles {', '.join(disliked)}"] if disliked else []
-        say(out, "; ".join(told) or "no word goes with it")
+        say(out, _line(found["reasons"], found["ancestors"]))
     if to is not None:
         say(out, f"this run's answers: {to}")

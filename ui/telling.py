@@ -15,7 +15,7 @@ from evolve.jobs.batches import Batch, DrawingParents, namer_in
 from evolve.jobs.generations import Generation, awaits_choice, generations, logbook
 from evolve.jobs.job import Job
 from evolve.jobs.keeping import Chosen
-from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
+from evolve.jobs.plans import TASTE, Breed, Evolve, Given, Plan, Seed, Vary
 from evolve.jobs.work import Began, Drawing, Happened, Learned, Reported
 from evolve.store.rows import brief
 from ui.console import LearningBar, say, to_type
@@ -148,6 +148,13 @@ def say_choice(job: Job, run: Run, stack: Backbone, out: Console) -> None:
     plan = job.plan
     if isinstance(plan, Evolve) and (number := awaits_choice(job, plan)):
         name, options, runs = run.folder.name, options_for(run, stack), run.folder.parent
+        if plan.select == TASTE:
+            calls = [
+                to_type("resume", name, *how, *options, runs=runs) for how in (["--like", "NAME"], ["--like-none"])
+            ]
+            say(out, f"\nSay what you like before generation {number} of {plan.generations}: {' or '.join(calls)}")
+            say(out, "or tap it in the workbench: Rate, What do you like?")
+            return
         call = to_type("resume", name, "--parent", "NAME", "--parent", "NAME", *options, runs=runs)
         say(out, f"\nChoose the parents of generation {number} of {plan.generations}: {call}")
         call = to_type("resume", name, *options, runs=runs)

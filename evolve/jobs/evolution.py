@@ -10,8 +10,9 @@
 A generation is written down in generations/<number>.json of its job before anything is learned, and again when it is
 done. So a killed evolution continues with the same requests to the same concepts, even if ratings changed meanwhile.
 
-With `select="user"`, a person chooses the parents, and the loop ends after each generation. `work.evolve` is the same
-loop in Python, with your own operators.
+With `select="user"`, a person chooses the parents, and the loop ends after each generation. With `select="taste"`, it
+ends before each generation until the person has said what they like of a few concepts; the better half by the expected
+rating (`evolve.taste`) are the parents. `work.evolve` is the same loop in Python, with your own operators.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from core.metrics import mean_pairwise_similarity
 from core.optimizer import Learner
 from core.settings import Settings
 from core.streams import stream, stream_seed
-from evolve.fitness import of_run
+from evolve.fitness import RATINGS, of_run
 from evolve.jobs.batches import Batch, drafts_of
 from evolve.jobs.generations import (
     Generation,
@@ -37,14 +38,16 @@ from evolve.jobs.generations import (
     begun,
     chosen_for,
     generations,
+    is_answered,
     makes_parent,
     write_down,
 )
 from evolve.jobs.job import Job
-from evolve.jobs.plans import USER, EvolutionError, Evolve
+from evolve.jobs.plans import ASKING, TASTE, USER, EvolutionError, Evolve
 from evolve.jobs.siblings import Siblings, too_alike
-from evolve.members import Member, front, members
+from evolve.members import Member, front, members, most_liked
 from evolve.operators import spread_weights
+from evolve.selection import Select
 from evolve.store.rows import Entry
 from evolve.store.run import Run
 from evolve.taste import expected_ratings
@@ -58,24 +61,29 @@ def evolving(
 ) -> Generator[Batch | Generation, Sequence[Concept], None]:
     """The children of each generation that is not done, and then the generation; see `batches`."""
     done = generations(job)
-    box = toolbox or Toolbox(learner, run, plan.select if plan.select != USER else "nsga2")
+    by_person: dict[str, str | Select] = {USER: "nsga2", TASTE: most_liked}
+    box = toolbox or Toolbox(learner, run, by_person.get(plan.select, plan.select))
     for number in range(len(done) + 1, plan.generations + 1):
         generation = begun(job, number)
         if generation is None:
+            if plan.select == TASTE and not is_answered(job, number):
+                return
             job.does("choosing the parents")
             generation = _beginning(plan, run, box, job, done)
             write_down(job, generation)
         requests = [Request.from_json(text) for text in generation.requests]
         first, steps = sum(len(each.children) for each in done), plan.steps_each
         drafts = drafts_of(requests) if plan.drafts and learner.stack.draws else ()
-        concepts = yield Batch(requests, first, steps * (number - 1), steps, steps * plan.generations, drafts)
+        # By taste a person is asked before each generation, and may never ask for the last one: each is a whole.
+        before, total = (0, steps) if plan.select == TASTE else (steps * (number - 1), steps * plan.generations)
+        concepts = yield Batch(requests, first, before, steps, total, drafts)
         ids = [box.individual(each).id for each in concepts]
         generation = _selected(plan, run, box, generation, ids)
         write_down(job, generation)
         done.append(generation)
         yield generation
         job.obey()
-        if plan.select == USER:
+        if plan.select in ASKING:
             return
 
 
@@ -89,7 +97,7 @@ def _beginning(plan: Evolve, run: Run, box: Toolbox, job: Job, done: Sequence[Ge
     else:
         kept = _kept(entries)  # a person may have marked one that had dropped out: it returns
         there = dict.fromkeys([*done[-1].survivors, *kept] if done else entries)
-        candidates = _members(run, box, _alike(run, [entries[id_] for id_ in there if id_ in entries]))
+        candidates = _members(plan, run, box, _alike(run, [entries[id_] for id_ in there if id_ in entries]))
         with seeded(plan.seed, number, "parents"):
             members = candidates if done else box.survivors(candidates, plan.population, kept)
             chosen = box.parents(members, plan.children, plan.parents)
@@ -126,7 +134,7 @@ def _alike(run: Run, entries: Sequence[Entry]) -> list[str]:
     return [id_ for id_, count in vectors.items() if count == usual]
 
 
-def _members(run: Run, box: Toolbox, ids: Sequence[str]) -> list[Member]:
+def _members(plan: Evolve, run: Run, box: Toolbox, ids: Sequence[str]) -> list[Member]:
     """Members with their fitness and ratings; measures those that were not measured when they were learned.
 
     A concept without a rating has the one that the person's taste expects, as soon as a few are judged.
@@ -137,7 +145,8 @@ def _members(run: Run, box: Toolbox, ids: Sequence[str]) -> list[Member]:
     for id_, found in of_run(run, ids).items():
         missing = any(value is None for value in found.values())
         values[id_] = box.measured(run.find(id_).concept, found) if missing else found
-    return members({id_: values[id_] for id_ in ids if id_ in values}, ratings)
+    objectives = [RATINGS if name == TASTE else name for name in plan.objectives]
+    return members({id_: values[id_] for id_ in ids if id_ in values}, ratings, objectives)
 
 
 def _varied(plan: Evolve, run: Run, box: Toolbox, number: int, families: Sequence[Sequence[str]]) -> list[Request]:
@@ -200,7 +209,7 @@ def _selected(plan: Evolve, run: Run, box: Toolbox, generation: Generation, chil
     entries = {each.id: each for each in run.entries()}
     born = [id_ for id_ in dict.fromkeys(children) if id_ not in generation.population]
     there = [id_ for id_ in (*generation.population, *born) if id_ in entries and not entries[id_].note.hidden]
-    candidates = _members(run, box, there)
+    candidates = _members(plan, run, box, there)
     if plan.spread and plan.select != USER:
         again = too_alike(run, candidates, born, _kept(entries))
         candidates = [each for each in candidates if each.id not in again]

@@ -1,13 +1,14 @@
 """The generations of a job as files, and the choice of the next parents by a person.
 
 jobs/<job>/generations/<number>.json  written before a generation is learned, and again when it is done
-jobs/<job>/choice.json                the parents that a person chose
+jobs/<job>/choice.json                the parents that a person chose, or that a round of their taste was answered
+jobs/<job>/round.json                 the concepts of the round that waits for an answer
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from core.concept import RequestError
 from core.files import write_atomically
 from evolve.fitness import OBJECTIVES, RATINGS
 from evolve.jobs.job import Job
-from evolve.jobs.plans import USER, EvolutionError, Evolve
+from evolve.jobs.plans import ASKING, TASTE, EvolutionError, Evolve
+from evolve.store.likes import Round, add_round
 from evolve.store.parts import RunError
 from evolve.store.rows import Entry
+from evolve.store.run import Run
 
 GENERATIONS = "generations"
 GOOD = 4  # a rating that makes a parent, where a person selects
-_CHOICE = "choice.json"
+_CHOICE, _ROUND = "choice.json", "round.json"
 
 
 class NoParentChosenError(EvolutionError):
@@ -75,10 +78,43 @@ def write_down(job: Job, generation: Generation) -> None:
 
 
 def awaits_choice(job: Job, plan: Evolve) -> int:
-    """The number of the generation that waits for a person's choice of parents; 0 for none."""
+    """The number of the generation that waits for a person: for a choice of parents, or for a round of their taste. 0
+    for none.
+    """
     number = len(generations(job)) + 1
-    decided = plan.select != USER or begun(job, number) or chosen_for(job, number)
-    return 0 if decided or not 1 < number <= plan.generations else number
+    if plan.select not in ASKING or not 1 <= number <= plan.generations or begun(job, number):
+        return 0
+    decided = is_answered(job, number) if plan.select == TASTE else number == 1 or chosen_for(job, number)
+    return 0 if decided else number
+
+
+def is_answered(job: Job, number: int) -> bool:
+    """Whether the round before a generation is answered, where taste selects."""
+    return _choice(job).get("number") == number
+
+
+def shown_in(job: Job, number: int) -> list[str]:
+    """Ids of the concepts of the round before a generation; empty until `show_in`."""
+    told = _read(job.folder / _ROUND)
+    shown = told.get("shown")
+    return [str(id_) for id_ in shown] if told.get("number") == number and isinstance(shown, list) else []
+
+
+def show_in(job: Job, number: int, shown: Sequence[str]) -> None:
+    """Store the concepts (ids) of the round before a generation, so that the same ones are shown again."""
+    told = json.dumps({"number": number, "shown": list(shown)}).encode()
+    write_atomically(job.folder / _ROUND, told, within=job.folder)
+
+
+def answer_round(job: Job, run: Run, number: int, shown: Sequence[str], liked: Collection[str]) -> Round | None:
+    """Store what a person likes of the concepts shown (ids), and let the generation begin.
+
+    Without any concept that could be shown, it begins by what is known already.
+    """
+    made = add_round(run, shown, liked) if shown else None
+    told = json.dumps({"number": number, "parents": [], "round": made.id if made else ""}).encode()
+    write_atomically(job.folder / _CHOICE, told, within=job.folder)
+    return made
 
 
 def choose(job: Job, number: int, parents: Sequence[str]) -> None:
@@ -124,8 +160,19 @@ def begun(job: Job, number: int) -> Generation | None:
 
 def chosen_for(job: Job, number: int) -> list[str]:
     """Ids of the parents chosen for a generation; empty for none."""
+    told = _choice(job)
+    parents = told.get("parents")
+    return [str(id_) for id_ in parents] if told.get("number") == number and isinstance(parents, list) else []
+
+
+def _choice(job: Job) -> Mapping[str, Any]:
+    return _read(job.folder / _CHOICE)
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    """A small JSON object; {} for a file that is missing or damaged, since a person can be asked again."""
     try:
-        told = json.loads((job.folder / _CHOICE).read_text(encoding="utf-8"))
-        return [str(id_) for id_ in told["parents"]] if told["number"] == number else []
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -25,6 +25,7 @@ from evolve.jobs.choices import checked_words, chosen_settings, negatives_from, 
 from evolve.jobs.generations import NoParentChosenError, makes_parent
 from evolve.jobs.options import BATCH, CHILDREN, FIRST, IMAGES, KEEP, SPREAD, STRENGTH, BreedOptions, SeedOptions
 from evolve.jobs.plans import (
+    TASTE,
     USER,
     Breed,
     EvolutionError,
@@ -42,6 +43,7 @@ from evolve.operators import check_parents
 from evolve.population import start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
 from evolve.store.run import SMALL, Run
+from evolve.taste import LEAST, judgements
 
 LIGHTEST, HEAVIEST = 0.001, 1000  # weights of a parent, above or below 0: outside, the others would not count
 # The weight of all further positives in Eq. 3 together, beside Eq. 5 and the inherited category, which weigh 1 each:
@@ -223,6 +225,11 @@ def plan_evolution(
         raise EvolutionError(f"--parent {chosen[0]}: the selection is {numbers.get('select')}; add --select {USER}")
     if numbers.get("select") == USER and not first and not any(map(makes_parent, run.entries())):
         raise NoParentChosenError()
+    judged = len(judgements(run).concepts) if TASTE in numbers.get("objectives", ()) else LEAST
+    if judged < LEAST and numbers.get("select") != TASTE:
+        raise EvolutionError(
+            f"--objective {TASTE}: only {judged} concepts are judged: rate or compare at least {LEAST}"
+        )
     if sum(not each.note.hidden for each in run.entries()) < 2:
         raise EvolutionError(
             f"{run.folder.name!r} has fewer than 2 concepts that are not hidden: seed or breed more first"

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from core.errors import ConceptreeError
 from core.settings import Settings
+from evolve.fitness import OBJECTIVES
 from evolve.jobs.options import (
     BROOD,
     GENERATIONS,
@@ -32,6 +33,8 @@ from evolve.selection import METHODS, is_known
 from evolve.store.parts import RunError
 
 USER = "user"  # a person selects the parents
+TASTE = "taste"  # a person is asked what they like, and what they seem to like has children; also an objective
+ASKING = (USER, TASTE)  # selections for which a person is asked after each generation
 
 
 _NUMBERS: dict[str, Range[Any]] = {
@@ -291,7 +294,8 @@ class Evolve:
     cannot draw. settings: of mixed children; variations take no more steps. chosen: ids of the first parents, where a
     person selects. dtype: of the stack. spread: how far the weights of further children of one couple may be from the
     first one's; children closer to each other than the closest founders do not survive together. 0 allows both. drafts:
-    draw the children while they are learned.
+    draw the children while they are learned. objectives: names of `fitness.OBJECTIVES`, or `TASTE` for the ratings that
+    are given or expected; by default all.
     """
 
     generations: int = GENERATIONS.default
@@ -313,21 +317,31 @@ class Evolve:
     dtype: str = "float32"
     spread: float = SPREAD.default
     drafts: bool = False
+    objectives: tuple[str, ...] = ()
 
     command: ClassVar[str] = "evolve"
 
     def __post_init__(self) -> None:
         for name, numbers in _NUMBERS.items():
             numbers.check(getattr(self, name), name, EvolutionError)
-        if self.select != USER and not is_known(self.select):
-            raise EvolutionError(f"select = {self.select!r}: choose {', '.join((*METHODS, USER))}")
+        if self.select not in ASKING and not is_known(self.select):
+            raise EvolutionError(f"select = {self.select!r}: choose {', '.join((*METHODS, *ASKING))}")
         if not 0 < self.strength <= 1:
             raise EvolutionError(f"strength = {self.strength!r}: expected a number above 0, up to 1")
-        for name in ("weights", "words", "chosen"):
+        for name in ("weights", "words", "chosen", "objectives"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        self._check_objectives()
         if self.weights and (len(self.weights) != self.parents or not all(0 < w < float("inf") for w in self.weights)):
             given = ", ".join(f"{weight:g}" for weight in self.weights)
             raise EvolutionError(f"weights = {given}: expected {self.parents} numbers above 0, one for each parent")
+
+    def _check_objectives(self) -> None:
+        there = (*OBJECTIVES, TASTE)
+        for name in self.objectives:
+            if name not in there:
+                raise EvolutionError(f"objective = {name!r}: choose {', '.join(there)}")
+        if self.select == "novelty" and self.objectives and not {"belongs", "novel"} <= set(self.objectives):
+            raise EvolutionError("select = 'novelty' needs the objectives belongs and novel: add them")
 
     @property
     def steps_each(self) -> int:
@@ -335,7 +349,10 @@ class Evolve:
         return self.settings.steps if self.settings else 1
 
     def to_json(self) -> dict[str, Any]:
-        return _plain(self)
+        told: dict[str, Any] = _plain(self)
+        if not self.objectives:
+            del told["objectives"]  # as in plans of earlier versions
+        return told
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Evolve:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.files import is_temporary
 from core.wording import counted
+from evolve.store.likes import rounds
 from evolve.store.parents import out_of_order
 from evolve.store.parts import CHANGED, PART, Damage, Room, RunError, is_unchanged, number_of
 from evolve.store.ratings import sessions
@@ -58,6 +59,7 @@ def check(run: Run) -> Checkup:
     drawings = run.drawings(damage=damage) + run.renderings(damage=damage)
     notes = run.notes(damage)
     photos = run.photos(damage)
+    rounds(run, damage)
     asked = {file for each in sessions(run, damage) for files in each.drawings for file in files}
 
     findings = [finding for name, room in run.rooms.items() for finding in _of_parts(name, room)]

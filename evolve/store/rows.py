@@ -101,6 +101,7 @@ RATINGS = pa.schema(
         ("at", _TIME),
     ]
 )
+LIKES = pa.schema([("round", _TEXT), ("shown", pa.list_(_TEXT)), ("liked", pa.list_(_TEXT)), ("at", _TIME)])
 # Columns added after the first runs of this schema; a part without one is read as null there.
 LATER = {"way", "tags"}
 # Columns for lists and lineage, without vectors and requests, which are most of a part.

@@ -8,6 +8,7 @@ notes/*.parquet        names, ratings, comments, tags …; the latest note of a 
 renderings/*.parquet   the same of pictures by other decoders, with how each was drawn
 photos/*.png, *.parquet  small copies of photographs that are parents, by id, with the names of their files
 studies/, ratings/     questions and answers of blind ratings (`evolve.store.ratings`)
+likes/*.parquet        concepts that a person was shown, and those that they like (`evolve.store.likes`)
 
 Reading skips damage and returns the rest. Pass a list `damage` to collect it, or `strict=True` to stop with a RunError
 that names the part and its row. `evolve.store.check` reports all damage of a run.
@@ -52,6 +53,7 @@ from evolve.store.rows import (
     EXACT,
     KNOWN,
     LATER,
+    LIKES,
     LONGEST_COMMENT,
     NOTES,
     PHOTO,
@@ -114,6 +116,7 @@ _ROOMS = {
     "photos": PHOTOS,
     "studies": STUDIES,
     "ratings": RATINGS,
+    "likes": LIKES,
 }
 # Columns read from all parts together. Vectors and requests are most of a part; they are read for one concept.
 _KEPT = {name: [schema.names] for name, schema in _ROOMS.items()} | {"concepts": [ENTRY, KNOWN, EMBED]}

@@ -9,8 +9,9 @@ import pytest
 
 from core.wording import counted
 from evolve import Run
-from evolve.jobs.generations import generations
+from evolve.jobs.generations import generations, shown_in
 from evolve.jobs.stored import jobs, unfinished
+from evolve.store.likes import rounds
 from tests.typed import good, one_line, run
 
 QUICK = ("--steps", 2, "--children", 2, "--population", 3, "--seed", 4)
@@ -132,7 +133,7 @@ def test_an_evolution_needs_somebody(pets):
 
 def test_mark_without_a_word_says_what_it_takes(pets):
     said = one_line("note", "pets", names(pets)[0], "--runs", pets.folder.parent)
-    assert "no note is given: choose --name, --favourite, --lock, --hide, --rating or --comment" in said
+    assert "no note is given: choose --name, --favourite, --lock, --hide, --rating, --tag or --comment" in said
 
 
 def test_an_evolution_goes_on_in_the_precision_it_was_begun_in(pets):
@@ -142,3 +143,67 @@ def test_an_evolution_goes_on_in_the_precision_it_was_begun_in(pets):
     good("evolve", "pets", "--generations", 2, *QUICK, *chosen, *where)
     said = one_line("resume", "pets", "--parent", one, *where, "--dtype", "bfloat16")
     assert "the job began in float32, and bfloat16 would give another result: use --dtype float32" in said
+
+
+def by_taste(pets, monkeypatch, *typed):
+    """`evolve --select taste` at a terminal where these lines are typed, then no more."""
+    lines = iter(typed)
+
+    def read(prompt):
+        try:
+            return next(lines)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.setattr("ui.asking._is_terminal", lambda out: True)
+    monkeypatch.setattr("ui.asking._has_desktop", lambda: False)
+    monkeypatch.setattr("builtins.input", read)
+    asked = ("evolve", "pets", "--select", "taste", "--generations", 2)
+    return good(*asked, *QUICK, "--runs", pets.folder.parent)
+
+
+def test_a_person_says_what_they_like_and_its_children_are_learned(pets, monkeypatch):
+    shown = by_taste(pets, monkeypatch, "ghost", "?", f"1, {names(pets)[1]}", "")
+    one, two = rounds(pets)
+    assert len(one.shown) == 4 and one.shown[0] in one.liked and not two.liked
+    assert "'ghost' is not among those shown: choose from 1 " in shown
+    assert set(two.shown) <= {id_ for each in generations(jobs(pets)[-1]) for id_ in each.children}
+    assert jobs(pets)[-1].finished and len(pets.entries()) == 8
+    assert (pets.folder / "ask.png").is_file() and str(pets.folder / "ask.png") in shown
+
+
+def test_who_stops_goes_on_later_with_the_same_concepts(pets, monkeypatch):
+    with monkeypatch.context() as patched:
+        shown = by_taste(pets, patched, "q")
+    assert "Say what you like before generation 1 of 2: conceptree resume pets --like NAME" in shown
+    (job,) = unfinished(pets)
+    asked = shown_in(job, 1)
+    assert len(asked) == 4 and not rounds(pets)
+    where = ("--runs", pets.folder.parent)
+    said = good("resume", "pets", *where)
+    assert "Say what you like before generation 1" in said and shown_in(job, 1) == asked
+    said = good("resume", "pets", "--like", pets.entry(asked[2]).name, "--like", 1, *where)
+    assert rounds(pets)[0].liked == (asked[0], asked[2]) and "before generation 2 of 2" in said
+    good("resume", "pets", "--like-none", *where)
+    assert jobs(pets)[-1].finished and rounds(pets)[1].liked == ()
+    said = one_line("resume", "pets", "--like-none", *where)
+    assert "waits for what you like: begin one with evolve --select taste" in said
+
+
+def test_what_cannot_be_liked_is_told(pets):
+    where = ("--runs", pets.folder.parent)
+    good("evolve", "pets", "--select", "taste", *QUICK, *where)
+    assert "'ghost' is not among those shown: choose from 1 " in one_line("resume", "pets", "--like", "ghost", *where)
+    assert not rounds(pets)
+    said = run("resume", "pets", "--like", "1", "--like-none", *where)
+    assert said.exit_code == 2 and "--like and --like-none exclude each other" in said.stderr
+    assert "no evolution in 'pets' waits for a choice" in one_line("resume", "pets", "--parent", names(pets)[0], *where)
+
+
+def test_taste_as_an_objective_needs_judgements(pets):
+    asked = ("evolve", "pets", "--objective", "taste", "--generations", 1, *QUICK, "--runs", pets.folder.parent)
+    assert "--objective taste: only 0 concepts are judged: rate or compare at least 3" in one_line(*asked)
+    for name, rating in zip(names(pets), (5, 1, 3), strict=False):
+        good("note", "pets", name, "--rating", rating, "--runs", pets.folder.parent)
+    assert "on average rated" in good(*asked)
+    assert "objective = 'beauty'" in one_line("evolve", "pets", "--objective", "beauty", "--runs", pets.folder.parent)

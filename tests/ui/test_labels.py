@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from evolve.fitness import OBJECTIVES, RATINGS
-from evolve.jobs.plans import USER
+from evolve.jobs.plans import TASTE, USER
 from evolve.selection import METHODS
 from ui import labels
 
 
 def test_every_method_and_every_objective_has_a_label():
-    assert set(labels.METHODS) == {*METHODS, USER} and set(labels.OBJECTIVES) == set((*OBJECTIVES, RATINGS))
+    assert set(labels.METHODS) == {*METHODS, USER, TASTE} and set(labels.OBJECTIVES) == set((*OBJECTIVES, RATINGS))
 
 
 def test_every_birth_has_a_label_and_a_colour_of_its_own():

@@ -208,11 +208,20 @@ def _one_parent(context: click.Context, given: dict[str, Any]) -> str:
 @ranged("--children", BROOD, default=None)
 @option(
     "--select",
-    type=click.Choice(["nsga2", "tournament", "novelty", "random", "user"]),
+    type=click.Choice(["nsga2", "tournament", "novelty", "random", "user", "taste"]),
     default="tournament",
     show_default=True,
     help="Selection of parents and survivors. tournament: mean rank over all objectives; nsga2: Pareto front; novelty:"
-    " distance to other concepts; user: you choose after each generation.",
+    " distance to other concepts; user: you choose after each generation; taste: you say which of six concepts you like"
+    " before each generation.",
+)
+@option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    metavar="NAME",
+    help="Objective of fitness: belongs, differs, novel, consistent, or taste, the rating that you would give; can be"
+    " given several times. By default all, and taste once three concepts are judged.",
 )
 @ranged("--parents", PARENTS)
 @option("--weights", metavar="W,W", help="Weights of the parents, such as 0.7,0.3; by default random for each child.")
@@ -256,6 +265,8 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
     \b
     Example:
       conceptree evolve pets --generations 3
+      conceptree evolve pets --select taste
+      conceptree evolve pets --objective taste --objective novel
       conceptree evolve pets --select user --parent moku --parent vasi
     """
     from ui.console import new_console
@@ -274,12 +285,28 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
     metavar="NAME",
     help="A parent of the next generation, if evolve --select user waits for you; can be given several times.",
 )
+@option(
+    "--like",
+    "liked",
+    multiple=True,
+    metavar="NAME",
+    help="A concept that you like of those shown, by name or number, if evolve --select taste waits for you; can be"
+    " given several times.",
+)
+@option("--like-none", is_flag=True, help="You like none of those shown, if evolve --select taste waits for you.")
 @runs_option
 @model_now_option
 @candidates_option
 @workers_options
 @click.pass_context
-def resume(context: click.Context, job: str | None, parents: tuple[str, ...], **given: Any) -> None:
+def resume(
+    context: click.Context,
+    job: str | None,
+    parents: tuple[str, ...],
+    liked: tuple[str, ...],
+    like_none: bool,
+    **given: Any,
+) -> None:
     """Resume the stopped jobs of RUN. The result is the same as without the stop.
 
     \b
@@ -287,13 +314,19 @@ def resume(context: click.Context, job: str | None, parents: tuple[str, ...], **
       conceptree resume pets
       conceptree resume pets --job 0003-breed
       conceptree resume pets --parent moku --parent vasi
+      conceptree resume pets --like moku
     """
     since = time.time()  # before imports that take seconds
     from ui.console import new_console
 
+    ways = {"--job": job, "--parent": parents, "--like": liked, "--like-none": like_none}
+    if len(used := [way for way, value in ways.items() if value]) > 1:
+        raise click.UsageError(f"{used[0]} and {used[1]} exclude each other", context)
+    if liked or like_none:
+        from ui.resume import like
+
+        return like(concepts=liked, out=new_console(), **given)
     if parents:
-        if job:
-            raise click.UsageError("--job and --parent exclude each other", context)
         from ui.resume import choose
 
         return choose(concepts=parents, out=new_console(), **given)

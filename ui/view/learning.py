@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.wording import counted
 from evolve import Run
+from evolve.jobs import plans
 from evolve.jobs.job import Job, Status
 from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
 from evolve.store.looks import Look
@@ -25,6 +26,8 @@ def what(job: Job) -> str:
     match plan_of(job):
         case Seed(keep=kept, count=number) if kept:
             return f"{kept} of {counted(number, one, several)}"
+        case Evolve(select=plans.TASTE):
+            return "children of what you like"
         case Seed(count=number) | Evolve(generations=number) | Breed(children=number) | Vary(children=number):
             return counted(number, one, several)
         case Given() as given:

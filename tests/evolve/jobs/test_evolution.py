@@ -11,7 +11,17 @@ from deap import tools
 
 from core import Request, Settings
 from evolve import Run, develop, mutate
-from evolve.jobs.generations import NoParentChosenError, awaits_choice, choose, generations, logbook, write_down
+from evolve.jobs.generations import (
+    NoParentChosenError,
+    answer_round,
+    awaits_choice,
+    choose,
+    generations,
+    logbook,
+    show_in,
+    shown_in,
+    write_down,
+)
 from evolve.jobs.job import Stopped
 from evolve.jobs.plans import EvolutionError, Evolve
 from evolve.jobs.stored import job_named, jobs, new_job
@@ -286,3 +296,51 @@ def test_a_plan_comes_back_as_it_was():
 def test_children_are_drawn_while_they_are_learned(run, backbone):
     job, _ = evolved(run, backbone, like(SMALL, generations=1, drafts=True, mutation=0.0))
     assert {look.number for look in job.looks() if look.image} == {0, 1, 2}
+
+
+def test_taste_waits_before_each_generation_and_breeds_what_is_liked(run, backbone):
+    ids = [each.id for each in run.entries()]
+    asked = like(SMALL, select="taste", mutation=0.0, spread=0.0)
+    job = new_job(run, asked)
+    assert awaits_choice(job, asked) == 1 and list(evolve(asked, run, backbone, job)) == []
+    assert not job.finished and awaits_choice(job, asked) == 1
+    show_in(job, 1, ids)
+    assert shown_in(job, 1) == ids and shown_in(job, 2) == []
+    answered = answer_round(job, run, 1, ids, ids[:2])
+    assert answered and answered.liked == tuple(ids[:2]) and awaits_choice(job, asked) == 0
+    (first,) = evolve(asked, run, backbone, job)
+    parents = {parent.id for each in run.entries() if each.id in first.children for parent in each.parents}
+    assert parents <= set(first.population) and set(ids[:2]) <= set(first.population)
+    assert "rated" in first.record and awaits_choice(job, asked) == 2
+    assert answer_round(job, run, 2, (), ()) is None, "nothing is left to show"
+    (second,) = evolve(asked, run, backbone, job)
+    assert second.number == 2 and job.finished and awaits_choice(job, asked) == 0
+
+
+def test_damaged_rounds_are_asked_again(run, backbone):
+    asked = like(SMALL, select="taste")
+    job = new_job(run, asked)
+    for content in ("", "[]", '{"number": 1, "shown": 3}', "{"):
+        (job.folder / "round.json").write_text(content)
+        (job.folder / "choice.json").write_text(content.replace("1", "7"))
+        assert shown_in(job, 1) == [] and awaits_choice(job, asked) == 1
+
+
+def test_objectives_can_be_chosen_and_taste_is_one_of_them(run, backbone):
+    for each, rating in zip(run.entries(), (5, 1, 3), strict=False):
+        run.note(each.id, rating=rating)
+    _, done = evolved(run, backbone, like(SMALL, objectives=["taste", "novel"], generations=1))
+    assert {name for name, value in done[0].record.items() if isinstance(value, dict)} == {"rated", "novel"}
+    alone = like(SMALL, objectives=["taste"], generations=1, population=2, spread=0.0, seed=3)
+    _, done = evolved(run, backbone, alone)
+    assert run.entries()[0].id in done[0].survivors, "rated 5"
+
+
+def test_a_plan_without_objectives_is_stored_as_before():
+    assert "objectives" not in SMALL.to_json() and Evolve.from_json(SMALL.to_json()) == SMALL
+    chosen = like(SMALL, objectives=["taste"])
+    assert chosen.to_json()["objectives"] == ["taste"] and Evolve.from_json(chosen.to_json()) == chosen
+    with pytest.raises(EvolutionError, match="objective = 'beauty': choose belongs, differs, novel, consistent, taste"):
+        like(SMALL, objectives=["beauty"])
+    with pytest.raises(EvolutionError, match="needs the objectives belongs and novel"):
+        like(SMALL, select="novelty", objectives=["taste"])

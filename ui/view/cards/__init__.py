@@ -54,13 +54,14 @@ def cards(
     several: bool = True,
     opens: bool = True,
     sizes: bool = False,
+    taps: bool = False,
 ) -> Chosen:
     """Show cards and return the selection.
 
     selected: ids at first; `choose` selects others later. label: of the grid, for screen readers. height: in pixels,
     beyond which the grid scrolls. side: least width of a picture, in pixels. several: allow more than one selected
     card. opens: a double click, Enter, or the arrow on a card opens it. sizes: offer smaller and larger pictures; the
-    browser remembers the choice.
+    browser remembers the choice. taps: a click adds a card to the selection, or takes it out.
     """
     asked = st.session_state.get(f"{key}.asked")
     start = list(asked["selected"] if asked else selected)
@@ -74,6 +75,7 @@ def cards(
         "several": several,
         "opens": opens,
         "sizes": sizes,
+        "taps": taps,
     }
     found = _grid(key=key, data=data, default={"selected": start}, on_selected_change=_noted, on_opened_change=_noted)
     told = found.get("selected")

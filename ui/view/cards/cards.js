@@ -179,7 +179,7 @@ function listen(state) {
     if (event.target.closest(".open")) return state.open(id);
     if (event.target.closest(".larger")) return enlarge(state, id);
     if (event.shiftKey && state.anchor) range(state, id, event.ctrlKey || event.metaKey);
-    else if ((event.ctrlKey || event.metaKey) && state.data.several) toggle(state, id);
+    else if ((event.ctrlKey || event.metaKey || state.data.taps) && state.data.several) toggle(state, id);
     else only(state, id);
     go(state, id);
     tell(state, 0);

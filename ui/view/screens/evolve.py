@@ -16,7 +16,7 @@ from evolve.jobs.generations import Generation, awaits_choice, choose, generatio
 from evolve.jobs.job import Job, Status
 from evolve.jobs.options import BROOD, GENERATIONS, MUTATION, PARENTS, POPULATION, SEED, SPREAD, STEPS, STRENGTH
 from evolve.jobs.planning import plan_evolution
-from evolve.jobs.plans import USER, Evolve
+from evolve.jobs.plans import TASTE, USER, Evolve
 from evolve.jobs.stored import job_named, new_job
 from evolve.store.rows import Entry
 from ui.labels import METHODS, OBJECTIVE_NAMES, method_of
@@ -225,10 +225,13 @@ def _begin(found: Opened, given: Values, chosen: Sequence[str], busy: bool) -> N
         backbone = model.backbone(found.run)
         plan = plan_evolution(found.run, backbone, chosen=chosen, drafts=can_draw(backbone), **given)
         job = new_job(found.run, plan, conduct_asked())
-        processes.start(found.run, job)
+        if plan.select != TASTE:  # it waits for a first round
+            processes.start(found.run, job)
     except ConceptreeError as error:
         notices.error(error)
         return
+    if plan.select == TASTE:
+        links.go("rate", run=found.run.folder.name, kind=TASTE)
     links.go("evolve", run=found.run.folder.name, job=job.name)
 
 
@@ -272,6 +275,9 @@ def _shown(run: str, name: str, live: bool) -> None:
     done = generations(job)
     waits = 0 if status.state in AT_WORK else awaits_choice(job, asked)
     state = "waits for your choice" if waits else learning.state(job, status)
+    if waits and asked.select == TASTE:
+        links.to("rate", "What do you like?", icon=":material/favorite:", run=run, kind=TASTE)
+        waits, state = 0, "waits for what you like"
     st.markdown(f"**{plain(f'Generation {len(done)} of {asked.generations}')}**, {plain(state)}")
     if status.state == "failed" and not waits:
         notices.error(status.problem)

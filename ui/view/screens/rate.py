@@ -24,10 +24,11 @@ from evolve.store.ratings import (
 )
 from ui.pictures import PROMPTS, SEED, is_whole, usual_in
 from ui.view import clicks, errands, lightbox, links, notices, store
-from ui.view.screens import results
+from ui.view.screens import results, taste
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
+KINDS = {"study": "Blind study", "taste": "What do you like?"}
 MODES = {"scale": "1 to 5", "pairs": "A or B"}
 ENDS = ("not at all", "very much")
 SIDE = 220  # pixels
@@ -48,6 +49,18 @@ def show() -> None:
         _pass(found, session, given)
         return
     st.title("Rate", anchor=False)
+    kind = st.segmented_control(
+        "Kind",
+        list(KINDS),
+        format_func=KINDS.__getitem__,
+        default=st.query_params.get("kind", "study") if st.query_params.get("kind") in KINDS else "study",
+        required=True,
+        key="rate.kind",
+        label_visibility="collapsed",
+    )
+    if kind == "taste":
+        taste.show(found)
+        return
     making, made = st.columns([2, 3], gap="large")
     with making:
         if found.entries or not known:  # a run of `experiment table1` has sessions but no concepts

@@ -18,7 +18,7 @@ from ui.view.family import family
 from ui.view.ghosts import GHOST, Ghost
 from ui.view.parents import follow, parents_of, photos_of
 from ui.view.scene import Filter, Scene, scene
-from ui.view.screens import births, breed, publishing, selected, steering
+from ui.view.screens import births, breed, may_like, publishing, selected, steering
 from ui.view.selection import State, find, state_of
 from ui.view.store import Opened
 from ui.view.text import shortened
@@ -298,4 +298,5 @@ def _panel(found: Opened, state: State) -> None:
         st.caption("The first concepts are being learned. They appear here.")
     elif not chosen:
         st.caption("Click a concept to see its parents and negatives. Shift-click several to breed them.")
+        may_like.show(found)
     births.work(found)  # below the rest, which does not move when a job starts or ends

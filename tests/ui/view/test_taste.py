@@ -1,0 +1,116 @@
+"""What do you like? Six at a time, answers are kept at once, and children of what is liked begin to be learned."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import Vocabulary
+from evolve.jobs.generations import awaits_choice, is_answered
+from evolve.jobs.plans import TASTE
+from evolve.jobs.stored import jobs
+from evolve.store.likes import rounds
+from tests.families import concept
+from tests.pages import page, text
+from ui.view import processes
+
+
+@pytest.fixture
+def begun(monkeypatch) -> list[list[str]]:
+    """The commands that would be run; their processes go on."""
+    found: list[list[str]] = []
+    monkeypatch.setattr(processes, "_begun", {})
+    monkeypatch.setattr(
+        processes.subprocess, "Popen", lambda command, **_: found.append(command) or SimpleNamespace(poll=lambda: None)
+    )
+    return found
+
+
+@pytest.fixture
+def stack(monkeypatch):
+    """A stack that knows all words: the family's own cannot be loaded."""
+    settings = {"calibration": {}, "vocabulary": Vocabulary(), "version": "tiny-1", "draws": False}
+    settings |= {"knows": lambda _: True, "dtype": "torch.float32"}
+    monkeypatch.setattr("ui.view.model.backbone", lambda run: SimpleNamespace(**settings))
+
+
+def shown() -> AppTest:
+    return page("rate", run="pets", kind="taste").run()
+
+
+def round_key(app: AppTest) -> str:
+    return next(key for key in app.session_state.filtered_state if key.startswith("taste.round."))
+
+
+def six(app: AppTest) -> list[str]:
+    return list(app.session_state["taste.shown.pets"])
+
+
+def go(app: AppTest, *liked: str) -> AppTest:
+    """Tap these and go on."""
+    short = ".".join(id_[:6] for id_ in six(app))
+    app.session_state[f"taste.round.pets.{short}"] = {"selected": list(liked)}
+    app.run()
+    return app.button(key="taste.go").click().run()
+
+
+def test_six_drawn_concepts_are_shown_and_the_answer_begins_an_evolution(run, begun, stack):
+    app = shown()
+    first = six(app)
+    assert not app.exception and len(first) == 6 and app.button(key="taste.go").label == "None of these"
+    app = go(app, first[0], first[2])
+    (answered,) = rounds(run)
+    assert answered.shown == tuple(first) and answered.liked == (first[0], first[2])
+    (job,) = jobs(run)
+    assert job.plan.select == TASTE and is_answered(job, 1) and begun[0][-4:-2] == ["--job", job.name]
+    assert set(six(app)).isdisjoint(first), "the next ones, while children are learned"
+
+
+def test_answers_while_children_are_learned_are_kept_and_begin_nothing(run, begun, stack):
+    app = go(shown())
+    app = go(app, six(app)[0])
+    assert [len(each.liked) for each in rounds(run)] == [0, 1] and len(begun) == 1 and len(jobs(run)) == 1
+    assert "Children of what you like are being learned" in text(app)
+
+
+def test_a_round_can_be_answered_again(run, begun, stack):
+    app = shown()
+    first = six(app)
+    app = go(app, first[0])
+    app.button(key="taste.back").click().run()
+    assert app.button(key="taste.go").label == "I like 1 of these"
+    short = ".".join(id_[:6] for id_ in first)
+    app.session_state[f"taste.round.pets.{short}"] = {"selected": [first[1]]}
+    app.run()
+    app.button(key="taste.go").click().run()
+    assert [each.liked for each in rounds(run)] == [(first[1],)] and len(begun) == 1
+
+
+def test_all_that_is_judged_goes_on_to_children(run, ids, begun, stack):
+    for id_ in ids.values():
+        run.note(id_, rating=3)
+    app = shown()
+    assert "You have judged everything that is here" in text(app)
+    app.button(key="taste.more").click().run()
+    (job,) = jobs(run)
+    assert is_answered(job, 1) and len(begun) == 1 and not rounds(run)
+    assert awaits_choice(job, job.plan) == 0
+
+
+def test_a_run_without_drawings_and_one_without_words_say_so(run, begun, stack, monkeypatch, tmp_path):
+    app = page("rate", run="pets", kind="taste")
+    app.session_state["taste.why"] = True
+    assert "only 0 concepts are judged" in text(app.run())
+
+
+def test_the_tree_proposes_parents_and_one_click_takes_them(run, ids):
+    run.add([concept(seed) for seed in range(40, 44)])
+    assert "You may like" not in text(page("tree", run="pets").run())
+    for letter, rating in zip("abcdefgh", (5, 5, 4, 4, 2, 2, 1, 1), strict=True):
+        run.note(ids[letter], rating=rating)
+    app = page("tree", run="pets").run()
+    assert "You may like" in text(app)
+    app.button(key="taste.take.0").click().run()
+    assert len(app.session_state["parents"]["pets"]) == 2
