@@ -12,7 +12,9 @@ from rich.console import Console
 from core.aspects import words_of
 from core.stack.protocols import Learns
 from core.wording import counted
+from evolve.asking import may_like
 from evolve.store.parts import Damage
+from evolve.store.rows import Entry
 from evolve.store.run import Run
 from evolve.taste import Taste, TasteError, alike, correlations, fit, judgements, most_telling, read, reasons, store
 from ui.console import add_row, new_table, print_json, say
@@ -71,6 +73,7 @@ def taste(
             for place in order
         ],
         "compare": [one, other] if one else [],
+        "may_like": _may_like(run, entries),
     }
     if why:
         stack = open_stack_of(run, model, out)
@@ -79,6 +82,14 @@ def taste(
     if as_json:
         return print_json(found)
     _say(found, to, out)
+
+
+def _may_like(run: Run, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Names of parents whose child is expected to be liked, with its expected rating."""
+    names = {each.id: each.name for each in entries}
+    return [
+        {"parents": [names[id_] for id_ in each.parents], "expected": round(each.expected, 3)} for each in may_like(run)
+    ]
 
 
 def why(run: Run, stack: Learns) -> str:
@@ -147,6 +158,9 @@ def _say(found: dict[str, Any], to: Path | None, out: Console) -> None:
     say(out, f"from {answers} about {judged}")
     if found["compare"]:
         say(out, "a comparison of {} and {} would teach most".format(*found["compare"]))
+    if found["may_like"]:
+        told = [" and ".join(each["parents"]) for each in found["may_like"]]
+        say(out, f"you may like children of {'; of '.join(told)}")
     if "reasons" in found:
         say(out, _line(found["reasons"], found["ancestors"]))
     if to is not None:

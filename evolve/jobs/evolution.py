@@ -48,6 +48,7 @@ from evolve.jobs.siblings import Siblings, too_alike
 from evolve.members import Member, front, members, most_liked
 from evolve.operators import spread_weights
 from evolve.selection import Select
+from evolve.store.likes import rounds
 from evolve.store.rows import Entry
 from evolve.store.run import Run
 from evolve.taste import expected_ratings
@@ -96,10 +97,12 @@ def _beginning(plan: Evolve, run: Run, box: Toolbox, job: Job, done: Sequence[Ge
         families = [_turned(population, place)[: plan.parents] for place in range(plan.children)]
     else:
         kept = _kept(entries)  # a person may have marked one that had dropped out: it returns
-        there = dict.fromkeys([*done[-1].survivors, *kept] if done else entries)
+        liked = _liked(run, entries) if plan.select == TASTE else []
+        there = dict.fromkeys([*done[-1].survivors, *kept, *liked] if done else entries)
         candidates = _members(plan, run, box, _alike(run, [entries[id_] for id_ in there if id_ in entries]))
         with seeded(plan.seed, number, "parents"):
-            members = candidates if done else box.survivors(candidates, plan.population, kept)
+            stay = done and plan.select != TASTE  # taste has changed since the last generation
+            members = candidates if stay else box.survivors(candidates, plan.population, kept)
             chosen = box.parents(members, plan.children, plan.parents)
         population = [each.id for each in members]
         families = [[each.id for each in family] for family in chosen]
@@ -253,6 +256,12 @@ def _likeness(run: Run, ids: Sequence[str]) -> float | None:
     if len(found) < 2:
         return None
     return round(mean_pairwise_similarity(torch.from_numpy(np.stack(found))), 4)
+
+
+def _liked(run: Run, entries: Mapping[str, Entry]) -> list[str]:
+    """Concepts that a person liked in a round, or rated well: they return if they had dropped out."""
+    chosen = {id_ for each in rounds(run) for id_ in each.liked}
+    return [id_ for id_, each in entries.items() if id_ in chosen or makes_parent(each)]
 
 
 def _kept(entries: Mapping[str, Entry]) -> list[str]:

@@ -38,6 +38,8 @@ def test_every_concept_that_is_not_hidden_has_an_expected_rating(pets):
     }
     assert (found["answers"], found["judged"]) == (4, 4) and "from 4 answers about 4 concepts" in text
     assert set(found["compare"]) <= {each["concept"] for each in found["concepts"]}
+    proposed = [each["parents"] for each in found["may_like"]]
+    assert all(len(pair) == 2 for pair in proposed) and ("you may like children of" in text) == bool(proposed)
     assert f"a comparison of {' and '.join(found['compare'])} would teach most" in text
 
 

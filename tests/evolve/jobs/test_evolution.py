@@ -344,3 +344,16 @@ def test_a_plan_without_objectives_is_stored_as_before():
         like(SMALL, objectives=["beauty"])
     with pytest.raises(EvolutionError, match="needs the objectives belongs and novel"):
         like(SMALL, select="novelty", objectives=["taste"])
+
+
+def test_what_is_liked_returns_though_it_had_dropped_out(run, backbone):
+    ids = [each.id for each in run.entries()]
+    asked = like(SMALL, select="taste", population=2, mutation=0.0)
+    job = new_job(run, asked)
+    answer_round(job, run, 1, ids, ids[:2])
+    (first,) = evolve(asked, run, backbone, job)
+    out = next(id_ for id_ in ids if id_ not in first.survivors)
+    answer_round(job, run, 2, [out, *first.survivors], [out])
+    run.note(out, rating=5)
+    (second,) = evolve(asked, run, backbone, job)
+    assert out in second.population and len(second.population) == 2

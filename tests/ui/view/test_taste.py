@@ -114,3 +114,13 @@ def test_the_tree_proposes_parents_and_one_click_takes_them(run, ids):
     assert "You may like" in text(app)
     app.button(key="taste.take.0").click().run()
     assert len(app.session_state["parents"]["pets"]) == 2
+
+
+def test_a_generation_that_was_stopped_says_so_and_goes_on(run, begun, stack, monkeypatch):
+    app = go(shown())
+    (job,) = jobs(run)
+    monkeypatch.setattr(processes, "_begun", {})  # its process is gone
+    app.run()
+    assert "No children are being learned" in text(app)
+    app.button(key="taste.resume").click().run()
+    assert len(begun) == 2 and begun[1][-4:-2] == ["--job", job.name]

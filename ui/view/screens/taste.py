@@ -37,6 +37,7 @@ def show(found: Opened) -> None:
     busy = job is not None and processes.status(job).state in AT_WORK
     if not busy:
         _continue(found, job)
+        _stopped(found, job)
     again = st.session_state.get(f"taste.again.{run}")
     shown = _shown(found, again)
     if shown:
@@ -68,6 +69,24 @@ def _continue(found: Opened, job: Job | None) -> None:
             processes.start(found.run, job)
         except ConceptreeError as error:
             notices.error(error)
+
+
+def _stopped(found: Opened, job: Job | None) -> None:
+    """Say that a generation was stopped or failed halfway, with a button that goes on."""
+    if job is None or _waiting(job):
+        return
+    status = processes.status(job)
+    if status.state in AT_WORK:  # it has just begun
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(plain(f"No children are being learned: {learning.state(job, status)}."), width="content")
+        if clicks.button("Resume", key="taste.resume", of=job.name, icon=":material/play_arrow:", once=True):
+            try:
+                processes.start(found.run, job)
+            except ConceptreeError as error:
+                notices.error(error)
+                return
+            st.rerun()
 
 
 def _waiting(job: Job) -> int:
