@@ -410,8 +410,8 @@ class Job:
             self._note(*self._progress, doing)
 
     def _note(self, step: int, steps: int, doing: str = "") -> None:
-        left = None
-        if self._course is not None and step > self._course[0]:
+        left = None  # also after the last step: what is left is not learning
+        if self._course is not None and self._course[0] < step < steps:
             first, began = self._course
             left = round((time.monotonic() - began) / (step - first) * (steps - step), 1)
         told = {"step": step, "steps": steps, "left": left, "doing": doing, "at": _now()}

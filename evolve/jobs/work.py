@@ -276,10 +276,9 @@ def _draw(
 ) -> Generator[Drawing, None, None]:
     """Draw the concepts that lack a usual drawing, if the stack can draw. portraits: only these."""
     missing = undrawn(run, individuals, portraits) if stack.draws and individuals else []
-    if missing:
-        job.does("drawing the concepts")
     for number, each in enumerate(missing, 1):
         job.obey()
+        job.does(f"drawing {number} of {len(missing)}")
         yield Drawing(each, number, len(missing))
         usual_drawings(run, stack, each, candidates or usual_candidates(stack), portraits)
 

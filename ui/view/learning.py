@@ -21,11 +21,11 @@ Looks = Mapping[int, Sequence[Look]]  # of each concept, by its number
 
 
 def what(job: Job) -> str:
-    """`6 founders`, `6 of 18 founders`, `2 children`; without the number if the plan cannot be read."""
+    """`6 founders`, `the best 6 of 18 founders`, `2 children`; without the number if the plan cannot be read."""
     one, several = RESULTS.get(job.command, ("concept", "concepts"))
     match plan_of(job):
         case Seed(keep=kept, count=number) if kept:
-            return f"{kept} of {counted(number, one, several)}"
+            return f"the best {kept} of {counted(number, one, several)}"
         case Evolve(select=plans.TASTE):
             return "children of what you like"
         case Seed(count=number) | Evolve(generations=number) | Breed(children=number) | Vary(children=number):
@@ -85,7 +85,7 @@ def state(job: Job, status: Status) -> str:
         case "working" if job.question():
             return "waits for you"
         case "working":
-            part = [f"{percent(status)} %"] if status.steps else []
+            part = [f"{percent(status)} %"] if status.steps and status.step < status.steps else []
             return ", ".join(filter(None, [status.doing or STATES["working"], *part, left(status.left)]))
         case "stopped" | "failed" | "killed":
             return f"{STATES[status.state]}{at}"

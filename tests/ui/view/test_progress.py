@@ -25,7 +25,7 @@ from evolve.store.looks import add_looks, add_names
 from tests.families import concept, picture
 from tests.pages import addresses, alts, page, text
 from tests.plans import a_breed, a_seed
-from ui.view import processes
+from ui.view import learning, processes
 from ui.view.screens import steering
 
 NEGATIVES = (Negative("cat", 0, "vqa"), Negative("dog", 35, "vocabulary"))
@@ -548,3 +548,23 @@ def test_a_real_process_is_told_where(run, job, monkeypatch):
         *("--runs", str(run.folder.parent)),
     ]
     assert told["start_new_session"] and isinstance(told["stdout"], io.BufferedWriter)
+
+
+def test_founders_that_are_chosen_from_more_are_told_as_such(run):
+    job = new_job(run, a_seed(count=18, wave=18, keep=6))
+    assert learning.what(job) == "the best 6 of 18 founders"
+    assert learning.called(job) == "the best 6 of 18 founders of pet"
+
+
+def test_founders_that_leave_are_below_those_that_stay(run, job):
+    for number in range(2):
+        learned(run, job, number)
+    stays, leaves = run.entries()
+    run.set_aside([leaves.id])
+    ended(job, None)
+    found = shown(job)
+    assert "1 more is hidden: those above are more whole" in text(found)
+    assert [link.proto.label for link in found.get("page_link") if link.proto.page == "concept"] == [
+        f"**{stays.name}**"
+    ]
+    assert "the latest drawing of Founder 2" in alts(found)
