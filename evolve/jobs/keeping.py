@@ -9,6 +9,7 @@ from PIL import Image
 
 from core.stack.protocols import Draws
 from evolve.choosing import best
+from evolve.family.lasting import forget
 from evolve.jobs.drawings import PROMPTS, portrait_in
 from evolve.store.rows import Note
 from evolve.store.run import Individual, Run
@@ -26,7 +27,7 @@ def choose(run: Run, stack: Draws, founders: Sequence[Individual], keep: int) ->
     """Keep the best founders, see `evolve.choosing`, and hide the others.
 
     What a person has said of one in the meantime counts more: a favourite, a locked, named or rated one stays, a hidden
-    one does not.
+    one does not. In a run of these founders alone, those that stay move together in the tree.
     """
     notes = {each.id: each.note for each in run.entries()}
     aside = run.aside()
@@ -46,4 +47,6 @@ def choose(run: Run, stack: Draws, founders: Sequence[Individual], keep: int) ->
     ids = {each.id for each in kept}
     left = tuple(each for each in founders if each.id not in ids)
     run.set_aside([each.id for each in left])
+    if len(notes) == len(founders):  # no other concept would move
+        forget(run.folder)
     return Chosen(kept, left)

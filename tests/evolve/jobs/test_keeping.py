@@ -9,6 +9,7 @@ import pytest
 from core import ConceptLab, Settings
 from core.concept import RequestError
 from evolve import Run
+from evolve.family.lasting import FILE
 from evolve.jobs.job import Conduct
 from evolve.jobs.keeping import Chosen, choose
 from evolve.jobs.options import SeedOptions
@@ -17,6 +18,7 @@ from evolve.jobs.plans import plan_from_json
 from evolve.jobs.stored import new_job
 from evolve.jobs.work import Drawing, Learned, work
 from evolve.taste import judgements
+from tests.families import concept
 from tests.plans import a_seed
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2)
@@ -71,6 +73,16 @@ def test_what_a_person_says_in_the_meantime_counts_more(pets, backbone):
     now = {each.id for each in chosen.kept}
     assert left[0] in now and kept[0] not in now and len(now) == 2
     assert run.aside() == set(ids) - now - {kept[0]}, "what a person has hidden is no program's choice"
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_those_that_stay_move_together_unless_others_would_move(pets, backbone, others):
+    run, job = pets
+    if others:
+        run.add([concept(9)])
+    (run.folder / FILE).write_text("{}")
+    list(work(job, run, ConceptLab(backbone)))
+    assert (run.folder / FILE).is_file() == others
 
 
 def test_it_is_no_opinion_and_no_persons_change(pets, backbone):
