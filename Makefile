@@ -71,7 +71,7 @@ bench-workers: venv ## time of two workers against one, for the same requests
 bench-mating: venv ## two starts and the early stop of children: closeness to their parents, steps, the judge's opinion
 	$(BIN)/python -m benchmarks.mating $(ARGS)
 
-bench-view: python ## until the family tree is seen in a browser, at 100, 1,000 and 10,000 concepts (needs Chromium)
+bench-view: python ## until the family tree is seen in a browser, and until twelve usual clicks are answered (needs Chromium)
 	$(ENVIRONMENT) --extra browser
 	$(BIN)/python -m benchmarks.view $(ARGS)
 

@@ -9,6 +9,9 @@ new Chromium.
     frames/s    while the mouse drags the tree
     shown       concepts and folded branches in the tree
 
+Then twelve usual clicks on the example run (`benchmarks.clicks`): median and 95th percentile of the time until the
+browser answers by itself, and until Python does.
+
 With `--sessions 1,10,50`: that many designers at one server at once, without a browser (`benchmarks.sessions`).
 
     first       from a designer's first connection to the end of the first page: median and maximum
@@ -37,11 +40,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.clicks import measure as measure_clicks
 from benchmarks.sessions import visited
 from tests.populations import drawn, population
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+EXAMPLE = Path(__file__).parents[1] / "runs" / "example"
 PATIENCE = 120_000  # milliseconds
 # Asked inside the page: frames while the mouse is held down and moved.
 FRAMES = "new Promise(done => { let n = 0, began = performance.now(); const next = now => now - began > 2000 ?"
@@ -120,6 +125,15 @@ def measure(browser: Any, size: int) -> None:
     print(f"{size:>8} {first:>9.2f} s {whole:>9.2f} s {median(times):>9.2f} s {frames:>9.0f} {shown:>9}", flush=True)
 
 
+def clicked(browser: Any, rounds: int) -> None:
+    """Print how long clicks take, on a copy of the example run."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "example"
+        shutil.copytree(EXAMPLE, run, ignore=shutil.ignore_patterns(".lock*"))
+        with served(Path(folder)) as address:
+            measure_clicks(browser, address, run, rounds)
+
+
 def crowds(sizes: Sequence[int]) -> None:
     """Print a line for each number of designers, all of them at one server with a run of 100 concepts."""
     print("seconds, median and maximum, without a browser")
@@ -135,7 +149,8 @@ def crowds(sizes: Sequence[int]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.view", description=__doc__)
-    parser.add_argument("--sizes", default="100,1000,10000", help="concepts in a run")
+    parser.add_argument("--sizes", default="100,1000,10000", help="concepts in a run; '' leaves them out")
+    parser.add_argument("--rounds", type=int, default=10, help="of the clicks; 0 leaves them out")
     parser.add_argument("--sessions", help="instead: designers at one server at once, such as 1,10,50")
     options = parser.parse_args(arguments)
     if options.sessions:
@@ -148,12 +163,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if not chromium:
         parser.exit(1, "there is no Chromium: sudo apt install chromium\n")
-    print("until the tree is seen, in Chromium without a graphics card")
-    print(f"{'concepts':>8} {'first':>11} {'drawings':>11} {'again':>11} {'frames/s':>9} {'shown':>9}")
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=SWITCHES)
-        for size in options.sizes.split(","):
-            measure(browser, int(size))
+        if sizes := [int(size) for size in options.sizes.split(",") if size]:
+            print("until the tree is seen, in Chromium without a graphics card")
+            print(f"{'concepts':>8} {'first':>11} {'drawings':>11} {'again':>11} {'frames/s':>9} {'shown':>9}")
+        for size in sizes:
+            measure(browser, size)
+        if options.rounds:
+            clicked(browser, options.rounds)
         browser.close()
 
 

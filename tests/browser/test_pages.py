@@ -122,16 +122,19 @@ def test_another_tab_sees_ratings_and_hidden_concepts(workbench, page, browser):
     run.note_all([other.id], hidden=False)
 
 
-def test_escape_closes_the_help_of_the_tree(workbench, page):
+def test_the_tree_shows_the_list_of_keys_and_escape_closes_it(workbench, page):
     page.goto(f"{workbench.address}/tree?run=example")
     page.locator(".family[data-drawn]").wait_for()
-    help_ = page.locator(".family .help")
+    settled(page)
+    keys = page.get_by_role("dialog", name="Keyboard shortcuts")
     page.get_by_role("button", name="Keys and mouse (?)").click()
-    help_.wait_for()
+    keys.wait_for()
     page.keyboard.press("Escape")
-    help_.wait_for(state="hidden")
-    page.locator(".family .canvas").focus()
+    keys.wait_for(state="hidden")
+    canvas = page.locator(".family .canvas")
+    canvas.focus()
     page.keyboard.press("?")
-    help_.wait_for()
+    keys.get_by_text("breed the selected concepts").wait_for()
     page.keyboard.press("Escape")
-    help_.wait_for(state="hidden")
+    keys.wait_for(state="hidden")
+    assert canvas.evaluate("each => each.matches(':focus')")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import ConceptreeError
-from ui.view import history, learning, links, store
+from ui.view import bell, history, learning, links, palette, store
 from ui.view.text import plain
 
 EVERY = 2.0  # seconds between two updates
@@ -26,6 +26,9 @@ def show(of_a_run: bool) -> None:
         if of_a_run:
             st.session_state["header.state"] = _state(st.session_state["run"])
             st.fragment(_watch, run_every=LOOKS)(st.session_state["run"])
+        st.space("stretch")
+        palette.show(st.session_state["run"] if of_a_run else "")
+        bell.show()
 
 
 def _state(run: str) -> int:

@@ -11,6 +11,7 @@ from evolve.store.run import Drawing
 
 PICTURES, LOOKS, PHOTOS, MIXTURES, GHOSTS = "pictures", "looks", "photos", "mixtures", "ghosts"
 ABOUT, SAVED = "about", "saved"  # of a picture: what it shows, and a file of it; followed by its own address
+WORKING, OFFERS = "working", "offers"
 
 
 def picture(run: str, drawing: Drawing, side: int | None = None) -> str:
@@ -41,6 +42,21 @@ def mixtures(key: str) -> str:
 def ghosts(run: str) -> str:
     """Address of what the tree shows of a run's ghosts, see ui/view/ghosts.py."""
     return f"{origin()}/{GHOSTS}/{quote(run, safe='')}"
+
+
+def working() -> str:
+    """Address of the running jobs, see ui/view/working.py."""
+    return f"{origin()}/{WORKING}"
+
+
+def offers(run: str, others: bool = False) -> str:
+    """Address of what the palette finds, see ui/view/palette/offers.py. others: of the other runs."""
+    return f"{origin()}/{OFFERS}{'/others' if others else ''}" + (f"?run={quote(run, safe='')}" if run else "")
+
+
+def pictures_of(run: str) -> str:
+    """The part that the addresses of a run's pictures begin with; "" without a run."""
+    return f"{origin()}/{PICTURES}/{quote(run, safe='')}" if run else ""
 
 
 def look_path(run: str, job: str, file: str, side: int | None = None) -> str:

@@ -136,6 +136,9 @@ def test_what_a_job_drew_and_photographs_come_by_their_ids_too(served):
         "/mixtures/x",
         "/ghosts/others",
         "/ghosts/..%2fpets",
+        "/offers?run=others",
+        "/offers?run=..%2fpets",
+        "/offers/..%2fpets",
     ],
 )
 def test_nothing_else_is_served(served, digest, path):

@@ -137,9 +137,7 @@ function dress(card, item, opens) {
   if (item.line) said.append(make("div", "line", item.line));
   const parts = [picture, badges, said];
   if (opens) {
-    const open = make("button", "open", "↗");
-    open.type = "button";
-    open.tabIndex = -1;
+    const open = make("span", "open", "↗"); // for the mouse: an option can hold no button
     open.title = "Open";
     open.setAttribute("aria-hidden", "true"); // Enter on the card does the same
     parts.push(open);

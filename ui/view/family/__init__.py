@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 HERE = Path(__file__).parent
+OWN = ("family.js", "ghosts.js", "drop.js", "keys.js", "fold.js")
 
 
 def _script() -> str:
@@ -17,7 +18,7 @@ def _script() -> str:
     export = re.fullmatch(r"(.*)export\{(\w+) as default\};\s*", library, re.DOTALL)
     assert export, "cytoscape.js ends with its default export"
     body, name = export.groups()
-    own = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("family.js", "ghosts.js", "drop.js"))
+    own = "\n".join((HERE / name).read_text(encoding="utf-8") for name in OWN)
     return f"const cytoscape = (() => {{\n{body}\nreturn {name};\n}})();\n{own}"
 
 

@@ -21,6 +21,8 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
   return () => {
     tree.resized.disconnect();
     clearTimeout(tree.watching);
+    clearTimeout(tree.waiting);
+    document.removeEventListener("keydown", tree.inPanel);
     tree.cy.destroy();
     tree.root.remove();
     trees.delete(parentElement);
@@ -55,20 +57,12 @@ function mounted(parentElement) {
     heard: made("div", "heard", root, { "aria-live": "polite" }),
     legend: made("div", "legend", root),
     cards: new Map(), // questions, by the ids of their ghosts
+    folded: foldedBefore(), // ids of the concepts whose descendants are folded
   };
   button(bar, "−", "Zoom out (-)", () => zoom(tree, 1 / 1.3));
   button(bar, "+", "Zoom in (+)", () => zoom(tree, 1.3));
   button(bar, "Fit", "Show all (0)", () => fit(tree, true));
-  const help = helped(root);
-  button(bar, "?", "Keys and mouse (?)", () => help.toggleAttribute("hidden"));
-  tree.help = help;
-  root.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || help.hidden) return;
-    help.hidden = true;
-    canvas.focus({ preventScroll: true });
-    event.preventDefault();
-    event.stopPropagation();
-  }, true);
+  button(bar, "?", "Keys and mouse (?)", showKeys);
 
   tree.cy = cytoscape({
     container: canvas,
@@ -95,37 +89,16 @@ function mounted(parentElement) {
   tree.resized.observe(canvas);
   listen(tree);
   acceptDrops(tree);
+  document.addEventListener("keydown", (tree.inPanel = (event) => pressedInPanel(tree, event)));
   return tree;
 }
+
+const showKeys = () => window.dispatchEvent(new Event("conceptree-keys")); // see ui/view/palette
 
 function button(bar, text, title, act) {
   const made_ = made("button", "", bar, { type: "button", title, "aria-label": title });
   made_.textContent = text;
   made_.addEventListener("click", act);
-}
-
-function helped(root) {
-  const help = made("div", "help", root, { hidden: "" });
-  const list = made("dl", "", help);
-  for (const [key, what] of [
-    ["click", "select one"],
-    ["shift + click", "add or remove one"],
-    ["shift + drag", "select all in a box"],
-    ["double click, Enter", "open the concept's page"],
-    ["wheel, + −", "zoom"],
-    ["drag", "move"],
-    ["0", "show all"],
-    ["↑ ↓ ← →", "go to parents, children, neighbours"],
-    ["space", "select or deselect"],
-    ["Esc", "clear the selection"],
-    ["/", "search"],
-    ["drop a picture", "a photograph becomes a parent, a drawing finds its concept"],
-    ["?", "this help; Esc closes it"],
-  ]) {
-    made("dt", "", list).textContent = key;
-    made("dd", "", list).textContent = what;
-  }
-  return help;
 }
 
 // Data from Python ----------------------------------------------------------------------------------------------------
@@ -168,6 +141,7 @@ function update(tree, data) {
     changed ||= gone.nonempty();
     gone.remove();
   });
+  fold(tree, data.turn !== tree.turn ? data.selected : []);
   if (tree.turn === null || data.turn !== tree.turn) {
     cy.nodes(":selected").unselect();
     for (const id of data.selected) cy.getElementById(id).select();
@@ -179,7 +153,7 @@ function update(tree, data) {
     const now = anchor.renderedPosition();
     if (before.x !== now.x || before.y !== now.y) cy.panBy({ x: before.x - now.x, y: before.y - now.y });
   }
-  if (tree.fitted && changed && isBeyond(cy)) fit(tree, false);
+  if (tree.fitted && changed && isBeyond(tree)) fit(tree, false);
   if (!tree.sized && tree.canvas.clientWidth > 0 && data.nodes.length) {
     tree.sized = true;
     cy.resize();
@@ -215,9 +189,9 @@ function anchorOf(tree, data) {
 }
 
 // Whether a node is out of view, or covers the names of the generations.
-function isBeyond(cy) {
-  const half = (cy.zoom() * PICTURE) / 2;
-  return cy.nodes().some((node) => {
+function isBeyond(tree) {
+  const { cy } = tree, half = (cy.zoom() * PICTURE) / 2;
+  return visible(tree).some((node) => {
     const { x, y } = node.renderedPosition();
     return x - half < GUTTER - 10 || x + half > cy.width() || y - half < 0 || y + half > cy.height();
   });
@@ -311,6 +285,7 @@ function restyle(tree) {
       selector: "edge[kind = 'branch'], edge[kind = 'away'], edge[kind = 'take']",
       style: { "line-style": "dashed", width: 1.5, "line-color": ink, "line-opacity": 0.35 },
     },
+    { selector: ".folded", style: { display: "none" } },
     { selector: ".dim", style: { opacity: 0.16 } },
     { selector: ".dim[?count]", style: { opacity: 0.6 } },
     { selector: "edge.kin", style: { "line-opacity": 0.95, "z-index": 5 } },
@@ -332,11 +307,12 @@ function restyle(tree) {
 
 // The drawing, and badges on its corners: [image, size, x, y, clip].
 function images(node) {
-  const { picture, favourite, rating } = node.data();
+  const { picture, favourite, rating, fold } = node.data();
   const found = [];
   if (picture) found.push([picture, "100%", "50%", "50%", "node"]);
   if (favourite) found.push([badge("♥", "#e0a100"), "26px", "118%", "-18%", "none"]);
   if (rating) found.push([badge(String(rating), "#2f6fa8"), "26px", "-18%", "-18%", "none"]);
+  if (fold) found.push([badge(fold, "#4a4a4a"), "26px", "118%", "118%", "none"]);
   return found;
 }
 
@@ -344,7 +320,7 @@ const badges = {};
 function badge(text, colour) {
   badges[text] ??= "data:image/svg+xml;utf8," + encodeURIComponent(
     `<svg xmlns="http://www.w3.org/2000/svg" width="52" height="52" viewBox="0 0 26 26"><circle cx="13" cy="13" r="12" fill="${colour}" ` +
-    `stroke="white" stroke-width="2"/><text x="13" y="18" font-size="14" font-family="sans-serif" font-weight="bold" ` +
+    `stroke="white" stroke-width="2"/><text x="13" y="18" font-size="${text.length < 3 ? 14 : 11}" font-family="sans-serif" font-weight="bold" ` +
     `text-anchor="middle" fill="white">${text}</text></svg>`);
   return badges[text];
 }
@@ -459,6 +435,11 @@ function listen(tree) {
     tree.tip.hidden = true;
     explain(tree);
     if (event.target.data("count")) tree.ask("unfold", event.target.data("of"));
+    else if (isOnFold(event)) {
+      const chosen = cy.nodes(":selected");
+      toggleFold(tree, event.target);
+      setTimeout(() => cy.destroyed() || restore(tree, chosen)); // the badge folds and does not select
+    }
   });
   // The browser knows a double click even if this page was too busy to see both clicks in time; it has none for fingers.
   let tapped = null;
@@ -481,12 +462,14 @@ function listen(tree) {
   cy.on("mouseover", "node", (event) => {
     canvas.style.cursor = "pointer";
     if (event.originalEvent?.buttons) return;
+    offerFold(tree, event.target);
     tree.tip.textContent = event.target.data("says");
     tree.tip.hidden = false;
     const { x, y } = event.target.renderedPosition(), away = (event.target.renderedHeight() / 2) + 10;
     tree.tip.style.left = `${Math.max(4, Math.min(x + away, cy.width() - tree.tip.offsetWidth - 8))}px`;
     tree.tip.style.top = `${Math.max(4, Math.min(y - away, cy.height() - tree.tip.offsetHeight - 8))}px`;
   });
+  cy.on("mouseout", "node", () => offerFold(tree, null));
   cy.on("mouseout drag pan zoom", () => {
     canvas.style.cursor = "";
     tree.tip.hidden = true;
@@ -540,6 +523,7 @@ function seek(tree) {
   for (const fits of [(node) => name(node) === text, (node) => name(node).startsWith(text)]) {
     const found = named.filter(fits);
     if (found.nonempty()) {
+      fold(tree, [found[0].id()]);
       choose(tree, found[0]);
       centreOn(tree, found[0].id());
       explain(tree);
@@ -552,6 +536,11 @@ function seek(tree) {
 function choose(tree, node, also = false) {
   if (!also) tree.cy.nodes(":selected").difference(node).unselect();
   node.select();
+}
+
+function restore(tree, chosen) {
+  tree.cy.nodes(":selected").difference(chosen).unselect();
+  chosen.intersection(visible(tree)).select();
 }
 
 function pressed(tree, event) {
@@ -578,7 +567,10 @@ function pressed(tree, event) {
   else if (event.key === "-") zoom(tree, 1 / 1.3);
   else if (event.key === "0") fit(tree, true);
   else if (event.key === "/") tree.search.focus();
-  else if (event.key === "?") tree.help.toggleAttribute("hidden");
+  else if (event.key === "?") showKeys();
+  else if (event.key.toLowerCase() === "f" && here.nonempty()) toggleFold(tree, here);
+  else if (event.key.toLowerCase() === "p") toPad(tree);
+  else if (event.key.toLowerCase() === "b") breed(tree);
   else return;
   event.preventDefault();
   event.stopPropagation();
@@ -588,7 +580,7 @@ function first(tree) {
   const chosen = tree.cy.nodes(":selected");
   if (chosen.nonempty()) return chosen[0];
   const middle = { x: tree.cy.width() / 2, y: tree.cy.height() / 2 };
-  return nearest(tree.cy.nodes(), (node) => Math.hypot(node.renderedPosition("x") - middle.x, node.renderedPosition("y") - middle.y));
+  return nearest(visible(tree), (node) => Math.hypot(node.renderedPosition("x") - middle.x, node.renderedPosition("y") - middle.y));
 }
 
 function nearest(nodes, distance) {
@@ -602,11 +594,11 @@ function nearest(nodes, distance) {
 
 // The parent with the largest weight, else the nearest node above.
 function above(tree, node) {
-  return heaviest(node.incomers("edge"), "source") || across(tree, node, (y) => y < node.position("y"));
+  return heaviest(node.incomers("edge:visible"), "source") || across(tree, node, (y) => y < node.position("y"));
 }
 
 function below(tree, node) {
-  return heaviest(node.outgoers("edge"), "target") || across(tree, node, (y) => y > node.position("y"));
+  return heaviest(node.outgoers("edge:visible"), "target") || across(tree, node, (y) => y > node.position("y"));
 }
 
 function heaviest(edges, end) {
@@ -616,7 +608,7 @@ function heaviest(edges, end) {
 
 function across(tree, node, fits) {
   const { x, y } = node.position();
-  const nodes = tree.cy.nodes().filter((each) => fits(each.position("y")));
+  const nodes = visible(tree).filter((each) => fits(each.position("y")));
   return nearest(nodes, (each) => 1000 * Math.abs(each.position("y") - y) + Math.abs(each.position("x") - x));
 }
 
@@ -630,7 +622,7 @@ function right(tree, node) {
 
 function beside(tree, node, way) {
   const { x, y } = node.position();
-  const row = tree.cy.nodes().filter((each) => each.position("y") === y && (each.position("x") - x) * way > 0);
+  const row = visible(tree).filter((each) => each.position("y") === y && (each.position("x") - x) * way > 0);
   return nearest(row, (each) => Math.abs(each.position("x") - x));
 }
 

@@ -14,11 +14,13 @@ from evolve.store.run import Drawing, Entry
 from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole, usual_in
 from ui.view import clicks, differences, errands, links, notices, store, undo
 from ui.view.described import described
+from ui.view.over import over
 from ui.view.screens import morph
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
 LEAST, MOST = 2, 6
+SLIDER = 420  # pixels of two pictures over each other
 SIDES = {2: 320, 3: 280, 4: 220, 5: 180, 6: 150}  # pixels of a picture, by the number in a row
 
 
@@ -107,15 +109,36 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
     if asked and errands.draw(found.run, lacking):
         st.rerun()
     errands.watch(found.run, chosen)
+    over_each_other = len(chosen) == 2 and _over_each_other()
     head = st.columns(len(chosen))
     for column, each in zip(head, chosen, strict=True):
         with column:
             links.to("concept", f"**{plain(each.name)}**", run=run, concept=each.id)
     for prompt in prompts:
         st.caption(plain(prompt.replace("{}", "…")))
+        both = [there[each.id, prompt, seed] for each in chosen if (each.id, prompt, seed) in there]
+        if over_each_other and len(both) == len(chosen):
+            _slider(run, chosen, both, prompt)
+            continue
         for column, each in zip(st.columns(len(chosen)), chosen, strict=True):
             with column:
                 _picture(run, each, there.get((each.id, prompt, seed)), SIDES[len(chosen)])
+
+
+def _over_each_other() -> bool:
+    """Whether two pictures are shown in one place, with a slider between them."""
+    ways = ["Side by side", "Slider"]
+    return st.segmented_control("Show", ways, default=ways[0], required=True, key="compare.how") == ways[1]
+
+
+def _slider(run: str, chosen: Sequence[Entry], drawn: Sequence[Drawing], prompt: str) -> None:
+    over(
+        [links.picture(run, each, 512) for each in drawn],
+        [shortened(each.name, 40) for each in chosen],
+        [described(each, drawing) for each, drawing in zip(chosen, drawn, strict=True)],
+        key=f"compare.over.{prompt}",
+        side=SLIDER,
+    )
 
 
 def _picture(run: str, each: Entry, drawn: Drawing | None, side: int) -> None:

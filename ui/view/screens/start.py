@@ -16,17 +16,17 @@ MOST = 80  # characters of a category
 # The tree has the rest of the window. Streamlit's "Press Enter to submit" would cover the placeholder.
 STYLE = """<style>
 .st-key-start-top { gap: 0; }
-.st-key-start-top h1 { padding: 0.25rem 0 1rem; }
+.st-key-start-top h1 { padding: 0.25rem 0 1.5rem; }
 .st-key-start-top [data-testid="stForm"] { padding: 0; }
 .st-key-start-top input::placeholder { color: inherit; opacity: 0.75; }
 .st-key-start-top [data-testid="InputInstructions"] { display: none; }
 .st-key-start-family .st-key-tree-canvas > div,
 .st-key-start-family .st-key-tree-canvas [data-testid="stBidiComponentIsolated"] {
-  height: max(380px, calc(100vh - 300px)) !important;
+  height: max(380px, calc(100vh - 308px)) !important;
 }
 .st-key-start-family .st-key-tree-panel,
 .st-key-start-family [data-testid="stLayoutWrapper"]:has(> .st-key-tree-panel) {
-  height: max(432px, calc(100vh - 248px)) !important;
+  height: max(432px, calc(100vh - 256px)) !important;
 }
 </style>"""
 # The field is ready for typing as soon as the page is there, unless the person is already somewhere else.

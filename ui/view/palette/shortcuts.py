@@ -1,0 +1,45 @@
+"""All keyboard shortcuts and gestures, by the part of the workbench that knows them; `?` lists them."""
+
+from __future__ import annotations
+
+SHORTCUTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "Everywhere": (
+        ("Ctrl K", "find pages, runs, concepts and actions; on a Mac Cmd K"),
+        ("?", "this list; Esc closes it"),
+    ),
+    "Family tree": (
+        ("↑ ↓ ← →", "go to parents, children, neighbours"),
+        ("Shift ↑ ↓ ← →", "go there and select it too"),
+        ("Space", "select or deselect"),
+        ("Enter", "open the concept, or unfold a branch"),
+        ("P", "go to the mixing pad of the selected concepts"),
+        ("B", "breed the selected concepts"),
+        ("F", "fold what descends from the concept, or unfold it"),
+        ("/", "search by name"),
+        ("+ − 0", "zoom, show all"),
+        ("Esc", "clear the selection"),
+        ("click, Shift click", "select one, add or remove one"),
+        ("Shift drag", "select all in a box"),
+        ("double click", "open the concept"),
+        ("wheel, drag", "zoom, move"),
+    ),
+    "Mixing pad": (
+        ("↑ ↓ ← →", "go to another mixture; with Shift in half steps"),
+        ("Enter", "choose it"),
+        ("1 to 4", "go to a parent"),
+        ("Esc", "go back to the choice"),
+        ("B", "breed"),
+    ),
+    "Gallery": (
+        ("↑ ↓ ← → Home End", "go to another concept; with Shift select the way"),
+        ("Space", "select or deselect"),
+        ("Ctrl A", "select all"),
+        ("Enter", "open the concept"),
+        ("Esc", "clear the selection"),
+    ),
+    "Compare": (("← →", "move the slider between two pictures"),),
+    "Rate": (
+        ("1 to 5", "stars"),
+        ("A B", "choose the one or the other"),
+    ),
+}
