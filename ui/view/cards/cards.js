@@ -116,9 +116,7 @@ function dress(card, item, opens) {
     image.alt = item.alt ?? "";
     image.onerror = () => picture.replaceChildren(make("div", "missing", "picture is missing"));
     image.src = item.image;
-    const larger = make("button", "larger");
-    larger.type = "button";
-    larger.tabIndex = -1;
+    const larger = make("span", "larger");
     larger.title = "Enlarge (Z)";
     larger.setAttribute("aria-hidden", "true"); // Z on the card does the same
     picture.append(image, larger);

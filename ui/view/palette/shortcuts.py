@@ -35,7 +35,17 @@ SHORTCUTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Space", "select or deselect"),
         ("Ctrl A", "select all"),
         ("Enter", "open the concept"),
+        ("Z", "show the picture large"),
         ("Esc", "clear the selection"),
+    ),
+    "Large pictures": (
+        ("← → Home End", "go to another picture"),
+        ("1 to 5", "rate"),
+        ("F H", "favourite, hide"),
+        ("+ − 0", "zoom"),
+        ("P", "show the pixels, or smooth"),
+        ("D", "save as PNG"),
+        ("Esc", "close"),
     ),
     "Compare": (("← →", "move the slider between two pictures"),),
     "Rate": (
