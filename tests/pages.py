@@ -28,8 +28,10 @@ def text(app: AppTest) -> str:
 
 
 def components(app: AppTest) -> list[str]:
-    """The data of its components as JSON, without the lightbox, which is on every page."""
-    return [each.proto.json for each in app.get("bidi_component") if "lightbox" not in each.proto.component_name]
+    """The data of its components as JSON, without those that are on every page."""
+    of_every_page = ("lightbox", "palette", "bell")
+    found = [each.proto for each in app.get("bidi_component")]
+    return [each.json for each in found if not any(name in each.component_name for name in of_every_page)]
 
 
 def alts(app: AppTest) -> list[str]:
