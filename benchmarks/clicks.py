@@ -49,6 +49,7 @@ WHERE = """(canvas, id) => {
 }"""
 SELECTED, PANEL = "all('.family').map(each => each.dataset.selected)", "text('.st-key-tree-panel')"
 SHOWN = "all('.family .canvas').map(each => each._cyreg?.cy.nodes(':visible').length)"
+NEXT = ":is(.st-key-concept-before, .st-key-concept-after) button:enabled"
 TITLE = "document.querySelector('h1')?.innerText"
 
 
@@ -102,7 +103,7 @@ def clicks(run: Run) -> list[Click]:
             "text('.st-key-gallery-actions')",
         ),
         Click("open a concept", lambda page, n: card(page, n).press("Enter"), python=TITLE),
-        Click("next concept", _press(".st-key-concept-after button"), python=TITLE),
+        Click("next concept", _press(NEXT), python=TITLE),
         Click(
             "rate it",
             lambda page, n: page.get_by_role("radio", name=f"{1 + n % 5} out of 5 stars").click(),
