@@ -39,8 +39,7 @@ function whenShown(tree, find, act) {
     if (found) return act(found);
     const comes = selectedIds(tree).length > 1 || now - rested < 3 * RESTS;
     if (comes && now < until) return (tree.waiting = setTimeout(look, 60));
-    tree.message.textContent = tree.heard.textContent = "Select two or more concepts to breed them.";
-    tree.message.hidden = false;
+    warn(tree, "Select two or more concepts to breed them.");
   };
   look();
 }

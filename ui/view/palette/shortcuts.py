@@ -22,6 +22,7 @@ SHORTCUTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Shift drag", "select all in a box"),
         ("double click", "open the concept"),
         ("wheel, drag", "zoom, move"),
+        ("drop a picture", "a photograph becomes a parent, a drawing finds its concept"),
     ),
     "Mixing pad": (
         ("↑ ↓ ← →", "go to another mixture; with Shift in half steps"),
