@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ui.commands import GROUPS
-from ui.commands.old import OLD
+from ui.commands.old import old_of
 from ui.options import option
 from ui.output import OutputError, ready_output
 
@@ -52,7 +52,7 @@ class Commands(OneLineErrors):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and (old := OLD.get(args[0])):
+        if old := old_of(args):
             click.echo(f"conceptree: {args[0]} is now: conceptree {old.usage}", err=True)
             args = old.rewrite(args[1:])
         return super().resolve_command(ctx, args)

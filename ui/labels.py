@@ -29,6 +29,7 @@ RESULTS = {
     "breed": ("child", "children"),
     "vary": ("variation", "variations"),
     "evolve": ("generation", "generations"),
+    "map": ("generation", "generations"),
 }
 # States of a job, see `evolve.jobs.job.Status`; "starting" is a process that has not reached its job yet.
 STATES = {

@@ -1,4 +1,4 @@
-"""`map`: the mixtures of two or three concepts as one picture, before anything is learned."""
+"""`mixtures`: the mixtures of two or three concepts as one picture, before anything is learned."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def draw_map(
     model: str | None,
     out: Console,
 ) -> None:
-    """Draw the mixtures of two or three concepts into `to`, by default map-NAME-NAME.png in the run's folder."""
+    """Draw the mixtures of two or three concepts into `to`, by default mixtures-NAME-NAME.png in the run's folder."""
     rows = cells_of(len(concepts), cells, seed)
     run = open_run(runs, name)
     found = [found_parent(run, called) for called in concepts]
@@ -72,7 +72,7 @@ def draw_map(
     parents = [each for each, _ in found]
     say(out, f"Drawing {sum(map(len, rows))} mixtures of {', '.join(each.name for each in parents)} …")
     page = painted(rows, mixed_pictures(stack, parents, rows), _title(run, parents))
-    to = to or run.folder / f"map-{'-'.join(each.name for each in parents)}.png"
+    to = to or run.folder / f"mixtures-{'-'.join(each.name for each in parents)}.png"
     names = [f"{home}/{each.name}" if home else each.name for each, home in found]
     told = {"title": _title(run, parents), "concepts": ", ".join(names), "seed": seed}
     write_atomically(to, png_bytes(page, told | run_told(run.folder.resolve().name, run.about), optimize=True))

@@ -97,6 +97,10 @@ model_option = all_of(
 model_now_option = all_of(
     option("--model", help="Folder of the run's stack, if it was moved; by default where it was."), *_machine
 )
+model_then_option = all_of(
+    option("--model", help="Stack of a new run, as for seed, by default emoji; of a run, its folder if it was moved."),
+    *_machine,
+)
 workers_options = all_of(
     _kept("--workers", metavar="ray[:N]", help="Learn in N processes; N is by default one per GPU or core."),
     _kept(

@@ -15,7 +15,7 @@ from evolve.jobs.batches import Batch, DrawingParents, namer_in
 from evolve.jobs.generations import Generation, awaits_choice, generations, logbook
 from evolve.jobs.job import Job
 from evolve.jobs.keeping import Chosen
-from evolve.jobs.plans import TASTE, Breed, Evolve, Given, Plan, Seed, Vary
+from evolve.jobs.plans import TASTE, Breed, Evolve, Given, Map, Plan, Seed, Vary
 from evolve.jobs.work import Began, Drawing, Happened, Learned, Reported
 from evolve.store.rows import brief
 from ui.console import LearningBar, say, to_type
@@ -77,7 +77,7 @@ class Telling:
                 namer = namer_in(plan, self.stack)
                 by = f"the model {namer.name}" if namer else "the stack's vocabulary"
                 say(self.out, f"Negatives are proposed by {by}, after each {counted(plan.settings.segment, 'step')}.")
-            case Evolve(generations=number, children=each):
+            case Evolve(generations=number, children=each) | Map(generations=number, children=each):
                 say(self.out, f"{counted(number, 'generation')} of {counted(each, 'child', 'children')}")
 
     def _began(self, batch: Batch, numbers: Mapping[str, int], plan: Plan) -> None:
@@ -90,6 +90,8 @@ class Telling:
                 wave = f"Wave {self.batches} of {plan.waves}: " if plan.waves > 1 else ""
                 which = f"founder {first}" if count == 1 else f"founders {first} to {first + count - 1}"
                 say(self.out, f"\n{wave}{which}, {counted(plan.settings.steps, 'step')}")
+            case Map():
+                say(self.out, f"\nGeneration {self.batches}: {counted(count, 'concept')}")
             case Breed() | Vary() | Given():
                 say(self.out, f"Learning {counted(count, 'child', 'children')}, {counted(batch.total, 'step')}")
 
@@ -110,6 +112,11 @@ class Telling:
 
     def _generation(self, generation: Generation) -> None:
         names = {each.id: each.name for each in self.run.entries()}
+        if isinstance(self.plan, Map):
+            told, (columns, rows) = generation.record, self.plan.chart.cells
+            filled = f"{told['filled']} of {columns * rows} cells are filled, {told['new']} of them new"
+            say(self.out, f"  {filled}; QD score {told['qd']:.1f}")
+            return
         means = [f"{name} {value['mean']:.2f}" for name, value in generation.record.items() if isinstance(value, dict)]
         children = ", ".join(names.get(id_, id_) for id_ in generation.children)
         stay = counted(generation.record["stay"], "of them stays", "of them stay")

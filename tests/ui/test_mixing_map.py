@@ -1,4 +1,4 @@
-"""map: the mixtures of two or three concepts as one picture."""
+"""mixtures: the mixtures of two or three concepts as one picture."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def names(run: Run) -> list[str]:
 def test_a_grid_of_two_has_weights_across_and_seeds_down(pets, tmp_path):
     one, other, _ = names(pets)
     to = tmp_path / "map.png"
-    shown = good("map", "pets", one, other, "--cells", "3x2", "--seed", 4, "--to", to, "--runs", pets.folder.parent)
+    shown = good(
+        "mixtures", "pets", one, other, "--cells", "3x2", "--seed", 4, "--to", to, "--runs", pets.folder.parent
+    )
     assert "Drawing 6 mixtures" in shown and f"--parent {one}:0.5 --parent {other}:0.5" in shown
     with Image.open(to) as picture:
         assert picture.width > 3 * TILE and picture.height > 2 * TILE
@@ -45,9 +47,9 @@ def test_a_grid_of_two_has_weights_across_and_seeds_down(pets, tmp_path):
 
 def test_three_make_a_triangle_and_nothing_is_stored_but_the_picture(pets):
     before = {file for file in pets.folder.rglob("*") if file.is_file()}
-    good("map", "pets", *names(pets), "--cells", 2, "--runs", pets.folder.parent)
+    good("mixtures", "pets", *names(pets), "--cells", 2, "--runs", pets.folder.parent)
     new = {file.name for file in pets.folder.rglob("*") if file.is_file()} - {file.name for file in before}
-    assert new == {f"map-{'-'.join(names(pets))}.png"}
+    assert new == {f"mixtures-{'-'.join(names(pets))}.png"}
     assert [len(row) for row in cells_of(3, None, 1)] == [1, 2, 3, 4, 5]
 
 
@@ -79,4 +81,4 @@ def test_a_cell_is_the_mean_of_what_the_prior_imagines(pets, backbone):
 )
 def test_what_cannot_be_mapped_is_said_in_one_line(pets, words, said):
     given = [word.format(*names(pets)) for word in words]
-    assert said in one_line("map", "pets", *given, "--runs", pets.folder.parent)
+    assert said in one_line("mixtures", "pets", *given, "--runs", pets.folder.parent)

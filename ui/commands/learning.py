@@ -1,4 +1,4 @@
-"""Commands that learn concepts: seed, breed, evolve; and resume and stop for their jobs."""
+"""Commands that learn concepts: seed, breed, evolve, map; and resume and stop for their jobs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import click
 from click.core import ParameterSource
 
 from evolve.jobs.options import (
+    BATCH,
     BROOD,
     CHILDREN,
+    FIRST,
     FOUNDERS,
     GENERATIONS,
     IMAGES,
@@ -22,6 +24,7 @@ from evolve.jobs.options import (
     SEED,
     SEGMENT,
     SPREAD,
+    STEPS,
     STRENGTH,
     WAVE,
     SeedOptions,
@@ -30,6 +33,7 @@ from ui.options import (
     candidates_option,
     model_now_option,
     model_option,
+    model_then_option,
     option,
     positive_option,
     preset_option,
@@ -275,6 +279,58 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
     evolve(out=new_console(), population=population, children=children or population, **given)
 
 
+@click.command("map", short_help="Fill a map of a category with concepts, or draw it.")
+@click.argument("name", metavar="CATEGORY|RUN")
+@option(
+    "--axes",
+    nargs=2,
+    metavar="LOW:HIGH LOW:HIGH",
+    help="The axes, across and up: two phrases each, or the name of a measured number, such as consistent. By default"
+    " those of the run's last map.",
+)
+@option("--cells", metavar="NxM", help="Columns and rows; by default 8x8, or those of the run's last map.")
+@option("--run", "run_name", help="Name of a new run; by default the category, if there is no run of that name.")
+@ranged("--founders", FIRST)
+@ranged("--generations", GENERATIONS)
+@ranged("--children", BATCH)
+@option(
+    "--negatives",
+    default="adaptive",
+    show_default=True,
+    help="Concepts that founders move away from, as for seed. Children inherit their parents' negatives.",
+)
+@ranged("--steps", STEPS, help="Optimizer steps of each child; by default two of the stack's segments.")
+@ranged("--seed", SEED, default=None, help="Random seed; by default 0 for a new run, and else another one each time.")
+@option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Only draw the map of RUN into this .png, and learn nothing. By default it is drawn to map.png in the run's"
+    " folder when all is learned.",
+)
+@runs_option
+@model_then_option
+@candidates_option
+@workers_options
+def map_(**given: Any) -> None:
+    """Fill a map of CATEGORY: the best concept for each place between two pairs of phrases.
+
+    A new run begins with founders. Then children are bred for the empty cells, between their neighbours or from the
+    nearest concept. A cell keeps the concept that belongs to the category and is least like its known members. If there
+    is a RUN of that name, all its concepts are on the map, and more are bred. After a stop, `conceptree resume`
+    continues.
+
+    \b
+    Example:
+      conceptree map pet --axes bird:mammal black:white --cells 6x6 --run mapped
+      conceptree map mapped --generations 2
+      conceptree map mapped --axes fish:bird brown:green --to map.png
+    """
+    from ui.console import new_console
+    from ui.mapping import map_
+
+    map_(out=new_console(), **given)
+
+
 @click.command(short_help="Resume stopped jobs.")
 @click.argument("name", metavar="RUN")
 @option("--job", metavar="JOB", help="One job, such as 0003-breed; by default all unfinished jobs.")
@@ -351,4 +407,4 @@ def stop(**given: Any) -> None:
     stop(out=new_console(), **given)
 
 
-COMMANDS = (seed, breed, evolve, resume, stop)
+COMMANDS = (seed, breed, evolve, map_, resume, stop)

@@ -1,6 +1,6 @@
-"""Commands that look at runs: list, show, tree, kin, taste, draw, map, publish.
+"""Commands that look at runs: list, show, tree, kin, taste, draw, mixtures, publish.
 
-`draw`, `map` and `taste --why` load a stack.
+`draw`, `mixtures` and `taste --why` load a stack.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def draw(
             render(decoder=decoder, adapter=adapter, asked=look, **given)
 
 
-@click.command("map", short_help="Draw the mixtures of two or three concepts.")
+@click.command(short_help="Draw the mixtures of two or three concepts.")
 @click.argument("name", metavar="RUN")
 @click.argument("concepts", metavar="NAME NAME [NAME]", nargs=-1, required=True)
 @option(
@@ -223,11 +223,11 @@ def draw(
 @option(
     "--to",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The .png picture; by default map-NAME-NAME.png in the run's folder.",
+    help="The .png picture; by default mixtures-NAME-NAME.png in the run's folder.",
 )
 @runs_option
 @model_now_option
-def map_(**given: Any) -> None:
+def mixtures(**given: Any) -> None:
     """Draw the mixtures of two or three concepts of RUN as one picture, before anything is learned.
 
     Each cell is the mean of the concepts' imagined embeddings by the weights under it. Breed with the weights of a cell
@@ -235,8 +235,8 @@ def map_(**given: Any) -> None:
 
     \b
     Example:
-      conceptree map pets moku vasi
-      conceptree map pets moku vasi buso --cells 5
+      conceptree mixtures pets moku vasi
+      conceptree mixtures pets moku vasi buso --cells 5
     """
     from ui.console import new_console
     from ui.mixing_map import draw_map
@@ -308,4 +308,4 @@ def publish(**given: Any) -> None:
     publish(out=new_console(), **given)
 
 
-COMMANDS = (list_, show, tree, kin, taste, draw, map_, publish)
+COMMANDS = (list_, show, tree, kin, taste, draw, mixtures, publish)

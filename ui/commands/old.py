@@ -60,6 +60,14 @@ def _each(option: str, words: Sequence[str]) -> list[str]:
     return [text for word in words for text in (option, word)]
 
 
+def old_of(arguments: Sequence[str]) -> Old | None:
+    """The command of an earlier version that these arguments spell; None for those of today."""
+    if arguments[:1] == ["map"] and len(_apart(arguments[1:])[0]) > 2:  # RUN NAME NAME
+        return MIXTURES
+    return OLD.get(arguments[0]) if arguments else None
+
+
+MIXTURES = Old("mixtures RUN NAME NAME", lambda arguments: ["mixtures", *arguments])
 OLD = {
     "vary": Old("breed RUN --parent NAME --mutate", _vary),
     "choose": Old("resume RUN --parent NAME --parent NAME", _choose),

@@ -10,7 +10,7 @@ from core.wording import counted
 from evolve import Run
 from evolve.jobs import plans
 from evolve.jobs.job import Job, Status
-from evolve.jobs.plans import Breed, Evolve, Given, Plan, Seed, Vary
+from evolve.jobs.plans import Breed, Evolve, Given, Map, Plan, Seed, Vary
 from evolve.store.looks import Look
 from evolve.store.parts import RunError
 from ui.labels import RESULTS, STATES
@@ -59,14 +59,18 @@ def plan_of(job: Job) -> Plan | None:
 
 def one(job: Job, number: int) -> str:
     """`Founder 3`, for number 2 (from 0); `Child 3 of generation 2` in an evolution."""
-    if isinstance(plan := plan_of(job), Evolve):
-        generation, place = divmod(number, plan.children)
-        return f"Child {place + 1} of generation {generation + 1}"
+    plan = plan_of(job)
+    if isinstance(plan, Map) and number < plan.first:
+        return f"Founder {number + 1}"
+    if isinstance(plan, Evolve | Map):
+        first = plan.first if isinstance(plan, Map) else 0
+        generation, place = divmod(number - first, plan.children)
+        return f"Child {place + 1} of generation {generation + 1 + bool(first)}"
     return f"{_one(job).capitalize()} {number + 1}"
 
 
 def _one(job: Job) -> str:
-    if job.command == Evolve.command:
+    if job.command in (Evolve.command, Map.command):
         return "child"
     return RESULTS.get(job.command, ("concept", ""))[0]
 

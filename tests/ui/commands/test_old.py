@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from tests.families import by_letter, family
 from ui.cli import main
-from ui.commands.old import OLD
+from ui.commands.old import MIXTURES, OLD, old_of
 
 REWRITTEN = [
     ("vary pets moku", "breed pets --parent moku --mutate"),
@@ -46,6 +46,17 @@ def test_an_old_command_is_one_of_today(typed, today, capsys):
         capsys.readouterr().err == f"conceptree: {typed.split()[0]} is now: conceptree {OLD[typed.split()[0]].usage}\n"
     )
     command.make_context(name, arguments, parent=context)
+
+
+def test_map_of_concepts_draws_mixtures_and_of_a_run_is_todays(capsys):
+    context = click.Context(main)
+    for typed in ("map pets moku vasi --seed 2", "map pets --cells 3x2 moku vasi buso"):
+        name, _, arguments = main.resolve_command(context, typed.split())
+        assert [name, *arguments] == typed.replace("map", "mixtures").split()
+        assert capsys.readouterr().err == f"conceptree: map is now: conceptree {MIXTURES.usage}\n"
+    for typed in ("map", "map pet --axes a:b c:d", "map --axes a:b c:d pet", "map pets --to map.png"):
+        assert old_of(typed.split()) is None
+    assert old_of([]) is None
 
 
 def test_every_old_command_is_covered_and_hidden():

@@ -13,7 +13,7 @@ from core.review import Decision
 from core.wording import counted
 from evolve import Run, likeness
 from evolve.jobs.job import Job, Status
-from evolve.jobs.plans import Breed, Evolve, Seed
+from evolve.jobs.plans import Breed, Evolve, Map, Seed
 from evolve.store.looks import Look
 from evolve.store.parts import Damage
 from ui.labels import NAMED_BY, STATES
@@ -328,7 +328,7 @@ def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
 def _steps(job: Job) -> int:
     """Steps of each concept, if the plan says so."""
     plan = learning.plan_of(job)
-    return plan.settings.steps if isinstance(plan, Seed | Breed | Evolve) and plan.settings else 0
+    return plan.settings.steps if isinstance(plan, Seed | Breed | Evolve | Map) and plan.settings else 0
 
 
 def _finished(run: Run, job: Job, number: int, looks: Sequence[Look]) -> None:

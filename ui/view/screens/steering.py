@@ -16,7 +16,7 @@ from core.review import Decision, Proposal, checked
 from evolve import Run
 from evolve.jobs.choices import checked_words
 from evolve.jobs.job import Job
-from evolve.jobs.plans import Breed, Evolve, Seed, Vary
+from evolve.jobs.plans import Breed, Evolve, Map, Seed, Vary
 from evolve.jobs.steering import TOO_LATE, LateAnswer, Question
 from evolve.store.looks import Look
 from ui.view import learning, links, model, notices
@@ -291,7 +291,7 @@ def _too_late(job: Job, looks: learning.Looks, number: int) -> str | None:
     if told[-1].concept:
         return f"{one} is finished."
     plan = learning.plan_of(job)
-    settings = plan.settings if isinstance(plan, Seed | Breed | Evolve) else None
+    settings = plan.settings if isinstance(plan, Seed | Breed | Evolve | Map) else None
     if settings and (told[-1].step // settings.segment + 1) * settings.segment >= settings.steps:
         return f"{one} is in its last segment: nothing is added at the end."
     return None
