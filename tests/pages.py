@@ -42,3 +42,10 @@ def alts(app: AppTest) -> list[str]:
 def addresses(app: AppTest) -> list[str]:
     """Addresses of its pictures."""
     return [image.url for images in app.get("image") for image in images.proto.imgs]
+
+
+def typed(app: AppTest, key: str, value: str) -> AppTest:
+    """The page after a person has typed an option that the field does not have."""
+    field = app.selectbox(key=key)
+    field.options.append(value)
+    return field.set_value(value).run()

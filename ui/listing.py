@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from core.wording import counted
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.store.parts import Damage
 from evolve.store.rows import Entry
+from evolve.store.run import Run
 from ui.console import add_row, new_table, print_json, rounded, say, warn
 from ui.descent import descent
 from ui.runs import all_runs, names_beside, open_run
+from ui.search import reasons, terms_of
 from ui.wholeness import tell_unfinished, warn_of, warn_of_missing
 
 IN_FITNESS = ("category", "differs", "consistency")  # scores that are shown as fitness, under its names
@@ -53,32 +56,50 @@ def list_runs(runs: Path, as_json: bool, out: Console) -> None:
     out.print(table)
 
 
-def list_concepts(name: str, runs: Path, hidden: bool, as_json: bool, out: Console) -> None:
-    """Print a run's concepts, one per line. hidden: hidden ones too."""
+def list_concepts(name: str, runs: Path, hidden: bool, search: str | None, as_json: bool, out: Console) -> None:
+    """Print a run's concepts, one per line. hidden: hidden ones too. search: those that it finds, and where."""
     run = open_run(runs, name)
     damage: list[Damage] = []
     entries = run.entries(damage)
     warn_of(damage, run)
     warn_of_missing(run, entries)
-    shown = [each for each in entries if hidden or not each.note.hidden]
+    found = _found(run, entries, search)
+    there = [each for each in entries if each.id in found]
+    shown = [each for each in there if hidden or not each.note.hidden]
     names = names_beside(run)
     fitness = of_run(run)
     if as_json:
-        return print_json([as_values(each, names, fitness[each.id]) for each in shown])
-    table = new_table("concept", "gen.", "born", *OBJECTIVES, "noted")
+        where = {id_: {} if search is None else {"found": why} for id_, why in found.items()}
+        return print_json([as_values(each, names, fitness[each.id]) | where[each.id] for each in shown])
+    if search is not None and not there:
+        return say(out, f"Nothing in {name} matches {search!r}.")
+    table = new_table("concept", "gen.", "born", *OBJECTIVES, "noted", *(["found"] if search is not None else []))
     for each in shown:
         values = (rounded(fitness[each.id][name]) for name in OBJECTIVES)
-        add_row(table, each.name, str(each.generation), descent(each, names), *values, noted(each))
+        why = [", ".join(found[each.id]) or "name"] if search is not None else []
+        add_row(table, each.name, str(each.generation), descent(each, names), *values, noted(each), *why)
     out.print(table)
     if any(None in fitness[each.id].values() for each in shown):
         say(
             out,
             "– means not measured: learned by an earlier version, or on a stack without a vocabulary",
         )
-    if len(shown) < len(entries):
-        more = len(entries) - len(shown)
+    if len(shown) < len(there):
+        more = len(there) - len(shown)
         say(out, counted(more, "more is hidden: --all shows it", "more are hidden: --all shows them"))
     tell_unfinished(run, out)
+
+
+def _found(run: Run, entries: Sequence[Entry], search: str | None) -> dict[str, list[str]]:
+    """The concepts (ids) that a search finds, with the reasons; without a search all."""
+    terms = terms_of(search or "")
+    if not terms:
+        return {each.id: [] for each in entries}
+    words, prompts = run.words(), defaultdict[str, list[str]](list)
+    for drawing in (*run.drawings(), *run.renderings()):
+        prompts[drawing.concept].append(drawing.prompt)
+    found = {each.id: reasons(terms, each, words.get(each.id, ((), ())), prompts[each.id]) for each in entries}
+    return {id_: why for id_, why in found.items() if why is not None}
 
 
 def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> None:

@@ -16,8 +16,8 @@ _LOCK, _HOLDER = ".lock", ".lock.by"
 
 
 @contextmanager
-def held(folder: Path, wait: float = WAIT) -> Iterator[None]:
-    """Lock a run's folder for writing; the holder may enter again.
+def held(folder: Path, wait: float = WAIT, what: str = "the run") -> Iterator[None]:
+    """Lock a run's folder for writing; the holder may enter again. what: in messages, before the folder.
 
     The lock is held for milliseconds while a batch is stored, never while learning. So two people can breed in one run;
     the second waits a moment and loses nothing.
@@ -37,12 +37,12 @@ def held(folder: Path, wait: float = WAIT) -> Iterator[None]:
         lock.acquire(timeout=wait)
     except Timeout:
         raise RunError(
-            f"the run {str(folder)!r} is being written by {_named(holder)}, still after {wait:g} s:"
+            f"{what} {str(folder)!r} is being written by {_named(holder)}, still after {wait:g} s:"
             f" try again when that is done"
         ) from None
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise StorageError(f"the run {str(folder)!r} cannot be written: {reason}") from error
+        raise StorageError(f"{what} {str(folder)!r} cannot be written: {reason}") from error
     try:
         if first:
             with suppress(OSError):  # only for the message to waiting writers

@@ -246,6 +246,34 @@ def test_tags_are_given_shown_and_removed(pets):
     assert "give 1 to 40 characters" in one_line(pets, "note", "pets", a, "--tag", "x" * 41)
 
 
+# search
+
+
+def test_a_search_lists_what_matches_and_where(pets):
+    letters = by_letter(pets)
+    a, b, c = (letters[letter] for letter in "abc")
+    pets.note(a.id, tag=["Catalogue"])
+    pets.note(b.id, comment="like a [b]cat[/b]", hidden=True)
+    pets.note(c.id, name="Catkin")
+    found = {
+        each["name"]: each["found"] for each in json.loads(good(pets, "list", "pets", "--search", "CAT", "--json"))
+    }
+    assert found[a.name] == ["not cat", "tag Catalogue"] and found["Catkin"] == ["not cat"]
+    shown = " ".join(good(pets, "list", "pets", "--search", "catalogue", "--all").split())
+    assert "found" in shown and "tag Catalogue" in shown and b.name not in shown
+    shown = good(pets, "list", "pets", "--search", "comment:cat")
+    assert "1 more is hidden" in shown and "comment “like a [b]cat[/b]”" in good(
+        pets, "list", "pets", "--search", "comment:cat", "--all"
+    ).replace("\n", " ")
+    (named,) = json.loads(good(pets, "list", "pets", "--search", "name:catkin", "--json"))
+    assert named["name"] == "Catkin" and named["found"] == []
+    assert "Nothing in pets matches 'not:zebra'" in good(pets, "list", "pets", "--search", "not:zebra")
+    assert len(json.loads(good(pets, "list", "pets", "--search", "  ", "--json"))) == 8
+    assert "found" not in json.loads(good(pets, "list", "pets", "--json"))[0]
+    result = run(pets, "list", "--search", "cat")
+    assert result.exit_code == 2 and "--search is for the concepts of a run" in result.stderr
+
+
 # tree
 
 

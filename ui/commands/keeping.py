@@ -1,4 +1,4 @@
-"""Commands for stored concepts: note, check, export, import."""
+"""Commands for stored concepts: note, board, check, export, import."""
 
 from __future__ import annotations
 
@@ -47,6 +47,29 @@ def note(**given: Any) -> None:
     from ui.notes import note
 
     note(out=new_console(), **given)
+
+
+@click.command(short_help="Collect concepts of several runs.")
+@click.argument("name", metavar="[BOARD]", required=False)
+@option("--add", multiple=True, metavar="RUN/NAME", help="Concept to add; can be given several times.")
+@option("--remove", multiple=True, metavar="RUN/NAME", help="Concept to remove; can be given several times.")
+@option("--rename", metavar="NEW", help="Rename the board.")
+@option("--delete", is_flag=True, help="Delete the board; its concepts stay in their runs.")
+@json_option
+@runs_option
+def board(**given: Any) -> None:
+    """List all boards, show one, or change it. A board is a collection of concepts of any runs.
+
+    \b
+    Example:
+      conceptree board
+      conceptree board Bedroom --add pets/moku --add birds/vasi
+      conceptree board Bedroom --rename "Children's room"
+    """
+    from ui.boards import board
+    from ui.console import new_console
+
+    board(out=new_console(), **given)
 
 
 @click.command(short_help="Check that a run is whole.")
@@ -158,4 +181,4 @@ def import_(context: click.Context, files: tuple[Path, ...], **given: Any) -> No
         bring(files=embeddings, out=new_console(), **given)
 
 
-COMMANDS = (note, check, export, import_)
+COMMANDS = (note, board, check, export, import_)

@@ -18,23 +18,35 @@ from ui.options import json_option, model_now_option, option, ranged, runs_optio
 @click.command("list", short_help="List runs, or the concepts of a run.")
 @click.argument("name", metavar="[RUN]", required=False)
 @option("--all", "hidden", is_flag=True, help="With RUN: hidden concepts too.")
+@option(
+    "--search",
+    metavar="TEXT",
+    help="With RUN: concepts with TEXT in their names, positives, negatives, tags, comments or prompts, and where. All"
+    " words must match; not:cat searches the negatives alone, tag:cat the tags.",
+)
 @json_option
 @runs_option
-def list_(name: str | None, hidden: bool, as_json: bool, runs: Path) -> None:
+@click.pass_context
+def list_(
+    context: click.Context, name: str | None, hidden: bool, search: str | None, as_json: bool, runs: Path
+) -> None:
     """List all runs, or the concepts of RUN with their fitness.
 
     \b
     Example:
       conceptree list
       conceptree list pets
+      conceptree list pets --search cat
     """
     from ui.console import new_console
     from ui.listing import list_concepts, list_runs
 
-    if name is None:
-        list_runs(runs, as_json, new_console())
+    if name is not None:
+        list_concepts(name, runs, hidden, search, as_json, new_console())
+    elif search is not None:
+        raise click.UsageError("--search is for the concepts of a run: name the RUN", context)
     else:
-        list_concepts(name, runs, hidden, as_json, new_console())
+        list_runs(runs, as_json, new_console())
 
 
 @click.command(short_help="Show one concept.")

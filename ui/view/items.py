@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -61,9 +61,10 @@ class Item:
 ByRun = Mapping[str, Mapping[str, Item]]  # items by run and concept id
 
 
-def items(runs: Sequence[Opened], asked: Asked) -> list[Item]:
-    """The cards of these runs, in order."""
-    return _sorted(_searched([item for item in _all(runs, asked) if _matches(item, asked)], asked), asked.sort)
+def items(runs: Sequence[Opened], asked: Asked, only: Container[tuple[str, str]] | None = None) -> list[Item]:
+    """The cards of these runs, in order. only: concepts, by run and id; None for all."""
+    wanted = [item for item in _all(runs, asked) if only is None or (item.run, item.entry.id) in only]
+    return _sorted(_searched([item for item in wanted if _matches(item, asked)], asked), asked.sort)
 
 
 def _all(runs: Sequence[Opened], asked: Asked) -> list[Item]:

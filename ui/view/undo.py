@@ -1,10 +1,11 @@
-"""Notes on concepts with undo: the last change beside its button, and the list of recent changes."""
+"""Notes on concepts and changes of boards, with undo: the last one beside its button, and recent notes in a list."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 import streamlit as st
 
@@ -42,6 +43,33 @@ class Said:
     number: int
     values: Mapping[str, Value] = field(default_factory=dict)
     back: bool = False
+
+
+class Turn(Protocol):
+    """A step, such as an undo; it returns the step that takes it back."""
+
+    def __call__(self) -> Turn: ...
+
+
+@dataclass(frozen=True)
+class Turned:
+    """The last change of something beside the runs, as `Said`. turn: takes it back, or makes it again."""
+
+    what: str
+    turn: Turn
+    back: bool = False
+
+
+def did(what: str, step: Turn, back: bool = False) -> bool:
+    """Make a change of something beside the runs, such as a board; whether that worked. what: as for `note`."""
+    st.session_state.pop(_PROBLEM, None)
+    try:
+        turn = step()
+    except ConceptreeError as error:
+        st.session_state[_PROBLEM] = str(error)
+        return False
+    st.session_state[_SAID] = Turned(what, turn, back)
+    return True
 
 
 def note(run: Run, ids: str | Sequence[str], what: str, **values: Value) -> bool:
@@ -96,13 +124,13 @@ def take_problem() -> str:
 def bar(run: Run) -> None:
     """The last change with its Undo button, and the list of changes."""
     name = run.folder.name
-    said: Said | None = st.session_state.get(_SAID)
+    said: Said | Turned | None = st.session_state.get(_SAID)
     with st.container(
         horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small", key="undo.bar"
     ):
         if wrong := problem():
             notices.error(wrong)
-        elif said and said.run == name:
+        elif said and (isinstance(said, Turned) or said.run == name):
             told = shortened(said.what, LONGEST)
             st.caption(plain(f"{'Undone: ' if said.back else ''}{told}"), width="content")
             # One button for both: two would show together for a moment and move under the mouse.
@@ -110,11 +138,21 @@ def bar(run: Run) -> None:
                 "Redo" if said.back else "Undo",
                 key="undo.last",
                 icon=":material/redo:" if said.back else ":material/undo:",
-                on_click=_again if said.back else _back,
+                on_click=_turn,
                 args=(run, said),
             )
         with st.popover("Changes", icon=":material/history:", key="undo.changes", type="tertiary"):
             _list(run)
+
+
+def _turn(run: Run, said: Said | Turned) -> None:
+    """Undo the last change, or redo it."""
+    if isinstance(said, Turned):
+        did(said.what, said.turn, not said.back)
+    elif said.back:
+        _again(run, said)
+    else:
+        _back(run, said)
 
 
 def holding(changes: Sequence[Change]) -> list[Change]:

@@ -20,9 +20,10 @@ from evolve import Run
 from evolve.store.ratings import answer, new_session
 from evolve.taste import expected_ratings
 from tests.families import by_letter, concept, family, learned, new_run, picture
-from tests.pages import components, page, text
+from tests.pages import components, page, text, typed
 from ui.view.described import seeded
 from ui.view.downloads import zipped
+from ui.view.saved_filters import save, saved
 
 EARLIER = Path(__file__).parents[2] / "data" / "run-of-schema-1"
 
@@ -157,16 +158,16 @@ def test_tags_are_given_to_the_selection_and_filter_it(run, ids):
     run.note(ids["a"], tag=["night"])
     app = select(gallery(), *names(run, "ab"))
     assert app.selectbox(key="gallery.tag.0").options == ["night"]
-    assert app.button(key="gallery.tagged.0").label == "night, 1 of 2"
-    app.selectbox(key="gallery.tag.0").set_value("#forest").run()
+    assert app.button(key="gallery.tag.label.0").label == r"night\, 1 of 2"
+    typed(app, "gallery.tag.0", "#forest")
     assert not app.exception and "2 concepts: tagged" in text(app) and run.tags() == {"forest": 2, "night": 1}
-    app.button(key="gallery.tagged.0").click().run()
+    app.button(key="gallery.tag.label.0").click().run()
     assert "2 concepts: no longer tagged forest" in text(app) and run.tags() == {"night": 1}
     app.button(key="undo.last").click().run()
-    app.button(key="gallery.tagged.1").click().run()
+    app.button(key="gallery.tag.label.1").click().run()
     assert run.tags() == {"forest": 2, "night": 2}, "the others get it too"
     app.button(key="undo.last").click().run()
-    app.selectbox(key="gallery.tag.1").set_value("x" * 41).run()
+    typed(app, "gallery.tag.1", "x" * 41)
     assert "give 1 to 40 characters" in text(app) and run.tags() == {"forest": 2, "night": 1}
     assert app.selectbox(key="gallery.tag.2").value is None
     assert titles(gallery(tags=["night", "forest"])) == names(run, "a")
@@ -353,3 +354,63 @@ def test_names_that_are_alike_as_files_do_not_meet(run, ids):
     run.note(ids["b"], name="x_y")
     with zipfile.ZipFile(io.BytesIO(zipped([(run, [ids["a"], ids["b"]])], "safetensors"))) as archive:
         assert len({name for name in archive.namelist() if name.endswith(".safetensors")}) == 2
+
+
+def test_filters_are_saved_chosen_again_and_removed(run, ids):
+    run.note(ids["a"], favourite=True, tag=["forest"])
+    app = gallery(flags=["favourites"], tags=["forest"], text="forest", sort="name", shown="drawings")
+    app.text_input(key="gallery.save").set_value(" My  <b>forest</b> ").run()
+    assert not app.exception and "My <b>forest</b>: filter saved" in text(app)
+    fresh = gallery()
+    assert len(titles(fresh)) == 9
+    fresh.button(key="gallery.saved.0").click().run()
+    assert (
+        not fresh.exception and titles(fresh) == names(run, "a") and fresh.selectbox(key="gallery.sort").value == "name"
+    )
+    fresh.button(key="gallery.saved.remove.0").click().run()
+    assert saved(run.folder.parent) == []
+    fresh.button(key="undo.last").click().run()
+    assert [each.name for each in saved(run.folder.parent)] == ["My <b>forest</b>"]
+
+
+def test_a_saved_filter_of_another_run_filters_by_what_this_one_has(run, ids):
+    values = {
+        "sort": "margin of nothing",
+        "prompt": "a sketch of a {}",
+        "flags": ["x"],
+        "generations": [7],
+        "tags": ["z"],
+    }
+    save(run.folder.parent, "strange", {**values, "shown": "posters", "board": "Nowhere"})
+    app = gallery()
+    app.button(key="gallery.saved.0").click().run()
+    assert not app.exception and len(titles(app)) == 9 and "There is no board 'Nowhere'" in text(app)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        '{"conceptree_filters": 1, "filters": [{"name": "a"}]}',
+        '{"conceptree_filters": 1, "filters": [{"name": "a\\u001b", "values": {}}]}',
+        '{"conceptree_filters": 1, "filters": [{"name": "a", "values": {"tags": [1]}}]}',
+        '{"conceptree_filters": 1, "filters": [{"name": "a", "values": {"generations": [true]}}]}',
+        '{"conceptree_filters": 1, "filters": [{"name": "a", "values": {"text": "a\\nb"}}]}',
+        '{"conceptree_filters": 9, "filters": []}',
+    ],
+)
+def test_damaged_saved_filters_are_one_line_and_are_not_written(run, content):
+    file = run.folder.parent / "filters.json"
+    file.write_text(content)
+    app = gallery()
+    assert "filters.json" in text(app) and len(titles(app)) == 9
+    app.text_input(key="gallery.save").set_value("new").run()
+    assert not app.exception and file.read_text() == content
+
+
+def test_filters_stay_when_a_person_comes_back(run, ids):
+    app = gallery(text=names(run, "a")[0])
+    assert len(titles(app)) == 1
+    app.button(key="gallery.every").click().run()
+    app.button(key="gallery.parents").click().run()
+    assert app.session_state["gallery.text"] == names(run, "a")[0]

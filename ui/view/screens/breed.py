@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from evolve.jobs.choices import checked_words, chosen_settings
-from evolve.jobs.options import SPREAD, STRENGTH, BreedOptions
+from evolve.jobs.options import SEED, SPREAD, STRENGTH, BreedOptions
 from evolve.jobs.planning import plan_children, plan_variations
 from evolve.jobs.plans import Plan
 from evolve.jobs.stored import new_job
 from ui.stack import can_draw
-from ui.view import clicks, model, notices, processes, sittings
+from ui.view import clicks, model, notices, processes, seeds, sittings
 from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of
 from ui.view.screens import mixing
 from ui.view.store import Opened
@@ -23,6 +23,7 @@ from ui.view.text import plain
 from ui.workers import conduct_asked
 
 MOST_CHILDREN = 8  # of one form
+SEEDED = "With the same parents, another seed gives other children."
 DRAFT = 0.4  # part of the usual steps
 PICTURES = ["png", "jpg", "jpeg", "webp"]
 # Suggested first, if the stack knows them.
@@ -35,7 +36,7 @@ LOOKS = (
 @st.fragment
 def mixture(found: Opened) -> None:
     """The parents with their shares, a preview of the mixture, and the form."""
-    run, backbone = found.run.folder.name, _stack(found)
+    run, backbone = found.run.folder.name, stack_of(found)
     if backbone is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="breed.title"):
@@ -61,7 +62,7 @@ def mixture(found: Opened) -> None:
                 children=children,
                 inherit=bool(st.session_state.get(f"breed.inherit.{run}", True)) and not word,
                 spread=spread,
-                seed=_seed(),
+                seed=seeds.of(_seed_key(run), SEED.most),
                 steps=_steps(backbone, kind) if draft else None,
                 drafts=can_draw(backbone),
             )
@@ -85,6 +86,7 @@ def mixture(found: Opened) -> None:
             key=f"breed.spread.{run}",
             help="How far the shares of the second and later children may differ from those above.",
         )
+    seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
 
 
 def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[str, float], str]:
@@ -111,7 +113,7 @@ def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[
 @st.fragment
 def variations(found: Opened, parent: str) -> None:
     """Variations of one parent."""
-    run, backbone = found.run.folder.name, _stack(found)
+    run, backbone = found.run.folder.name, stack_of(found)
     if backbone is None:
         return
     limits = (*STRENGTH.bounds, STRENGTH.default)
@@ -121,23 +123,47 @@ def variations(found: Opened, parent: str) -> None:
     if clicks.button(
         "Make variations", icon=":material/shuffle:", key="breed.vary", of=parent, once=True, width="stretch"
     ):
-
-        def plan() -> Plan:
-            return plan_variations(
-                found.run,
-                backbone,
-                parent,
-                children=children,
-                strength=strength,
-                words=[word] if word else [],
-                seed=_seed(),
-                drafts=can_draw(backbone),
-            )
-
-        _start(found, plan)
+        seed = seeds.of(_seed_key(run), SEED.most)
+        vary(found, backbone, parent, children, strength=strength, words=[word] if word else [], seed=seed)
+    seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
 
 
-def _stack(found: Opened) -> Backbone | None:
+def vary(
+    found: Opened,
+    backbone: Backbone,
+    parent: str,
+    children: int,
+    *,
+    strength: float = STRENGTH.default,
+    words: Sequence[str] = (),
+    seed: int | None = None,
+    said: str = "",
+) -> None:
+    """Start a job that learns variations of a concept (id), or show the error.
+
+    seed: by default a random one. said: a message once it has started.
+    """
+
+    def plan() -> Plan:
+        return plan_variations(
+            found.run,
+            backbone,
+            parent,
+            children=children,
+            strength=strength,
+            words=words,
+            seed=secrets.randbelow(seeds.ROLLED) if seed is None else seed,
+            drafts=can_draw(backbone),
+        )
+
+    _start(found, plan, said)
+
+
+def _seed_key(run: str) -> str:
+    return f"breed.seed.{run}"
+
+
+def stack_of(found: Opened) -> Backbone | None:
     """The stack of the run; None, with the reason on the page, if it cannot be loaded."""
     try:
         return model.backbone(found.run)
@@ -146,14 +172,17 @@ def _stack(found: Opened) -> Backbone | None:
         return None
 
 
-def _start(found: Opened, plan: Callable[[], Plan]) -> None:
-    """Write the job and start a process that learns it, or show the error."""
+def _start(found: Opened, plan: Callable[[], Plan], said: str = "") -> None:
+    """Write the job and start a process that learns it, or show the error. said: a message once it has started."""
     try:
         job = new_job(found.run, plan(), conduct_asked())
         processes.start(found.run, job)
     except ConceptreeError as error:
         notices.error(error)
         return
+    if said:
+        st.toast(plain(said), icon=":material/auto_awesome:")
+    seeds.used(_seed_key(found.run.folder.name), SEED.most)
     st.session_state.setdefault("breed.started", {}).setdefault(found.run.folder.name, []).append(job.name)
     st.rerun()
 
@@ -220,11 +249,6 @@ def _quality(run: str) -> bool:
 
 def _steps(backbone: Backbone, kind: str) -> int:
     return max(1, round(DRAFT * chosen_settings(backbone, "default", kind, mixing=True).steps))
-
-
-def _seed() -> int:
-    """A random seed, so that breeding again gives other children."""
-    return secrets.randbelow(10**6)
 
 
 def _kind(found: Opened, used: Mapping[str, float]) -> str:

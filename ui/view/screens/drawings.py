@@ -11,7 +11,7 @@ from evolve import Run
 from evolve.store.run import Entry
 from ui.pictures import is_whole
 from ui.stack import words_unknown_in
-from ui.view import clicks, decoders, drawing, errands, links, model, notices, store
+from ui.view import clicks, decoders, drawing, errands, links, model, notices, seeds, store
 from ui.view.cards import Card, cards, choose
 from ui.view.described import described, seeded, titled
 from ui.view.store import Opened
@@ -74,7 +74,6 @@ def offer(entry: Entry, prompt: str, seed: int | None) -> None:
 
 def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
     """Draw with another prompt; suggests prompts."""
-    st.session_state.setdefault("concept.seed", 1)
     whose, prompt, seed = st.session_state.pop("concept.offered", ("", "", 0))
     if whose == entry.id:
         st.session_state["concept.prompt"], st.session_state["concept.seed"] = prompt, seed
@@ -88,15 +87,15 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
         )
         choice = _decoder(found, entry)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            seed = st.number_input("Seed", 0, LARGEST_SEED, key="concept.seed", width=130)
+            seed = seeds.field("concept.seed", 0, LARGEST_SEED, 1)
             asked = clicks.button("Draw", key="concept.draw", of=entry.id, type="primary", icon=":material/brush:")
         drawn = [each.prompt for each in found.drawings.get(entry.id, [])]
-        before = [each.prompt for drawings in found.drawings.values() for each in drawings]
-        offered = [*dict.fromkeys(reversed(before)), *drawing.ideas(entry.kind)]
+        before = [each.prompt for each in (*found.run.renderings(), *found.run.drawings())]
+        offered = [*reversed(before), *drawing.ideas(entry.kind)]
         offered = [prompt for prompt in dict.fromkeys(offered) if prompt not in drawn][:8]
         if offered:
             st.pills(
-                "Suggested prompts",
+                "Last prompts, and ideas",
                 offered,
                 key="concept.ideas",
                 format_func=lambda prompt: plain(shortened(prompt.replace("{}", "…"), 48)),
@@ -107,11 +106,12 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
             told = f"The model does not know these words: {', '.join(words)}."
             st.warning(plain(told), icon=":material/translate:")
         if asked:
+            seeds.used("concept.seed", LARGEST_SEED)
             decoders.remember(found.run.folder, choice)
             if choice.decoder == decoders.OWN:
-                _draw(found.run, entry, text, int(seed), key)
+                _draw(found.run, entry, text, seed, key)
             else:
-                _render(found.run, entry, text, int(seed), choice)
+                _render(found.run, entry, text, seed, choice)
         errands.watch(found.run, [entry])
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
+from core.errors import ConceptreeError
 from core.texts import folded
 from evolve.fitness import OBJECTIVES
 from ui.labels import BIRTHS, OBJECTIVE_NAMES, SCORE_NAMES
+from ui.view import notices, saved_filters, store, undo
+from ui.view.boards import BOARD
 from ui.view.items import FLAGS, SHOWN, SORTS, TASTE, Asked
+from ui.view.screens import board_bar
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -19,8 +25,8 @@ SEARCH = (
 )
 
 
-def show(runs: Sequence[Opened]) -> Asked:
-    """Show the filters for the concepts of these runs; return what they ask for."""
+def show(runs: Sequence[Opened], boards: Sequence[str]) -> Asked:
+    """Show the filters for the concepts of these runs; return what they ask for. boards: to choose from."""
     entries = [each for found in runs for each in found.entries]
     generations = sorted({each.generation for each in entries})
     births = [birth for birth in BIRTHS if any(each.birth == birth for each in entries)]
@@ -33,9 +39,14 @@ def show(runs: Sequence[Opened]) -> Asked:
     offered: dict[str, Collection[object]] = {"generations": generations, "births": births, "tags": tags}
     for name, options in offered.items():
         _keep_only(f"gallery.{name}", options)
+    _keep_only("gallery.flags", FLAGS)
+    sorts = [*SORTS, TASTE, *OBJECTIVES, *scores]
+    for name, each in {"shown": list(SHOWN), "sort": sorts, "prompt": ["", *prompts]}.items():
+        _keep_one(f"gallery.{name}", each)
+    st.session_state.setdefault("gallery.shown", "concepts")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         shown = st.segmented_control(
-            "Show", list(SHOWN), format_func=SHOWN.__getitem__, default="concepts", required=True, key="gallery.shown"
+            "Show", list(SHOWN), format_func=SHOWN.__getitem__, required=True, key="gallery.shown"
         )
         text = st.text_input(
             "Search",
@@ -47,11 +58,14 @@ def show(runs: Sequence[Opened]) -> Asked:
         )
         sort = st.selectbox(
             "Sort by",
-            [*SORTS, TASTE, *OBJECTIVES, *scores],
+            sorts,
             format_func=lambda name: names.get(name, name),
             key="gallery.sort",
             width=140,
         )
+        if boards:
+            board_bar.choose(boards)
+            board_bar.edit()
         flags = st.pills(
             "Filter",
             list(FLAGS),
@@ -73,7 +87,66 @@ def show(runs: Sequence[Opened]) -> Asked:
                 key="gallery.prompt",
             )
             st.toggle("All runs", key="gallery.all")
+        with st.popover("Saved", icon=":material/bookmark:", key="gallery.saved"):
+            _saved()
     return Asked(shown, text, sort, flags, wanted, born, tagged, prompt)
+
+
+def _saved() -> None:
+    """The filters that were saved: choose one, remove one, or save the present ones."""
+    folder = store.runs_folder()
+    st.text_input(
+        "Save these filters as",
+        key="gallery.save",
+        max_chars=saved_filters.LONGEST_NAME,
+        placeholder="a name",
+        on_change=_save,
+        args=(folder,),
+    )
+    try:
+        found = saved_filters.saved(folder)
+    except ConceptreeError as error:
+        notices.error(error)
+        return
+    for number, each in enumerate(found):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.button(plain(each.name), key=f"gallery.saved.{number}", on_click=_use, args=(each,), width="stretch")
+            st.button(
+                "",
+                key=f"gallery.saved.remove.{number}",
+                icon=":material/close:",
+                type="tertiary",
+                help=plain(f"Remove {each.name}"),
+                on_click=undo.did,
+                args=(f"{each.name}: filter removed", partial(saved_filters.remove, folder, each.name)),
+            )
+
+
+def _save(folder: Path) -> None:
+    name = st.session_state["gallery.save"].strip()
+    st.session_state["gallery.save"] = ""
+    if name:
+        values = {field: st.session_state.get(f"gallery.{field}") or "" for field in saved_filters.ONE}
+        values |= {field: list(st.session_state.get(f"gallery.{field}") or ()) for field in saved_filters.SEVERAL}
+        values |= {"all": bool(st.session_state.get("gallery.all")), "board": st.query_params.get(BOARD, "")}
+        undo.did(f"{name}: filter saved", partial(saved_filters.save, folder, name, values))
+
+
+def _use(each: saved_filters.Saved) -> None:
+    """Set all filters; values that this run does not have are left out by `show`."""
+    for field, value in each.values.items():
+        if field != BOARD:
+            st.session_state[f"gallery.{field}"] = value
+    if each.values[BOARD]:
+        st.query_params[BOARD] = each.values[BOARD]
+    else:
+        st.query_params.pop(BOARD, None)
+
+
+def _keep_one(key: str, options: Collection[object]) -> None:
+    """Forget the value of a widget if it is no option."""
+    if st.session_state.get(key) not in options:
+        st.session_state.pop(key, None)
 
 
 def _keep_only(key: str, options: Collection[object]) -> None:

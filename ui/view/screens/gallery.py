@@ -1,4 +1,4 @@
-"""Gallery of a run or of all runs: sort, filter, and rate, hide, compare or export the selection."""
+"""Gallery of a run, of all runs or of a board: sort, filter, and rate, hide, compare or export the selection."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve.taste import LEAST
-from ui.view import links, notices, store, undo
+from ui.view import boards, links, notices, store, undo
 from ui.view.cards import Card, cards
 from ui.view.grid import card_of
 from ui.view.items import SHOWN, TASTE, Item, items
-from ui.view.screens import filters, gallery_actions
+from ui.view.screens import board_bar, filters, gallery_actions
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -29,11 +29,13 @@ def _gallery(found: Opened) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Gallery", anchor=False, width="content")
         undo.bar(found.run)
-    runs = _runs(found)
+    names = [each.name for each in boards.there()]
+    board = board_bar.chosen(names)
+    runs, only = board_bar.contents(board) if board else (_runs(found), None)
     for each in runs:
         notices.warn_of(each.damage)
-    asked = filters.show(runs)
-    found_items = items(runs, asked)
+    asked = filters.show(runs, names)
+    found_items = items(runs, asked, only)
     if asked.sort == TASTE and not any(TASTE in item.scores for item in found_items):
         st.caption(f"Rate, compare or favourite at least {LEAST} concepts of a run: then its concepts have an order.")
     key = f"gallery.cards.{found.run.folder.name}"
@@ -42,7 +44,7 @@ def _gallery(found: Opened) -> None:
     place = st.container()
     with st.container(key="gallery.grid"):
         chosen = cards(
-            [_card(item, len(runs) > 1, asked.shown == "drawings") for item in shown],
+            [_card(item, len(runs) > 1 or bool(board), asked.shown == "drawings") for item in shown],
             key=key,
             label=SHOWN[asked.shown],
             height=HEIGHT,

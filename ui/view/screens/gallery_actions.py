@@ -1,4 +1,4 @@
-"""Actions on the concepts that are selected in the gallery: rate, tag, hide, breed, compare, export."""
+"""Actions on the concepts that are selected in the gallery: rate, tag, collect, hide, breed, compare, export."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from contextlib import suppress
 import streamlit as st
 
 from core.errors import ConceptreeError
-from core.texts import folded
 from core.wording import counted
-from ui.view import clicks, links, store, undo
+from ui.view import boards, clicks, labelling, links, store, undo
 from ui.view.cards import choose
 from ui.view.downloads import FORMS, forms_for, zipped
 from ui.view.grid import HINT
 from ui.view.items import ByRun, Item
 from ui.view.parents import parents_of
+from ui.view.screens import more_like
 from ui.view.store import Opened
-from ui.view.text import plain
 
-TOLD = 290  # pixels of the line before the actions, fixed so that no button moves under the mouse
+TOLD = 262  # pixels of the line before the actions, fixed so that no button moves under the mouse
 
 
 def show(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Opened) -> None:
@@ -29,34 +28,43 @@ def show(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Opened)
     for item in chosen:
         by_run.setdefault(item.run, {})[item.entry.id] = item
     number = sum(map(len, by_run.values()))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="gallery.actions"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="gallery.actions"):
         if number:
             st.markdown(f"**{counted(number, 'concept')} selected**", width=TOLD)
         else:
             st.caption(f"{counted(len(items), 'card')}. {HINT}", width=TOLD)
         st.button("All", key="gallery.every", on_click=choose, args=(key, [item.card_id for item in items]))
         st.button("None", key="gallery.none", on_click=choose, args=(key, []), disabled=not number)
-        _marks(by_run, chosen)
-        _tags(by_run)
-        _uses(found.run.folder.name, list(by_run.get(found.run.folder.name, {})))
+        own = list(by_run.get(found.run.folder.name, {}))
+        _marks(by_run, chosen, found.run.folder.name, own)
+        _labels(by_run)
+        more_like.button(found, found.by_id.get(own[0]) if len(own) == number == 1 else None)
+        _uses(found.run.folder.name, own)
         with st.popover("Export", icon=":material/download:", key="gallery.export", disabled=not number):
             _export(found, by_run, number)
 
 
-def _marks(by_run: ByRun, chosen: Sequence[Item]) -> None:
-    """Rating, favourite, hidden."""
-    with (
-        st.popover("Rate", icon=":material/star:", key="gallery.rate", disabled=not chosen),
-        st.container(horizontal=True),
-    ):
-        for stars in (*range(1, 6), None):
-            st.button(
-                str(stars or "none"),
-                key=f"gallery.rate.{stars or 0}",
-                icon=":material/star:" if stars else None,
-                on_click=_mark,
-                args=(by_run, "rating", stars),
-            )
+def _marks(by_run: ByRun, chosen: Sequence[Item], run: str, own: Sequence[str]) -> None:
+    """Rating, favourite, hidden. own: the selected concepts of this run (ids), which can be rated blind."""
+    with st.popover("Rate", icon=":material/star:", key="gallery.rate", disabled=not chosen):
+        with st.container(horizontal=True):
+            for stars in (*range(1, 6), None):
+                st.button(
+                    str(stars or "none"),
+                    key=f"gallery.rate.{stars or 0}",
+                    icon=":material/star:" if stars else None,
+                    on_click=_mark,
+                    args=(by_run, "rating", stars),
+                )
+        if clicks.button(
+            "Blind, as a user study",
+            key="gallery.study",
+            of=" ".join(own),
+            icon=":material/rate_review:",
+            disabled=not own,
+        ):
+            st.session_state["rate.concepts"] = own
+            links.go("rate", run=run)
     are = bool(chosen) and all(item.entry.note.favourite for item in chosen)
     st.button(
         "Remove favourite" if are else "Favourite",
@@ -77,52 +85,24 @@ def _marks(by_run: ByRun, chosen: Sequence[Item]) -> None:
     )
 
 
-def _tags(by_run: ByRun) -> None:
-    """Tags of the selected concepts, each with a button, and one more to add."""
+def _labels(by_run: ByRun) -> None:
+    """Tags and boards of the selected concepts."""
     chosen = [item for each in by_run.values() for item in each.values()]
     counts = Counter(tag for item in chosen for tag in item.entry.note.tags)
-    known = {tag for item in chosen for tag in item.found.tags}
+
+    def tag(add: Sequence[str], remove: Sequence[str]) -> None:
+        for each in by_run.values():
+            undo.tag(next(iter(each.values())).found.run, [item.entry for item in each.values()], add, remove)
+
     with st.popover("Tags", icon=":material/sell:", key="gallery.tagging", disabled=not chosen):
-        # A new field for each tag: the browser would give the text of an old one to the next selection.
-        key = f"gallery.tag.{st.session_state.get('gallery.tags.added', 0)}"
-        st.selectbox(
-            "Add a tag",
-            sorted((tag for tag in known if counts[tag] < len(chosen)), key=folded),
-            index=None,
-            key=key,
-            accept_new_options=True,
-            placeholder="Choose a tag, or type a new one",
-            on_change=_add_tag,
-            args=(by_run, key),
-            width=260,
-        )
-        for number, tag in enumerate(sorted(counts, key=folded)):
-            of_all = counts[tag] == len(chosen)
-            st.button(
-                plain(tag if of_all else f"{tag}, {counts[tag]} of {len(chosen)}"),
-                key=f"gallery.tagged.{number}",
-                icon=":material/close:" if of_all else ":material/add:",
-                type="tertiary",
-                help="Remove this tag" if of_all else "Add it to the others too",
-                on_click=_tag,
-                args=(by_run, () if of_all else (tag,), (tag,) if of_all else ()),
-            )
-
-
-def _add_tag(by_run: ByRun, key: str) -> None:
-    tag = st.session_state[key]
-    st.session_state["gallery.tags.added"] = st.session_state.get("gallery.tags.added", 0) + 1
-    if tag:
-        _tag(by_run, (tag,), ())
-
-
-def _tag(by_run: ByRun, add: Sequence[str], remove: Sequence[str]) -> None:
-    for each in by_run.values():
-        undo.tag(next(iter(each.values())).found.run, [item.entry for item in each.values()], add, remove)
+        known = {tag for item in chosen for tag in item.found.tags}
+        labelling.chooser("Add a tag", counts, len(chosen), known, tag, key="gallery.tag")
+    with st.popover("Boards", icon=":material/dashboard:", key="gallery.boarding", disabled=not chosen):
+        boards.chooser([(item.found, item.entry) for item in chosen], "gallery.pin")
 
 
 def _uses(run: str, own: Sequence[str]) -> None:
-    """Breed, compare or rate the selected concepts of this run (ids)."""
+    """Breed or compare the selected concepts of this run (ids)."""
     if clicks.button(
         "Use as parents", key="gallery.parents", of=" ".join(own), icon=":material/family_restroom:", disabled=not own
     ):
@@ -134,11 +114,6 @@ def _uses(run: str, own: Sequence[str]) -> None:
         "Compare", key="gallery.compare", of=" ".join(own), icon=":material/compare:", disabled=not few, help=help_
     ):
         links.go("compare", run=run, concepts=",".join(own))
-    if clicks.button(
-        "User study", key="gallery.study", of=" ".join(own), icon=":material/rate_review:", disabled=not own
-    ):
-        st.session_state["rate.concepts"] = own
-        links.go("rate", run=run)
 
 
 def _export(found: Opened, by_run: ByRun, number: int) -> None:

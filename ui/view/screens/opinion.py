@@ -13,9 +13,10 @@ from evolve.jobs.plans import Seed
 from evolve.jobs.stored import jobs
 from evolve.store.run import Entry
 from ui.exporting import stem_of
-from ui.view import clicks, learning, links, notices, undo
+from ui.view import boards, clicks, learning, links, notices, undo
 from ui.view.downloads import FORMS, forms_for, readers_of, zipped
 from ui.view.parents import parents_of
+from ui.view.screens import more_like
 from ui.view.screens.seed import AGAIN, Again
 from ui.view.store import Opened
 from ui.view.text import plain
@@ -107,6 +108,7 @@ def _actions(found: Opened, entry: Entry) -> None:
         ):
             chosen.pop(entry.id) if is_parent else chosen.update({entry.id: 1.0})
             st.rerun()
+        more_like.button(found, entry)
         if clicks.button(
             "Repeat",
             key="concept.again",
@@ -117,6 +119,8 @@ def _actions(found: Opened, entry: Entry) -> None:
             _repeat(run, entry)
         if clicks.button("Compare", key="concept.compare", of=entry.id, icon=":material/compare:"):
             links.go("compare", run=name, concepts=entry.id)
+        with st.popover("Boards", icon=":material/dashboard:", key="concept.boards"):
+            boards.chooser([(found, entry)], "concept.pin")
         with st.popover("Export", icon=":material/download:", key="concept.export"):
             _export(run, entry)
         if chosen:

@@ -21,7 +21,7 @@ from evolve.jobs.plans import Seed
 from evolve.jobs.stored import new_job
 from ui.runs import checked_name, known_name, new_run
 from ui.stack import can_draw
-from ui.view import clicks, links, model, notices, processes, store
+from ui.view import clicks, forms, links, model, notices, processes, seeds, store
 from ui.view.described import category_of
 from ui.view.pace import pace
 from ui.view.text import left, plain
@@ -72,9 +72,9 @@ def show() -> None:
     st.title("New run", anchor=False)
     again = st.session_state.pop(AGAIN, None)
     if again:
-        st.session_state["seed.like"] = _take(again)
-    if like := st.session_state.get("seed.like"):
-        st.caption(plain(f"With the settings of {like}. Change any of them."))
+        forms.set_aside("seed", forms.NEW_RUN, again.of)
+        _take(again)
+    forms.back_button("seed", forms.NEW_RUN)
     asking, telling = st.columns([3, 2], gap="large")
     with asking:
         form = _form()
@@ -82,8 +82,8 @@ def show() -> None:
         _plan(form)
 
 
-def _take(again: Again) -> str:
-    """Fill in the page with the settings of a concept; return its name."""
+def _take(again: Again) -> None:
+    """Fill in the page with the settings of a concept."""
     request, settings = again.request, again.request.chosen
     filled: dict[str, object] = {
         "kind": request.kind,
@@ -101,7 +101,6 @@ def _take(again: Again) -> str:
     if request.schedule == "list":
         filled["words"] = list(request.negatives)
     st.session_state.update({f"seed.{name}": value for name, value in filled.items()})
-    return again.of
 
 
 def _form() -> Form:
@@ -219,7 +218,7 @@ def _more(form: Form) -> Form:
                 placeholder="all",
                 help="Number of founders that learn at once. Later waves avoid earlier ones, which takes longer.",
             )
-            seed = st.number_input("Seed", *SEED.bounds, key="seed.seed", help="Another seed gives other founders.")
+            seed = seeds.field("seed.seed", *SEED.bounds, SEED.default, help="Another seed gives other founders.")
             preset = st.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="seed.preset")
             st.text_input(
                 "Model", key="seed.model", placeholder="emoji", help="emoji, or the folder of a stack on this machine."
@@ -347,4 +346,5 @@ def begin(backbone: Backbone, plan: Seed, name: str | None) -> tuple[Run, Job]:
     run = new_run(store.runs_folder(), name, plan.category, lambda to: Run.create(to, plan.category, backbone, kind))
     job = new_job(run, plan, conduct_asked())
     processes.start(run, job)
+    seeds.used("seed.seed", SEED.most)
     return run, job
