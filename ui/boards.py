@@ -84,8 +84,8 @@ def _show(runs: Path, shown: Board, as_json: bool, out: Console) -> None:
             }
         )
     table = new_table("run", "concept", "gen.", "category", "noted")
-    for run, each in found:
-        add_row(table, run, each.name, str(each.generation), each.category, noted(each))
+    for run, entry in found:
+        add_row(table, run, entry.name, str(entry.generation), entry.category, noted(entry))
     say(out, f"{shown.name}: {counted(len(found), 'concept')}")
     if found:
         out.print(table)

@@ -13,7 +13,7 @@ import streamlit as st
 from core.texts import folded
 from ui.view.text import plain
 
-Change = Callable[[tuple[str, ...], tuple[str, ...]], object]  # labels to add to the concepts, and to remove
+Change = Callable[[tuple[str, ...], tuple[str, ...]], None]  # labels to add to the concepts, and to remove
 
 
 def chooser(

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from evolve import Run
 from evolve.store.boards import add, board, boards, pin
 from tests.families import family
-from tests.pages import page, text, typed
+from tests.pages import components, page, text, typed
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def others(run, tmp_path) -> Run:
 
 
 def told(app: AppTest) -> list[tuple[str, str]]:
-    (component,) = app.get("bidi_component")
-    return sorted((item["id"].split("/")[0], item["title"]) for item in json.loads(component.proto.json)["items"])
+    (data,) = components(app)
+    return sorted((item["id"].split("/")[0], item["title"]) for item in json.loads(data)["items"])
 
 
 def pinned(run: Run, name: str, *ids: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.concept import Parent, Positive
 from core.files import StorageError
 from core.segments import Event
 from evolve import Run
@@ -527,3 +529,55 @@ def test_following_the_selection_keeps_who_was_chosen_otherwise(monkeypatch):
     follow("r", ["pinned", "a"])
     follow("r", [])
     assert parents_of("r") == {}
+
+
+# Settings of a concept
+
+
+def bred(run: Run, backbone, weights: dict[str, float], *words: str) -> str:
+    """A child that was learned with these settings."""
+    made = learned(50, backbone)
+    parents = [Parent(id_, weight, np.ones((1, backbone.width))) for id_, weight in weights.items()]
+    positives = (Positive("pet"), *map(Positive, words))
+    request = replace(made.request, parents=tuple(parents), positives=positives)
+    run.add([replace(made, id="c" * 16, request=request)])
+    return "c" * 16
+
+
+def test_a_childs_settings_fill_in_the_form_and_are_given_back(run, ids, backbone):
+    child = bred(run, backbone, {ids[0]: 0.7, ids[1]: -0.5, "f" * 16: 0.3}, "blue")
+    app = page("concept", run="pets", concept=child)
+    app.session_state["parents"] = {"pets": {ids[1]: 0.5, ids[2]: 0.5}}
+    app.session_state["breed.children.pets"] = 7
+    app.run()
+    app.button(key="concept.rebreed").click().run()
+    assert not app.exception and app.session_state["parents"]["pets"] == {ids[0]: 0.7, ids[1]: 0.5}
+    assert app.session_state["breed.away"]["pets"] == {ids[1]: 0.5}
+    assert (
+        app.selectbox(key="breed.word.pets").value == "blue" and app.number_input(key="breed.children.pets").value == 4
+    )
+    assert f"With the settings of {run.entry(child).name}." in text(app)
+    app._page_hash = page("tree")._page_hash  # the test runner stays on the page that a person has left
+    app.button(key="breed.pets.mine").click().run()
+    assert not app.exception and app.session_state["parents"]["pets"] == {ids[1]: 0.5, ids[2]: 0.5}
+    assert app.session_state["breed.away"]["pets"] == {} and app.number_input(key="breed.children.pets").value == 7
+    assert app.selectbox(key="breed.word.pets").value is None and "With the settings of" not in text(app)
+
+
+def test_a_child_whose_parents_are_elsewhere_changes_nothing(run, ids, backbone):
+    child = bred(run, backbone, {"f" * 16: 1.0})
+    app = page("concept", run="pets", concept=child)
+    app.session_state["parents"] = {"pets": {ids[1]: 1.0}}
+    app.run()
+    app.button(key="concept.rebreed").click().run()
+    assert app.session_state["parents"]["pets"] == {ids[1]: 1.0} and app.title[0].value == run.entry(child).name
+    assert "1 parent is left out" in app.toast[0].value.replace("\\", "")
+
+
+def test_a_locked_seed_gives_the_same_children(run, ids, started):
+    app = select(ids[0], ids[1])
+    app.button(key="breed.seed.pets.lock").click().run()
+    app.number_input(key="breed.seed.pets").set_value(11).run()
+    for _ in range(2):
+        app.button(key="breed.start").click().run()
+    assert [job.told["seed"] for job in jobs(run)] == [11, 11]

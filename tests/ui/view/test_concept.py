@@ -23,6 +23,7 @@ from ui.view import curves, drawing, nearness, preview
 from ui.view.downloads import FORMS, forms_for
 from ui.view.screens.morph import strip_of
 from ui.view.screens.origin import TABS
+from ui.view.screens.seed import Again
 
 ORIGIN, CURVES, NEAREST, MORPH, SCORES = TABS
 
@@ -406,6 +407,41 @@ def test_repeat_with_these_settings(run, ids):
     assert app.selectbox(key=f"seed.category.{learned.kind}").value == learned.category
     assert {name: app.text_input(key=f"seed.{name}").value for name in asked} == asked
     assert not app.warning
+
+
+def test_settings_of_a_concept_can_be_given_back(run, ids):
+    app = page("seed").run(timeout=120)
+    app.number_input(key="seed.steps").set_value(17).run()
+    app.number_input(key="seed.seed").set_value(5).run()
+    for letter in "ab":
+        each = run.entry(ids[letter])
+        app.session_state["seed:again"] = Again(each.name, run.find(each.id).concept.request, {}, "emoji")
+        app.run()
+    assert not app.exception and f"With the settings of {run.entry(ids['b']).name}." in text(app)
+    assert app.number_input(key="seed.steps").value == run.find(ids["b"]).concept.request.chosen.steps != 17
+    app.button(key="seed.mine").click().run()
+    assert app.number_input(key="seed.steps").value == 17 and app.number_input(key="seed.seed").value == 5
+    assert "With the settings of" not in text(app) and not app.exception
+
+
+def test_more_like_this_is_one_click(run, ids, monkeypatch):
+    from ui.view.screens import breed
+
+    asked = []
+    monkeypatch.setattr(breed, "stack_of", lambda found: "stack")
+    monkeypatch.setattr(breed, "vary", lambda found, stack, parent, number, said: asked.append((parent, number, said)))
+    app = shown(ids["a"])
+    app.button(key="more.like").click().run()
+    name = run.entry(ids["a"]).name
+    assert asked == [(ids["a"], 4, f"4 variations of {name} are being learned.")] and not app.exception
+
+
+def test_the_last_prompts_of_the_run_come_first(run, ids):
+    run.add_drawings([(ids[letter], f"a {{}} number {letter}", 1, picture(90)) for letter in "bcad"])
+    app = shown(ids["a"])
+    (pills,) = [each for each in app.pills if each.key == "concept.ideas"]
+    offered = [option.content.replace("\\", "") for option in pills.proto.options]
+    assert offered[:3] == [f"a … number {letter}" for letter in "dcb"], "without the prompts in which it is drawn"
 
 
 def test_what_is_handed_to_a_new_run(run, ids, monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from core.concept import Request
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from evolve.jobs.choices import checked_words, chosen_settings
@@ -14,8 +15,9 @@ from evolve.jobs.options import SEED, SPREAD, STRENGTH, BreedOptions
 from evolve.jobs.planning import plan_children, plan_variations
 from evolve.jobs.plans import Plan
 from evolve.jobs.stored import new_job
+from evolve.store.run import Entry
 from ui.stack import can_draw
-from ui.view import clicks, model, notices, processes, seeds, sittings
+from ui.view import clicks, forms, model, notices, processes, seeds, sittings
 from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of
 from ui.view.screens import mixing
 from ui.view.store import Opened
@@ -43,9 +45,13 @@ def mixture(found: Opened) -> None:
         st.markdown("**Breed**", width="stretch")
         with st.popover("Photograph", icon=":material/add_a_photo:", type="tertiary", key="breed.photograph"):
             _dropped(run)
+    forms.back_button(f"breed.{run}")
+    # Values, not defaults: a form that is kept or filled in sets them too.
+    for name, value in forms.BREEDING.items():
+        st.session_state.setdefault(f"{name}{run}", value)
     used, away, word = _parents(found, backbone)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        children = int(st.number_input("Children", 1, MOST_CHILDREN, 4, key=f"breed.children.{run}", width=110))
+        children = int(st.number_input("Children", 1, MOST_CHILDREN, key=f"breed.children.{run}", width=110))
         draft = _quality(run)
     if clicks.button(
         "Breed", type="primary", icon=":material/diversity_3:", key="breed.start", of=run, once=True, width="stretch"
@@ -71,7 +77,6 @@ def mixture(found: Opened) -> None:
         _start(found, plan)
     st.toggle(
         "Stay in the category",
-        True,
         key=f"breed.inherit.{run}",
         disabled=bool(word),
         help="Children keep the category and the negatives of their parents. Without this they only lie between their"
@@ -81,8 +86,7 @@ def mixture(found: Opened) -> None:
         st.slider(
             "Variety",
             *SPREAD.bounds,
-            SPREAD.default,
-            0.05,
+            step=0.05,
             key=f"breed.spread.{run}",
             help="How far the shares of the second and later children may differ from those above.",
         )
@@ -157,6 +161,26 @@ def vary(
         )
 
     _start(found, plan, said)
+
+
+def take_settings(found: Opened, entry: Entry, request: Request) -> int:
+    """Fill in the form with the parents and the word of a concept; how many parents were left out.
+
+    Those are photographs, concepts of other runs, and those that give one aspect. Without others nothing changes.
+    """
+    run = found.run.folder.name
+    parents = {each.id: each.weight for each in request.parents if each.kind == "mix" and each.id in found.by_id}
+    if not any(weight > 0 for weight in parents.values()):
+        return len(request.parents)
+    forms.set_aside(f"breed.{run}", forms.breeding(run), entry.name)
+    words = [each.word for each in request.positives if each.word not in ("", request.category)]
+    for key, default in forms.breeding(run).items():
+        forms.put(key, default)
+    forms.put(("parents", run), {id_: abs(weight) for id_, weight in parents.items()})
+    forms.put(("breed.away", run), {id_: -weight for id_, weight in parents.items() if weight < 0})
+    forms.put(f"breed.word.{run}", words[0] if words else None)
+    forms.put(f"breed.inherit.{run}", bool(request.positives or request.negatives))
+    return len(request.parents) - len(parents)
 
 
 def _seed_key(run: str) -> str:
@@ -243,7 +267,7 @@ def _vocabulary(stack: str, _backbone: Backbone) -> list[str]:
 def _quality(run: str) -> bool:
     """Whether to learn drafts, in fewer steps."""
     names = ["Draft", "Fine"]
-    chosen = st.segmented_control("Quality", names, default="Fine", required=True, key=f"breed.quality.{run}")
+    chosen = st.segmented_control("Quality", names, required=True, key=f"breed.quality.{run}")
     return chosen == "Draft"
 
 

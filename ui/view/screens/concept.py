@@ -9,7 +9,7 @@ from evolve.store.run import Entry
 from ui.labels import BIRTHS
 from ui.view import clicks, links, notices, store, undo
 from ui.view.described import category_of
-from ui.view.screens import drawings, opinion, origin
+from ui.view.screens import drawings, more_like, opinion, origin
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -27,6 +27,7 @@ def show() -> None:
     with story:
         opinion.show(found, entry)
         origin.show(found, entry)
+    more_like.listen()
 
 
 def _entry(found: Opened) -> Entry | None:

@@ -89,7 +89,7 @@ def show(runs: Sequence[Opened], boards: Sequence[str]) -> Asked:
             st.toggle("All runs", key="gallery.all")
         with st.popover("Saved", icon=":material/bookmark:", key="gallery.saved"):
             _saved()
-    return Asked(shown, text, sort, flags, wanted, born, tagged, prompt)
+    return Asked(shown or "concepts", text, sort, flags, wanted, born, tagged, prompt)
 
 
 def _saved() -> None:
@@ -117,8 +117,8 @@ def _saved() -> None:
                 icon=":material/close:",
                 type="tertiary",
                 help=plain(f"Remove {each.name}"),
-                on_click=undo.did,
-                args=(f"{each.name}: filter removed", partial(saved_filters.remove, folder, each.name)),
+                on_click=_remove,
+                args=(folder, each.name),
             )
 
 
@@ -130,6 +130,10 @@ def _save(folder: Path) -> None:
         values |= {field: list(st.session_state.get(f"gallery.{field}") or ()) for field in saved_filters.SEVERAL}
         values |= {"all": bool(st.session_state.get("gallery.all")), "board": st.query_params.get(BOARD, "")}
         undo.did(f"{name}: filter saved", partial(saved_filters.save, folder, name, values))
+
+
+def _remove(folder: Path, name: str) -> None:
+    undo.did(f"{name}: filter removed", partial(saved_filters.remove, folder, name))
 
 
 def _use(each: saved_filters.Saved) -> None:

@@ -10,7 +10,7 @@ from ui.view import boards, links, notices, store, undo
 from ui.view.cards import Card, cards
 from ui.view.grid import card_of
 from ui.view.items import SHOWN, TASTE, Item, items
-from ui.view.screens import board_bar, filters, gallery_actions
+from ui.view.screens import board_bar, filters, gallery_actions, more_like
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -59,6 +59,7 @@ def _gallery(found: Opened) -> None:
         links.go("concept", run=item.run, concept=item.entry.id)
     with place:
         gallery_actions.show([by_id[id_] for id_ in chosen.selected], shown, key, found)
+    more_like.listen()
 
 
 def _runs(found: Opened) -> list[Opened]:

@@ -39,6 +39,10 @@ def button(found: Opened, entry: Entry | None) -> None:
         help=f"Learn {NUMBER} variations (key M)" if entry else "Select one concept of this run",
     ) and (entry is not None):
         _start(found, entry)
+
+
+def listen() -> None:
+    """Let the key M press the button; at the end of a page, where it takes no room in a row."""
     st.html(_SCRIPT, width="content", unsafe_allow_javascript=True)
 
 

@@ -16,7 +16,7 @@ from ui.exporting import stem_of
 from ui.view import boards, clicks, learning, links, notices, undo
 from ui.view.downloads import FORMS, forms_for, readers_of, zipped
 from ui.view.parents import parents_of
-from ui.view.screens import more_like
+from ui.view.screens import breed, more_like
 from ui.view.screens.seed import AGAIN, Again
 from ui.view.store import Opened
 from ui.view.text import plain
@@ -109,14 +109,8 @@ def _actions(found: Opened, entry: Entry) -> None:
             chosen.pop(entry.id) if is_parent else chosen.update({entry.id: 1.0})
             st.rerun()
         more_like.button(found, entry)
-        if clicks.button(
-            "Repeat",
-            key="concept.again",
-            of=entry.id,
-            icon=":material/replay:",
-            help="New founders with these settings",
-        ):
-            _repeat(run, entry)
+        with st.popover("Use its settings", icon=":material/replay:", key="concept.use"):
+            _reuse(found, entry)
         if clicks.button("Compare", key="concept.compare", of=entry.id, icon=":material/compare:"):
             links.go("compare", run=name, concepts=entry.id)
         with st.popover("Boards", icon=":material/dashboard:", key="concept.boards"):
@@ -159,12 +153,29 @@ def _export(run: Run, entry: Entry) -> None:
     )
 
 
-def _repeat(run: Run, entry: Entry) -> None:
-    """Open the page of new runs, filled in with the settings of this concept."""
+def _reuse(found: Opened, entry: Entry) -> None:
+    """Fill in the page of new runs, or the Breed form, with the settings of this concept."""
+    again = clicks.button("New run", key="concept.again", of=entry.id, icon=":material/add:", width="stretch")
+    bred = entry.birth in ("mix", "image")
+    help_ = None if bred else "Only children have parents and weights."
+    breeds = clicks.button(
+        "Breed", key="concept.rebreed", of=entry.id, icon=":material/diversity_3:", disabled=not bred, help=help_
+    )
+    st.caption("Yours come back with “Back to mine”.")
+    if not again and not breeds:
+        return
+    run = found.run
     try:
         request = run.find(entry.id).concept.request
     except ConceptreeError as error:
         notices.error(error)
+        return
+    if breeds:
+        if left_out := breed.take_settings(found, entry, request):
+            many = counted(left_out, "parent is", "parents are")
+            st.toast(plain(f"{many} left out: a photograph, of another run, or for one aspect."))
+        if left_out < len(request.parents):
+            links.go("tree", run=run.folder.name)
         return
     asked = _asked(run, request) if request.schedule == "adaptive" else {}
     st.session_state[AGAIN] = Again(entry.name, request, asked, run.about["stack"]["where"])

@@ -74,7 +74,7 @@ def show() -> None:
     if again:
         forms.set_aside("seed", forms.NEW_RUN, again.of)
         _take(again)
-    forms.back_button("seed", forms.NEW_RUN)
+    forms.back_button("seed")
     asking, telling = st.columns([3, 2], gap="large")
     with asking:
         form = _form()
@@ -111,7 +111,7 @@ def _form() -> Form:
     except ConceptreeError:  # shown beside the button
         backbone = None
     # Defaults, unless the page is filled in.
-    for name, value in {"kind": "object", "negatives": "adaptive", "seed": 0}.items():
+    for name, value in {"kind": "object", "negatives": "adaptive", "count": FOUNDERS.default}.items():
         st.session_state.setdefault(f"seed.{name}", value)
     kind = (
         st.segmented_control(
@@ -137,7 +137,6 @@ def _form() -> Form:
     count = st.number_input(
         "Founders",
         *FOUNDERS.bounds,
-        FOUNDERS.default,
         key="seed.count",
         help="Number of founders that you get. Later waves avoid earlier ones.",
         width=180,
