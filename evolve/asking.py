@@ -8,13 +8,13 @@ from itertools import combinations
 
 import numpy as np
 
+from evolve.fitness import of_one_width
 from evolve.store.likes import rounds
-from evolve.store.rows import Entry
 from evolve.store.run import Run
 from evolve.taste import LEAST, LIKED, NOISE, Array, Taste, alike, fit, information, judgements
 
 SHOWN = 6  # concepts of a round
-NEWEST = 512  # concepts that a round is chosen from
+NEWEST = 512  # concepts that a round and parents are chosen from, since a page waits for it
 BEST = 24  # concepts among which parents are looked for
 
 
@@ -34,15 +34,13 @@ def next_round(run: Run, count: int = SHOWN, among: Collection[str] | None = Non
     """
     told = judgements(run)
     asked = {id_ for each in rounds(run) for id_ in each.shown} | set(told.concepts)
-    embeds = alike(run, told) if told.embeds else run.image_embeds()
+    embeds = alike(run, told) if told.embeds else of_one_width(run.image_embeds())
     there = [each for each in run.entries() if each.id not in asked and not each.note.hidden and each.id in embeds]
     ids = [each.id for each in there if among is None or each.id in among][-NEWEST:]
-    widths = [len(embeds[id_]) for id_ in ids]
-    ids = [id_ for id_, width in zip(ids, widths, strict=True) if width == max(widths, key=widths.count)]
     if not ids:
         return []
     rows = np.stack([embeds[id_] for id_ in ids]).astype(np.float64)
-    taste = fit(told, list(embeds.values())) if len(told.concepts) >= LEAST else None
+    taste = fit(told, rows.astype(np.float32)) if len(told.concepts) >= LEAST else None
     return [ids[row] for row in (chosen(taste, rows, count) if taste else far_apart(rows, count))]
 
 
@@ -85,11 +83,13 @@ def may_like(run: Run, count: int = 3) -> list[Suggestion]:
     if len(told.concepts) < LEAST:
         return []
     embeds, entries = alike(run, told), run.entries()
-    there = [each for each in entries if each.id in embeds and not each.note.hidden and _fits(run, each)]
-    taste = fit(told, list(embeds.values()))
-    rows = np.stack([embeds[each.id] for each in there]).astype(np.float64) if there else np.empty((0, 0))
-    if len(rows) < 2:
+    kind = run.about["kind"]
+    there = [each for each in entries if each.id in embeds and not each.note.hidden and each.kind == kind][-NEWEST:]
+    if len(there) < 2:
         return []
+    rows = np.stack([embeds[each.id] for each in there])
+    taste = fit(told, rows)
+    rows = rows.astype(np.float64)
     expected, _ = taste.rating(rows)
     best = np.argsort(-expected, kind="stable")[:BEST]
     unit = rows[best] / np.maximum(np.linalg.norm(rows[best], axis=1, keepdims=True), 1e-12)
@@ -117,7 +117,3 @@ def _disjoint(pairs: Sequence[tuple[tuple[str, str], float]], count: int) -> lis
             found.append(Suggestion(ids, value))
             used.update(ids)
     return found
-
-
-def _fits(run: Run, entry: Entry) -> bool:
-    return entry.kind == run.about["kind"]
