@@ -11,7 +11,7 @@ import numpy as np
 from evolve.fitness import of_one_width
 from evolve.store.likes import rounds
 from evolve.store.run import Run
-from evolve.taste import LEAST, LIKED, NOISE, Array, Taste, alike, fit, information, judgements
+from evolve.taste import LEAST, LIKED, NOISE, Array, Taste, alike, all_judgements, fit, information
 
 SHOWN = 6  # concepts of a round
 NEWEST = 512  # concepts that a round and parents are chosen from, since a page waits for it
@@ -32,7 +32,7 @@ def next_round(run: Run, count: int = SHOWN, among: Collection[str] | None = Non
     Half of them are those whose answers teach most, half those that are expected to be liked. While fewer than `LEAST`
     concepts are judged, they are far apart. among: ids to choose from, by default all.
     """
-    told = judgements(run)
+    told = all_judgements(run)
     asked = {id_ for each in rounds(run) for id_ in each.shown} | set(told.concepts)
     embeds = alike(run, told) if told.embeds else of_one_width(run.image_embeds())
     there = [each for each in run.entries() if each.id not in asked and not each.note.hidden and each.id in embeds]
@@ -79,7 +79,7 @@ def may_like(run: Run, count: int = 3) -> list[Suggestion]:
     Each concept is in one pair at most. Left out are pairs that have a child, and pairs more alike than half of all
     pairs of the liked concepts, since a child of twins is one more twin.
     """
-    told = judgements(run)
+    told = all_judgements(run)
     if len(told.concepts) < LEAST:
         return []
     embeds, entries = alike(run, told), run.entries()

@@ -12,108 +12,48 @@ The thresholds b follow from how often the person gives each rating. Laplace's a
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import log, pi, sqrt
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import ConceptreeError
-from core.files import write_atomically
-from evolve.fitness import of_one_width
-from evolve.store.likes import rounds
-from evolve.store.ratings import answers
+from evolve.answers import LEVELS, LIKED, PASSED, Judgements, TasteError, all_judgements, judgements, read, store
 from evolve.store.run import Run
+
+__all__ = [
+    "LEAST",
+    "LEVELS",
+    "LIKED",
+    "NOISE",
+    "PASSED",
+    "Array",
+    "Judgements",
+    "Taste",
+    "TasteError",
+    "alike",
+    "all_judgements",
+    "correlations",
+    "expected_ratings",
+    "fit",
+    "information",
+    "judgements",
+    "most_telling",
+    "read",
+    "reasons",
+    "store",
+]
 
 Array = npt.NDArray[np.float64]
 
-LEVELS = 5  # ratings are 1 to 5
 LEAST = 3  # judged concepts, before a taste says anything
-LIKED, PASSED = 4, 2  # ratings that a round is evidence of: for a concept that was chosen, and for the others
 NOISE = 0.5  # σ, of answers, as a share of the appeal's spread
 LENGTHS = (0.5, 1.0, 2.0)  # length scales that are tried, in median distances
 EXPLAINED, MOST = 0.95, 24  # of the variance, by so many principal components at most
 _NEWTON, _CLOSE = 50, 1e-8
 _NORMAL = NormalDist()
-
-
-class TasteError(ConceptreeError):
-    """A taste that cannot be learned or read."""
-
-
-@dataclass(frozen=True)
-class Judgements:
-    """What a person said. ratings: (concept, 1 to 5); preferred: (the better concept, the other); ids of concepts.
-
-    embeds: the mean imagined embedding [width] of each judged concept. stack: the fingerprint of the stack they are of.
-    """
-
-    ratings: tuple[tuple[str, int], ...] = ()
-    preferred: tuple[tuple[str, str], ...] = ()
-    embeds: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
-    stack: str = ""
-
-    @property
-    def concepts(self) -> list[str]:
-        """Ids of the concepts that any answer is about, in the order of the answers."""
-        told = [id_ for id_, _ in self.ratings] + [id_ for pair in self.preferred for id_ in pair]
-        return list(dict.fromkeys(told))
-
-    def with_others(self, others: Iterable[Judgements]) -> Judgements:
-        """All answers together. Ratings of a concept that an earlier one has judged do not count again, nor
-        comparisons of two such concepts.
-
-        Raises:
-            TasteError: they are about concepts of different stacks.
-        """
-        together = self
-        for other in others:
-            if other.stack != self.stack:
-                raise TasteError(
-                    f"these answers are about concepts of another stack ({other.stack or 'unknown'}, not {self.stack}):"
-                    " give those of one stack"
-                )
-            known = together.embeds
-            together = Judgements(
-                (*together.ratings, *(each for each in other.ratings if each[0] not in known)),
-                (*together.preferred, *(pair for pair in other.preferred if not set(pair) <= set(known))),
-                {**other.embeds, **known},
-                self.stack,
-            )
-        return together
-
-
-def judgements(run: Run) -> Judgements:
-    """A run's ratings and comparisons: notes, rounds, and answers of blind sessions, by any person, to any question.
-
-    A favourite without a rating counts as 5, a concept without one that a person has hidden as 1. In a round, see
-    `evolve.store.likes`, a liked concept counts as `LIKED`, another one as `PASSED`.
-    """
-    embeds, aside = of_one_width(run.image_embeds()), run.aside()
-    ratings: list[tuple[str, int]] = []
-    preferred: list[tuple[str, str]] = []
-    for entry in run.entries():
-        note = entry.note
-        level = note.rating or (1 if note.hidden and entry.id not in aside else LEVELS if note.favourite else None)
-        if level:
-            ratings.append((entry.id, level))
-    for asked in rounds(run):
-        ratings += [(id_, LIKED if id_ in asked.liked else PASSED) for id_ in asked.shown]
-    for answer in answers(run):
-        if answer.mode == "scale":
-            ratings.append((answer.concepts[0], answer.value))
-        else:
-            better = answer.concepts[answer.value - 1]
-            preferred += [(better, other) for other in answer.concepts if other != better]
-    ratings = [(id_, level) for id_, level in ratings if id_ in embeds]
-    preferred = [pair for pair in preferred if all(id_ in embeds for id_ in pair)]
-    told = Judgements(tuple(ratings), tuple(preferred))
-    stack = str(run.about["stack"]["fingerprint"])
-    return Judgements(told.ratings, told.preferred, {id_: embeds[id_] for id_ in told.concepts}, stack)
 
 
 @dataclass(frozen=True)
@@ -335,10 +275,12 @@ def correlations(taste: Taste, embeds: Array, along: Mapping[str, Array]) -> lis
 
 def expected_ratings(run: Run) -> dict[str, float]:
     """The rating, 1 to 5, that each of a run's concepts is expected to get, by id; none if too few are judged."""
-    told = judgements(run)
+    told = all_judgements(run)
     if len(told.concepts) < LEAST:
         return {}
     there = alike(run, told)
+    if not there:
+        return {}
     expected, _ = fit(told, list(there.values())).rating(np.stack(list(there.values())).astype(np.float64))
     return dict(zip(there, expected.tolist(), strict=True))
 
@@ -347,58 +289,3 @@ def alike(run: Run, told: Judgements) -> dict[str, npt.NDArray[np.float32]]:
     """The mean imagined embeddings of a run's concepts that are as wide as the judged ones, by id."""
     width = len(next(iter(told.embeds.values())))
     return {id_: embed for id_, embed in run.image_embeds().items() if len(embed) == width}
-
-
-def store(told: Judgements, path: Path) -> None:
-    """Write judgements as safetensors, with the answers as JSON in its metadata.
-
-    Raises:
-        TasteError: there are none.
-    """
-    from safetensors.numpy import save
-
-    ids = told.concepts
-    if not ids:
-        raise TasteError("no concept of the run is judged yet: rate or compare some")
-    place = {id_: number for number, id_ in enumerate(ids)}
-    content = {
-        "schema": 1,
-        "stack": told.stack,
-        "concepts": ids,
-        "ratings": [[place[id_], level] for id_, level in told.ratings],
-        "preferred": [[place[better], place[other]] for better, other in told.preferred],
-    }
-    embeds = np.stack([told.embeds[id_] for id_ in ids]).astype(np.float32)
-    write_atomically(path, save({"embeds": embeds}, metadata={"taste": json.dumps(content)}))
-
-
-def read(path: Path) -> Judgements:
-    """Judgements as `store` wrote them.
-
-    Raises:
-        TasteError: the file is none of these, or damaged.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise TasteError(f"there is no file {path}")
-    try:
-        with safe_open(path, "np") as stored:
-            content = json.loads(stored.metadata()["taste"])
-            embeds = stored.get_tensor("embeds")
-        ids = [str(id_) for id_ in content["concepts"]]
-        ratings = tuple((ids[_row(place, ids)], int(level)) for place, level in content["ratings"])
-        preferred = tuple((ids[_row(one, ids)], ids[_row(two, ids)]) for one, two in content["preferred"])
-        whole = embeds.ndim == 2 and len(embeds) == len(ids) == len(set(ids)) and bool(np.isfinite(embeds).all())
-        if not whole or not all(1 <= level <= LEVELS for _, level in ratings):
-            raise ValueError
-        stack = str(content["stack"])
-    except (OSError, SafetensorError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
-        raise TasteError(f"{path} is not a taste: give a file that conceptree taste --to wrote") from error
-    return Judgements(ratings, preferred, dict(zip(ids, embeds, strict=True)), stack)
-
-
-def _row(place: int, ids: Sequence[str]) -> int:
-    if type(place) is not int or not 0 <= place < len(ids):
-        raise ValueError
-    return place

@@ -12,11 +12,24 @@ from rich.console import Console
 from core.aspects import words_of
 from core.stack.protocols import Learns
 from core.wording import counted
+from evolve.answers import keep
 from evolve.asking import may_like
 from evolve.store.parts import Damage
 from evolve.store.rows import Entry
 from evolve.store.run import Run
-from evolve.taste import Taste, TasteError, alike, correlations, fit, judgements, most_telling, read, reasons, store
+from evolve.taste import (
+    Taste,
+    TasteError,
+    alike,
+    all_judgements,
+    correlations,
+    fit,
+    judgements,
+    most_telling,
+    read,
+    reasons,
+    store,
+)
 from ui.console import add_row, new_table, print_json, say
 from ui.runs import open_run
 from ui.stack import open_stack_of
@@ -31,6 +44,7 @@ def taste(
     name: str,
     runs: Path,
     files: Sequence[Path],
+    keeps: bool,
     to: Path | None,
     why: bool,
     as_json: bool,
@@ -39,18 +53,21 @@ def taste(
 ) -> None:
     """Print the rating that each concept is expected to get, and the comparison that would teach most.
 
-    files: judgements of other runs, which count too. to: where this run's judgements are written. why: name the words
-    that the taste goes by, which needs the run's stack.
+    files: judgements of other runs, which count too; keeps: from now on, in evolve and in the workbench too. to: where
+    this run's judgements are written. why: name the words that the taste goes by, which needs the run's stack.
     """
     run = open_run(runs, name)
     damage: list[Damage] = []
     entries = [each for each in run.entries(damage) if not each.note.hidden]
     warn_of(damage, run)
     own = judgements(run)
-    told = own.with_others([read(file) for file in files])
+    known = all_judgements(run)
+    told = known.with_others([read(file) for file in files])
+    for file in files if keeps else ():
+        keep(run, file)
     if to is not None:
         store(own, to)
-    learned = fit(told, list(alike(run, told).values()) if own.embeds else [])
+    learned = fit(told, list(alike(run, told).values()) if known.embeds else [])
     embeds = alike(run, told)
     there = [each for each in entries if each.id in embeds]
     if not there:
@@ -98,7 +115,7 @@ def why(run: Run, stack: Learns) -> str:
     Raises:
         TasteError: too few concepts are judged.
     """
-    told = judgements(run)
+    told = all_judgements(run)
     embeds = alike(run, told) if told.embeds else {}
     learned = fit(told, list(embeds.values()))
     ids = [each.id for each in run.entries() if each.id in embeds and not each.note.hidden]

@@ -43,7 +43,7 @@ from evolve.operators import check_parents
 from evolve.population import start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
 from evolve.store.run import SMALL, Run
-from evolve.taste import LEAST, judgements
+from evolve.taste import LEAST, all_judgements
 
 LIGHTEST, HEAVIEST = 0.001, 1000  # weights of a parent, above or below 0: outside, the others would not count
 # The weight of all further positives in Eq. 3 together, beside Eq. 5 and the inherited category, which weigh 1 each:
@@ -225,7 +225,7 @@ def plan_evolution(
         raise EvolutionError(f"--parent {chosen[0]}: the selection is {numbers.get('select')}; add --select {USER}")
     if numbers.get("select") == USER and not first and not any(map(makes_parent, run.entries())):
         raise NoParentChosenError()
-    judged = len(judgements(run).concepts) if TASTE in numbers.get("objectives", ()) else LEAST
+    judged = len(all_judgements(run).concepts) if TASTE in numbers.get("objectives", ()) else LEAST
     if judged < LEAST and numbers.get("select") != TASTE:
         raise EvolutionError(
             f"--objective {TASTE}: only {judged} concepts are judged: rate or compare at least {LEAST}"

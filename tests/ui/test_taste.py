@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from evolve import Run
+from evolve.store.check import check
+from evolve.taste import expected_ratings, judgements, store
 from tests.families import by_letter, concept, family, new_run
 from tests.typed import good, one_line
+from tests.typed import run as run_command
 
 
 @pytest.fixture
@@ -52,6 +56,30 @@ def test_answers_about_two_runs_count_together(pets, tmp_path):
     found = values(other, "--with", file)
     assert found["answers"] == 4 and len(found["concepts"]) == 5
     assert values(pets, "--with", file) == values(pets), "its own answers count once"
+
+
+def test_kept_answers_of_another_run_count_everywhere(pets, tmp_path):
+    file, other = tmp_path / "pets.safetensors", new_run(tmp_path / "others")
+    good("taste", "pets", "--to", file, "--runs", tmp_path)
+    other.add([concept(seed) for seed in range(20, 25)])
+    assert not expected_ratings(other)
+    values(other, "--with", file, "--keep")
+    file.unlink()
+    assert values(other)["answers"] == 4 and not judgements(other).ratings, "its own stay its own"
+    assert set(expected_ratings(other)) == {each.id for each in other.entries()}
+    assert check(other).whole
+    (kept,) = (other.folder / "tastes").iterdir()
+    kept.write_bytes(b"torn")
+    assert not expected_ratings(other)
+    said = run_command("taste", "others", "--keep", "--runs", tmp_path)
+    assert said.exit_code == 2 and "--keep needs --with FILE" in said.stderr
+
+
+def test_answers_about_another_stack_are_not_kept(pets, tmp_path):
+    strange = replace(judgements(pets), stack="another")
+    store(strange, tmp_path / "strange.safetensors")
+    asked = ("taste", "pets", "--with", tmp_path / "strange.safetensors", "--keep", "--runs", tmp_path)
+    assert "concepts of another stack" in one_line(*asked) and not (pets.folder / "tastes").exists()
 
 
 def test_what_cannot_be_is_one_line(pets, tmp_path):

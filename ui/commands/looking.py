@@ -265,12 +265,16 @@ def mixtures(**given: Any) -> None:
     multiple=True,
     help="Your answers about another run of the same stack, as --to wrote them; can be given several times.",
 )
+@option(
+    "--keep", "keeps", is_flag=True, help="Keep the answers of --with in RUN: evolve and the workbench count them too."
+)
 @option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write your answers about RUN to this file.")
 @option("--why", is_flag=True, help="Name the words that your taste goes by; needs the run's stack.")
 @json_option
 @runs_option
 @model_now_option
-def taste(**given: Any) -> None:
+@click.pass_context
+def taste(context: click.Context, **given: Any) -> None:
     """Show the rating that you would give each concept of RUN, and which comparison would teach most.
 
     It learns from your ratings, favourites, hidden concepts and blind comparisons. evolve uses the same ratings for
@@ -285,6 +289,8 @@ def taste(**given: Any) -> None:
     from ui.console import new_console
     from ui.taste import taste
 
+    if given["keeps"] and not given["files"]:
+        raise click.UsageError("--keep needs --with FILE: the answers to keep", context)
     taste(out=new_console(), **given)
 
 
