@@ -40,7 +40,7 @@ def next_round(run: Run, count: int = SHOWN, among: Collection[str] | None = Non
     if not ids:
         return []
     rows = np.stack([embeds[id_] for id_ in ids]).astype(np.float64)
-    taste = fit(told, rows.astype(np.float32)) if len(told.concepts) >= LEAST else None
+    taste = fit(told, [embeds[id_] for id_ in ids]) if len(told.concepts) >= LEAST else None
     return [ids[row] for row in (chosen(taste, rows, count) if taste else far_apart(rows, count))]
 
 
@@ -87,9 +87,8 @@ def may_like(run: Run, count: int = 3) -> list[Suggestion]:
     there = [each for each in entries if each.id in embeds and not each.note.hidden and each.kind == kind][-NEWEST:]
     if len(there) < 2:
         return []
-    rows = np.stack([embeds[each.id] for each in there])
-    taste = fit(told, rows)
-    rows = rows.astype(np.float64)
+    taste = fit(told, [embeds[each.id] for each in there])
+    rows = np.stack([embeds[each.id] for each in there]).astype(np.float64)
     expected, _ = taste.rating(rows)
     best = np.argsort(-expected, kind="stable")[:BEST]
     unit = rows[best] / np.maximum(np.linalg.norm(rows[best], axis=1, keepdims=True), 1e-12)
