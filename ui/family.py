@@ -14,9 +14,9 @@ from rich.console import Console
 from core.errors import ConceptreeError
 from core.files import write_atomically
 from core.wording import counted
-from evolve.family.lineage import FORMATS, relatives
+from evolve.family.lineage import FORMATS, ancestors, relatives
 from evolve.store.captions import run_told
-from evolve.store.parts import Damage
+from evolve.store.parts import Damage, RunError
 from evolve.store.run import Run
 from ui.console import printable, say, to_type, warn
 from ui.runs import family, open_run
@@ -28,11 +28,26 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
-def draw_tree(name: str, of: Sequence[str], depth: int | None, to: Path | None, runs: Path, out: Console) -> None:
-    """Draw a run's family tree into `to`, by default as tree.png and tree.svg in the run's folder."""
+def draw_tree(
+    name: str,
+    of: Sequence[str],
+    depth: int | None,
+    to: Path | None,
+    runs: Path,
+    out: Console,
+    hidden: bool = False,
+) -> None:
+    """Draw a run's family tree into `to`, by default as tree.png and tree.svg in the run's folder.
+
+    hidden: hidden concepts too, also without visible descendants.
+    """
     run = open_run(runs, name)
     damage: list[Damage] = []
     graph = part_of_family(run, of, depth, damage)
+    if not hidden:
+        whole, graph = graph, without_hidden(graph, run, of)
+        if left := len(whole) - len(graph):
+            say(out, counted(left, "more is hidden: --all draws it", "more are hidden: --all draws them"))
     pictures: dict[str, Image.Image] = {}
     torn = 0
     if len(graph) <= MOST:  # scene() says what is wrong with more
@@ -77,6 +92,20 @@ def write_graph(name: str, of: Sequence[str], depth: int | None, form: str, to: 
         click.echo(printable(f"{to}{' (replaced)' if there else ''}"))
     else:
         click.echo(text.rstrip("\n"))
+
+
+def without_hidden(graph: nx.DiGraph, run: Run, named: Sequence[str] = ()) -> nx.DiGraph:
+    """A lineage without the hidden concepts that have no visible descendants in it. named: concepts that stay.
+
+    Raises:
+        RunError: no concept is left.
+    """
+    stay = {each.id for each in run.entries() if not each.note.hidden} | {run.entry(each).id for each in named}
+    stay &= set(graph)
+    if graph and not stay:
+        raise RunError(f"all concepts of {run.folder.name!r} are hidden: --all draws them")
+    stay |= ancestors(graph, stay)
+    return graph.subgraph([node for node in graph if node in stay]).copy()
 
 
 def part_of_family(run: Run, of: Sequence[str], depth: int | None, damage: list[Damage]) -> nx.DiGraph:

@@ -70,6 +70,7 @@ def show(**given: Any) -> None:
 @click.argument("name", metavar="RUN")
 @click.argument("concepts", metavar="[NAME]...", nargs=-1)
 @option("--of", multiple=True, hidden=True, help="NAME, as earlier versions spelled it.")
+@option("--all", "hidden", is_flag=True, help="Draw hidden concepts too; a graph has them in any case.")
 @option("--depth", type=click.IntRange(0), help="With NAMEs: generations from them; by default all.")
 @option(
     "--format",
@@ -84,7 +85,9 @@ def show(**given: Any) -> None:
     " run's folder; a graph is printed.",
 )
 @runs_option
-def tree(concepts: tuple[str, ...], of: tuple[str, ...], form: str | None, to: Path | None, **given: Any) -> None:
+def tree(
+    concepts: tuple[str, ...], of: tuple[str, ...], hidden: bool, form: str | None, to: Path | None, **given: Any
+) -> None:
     """Draw RUN's family tree, or write it as a graph; with NAMEs only their ancestors and descendants.
 
     Generations are rows; an edge is as thick as the parent's weight. Graphs are for Gephi, Graphviz, networkx and d3.
@@ -103,7 +106,7 @@ def tree(concepts: tuple[str, ...], of: tuple[str, ...], form: str | None, to: P
         return write_graph(of=named, form=graph, to=to, **given)
     from ui.console import new_console
 
-    draw_tree(of=named, to=to, out=new_console(), **given)
+    draw_tree(of=named, to=to, out=new_console(), hidden=hidden, **given)
 
 
 @click.command(short_help="Show pedigree statistics.")
