@@ -76,7 +76,7 @@ def workbench(tmp_path_factory) -> Iterator[Workbench]:
     shutil.copytree(ROOT / "runs" / "example", runs / "example", ignore=shutil.ignore_patterns(".lock*"))
     served = Workbench(runs)
     yield served
-    for job in (job for folder in runs.iterdir() for job in unfinished(Run.open(folder))):
+    for job in (job for folder in runs.iterdir() if folder.is_dir() for job in unfinished(Run.open(folder))):
         job.request_stop()  # a job does not end with the server
     served.kill()
 

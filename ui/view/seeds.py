@@ -23,15 +23,15 @@ def field(key: str, least: int, most: int, first: int | None, *, help: str | Non
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width="content"):
         seed = int(st.number_input("Seed", least, most, key=key, width=width, help=help))
         st.button(
-            "",
-            key=f"{key}.die",
+            "Another random seed",
+            key=f"icon.{key}.die",
             icon=":material/casino:",
             help="Another random seed",
             on_click=lambda: state.update({key: _rolled(most)}),
         )
         st.button(
-            "",
-            key=f"{key}.lock",
+            "Unlock the seed" if state[locked] else "Lock the seed",
+            key=f"icon.{key}.lock",
             icon=":material/lock:" if state[locked] else ":material/lock_open:",
             help="Locked: this seed stays. Click to use another one each time."
             if state[locked]

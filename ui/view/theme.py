@@ -56,6 +56,10 @@ STYLE = """<style>
 /* The last change and its Undo button stay on one line. */
 .st-key-undo-bar { flex: 0 0 auto; flex-wrap: nowrap; width: auto; max-width: 100%; margin-left: auto; }
 .st-key-undo-bar [data-testid="stCaptionContainer"] p { white-space: nowrap; }
+/* Buttons with an icon alone have a name for screen readers. */
+[class*="st-key-icon-"] [data-testid="stMarkdownContainer"] {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+}
 /* The main button of a form stays in sight. */
 .st-key-evolve-start, .st-key-seed-start { position: sticky; bottom: 8px; z-index: 5; }
 /* The gallery is as high as the window allows; the actions above it stay in sight. */

@@ -576,7 +576,7 @@ def test_a_child_whose_parents_are_elsewhere_changes_nothing(run, ids, backbone)
 
 def test_a_locked_seed_gives_the_same_children(run, ids, started):
     app = select(ids[0], ids[1])
-    app.button(key="breed.seed.pets.lock").click().run()
+    app.button(key="icon.breed.seed.pets.lock").click().run()
     app.number_input(key="breed.seed.pets").set_value(11).run()
     for _ in range(2):
         app.button(key="breed.start").click().run()

@@ -367,7 +367,7 @@ def test_filters_are_saved_chosen_again_and_removed(run, ids):
     assert (
         not fresh.exception and titles(fresh) == names(run, "a") and fresh.selectbox(key="gallery.sort").value == "name"
     )
-    fresh.button(key="gallery.saved.remove.0").click().run()
+    fresh.button(key="icon.gallery.saved.0").click().run()
     assert saved(run.folder.parent) == []
     fresh.button(key="undo.last").click().run()
     assert [each.name for each in saved(run.folder.parent)] == ["My <b>forest</b>"]

@@ -29,10 +29,10 @@ def seed(app: AppTest) -> int:
 
 def test_a_locked_seed_stays_and_the_die_rolls_it():
     app = one_field(7)
-    assert seed(app) == 7 and app.button(key="s.lock").icon == ":material/lock:"
+    assert seed(app) == 7 and app.button(key="icon.s.lock").icon == ":material/lock:"
     assert seed(app.button(key="use").click().run().run()) == 7
-    assert seed(app.button(key="s.die").click().run()) != 7
-    assert app.button(key="s.lock").icon == ":material/lock:"
+    assert seed(app.button(key="icon.s.die").click().run()) != 7
+    assert app.button(key="icon.s.lock").icon == ":material/lock:"
 
 
 def test_an_open_lock_rolls_after_each_use_and_uses_the_seed_that_is_shown():
@@ -41,10 +41,10 @@ def test_an_open_lock_rolls_after_each_use_and_uses_the_seed_that_is_shown():
     app.button(key="use").click().run()
     assert f"used {shown}" in [each.value for each in app.markdown]
     assert seed(app.run()) != shown
-    app.button(key="s.lock").click().run()
+    app.button(key="icon.s.lock").click().run()
     kept = seed(app)
     assert seed(app.button(key="use").click().run().run()) == kept
-    app.button(key="s.lock").click().run()
+    app.button(key="icon.s.lock").click().run()
     app.button(key="use").click().run()
     assert seed(app.run()) != kept
 

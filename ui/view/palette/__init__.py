@@ -56,6 +56,9 @@ OF_A_RUN = (
 OF_A_CONCEPT = (
     Action("Open {}", "concept"),
     Action("Draw {} in another prompt", "concept", ".st-key-concept-prompt input", words="picture"),
+    Action("More like {}", "concept", ".st-key-more-like button", words="variations mutate similar"),
+    Action("Tag {}", "concept", "[class*=st-key-concept-tags] input", words="label"),
+    Action("Put {} on a board", "concept", ".st-key-concept-boards button", words="collection"),
     Action("Export {}", "concept", ".st-key-concept-export button", words="download safetensors embedding file"),
     Action("Rate {}", "concept", ".st-key-concept-rating [role=radio]", words="stars"),
     Action("Rename {}", "concept", ".st-key-concept-name input", words="name"),

@@ -37,6 +37,7 @@ SHORTCUTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Ctrl A", "select all"),
         ("Enter", "open the concept"),
         ("Z", "show the picture large"),
+        ("M", "more like this: learn variations of the selected concept; also on the concept's page"),
         ("Esc", "clear the selection"),
     ),
     "Large pictures": (

@@ -112,8 +112,8 @@ def _saved() -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button(plain(each.name), key=f"gallery.saved.{number}", on_click=_use, args=(each,), width="stretch")
             st.button(
-                "",
-                key=f"gallery.saved.remove.{number}",
+                plain(f"Remove {each.name}"),
+                key=f"icon.gallery.saved.{number}",
                 icon=":material/close:",
                 type="tertiary",
                 help=plain(f"Remove {each.name}"),

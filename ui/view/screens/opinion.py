@@ -159,7 +159,13 @@ def _reuse(found: Opened, entry: Entry) -> None:
     bred = entry.birth in ("mix", "image")
     help_ = None if bred else "Only children have parents and weights."
     breeds = clicks.button(
-        "Breed", key="concept.rebreed", of=entry.id, icon=":material/diversity_3:", disabled=not bred, help=help_
+        "Breed",
+        key="concept.rebreed",
+        of=entry.id,
+        icon=":material/diversity_3:",
+        disabled=not bred,
+        help=help_,
+        width="stretch",
     )
     st.caption("Yours come back with “Back to mine”.")
     if not again and not breeds:

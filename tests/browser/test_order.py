@@ -1,0 +1,69 @@
+"""Tags, boards and more like this, with real clicks and keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from evolve import Run
+from evolve.jobs.stored import jobs
+from evolve.store.boards import boards
+from tests.browser.test_story import MINUTES, settled
+
+pytestmark = pytest.mark.browser
+
+
+def gallery(page, workbench, **query: str):
+    more = "".join(f"&{key}={value}" for key, value in query.items())
+    page.goto(f"{workbench.address}/gallery?run=example{more}")
+    cards = page.locator(".st-key-gallery-grid [role=option]")
+    cards.first.wait_for(timeout=MINUTES)
+    settled(page)
+    return cards
+
+
+def typed(page, button: str, field: str, text: str) -> None:
+    """Open a popover, type a new label, and close it."""
+    page.locator(f"{button} button").first.click()
+    box = page.locator(f"[class*={field}] input")
+    box.click()
+    box.type(text)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Undo").first.wait_for(timeout=MINUTES)
+    settled(page)
+    page.keyboard.press("Escape")
+
+
+def test_tags_and_boards_stay_with_the_selection_that_they_were_given_to(workbench, page):
+    run = Run.open(workbench.runs / "example")
+    cards = gallery(page, workbench)
+    cards.nth(0).click()
+    cards.nth(1).click(modifiers=["Control"])
+    page.get_by_text("2 concepts selected").wait_for(timeout=MINUTES)
+    typed(page, ".st-key-gallery-tagging", "st-key-gallery-tag-", "forest")
+    typed(page, ".st-key-gallery-boarding", "st-key-gallery-pin-", "Bedroom")
+    cards.nth(2).click(modifiers=["Control"])
+    page.get_by_text("3 concepts selected").wait_for(timeout=MINUTES)
+    settled(page)
+    assert run.tags() == {"forest": 2} and [len(each.pins) for each in boards(workbench.runs)] == [2]
+    page.locator(".st-key-gallery-tagging button").first.click()
+    page.get_by_role("button", name="forest, 2 of 3").click()
+    page.get_by_text("3 concepts: tagged forest").wait_for(timeout=MINUTES)
+    assert run.tags() == {"forest": 3}
+    cards = gallery(page, workbench, board="Bedroom")
+    assert cards.count() == 2
+
+
+def test_m_learns_more_like_the_selected_concept_and_not_while_typing(workbench, page):
+    run = Run.open(workbench.runs / "example")
+    before = len(jobs(run))
+    cards = gallery(page, workbench)
+    cards.nth(0).click()
+    page.get_by_text("1 concept selected").wait_for(timeout=MINUTES)
+    settled(page)
+    page.locator(".st-key-gallery-text input").type("m")
+    page.wait_for_timeout(1500)
+    assert len(jobs(run)) == before
+    cards.nth(0).focus()
+    page.keyboard.press("m")
+    page.get_by_text("4 variations of").first.wait_for(timeout=MINUTES)
+    assert len(jobs(run)) == before + 1 and jobs(run)[-1].told["children"] == 4
