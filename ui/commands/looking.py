@@ -14,6 +14,8 @@ from core.renderers import NAMES
 from evolve.jobs.options import SEED
 from ui.options import json_option, model_now_option, option, ranged, runs_option
 
+PROMPTS = ("a photo of a {}",)  # that `draw` draws by default
+
 
 @click.command("list", short_help="List runs, or the concepts of a run.")
 @click.argument("name", metavar="[RUN]", required=False)
@@ -139,7 +141,7 @@ def kin(**given: Any) -> None:
     "--prompt",
     "prompts",
     multiple=True,
-    default=("a photo of a {}",),
+    default=PROMPTS,
     show_default=True,
     help="Prompt, with {} in place of the concept; can be given several times.",
 )
@@ -159,6 +161,7 @@ def kin(**given: Any) -> None:
     help="With --morph: the .webp file, by default morph-NAME-NAME.webp in the run's folder. With --cutout or"
     " --upscale: the .png file, by default NAME-cutout-x4.png there.",
 )
+@option("--animate", "animated", is_flag=True, help="Write the drafts from its learning as an animated WebP.")
 @option("--cutout", is_flag=True, help="Write a copy without the plain background, as PNG with transparency.")
 @option(
     "--upscale", type=click.Choice(["2", "4"]), help="Write a copy that is 2 or 4 times as large, with sharp edges."
@@ -187,6 +190,7 @@ def draw(
     morph: tuple[str, str] | None,
     frames: int | None,
     to: Path | None,
+    animated: bool,
     cutout: bool,
     upscale: str | None,
     decoder: str | None,
@@ -196,6 +200,7 @@ def draw(
     """Draw a concept of RUN in any prompt; the pictures are kept in the run. Or draw a morph of two concepts.
 
     A morph is an animated WebP of the mixtures on the way from one concept to the other and back. Nothing is learned.
+    --animate shows the drafts of a concept instead, from its first checkpoint to its last, and draws nothing.
 
     Another decoder draws the image embedding that the stack imagines. It changes nothing that was learned.
 
@@ -204,6 +209,7 @@ def draw(
       conceptree draw pets moku --prompt "a pencil sketch of a {}"
       conceptree draw pets moku --cutout --upscale 4 --to moku.png
       conceptree draw pets moku --decoder sdxl --text "a {} in the snow" --scale 0.7
+      conceptree draw pets moku --animate
       conceptree draw pets --morph moku vasi --to moku-vasi.webp
     """
     from ui.console import new_console
@@ -213,6 +219,18 @@ def draw(
     from ui.rendering import check_decoder, render
 
     look = {name: given.pop(name) for name in ("text", "scale", "steps", "guidance", "size")}
+    if animated:
+        from ui.growing import animate
+
+        drawn = {"morph": morph, "images": count, "frames": frames, "decoder": decoder, "adapter": adapter, **look}
+        drawn |= {
+            "cutout": cutout,
+            "upscale": upscale,
+            "prompt": given["prompts"] != PROMPTS,
+            "seed": given["seed"] != 1,
+        }
+        unfit = [option for option, value in drawn.items() if value]
+        return animate(given["name"], concept, unfit, to=to, runs=given["runs"], out=new_console())
     copies = Copies(cutout, int(upscale or 1), to)
     check_options(concept, morph, copies, images=count, frames=frames)
     check_decoder(decoder, morph, {**look, "adapter": adapter}, copies)
