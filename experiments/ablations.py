@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import pyarrow as pa
@@ -25,8 +26,11 @@ import torch
 
 from core.concept import Concept, Request
 from core.metrics import consistency
+from core.prompts import PANEL, PANEL_SEEDS
+from core.settings import Settings
 from core.streams import stream, stream_seed
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
+from experiments.cost import Work, of_learning
 from experiments.drawing import draw_concepts
 from experiments.judging import JUDGE, STACK
 from experiments.learning import learn, run_of
@@ -61,6 +65,7 @@ PROMPTS = (
     "a digital cartoon art of a {}",
     "a pencil sketch of a {}",
 )
+COLLECTED = 8  # pictures of each of these members for Stable Diffusion's concepts
 NEAREST = 4  # members nearest to what the prior imagines for the category; Stable Diffusion's concepts avoid them
 ALL = (*MEASURES, "consistent")
 SCHEMA = pa.schema(
@@ -117,6 +122,12 @@ class Case(SeededCase):
 
     protocol: Protocol
     eyes: Eyes
+
+    def work(self) -> Work:
+        adaptive = [self.request(variant) for variant in SETTINGS if variant not in (FIXED, NONE)]
+        others = [self.request(FIXED, negatives=self.by_chance(1)), self.request(NONE, schedule="none")]
+        drawings = Work(drawings=len(SETTINGS) * len(PROMPTS))
+        return drawings + of_learning(adaptive, self.bench.namer) + of_learning(others)
 
     def rows(self) -> list[dict[str, Any]]:
         concepts = self.learn()
@@ -189,12 +200,19 @@ class DiffusionCase(Case):
     def name(self) -> str:
         return f"{super().name}-diffusion-{self.stack.fingerprint}"
 
+    def work(self) -> Work:
+        """The panel is drawn too, since nothing is imagined."""
+        settings = Settings(**{"preset": "paper", **self.protocol.settings})
+        looks = ceil(settings.steps / settings.segment) + 1
+        drawings = NEAREST * COLLECTED + looks * len(PANEL["object"]) * len(PANEL_SEEDS) + len(PROMPTS)
+        return Work(1, settings.steps, settings.steps, drawings, glimpses=settings.steps)
+
     def rows(self) -> list[dict[str, Any]]:
         from core.sd_conceptlab import SDConceptLab, collect_images, image_request
 
         words = nearest_members(self.bench, self.eyes, self.category, NEAREST)
         self._tell(f"pictures of {', '.join(words)}")
-        images = collect_images(self.stack, words, seed=self.seed)
+        images = collect_images(self.stack, words, COLLECTED, self.seed)
         request = image_request(self.stack, self.category, images, self.seed, **self.protocol.settings)
         concept: Concept | None = None
         for report in SDConceptLab(self.stack).learn([request]):

@@ -57,10 +57,31 @@ def conducted(
         of = f"A category; may be given several times. By default {categories}."
         first = [several("--category", "categories", of)] if categories else []
         first += [number("--seeds", 1, 1000, seeds, SEEDS)] if seeds else []
-        options = all_of(*_folder_options(name), *first, *own, steps_option, model_option)
+        options = all_of(*_folder_options(name), *first, *own, steps_option, *_cost_options(), model_option)
         return experiment.command(name, help=described.__doc__)(options(conduct))
 
     return decorate
+
+
+def _cost_options() -> list[Callable[[Any], Any]]:
+    """--price: of an hour; --dry-run: only count."""
+    return [
+        click.option(
+            "--price",
+            type=click.FloatRange(0, 1e6, min_open=True),
+            metavar="NUMBER",
+            help="Price of an hour of a device, in any currency: print what the experiment costs.",
+            expose_value=False,
+            callback=keep,
+        ),
+        click.option(
+            "--dry-run",
+            is_flag=True,
+            help="Print what the experiment does and what it takes, and stop.",
+            expose_value=False,
+            callback=keep,
+        ),
+    ]
 
 
 def _folder_options(name: str) -> list[Callable[[Any], Any]]:
@@ -87,6 +108,8 @@ def _folder_options(name: str) -> list[Callable[[Any], Any]]:
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def experiment() -> None:
     """Conduct an experiment, and write its table, summary and figures into a folder. After a stop, it continues.
+
+    Each says first how many concepts, drawings and questions it takes, and how long, here and on an H100.
 
     \b
     Example: python -m experiments evolution --category pet --seeds 1
@@ -153,6 +176,37 @@ def figure14() -> None:
 
     \b
     Example: python -m experiments figure14 --category pet --seeds 1
+    """
+
+
+@conducted(
+    click.option(
+        "--figure",
+        type=click.Choice(["1", "5", "6", "7", "8", "9", "16", "17"]),
+        default="5",
+        show_default=True,
+        help="The figure of the paper whose layout it has.",
+    ),
+    several("--category", "categories", "A category; may be given several times. By default the figure's own."),
+    click.option(
+        "--seeds", type=click.IntRange(1, 1000), help="Concepts of each category. By default the figure's own."
+    ),
+    several("--prompt", "prompts", "A prompt with {} for the concept. By default the figure's own.", metavar="TEXT"),
+    several(
+        "--mixture",
+        "mixtures",
+        "Words to mix, for Figure 9, such as lobster,turtle; may be given several times.",
+        metavar="WORD,WORD",
+    ),
+    preset_option,
+)
+def gallery() -> None:
+    """Figures 1, 5, 6, 7, 8, 9, 16 and 17: galleries in the paper's layout.
+
+    By seed, category, prompt, style, family or mixture. Nothing is measured, and no drawing is chosen.
+
+    \b
+    Example: python -m experiments gallery --figure 8 --category pet
     """
 
 

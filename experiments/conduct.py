@@ -27,12 +27,12 @@ from core.negatives import Namer
 from core.settings import Settings
 from core.stack.backbone import Backbone
 from core.streams import stream_seed
+from experiments.cost import SECONDS, Work
 from experiments.judging import Judge, both_eyes
 
 ABOUT = "experiment.json"
 CASES = "cases"
 RESULTS = "results.parquet"
-_SECONDS = b"seconds"
 Tell = Callable[[str], None]
 
 
@@ -90,6 +90,9 @@ class Case(Protocol):
     @property
     def name(self) -> str:
         """A file name that no other case of the experiment has."""
+
+    def work(self) -> Work:
+        """What `rows` does at most, if nothing of it is done yet."""
 
     def rows(self) -> list[dict[str, Any]]:
         """Learn, draw, judge."""
@@ -172,11 +175,11 @@ def conduct(
                 began = time.monotonic()
                 table = pa.Table.from_pylist(case.rows(), schema)
                 seconds = f"{time.monotonic() - began:.1f}"
-                write_table(table.replace_schema_metadata({_SECONDS: seconds.encode()}), file)
+                write_table(table.replace_schema_metadata({SECONDS: seconds.encode()}), file)
     tables = [_read(file, schema) for file in files.values()]
     seconds = f"{sum(map(seconds_of, tables)):.1f}"
     whole = pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
-    return whole.replace_schema_metadata({_SECONDS: seconds.encode()})
+    return whole.replace_schema_metadata({SECONDS: seconds.encode()})
 
 
 @contextmanager
@@ -196,7 +199,7 @@ def _alone(folder: Path, group: str, wait: bool) -> Iterator[bool]:
 
 def seconds_of(table: pa.Table) -> float:
     """The time that the cases of a table took, one after the other."""
-    return float((table.schema.metadata or {}).get(_SECONDS, 0))
+    return float((table.schema.metadata or {}).get(SECONDS, 0))
 
 
 def write_table(table: pa.Table, file: Path) -> None:

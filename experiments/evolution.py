@@ -35,13 +35,15 @@ from evolve.selection import METHODS, survivors
 from evolve.store.run import Run
 from evolve.toolbox import seeded
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed
-from experiments.judging import Array, diversity, judged
+from experiments.cost import Work, of_learning, stand_ins
+from experiments.judging import PROMPTS, Array, diversity, judged
 from experiments.learning import RUNS, founders_of, job_of, run_of
 from experiments.sheets import curve
 from experiments.statistics import by_unit, interval, markdown, signed
 
 CHANCE, FOUNDERS = "random", "founders"
 MEASURES = (*OBJECTIVES, "overall", "diversity")
+IMAGES = 2  # drawings of a parent
 AT_ONCE = 24  # concepts that are judged together
 SCHEMA = pa.schema(
     [
@@ -125,6 +127,20 @@ class Case(SeededCase):
         """The arm that selects. The others start with its founders and take as many steps."""
         return replace(self, arm=self.protocol.select)
 
+    def work(self) -> Work:
+        """At most: generations share parents, and of independent founders there are as many as fit into the steps.
+
+        The founders are counted with the arm that selects.
+        """
+        size, more = self.protocol.population, self.protocol.generations - 1
+        founders = of_learning(stand_ins(self.category, size, self._settings(), mixed=False))
+        children = of_learning(stand_ins(self.category, size, self._settings(mixing=True)))
+        work = Work(drawings=size * (more + 1) * len(PROMPTS))
+        if self.arm == self.protocol.select:
+            work += founders
+        generation = founders if self.arm == FOUNDERS else children + Work(drawings=IMAGES * size)
+        return sum([generation] * more, work)
+
     def rows(self) -> list[dict[str, Any]]:
         return self.judge_all(self.learn())
 
@@ -140,7 +156,7 @@ class Case(SeededCase):
             select=self.arm,
             mutation=self.protocol.mutation,
             inherit=self.protocol.inherit,
-            images=2,  # each child sees one of them
+            images=IMAGES,  # each child sees one of them
             keep=1,
             seed=self.seed,
             settings=self._settings(mixing=True),

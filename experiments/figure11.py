@@ -32,6 +32,7 @@ from core.errors import ConceptreeError
 from core.stack.diffusion import StableDiffusion
 from evolve.population import founder_seed
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
+from experiments.cost import Work, of_learning
 from experiments.drawing import check_draws, draw_concepts, draw_many
 from experiments.learning import learn, run_of
 from experiments.statistics import between, markdown, signed, unit_means
@@ -136,6 +137,11 @@ class Case(SeededCase):
     def pairs(self) -> list[tuple[str, ...]]:
         return [tuple(pair) for pair in self.protocol.pairs[self.category]]
 
+    def work(self) -> Work:
+        """The concepts of all seeds are counted with the first seed."""
+        drawings = self.protocol.pictures * (len(self.pairs) * (4 if self.diffusion else 3) + 2)
+        return Work(drawings=drawings) + of_learning([] if self.seed else self._all_requests())
+
     def rows(self) -> list[dict[str, Any]]:
         found = []
         for method, pairs, concept, pictures in self.drawn(self.learned()):
@@ -156,12 +162,13 @@ class Case(SeededCase):
             for number, pair in enumerate([*self.pairs, ()])
         ]
 
+    def _all_requests(self) -> list[Request]:
+        return [request for seed in range(self.protocol.seeds) for request in self.requests(seed)]
+
     def learned(self) -> list[Concept]:
         """The seed's concepts, one for each request. The concepts of all seeds learn together."""
-        seeds = range(self.protocol.seeds)
-        requests = [request for seed in seeds for request in self.requests(seed)]
-        run = run_of(self.bench, self.group, self.category)
-        concepts = learn(run, requests, self.bench, f"the concepts of {len(seeds)} seeds", self._tell)
+        run, what = run_of(self.bench, self.group, self.category), f"the concepts of {self.protocol.seeds} seeds"
+        concepts = learn(run, self._all_requests(), self.bench, what, self._tell)
         size = len(self.pairs) + 1
         return concepts[self.seed * size : (self.seed + 1) * size]
 

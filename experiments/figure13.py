@@ -21,6 +21,7 @@ from core.errors import ConceptreeError
 from core.prompts import PORTRAIT
 from core.settings import Settings
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
+from experiments.cost import Work, of_learning
 from experiments.drawing import draw_concepts
 from experiments.judging import JUDGE, STACK
 from experiments.learning import learn, run_of
@@ -87,6 +88,10 @@ class Case(SeededCase):
 
     protocol: Protocol
     eyes: Eyes
+
+    def work(self) -> Work:
+        requests = self.requests(())
+        return Work(drawings=len(requests) * self.protocol.drawings) + of_learning(requests)
 
     def rows(self) -> list[dict[str, Any]]:
         negatives = nearest_members(self.bench, self.eyes, self.category, self.protocol.negatives)

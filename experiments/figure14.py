@@ -21,6 +21,7 @@ from core.concept import Request
 from core.errors import ConceptreeError
 from core.segments import Event
 from experiments.conduct import Bench, ByCases, Telling, has_pictures
+from experiments.cost import Work, of_learning
 from experiments.judging import STACK
 from experiments.looking import (
     EYES,
@@ -93,6 +94,9 @@ class Case(Telling):
             Request(each, seed=self.seed, settings=settings_for(self.bench.backbone, each))
             for each in self.protocol.categories
         ]
+
+    def work(self) -> Work:
+        return of_learning(self.requests(), self.bench.namer, draw=True)
 
     def rows(self) -> list[dict[str, Any]]:
         events, course = learn_watched(self.requests(), self.bench, self.protocol.every, self._tell)

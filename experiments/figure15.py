@@ -34,6 +34,7 @@ from core.streams import stream
 from core.wording import counted
 from evolve.population import starts
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
+from experiments.cost import Work, of_waves
 from experiments.describing import Describer
 from experiments.drawing import draw_many, imagine_one
 from experiments.judging import StackEyes
@@ -109,14 +110,22 @@ class Case(SeededCase):
     protocol: Protocol
     describer: Describer
 
+    def work(self) -> Work:
+        """Every subject has as many different descriptions as ways, at most."""
+        subjects = self.protocol.subjects
+        drawings = len(SUBJECTS) * subjects * (1 + len(WAYS)) * self.protocol.pictures
+        return Work(drawings=drawings) + of_waves(self.category, subjects, [self._how()])
+
     def rows(self) -> list[dict[str, Any]]:
         concepts = self.learned()
         return [row for kind, of in ((CONCEPT, concepts), (MEMBER, self.members())) for row in self.seen(kind, of)]
 
+    def _how(self) -> dict[str, Any]:
+        return {"wave": self.protocol.wave, "seed": self.seed, "settings": self._settings(), "schedule": "adaptive"}
+
     def learned(self) -> list[Concept]:
         backbone, protocol = self.bench.backbone, self.protocol
-        how = {"wave": protocol.wave, "seed": self.seed, "settings": self._settings(), "schedule": "adaptive"}
-        how["initializers"] = starts(backbone, self.category, seed=self.seed)
+        how = {**self._how(), "initializers": starts(backbone, self.category, seed=self.seed)}
         run = run_of(self.bench, self.name, self.category)
         found = learn_in_waves(run, self.category, protocol.subjects, {CONCEPT: how}, self.bench, self._tell)
         return found[CONCEPT]

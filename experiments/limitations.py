@@ -28,6 +28,7 @@ from core.negatives import same_thing, says_again, says_nothing, strip_article
 from core.segments import Event
 from core.settings import Settings
 from experiments.conduct import Bench, ByCases, Telling, has_pictures
+from experiments.cost import Work, of_learning
 from experiments.judging import STACK
 from experiments.looking import (
     EYES,
@@ -116,6 +117,9 @@ class Case(Telling):
     def _usual(self) -> list[Settings]:
         protocol, backbone = self.protocol, self.bench.backbone
         return [protocol.settings_for(backbone, each, answers=self.answers) for each in protocol.categories]
+
+    def work(self) -> Work:
+        return of_learning(self.requests(), self.bench.namer, draw=True)
 
     def rows(self) -> list[dict[str, Any]]:
         events, course = learn_watched(self.requests(), self.bench, self._usual()[0].segment, self._tell)

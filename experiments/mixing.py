@@ -21,6 +21,7 @@ from torch import Tensor
 from core.errors import ConceptreeError
 from core.wording import counted
 from experiments.conduct import Bench, categories_by_seed, has_pictures
+from experiments.cost import Work
 from experiments.drawing import check_draws, draw_many
 from experiments.looking import drawing_bytes, drawing_of, known_members
 from experiments.mixtures import (
@@ -79,6 +80,11 @@ def cases(protocol: Protocol, bench: Bench) -> list[Case]:
 @dataclass(frozen=True)
 class Case(Mixer):
     """The mixtures of a category and seed, drawn and measured."""
+
+    def work(self) -> Work:
+        """For each share ten learned children, and means of vectors in four families and of embeddings in all five."""
+        mixtures = 19 * len(self.protocol.shares) + len(self._composed(self._words()))
+        return super().work() + Work(drawings=mixtures * self.protocol.pictures)
 
     def rows(self) -> list[dict[str, Any]]:
         parents = self.parents()

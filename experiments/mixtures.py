@@ -45,6 +45,7 @@ from evolve.operators import Portraits, mate
 from evolve.population import founder_seed
 from evolve.store.photos import Photograph, photo_parent
 from experiments.conduct import ByCases, SeededCase
+from experiments.cost import Work, of_learning, stand_ins
 from experiments.drawing import draw_many
 from experiments.learning import founders_of, learn, run_of
 from experiments.looking import known_members
@@ -108,20 +109,37 @@ class Mixer(SeededCase):
 
     protocol: Protocol
 
+    def work(self) -> Work:
+        """Of learning and drawing the parents; `mixtures` of them are counted in `experiments.mixing`."""
+        protocol, shares = self.protocol, len(self.protocol.shares)
+        usual, grand = self._settings(mixing=True), 2  # one sister is among the pair's children
+        children = stand_ins(self.category, 6 * shares + grand - 1, usual)  # two of a pair, four of the other families
+        for preset in (PAPER, PUBLISHED):
+            children += stand_ins(self.category, shares, self._settings(preset, mixing=True))
+        children += [self._worded(("a", "b"), 0.5)] * shares
+        learning = of_learning(self._founders()) + of_learning(children)
+        learning += of_learning(stand_ins(self.category, shares, usual))
+        shown = (4 + 2) * protocol.pictures + 2
+        return learning + Work(drawings=shown + (4 + grand) * protocol.images)
+
+    def _founders(self) -> list[Request]:
+        return founders_of(self.bench.backbone, self.category, 4, self._settings(), self.seed, schedule="adaptive")
+
     def _learn(self, requests: Sequence[Request], what: str) -> list[Concept]:
         return learn(run_of(self.bench, self.name, self.category), requests, self.bench, what, self._tell)
 
     def parents(self) -> Parents:
         """Four founders and two words, with a photograph of each."""
-        backbone, settings = self.bench.backbone, self._settings()
-        requests = founders_of(backbone, self.category, 4, settings, self.seed, schedule="adaptive")
-        return self._shown({concept.id: concept for concept in self._learn(requests, "founders")})
+        return self._shown({concept.id: concept for concept in self._learn(self._founders(), "founders")})
+
+    def _words(self) -> list[str]:
+        words = known_members(self.bench, self.category)
+        return [words[i] for i in stream(self.seed, 0, "words").permutation(len(words))[:2]]
 
     @torch.no_grad()
     def _shown(self, founders: dict[str, Concept]) -> Parents:
         backbone, count = self.bench.backbone, self.protocol.pictures
-        words = known_members(self.bench, self.category)
-        words = [words[i] for i in stream(self.seed, 0, "words").permutation(len(words))[:2]]
+        words = self._words()
         self._tell("drawing the parents")
         here, other = self._seeds(count, "mixture"), self._seeds(count, "parent")
         imagined = {id_: imagine_concept(backbone, each, [PORTRAIT] * count, here) for id_, each in founders.items()}
@@ -166,13 +184,15 @@ class Mixer(SeededCase):
                     vectors = {_NAME: torch.stack(means).sum(0)}
                     embeds = self._imagined(PORTRAIT.format(_NAME), seeds, vectors)
                     found.append(Mixture(family, VECTORS, share, of, weights, embeds))
-        for prompt in COMPOSED:
-            composed = prompt.format(*words)
-            if self.bench.backbone.knows(composed):
-                method = f'"{prompt.replace("{}", "…")}"'
-                embeds = self._imagined(f"a photo of {composed}", seeds)
-                found.append(Mixture(WORDS, method, 0.5, keys[WORDS], (0.5, 0.5), embeds))
+        for prompt in self._composed(words):
+            method = f'"{prompt.replace("{}", "…")}"'
+            embeds = self._imagined(f"a photo of {prompt.format(*words)}", seeds)
+            found.append(Mixture(WORDS, method, 0.5, keys[WORDS], (0.5, 0.5), embeds))
         return found
+
+    def _composed(self, words: Sequence[str]) -> list[str]:
+        """Those of `COMPOSED` that the stack knows with these words."""
+        return [prompt for prompt in COMPOSED if self.bench.backbone.knows(prompt.format(*words))]
 
     def _shares(self, family: str) -> list[float]:
         return self.protocol.shares_of(3 if family == TRIPLE else 2)

@@ -34,12 +34,14 @@ from core.wording import counted
 from evolve.population import starts
 from evolve.store.run import Run
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed
+from experiments.cost import Work, of_learning, of_waves
 from experiments.drawing import check_draws, draw_concepts
 from experiments.judging import Judge, StackEyes, diversity
 from experiments.learning import founders_of, learn, learn_in_waves, run_of
 from experiments.statistics import between, cell, interval, markdown, signed, unit_means
 
 NONE, LIST, ADAPTIVE, SIDES, WAVES, BOTH = ARMS = ("none", "list", "adaptive", "sides", "waves", "waves and sides")
+ALONE = (NONE, LIST, ADAPTIVE, SIDES)  # the arms of independent founders
 SCHEMA = pa.schema(
     [
         ("category", pa.string()),
@@ -98,13 +100,20 @@ class Case(SeededCase):
 
     protocol: Protocol
 
+    def work(self) -> Work:
+        """The first waves are among the independent founders."""
+        size, namer = self.protocol.founders, self.bench.namer
+        alone = [request for arm in ALONE for request in self._independent(arm)]
+        waves = of_waves(self.category, size - self.protocol.wave, [self._of_waves()] * 2, namer)
+        return Work(drawings=len(ARMS) * size * self.protocol.pictures) + of_learning(alone, namer) + waves
+
     def rows(self) -> list[dict[str, Any]]:
         return self.seen(self.learned())
 
     def learned(self) -> dict[str, list[Concept]]:
         """The founders of each arm."""
         run, size = run_of(self.bench, self.name, self.category), self.protocol.founders
-        alone = {arm: self._independent(arm) for arm in (NONE, LIST, ADAPTIVE, SIDES)}
+        alone = {arm: self._independent(arm) for arm in ALONE}
         requests = [request for of in alone.values() for request in of]
         concepts = learn(run, requests, self.bench, "independent founders", self._tell, self.bench.namer)
         found = {arm: concepts[number * size : (number + 1) * size] for number, arm in enumerate(alone)}
@@ -125,9 +134,12 @@ class Case(SeededCase):
             self.category, negatives=tuple(words[i] for i in order), seed=request.seed, settings=request.settings
         )
 
+    def _of_waves(self) -> dict[str, Any]:
+        return {"wave": self.protocol.wave, "seed": self.seed, "settings": self._settings(), "schedule": "adaptive"}
+
     def _in_waves(self, run: Run) -> dict[str, list[Concept]]:
         protocol, bench = self.protocol, self.bench
-        how = {"wave": protocol.wave, "seed": self.seed, "settings": self._settings(), "schedule": "adaptive"}
+        how = self._of_waves()
         sides = starts(bench.backbone, self.category, seed=self.seed)
         arms = {WAVES: how, BOTH: {**how, "initializers": sides}}
         return learn_in_waves(run, self.category, protocol.founders, arms, bench, self._tell, bench.namer)

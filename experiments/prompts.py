@@ -30,6 +30,7 @@ from core.streams import stream
 from core.wording import counted
 from evolve.population import starts
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
+from experiments.cost import Work, of_waves
 from experiments.drawing import check_draws, draw_many, imagine_one
 from experiments.learning import learn_in_waves, run_of
 from experiments.looking import drawing_bytes, drawing_of, known_members
@@ -121,18 +122,24 @@ class Case(SeededCase):
     protocol: Protocol
     prompts: tuple[str, ...]
 
+    def work(self) -> Work:
+        count = self.protocol.concepts
+        drawings = len(ARMS) * count * len(self.prompts) * self.protocol.pictures
+        return Work(drawings=drawings) + of_waves(self.category, count, list(self._arms().values()))
+
     def rows(self) -> list[dict[str, Any]]:
         return self.seen(self.learned())
 
+    def _arms(self) -> dict[str, dict[str, Any]]:
+        how = {"wave": self.protocol.wave, "seed": self.seed, "schedule": "adaptive"}
+        through_prior = {LEARNED: True, TEXT: False}
+        return {arm: {**how, "settings": self._settings(through_prior=each)} for arm, each in through_prior.items()}
+
     def learned(self) -> dict[str, Sequence[Concept | str]]:
         """The concepts or words of each arm."""
-        protocol, backbone = self.protocol, self.bench.backbone
-        run, count = run_of(self.bench, self.name, self.category), protocol.concepts
-        arms = {}
-        for arm, through_prior in ((LEARNED, True), (TEXT, False)):
-            settings = self._settings(through_prior=through_prior)
-            arms[arm] = {"wave": protocol.wave, "seed": self.seed, "settings": settings, "schedule": "adaptive"}
-            arms[arm]["initializers"] = starts(backbone, self.category, seed=self.seed)
+        run, count = run_of(self.bench, self.name, self.category), self.protocol.concepts
+        words = starts(self.bench.backbone, self.category, seed=self.seed)
+        arms = {arm: {**how, "initializers": words} for arm, how in self._arms().items()}
         found: dict[str, Sequence[Concept | str]] = {}
         found |= learn_in_waves(run, self.category, count, arms, self.bench, self._tell)
         words = known_members(self.bench, self.category)

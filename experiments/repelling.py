@@ -22,6 +22,7 @@ from core.prompts import PORTRAIT
 from evolve.operators import Portraits, mate
 from evolve.population import founder_seed
 from experiments.conduct import SeededCase
+from experiments.cost import Work, of_learning, stand_ins
 from experiments.drawing import draw_many
 from experiments.learning import founders_of, learn, run_of
 from experiments.looking import IMAGINED, drawing_bytes
@@ -35,12 +36,20 @@ A, B = "A", "B"  # as `of`: the parents themselves
 class Repelling(SeededCase):
     """Children of both pairs for each weight of B. protocol: of `experiments.aspects`."""
 
+    def work(self) -> Work:
+        """At most: both pairs may have a founder in common."""
+        protocol, pairs = self.protocol, len(PAIRS)
+        children = stand_ins(self.category, pairs * len(protocol.weights), self._settings(mixing=True))
+        drawings = 2 * pairs * protocol.images + pairs * (len(protocol.weights) + 4) * protocol.pictures
+        return Work(drawings=drawings) + of_learning(self._founders()) + of_learning(children)
+
+    def _founders(self) -> list[Request]:
+        backbone, settings = self.bench.backbone, self._settings()
+        return founders_of(backbone, self.category, self.protocol.founders, settings, self.seed, schedule="adaptive")
+
     def rows(self) -> list[dict[str, Any]]:
         run, protocol = run_of(self.bench, self.name, self.category), self.protocol
-        requests = founders_of(
-            self.bench.backbone, self.category, protocol.founders, self._settings(), self.seed, schedule="adaptive"
-        )
-        pairs = pairs_of(learn(run, requests, self.bench, "founders", self._tell))
+        pairs = pairs_of(learn(run, self._founders(), self.bench, "founders", self._tell))
         self._tell("drawing the parents' images for Eq. 5")
         known: dict[str, Array] = {}
         # Without B, pairs with the same A have one child.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +18,7 @@ from core.namers import namer_of
 from core.stack.backbone import Backbone
 from core.stack.hub import find_model
 from experiments.conduct import (
+    CASES,
     Bench,
     about_of,
     conduct,
@@ -27,6 +27,7 @@ from experiments.conduct import (
     seconds_of,
     write_results,
 )
+from experiments.cost import Forecast, hours
 from experiments.judging import Judge
 from ui.console import duration, say, to_type
 from ui.stack import asked, open_stack
@@ -38,6 +39,7 @@ ASKING = (
     "limitations",
     "negatives",
     "styles",
+    "gallery",
 )  # the stack's question answerer names negatives
 
 
@@ -100,7 +102,17 @@ def _table1(
     say(out, f"{who} on the page Rate of each run: {to_type('view', runs=folder / 'runs')}")
 
 
-CONDUCT: dict[str, Callable[..., None]] = {"figure11": _figure11, "table1": _table1}  # experiments with own options
+def _gallery(name: str, *, figure: str, mixtures: Sequence[str], **fields: Any) -> None:
+    """Draw a gallery. fields: as for `conduct_experiment`."""
+    words = tuple(tuple(" ".join(word.split()) for word in each.split(",") if word.strip()) for each in mixtures)
+    conduct_experiment(name, figure=int(figure), mixtures=words, **fields)
+
+
+CONDUCT: dict[str, Callable[..., None]] = {
+    "figure11": _figure11,
+    "table1": _table1,
+    "gallery": _gallery,
+}  # experiments with own options
 
 
 def _opened(name: str) -> ModuleType:
@@ -169,7 +181,8 @@ def run_experiment(
 ) -> bool:
     """Conduct an experiment, a module with SCHEMA, `cases`, `summary` and `figures`.
 
-    If the folder has results without their cases, write only summary and charts from these, and return False.
+    Say first what is to do and what it takes; with --dry-run do nothing else, and return False. If the folder has
+    results without their cases, write only summary and charts from these, and return False.
 
     Args:
         protocol: the module's Protocol.
@@ -184,6 +197,10 @@ def run_experiment(
     bench = Bench(backbone, open_judge(backbone), folder, course.tell, namer_of(backbone) if asks else None)
     cases = experiment.cases(protocol, bench)
     about = bench.about(_name_of(experiment), **protocol.of_each())
+    course.forecast = Forecast(cases, folder / CASES, backbone, asked("price"))
+    say(out, "\n".join(course.forecast.told()))
+    if asked("dry_run"):
+        return False
     table = conduct(cases, experiment.SCHEMA, folder, about, course.on_case, course.tell)
     table = complete(table, bench)
     write_results(table, folder)
@@ -252,24 +269,26 @@ def _made_by(about: Mapping[str, Any], seconds: float) -> str:
 
 
 class _Course:
-    """Progress messages of an experiment."""
+    """Progress messages of an experiment. forecast: of its cases, once they are known."""
 
     def __init__(self, out: Console) -> None:
         self.out = out
-        self.done = self.of = self.before = 0
-        self.began: float | None = None
+        self.done = self.of = 0
+        self.forecast: Forecast | None = None
+        self._here = 0  # cases that were begun here
 
     def on_case(self, done: int, of: int) -> None:
-        if self.began is None:
-            self.began, self.before = time.monotonic(), done
         self.done, self.of = done, of
+        assert self.forecast is not None
+        self.forecast.begin()
+        self._here += 1
+        if self._here == 2 and (line := self.forecast.here()):
+            say(self.out, line)
 
     def tell(self, text: str) -> None:
         say(self.out, f"[{self.done} of {self.of}{self._left()}] {text}")
 
     def _left(self) -> str:
-        """`, about 3 min left`, estimated from the cases conducted so far; "" before the first."""
-        new = self.done - self.before
-        if self.began is None or not new:
-            return ""
-        return f", about {duration((time.monotonic() - self.began) / new * (self.of - self.done))} left"
+        """`, about 3 min left`, by the finished cases; "" before the first."""
+        seconds = self.forecast.seconds_left() if self.forecast else None
+        return "" if seconds is None else f", about {hours(seconds)} left"

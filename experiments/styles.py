@@ -34,6 +34,7 @@ from core.stack.wordbank import WordBank
 from core.streams import stream_seed
 from core.wording import counted
 from experiments.conduct import Bench, ByCases, Telling, has_pictures
+from experiments.cost import Work, of_waves
 from experiments.drawing import check_draws, draw_many, imagine_one
 from experiments.learning import learn_in_waves, run_of
 from experiments.looking import drawing_bytes, drawing_of
@@ -126,21 +127,29 @@ class Case(Telling):
     def name(self) -> str:
         return f"{self.protocol.category.replace(' ', '-')}-{self.seed}"
 
+    def work(self) -> Work:
+        category, styles = self.protocol.category, self.protocol.styles
+        drawings = (2 * styles + len(self.named)) * len(self.objects)
+        return Work(drawings=drawings) + of_waves(category, styles, [self._how()], self.bench.namer)
+
     def rows(self) -> list[dict[str, Any]]:
         return self.seen({LEARNED: self.learned(), PLAIN: [""] * self.protocol.styles, NAMED: list(self.named)})
 
-    def learned(self) -> list[Concept]:
-        """New styles, as `conceptree seed --style` makes them: all start at the category's word."""
-        backbone, protocol = self.bench.backbone, self.protocol
-        how = {
+    def _how(self) -> dict[str, Any]:
+        protocol = self.protocol
+        return {
             "kind": "style",
             "wave": protocol.wave,
             "seed": self.seed,
-            "settings": protocol.settings_for(backbone, protocol.category, kind="style"),
+            "settings": protocol.settings_for(self.bench.backbone, protocol.category, kind="style"),
             "schedule": "adaptive",
         }
-        run = run_of(self.bench, self.name, protocol.category, "style")
-        arms, bench = {LEARNED: how}, self.bench
+
+    def learned(self) -> list[Concept]:
+        """New styles, as `conceptree seed --style` makes them: all start at the category's word."""
+        protocol, bench = self.protocol, self.bench
+        run = run_of(bench, self.name, protocol.category, "style")
+        arms = {LEARNED: self._how()}
         found = learn_in_waves(run, protocol.category, protocol.styles, arms, bench, self._tell, bench.namer)
         return found[LEARNED]
 

@@ -27,6 +27,7 @@ from core.prompts import PORTRAIT
 from core.stack.protocols import Learns
 from core.streams import stream_seed
 from experiments.conduct import Bench, Telling
+from experiments.cost import Work
 from experiments.drawing import draw_many
 from experiments.looking import drawing_bytes, similarity_by
 from experiments.pixels import colour_of, height_by_width
@@ -64,6 +65,10 @@ class Taking(Telling):
     @property
     def name(self) -> str:
         return self.aspect
+
+    def work(self) -> Work:
+        things, givers = len(self.things), len(self.givers)
+        return Work(drawings=self.pictures * (things + givers + things * (1 + len(SUBSPACES) * givers)))
 
     @torch.no_grad()
     def rows(self) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ from evolve.store.run import Run
 from experiments import figure11
 from experiments.agreement import krippendorff
 from experiments.conduct import Bench, ByCases, Telling, has_pictures
+from experiments.cost import Work, of_learning
 from experiments.drawing import draw_concepts, draw_many
 from experiments.figure11 import DECODER, DIFFUSION, OURS, PAIRS, PRIOR
 from experiments.judging import STACK, Judge
@@ -131,6 +132,10 @@ class Case(Telling):
             )
             for number in range(protocol.sets)
         ]
+
+    def work(self) -> Work:
+        requests, methods = self.requests(), 4 if self.diffusion else 3
+        return Work(drawings=len(requests) * methods * self.protocol.pictures) + of_learning(requests)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row of `SCHEMA` for each set, without a rating."""

@@ -14,9 +14,14 @@ import torch
 from core.prompts import fill
 from core.stack.prior import draw_noise
 from core.step import draw
+from core.streams import stream
 
-CAP, FLOOR = 0.28, 0.2
+CAP, FLOOR, STYLE_FLOOR = 0.28, 0.2, 0.15
 QUESTION_SEED = 42
+SHOWN = {
+    "object": "Professional high-quality art of a {}. photorealistic, 4k, HQ",
+    "style": "a painting of a horse and a barn in a valley in the style of {}",
+}
 PLACE = "{}"
 
 
@@ -95,6 +100,9 @@ def loss_of(backbone, request, vector, step, negatives):
             loss = loss - parent.weight * (image @ unit(text) + image @ unit(empty)) / 2
         return loss
 
+    if not request.settings.through_prior:
+        imagined = text
+
     def similarities(words):
         encoded = backbone.encode_multilingual([fill(template, word) for word in words])
         return torch.stack([unit(each) @ unit(imagined) for each in encoded])
@@ -102,15 +110,14 @@ def loss_of(backbone, request, vector, step, negatives):
     toward = similarities([positive.word for positive in request.positives]).clamp(max=CAP)
     loss = sum(p.weight * (1 - value) for p, value in zip(request.positives, toward, strict=True))
     if negatives:
-        away = similarities(negatives).clamp(min=FLOOR)
+        away = similarities(negatives).clamp(min=STYLE_FLOOR if request.kind == "style" else FLOOR)
         loss = loss + (away.mean() + away.max()) / 2
     return loss
 
 
-def question_drawing(backbone, vector):
+def question_drawing(backbone, vector, kind="object"):
     """The picture that BLIP-2 is asked about."""
-    prompt = "Professional high-quality art of a {}. photorealistic, 4k, HQ"
-    imagined = embed(backbone, prompt, vector, QUESTION_SEED, drawing=True)[2]
+    imagined = embed(backbone, SHOWN[kind], vector, QUESTION_SEED, drawing=True)[2]
     return backbone.draw(imagined, seeds=QUESTION_SEED)[0]
 
 
@@ -119,11 +126,16 @@ def learn(backbone, request, steps, segment, ask):
     tokens = backbone.tokenizer(request.category, add_special_tokens=False).input_ids
     vector = torch.nn.Parameter(backbone.text_encoder.get_input_embeddings().weight[tokens[0]].clone())
     optimizer = torch.optim.AdamW([vector], lr=request.settings.learning_rate, weight_decay=1e-2)
-    negatives = []
+    given = list(request.negatives)
+    pool = [given[i] for i in stream(request.seed, 0, "pool").permutation(len(given))]
+    negatives = [] if request.schedule == "gradual" else given
     for step in range(steps):
-        if step % segment == 0 and request.schedule == "adaptive":
+        if step % segment == 0 and request.schedule == "adaptive" and (step or not request.negatives):
             with torch.no_grad():
-                negatives.append(ask(question_drawing(backbone, vector)).removeprefix("a "))
+                picture = question_drawing(backbone, vector, request.kind)
+            negatives.append(ask(picture).removeprefix("a "))
+        if step % segment == 0 and request.schedule == "gradual" and pool:
+            negatives.append(pool.pop(0))
         optimizer.zero_grad()
         loss_of(backbone, request, vector, step, negatives).backward()
         optimizer.step()

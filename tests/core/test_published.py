@@ -9,14 +9,14 @@ import pytest
 import torch
 from PIL import ImageChops
 
-from core.concept import Parent, Request
+from core.concept import Parent, Positive, Request
 from core.namers import from_function
 from core.negatives import first_answer
 from core.optimizer import ConceptLab
 from core.options import Options
 from core.prompts import TEMPLATES
 from core.segments import Looker, seeds_of_drawings
-from core.settings import Settings
+from core.settings import PUBLISHED_STYLE_MIN_COSINE, Settings
 from core.stack.backbone import Backbone
 from core.stack.prior import CachedPrior
 from core.stack.text import encode
@@ -24,6 +24,7 @@ from tests import authors
 from tests.stacks import save_stack
 
 SETTINGS = Settings("published", steps=20, segment=5, learning_rate=1e-2)
+STYLE = replace(SETTINGS, min_cosine=PUBLISHED_STYLE_MIN_COSINE)
 RNG = np.random.default_rng(0)
 PARENTS = (Parent("one", 0.7, RNG.normal(size=(3, 16))), Parent("two", 0.6, RNG.normal(size=(5, 16))))
 
@@ -56,9 +57,27 @@ def named(pictures, question):
         Request("musical instrument", schedule="adaptive", seed=2, settings=replace(SETTINGS, min_cosine=0.2)),
         Request("pet", schedule="adaptive", seed=3, settings=SETTINGS, templates=("my {} . 4k , HQ", "art of the {}")),
         Request("painting", "style", schedule="none", seed=4, settings=SETTINGS),
+        Request("painting", "style", schedule="adaptive", seed=6, settings=STYLE),
+        Request("pet", negatives=("cat", "dog"), seed=7, settings=SETTINGS),
+        Request("pet", negatives=("cat",), schedule="adaptive", seed=8, settings=SETTINGS),
+        Request("pet", negatives=("cat", "dog", "turtle"), schedule="gradual", seed=9, settings=SETTINGS),
+        Request("pet", positives=(Positive("fish", 0.5), Positive("cat", 0.25)), seed=10, settings=SETTINGS),
+        Request("pet", schedule="adaptive", seed=11, settings=replace(SETTINGS, through_prior=False)),
         Request("pet", parents=PARENTS, seed=5, settings=SETTINGS),
     ],
-    ids=["adaptive", "several tokens", "own templates", "style", "mix"],
+    ids=[
+        "adaptive",
+        "several tokens",
+        "own templates",
+        "style",
+        "adaptive style",
+        "list",
+        "list, then adaptive",
+        "gradual",
+        "positives",
+        "text space",
+        "mix",
+    ],
 )
 def test_twenty_steps_equal_the_authors_loop(paper64, request_, ended):
     [concept] = ConceptLab(paper64).run([request_], Options(namer=from_function(named)))
