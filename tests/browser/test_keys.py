@@ -36,7 +36,7 @@ def test_from_a_selected_concept_five_keys_choose_a_partner_and_a_mixture_and_br
     tree.click(first.name)
     for key in ("Shift+ArrowRight", "p"):
         tree.page.keyboard.press(key)
-    wait_for(lambda: tree.page.locator(".surface").evaluate("each => each.matches(':focus')"), 30, "pad")
+    wait_for(lambda: tree.page.locator(".surface").evaluate("each => each.matches(':focus')"), 90, "pad")
     for key in ("ArrowLeft", "Enter", "b"):
         tree.page.keyboard.press(key)
     (job,) = wait_for(lambda: jobs(run), 60, "job")

@@ -13,7 +13,7 @@ from tests.browser.test_story import MINUTES, wait_for
 pytestmark = pytest.mark.browser
 GHOSTS = """() => {
   const all = [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')];
-  const canvas = all.map((each) => each.shadowRoot.querySelector('.family .canvas')).find(Boolean);
+  const canvas = all.map((each) => each.shadowRoot?.querySelector('.family .canvas')).find(Boolean);
   return canvas ? canvas._cyreg.cy.nodes("[birth = 'ghost']").map((each) => each.data('picture')) : [];
 }"""
 # A browser that allows notifications when it is asked, and keeps them.

@@ -1,6 +1,6 @@
 // Breeding from the keyboard. The Breed panel is a part of the page that Python draws. One module with family.js.
 
-const PATIENCE = 20_000; // ms in which the panel must show two or more selected concepts: the model may have to load
+const PATIENCE = 60_000; // ms in which the panel must show two or more selected concepts: the model may have to load
 const RESTS = 400; // ms without work of the page, since a key may still be on its way to it
 const TEXT = "input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable=true]";
 
@@ -39,7 +39,8 @@ function whenShown(tree, find, act) {
     if (found) return act(found);
     const comes = selectedIds(tree).length > 1 || now - rested < 3 * RESTS;
     if (comes && now < until) return (tree.waiting = setTimeout(look, 60));
-    warn(tree, "Select two or more concepts to breed them.");
+    const busy = selectedIds(tree).length > 1;
+    warn(tree, busy ? "The page is still at work: press the key again." : "Select two or more concepts to breed them.");
   };
   look();
 }
