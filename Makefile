@@ -6,7 +6,7 @@ TORCH_INDEX ?=
 CONSTRAINTS ?= constraints.txt
 ARGS        ?=
 DEVICE      ?= auto
-EXPERIMENTS ?= evolution figure11 figure13 figure14 ablations limitations negatives mixing prompts figure15 styles table1 taste aspects
+EXPERIMENTS ?= evolution figure11 figure13 figure14 ablations limitations negatives mixing prompts figure15 styles table1 taste map aspects
 
 BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'

@@ -361,6 +361,25 @@ def taste() -> None:
 
 
 @conducted(
+    number("--pairs", 1, 2, 2, "Pairs of axes of each category."),
+    number("--cells", 2, 32, 8, "Columns, and as many rows."),
+    number("--founders", 2, 1000, 12, "Founders that all arms share."),
+    number("--generations", 1, 1000, 4, "Generations after the founders."),
+    number("--children", 1, 1000, 24, "Children of each generation."),
+    categories=PETS,
+    seeds=5,
+)
+def map() -> None:
+    """Measure how much of a category a map fills: coverage and QD score, by the stack and by the judge.
+
+    Compared with random breeding, and with as many independent founders.
+
+    \b
+    Example: python -m experiments map --category pet --seeds 1 --pairs 1 --cells 5
+    """
+
+
+@conducted(
     number("--pictures", 1, 1000, 3, "Drawings of each thing, way of taking, and child."),
     number("--founders", 3, 1000, 6, "Founders of each category and seed; the pairs are chosen from them."),
     categories=PETS,

@@ -12,6 +12,8 @@ import pytest
 from core import Settings
 from evolve import Run, populate
 from evolve.fitness import OBJECTIVES
+from evolve.maps.chart import MEASURES
+from evolve.maps.emitters import EMITTERS
 from evolve.selection import METHODS
 from tools.notebook import NOTEBOOK, executed
 
@@ -42,7 +44,7 @@ EXAMPLES = dict(examples())
 @pytest.fixture
 def registries():
     """Undo registrations of an example after its test."""
-    before = [(registry, dict(registry)) for registry in (OBJECTIVES, METHODS)]
+    before = [(registry, dict(registry)) for registry in (OBJECTIVES, METHODS, EMITTERS, MEASURES)]
     yield
     for registry, known in before:
         registry.clear()
@@ -56,6 +58,7 @@ def pets(backbone):
 
 def test_every_way_to_extend_has_an_example_of_at_most_thirty_lines():
     headings = ["Constraint", "Namer", "Prior", "Fitness objective", "Selection", "Mutation", "DEAP's algorithms"]
+    headings += ["Emitter of a map", "Axis of a map"]
     assert list(EXAMPLES) == ["", *headings]
     assert all(len(code.splitlines()) <= MOST_LINES for code in EXAMPLES.values())
 
@@ -75,6 +78,7 @@ def test_an_example_runs(heading, backbone, pets, registries, tmp_path, capsys):
         "Selection": "belongs",
         "Mutation": "[",
         "DEAP's algorithms": "nevals",
+        "Emitter of a map": "coverage",
     }
     assert expected.get(heading, "[") in printed
 

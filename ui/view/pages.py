@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 FIRST = ""  # the address of the first page
-OF_A_RUN = ("tree", "evolve", "concept", "gallery", "compare", "rate", "jobs")
+OF_A_RUN = ("tree", "evolve", "map", "concept", "gallery", "compare", "rate", "jobs")
 
 
 def pages() -> dict[str, Page]:
@@ -24,6 +24,7 @@ def pages() -> dict[str, Page]:
         "seed": _page("seed", "New run", "seed", "add"),
         "tree": _page("tree", "Family tree", "tree", "account_tree"),
         "evolve": _page("evolve", "Evolve", "evolve", "trending_up"),
+        "map": _page("map", "Map", "map", "grid_on"),
         "gallery": _page("gallery", "Gallery", "gallery", "grid_view"),
         "compare": _page("compare", "Compare", "compare", "compare"),
         "rate": _page("rate", "Rate", "rate", "star"),

@@ -1,0 +1,127 @@
+"""The page of a map: elites in their cells, other axes at once, and children for empty cells."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core import Settings
+from evolve import Run, populate
+from evolve.jobs.plans import Map
+from evolve.jobs.stored import jobs
+from tests.pages import components, page, text
+from ui.view import processes
+from ui.view.board import Cell, Pressed, board
+from ui.view.screens import map as screen
+
+QUICK = Settings(steps=2, segment=1, learning_rate=1e-2)
+
+
+@pytest.fixture
+def run(backbone, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
+    monkeypatch.setattr("ui.view.model.backbone", lambda run: backbone)
+    run = Run.create(tmp_path / "pets", "pet", backbone)
+    run.add(populate("pet", 3, backbone, request={"settings": QUICK, "negatives": ("cat",)}))
+    return run
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    found: list[str] = []
+    monkeypatch.setattr(processes, "start", lambda run, job: found.append(job.name))
+    return found
+
+
+def asked(app, across="red:blue", up="small:style"):
+    app.text_input(key="map.axis.0.pets").set_value(across)
+    app.text_input(key="map.axis.1.pets").set_value(up)
+    app.number_input(key="map.side.0.pets").set_value(3)
+    app.number_input(key="map.side.1.pets").set_value(2)
+    return app.run()
+
+
+def shown(app):
+    (data,) = [json.loads(each) for each in components(app) if "columns" in json.loads(each)]
+    return data
+
+
+def test_without_axes_it_says_what_a_map_is(run):
+    app = page("map", run="pets").run()
+    assert not app.exception and "Name two axes" in text(app) and not components(app)
+
+
+def test_axes_place_the_runs_concepts_at_once_and_other_axes_place_them_anew(run):
+    app = asked(page("map", run="pets").run())
+    assert not app.exception
+    data = shown(app)
+    filled = [each for each in data["cells"] if each["id"]]
+    assert len(data["cells"]) == 6 and (data["columns"], data["rows"]) == (3, 2)
+    assert filled and {each["name"] for each in filled} <= {each.name for each in run.entries()}
+    assert data["ends"] == [["red", "blue"], ["small", "style"]] and f"{len(filled)} of 6 cells" in text(app)
+    mirrored = shown(asked(app, across="blue:red"))
+    places = [{each["id"]: each["column"] for each in told["cells"] if each["id"]} for told in (data, mirrored)]
+    assert all(places[1].get(id_, 2 - column) == 2 - column for id_, column in places[0].items())
+    assert not jobs(run), "nothing is learned"
+
+
+def test_a_wrong_axis_is_said_and_the_form_stays(run):
+    app = asked(page("map", run="pets").run(), up="grrr:small")
+    assert not app.exception and "does not know 'grrr'" in text(app)
+    assert not asked(app).exception and shown(app)
+
+
+def test_the_map_is_filled_by_a_job_of_its_own(run, begun):
+    app = asked(page("map", run="pets").run())
+    app.button(key="map.fill").click().run()
+    (job,) = jobs(run)
+    assert begun == [job.name] and isinstance(job.plan, Map) and job.plan.aim is None and job.plan.first == 0
+    assert [axis.name for axis in job.plan.chart.axes] == ["red:blue", "small:style"]
+    again = page("map", run="pets").run()
+    assert shown(again)["columns"] == 3, "the axes of the last map are those that the page begins with"
+
+
+def pressing(monkeypatch, at, filled):
+    """Press a cell, once: the message of the browser stays until the next one."""
+
+    def pressed(data, **_):
+        cell = next(each for each in data["cells"] if bool(each["id"]) == filled)
+        return {"pressed": {"column": cell["column"], "row": cell["row"], "at": at}}
+
+    monkeypatch.setattr("ui.view.board._board", pressed)
+
+
+def test_an_empty_cell_is_bred_for_once(run, begun, monkeypatch):
+    pressing(monkeypatch, 1, filled=False)
+    app = asked(page("map", run="pets").run())
+    assert not app.exception
+    (job,) = jobs(run)
+    assert begun == [job.name] and job.plan.aim is not None and job.plan.children == screen.HERE
+    app.run()
+    assert len(jobs(run)) == 1
+
+
+def test_a_filled_cell_opens_its_concept(run, begun, monkeypatch):
+    pressing(monkeypatch, 1, filled=True)
+    gone: list[str] = []
+    monkeypatch.setattr(screen.links, "go", lambda name, **query: gone.append(query["concept"]))
+    asked(page("map", run="pets").run())
+    assert len(gone) == 1 and gone[0] in {each.id for each in run.entries()} and not begun
+
+
+def test_a_press_is_of_a_cell_that_is_there(monkeypatch):
+    cells = [Cell(0, 0, id="a" * 16), Cell(1, 0)]
+    for at, (told, expected) in enumerate(
+        (
+            (None, Pressed()),
+            ({"column": 0, "row": 0}, Pressed(id="a" * 16)),
+            ({"column": 1, "row": 0}, Pressed(cell=(1, 0))),
+            ({"column": 9, "row": 0}, Pressed()),
+            ({"column": "x"}, Pressed()),
+        )
+    ):
+        pressed = {"pressed": told and {**told, "at": at}}
+        monkeypatch.setattr("ui.view.board._board", lambda pressed=pressed, **_: pressed)
+        assert board(cells, (2, 1), [("a", "b"), ("c", "d")], label="", busy=False, key="k") == expected
+        assert board(cells, (2, 1), [("a", "b"), ("c", "d")], label="", busy=False, key="k") == Pressed()

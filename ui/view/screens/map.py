@@ -1,0 +1,128 @@
+"""Map: the elites of a run on two axes, other axes at once, and children for empty cells."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from core.errors import ConceptreeError
+from core.wording import counted
+from evolve.jobs.generations import generations
+from evolve.jobs.mapping import check_installed
+from evolve.jobs.options import BATCH, GENERATIONS, SeedOptions
+from evolve.jobs.plans import Map
+from evolve.jobs.stored import new_job
+from evolve.maps.chart import LEAST_SIDE, MOST_SIDE, SIDE, Chart
+from ui.mapping import chart_for, elites_of, last_chart, planned
+from ui.view import clicks, links, model, notices, processes, store, undo
+from ui.view.board import Cell, board
+from ui.view.described import described
+from ui.view.grid import SIDE as PIXELS
+from ui.view.processes import AT_WORK
+from ui.view.store import Opened
+from ui.view.text import plain
+from ui.workers import conduct_asked
+
+HERE = 4  # children that an empty cell gets
+FEW, SMALL = 2, 16  # generations and children of the form: a page is watched
+BREEDS = {"between": 0.5, "towards": 0.5}
+
+
+def show() -> None:
+    found = store.current()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Map", anchor=False, width="content")
+        undo.bar(found.run)
+    notices.warn_of(found.damage)
+    try:
+        check_installed()
+        chart = _chart(found)
+    except ConceptreeError as error:
+        notices.error(error)
+        return
+    if chart is None:
+        st.info(
+            "A map shows the best concept for every place between two pairs of phrases. Name two axes, such as"
+            " bird:mammal and black:white, in words that the run's model knows.",
+            icon=":material/grid_on:",
+        )
+        return
+    jobs = [(job, status) for job, status in store.jobs_of(found.run) if job.command == Map.command]
+    busy = any(status.state in AT_WORK for _, status in jobs)
+    _fill(found, chart, busy)
+    _board(found, chart, busy)
+    if rows := [{"generation": each.number, **each.record} for job, _ in jobs[:1] for each in generations(job)]:
+        with st.popover("Generations of the last job", icon=":material/table_rows:", key="map.table"):
+            st.dataframe(rows, hide_index=True)
+
+
+def _chart(found: Opened) -> Chart | None:
+    """The chart that the form asks for; None while an axis is missing."""
+    run = found.run
+    last = last_chart(run)
+    name = run.folder.name
+    columns = st.columns([3, 3, 1, 1])
+    axes, sides = [], []
+    for number, (column, title) in enumerate(zip(columns, ("Across", "Up"), strict=False)):
+        usual = last.axes[number].name if last else ""
+        key = f"map.axis.{number}.{name}"
+        help_ = "Two phrases, LOW:HIGH, or the name of a measured number, such as consistent."
+        axes.append(column.text_input(title, usual, key=key, placeholder="LOW:HIGH", help=help_).strip())
+    for number, (column, title) in enumerate(zip(columns[2:], ("Columns", "Rows"), strict=True)):
+        usual_side = last.cells[number] if last else SIDE
+        sides.append(
+            int(column.number_input(title, LEAST_SIDE, MOST_SIDE, usual_side, key=f"map.side.{number}.{name}"))
+        )
+    if not all(axes):
+        return None
+    return chart_for(run, (axes[0], axes[1]), (sides[0], sides[1]), partial(model.backbone, run))
+
+
+def _fill(found: Opened, chart: Chart, busy: bool) -> None:
+    """The form that breeds for all cells."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = st.number_input("Generations", *GENERATIONS.bounds, FEW, key="map.generations", width=130)
+        children = st.number_input("Children", *BATCH.bounds, SMALL, key="map.children", width=130, help=BATCH.help)
+        label, icon = "Fill empty cells", ":material/play_arrow:"
+        of = found.run.folder.name
+        if clicks.button(label, key="map.fill", of=of, once=True, type="primary", icon=icon, disabled=busy):
+            _begin(found, chart, generations=int(count), children=int(children))
+    if busy:
+        st.caption("A map of this run is being filled; it grows when a generation is done.")
+
+
+def _begin(found: Opened, chart: Chart, **given: object) -> None:
+    run = found.run
+    try:
+        stack = model.backbone(run)
+        options = SeedOptions(category=run.about["category"], kind=run.about["kind"])
+        job = new_job(run, planned(stack, chart, options, run, None, **given), conduct_asked())
+        processes.start(run, job)
+    except ConceptreeError as error:
+        notices.error(error)
+        return
+    st.rerun()
+
+
+def _board(found: Opened, chart: Chart, busy: bool) -> None:
+    best, score = elites_of(found.run, chart)
+    columns, rows = chart.cells
+    by_id, cells = found.by_id, []
+    for column in range(columns):
+        for row in range(rows):
+            if (elite := best.get((column, row))) is None or elite.id not in by_id:
+                cells.append(Cell(column, row))
+                continue
+            entry, drawing = by_id[elite.id], found.drawing(elite.id)
+            image = links.picture(found.run.folder.name, drawing, PIXELS) if drawing else ""
+            cells.append(Cell(column, row, entry.id, entry.name, image, described(entry, drawing), elite.quality))
+    told = f"{len(best)} of {counted(columns * rows, 'cell')} are filled. QD score {score:.1f}: the sum of qualities."
+    st.caption(plain(told))
+    ends = [(axis.low, axis.high) for axis in chart.axes]
+    label = f"Map: {ends[0][0]} to {ends[0][1]} across, {ends[1][0]} to {ends[1][1]} up"
+    pressed = board(cells, chart.cells, ends, label=label, busy=busy, key=f"map.board.{found.run.folder.name}")
+    if pressed.id:
+        links.go("concept", run=found.run.folder.name, concept=pressed.id)
+    if pressed.cell and not busy:
+        _begin(found, chart, generations=1, children=HERE, aim=pressed.cell, emitters=BREEDS)
