@@ -143,6 +143,27 @@ def test_a_cutout_is_saved_and_sharp_edges_are_shown(workbench, page):
     wait_for(lambda: box.locator(".large").evaluate(wide) == cut.width, 20, "the drawing itself")
 
 
+def test_pictures_play_one_after_the_other(workbench, page):
+    page.goto(f"{workbench.address}/gallery?run=example")
+    page.locator(".card img").first.wait_for()
+    settled(page)
+    names = page.locator(".card .title").all_inner_texts()
+    page.locator(".card").last.click()
+    page.keyboard.press("z")
+    page.get_by_role("dialog", name=names[-1]).wait_for(timeout=5000)
+    page.evaluate(NAMED)
+    page.keyboard.press(" ")
+
+    def played() -> list[str]:
+        return [each for each in page.evaluate("named") if each in names[:-1]]
+
+    wait_for(lambda: played()[:3] == names[:3], 20, "the first ones after the last")
+    page.keyboard.press("Escape")
+    opened(page).wait_for(state="hidden")
+    page.wait_for_timeout(1200)
+    assert not opened(page).is_visible()
+
+
 def test_the_size_of_the_pictures_is_remembered(workbench, page):
     def side() -> float:
         return page.locator(".card").first.bounding_box()["width"]
@@ -160,6 +181,15 @@ def test_the_size_of_the_pictures_is_remembered(workbench, page):
     page.get_by_role("button", name="Small pictures").click()
     wait_for(lambda: side() < medium, 5, "small pictures")
 
+
+# All names that the lightbox shows from now on.
+NAMED = """() => {
+  const box = document.querySelector(".st-key-lightbox [data-testid=stBidiComponentIsolated]").shadowRoot;
+  const name = box.querySelector("#name");
+  window.named = [];
+  const note = () => named.at(-1) !== name.textContent && named.push(name.textContent);
+  new MutationObserver(note).observe(name, { childList: true });
+}"""
 
 DROP = """([name, content]) => {
   const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0)), transfer = new DataTransfer();

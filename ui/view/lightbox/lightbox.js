@@ -6,6 +6,7 @@ const box = (globalThis.__conceptreeLightbox ??= {
 });
 
 const MARKS = 40; // that are sent again, in case that an earlier message was overtaken
+const PACE = 450; // ms for each picture that is played
 const RATINGS = ["1", "2", "3", "4", "5"];
 
 export default function ({ parentElement, data, setStateValue }) {
@@ -40,7 +41,7 @@ function furnish() {
   const acts = {
     before: () => go(-1), after: () => go(1), close: () => dialog.close(), in: () => zoomBy(1.3), out: () => zoomBy(1 / 1.3),
     fit: () => fit(), crisp: () => look("pixels"), sharp: () => look("sharp"),
-    favourite: () => flip("favourite"), hide: () => flip("hidden"),
+    play: () => play(!box.playing), favourite: () => flip("favourite"), hide: () => flip("hidden"),
   };
   for (const [name, act] of Object.entries(acts)) part(name).addEventListener("click", act);
   part("stars").replaceChildren(...RATINGS.map((value) => {
@@ -72,17 +73,26 @@ function enlarge(image) {
 function open() {
   hidePreview();
   if (!box.dialog.open) box.dialog.showModal();
-  part("close").focus({ focusVisible: false });
+  box.dialog.focus(); // on no button, which Space would press
   show();
 }
 
 function closed() {
   if (!box.dialog.isConnected) return; // mounted again: it opens there
   const last = now();
+  play(false);
   box.at = -1;
   const back = box.opener?.isConnected ? box.opener : last && imagesOnPage().find((each) => pathOf(each.src) === last.path);
   box.opener = null;
   back?.focus({ preventScroll: true });
+}
+
+// One picture after the other, and from the first again: such as the drafts of a job.
+function play(starts) {
+  clearInterval(box.playing);
+  box.playing = starts && setInterval(() => go(box.at + 1 < box.pictures.length ? 1 : -box.at), PACE);
+  part("play").textContent = starts ? "⏸" : "▶";
+  part("play").setAttribute("aria-pressed", String(Boolean(starts)));
 }
 
 function forget() {
@@ -105,12 +115,13 @@ function pressed(event) {
   const acts = {
     ArrowLeft: () => go(-1), ArrowRight: () => go(1), Home: () => go(-box.at), End: () => go(box.pictures.length - 1 - box.at),
     Escape: () => box.dialog.close(), "+": () => zoomBy(1.3), "=": () => zoomBy(1.3), "-": () => zoomBy(1 / 1.3), 0: () => fit(),
-    p: () => look("pixels"), s: () => look("sharp"), c: () => save(part("files").children[3]), d: () => save(part("files").children[0]),
+    " ": () => play(!box.playing), p: () => look("pixels"), s: () => look("sharp"), c: () => save(part("files").children[3]), d: () => save(part("files").children[0]),
     f: () => flip("favourite"), h: () => flip("hidden"),
   };
   const act = RATINGS.includes(key) ? () => rate(Number(key)) : acts[key];
   if (onButton || !act) return;
   event.preventDefault();
+  if (key !== " ") play(false);
   act();
 }
 

@@ -17,6 +17,7 @@ function show() {
   complain("");
   look(box.look, false);
   part("before").disabled = box.at === 0;
+  part("play").hidden = box.pictures.length < 2;
   part("after").disabled = box.at === box.pictures.length - 1;
   fit();
   tell();
