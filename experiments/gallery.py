@@ -180,11 +180,13 @@ class Case(Telling):
         return Work(drawings=drawings) + of_learning(self.requests(), self.bench.namer)
 
     def requests(self) -> list[Request]:
-        """All start at the category's word, as in the paper."""
-        return [
-            Request(self.category, self.kind, seed=founder_seed(0, number), schedule="adaptive", settings=self._of())
-            for number in range(self.protocol.concepts)
-        ]
+        return self._founders(self.protocol.concepts)
+
+    def _founders(self, count: int) -> list[Request]:
+        """In `default` they start between two members, as in `conceptree seed`; else at the category's word."""
+        sides = self.protocol.preset == "default" and self.kind == "object"
+        how: dict[str, Any] = {"sides": sides, "schedule": "adaptive", "kind": self.kind}
+        return founders_of(self.bench.backbone, self.category, count, self._of(between=sides), 0, **how)
 
     def _of(self, **how: Any) -> Settings:
         protocol = self.protocol
@@ -230,14 +232,11 @@ class Tree(Case):
         mixing = self._of(mixing=True)
         children = [of_learning(stand_ins(self.category, count, mixing)) for count in (2, 1)]
         drawings = Work(drawings=7 + 6 * self.protocol.images)
-        return sum(children, drawings + of_learning(self._founders(), self.bench.namer))
-
-    def _founders(self) -> list[Request]:
-        return founders_of(self.bench.backbone, self.category, 4, self._of(), 0, sides=False, schedule="adaptive")
+        return sum(children, drawings + of_learning(self._founders(4), self.bench.namer))
 
     def rows(self) -> list[dict[str, Any]]:
         bench, run = self.bench, run_of(self.bench, self.name, self.category)
-        founders = learn(run, self._founders(), bench, "founders", self._tell, bench.namer)
+        founders = learn(run, self._founders(4), bench, "founders", self._tell, bench.namer)
         portraits = Portraits(self.protocol.images, self.protocol.keep)
 
         def child(number: int, *parents: Concept) -> Request:

@@ -37,6 +37,16 @@ def places(table):
     return [(row["row"], row["column"]) for row in table.to_pylist()]
 
 
+def run_requests(folder):
+    run = Run.open(next((folder / "runs").iterdir()))
+    return [run.find(each.id).concept.request for each in run.entries()]
+
+
+def test_concepts_of_the_default_preset_start_apart(backbone, tmp_path):
+    conducted(backbone, tmp_path, figure=5, categories=("pet",), seeds=3)
+    assert len({each.initializer for each in run_requests(tmp_path)} - {None}) == 3
+
+
 @pytest.mark.parametrize(
     ("given", "rows", "columns"),
     [
@@ -61,6 +71,7 @@ def test_every_concept_has_its_place(given, rows, columns, backbone, tmp_path):
     assert places(table) == [(row, column) for row in rows for column in columns]
     shown = table.to_pylist()
     assert all(row["negatives"] == ["cat"] and drawing_of(row["picture"]).size == (16, 16) for row in shown)
+    assert {each.initializer for each in run_requests(tmp_path)} == {None}, "at the category's word, as in the paper"
     kind = {each.kind for each in Run.open(next((tmp_path / "runs").iterdir())).entries()}
     assert kind == {"style" if given["figure"] == 7 else "object"}
     assert f"Figure {given['figure']} of the paper" in summary(table) and ": not cat" in summary(table)
