@@ -26,7 +26,7 @@ from ui.stack import open_stack
 
 EXAMPLE = Path(__file__).parent.parent / "runs" / "example"
 SEEDS = tuple(range(1, 9))
-# Places of the parents among the visible concepts of the run with their weights, below 0 to move away; and a word.
+# Places of the parents in the run with their weights, below 0 to move away; and a word.
 MIXES: tuple[tuple[tuple[tuple[int, float], ...], str], ...] = (
     (((0, 0.5), (2, 0.3), (5, 0.2)), ""),
     (((0, 0.5), (3, 0.5)), "blue"),
@@ -41,8 +41,7 @@ def main() -> None:
     out, stack = new_console(), open_stack("emoji")
     with tempfile.TemporaryDirectory() as folder:
         run = Run.open(shutil.copytree(EXAMPLE, Path(folder) / "example"))
-        hidden = {each.id for each in run.entries() if each.note.hidden}
-        concepts = [each for each in run.individuals() if each.id not in hidden]
+        concepts = run.individuals()
         category = run.about["category"]
         lines = []
         for mix, word in MIXES:
