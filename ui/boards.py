@@ -71,7 +71,8 @@ def _show(runs: Path, shown: Board, as_json: bool, out: Console) -> None:
     placed = boards.placed(runs, shown.pins, has)
     for each in placed:
         if each.problem:
-            warn(f"{problem(each)}: conceptree board removes it with --remove {each.pin.run}/{each.pin.name}")
+            call = to_type("board", shown.name, "--remove", f"{each.pin.run}/{each.pin.name}", runs=runs)
+            warn(f"{problem(each)}: remove it with {call}")
     found = [(each.run, entries[each.run][each.pin.id]) for each in placed if each.run]
     if as_json:
         return print_json(
@@ -93,7 +94,8 @@ def _show(runs: Path, shown: Board, as_json: bool, out: Console) -> None:
 
 def _delete(runs: Path, name: str, out: Console) -> None:
     before = boards.delete(runs, name).before or Board(name)
-    say(out, f"The board {before.name!r} is deleted; its {counted(len(before.pins), 'concept')} stay in their runs.")
+    stay = counted(len(before.pins), "concept stays", "concepts stay")
+    say(out, f"The board {before.name!r} is deleted; its {stay} in the runs.")
     if before.pins:
         again = [word for pin in before.pins for word in ("--add", f"{pin.run}/{pin.id}")]
         say(out, f"This makes it again: {to_type('board', before.name, *again, runs=runs)}")

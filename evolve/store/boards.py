@@ -135,8 +135,6 @@ def rename(runs: Path, name: str, new: str) -> Change:
     """
     new = checked_label(new, "board", LONGEST_NAME, error=BoardError)
     board(runs, name)
-    if folded(new) != folded(name) and _place(boards(runs), new) is not None:
-        raise BoardError(f"there is a board {new!r} already: choose another name")
     return _change(runs, name, lambda before: before and replace(before, name=new))
 
 
@@ -150,7 +148,7 @@ def undo(runs: Path, change: Change) -> Change:
     """Put a board back as it was before a change; the change that this is, so that it can be undone too.
 
     Raises:
-        BoardError: the board has been changed since.
+        BoardError: the board has been changed since, or another one has its earlier name.
     """
 
     def back(now: Board | None) -> Board | None:
@@ -203,6 +201,8 @@ def _change(runs: Path, name: str, make: Callable[[Board | None], Board | None],
         at = _place(there, name)
         before = None if at is None else there[at]
         after = make(before)
+        if after and _place(there, after.name) not in (None, at):
+            raise BoardError(f"there is a board {after.name!r} already: choose another name")
         at = (len(there) if place is None else min(place, len(there))) if at is None else at
         there[at : at + (before is not None)] = [after] if after else []
         if after != before:

@@ -85,6 +85,14 @@ def test_renaming_and_deleting_are_undone_and_redone(runs):
     assert rename(runs, "Two", "TWO").after == Board("TWO", (made(1),)), "another spelling of its own name"
 
 
+def test_undoing_does_not_give_two_boards_one_name(runs):
+    add(runs, "One", [made(1)])
+    renamed = rename(runs, "One", "Two")
+    add(runs, "one", [made(2)])
+    assert "there is a board 'One' already" in refused(undo, runs, renamed)
+    assert [each.name for each in boards(runs)] == ["Two", "one"]
+
+
 def test_what_others_have_changed_since_is_not_undone(runs):
     change = add(runs, "One", [made(1)])
     add(runs, "One", [made(2)])
