@@ -51,15 +51,17 @@ def best(
     """Places of `count` concepts, ascending: by their qualities, each time with a price for likeness to those chosen.
 
     portraits: one of each concept; none of a stack that draws nothing, and then truth and detail do not count. first:
-    places of concepts that are chosen before all others, such as those that a person has marked.
+    places of concepts that are chosen in any case, such as marked ones; they may be more than `count`.
     """
+    if not concepts:
+        return []
     units = np.stack([each.image_embed for each in concepts]).astype(np.float64)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     quality = BELONGS * _standard([each.scores.get("belongs", np.nan) for each in concepts])
     if portraits:
         detail = np.log([laplacian_energy(each) + 1e-9 for each in portraits])
         quality = quality + TRUTH * _standard(truth(stack, concepts, portraits)) + DETAIL * _standard(detail)
-    chosen = sorted(first)[:count]
+    chosen = sorted(first)
     while len(chosen) < min(count, len(concepts)):
         nearest = (units @ units[chosen].T).max(1) if chosen else np.zeros(len(units))
         value = quality - LIKENESS * nearest

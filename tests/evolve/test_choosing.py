@@ -51,11 +51,11 @@ def test_of_twins_one_is_chosen():
     assert not {0, 4} <= set(best(None, concepts, (), 3))
 
 
-def test_those_that_a_person_has_marked_come_first_and_no_more_than_there_are():
+def test_marked_ones_stay_in_any_case_and_no_more_than_there_are():
     concepts = pool([0.9, 0.8, 0.1, 0.2])
     assert {2, 3} <= set(best(None, concepts, (), 3, first=[3, 2]))
-    assert best(None, concepts, (), 2, first=[3, 2]) == [2, 3]
-    assert best(None, concepts, (), 9) == [0, 1, 2, 3]
+    assert best(None, concepts, (), 1, first=[3, 2]) == best(None, concepts, (), 2, first=[3, 2]) == [2, 3]
+    assert best(None, concepts, (), 9) == [0, 1, 2, 3] and best(None, [], (), 2) == []
 
 
 def test_a_concept_that_is_drawn_otherwise_than_imagined_is_left():
