@@ -81,12 +81,11 @@ def _breedable(run: Run, learner: Learner, among: Sequence[str] | None) -> dict[
 
     among: ids; None for all that are not hidden.
     """
-    hidden = {each.id for each in run.entries() if each.note.hidden} if among is None else set()
+    usable = {each.id for each in run.entries() if not each.note.hidden} if among is None else set(among)
     there = [
         each.concept
         for each in run.individuals()
-        if each.id not in hidden
-        and (among is None or each.id in among)
+        if each.id in usable
         and each.concept.request.kind == run.about["kind"]
         and each.concept.fingerprint in ("", learner.stack.fingerprint)
     ]

@@ -132,6 +132,8 @@ class Chart:
         for side in self.cells:
             if type(side) is not int or not LEAST_SIDE <= side <= MOST_SIDE:
                 raise MapError(f"{side!r} cells in a row: give {LEAST_SIDE} to {MOST_SIDE}")
+        if len({len(axis.direction) for axis in self.axes if axis.direction}) > 1:
+            raise MapError("the directions of both axes have different widths: make the chart again")
         if not 0 < self.cap < 2 or not self.floor < self.cap:
             raise MapError(f"cap = {self.cap!r}, floor = {self.floor!r}: expected a floor below the cap")
 

@@ -32,6 +32,7 @@ from evolve.maps.chart import MEASURES, Array, Axis, Chart, MapError
 MEMBERS = 32  # of a category that are imagined, evenly spread over its list
 KNOTS = 33  # quantiles of an axis
 LEAST_LENGTH = 0.03  # of a direction: phrases that are closer mean the same to the stack
+MOST_ALIKE = 0.98  # cosine of two directions, of either sign: a picture cannot move along one and not the other
 
 _known: WeakKeyDictionary[Learns, dict[tuple[str, str], Array]] = WeakKeyDictionary()
 
@@ -40,11 +41,15 @@ def chart_of(stack: Learns, category: str, axes: Sequence[str], cells: tuple[int
     """A chart for a category. axes: two of "LOW:HIGH" or a name of `MEASURES`.
 
     Raises:
-        MapError: there are not two axes, or the stack cannot tell the phrases of one apart.
+        MapError: there are not two axes, the stack cannot tell the phrases of one apart, or both axes are the same one.
     """
     if len(axes) != 2 or len(set(axes)) < 2:
         raise MapError(f"{len(set(axes))} axes: a map has two different ones, such as cute:scary and smooth:fluffy")
     across, up = (axis_of(stack, category, text, kind) for text in axes)
+    if across.direction and up.direction:
+        one, other = np.array(across.direction), np.array(up.direction)
+        if abs(one @ other) > MOST_ALIKE * np.linalg.norm(one) * np.linalg.norm(other):
+            raise MapError(f"the axes {across.name!r} and {up.name!r} are the same to the stack: choose another one")
     settings = Settings.for_stack(stack, kind=kind, category=category)
     cap, floor = settings.max_cosine, settings.min_cosine
     return Chart(axes=(across, up), cells=cells, cap=cap, floor=min(floor, cap - 0.01))

@@ -55,6 +55,8 @@ def test_a_chart_has_the_clamps_of_the_category_and_takes_measures(backbone):
         (["red:blue", ":small"], "two different phrases"),
         (["red:blue", "a:b:c"], "two different phrases"),
         (["red:blue", "small:grrr"], "does not know 'grrr'"),
+        (["red:blue", "blue:red"], "the axes 'red:blue' and 'blue:red' are the same"),
+        (["red:blue", "Red:blue"], "are the same"),
     ],
 )
 def test_axes_that_cannot_be_are_refused_in_one_line(backbone, axes, said):
