@@ -25,6 +25,7 @@ from evolve.store.run import Run
 LEVELS = 5  # ratings are 1 to 5
 LIKED, PASSED = 4, 2  # ratings that a round is evidence of: for a concept that was chosen, and for the others
 TASTES = "tastes"  # folder in a run
+LARGEST = 256 * 2**20  # bytes of a file that is read
 
 
 class TasteError(ConceptreeError):
@@ -54,7 +55,7 @@ class Judgements:
         comparisons of two such concepts.
 
         Raises:
-            TasteError: they are about concepts of different stacks.
+            TasteError: they are about concepts of different stacks, or their embeddings have different widths.
         """
         together = self
         for other in others:
@@ -63,6 +64,9 @@ class Judgements:
                     f"these answers are about concepts of another stack ({other.stack or 'unknown'}, not {self.stack}):"
                     " give those of one stack"
                 )
+            if len(widths := {len(embed) for each in (together, other) for embed in each.embeds.values()}) > 1:
+                found = " and ".join(map(str, sorted(widths)))
+                raise TasteError(f"these answers have embeddings of widths {found}: give answers of one stack")
             known = together.embeds
             together = Judgements(
                 (*together.ratings, *(each for each in other.ratings if each[0] not in known)),
@@ -104,8 +108,11 @@ def judgements(run: Run) -> Judgements:
 
 def all_judgements(run: Run) -> Judgements:
     """A run's own judgements, and those of other runs that are kept in it, see `keep`."""
-    own = judgements(run)
-    return own.with_others([each for each in kept(run) if each.stack == own.stack])
+    found = judgements(run)
+    for each in kept(run):
+        with suppress(TasteError):  # of another stack
+            found = found.with_others([each])
+    return found
 
 
 def store(told: Judgements, path: Path) -> None:
@@ -141,6 +148,8 @@ def read(path: Path) -> Judgements:
 
     if not path.is_file():
         raise TasteError(f"there is no file {path}")
+    if (size := path.stat().st_size) > LARGEST:
+        raise TasteError(f"{path} has {size} bytes: at most {LARGEST} are read")
     try:
         with safe_open(path, "np") as stored:
             content = json.loads(stored.metadata()["taste"])
@@ -148,7 +157,13 @@ def read(path: Path) -> Judgements:
         ids = [str(id_) for id_ in content["concepts"]]
         ratings = tuple((ids[_row(place, ids)], int(level)) for place, level in content["ratings"])
         preferred = tuple((ids[_row(one, ids)], ids[_row(two, ids)]) for one, two in content["preferred"])
-        whole = embeds.ndim == 2 and len(embeds) == len(ids) == len(set(ids)) and bool(np.isfinite(embeds).all())
+        whole = (
+            embeds.dtype == np.float32
+            and embeds.ndim == 2
+            and embeds.shape[1] > 0
+            and len(embeds) == len(ids) == len(set(ids))
+            and bool(np.isfinite(embeds).all())
+        )
         if not whole or not all(1 <= level <= LEVELS for _, level in ratings):
             raise ValueError
         stack = str(content["stack"])

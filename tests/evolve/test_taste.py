@@ -149,6 +149,9 @@ def test_too_few_answers_and_other_stacks_are_told():
     other = Judgements((("x", 3),), (), {"x": np.ones(WIDTH, np.float32)}, "another")
     with pytest.raises(TasteError, match=r"of another stack \(another, not \)"):
         told(pool(2), [(0, 5)]).with_others([other])
+    narrow = Judgements((("x", 3),), (), {"x": np.ones(3, np.float32)}, "")
+    with pytest.raises(TasteError, match=f"of widths 3 and {WIDTH}"):
+        told(pool(2), [(0, 5)]).with_others([narrow])
     with pytest.raises(TasteError, match="no concept of the run is judged yet"):
         taste.store(Judgements(), Path("nowhere"))
     with pytest.raises(TasteError, match="a comparison takes two"):
