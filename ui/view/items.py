@@ -88,8 +88,8 @@ def _values(run: Run, sort: str) -> Mapping[str, Mapping[str, float | None]]:
         return _fitness(str(run.folder), state, run)
     if sort != TASTE:
         return {}
-    answers = tuple(file.name for file in sorted((run.folder / "ratings").glob("*.parquet")))
-    return {id_: {TASTE: rating} for id_, rating in _expected(str(run.folder), (*state, answers), run).items()}
+    state_of_taste = (*state, store.answers_of(run.folder))
+    return {id_: {TASTE: rating} for id_, rating in _expected(str(run.folder), state_of_taste, run).items()}
 
 
 @st.cache_data(max_entries=8, show_spinner="Learning your taste …")

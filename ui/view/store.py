@@ -14,6 +14,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from core.texts import folded
 from evolve import Individual, Run
+from evolve.answers import TASTES
 from evolve.jobs.job import Job, Status
 from evolve.jobs.stored import jobs
 from evolve.store.parts import Damage
@@ -164,6 +165,13 @@ def state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
             continue
         found.append((f"{file.parent.name}/{file.name}", about.st_size, about.st_mtime_ns))
     return tuple(found)
+
+
+def answers_of(folder: Path) -> tuple[str, ...]:
+    """Names of the files with a person's answers beside their notes: they change the taste and nothing else."""
+    files = [part for room in ("ratings", "likes") for part in _parts(folder / room)]
+    files += sorted((folder / TASTES).glob("*.safetensors"))
+    return tuple(f"{file.parent.name}/{file.name}" for file in files)
 
 
 def _parts(folder: Path) -> list[Path]:

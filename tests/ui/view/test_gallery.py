@@ -17,6 +17,7 @@ from core.concept import Negative
 from core.exchange import read_embedding
 from core.renderers import Look, Rendered
 from evolve import Run
+from evolve.store.likes import add_round
 from evolve.store.ratings import answer, new_session
 from evolve.taste import expected_ratings
 from tests.families import by_letter, concept, family, learned, new_run, picture
@@ -113,6 +114,8 @@ def test_sorting_by_taste_needs_three_answers_and_follows_every_new_one(run, ids
     session = new_session(run, "me", "pairs", pictures, "which?", 0)
     answer(run, session, session.questions()[0], 1)  # the note of a blind session
     assert expected_ratings(run) != expected
+    assert told(gallery(sort="taste"))["items"][0]["line"] == f"taste {max(expected_ratings(run).values()):.2f}"
+    add_round(run, [ids["h"]], [])  # a round changes nothing but the taste
     assert told(gallery(sort="taste"))["items"][0]["line"] == f"taste {max(expected_ratings(run).values()):.2f}"
 
 

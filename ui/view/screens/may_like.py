@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from evolve.asking import Suggestion, may_like
-from ui.view import clicks, links
+from ui.view import clicks, links, store
 from ui.view.parents import choose, parents_of
 from ui.view.store import Opened
 from ui.view.text import plain
@@ -24,11 +24,12 @@ def show(found: Opened) -> None:
 
 
 def _proposed(found: Opened) -> list[Suggestion]:
-    """Kept until the run changes."""
+    """Kept until the run or the answers change."""
+    answers = store.answers_of(found.run.folder)
     kept = st.session_state.get("taste.may_like")
-    if kept is None or kept[0] is not found:
-        kept = st.session_state["taste.may_like"] = (found, may_like(found.run))
-    return kept[1]
+    if kept is None or kept[0] is not found or kept[1] != answers:
+        kept = st.session_state["taste.may_like"] = (found, answers, may_like(found.run))
+    return kept[2]
 
 
 def _pair(found: Opened, number: int, each: Suggestion) -> None:
