@@ -110,7 +110,8 @@ class H100:
         tower = folders.read_json(stack.part_folder("text_encoder") / "config.json")
         prior = folders.read_json(stack.part_folder("prior") / "config.json")
         passes = 1 if stack.one_pass else Settings().prior_steps
-        step = step_starts(tower["num_hidden_layers"], prior["num_layers"], passes)
+        # A file may leave out the usual numbers.
+        step = step_starts(tower.get("num_hidden_layers", 12), prior.get("num_layers", 20), passes)
         together = max(1, ONE_PICTURE // stack.drawing["size"] ** 2)
         return cls(step, stack.drawing["steps"] * UNET / together)
 
@@ -200,5 +201,5 @@ def _seconds(file: Path) -> float:
     """The time that a case took; 0 if its table does not say or cannot be read."""
     try:
         return float((pq.read_schema(file).metadata or {}).get(SECONDS, 0))
-    except (OSError, ValueError):  # damaged: whoever reads the table says so
+    except (OSError, ValueError):  # damaged: reported where the table is read
         return 0.0

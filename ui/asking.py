@@ -23,7 +23,7 @@ from ui.sheet import Card, opened, save_sheet, sheet
 
 SHEET = "ask.png"  # in the run's folder
 COLUMNS, TILE = 3, 220
-HOW = "Numbers or names of those that you like, with spaces between; Enter: none of them; q: stop; ?: this help."
+HOW = "Type the numbers or names of concepts that you like, with spaces between. Enter: none; q: stop; ?: this help."
 
 
 def ask(job: Job, run: Run, out: Console, breed: Callable[[], object]) -> bool:
@@ -84,10 +84,11 @@ def chosen_of(run: Run, shown: Sequence[str], typed: Sequence[str]) -> list[str]
         EvolutionError: one was not shown.
     """
     entries = {each.id: each for each in run.entries()}
+    numbers = {str(number): id_ for number, id_ in enumerate(shown, 1)}
     found = []
     for each in typed:
-        if each.isdecimal() and 1 <= int(each) <= len(shown):
-            found.append(shown[int(each) - 1])
+        if each in numbers:
+            found.append(numbers[each])
             continue
         id_ = next((id_ for id_ in shown if each in (id_, entries[id_].name, entries[id_].born)), None)
         if id_ is None:

@@ -173,7 +173,9 @@ def _check_replaceable(folder: Path, place: Path, run: str) -> None:
     if site["run"] != run:
         raise PublishError(f"{str(folder)!r} is the site of the run {str(site['run'])!r}: {other}, or remove it")
     for path in there:
-        if path != MARK and _digest_in(place / path) != site["files"].get(path):
+        if path == MARK:
+            continue
+        if path not in site["files"] or _digest_in(place / path) != site["files"][path]:
             what = "was changed" if path in site["files"] else "is not of the site"
             raise PublishError(f"{path!r} in {str(folder)!r} {what}, and would be lost: move it away, or {other}")
 
@@ -196,9 +198,9 @@ def _mark_of(folder: Path) -> Mapping[str, Mapping[str, object]] | None:
 
 
 def _digest_in(file: Path) -> str:
-    """The digest of a file; "" for a link, or if it cannot be read."""
+    """The digest of a file; "" for a link or a pipe, or if it cannot be read."""
     with suppress(OSError):
-        if not file.is_symlink():
+        if file.is_file() and not file.is_symlink():
             return _digest(file.read_bytes())
     return ""
 

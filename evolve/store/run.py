@@ -410,7 +410,7 @@ class Run:
                 values["tags"] = checked_tags(values["tags"])
             said = {concept: replace(entries[concept].note, **values) for concept in concepts}
             if tag or untag:
-                add = as_spelled(checked_tags(list(tag)), self.tags())
+                add, untag = as_spelled(checked_tags(tag), self.tags()), checked_tags(untag)
                 said = {key: replace(note, tags=changed_tags(note.tags, add, untag)) for key, note in said.items()}
             if values.get("name") is not None:
                 check_name(values["name"])

@@ -19,7 +19,7 @@ NEW_RUN: dict[Key, object] = {
     "seed.count": FOUNDERS.default,
     "seed.negatives": "adaptive",
     "seed.words": [],
-    **dict.fromkeys(("seed.steps", "seed.segment", "seed.lam", "seed.wave")),
+    **dict.fromkeys(("seed.steps", "seed.segment", "seed.lam", "seed.of", "seed.wave")),
     **dict.fromkeys(("seed.run", "seed.model", "seed.vlm", "seed.question"), ""),
     "seed.seed": SEED.default,
     "seed.preset": "default",

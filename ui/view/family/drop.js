@@ -29,7 +29,7 @@ function acceptDrops(tree) {
     hint.hidden = true;
     const files = [...event.dataTransfer.files].slice(0, MOST_AT_ONCE);
     if (files.reduce((sum, file) => sum + file.size, 0) > HEAVIEST) {
-      return warn(tree, `“${files[0].name}” is too large: drop up to ${HEAVIEST / 1e6} MB at once.`);
+      return warn(tree, `These files are too large: drop up to ${HEAVIEST / 1e6} MB at once.`);
     }
     try {
       tree.ask("drop", { files: await Promise.all(files.map(read)), at: Date.now() });

@@ -31,7 +31,9 @@ function fold(tree, shown = []) {
     cy.nodes("[fold]").difference(roots).removeData("fold");
     roots.forEach((node) => node.data("fold", `+${sum(foldable(node))}`));
   });
-  sessionStorage.setItem(FOLDED + runNow(), JSON.stringify([...folded]));
+  try {
+    sessionStorage.setItem(FOLDED + runNow(), JSON.stringify([...folded]));
+  } catch {} // not allowed: then until the page is loaded again
 }
 
 // Concepts, with those in branches that Python has folded.

@@ -122,7 +122,7 @@ def serve_saved(request: Request) -> Response:
     return Response(content, media_type="image/png", headers=NOT_KEPT)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)  # up to 12 MB each
 def _copy(file: str, written: int, cutout: bool, upscale: int) -> bytes:
     """The stored file, or a copy, see `copy_of`. written: when, so that a repaired file is read again."""
     if not cutout and upscale == 1:
