@@ -45,13 +45,18 @@ SHORTCUTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("1 to 5", "rate"),
         ("F H", "favourite, hide"),
         ("+ − 0", "zoom"),
-        ("P", "show the pixels, or smooth"),
-        ("D", "save as PNG"),
+        ("P S", "show the pixels, or sharp edges; again: smooth"),
+        ("D C", "save as PNG; without its background"),
         ("Esc", "close"),
+    ),
+    "Map": (
+        ("↑ ↓ ← →", "go to another cell"),
+        ("Enter", "open its concept, or breed for an empty cell"),
     ),
     "Compare": (("← →", "move the slider between two pictures"),),
     "Rate": (
         ("1 to 5", "stars"),
         ("A B", "choose the one or the other"),
+        ("Enter", "What do you like: answer the six, and go on"),
     ),
 }
