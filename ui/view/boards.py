@@ -10,7 +10,6 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.texts import folded
-from core.wording import counted
 from evolve.store import boards
 from evolve.store.boards import Board, Change, Placed
 from evolve.store.run import Entry
@@ -37,7 +36,7 @@ def chooser(concepts: Concepts, key: str) -> None:
     counts = Counter({each.name: sum(pin.id in ids for pin in each.pins) for each in all_boards})
 
     def change(add: Sequence[str], remove: Sequence[str]) -> None:
-        folder, of = store.runs_folder(), _named(concepts)
+        folder, of = store.runs_folder(), undo.named([entry for _, entry in concepts])
         pins = [boards.pin(found.run, entry) for found, entry in concepts]
         for name in add:
             _carry_out(partial(boards.add, folder, name, pins), f"{of}: added to {name}")
@@ -73,10 +72,6 @@ def on(board: Board) -> tuple[list[Opened], list[Placed]]:
 
     placed = boards.placed(store.runs_folder(), board.pins, has)
     return [found[run] for run in dict.fromkeys(each.run for each in placed if each.run)], placed
-
-
-def _named(concepts: Concepts) -> str:
-    return concepts[0][1].name if len(concepts) == 1 else counted(len(concepts), "concept")
 
 
 def _carry_out(change: Callable[[], Change], what: str) -> None:

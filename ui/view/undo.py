@@ -87,16 +87,19 @@ def note(run: Run, ids: str | Sequence[str], what: str, **values: Value) -> bool
 
 def mark(run: Run, entries: Sequence[Entry], field: str, value: Value) -> bool:
     """Set a field of the notes on these concepts, see `note`."""
-    of = entries[0].name if len(entries) == 1 else counted(len(entries), "concept")
-    return note(run, [each.id for each in entries], f"{of}: {_marked(field, value)}", **{field: value})
+    what = f"{named(entries)}: {_marked(field, value)}"
+    return note(run, [each.id for each in entries], what, **{field: value})
 
 
 def tag(run: Run, entries: Sequence[Entry], add: Sequence[str] = (), remove: Sequence[str] = ()) -> bool:
     """Add tags to these concepts and remove others, see `note`."""
-    of = entries[0].name if len(entries) == 1 else counted(len(entries), "concept")
-    return note(
-        run, [each.id for each in entries], f"{of}: {_tagged(add, remove)}", tag=tuple(add), untag=tuple(remove)
-    )
+    what = f"{named(entries)}: {_tagged(add, remove)}"
+    return note(run, [each.id for each in entries], what, tag=tuple(add), untag=tuple(remove))
+
+
+def named(entries: Sequence[Entry]) -> str:
+    """The concept's name, or the number of several."""
+    return entries[0].name if len(entries) == 1 else counted(len(entries), "concept")
 
 
 def _tagged(added: Sequence[str], removed: Sequence[str]) -> str:

@@ -75,21 +75,24 @@ def show(runs: Sequence[Opened], boards: Sequence[str]) -> Asked:
             width="content",
         )
         with st.popover("More", icon=":material/filter_list:", key="gallery.more"):
-            wanted = st.pills("Generations", generations, selection_mode="multi", key="gallery.generations")
-            born = st.pills(
-                "Birth", births, format_func=BIRTHS.__getitem__, selection_mode="multi", key="gallery.births"
-            )
-            tagged = st.pills("Tags", tags, format_func=plain, selection_mode="multi", key="gallery.tags")
-            prompt = st.selectbox(
-                "Prompt",
-                ["", *prompts],
-                format_func=lambda each: each.replace("{}", "…") or "any",
-                key="gallery.prompt",
-            )
-            st.toggle("All runs", key="gallery.all")
+            more = _more(generations, births, tags, prompts)
         with st.popover("Saved", icon=":material/bookmark:", key="gallery.saved"):
             _saved()
-    return Asked(shown or "concepts", text, sort, flags, wanted, born, tagged, prompt)
+    return Asked(shown or "concepts", text, sort, flags, *more)
+
+
+def _more(
+    generations: Sequence[int], births: Sequence[str], tags: Sequence[str], prompts: Sequence[str]
+) -> tuple[Sequence[int], Sequence[str], Sequence[str], str]:
+    """Generations, births, tags and the prompt, chosen from these."""
+    wanted = st.pills("Generations", generations, selection_mode="multi", key="gallery.generations")
+    born = st.pills("Birth", births, format_func=BIRTHS.__getitem__, selection_mode="multi", key="gallery.births")
+    tagged = st.pills("Tags", tags, format_func=plain, selection_mode="multi", key="gallery.tags")
+    prompt = st.selectbox(
+        "Prompt", ["", *prompts], format_func=lambda each: each.replace("{}", "…") or "any", key="gallery.prompt"
+    )
+    st.toggle("All runs", key="gallery.all")
+    return wanted, born, tagged, prompt
 
 
 def _saved() -> None:

@@ -183,14 +183,9 @@ def _more(form: Form) -> Form:
         left_half, right_half = st.columns(2)
         with left_half:
             name = st.text_input("Name of the run", key="seed.run", placeholder="the category", max_chars=80)
-            steps = st.number_input("Steps", *STEPS.bounds, None, key="seed.steps", placeholder="default of the model")
-            segment = st.number_input(
-                "Steps per segment",
-                *SEGMENT.bounds,
-                None,
-                key="seed.segment",
-                placeholder="default of the model",
-            )
+            usual = "default of the model"
+            steps = st.number_input("Steps", *STEPS.bounds, None, key="seed.steps", placeholder=usual)
+            segment = st.number_input("Steps per segment", *SEGMENT.bounds, None, key="seed.segment", placeholder=usual)
             lam = st.number_input(
                 "λ",
                 0.0,
@@ -206,7 +201,7 @@ def _more(form: Form) -> Form:
                 *OF.bounds,
                 None,
                 key="seed.of",
-                placeholder="default of the model",
+                placeholder=usual,
                 help="Of so many founders the best stay: more whole, and more different. The others are hidden.",
             )
             wave = st.number_input(

@@ -8,10 +8,9 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve.jobs.options import FOUNDERS, SeedOptions
-from ui.view import clicks, header, links, model, notices
+from ui.view import clicks, header, links, model, notices, seeds
 from ui.view.screens import seed, tree
 
-SEEDS = 10**6  # a random one below it, so that the same category twice gives other founders
 MOST = 80  # characters of a category
 # The tree has the rest of the window. Streamlit's "Press Enter to submit" would cover the placeholder.
 STYLE = """<style>
@@ -108,7 +107,7 @@ def _begin(category: str) -> None:
     if not category:
         raise ConceptreeError("name a category first, such as pet")
     backbone = model.stack("emoji")
-    options = SeedOptions(category=category, kind=_kind(category), seed=secrets.randbelow(SEEDS))
+    options = SeedOptions(category=category, kind=_kind(category), seed=secrets.randbelow(seeds.ROLLED))
     run, _ = seed.begin(backbone, seed.checked(backbone, options), None)
     links.go("tree", run=run.folder.name)
 
