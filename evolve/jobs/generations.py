@@ -1,7 +1,7 @@
 """The generations of a job as files, and the choice of the next parents by a person.
 
 jobs/<job>/generations/<number>.json  written before a generation is learned, and again when it is done
-jobs/<job>/choice.json                the parents that a person chose, or that a round of their taste was answered
+jobs/<job>/choice.json                the parents that a person chose, or the round of their taste that they answered
 jobs/<job>/round.json                 the concepts of the round that waits for an answer
 """
 

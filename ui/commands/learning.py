@@ -300,7 +300,7 @@ def evolve(children: int | None, population: int, **given: Any) -> None:
     help="Concepts that founders move away from, as for seed. Children inherit their parents' negatives.",
 )
 @ranged("--steps", STEPS, help="Optimizer steps of each child; by default two of the stack's segments.")
-@ranged("--seed", SEED, default=None, help="Random seed; by default 0 for a new run, and else another one each time.")
+@ranged("--seed", SEED, default=None, help="Random seed; by default 0 for a new run, otherwise another one each time.")
 @option(
     "--to",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -346,10 +346,10 @@ def map_(**given: Any) -> None:
     "liked",
     multiple=True,
     metavar="NAME",
-    help="A concept that you like of those shown, by name or number, if evolve --select taste waits for you; can be"
-    " given several times.",
+    help="A shown concept that you like, by name or number, if evolve --select taste waits for you; can be given"
+    " several times.",
 )
-@option("--like-none", is_flag=True, help="You like none of those shown, if evolve --select taste waits for you.")
+@option("--like-none", is_flag=True, help="You like none of the shown ones, if evolve --select taste waits for you.")
 @runs_option
 @model_now_option
 @candidates_option

@@ -323,10 +323,8 @@ def taste(context: click.Context, **given: Any) -> None:
     type=click.Path(path_type=Path),
     help="Folder of the site, by default RUN-site. An earlier site of RUN is replaced; anything else is refused.",
 )
-@option("--all", "hidden", is_flag=True, help="Hidden concepts too.")
-@option(
-    "--photos", is_flag=True, help="Small copies of photographs that are parents too, and the names of their files."
-)
+@option("--all", "hidden", is_flag=True, help="Publish hidden concepts too.")
+@option("--photos", is_flag=True, help="Publish parent photographs too: small copies, and the names of their files.")
 @json_option
 @runs_option
 def publish(**given: Any) -> None:

@@ -93,7 +93,7 @@ def chosen(run: Run, concepts: Sequence[str] = (), hidden: bool = False, photos:
     theirs = {id_: photo for id_, photo in run.photos().items() if photos and id_ in part}
     for id_, birth in part.nodes(data="birth"):
         if birth == "photo" and id_ not in theirs:
-            part.nodes[id_]["name"] = "photograph"  # the name of its file is nobody else's business
+            part.nodes[id_]["name"] = "photograph"  # the name of its file stays private
     known = names_beside(run)
     public = {id_: known[id_] for id_ in (*kept, *outside, *theirs) if id_ in known}
     public = {id_: name for id_, name in public.items() if id_ in theirs or part.nodes[id_]["birth"] != "photo"}

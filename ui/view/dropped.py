@@ -40,7 +40,7 @@ def take(run: str, told: Mapping[str, Any]) -> None:
 
 
 def _concepts(run: str, name: str, content: bytes) -> list[str]:
-    """The concept of this run that a drawing shows; or none, and the picture is a parent, or another run has it."""
+    """The concept of this run that a drawing shows. Any other picture becomes a parent, or leads to another run."""
     state, lost = state_of(run), ""
     if shown_by(strangers_texts(content)):
         try:

@@ -1,4 +1,4 @@
-"""What the browser's tab tells of jobs: a route that any page asks, also one that nobody looks at.
+"""Running jobs for the browser's tab: a route that every page asks, also in a tab in the background.
 
 `/working` lists the running jobs; with `?job=RUN/JOB`, as often as needed, also the state of jobs that ran before.
 """

@@ -58,8 +58,10 @@ def _take_marks() -> None:
 
 
 def _write(mark: dict[str, Any]) -> None:
-    """Raises:
-    ConceptreeError: the run is gone or locked; it never has such a mark or concept.
+    """Write one mark.
+
+    Raises:
+        ConceptreeError: the run is gone or locked, has no such concept, or a note has no such value.
     """
     field, value = mark.get("field"), mark.get("value")
     known = (field in FIELDS and type(value) is FIELDS[field]) or (field == "rating" and value is None)

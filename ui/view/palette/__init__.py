@@ -31,7 +31,8 @@ class Action:
     """Something to do from any page: go to a page and click there.
 
     page: its name in addresses, "" for the page that is open. click: CSS selector of a button, or of a field, which
-    gets the focus. absent: message if it is not there. words: other words to find the action by.
+    gets the focus. absent: message if it is not there. words: other words to find the action by. do: what Python does
+    instead.
     """
 
     title: str

@@ -167,7 +167,7 @@ def _reuse(found: Opened, entry: Entry) -> None:
         help=help_,
         width="stretch",
     )
-    st.caption("Yours come back with “Back to mine”.")
+    st.caption("“Back to mine” brings back what you had.")
     if not again and not breeds:
         return
     run = found.run
@@ -179,7 +179,7 @@ def _reuse(found: Opened, entry: Entry) -> None:
     if breeds:
         if left_out := breed.take_settings(found, entry, request):
             many = counted(left_out, "parent is", "parents are")
-            st.toast(plain(f"{many} left out: a photograph, of another run, or for one aspect."))
+            st.toast(plain(f"{many} left out: the form takes concepts of this run, without photographs and aspects."))
         if left_out < len(request.parents):
             links.go("tree", run=run.folder.name)
         return

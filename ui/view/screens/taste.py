@@ -109,7 +109,7 @@ def _shown(found: Opened, again: Round | None) -> list[str]:
 def _ask(found: Opened, job: Job | None, shown: Sequence[str], again: Round | None) -> None:
     run = found.run.folder.name
     st.html(STYLE)
-    st.caption("Tap those that you like, then go on. Children of what you seem to like are learned meanwhile.")
+    st.caption("Tap the concepts that you like, then go on. Children of what you seem to like are learned meanwhile.")
     items = [
         card_of(run, found.by_id[id_], next((d for d in found.drawings.get(id_, ()) if d.file.is_file()), None), "")
         for id_ in shown
@@ -119,7 +119,7 @@ def _ask(found: Opened, job: Job | None, shown: Sequence[str], again: Round | No
         items,
         again.liked if again else (),
         key=key,
-        label="Concepts: tap those that you like",
+        label="Concepts: tap the ones that you like",
         side=SIDE,
         opens=False,
         taps=True,
