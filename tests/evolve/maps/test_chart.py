@@ -89,6 +89,12 @@ def test_a_chart_that_cannot_be_is_refused(values, said):
         replace(a_chart(), **values)
 
 
+def test_directions_of_two_widths_are_refused():
+    across, up = a_chart().axes
+    with pytest.raises(MapError, match="different widths"):
+        replace(a_chart(), axes=(across, replace(up, direction=(0.0, 1.0))))
+
+
 def test_an_axis_needs_rising_knots_and_a_direction():
     with pytest.raises(MapError, match="do not rise"):
         Axis(low="a", high="b", knots=(0.0, 0.0), direction=(1.0,))
