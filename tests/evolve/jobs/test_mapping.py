@@ -104,7 +104,8 @@ def test_a_killed_map_goes_on_to_the_family_it_would_have_had(tmp_path, backbone
     assert again.finished and all(run.drawings(each.id) for each in run.entries())
 
 
-def test_a_stop_is_obeyed_and_progress_is_told(tmp_path, backbone, asked):
+def test_a_stop_is_obeyed_and_progress_is_told(tmp_path, backbone, asked, monkeypatch):
+    monkeypatch.setattr("evolve.jobs.job.BETWEEN", 0)
     run = Run.create(tmp_path / "run", "pet", backbone)
     job = new_job(run, asked)
     with pytest.raises(Stopped):
