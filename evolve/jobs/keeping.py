@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from PIL import Image
 
+from core.errors import ConceptreeError
 from core.stack.protocols import Draws
 from evolve.choosing import best
 from evolve.family.lasting import forget
 from evolve.jobs.drawings import PROMPTS, portrait_in
+from evolve.jobs.plans import Breed, Evolve, Vary
+from evolve.jobs.stored import jobs
 from evolve.store.rows import Note
 from evolve.store.run import Individual, Run
 
@@ -26,13 +30,16 @@ class Chosen:
 def choose(run: Run, stack: Draws, founders: Sequence[Individual], keep: int) -> Chosen:
     """Keep the best founders, see `evolve.choosing`, and hide the others.
 
-    What a person has said of one in the meantime counts more: a favourite, a locked, named or rated one stays, a hidden
-    one does not. In a run of these founders alone, those that stay move together in the tree.
+    What a person has said of one in the meantime counts more: a favourite, a locked, named or rated one stays, and so
+    does a parent, even if these are more than `keep`; a hidden one does not. In a run of these founders alone, those
+    that stay move together in the tree.
     """
-    notes = {each.id: each.note for each in run.entries()}
+    entries = run.entries()
+    notes = {each.id: each.note for each in entries}
+    parents = {parent.id for each in entries for parent in each.parents} | _parents_to_be(run)
     aside = run.aside()
     there = [each for each in founders if not notes[each.id].hidden or each.id in aside]
-    marked = [replace(notes[each.id], hidden=False) != Note() for each in there]
+    marked = [each.id in parents or replace(notes[each.id], hidden=False) != Note() for each in there]
     pictures = []
     if stack.draws:
         for each in there:
@@ -42,7 +49,7 @@ def choose(run: Run, stack: Draws, founders: Sequence[Individual], keep: int) ->
             with Image.open(portrait.file) as picture:
                 pictures.append(picture.convert("RGB"))
     first = [place for place, is_marked in enumerate(marked) if is_marked]
-    places = best(stack, [each.concept for each in there], pictures, keep, first)
+    places = best(stack, [each.concept for each in there], pictures, max(keep, len(first)), first)
     kept = tuple(there[place] for place in places)
     ids = {each.id for each in kept}
     left = tuple(each for each in founders if each.id not in ids)
@@ -50,3 +57,18 @@ def choose(run: Run, stack: Draws, founders: Sequence[Individual], keep: int) ->
     if len(notes) == len(founders):  # no other concept would move
         forget(run.folder)
     return Chosen(kept, left)
+
+
+def _parents_to_be(run: Run) -> set[str]:
+    """Ids of the parents of unfinished jobs, which may have stored no child yet."""
+    found: set[str] = set()
+    for job in jobs(run):
+        if job.finished:
+            continue
+        with suppress(ConceptreeError):  # a plan of another version
+            plan = job.plan
+            if isinstance(plan, Breed | Vary):
+                found.update(each.id for each in plan.parents)
+            elif isinstance(plan, Evolve):
+                found.update(plan.chosen)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -14,12 +15,12 @@ from evolve.jobs.job import Conduct
 from evolve.jobs.keeping import Chosen, choose
 from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
-from evolve.jobs.plans import plan_from_json
+from evolve.jobs.plans import ParentTold, plan_from_json
 from evolve.jobs.stored import new_job
 from evolve.jobs.work import Drawing, Learned, work
 from evolve.taste import judgements
 from tests.families import concept
-from tests.plans import a_seed
+from tests.plans import a_breed, a_seed
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2)
 
@@ -73,6 +74,18 @@ def test_what_a_person_says_in_the_meantime_counts_more(pets, backbone):
     now = {each.id for each in chosen.kept}
     assert left[0] in now and kept[0] not in now and len(now) == 2
     assert run.aside() == set(ids) - now - {kept[0]}, "what a person has hidden is no program's choice"
+
+
+def test_parents_stay_even_if_more_do_than_were_asked_for(pets, backbone):
+    run, job = pets
+    with closing(work(job, run, ConceptLab(backbone))) as course:
+        assert [each for each in course if isinstance(each, Learned | Drawing)]
+    kept = {each.id for each in choose(run, backbone, run.individuals(), 2).kept}
+    first, second = (each for each in run.individuals() if each.id not in kept)
+    run.note_all([first.id, second.id], hidden=False)
+    told = [ParentTold(id=each.id, name=each.name, run="", weight=1.0) for each in (first, second)]
+    new_job(run, replace(a_breed(), parents=tuple(told)))
+    assert {each.id for each in choose(run, backbone, run.individuals(), 1).kept} == {first.id, second.id}
 
 
 @pytest.mark.parametrize("others", [False, True])
