@@ -28,7 +28,7 @@ from ui.wholeness import warn_of
 MARK = "conceptree-site.json"  # the files of a site with their digests: nothing else is ever replaced
 SCHEMA = 1
 LARGEST_MARK = 64_000_000
-_TEMPORARY = ".conceptree-site-"
+_TEMPORARY, _BEFORE = ".conceptree-site-", ".conceptree-before-"
 _DATE = (1980, 1, 1, 0, 0, 0)  # of every entry of a zip, so that the same family gives the same file
 
 
@@ -110,6 +110,8 @@ def write_site(family: Family, folder: Path) -> tuple[int, int]:
         StorageError: it cannot be written; an earlier site stays as it is.
     """
     place = folder.resolve()  # through a link, so that the link stays
+    with suppress(OSError):
+        _recover(place)
     _check_replaceable(folder, place, family.run.folder.name)
     count = size = 0
     try:
@@ -145,16 +147,29 @@ def _put(new: Path, place: Path) -> None:
     if not place.is_dir():
         new.rename(place)
         return
-    before = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
+    before = _before(place)
+    place.rename(before)
     try:
-        place.rename(before)
-        try:
-            new.rename(place)
-        except OSError:
+        new.rename(place)
+    except OSError:
+        before.rename(place)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def _before(place: Path) -> Path:
+    """The name of a site between the two renamings that put another one into its place."""
+    return place.with_name(f"{_BEFORE}{place.name}")
+
+
+def _recover(place: Path) -> None:
+    """Put a site back that a process has moved away which was then killed, or remove it if its successor is there."""
+    before = _before(place)
+    if before.is_dir() and not before.is_symlink():
+        if place.exists():
+            shutil.rmtree(before, ignore_errors=True)
+        else:
             before.rename(place)
-            raise
-    finally:
-        shutil.rmtree(before, ignore_errors=True)
 
 
 def _check_replaceable(folder: Path, place: Path, run: str) -> None:

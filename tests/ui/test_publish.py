@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import zipfile
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -278,6 +279,22 @@ def test_a_site_is_put_back_if_the_new_one_cannot_take_its_place(pets, tmp_path,
     monkeypatch.setattr(Path, "rename", refused)
     assert "Input/output error" in one_line("publish", "pets", "--to", site, "--runs", pets.folder.parent)
     assert refused.done and content(site) == before
+
+
+@pytest.mark.parametrize("successor", [False, True])
+def test_a_site_that_a_killed_process_moved_away_comes_back(pets, tmp_path, successor):
+    site, away = tmp_path / "site", tmp_path / ".conceptree-before-site"
+    published(pets, site)
+    before = content(site)
+    site.rename(away)
+    if successor:
+        shutil.copytree(away, site)
+    published(pets, site)
+    assert content(site) == before and sorted(each.name for each in tmp_path.iterdir()) == ["runs", "site"]
+    away.mkdir()
+    (site / "note.txt").write_text("mine")
+    assert "note.txt" in one_line("publish", "pets", "--to", site, "--runs", pets.folder.parent)
+    assert (site / "note.txt").read_text() == "mine"
 
 
 def test_torn_pictures_and_lost_requests_are_told_and_the_rest_is_published(pets, tmp_path):
