@@ -50,6 +50,10 @@ STYLE = """<style>
 .stMainBlockContainer { padding-inline: clamp(1rem, 3vw, 3rem); max-width: 1680px; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.82; }
 [data-testid="stPageLink"] p { margin: 0; }
+/* Pages with and without a scrollbar are equally wide. */
+[data-testid="stMain"] { scrollbar-gutter: stable; }
+/* Choices that do not fit into one line go on in the next. */
+[data-testid="stButtonGroup"] > [role="radiogroup"] { flex-wrap: wrap; row-gap: 4px; }
 /* A chosen item has its own background; coloured text on it would be hard to read. */
 :is([data-variant="segmented_control"], [data-variant="pills"])[data-selected="true"],
 [data-testid="stTab"][aria-selected="true"], [data-testid="stSliderThumbValue"] { color: inherit !important; }
