@@ -32,7 +32,7 @@ def show(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Opened)
         if number:
             st.markdown(f"**{counted(number, 'concept')} selected**", width=TOLD)
         else:
-            st.caption(f"{counted(len(items), 'card')}. {HINT}", width=TOLD)
+            st.caption(f"{counted(len(items), 'card')}. {HINT if items else ''}", width=TOLD)
         st.button("All", key="gallery.every", on_click=choose, args=(key, [item.card_id for item in items]))
         st.button("None", key="gallery.none", on_click=choose, args=(key, []), disabled=not number)
         own = list(by_run.get(found.run.folder.name, {}))

@@ -106,7 +106,8 @@ def _begin(found: Opened, chart: Chart, **given: object) -> None:
 
 
 def _board(found: Opened, chart: Chart, busy: bool) -> None:
-    best, score = elites_of(found.run, chart)
+    with st.spinner("Measuring the concepts …"):
+        best, score = elites_of(found.run, chart)
     columns, rows = chart.cells
     by_id, cells = found.by_id, []
     for column in range(columns):
@@ -117,7 +118,7 @@ def _board(found: Opened, chart: Chart, busy: bool) -> None:
             entry, drawing = by_id[elite.id], found.drawing(elite.id)
             image = links.picture(found.run.folder.name, drawing, PIXELS) if drawing else ""
             cells.append(Cell(column, row, entry.id, entry.name, image, described(entry, drawing), elite.quality))
-    told = f"{len(best)} of {counted(columns * rows, 'cell')} are filled. QD score {score:.1f}: the sum of qualities."
+    told = f"{len(best)} of {counted(columns * rows, 'cell')} are filled. Sum of qualities (QD score): {score:.1f}."
     st.caption(plain(told))
     ends = [(axis.low, axis.high) for axis in chart.axes]
     label = f"Map: {ends[0][0]} to {ends[0][1]} across, {ends[1][0]} to {ends[1][1]} up"
