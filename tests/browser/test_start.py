@@ -44,7 +44,7 @@ def test_a_word_and_enter_are_enough(workbench, page, shot):
     page.keyboard.type("pet")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/tree.*run=pet"), timeout=MINUTES)
-    wait_for(lambda: len(page.evaluate(GHOSTS)) == 6, 60, "six founders to come")
+    wait_for(lambda: len(page.evaluate(GHOSTS)) == 18, 60, "founders to come, of which six stay")
     (job,) = jobs(Run.open(workbench.runs / "pet"))
     try:
         wait_for(lambda: any(page.evaluate(GHOSTS)), 240, "first draft")
@@ -55,4 +55,4 @@ def test_a_word_and_enter_are_enough(workbench, page, shot):
     wait_for(lambda: page.title() == "Conceptree", 60, "title without a job")
     assert page.evaluate("window.asked") == 1
     (note,) = page.evaluate("window.notes")
-    assert note.startswith("pet: 6 founders / stopped")
+    assert note.startswith("pet: the best 6 of 18 founders / stopped")
