@@ -44,7 +44,7 @@ def test_every_page_can_be_used_by_everybody(workbench, themed):
     found = {}
     for place in (
         *("", "runs", "seed", "tree?run=example", "evolve?run=example", "gallery?run=example"),
-        *("rate?run=example", "jobs?run=example"),
+        *("rate?run=example", "jobs?run=example", "map?run=example"),
         f"compare?run=example&concepts={one},{other}",
         f"concept?run=example&concept={one}",
     ):
