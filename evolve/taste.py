@@ -20,6 +20,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from core.wording import counted
 from evolve.answers import LEVELS, LIKED, PASSED, Judgements, TasteError, all_judgements, judgements, read, store
 from evolve.store.run import Run
 
@@ -104,7 +105,9 @@ def fit(told: Judgements, around: Sequence[npt.NDArray[np.float32]] = ()) -> Tas
     """
     ids = told.concepts
     if len(ids) < LEAST:
-        raise TasteError(f"only {len(ids)} concepts are judged: rate or compare at least {LEAST}")
+        raise TasteError(
+            f"only {counted(len(ids), 'concept is', 'concepts are')} judged: rate or compare at least {LEAST}"
+        )
     judged = _unit(np.stack([told.embeds[id_] for id_ in ids]).astype(np.float64))
     every = np.concatenate([judged, _unit(np.stack(around).astype(np.float64))]) if len(around) else judged
     centre, directions = _components(every)

@@ -20,6 +20,7 @@ from core.prompts import question
 from core.settings import MOST_AT_ONCE, Settings
 from core.stack.protocols import Draws
 from core.texts import checked_text
+from core.wording import counted
 from evolve.jobs.batches import child_requests, found_parent, variation_requests
 from evolve.jobs.choices import checked_words, chosen_settings, negatives_from, precision_of
 from evolve.jobs.generations import NoParentChosenError, makes_parent
@@ -227,9 +228,8 @@ def plan_evolution(
         raise NoParentChosenError()
     judged = len(all_judgements(run).concepts) if TASTE in numbers.get("objectives", ()) else LEAST
     if judged < LEAST and numbers.get("select") != TASTE:
-        raise EvolutionError(
-            f"--objective {TASTE}: only {judged} concepts are judged: rate or compare at least {LEAST}"
-        )
+        few = counted(judged, "concept is", "concepts are")
+        raise EvolutionError(f"--objective {TASTE}: only {few} judged: rate or compare at least {LEAST}")
     if sum(not each.note.hidden for each in run.entries()) < 2:
         raise EvolutionError(
             f"{run.folder.name!r} has fewer than 2 concepts that are not hidden: seed or breed more first"
