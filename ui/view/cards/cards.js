@@ -218,6 +218,7 @@ function pressed(state, event) {
     tell(state, KEYBOARD_PAUSE);
   } else if (event.key === "Enter") {
     flush(state);
+    if (!state.data.opens) return; // it may be the shortcut of a button
     state.open(order[from]);
   } else if (event.key.toLowerCase() === "z" && !command) {
     enlarge(state, order[from]);
