@@ -258,6 +258,10 @@ def test_what_the_filter_leaves_out_is_said(run, ids, names):
     run.note(ids["b"], rating=5)
     app.select_slider(key="tree.rating.pets").set_value(4).run()
     assert told(app)["message"] == f"Hidden by the filter: {names['a']}."
+    app.select_slider(key="tree.rating.pets").set_value(0).run()
+    run.note(ids["a"], hidden=True)
+    assert told(app.run())["message"].startswith(f"Hidden: {names['a']}. “Show hidden concepts”")
+    run.note(ids["a"], hidden=False)
     app.toggle(key="tree.favourites.pets").set_value(True).run()
     assert told(app)["message"] == "No concept passes the filter." and "0 of 9 concepts" in text(app)
     app.toggle(key="tree.favourites.pets").set_value(False).run()

@@ -6,6 +6,7 @@ import streamlit as st
 
 from evolve import Run
 from evolve.jobs.job import Job, Status
+from evolve.jobs.plans import Seed
 from ui.view import clicks, ghosts, learning, links, notices, processes, store
 from ui.view.store import Opened
 from ui.view.text import plain
@@ -68,6 +69,9 @@ def _job(run: Run, job: Job, status: Status) -> None:
         busy = status.state in processes.AT_WORK
         st.progress(learning.percent(status), text=plain(learning.told(job, status)))
         learning.so_far(run, job, SIDE, MOST)
+        if busy and status.steps and status.step >= status.steps and isinstance(plan := learning.plan_of(job), Seed):
+            stay = " Founders that you breed, rate or mark stay." if plan.keep else ""
+            st.caption(f"All founders are learned: you can breed already.{stay}")
         if status.problem:
             notices.error(status.problem)
         with st.container(horizontal=True):

@@ -193,8 +193,11 @@ def _left_out(drawn: Scene, found: Opened, state: State) -> str:
     if not drawn.passing and found.entries:
         return "No concept passes the filter."
     chosen = [found.by_id[each] for each in state.selected if each in found.by_id]
-    names = [each.name for each in chosen if state.only and not state.only.passes(each)]
-    return f"Hidden by the filter: {shortened(', '.join(names), 60)}." if names else ""
+    left = [each for each in chosen if state.only and not state.only.passes(each)]
+    names = shortened(", ".join(each.name for each in left), 60)
+    if left and all(each.note.hidden for each in left):
+        return f"Hidden: {names}. “Show hidden concepts” in the filter shows them."
+    return f"Hidden by the filter: {names}." if left else ""
 
 
 def _amount(drawn: Scene, found: Opened) -> str:
