@@ -8,12 +8,14 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from core.exchange import read_embedding
 from evolve import Run
 from evolve.jobs.stored import jobs
+from evolve.store.rows import Entry
 
 pytestmark = pytest.mark.browser
 MINUTES = 60_000  # milliseconds
@@ -96,6 +98,10 @@ def test_the_first_page_shows_a_family(workbench, page, shot):
     shot(page, "tree-best")
 
 
+def visible(folder: Path) -> list[Entry]:
+    return [each for each in Run.open(folder).entries() if not each.note.hidden]
+
+
 def test_seeding_two_founders_survives_a_reload_and_the_servers_death(workbench, page, shot, story):
     page.goto(f"{workbench.address}/seed")
     page.get_by_text("More", exact=True).first.click()
@@ -103,6 +109,7 @@ def test_seeding_two_founders_survives_a_reload_and_the_servers_death(workbench,
     fill(page, "spinbutton", "Steps", "60")
     fill(page, "spinbutton", "Steps per segment", "20")
     fill(page, "spinbutton", "Founders", "2")
+    fill(page, "spinbutton", "Learned for these", "3")
     page.get_by_text("60 steps each").wait_for()
     shot(page, "seed")
     page.get_by_role("button", name="Start").click()
@@ -120,11 +127,11 @@ def test_seeding_two_founders_survives_a_reload_and_the_servers_death(workbench,
     page.wait_for_timeout(2500)
     shot(page, "jobs-best")
     wait_for(lambda: job.status().state == "finished", 240, "end of the job")
-    assert len(Run.open(run).entries()) == 2
+    assert len(visible(run)) == 2 and len(Run.open(run).entries()) == 3
     page.get_by_text(re.compile("finished|done|all", re.I)).first.wait_for()
     page.wait_for_timeout(2500)
     shot(page, "jobs-finished")
-    story["founders"] = [each.name for each in Run.open(run).entries()]
+    story["founders"] = [each.name for each in visible(run)]
 
 
 def test_two_parents_selected_with_clicks_have_a_child_that_appears(workbench, page, shot, story):
@@ -146,9 +153,9 @@ def test_two_parents_selected_with_clicks_have_a_child_that_appears(workbench, p
     page.wait_for_timeout(1000)
     page.get_by_role("button", name="Breed", exact=True).click()
     run = Run.open(workbench.runs / "story")
-    wait_for(lambda: len(run.entries()) == 3, 240, "child in the run")
-    child = run.entries()[-1]
-    assert {parent.id for parent in child.parents} == {each.id for each in run.entries()[:2]}
+    wait_for(lambda: len(run.entries()) == 4, 240, "child in the run")
+    *founders, child = visible(run.folder)
+    assert {parent.id for parent in child.parents} == {each.id for each in founders}
     wait_for(lambda: child.name in shown(page), 60, "child in the tree")
     wait_for(lambda: jobs(run)[-1].status().state == "finished", 120, "end of the job")
     page.wait_for_timeout(3000)

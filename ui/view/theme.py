@@ -68,7 +68,7 @@ STYLE = """<style>
 .st-key-evolve-start, .st-key-seed-start { position: sticky; bottom: 8px; z-index: 5; }
 /* The gallery is as high as the window allows; the actions above it stay in sight. */
 .st-key-gallery-grid > div, .st-key-gallery-grid [data-testid="stBidiComponentIsolated"] {
-  flex: 0 0 auto !important; height: max(340px, calc(100vh - 330px)) !important;
+  flex: 0 0 auto !important; height: max(340px, calc(100vh - 360px)) !important;
 }
 /* Room for a line, also without a job: pages do not jump when one starts. */
 .st-key-header { min-height: 42px; }
