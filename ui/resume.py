@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.generations import NoParentChosenError, answer_round, awaits_choice
@@ -51,18 +52,16 @@ def resume(name: str, *, job: str | None, runs: Path, model: str | None, out: Co
 def choose(name: str, concepts: Sequence[str], *, runs: Path, model: str | None, out: Console) -> None:
     """Choose the parents of the next generation, where a person selects, and learn it."""
     run = open_run(runs, name)
-    waiting = [(job, number) for job in unfinished(run) if (number := _awaits(job, USER))]
+    waiting = _waiting(run, USER)
     if not waiting:
         raise NoParentChosenError(
             f"no evolution in {run.folder.name!r} waits for a choice: begin one with evolve --select {USER}"
         )
-    job, number = waiting[-1]
+    job, number = waiting
     ids = list(dict.fromkeys(run.entry(called).id for called in concepts))
     stack = open_stack_of(run, model, out)
     choose_parents(job, number, ids)
-    carry_out(job, run, stack, out)
-    show_founders(run, stack, out)
-    go_on(job, run, stack, out)
+    _next_generation(job, run, stack, out)
 
 
 def like(name: str, concepts: Sequence[str], *, runs: Path, model: str | None, out: Console) -> None:
@@ -70,24 +69,33 @@ def like(name: str, concepts: Sequence[str], *, runs: Path, model: str | None, o
     of those that the person likes, which may be none.
     """
     run = open_run(runs, name)
-    waiting = [(job, number) for job in unfinished(run) if (number := _awaits(job, TASTE))]
+    waiting = _waiting(run, TASTE)
     if not waiting:
         raise EvolutionError(
             f"no evolution in {run.folder.name!r} waits for what you like: begin one with evolve --select {TASTE}"
         )
-    job, number = waiting[-1]
+    job, number = waiting
     shown = round_of(job, run, number)
     liked = chosen_of(run, shown, concepts)
     stack = open_stack_of(run, model, out)
     answer_round(job, run, number, shown, liked)
+    _next_generation(job, run, stack, out)
+
+
+def _next_generation(job: Job, run: Run, stack: Backbone, out: Console) -> None:
     carry_out(job, run, stack, out)
     show_founders(run, stack, out)
     go_on(job, run, stack, out)
 
 
-def _awaits(job: Job, select: str) -> int:
-    plan = job.plan if job.command == Evolve.command else None
-    return awaits_choice(job, plan) if isinstance(plan, Evolve) and plan.select == select else 0
+def _waiting(run: Run, select: str) -> tuple[Job, int] | None:
+    """The latest evolution by `select` that waits for a person, and the number of its next generation."""
+    found = None
+    for job in unfinished(run):
+        plan = job.plan if job.command == Evolve.command else None
+        if isinstance(plan, Evolve) and plan.select == select and (number := awaits_choice(job, plan)):
+            found = job, number
+    return found
 
 
 def stop(name: str, *, job: str | None, runs: Path, out: Console) -> None:

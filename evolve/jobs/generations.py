@@ -109,7 +109,7 @@ def show_in(job: Job, number: int, shown: Sequence[str]) -> None:
 def answer_round(job: Job, run: Run, number: int, shown: Sequence[str], liked: Collection[str]) -> Round | None:
     """Store what a person likes of the concepts shown (ids), and let the generation begin.
 
-    Without any concept that could be shown, it begins by what is known already.
+    With no concept to show, the generation follows the answers so far.
     """
     made = add_round(run, shown, liked) if shown else None
     told = json.dumps({"number": number, "parents": [], "round": made.id if made else ""}).encode()

@@ -410,7 +410,7 @@ class Job:
             self._note(*self._progress, doing)
 
     def _note(self, step: int, steps: int, doing: str = "") -> None:
-        left = None  # also after the last step: what is left is not learning
+        left = None  # also after the last step, when only drawing is left
         if self._course is not None and self._course[0] < step < steps:
             first, began = self._course
             left = round((time.monotonic() - began) / (step - first) * (steps - step), 1)

@@ -53,8 +53,8 @@ FOUNDERS = Number(1, 1000, "Number of founders.", 6)
 OF = Range(
     1,
     1000,
-    "Founders learned, of which the best --founders are kept; the others are hidden. By default three times as many,"
-    " at most 32, on a stack that learns fast; with --ask or --wave no more than are kept.",
+    "Number of founders to learn. The best --founders of them are kept, the others are hidden. By default three times"
+    " as many, at most 32, on a stack that learns fast; with --ask or --wave no more than are kept.",
 )
 WAVE = Range(
     1,

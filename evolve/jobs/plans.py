@@ -34,7 +34,7 @@ from evolve.store.parts import RunError
 
 USER = "user"  # a person selects the parents
 TASTE = "taste"  # a person is asked what they like, and what they seem to like has children; also an objective
-ASKING = (USER, TASTE)  # selections for which a person is asked after each generation
+ASKING = (USER, TASTE)  # with these a person is asked after each generation
 
 
 _NUMBERS: dict[str, Range[Any]] = {

@@ -28,7 +28,7 @@ Rows = npt.NDArray[np.int64]
 SHARES = (0.5, 0.35, 0.65, 0.2, 0.8)  # of the first parent's weight that are tried
 QUALITY = 0.25  # what a parent's quality counts against a distance on the map
 NEAREST = 3  # elites that vary in turn, where a cell has several children
-MOST_PARENTS = 512  # elites of which pairs are tried: 130,000 pairs
+MOST_PARENTS = 512  # elites that are tried in pairs, which makes 130,000 pairs at most
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from evolve.store.parts import Damage, RunError, report
+from evolve.store.parts import Damage, RunError
 from evolve.store.rows import LIKES
 from evolve.store.run import Run
 
@@ -50,15 +50,8 @@ def add_round(run: Run, shown: Sequence[str], liked: Collection[str], again: str
 
 def rounds(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Round]:
     """All rounds, in the order of their first answers."""
-    found: dict[str, Round] = {}
-    for part, number, row in run.rooms["likes"].rows(LIKES.names, damage, strict=strict):
-        try:
-            each = _round(row)
-        except RunError as error:
-            report(Damage(part, str(error), number), damage, strict)
-        else:
-            found[each.id] = each
-    return list(found.values())
+    found = run.rooms["likes"].made(LIKES.names, _round, damage, strict=strict)
+    return list({each.id: each for each in found}.values())
 
 
 def _round(row: Mapping[str, Any]) -> Round:

@@ -175,6 +175,23 @@ class Room:
             for number, row in enumerate(rows, 1):
                 yield part, number, row
 
+    def made(
+        self,
+        columns: Sequence[str],
+        make: Callable[[dict[str, Any]], T],
+        damage: list[Damage] | None = None,
+        *,
+        strict: bool = False,
+    ) -> Iterator[T]:
+        """What `make` makes of every row. A row for which it raises a RunError counts as damaged."""
+        for part, number, row in self.rows(columns, damage, strict=strict):
+            try:
+                each = make(row)
+            except RunError as error:
+                report(Damage(part, str(error), number), damage, strict)
+            else:
+                yield each
+
     def pieces(
         self, columns: Sequence[str], damage: list[Damage] | None = None, *, strict: bool = False
     ) -> list[Piece]:

@@ -23,7 +23,7 @@ import numpy as np
 
 from core.texts import checked_text
 from core.wording import counted
-from evolve.store.parts import Damage, RunError, report
+from evolve.store.parts import Damage, RunError
 from evolve.store.rows import PICTURE, RATINGS, STUDIES
 from evolve.store.run import Run
 
@@ -211,28 +211,14 @@ def answer(run: Run, session: Session, question: Question, value: int) -> Answer
 
 def sessions(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Session]:
     """All sessions, oldest first."""
-    found = {}
-    for part, number, row in run.rooms["studies"].rows(STUDIES.names, damage, strict=strict):
-        try:
-            each = _session(row)
-        except RunError as error:
-            report(Damage(part, str(error), number), damage, strict)
-        else:
-            found[each.id] = each
-    return list(found.values())
+    found = run.rooms["studies"].made(STUDIES.names, _session, damage, strict=strict)
+    return list({each.id: each for each in found}.values())
 
 
 def answers(run: Run, damage: list[Damage] | None = None, *, strict: bool = False) -> list[Answer]:
     """Last answer to every question, in the order of the first answers."""
-    found: dict[tuple[str, int], Answer] = {}
-    for part, number, row in run.rooms["ratings"].rows(RATINGS.names, damage, strict=strict):
-        try:
-            each = _answer(row)
-        except RunError as error:
-            report(Damage(part, str(error), number), damage, strict)
-        else:
-            found[each.session, each.number] = each
-    return list(found.values())
+    found = run.rooms["ratings"].made(RATINGS.names, _answer, damage, strict=strict)
+    return list({(each.session, each.number): each for each in found}.values())
 
 
 def open_questions(session: Session, given: Iterable[Answer]) -> list[Question]:
