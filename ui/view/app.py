@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from core.errors import ConceptreeError
-from ui.view import ghosts, notices, preview, turns, working
+from ui.view import ghosts, notices, preview, turns, whole, working
 from ui.view.command import HOSTS, OWN_HOSTS, TOKEN
 from ui.view.guard import Guard
 from ui.view.lightbox import about
@@ -38,4 +38,5 @@ app = st.App(
     on_script_error=shown,
 )
 turns.switch_often()
+whole.install()
 get_ready()

@@ -2,7 +2,8 @@
 
 Streamlit stops a page that is still running when the next click arrives. A plain `if st.button(...)` that was not
 reached by then would never be true. Here the click is noted first, in a callback, and kept until the page reaches the
-button's code, in this run or the next. A click whose button is gone by then is refused with a message.
+button's code, in this run or the next; that run is then not stopped any more. A click whose button is gone by then is
+refused with a message.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import streamlit as st
 
+from ui.view import whole
 from ui.view.text import plain
 
 _CLICKS = "clicks.waiting"  # key in the session: the clicks of buttons by their keys
@@ -45,6 +47,7 @@ def button(
     click = _waiting().get(key)
     if click is None or click.of != of:
         return False
+    whole.to_the_end()
     _waiting().pop(key)
     if click.number > 1 and not once:
         _waiting()[key] = replace(click, number=click.number - 1, again=True)

@@ -74,6 +74,7 @@ def command(port: int, address: str, browser: bool, hosts: list[str]) -> list[st
         "browser.serverAddress": "localhost" if address in EVERYWHERE else address,
         "browser.gatherUsageStats": False,
         "runner.postScriptGC": False,  # a full collection after each run of a page; Python collects by itself
+        "runner.fastReruns": False,  # see `whole`
         "client.toolbarMode": "minimal",
         "client.showErrorLinks": "false",
         "logger.hideWelcomeMessage": True,

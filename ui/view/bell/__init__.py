@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.view import links
+from ui.view import links, whole
 
 _HERE = Path(__file__).parent
 _bell = st.components.v2.component(
@@ -19,6 +19,6 @@ _bell = st.components.v2.component(
 
 def show() -> None:
     """Show the bell. The browser asks for the jobs by itself; a click on a notification leads to its job."""
-    found = _bell(key="bell", data={"address": links.working()}, width="content", on_go_change=lambda: None)
+    found = _bell(key="bell", data={"address": links.working()}, width="content", on_go_change=whole.to_the_end)
     if told := found.get("go"):
         links.go("jobs", run=str(told["run"]), job=str(told["job"]))

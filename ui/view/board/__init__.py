@@ -8,6 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.view import whole
+
 _HERE = Path(__file__).parent
 _board = st.components.v2.component(
     "conceptree.board",
@@ -53,7 +55,7 @@ def board(
         "label": label,
         "busy": busy,
     }
-    found = _board(key=key, data=data, on_pressed_change=_noted)
+    found = _board(key=key, data=data, on_pressed_change=whole.to_the_end)
     told = found.get("pressed")
     if not isinstance(told, dict) or told.get("at") == st.session_state.get(f"{key}.seen"):  # done, before a rerun
         return Pressed()
@@ -64,7 +66,3 @@ def board(
     except (TypeError, ValueError, LookupError):  # of another map
         return Pressed()
     return Pressed(id=cell.id) if cell.id else Pressed(cell=(cell.column, cell.row))
-
-
-def _noted() -> None:
-    """Do nothing: Streamlit passes on only events with a callback."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.view import whole
+
 _HERE = Path(__file__).parent
 _grid = st.components.v2.component(
     "conceptree.cards",
@@ -77,7 +79,9 @@ def cards(
         "sizes": sizes,
         "taps": taps,
     }
-    found = _grid(key=key, data=data, default={"selected": start}, on_selected_change=_noted, on_opened_change=_noted)
+    found = _grid(
+        key=key, data=data, default={"selected": start}, on_selected_change=_noted, on_opened_change=whole.to_the_end
+    )
     told = found.get("selected")
     if asked and st.session_state.get(f"{key}.seen") != asked["number"]:  # the browser has not seen it yet
         told = asked["selected"]

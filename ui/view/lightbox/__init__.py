@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ConceptreeError
-from ui.view import links, store, undo
+from ui.view import links, store, undo, whole
 from ui.view.text import plain
 
 KEY = "lightbox"  # of the component, and of its container
@@ -50,6 +50,7 @@ def _take_marks() -> None:
     seen = st.session_state.setdefault(_SEEN, int(time.time() * 1000))
     for mark in (st.session_state.get(f"{KEY}.shown") or {}).get("marks") or ():
         if isinstance(mark, dict) and isinstance(mark.get("number"), int) and mark["number"] > seen:
+            whole.to_the_end()
             st.session_state[_SEEN] = mark["number"]
             try:
                 _write(mark)

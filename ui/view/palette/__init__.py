@@ -12,7 +12,7 @@ from core.errors import ConceptreeError
 from core.wording import counted
 from evolve.store.check import check
 from ui.runs import open_run
-from ui.view import links, notices, store
+from ui.view import links, notices, store, whole
 from ui.view.palette.shortcuts import SHORTCUTS
 from ui.view.selection import state_of
 from ui.view.text import on_one_line, plain, shortened
@@ -80,8 +80,8 @@ def show(run: str) -> None:
             "shortcuts": [{"title": title, "keys": keys} for title, keys in SHORTCUTS.items()],
         },
         width="content",
-        on_go_change=lambda: None,
-        on_do_change=lambda: None,
+        on_go_change=whole.to_the_end,
+        on_do_change=whole.to_the_end,
     )
     if told := found.get("go"):
         _go(told)
