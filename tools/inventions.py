@@ -1,8 +1,9 @@
 """Learn founders and children of several categories, as `conceptree seed` and `breed` do, and measure them.
 
 Writes core/emoji/inventions.json, which the card reads, and a sheet of each category's founders into docs/images/. All
-founders that `seed` keeps are shown and measured; no person selects. Existing figures of the same stack, calibration,
-answerer, judge and seed stay, unless their category is named. `make inventions` runs this; so does `make card`.
+founders that `seed` keeps are measured, and those of the first seed are shown; no person selects. Existing figures of
+the same stack, calibration, answerer, judge and seeds stay, unless their category is named. `make inventions` runs this;
+so does `make card`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from ui.webp import webp_bytes
 
 ROOT = Path(__file__).parent.parent
 FIGURES, SHEETS = ROOT / "core" / "emoji" / "inventions.json", ROOT / "docs" / "images"
-FOUNDERS = 6
+FOUNDERS, SEEDS = 6, "0,1,2"
 TILE, COLUMNS = 256, 3  # of a sheet
 TRUE = 200  # drawings of the category's members that portraits are compared with, at most
 HYBRIDS = 48  # true hybrids of two members
@@ -58,13 +59,17 @@ def main() -> None:
     parser.add_argument("--founders", type=int, default=FOUNDERS, help=f"founders of each category ({FOUNDERS})")
     parser.add_argument("--of", type=int, help="founders learned, for a trial (the stack's surplus)")
     parser.add_argument("--steps", type=int, help="of each concept, for a trial (the stack's own number)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all populations (0)")
+    parser.add_argument("--seeds", default=SEEDS, help=f"of the populations of each category ({SEEDS})")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="file for the figures (core/emoji)")
     parser.add_argument("--sheets", type=Path, default=SHEETS, help="folder for the sheets (docs/images)")
     given = parser.parse_args()
     categories = given.categories.split(",") if given.categories else SHOWN
     if unknown := [category for category in categories if category not in SHOWN]:
         parser.error(f"unknown category {unknown[0]!r}: choose from {', '.join(SHOWN)}")
+    try:
+        seeds = [int(each) for each in given.seeds.split(",")]
+    except ValueError:
+        parser.error(f"--seeds {given.seeds!r}: give numbers separated by commas, such as {SEEDS}")
     out, backbone = new_console(), open_stack(given.model)
     own = backbone.beside / "judge"
     judge = Judge.load(given.judge or (own if own.is_dir() else FOLDER))
@@ -74,7 +79,7 @@ def main() -> None:
         "stack": [backbone.fingerprint, backbone.drawing_fingerprint],
         "learns": digest(backbone.beside / name for name in ("calibration.json", "vqa/model.safetensors")),
         "judge": judge.version,
-        "seed": given.seed,
+        "seeds": seeds,
         "steps": given.steps,
         "count": given.founders,
         "of": given.of,
@@ -87,14 +92,15 @@ def main() -> None:
         if not given.categories and category in measured["categories"] and file.is_file():
             continue
         members = PictureSource(drawings, rows_of(drawings, judge.categories[category]), backbone.drawing["size"])
-        figures, founders = invent(backbone, judge, category, true_pictures(members), given, out)
+        true = true_pictures(members)
+        (first, shown), *others = [invent(backbone, judge, category, true, seed, given, out) for seed in seeds]
         joined = true_hybrids(members, HYBRIDS, lambda one, other: one != other).images
-        figures["true_hybrids"] = judged(judge, joined, category)
-        measured["categories"][category] = figures
+        populations = [first, *(figures for figures, _ in others)]
+        measured["categories"][category] = {"populations": populations, "true_hybrids": judged(judge, joined, category)}
         # After each category, so that an error in the next one loses nothing.
         write_atomically(given.figures, (json.dumps(measured, indent=1) + "\n").encode())
-        cards = [Card(name, (), [picture]) for name, picture in founders]
-        page = sheet(f"{category} · {backbone.version} · seed {given.seed}", (), cards, TILE, COLUMNS)
+        cards = [Card(name, (), [picture]) for name, picture in shown]
+        page = sheet(f"{category} · {backbone.version} · seed {seeds[0]}", (), cards, TILE, COLUMNS)
         write_atomically(file, webp_bytes(page))
         say(out, f"{category}: {file}")
     say(out, f"figures: {given.figures}")
@@ -107,7 +113,7 @@ def digest(files: Iterable[Path]) -> str:
 
 
 def kept(file: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """The figures in a file if they are of the same stack, calibration, answerer, judge and seed; else no figures."""
+    """The figures in a file if they are of the same stack, calibration, answerer, judge and seeds; else no figures."""
     stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     same = {name: stored.get(name) for name in about} == about
     return {**about, "categories": stored["categories"] if same else {}}
@@ -126,20 +132,21 @@ def true_pictures(members: PictureSource) -> list[Any]:
 
 
 def invent(
-    backbone: Backbone, judge: Judge, category: str, true: list[Any], given: argparse.Namespace, out: Console
+    backbone: Backbone, judge: Judge, category: str, true: list[Any], seed: int, given: argparse.Namespace, out: Console
 ) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
-    """A category's figures, and its founders' (name, portrait). The run is stored in .cache/inventions."""
-    folder = ROOT / ".cache" / "inventions" / backbone.version / category.replace(" ", "-")
+    """A population's figures, and its founders' (name, portrait). The run is stored in .cache/inventions."""
+    folder = ROOT / ".cache" / "inventions" / backbone.version / f"{category.replace(' ', '-')}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     run = Run.create(folder, category, backbone)
     began = time.monotonic()
-    options = SeedOptions(category=category, count=given.founders, of=given.of, seed=given.seed, steps=given.steps)
+    options = SeedOptions(category=category, count=given.founders, of=given.of, seed=seed, steps=given.steps)
     plan = plan_founders(backbone, options)
     founders = carry_out(new_job(run, plan), run, backbone, out)
     seconds = time.monotonic() - began
     portraits = portraits_of(run, founders)
     rows = judged(judge, portraits, category)
     figures = {
+        "seed": seed,
         "similarity": likeness([each.concept for each in founders]),
         "crispness": crispness(portraits, true),
         "seconds": round(seconds, 1),
@@ -154,7 +161,7 @@ def invent(
         how = {"portraits": looks, "settings": settings, "category": category, "inherit": True}
         began = time.monotonic()
         families = [[(founders[i], 0.5), (founders[j], 0.5)] for i, j in pairs]
-        children = breed(run, backbone, families, given.seed, how, out)
+        children = breed(run, backbone, families, seed, how, out)
         figures["children_seconds"] = round(time.monotonic() - began, 1)
         portraits_of_children = portraits_of(run, children)
         figures["children_crispness"] = crispness(portraits_of_children, true)

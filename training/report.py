@@ -73,52 +73,55 @@ AIMS = (
 
 def inventions_figures(measured: Mapping[str, Any], categories: Sequence[str]) -> dict[str, float]:
     """Means over the categories, from the inventions that `make inventions` measured."""
-    every = [measured["categories"][category] for category in categories]
-
-    def mean(which: str, what: str) -> float:
-        return float(np.mean([np.mean([each[what] for each in of[which]]) for of in every]))
-
-    founders = [each for of in every for each in of["founders"]]
-    lowest = min(np.mean([each["category"] for each in of["founders"]]) for of in every)
+    every = [measured["categories"][category]["populations"] for category in categories]
+    all_ = [of for populations in every for of in populations]
     return {
-        OF_CATEGORY: mean("founders", "category"),
-        LEAST: float(lowest),
-        OF_GROUP: mean("founders", "broad"),
-        ALIKE: float(np.mean([of["similarity"] for of in every])),
-        NEW: float(np.mean([each["known"] <= MOST_KNOWN for each in founders])),
-        FOUNDERS: float(np.mean([of["crispness"] for of in every])),
-        CHILDREN: mean("children", "category"),
+        OF_CATEGORY: float(np.mean([_mean(of["founders"], "category") for of in all_])),
+        LEAST: float(min(np.mean([_mean(of["founders"], "category") for of in populations]) for populations in every)),
+        OF_GROUP: float(np.mean([_mean(of["founders"], "broad") for of in all_])),
+        ALIKE: float(np.mean([of["similarity"] for of in all_])),
+        NEW: float(np.mean([each["known"] <= MOST_KNOWN for of in all_ for each in of["founders"]])),
+        FOUNDERS: float(np.mean([of["crispness"] for of in all_])),
+        CHILDREN: float(np.mean([_mean(of["children"], "category") for of in all_])),
     }
 
 
+def _mean(rows: Sequence[Mapping[str, float]], what: str) -> float:
+    return float(np.mean([each[what] for each in rows]))
+
+
 def inventions_table(measured: Mapping[str, Any], categories: Sequence[str]) -> str:
-    """Markdown: a row for each category."""
+    """Markdown: a row for each category. Beliefs in the category: of all founders, and of the populations."""
     heads = (
-        "category | seeds | category | broad group | similarity to each other | at most 0.40 in one thing |"
+        "category | category (its populations) | broad group | similarity to each other | at most 0.40 in one thing |"
         " its word / nearest other | crispness | children: category / broad group | true hybrids: category / broad"
         " group / at most 0.40 in one thing | seconds for founders / children"
     )
     lines = [f"| {heads} |", "|" + "---|" * (heads.count("|") + 1)]
     for category in categories:
         of = measured["categories"][category]
-        founders, children, hybrids = of["founders"], of["children"], of["true_hybrids"]
+        populations, hybrids = of["populations"], of["true_hybrids"]
+        founders = [each for one in populations for each in one["founders"]]
+        children = [each for one in populations for each in one["children"]]
         new = np.mean([each["known"] <= MOST_KNOWN for each in hybrids])
 
         def mean(which: Sequence[Mapping[str, float]], what: str) -> str:
-            return f"{np.mean([each[what] for each in which]):.2f}" if which else "–"
+            return f"{_mean(which, what):.2f}" if which else "–"
+
+        def over(what: str, populations: Sequence[Mapping[str, float]] = populations) -> float:
+            return float(np.mean([each.get(what, 0.0) for each in populations]))
 
         cells = (
             category,
-            ", ".join(str(each["seed"]) for each in founders),
-            mean(founders, "category"),
+            f"{mean(founders, 'category')} ({', '.join(mean(one['founders'], 'category') for one in populations)})",
             mean(founders, "broad"),
-            f"{of['similarity']:.2f}",
+            f"{over('similarity'):.2f}",
             f"{sum(each['known'] <= MOST_KNOWN for each in founders)} of {len(founders)}",
             f"{mean(founders, 'word')} / {mean(founders, 'other_word')}",
-            f"{of['crispness']:.2f}",
+            f"{over('crispness'):.2f}",
             f"{mean(children, 'category')} / {mean(children, 'broad')}",
             f"{mean(hybrids, 'category')} / {mean(hybrids, 'broad')} / {100 * new:.0f} %",
-            f"{of['seconds']:.0f} / {of.get('children_seconds', 0):.0f}",
+            f"{over('seconds'):.0f} / {over('children_seconds'):.0f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -225,9 +228,10 @@ def _of_training(weights: Path) -> dict[str, str]:
 
 
 def _of_inventions(figures: Mapping[str, float], inventions: Mapping[str, Any] | None, version: str) -> dict[str, str]:
-    aimed, table = dict(figures), "Not measured on these weights: run `make inventions`."
+    aimed, table, seeds = dict(figures), "Not measured on these weights: run `make inventions`.", "–"
     if inventions:
+        seeds = ", ".join(map(str, inventions["seeds"]))
         if set(inventions["aimed"]) <= set(inventions["categories"]):
             aimed |= inventions_figures(inventions, inventions["aimed"])
         table = inventions_table(inventions, list(inventions["categories"]))
-    return {"inventions": table, "aims": aims_table(aimed, version)}
+    return {"inventions": table, "seeds": seeds, "aims": aims_table(aimed, version)}

@@ -91,34 +91,36 @@ def test_unrelated_things_share_no_category(source: PictureSource) -> None:
 
 
 def inventions(**changes) -> dict:
-    """Two categories of two founders and a child each, as `make inventions` stores them."""
+    """Two categories, each with two populations of two founders and a child, as `make inventions` stores them."""
 
     def concept(category: float, known: float) -> dict:
         return {"seed": 5, "category": category, "broad": 0.9, "known": known, "word": 0.6, "other_word": 0.2}
 
-    of = {
+    first = {
         "similarity": 0.5,
         "crispness": 0.9,
         "seconds": 20.0,
         "children_seconds": 9.0,
         "founders": [concept(0.8, 0.3), concept(0.6, 0.5)],
         "children": [concept(0.4, 0.2)],
-        "true_hybrids": [concept(0.7, 0.3), concept(0.5, 0.6)],
     }
-    poor = {**of, "founders": [concept(0.3, 0.4), concept(0.5, 0.4)], "similarity": 0.7}
-    return {"stack": ["learns", "draws"], "categories": {"pet": of, "fruit": poor}, **changes}
+    second = {**first, "founders": [concept(0.9, 0.6), concept(0.9, 0.2)], "similarity": 0.4, "seconds": 40.0}
+    poor = {**first, "founders": [concept(0.3, 0.4), concept(0.5, 0.4)], "similarity": 0.7}
+    hybrids = {"true_hybrids": [concept(0.7, 0.3), concept(0.5, 0.6)]}
+    categories = {"pet": {"populations": [first, second], **hybrids}, "fruit": {"populations": [poor, poor], **hybrids}}
+    return {"stack": ["learns", "draws"], "seeds": [0, 1], "categories": categories, **changes}
 
 
 def test_figures_of_inventions_are_means_over_categories() -> None:
     figures = report.inventions_figures(inventions(), ["pet", "fruit"])
-    assert figures[report.OF_CATEGORY] == pytest.approx((0.7 + 0.4) / 2)
+    assert figures[report.OF_CATEGORY] == pytest.approx((0.7 + 0.9 + 0.4 + 0.4) / 4)
     assert figures[report.LEAST] == pytest.approx(0.4)
-    assert figures[report.ALIKE] == pytest.approx(0.6)
+    assert figures[report.ALIKE] == pytest.approx((0.5 + 0.4 + 0.7 + 0.7) / 4)
     assert figures[report.NEW] == 0.75
     assert figures[report.CHILDREN] == pytest.approx(0.4)
     table = report.inventions_table(inventions(), ["pet", "fruit"]).splitlines()
-    assert table[2].startswith("| pet | 5, 5 | 0.70 | 0.90 | 0.50 | 1 of 2 | 0.60 / 0.20 |")
-    assert "| 0.40 / 0.90 | 0.60 / 0.90 / 50 % |" in table[2]
+    assert table[2].startswith("| pet | 0.80 (0.70, 0.90) | 0.90 | 0.45 | 2 of 4 | 0.60 / 0.20 |")
+    assert "| 0.40 / 0.90 | 0.60 / 0.90 / 50 % | 30 / 9 |" in table[2]
     assert len({line.count("|") for line in table}) == 1
 
 
@@ -140,7 +142,7 @@ def test_inventions_of_another_stack_are_not_taken(tmp_path) -> None:
     file = tmp_path / "inventions.json"
     assert report.read_inventions(file, Stack()) is None
     file.write_text(json.dumps(inventions()))
-    assert report.read_inventions(file, Stack())["categories"]["pet"]["similarity"] == 0.5
+    assert report.read_inventions(file, Stack())["seeds"] == [0, 1]
     file.write_text(json.dumps(inventions(stack=["learns", "draws otherwise"])))
     assert report.read_inventions(file, Stack()) is None
 
