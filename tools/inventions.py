@@ -2,8 +2,8 @@
 
 Writes core/emoji/inventions.json, which the card reads, and a sheet of each category's founders into docs/images/. All
 founders that `seed` keeps are measured, and those of the first seed are shown; no person selects. Existing figures of
-the same stack, calibration, answerer, judge and seeds stay, unless their category is named. `make inventions` runs this;
-so does `make card`.
+the same stack, calibration, answerer, judge and seeds stay, unless their category is named. `make inventions` runs
+this; so does `make card`.
 """
 
 from __future__ import annotations
