@@ -17,9 +17,9 @@ from core.constraints import normalise
 from core.stack.protocols import Draws
 
 # How much each quality counts, in its standard deviations over the pool.
-TRUTH, BELONGS, DETAIL = 1.5, 1.0, 0.5
-# What a cosine of 1 to the nearest chosen founder costs, in the same unit: 0.05 nearer outweighs one deviation.
-LIKENESS = 22.0
+TRUTH, BELONGS, DETAIL = 1.0, 1.0, 0.5
+# What a cosine of 1 to the nearest chosen founder costs, in the same unit: 0.07 nearer outweighs one deviation.
+LIKENESS = 15.0
 
 
 @torch.no_grad()
