@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -37,14 +38,17 @@ def board(
         return _list(runs, as_json, out)
     if delete and len(changes) > 1:
         raise BoardError("--delete stands alone: leave out the other changes")
-    if add:
-        boards.add(runs, name, [_pin(runs, text) for text in add])
-    if remove:
-        boards.remove(runs, name, [_on_board(runs, boards.board(runs, name), text) for text in remove])
+    # All concepts are found before the first change, so that a typo in one changes nothing.
+    pins = [_pin(runs, text) for text in add]
+    gone = [_on_board(runs, _with(runs, name, pins), text) for text in remove]
+    if pins:
+        boards.add(runs, name, pins)
+    if gone:
+        boards.remove(runs, name, gone)
     if rename is not None:
         boards.rename(runs, name, rename)
     if delete:
-        return _delete(runs, name, out)
+        return _delete(runs, name, as_json, out)
     _show(runs, boards.board(runs, name if rename is None else rename), as_json, out)
 
 
@@ -92,8 +96,11 @@ def _show(runs: Path, shown: Board, as_json: bool, out: Console) -> None:
         out.print(table)
 
 
-def _delete(runs: Path, name: str, out: Console) -> None:
+def _delete(runs: Path, name: str, as_json: bool, out: Console) -> None:
     before = boards.delete(runs, name).before or Board(name)
+    if as_json:
+        pins = [{"run": pin.run, "id": pin.id, "name": pin.name} for pin in before.pins]
+        return print_json({"board": before.name, "deleted": True, "concepts": pins})
     stay = counted(len(before.pins), "concept stays", "concepts stay")
     say(out, f"The board {before.name!r} is deleted; its {stay} in the runs.")
     if before.pins:
@@ -110,6 +117,13 @@ def _pin(runs: Path, text: str) -> Pin:
     run, concept = _named(text)
     opened: Run = open_run(runs, run)
     return boards.pin(opened, opened.entry(concept))
+
+
+def _with(runs: Path, name: str, pins: Sequence[Pin]) -> Board:
+    """The board with more concepts on it; a new one if there is none of that name, unless there are no concepts."""
+    known = [each for each in boards.boards(runs) if folded(each.name) == folded(name)] if pins else []
+    before = known[0] if known else Board(name) if pins else boards.board(runs, name)
+    return replace(before, pins=(*before.pins, *pins))
 
 
 def _on_board(runs: Path, shown: Board, text: str) -> str:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from core.wording import counted
+
+if TYPE_CHECKING:
+    from evolve.store.rows import Entry
+
 # How a concept came to be, see `Entry.birth`; the last two are parents that are no concepts of the run.
 BIRTHS = {
     "founder": "founder",
@@ -129,6 +137,22 @@ SETTING_NAMES = {
     "as_coded": "details as in the authors' code",
     "patience": "checkpoints without gain before an early end",
 }
+
+
+def tally(of: Sequence[Entry], shown: Sequence[Entry] | None = None) -> str:
+    """`3 of 10 concepts, 2 hidden`: the visible concepts and the hidden ones.
+
+    shown: those that a filter passes; by default all.
+    """
+    hidden = sum(each.note.hidden for each in of)
+    told = counted(visible := len(of) - hidden, "concept")
+    passed = sum(each.note.hidden for each in shown or ())
+    if shown is not None and len(shown) - passed < visible:
+        told = f"{len(shown) - passed:,} of {told}"
+    if not hidden:
+        return told
+    return f"{told}, {f'{passed:,} of ' if 0 < passed < hidden else ''}{hidden:,} hidden"
+
 
 # Sources of a negative; any other is the name of the model that proposed it.
 NAMED_BY = {

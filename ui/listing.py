@@ -40,6 +40,7 @@ def list_runs(runs: Path, as_json: bool, out: Console) -> None:
                 "category": run.about["category"],
                 "kind": run.about["kind"],
                 "concepts": len(entries),
+                "hidden": sum(each.note.hidden for each in entries),
                 "generations": len({each.generation for each in entries}),
                 "stack": run.about["stack"],
                 "created_at": run.about["created_at"],
@@ -51,7 +52,8 @@ def list_runs(runs: Path, as_json: bool, out: Console) -> None:
         return say(out, f"There are no runs in {runs} yet: conceptree seed makes one.")
     table = new_table("run", "category", "concepts", "generations", "stack", "made")
     for each in found:
-        counts = str(each["concepts"]), str(each["generations"])
+        hidden = f", {each['hidden']} hidden" if each["hidden"] else ""
+        counts = f"{each['concepts'] - each['hidden']}{hidden}", str(each["generations"])
         add_row(table, each["run"], each["category"], *counts, each["stack"]["version"], each["created_at"][:10])
     out.print(table)
 

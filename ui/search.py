@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.texts import folded
+from core.wording import meant
 from evolve.store.rows import Entry
 
 NAME, CATEGORY, LIKE, NOT, TAG, COMMENT, PROMPT = "name", "category", "like", "not", "tag", "comment", "prompt"
@@ -14,6 +16,8 @@ FIELDS = (NAME, CATEGORY, LIKE, NOT, TAG, COMMENT, PROMPT)  # what a term such a
 BEFORE, SHOWN = 12, 40  # characters of a comment before a match, and in all
 _TERM = re.compile(r'(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))')
 Words = tuple[Sequence[str], Sequence[str]]  # positives and negatives of a concept, as in `Run.words`
+Text = tuple[str, str]  # a text that a search reaches, after its field
+MOST = 6  # searches and words that are proposed
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,14 @@ class Term:
 
     text: str
     field: str = ""
+
+    def fits(self, field: str, text: str) -> bool:
+        """Whether it is found in a text of that field."""
+        return self.field in ("", field) and self.text in folded(text)
+
+    def __str__(self) -> str:
+        text = f'"{self.text}"' if " " in self.text else self.text
+        return f"{self.field}:{text}" if self.field else text
 
 
 def terms_of(text: str) -> list[Term]:
@@ -41,9 +53,9 @@ def reasons(terms: Iterable[Term], entry: Entry, words: Words, prompts: Sequence
     A match of the concept's name needs no reason.
     """
     found: dict[tuple[str, str], str] = {}
-    texts = list(_texts(entry, words, prompts))
+    there = list(texts(entry, words, prompts))
     for term in terms:
-        matches = [each for each in texts if term.field in ("", each[0]) and term.text in folded(each[1])]
+        matches = [each for each in there if term.fits(*each)]
         if not matches:
             return None
         for field, text in matches:
@@ -51,7 +63,39 @@ def reasons(terms: Iterable[Term], entry: Entry, words: Words, prompts: Sequence
     return [reason for reason in found.values() if reason]
 
 
-def _texts(entry: Entry, words: Words, prompts: Sequence[str]) -> Iterator[tuple[str, str]]:
+def proposed(terms: Sequence[Term], there: Sequence[Text]) -> list[str]:
+    """Searches instead of one that finds nothing, the nearest first. there: all that a search reaches.
+
+    A term that is nowhere is replaced by the nearest known words, or looked for in another field that has it. If each
+    term is somewhere, but no concept has all of them, the terms are proposed one by one.
+    """
+    if all(any(term.fits(*each) for each in there) for term in terms):
+        return [str(term) for term in dict.fromkeys(terms)][:MOST] if len(terms) > 1 else []
+    instead = [_instead(term, there) for term in terms]
+    if not all(instead):
+        return []
+    rows = range(max(map(len, instead)))
+    return list(dict.fromkeys(" ".join(each[min(row, len(each) - 1)] for each in instead) for row in rows))[:MOST]
+
+
+def _instead(term: Term, there: Sequence[Text]) -> list[str]:
+    """The term if it is found; else what is found in its place."""
+    if any(term.fits(*each) for each in there):
+        return [str(term)]
+    fields = dict.fromkeys(field for field, text in there if Term(term.text).fits(field, text))
+    if fields:
+        return [str(Term(term.text, field)) for field in fields]
+    known = [folded(text) for field, text in there if field not in (COMMENT, PROMPT) and term.field in ("", field)]
+    return [str(Term(near, term.field)) for near in meant(term.text, [*known, *" ".join(known).split()])]
+
+
+def common(there: Iterable[Text]) -> list[str]:
+    """The most common tags and words of concepts: examples of what can be searched."""
+    counts = Counter(folded(text) for field, text in there if field in (LIKE, NOT, TAG))
+    return [text for text, _ in counts.most_common(MOST)]
+
+
+def texts(entry: Entry, words: Words, prompts: Sequence[str]) -> Iterator[Text]:
     """Each text that a search reaches, with its field."""
     yield NAME, entry.name
     yield NAME, entry.born

@@ -18,6 +18,7 @@ from evolve.store.parts import Damage
 from evolve.store.rows import Entry
 from evolve.store.run import Run
 from evolve.taste import (
+    Judgements,
     Taste,
     TasteError,
     alike,
@@ -71,7 +72,7 @@ def taste(
     embeds = alike(run, told)
     there = [each for each in entries if each.id in embeds]
     if not there:
-        raise TasteError(f"all concepts of {name!r} are hidden: unhide some")
+        raise _nothing(run, told)
     rows = np.stack([embeds[each.id] for each in there]).astype(np.float64)
     expected, unsure = learned.rating(rows)
     one, other = (there[place].name for place in most_telling(learned, rows)) if len(there) > 1 else ("", "")
@@ -120,9 +121,24 @@ def why(run: Run, stack: Learns) -> str:
     learned = fit(told, list(embeds.values()))
     ids = [each.id for each in run.entries() if each.id in embeds and not each.note.hidden]
     if not ids:
-        raise TasteError(f"all concepts of {run.folder.name!r} are hidden: unhide some")
+        raise _nothing(run, told)
     rows = np.stack([embeds[id_] for id_ in ids]).astype(np.float64)
     return _line(_words(run, stack, learned, rows), _ancestors(run, learned, ids, rows))
+
+
+def _nothing(run: Run, told: Judgements) -> TasteError:
+    """Why no concept of a run has an expected rating: there is none, or all are hidden or of other widths."""
+    embeds, name = run.image_embeds(), run.folder.name
+    if not embeds:
+        return TasteError(f"{name!r} has no concepts yet: seed or import some")
+    widths = {len(embeds[each.id]) for each in run.entries() if each.id in embeds and not each.note.hidden}
+    if not widths:
+        return TasteError(f"all concepts of {name!r} are hidden: unhide some")
+    judged = len(next(iter(told.embeds.values())))
+    return TasteError(
+        f"the answers are about concepts of width {judged}, and those of {name!r} that are not hidden have width"
+        f" {', '.join(map(str, sorted(widths)))}: rate some of these, or unhide some of width {judged}"
+    )
 
 
 def _words(run: Run, stack: Learns, learned: Taste, rows: np.ndarray) -> list[tuple[str, float]]:

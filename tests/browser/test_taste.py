@@ -24,5 +24,5 @@ def test_taps_choose_and_the_answer_is_kept(workbench, page):
     (answered,) = rounds(run)
     assert len(answered.shown) == 6 and answered.liked == (answered.shown[2],)
     assert [cards.nth(place).inner_text() for place in range(6)] != names
-    page.get_by_role("button", name="Previous six").click()
+    page.get_by_role("button", name="Previous round").click()
     page.get_by_role("button", name="I like 1 of these").wait_for()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from evolve import Run
+from evolve.jobs.stored import new_job
+from tests.browser.conftest import ROOT
 from tests.browser.test_story import MINUTES, settled
+from tests.browser.test_tree_clicks import CY
+from tests.plans import a_seed
 
 pytestmark = pytest.mark.browser
 
@@ -46,3 +52,48 @@ def test_the_gallery_fills_the_window(workbench, page, shot):
         page.wait_for_timeout(1500)
         shot(page, f"gallery-{width}")
         assert height - 120 < bottom(page.locator(".st-key-gallery-grid")) <= height
+
+
+NAMES = f"""() => {CY}._cyreg.cy.nodes().map((each) => {{
+  const style = each.renderedStyle("font-size"), least = parseFloat(each.style("min-zoomed-font-size"));
+  return [each.data("name"), parseFloat(style), parseFloat(style) >= least];
+}})"""
+
+
+def test_names_in_the_tree_are_legible_or_come_with_the_focus(workbench, page, shot):
+    """Issue: at 820 pixels names were 8 pixels high."""
+    page.set_viewport_size({"width": 820, "height": 900})
+    page.goto(f"{workbench.address}/tree?run=example")
+    page.locator(".family[data-drawn]").wait_for()
+    settled(page)
+    assert all(size >= 11 and shows for _, size, shows in page.evaluate(NAMES))
+    shot(page, "names-820")
+    page.locator(".family .canvas").focus()
+    for _ in range(6):
+        page.keyboard.press("-")
+    page.keyboard.press("ArrowUp")
+    found = page.evaluate(NAMES)
+    (focused,) = [name for name, _, shows in found if shows]
+    assert all(size >= 11 for name, size, _ in found if name == focused) and len(found) > 6
+
+
+def test_the_line_of_a_job_is_whole_in_a_narrow_window(workbench, page, shot):
+    folder = workbench.runs / "instruments-with-a-long-name"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "runs" / "example", folder, ignore=shutil.ignore_patterns(".l*", "jobs"))
+    job = new_job(Run.open(folder), a_seed())
+    with job.working():
+        job.tell(48, 100)
+        for width in (820, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.goto(f"{workbench.address}/gallery?run=example")
+            line = page.locator(".st-key-header").get_by_text("2 founders: learning")
+            line.wait_for(timeout=MINUTES)
+            settled(page)
+            shot(page, f"job-line-{width}")
+            whole = (
+                "each => each.parentElement.parentElement.scrollWidth <= each.parentElement.parentElement.clientWidth"
+            )
+            assert line.evaluate(whole) and page.locator(".st-key-header").bounding_box()["height"] < 60
+        job.finish()
+    shutil.rmtree(folder)

@@ -67,6 +67,25 @@ def test_it_is_changed_and_deleted_and_the_way_back_is_printed(runs, names):
     assert [each.name for each in boards(runs)] == ["Hall"] and len(boards(runs)[0].pins) == 1
 
 
+def test_a_deleted_board_is_told_as_json(runs, names):
+    good(runs, "Bedroom", "--add", f"pets/{names['a']}")
+    told = json.loads(good(runs, "bedroom", "--delete", "--json"))
+    assert (told["board"], told["deleted"]) == ("Bedroom", True) and boards(runs) == []
+    assert [(each["run"], each["name"]) for each in told["concepts"]] == [("pets", names["a"])]
+
+
+def test_a_typo_in_one_of_several_changes_changes_nothing(runs, names):
+    good(runs, "Bedroom", "--add", f"pets/{names['a']}")
+    before = (runs / "boards.json").read_bytes()
+    refused(runs, "Bedroom", "--add", f"pets/{names['b']}", "--remove", "pets/nobody")
+    refused(runs, "Bedroom", "--remove", f"pets/{names['a']}", "--add", "pets/nobody")
+    assert (runs / "boards.json").read_bytes() == before
+    shown = good(
+        runs, "Hall", "--add", f"pets/{names['a']}", "--add", f"pets/{names['b']}", "--remove", f"pets/{names['a']}"
+    )
+    assert "Hall: 1 concept" in shown and names["b"] in shown
+
+
 def test_what_is_not_found_is_named_and_can_be_removed(runs, names):
     good(runs, "Bedroom", "--add", f"pets/{names['a']}", "--add", f"others/{names['b']}")
     Run.open(runs / "others").note(by_letter(Run.open(runs / "others"))["b"].id, name="Whisker")

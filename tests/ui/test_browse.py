@@ -105,6 +105,10 @@ def test_list_names_the_runs(pets):
     one, other = json.loads(good(pets, "list", "--json"))
     assert (one["run"], one["concepts"], one["generations"]) == ("pets", 9, 3) and other["concepts"] == 0
     assert one["stack"] == {"where": "emoji", "version": "tiny-1", "fingerprint": "f"}
+    pets.note(by_letter(pets)["a"].id, hidden=True)
+    assert "pets pet 8, 1 hidden 3 tiny-1" in " ".join(good(pets, "list").split())
+    (one, _) = json.loads(good(pets, "list", "--json"))
+    assert (one["concepts"], one["hidden"]) == (9, 1)
 
 
 def test_list_without_runs_says_how_to_make_one(tmp_path):

@@ -140,8 +140,11 @@ def test_hidden_concepts_are_left_out_everywhere(pets, tmp_path):
     pets.note(letters["a"].id, hidden=True, name="Secretpet")
     said = published(pets, site)
     assert "8 concepts" in said and "1 hidden concept is left out: --all publishes them too" in said
-    assert not any(b"Secretpet" in each for each in content(site).values())
-    assert "a concept that is not shown" in pages(site)[page_of(letters["e"].id)].text
+    naming = [path for path, each in content(site).items() if b"Secretpet" in each]
+    assert naming == [page_of(letters["e"].id)], "the page of its child, and no other page, picture or list"
+    child = pages(site)[naming[0]].text
+    assert "Secretpet (not shown)" in child and child.count("Secretpet") == child.count("Secretpet (not shown)")
+    assert page_of(letters["a"].id) not in pages(site)
     told = published(pets, site, "--all")
     assert "9 concepts" in told and "left out" not in told
     assert "Secretpet" in pages(site)["index.html"].text

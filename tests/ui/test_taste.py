@@ -94,4 +94,12 @@ def test_what_cannot_be_is_one_line(pets, tmp_path):
     assert "no concept of the run is judged yet" in said and not (tmp_path / "file").exists()
     empty.note_all([each.id for each in empty.entries()], hidden=True)
     assert "all concepts of 'empty' are hidden" in one_line("taste", "empty", "--runs", tmp_path)
+
+
+def test_concepts_of_another_width_than_the_judged_ones_are_not_called_hidden(pets, tmp_path):
+    letters = by_letter(pets)
+    pets.note_all([each.id for each in letters.values()], hidden=True)
+    pets.add([concept(seed, width=6) for seed in range(60, 62)])
+    said = one_line("taste", "pets", "--runs", tmp_path)
+    assert "hidden: unhide" not in said and "about concepts of width 4" in said and "have width 6" in said
     assert "there is no run 'ghosts'" in one_line("taste", "ghosts", "--runs", tmp_path)

@@ -48,6 +48,7 @@ class Family:
         graph: lineage of the entries, and their parents outside the run.
         names: of the entries, of parents in other runs and of published photographs, by id.
         hidden: number of hidden concepts that are left out.
+        unseen: names of hidden parents of the entries, by id. Pages name them; nothing else of them is published.
         photos: that are published, by id.
         damage: of the run. torn: files of pictures that cannot be read; grows while pictures are written.
     """
@@ -56,6 +57,7 @@ class Family:
     entries: tuple[Entry, ...]
     graph: nx.DiGraph
     names: Mapping[str, str]
+    unseen: Mapping[str, str]
     hidden: int
     photos: Mapping[str, Photo]
     damage: Sequence[Damage] = ()
@@ -97,11 +99,14 @@ def chosen(run: Run, concepts: Sequence[str] = (), hidden: bool = False, photos:
     known = names_beside(run)
     public = {id_: known[id_] for id_ in (*kept, *outside, *theirs) if id_ in known}
     public = {id_: name for id_, name in public.items() if id_ in theirs or part.nodes[id_]["birth"] != "photo"}
+    parents = {parent.id for each in shown for parent in each.parents}
+    unseen = {each.id: each.name for each in entries if each.id in parents - kept}
     return Family(
         run,
         tuple(sorted(shown, key=lambda each: each.generation)),
         part,
         public,
+        unseen,
         len(there) - len(shown),
         theirs,
         damage,

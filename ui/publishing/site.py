@@ -164,21 +164,23 @@ def _concept(
 
 def _born(family: Family, entry: Entry) -> str:
     """`founder`, or `child of 0.7 moku + 0.3 vasi`."""
-    named = [(family.names.get(p.id) or _stranger(p), p.weight, p.kind) for p in entry.parents]
+    named = [(family.names.get(p.id) or _stranger(family, p), p.weight, p.kind) for p in entry.parents]
     return born_of([parent.kind for parent in entry.parents], mixed(named)) if named else BIRTHS[entry.birth]
 
 
-def _stranger(parent: Descent) -> str:
-    """Words for a parent that the site does not name."""
+def _stranger(family: Family, parent: Descent) -> str:
+    """Words for a parent without a page: `moku (not shown)` if it is hidden."""
     if parent.is_photo:
         return "a photograph"
+    if name := family.unseen.get(parent.id):
+        return f"{name} (not shown)"
     return "a concept of another run" if parent.run else "a concept that is not shown"
 
 
 def _parent(family: Family, parent: Descent, part: str, pictures: Mapping[str, Sequence[Shown]]) -> Element:
     if entry := family.by_id.get(parent.id):
         return _card(entry, pictures, "../", part)
-    name = family.names.get(parent.id) or _stranger(parent)
+    name = family.names.get(parent.id) or _stranger(family, parent)
     inside: list[Child] = []
     if parent.id in family.photos:
         inside.append(_picture(pictures.get(parent.id, ()), name, "../"))

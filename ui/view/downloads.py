@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,12 +21,18 @@ from core.exchange import (
     write_embedding,
     write_sidecar,
 )
+from core.wording import counted
 from evolve import Run
-from evolve.store.run import Drawing, Individual
+from evolve.store.run import Drawing, Individual, Photo
 from ui.exporting import provenance_of, stem_of, token_of, write_images
+from ui.pictures import is_whole
 from ui.sheet import opened
 from ui.view import model
 from ui.view.described import seeded
+from ui.view.store import Opened
+from ui.view.text import shortened
+
+LONGEST = 120  # characters of the names of what is left out
 
 # Layouts only: which tools can use a concept depends on its width, see `readers_of`.
 FORMS = {
@@ -48,6 +54,21 @@ def forms_for(width: int) -> list[str]:
 def readers_of(form: str, vectors: Array) -> str:
     """One line on which tools can use a concept of these vectors [k, d] in that form."""
     return image_readers(form, vectors.shape[1]) if form in IMAGE_FORMS else readers(form, vectors)
+
+
+def torn(found: Opened, ids: Collection[str], photos: Collection[Photo] = ()) -> str:
+    """What a file with these concepts and photographs leaves out, in one line; "" if all their pictures are whole."""
+    counts = {}
+    for id_ in ids:
+        drawn = (*found.drawings.get(id_, ()), *found.renderings.get(id_, ()))
+        if lost := sum(not is_whole(each.file) for each in drawn):
+            counts[found.by_id[id_].name] = lost
+    counts |= {each.label: 1 for each in photos if not is_whole(each.file)}
+    if not counts:
+        return ""
+    many = counted(sum(counts.values()), "picture is left out: its file is", "pictures are left out: their files are")
+    names = shortened(", ".join(counts), LONGEST)
+    return f"{many} missing or torn ({names})."
 
 
 def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:

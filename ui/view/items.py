@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import streamlit as st
 
@@ -11,7 +12,7 @@ from evolve import Run
 from evolve.fitness import OBJECTIVES, of_run
 from evolve.store.run import Drawing, Entry
 from evolve.taste import expected_ratings
-from ui.search import Words, reasons, terms_of
+from ui.search import Text, Words, reasons, terms_of, texts
 from ui.view import store
 from ui.view.store import Opened
 
@@ -65,6 +66,16 @@ def items(runs: Sequence[Opened], asked: Asked, only: Container[tuple[str, str]]
     """The cards of these runs, in order. only: concepts, by run and id; None for all."""
     wanted = [item for item in _all(runs, asked) if only is None or (item.run, item.entry.id) in only]
     return _sorted(_searched([item for item in wanted if _matches(item, asked)], asked), asked.sort)
+
+
+def entries_of(runs: Sequence[Opened], only: Container[tuple[str, str]] | None = None) -> list[Entry]:
+    """The concepts that `items` chooses from."""
+    return [e for each in runs for e in each.entries if only is None or (each.run.folder.name, e.id) in only]
+
+
+def concepts_of(items: Sequence[Item]) -> list[Entry]:
+    """The concepts of cards, each once."""
+    return list({(item.run, item.entry.id): item.entry for item in items}.values())
 
 
 def _all(runs: Sequence[Opened], asked: Asked) -> list[Item]:
@@ -126,17 +137,27 @@ def _searched(items: Sequence[Item], asked: Asked) -> list[Item]:
     if not terms:
         return list(items)
     found = []
+    for item, words, prompts in _searchable(items, asked):
+        why = reasons(terms, item.entry, words, prompts)
+        if why is not None:
+            found.append(replace(item, because=", ".join(why)))
+    return found
+
+
+def _searchable(items: Sequence[Item], asked: Asked) -> Iterator[tuple[Item, Words, list[str]]]:
+    """Each card with the words of its concept, and its prompts."""
     words: dict[str, Mapping[str, Words]] = {}  # by run
     for item in items:
         run = item.found.run
         if item.run not in words:
             words[item.run] = _words(str(run.folder), store.state_of(run.folder), run)
         drawn = item.found.drawings.get(item.entry.id, ()) if asked.shown == "concepts" else [item.drawing]
-        prompts = [each.prompt for each in drawn if each]
-        why = reasons(terms, item.entry, words[item.run].get(item.entry.id, ((), ())), prompts)
-        if why is not None:
-            found.append(replace(item, because=", ".join(why)))
-    return found
+        yield item, words[item.run].get(item.entry.id, ((), ())), [each.prompt for each in drawn if each]
+
+
+def texts_of(items: Sequence[Item], asked: Asked) -> list[Text]:
+    """All that a search in these cards reaches."""
+    return [each for item, words, prompts in _searchable(items, asked) for each in texts(item.entry, words, prompts)]
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -145,9 +166,12 @@ def _words(folder: str, state: tuple[object, ...], _run: Run) -> Mapping[str, Wo
 
 
 def _sorted(items: list[Item], by: str) -> list[Item]:
-    """Best first; those without such a score come last."""
+    """Best first; those without such a score come last. Concepts of one batch have one time: their order is the run's,
+    and from the newest on its reverse.
+    """
+    if by == "newest":
+        return sorted(items, key=lambda item: _stored(item.entry), reverse=True)
     orders: dict[str, Callable[[Item], float | str]] = {
-        "newest": lambda item: -item.entry.created_at.timestamp(),
         "oldest": lambda item: item.entry.created_at.timestamp(),
         "name": lambda item: item.entry.name.lower(),
         "generation": lambda item: item.entry.generation,
@@ -158,3 +182,8 @@ def _sorted(items: list[Item], by: str) -> list[Item]:
         return by not in item.scores, -item.scores.get(by, 0.0)
 
     return sorted(items, key=orders[by]) if by in orders else sorted(items, key=by_score)
+
+
+def _stored(entry: Entry) -> tuple[datetime, str, int]:
+    """The order in which concepts were stored."""
+    return entry.created_at, entry.part.name, entry.row

@@ -18,6 +18,12 @@ def error(problem: Exception | str) -> None:
     st.error(plain(str(problem)), icon=":material/error:")
 
 
+def left_out(line: str) -> None:
+    """Say what a file to download leaves out; nothing if the line is empty."""
+    if line:
+        st.warning(plain(line), icon=":material/healing:")
+
+
 def warn_of(damage: Sequence[Damage]) -> None:
     """Name the first place that cannot be read, and count the others."""
     if damage:

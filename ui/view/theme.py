@@ -72,6 +72,13 @@ STYLE = """<style>
 }
 /* Room for a line, also without a job: pages do not jump when one starts. */
 .st-key-header { min-height: 42px; }
+/* The line of a job has all the room, and goes on in a second line. */
+.st-key-header > [data-testid="stLayoutWrapper"] { flex: 1000 1 150px; }
+.st-key-header [data-testid="stPageLink"] :is(span, div, p) {
+  white-space: normal; overflow: visible; line-height: 1.25;
+}
+.st-key-header [data-testid="stPageLink-NavLink"] { height: auto; padding-block: 3px; }
+@media (max-width: 1000px) { .st-key-header { gap: 0.75rem; } }
 /* Parts that refresh by themselves do not fade in between. */
 :is(.st-key-header, .st-key-progress-top, .st-key-progress-course,
      [class*="st-key-home-card-"], [class*="st-key-breed-job-"]) [data-stale] {

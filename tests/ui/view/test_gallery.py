@@ -25,6 +25,7 @@ from tests.pages import components, page, text, typed
 from ui.view.described import seeded
 from ui.view.downloads import zipped
 from ui.view.saved_filters import save, saved
+from ui.view.text import plain
 
 EARLIER = Path(__file__).parents[2] / "data" / "run-of-schema-1"
 
@@ -71,6 +72,62 @@ def test_every_concept_is_a_card_the_newest_first(run, ids):
     assert first["image"].endswith(".webp?side=256") and "/pictures/pets/" in first["image"]
     assert first["generation"] == 0 and "does not exist" in first["alt"]
     assert "image" not in shown[names(run, "i")[0]]  # never drawn
+
+
+def test_concepts_of_one_batch_are_in_order_too(run, ids):
+    assert titles(gallery(sort="newest")) == names(run, "ihgfedcba")
+    assert titles(gallery(sort="oldest")) == names(run, "abcdefghi")
+    assert titles(gallery(sort="generation")) == names(run, "abcdefghi")
+    run.add_drawings([(ids["b"], "a sketch of a {}", 2, picture(90))])
+    drawings = gallery(sort="newest", shown="drawings")
+    assert titles(drawings) == names(run, "hgfedcbba")
+
+
+def test_hidden_concepts_are_counted_beside_the_others(run, ids):
+    assert "9 concepts" in text(gallery()) and "hidden" not in text(gallery())
+    run.note(ids["a"], hidden=True)
+    run.note(ids["b"], favourite=True)
+    assert "8 concepts, 1 hidden" in text(gallery())
+    assert "8 concepts, 1 hidden" in text(gallery(flags=["hidden"]))
+    assert "1 of 8 concepts, 1 hidden" in text(gallery(flags=["favourites"]))
+
+
+def test_a_search_without_a_match_proposes_near_names_words_and_tags(run, ids):
+    run.note(ids["a"], tag=["forest"])
+    run.note(ids["b"], name="Whisker")
+    app = gallery(text="forrest")
+    assert "Nothing matches forrest" in text(app) and "Did you mean" in text(app) and not titles(app)
+    assert "names, positives, negatives, tags, comments and prompts" in text(app)
+    assert app.button(key="gallery.instead.0").label == "forest"
+    app.button(key="gallery.instead.0").click().run()
+    assert titles(app) == names(run, "a") and "Did you mean" not in text(app)
+    assert gallery(text="wisker").button(key="gallery.instead.0").label == "whisker"
+    assert gallery(text="like:forest").button(key="gallery.instead.0").label == plain("tag:forest")
+    far = gallery(text="qqqqqq")
+    assert "Common here" in text(far) and far.button(key="gallery.instead.0").label in ("dog", "cat", "forest")
+
+
+def test_matches_behind_the_filters_are_told_and_one_click_shows_them(run, ids):
+    run.note(ids["a"], comment="fluffy")
+    app = gallery(text="fluffy", flags=["favourites"], generations=[2])
+    assert "1 card matches without the filters" in text(app)
+    assert titles(app.button(key="gallery.unfilter").click().run()) == names(run, "a")
+    run.note(ids["a"], hidden=True)
+    app = gallery(text="fluffy")
+    assert "1 card of hidden concepts only" in text(app)
+    assert titles(app.button(key="gallery.unfilter").click().run()) == names(run, "a")
+
+
+def test_torn_drawings_are_told_before_the_export(run, ids):
+    assert "left out" not in text(select(gallery(), *names(run, "ab")))
+    run.drawings(ids["a"])[0].file.unlink()
+    torn = run.drawings(ids["b"])[0].file
+    torn.write_bytes(torn.read_bytes()[:30])
+    found = text(select(gallery(), *names(run, "abc")))
+    assert f"2 pictures are left out: their files are missing or torn ({', '.join(names(run, 'ba'))})." in found
+    assert "left out" not in text(select(gallery(), *names(run, "c")))
+    opened = text(page("concept", run="pets", concept=ids["a"]).run())
+    assert f"1 picture is left out: its file is missing or torn ({names(run, 'a')[0]})." in opened
 
 
 def test_every_drawing_can_be_a_card(run, ids):

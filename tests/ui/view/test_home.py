@@ -57,7 +57,7 @@ def test_a_run_is_a_card(pets):
     pets.note(each["e"].id, favourite=True)
     pets.note(each["h"].id, hidden=True)
     found = shown()
-    assert "pet · 9 concepts · 3 generations · 1 favourite · changed just now" in text(found)
+    assert "pet · 8 concepts, 1 hidden · 3 generations · 1 favourite · changed just now" in text(found)
     assert alts(found)[0] == f"{each['e'].name}, a pet that does not exist"
     assert not any(each["h"].name in alt for alt in alts(found)) and len(alts(found)) == 6
     drawn = pets.drawings(each["e"].id)[0].file.stem

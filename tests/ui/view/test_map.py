@@ -10,6 +10,7 @@ from core import Settings
 from evolve import Run, populate
 from evolve.jobs.plans import Map
 from evolve.jobs.stored import jobs
+from evolve.maps.chart import SIDE
 from tests.pages import components, page, text
 from ui.view import processes
 from ui.view.board import Cell, Pressed, board
@@ -64,6 +65,40 @@ def test_axes_place_the_runs_concepts_at_once_and_other_axes_place_them_anew(run
     places = [{each["id"]: each["column"] for each in told["cells"] if each["id"]} for told in (data, mirrored)]
     assert all(places[1].get(id_, 2 - column) == 2 - column for id_, column in places[0].items())
     assert not jobs(run), "nothing is learned"
+
+
+def test_axes_and_sides_are_kept_for_a_reload_and_for_the_way_back(run):
+    app = asked(page("map", run="pets").run())
+    kept = {name: app.query_params[name] for name in ("across", "up", "columns", "rows")}
+    assert {name: value[0] if isinstance(value, list) else value for name, value in kept.items()} == {
+        "across": "red:blue",
+        "up": "small:style",
+        "columns": "3",
+        "rows": "2",
+    }
+    told = shown(page("map", run="pets", across="red:blue", up="small:style", columns="3", rows="2").run())
+    assert (told["columns"], told["rows"], told["ends"]) == (3, 2, [["red", "blue"], ["small", "style"]])
+    again = page("map", run="pets")
+    again.session_state["map.kept.pets"] = {"across": "blue:red", "up": "small:style", "columns": "2", "rows": "2"}
+    assert shown(again.run())["ends"][0] == ["blue", "red"]
+
+
+@pytest.mark.parametrize("side", ["0", "1", "33", "x", "-3", "³", "9999999"])
+def test_an_address_with_an_impossible_number_of_cells_has_the_usual_one(run, side):
+    app = page("map", run="pets", across="red:blue", up="small:style", columns=side).run()
+    assert not app.exception and shown(app)["columns"] == SIDE
+
+
+def test_a_cleared_axis_stays_cleared(run):
+    app = asked(page("map", run="pets").run())
+    app.text_input(key="map.axis.0.pets").set_value("").run()
+    assert app.text_input(key="map.axis.0.pets").value == "" and "Name two axes" in text(app)
+    assert "across" not in app.query_params
+
+
+def test_the_words_about_empty_cells_are_there_once(run):
+    app = asked(page("map", run="pets").run())
+    assert text(app).count("Click an empty cell (+) to breed 4 children for it") == 1
 
 
 def test_a_wrong_axis_is_said_and_the_form_stays(run):

@@ -29,6 +29,13 @@ def test_it_says_what_is_left_out(run, ids):
     assert "9 concepts." in text(opened(tree_publish_hidden=True))
 
 
+def test_it_names_torn_pictures(run, ids):
+    assert "torn" not in text(opened())
+    run.drawings(ids["a"])[0].file.unlink()
+    name = run.entry(ids["a"]).name
+    assert f"1 picture is left out: its file is missing or torn ({name})." in text(opened())
+
+
 def test_only_the_selected_concepts_with_their_ancestors(run, ids):
     app = opened()
     app.session_state["tree.family.pets"] = {"selected": {"ids": [ids["e"]], "at": 1}}

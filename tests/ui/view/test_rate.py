@@ -17,7 +17,7 @@ QUESTION = "How new is it?"
 
 
 def rate(**query: str) -> AppTest:
-    app = page("rate", run="pets", **query).run()
+    app = page("rate", run="pets", kind="study", **query).run()
     assert not app.exception
     return app
 
@@ -36,6 +36,22 @@ def click(app: AppTest, value: int) -> AppTest:
 
 def labels(app: AppTest) -> dict[str, bool]:
     return {button.key: button.disabled for button in app.button}
+
+
+def test_the_page_opens_on_what_do_you_like_and_keeps_the_choice_in_the_address(run):
+    app = page("rate", run="pets").run()
+    assert not app.exception and "Tap the concepts that you like" in text(app) and "New session" not in text(app)
+    (kind,) = [each for each in app.get("button_group") if each.key == "rate.kind"]
+    assert kind.value == "taste"
+    app.session_state["rate.kind"] = "study"
+    app.run()
+    assert "New session" in text(app)
+
+
+def test_links_back_to_the_study_lead_to_the_study(run):
+    for query in ({"session": begun(run).id}, {"session": "0" * 12}):
+        told = [each.proto.query_string for each in rate(**query).get("page_link") if "rate" in each.proto.page]
+        assert told and all("kind=study" in each for each in told)
 
 
 def test_a_session_is_begun(run, ids):
@@ -180,8 +196,9 @@ def test_results_have_means_and_shares_with_intervals(run, ids):
 
 def test_a_run_without_drawings_and_one_with_torn_answers(run, tmp_path):
     new_run(tmp_path / "empty")
-    app = page("rate", run="empty").run()
-    assert not app.exception and "This run has no drawings yet" in text(app)
+    for kind in ("study", "taste"):
+        app = page("rate", run="empty", kind=kind).run()
+        assert not app.exception and "This run has no drawings yet" in text(app)
     study = new_run(tmp_path / "study")
     drawings = [d.file.name for d in run.drawings()][:1]
     new_session(study, "ann", "scale", {"one": drawings}, QUESTION, 1)

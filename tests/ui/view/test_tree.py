@@ -177,7 +177,7 @@ def test_hiding_takes_a_concept_out_of_the_tree_and_undo_brings_it_back(run, ids
 def test_hidden_ones_can_be_shown(run, ids):
     run.note(ids["g"], hidden=True)
     app = tree()
-    assert "8 of 9 concepts" in text(app)
+    assert "8 concepts, 1 hidden" in text(app)
     app.toggle(key="tree.hidden.pets").set_value(True).run()
     assert node(app, ids["g"])["hidden"]
 
@@ -242,7 +242,7 @@ def test_a_large_family_is_folded_and_opens(tmp_path, monkeypatch):
     branch = next(each for each in told(app)["nodes"] if "count" in each)
     assert branch["name"] == f"+{branch['count']}" and "click to show them" in branch["says"]
     shown = [each for each in told(app)["nodes"] if "count" not in each]
-    assert len(shown) == 100 and branch["count"] == 20 and "120 concepts, 100 shown" in text(app)
+    assert len(shown) == 100 and branch["count"] == 20 and "120 concepts; 100 shown" in text(app)
     hidden = next(each.id for each in founders if each.id not in {one["id"] for one in shown})
     app = select(app, hidden)
     assert hidden in {each["id"] for each in told(app)["nodes"]}

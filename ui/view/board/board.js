@@ -1,7 +1,8 @@
-// A map of cells, a grid for screen readers. Text of users is set as textContent only.
+// A map of cells, one stop of the Tab key: arrow keys go from cell to cell. Text of users is set as textContent only.
 export default function ({ parentElement, data, setTriggerValue }) {
   const board = parentElement.querySelector(".board");
-  const held = board.contains(board.getRootNode().activeElement) ? board.getRootNode().activeElement.dataset.at : null;
+  const last = board.querySelector('.cell[tabindex="0"]')?.dataset.at;
+  const held = board.contains(board.getRootNode().activeElement) ? last : null;
   board.style.setProperty("--columns", data.columns);
   const [across, up] = data.ends;
   const grid = make("div", "grid");
@@ -12,7 +13,9 @@ export default function ({ parentElement, data, setTriggerValue }) {
     for (let column = 0; column < data.columns; column += 1) grid.append(shown(there.get(`${column},${row}`)));
   }
   board.replaceChildren(axis("up", up), grid, axis("across", across));
+  stopAt(grid.querySelector(`[data-at="${last}"]`) ?? grid.querySelector(".cell:not(.empty)") ?? grid.firstElementChild);
   if (held) board.querySelector(`[data-at="${held}"]`)?.focus();
+  grid.onfocusin = (event) => stopAt(event.target.closest(".cell"));
   board.onkeydown = (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -data.columns, ArrowDown: data.columns }[event.key];
     const at = [...grid.children].indexOf(board.getRootNode().activeElement);
@@ -40,12 +43,19 @@ export default function ({ parentElement, data, setTriggerValue }) {
       bar.style.setProperty("--quality", `${Math.round(cell.quality * 100)}%`);
       button.append(bar, make("span", "name", cell.name));
     } else {
-      button.setAttribute("aria-label", `Breed for the empty cell, ${place}`);
-      button.disabled = data.busy;
-      button.append(make("span", "blank", data.busy ? "" : "breed here"));
+      button.setAttribute("aria-label", `Empty, ${place}`);
+      button.title = data.busy ? "" : "Breed children for this cell";
+      button.setAttribute("aria-disabled", String(data.busy)); // arrow keys reach it
+      button.append(make("span", "blank", data.busy ? "" : "+"));
     }
-    button.addEventListener("click", () => setTriggerValue("pressed", { column: cell.column, row: cell.row, at: Date.now() }));
+    button.addEventListener("click", () => {
+      if (cell.id || !data.busy) setTriggerValue("pressed", { column: cell.column, row: cell.row, at: Date.now() });
+    });
     return button;
+  }
+
+  function stopAt(cell) {
+    for (const each of grid.children) each.tabIndex = each === cell ? 0 : -1;
   }
 }
 

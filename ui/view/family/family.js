@@ -4,6 +4,8 @@
 const trees = new WeakMap();
 const PICTURE = 84;
 const LABEL = 24; // below the picture
+const NAME = 14, LEGIBLE = 12; // size of a name in the tree, and the least on the screen; both in pixels
+const WIDEST_NAME = 26; // size of a name up to which it has room; zoomed out further, only names in focus are shown
 const GUTTER = 92; // pixels at the left for the names of the generations
 const BOW = 0.36; // the part of its height that an edge goes straight down before it turns
 const FEWEST_PIXELS = 0.3; // smallest zoom for a whole tree: below, drawings cannot be told apart
@@ -249,8 +251,9 @@ function restyle(tree) {
         "background-clip": (node) => images(node).map(([, , , , clip]) => clip),
         "background-image-containment": (node) => images(node).map(([, , , , clip]) => (clip === "none" ? "over" : "inside")),
         "background-fit": "none", "bounds-expansion": 10,
-        label: "data(name)", color: ink, "font-family": font, "font-size": 14, "min-zoomed-font-size": 6,
-        "text-valign": "bottom", "text-margin-y": 5, "text-wrap": "ellipsis", "text-max-width": 116,
+        label: "data(name)", color: ink, "font-family": font, "font-size": () => Math.min(nameSize(tree), WIDEST_NAME),
+        "min-zoomed-font-size": LEGIBLE - 1, "text-valign": "bottom", "text-margin-y": 5, "text-wrap": "ellipsis",
+        "text-max-width": 130,
         "text-background-color": paper, "text-background-opacity": 0.8, "text-background-padding": 1,
         "overlay-opacity": 0, "outline-width": 0, "box-selection": "overlap",
       },
@@ -295,6 +298,10 @@ function restyle(tree) {
     },
     { selector: "node.born", style: { "underlay-color": "#e0a100", "underlay-opacity": 0.55, "underlay-padding": 11, "font-weight": "bold" } },
     { selector: "node.match", style: { "underlay-color": ink, "underlay-opacity": 0.28, "underlay-padding": 7 } },
+    {
+      selector: "node:selected, node.cursor, node.under",
+      style: { "font-size": () => nameSize(tree), "min-zoomed-font-size": 0, "text-max-width": () => 10 * nameSize(tree), "z-index": 11 },
+    },
     { selector: "node.cursor", style: { "outline-width": 3, "outline-color": primary, "outline-offset": 5, "outline-opacity": 1, "z-index": 11 } },
   ]);
   tree.legend.replaceChildren();
@@ -303,6 +310,19 @@ function restyle(tree) {
     made("i", "", entry).style.borderColor = each.colour;
     entry.append(each.label);
   }
+}
+
+// Size of a name that is legible at this zoom.
+function nameSize(tree) {
+  return Math.max(NAME, Math.ceil(LEGIBLE / tree.cy.zoom()));
+}
+
+// Names keep their size on the screen when the tree is zoomed out.
+function sizeNames(tree) {
+  const size = nameSize(tree);
+  if (tree.nameSize === size) return;
+  tree.nameSize = size;
+  tree.cy.style().update();
 }
 
 // The drawing, and badges on its corners: [image, size, x, y, clip].
@@ -451,6 +471,7 @@ function listen(tree) {
     if (event.originalEvent?.type.startsWith("touch")) open(tree, event.target);
   });
   cy.on("viewport", () => {
+    sizeNames(tree);
     placeRows(tree);
     placeCards(tree);
   });
@@ -462,6 +483,7 @@ function listen(tree) {
   cy.on("mouseover", "node", (event) => {
     canvas.style.cursor = "pointer";
     if (event.originalEvent?.buttons) return;
+    event.target.addClass("under");
     offerFold(tree, event.target);
     tree.tip.textContent = event.target.data("says");
     tree.tip.hidden = false;
@@ -469,7 +491,10 @@ function listen(tree) {
     tree.tip.style.left = `${Math.max(4, Math.min(x + away, cy.width() - tree.tip.offsetWidth - 8))}px`;
     tree.tip.style.top = `${Math.max(4, Math.min(y - away, cy.height() - tree.tip.offsetHeight - 8))}px`;
   });
-  cy.on("mouseout", "node", () => offerFold(tree, null));
+  cy.on("mouseout", "node", (event) => {
+    event.target.removeClass("under");
+    offerFold(tree, null);
+  });
   cy.on("mouseout drag pan zoom", () => {
     canvas.style.cursor = "";
     tree.tip.hidden = true;

@@ -56,7 +56,10 @@ function dress(facts) {
   const { dialog } = box, picture = now(), isOf = Boolean(facts.concept);
   dialog.querySelector("#name").textContent = facts.name;
   const place = box.pictures.length > 1 ? [`${box.at + 1} of ${box.pictures.length}`] : [];
-  dialog.querySelector("#facts").textContent = [...facts.lines, facts.hidden && "hidden", ...place].filter(Boolean).join(" · ");
+  // A line breaks between facts, and within one only if it is longer than the line.
+  const lines = [...facts.lines, ...place].filter(Boolean);
+  dialog.querySelector("#facts").replaceChildren(...lines.flatMap((line, at) => [made("span", at ? `· ${line}` : line), " "]));
+  part("marked").hidden = !facts.hidden;
   for (const name of ["stars", "favourite", "hide"]) part(name).hidden = !isOf;
   [...part("stars").children].forEach((star, place) => {
     star.classList.toggle("on", place < (facts.rating ?? 0));

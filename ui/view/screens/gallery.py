@@ -6,11 +6,12 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve.taste import LEAST
+from ui.labels import tally
 from ui.view import boards, links, notices, store, undo
 from ui.view.cards import Card, cards
 from ui.view.grid import card_of
-from ui.view.items import SHOWN, TASTE, Item, items
-from ui.view.screens import board_bar, filters, gallery_actions, more_like
+from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, items
+from ui.view.screens import board_bar, filters, gallery_actions, more_like, unfound
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -28,6 +29,7 @@ def _gallery(found: Opened) -> None:
     found = store.opened(found.run.folder.name)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Gallery", anchor=False, width="content")
+        line = st.container(width="content")
         undo.bar(found.run)
     names = [each.name for each in boards.there()]
     board = board_bar.chosen(names)
@@ -41,6 +43,7 @@ def _gallery(found: Opened) -> None:
     key = f"gallery.cards.{found.run.folder.name}"
     many = len(found_items)
     shown = found_items[:MOST]
+    line.caption(tally(entries_of(runs, only), concepts_of(found_items)), width="content")
     place = st.container()
     with st.container(key="gallery.grid"):
         chosen = cards(
@@ -59,6 +62,8 @@ def _gallery(found: Opened) -> None:
         links.go("concept", run=item.run, concept=item.entry.id)
     with place:
         gallery_actions.show([by_id[id_] for id_ in chosen.selected], shown, key, found)
+        if not shown:
+            unfound.show(runs, asked, only)
     more_like.listen()
 
 

@@ -10,9 +10,9 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from ui.view import boards, clicks, labelling, links, store, undo
+from ui.view import boards, clicks, labelling, links, notices, store, undo
 from ui.view.cards import choose
-from ui.view.downloads import FORMS, forms_for, zipped
+from ui.view.downloads import FORMS, forms_for, torn, zipped
 from ui.view.grid import HINT
 from ui.view.items import ByRun, Item
 from ui.view.parents import parents_of
@@ -33,7 +33,8 @@ def show(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Opened)
             st.markdown(f"**{counted(number, 'concept')} selected**", width=TOLD)
         else:
             st.caption(f"{counted(len(items), 'card')}. {HINT if items else ''}", width=TOLD)
-        st.button("All", key="gallery.every", on_click=choose, args=(key, [item.card_id for item in items]))
+        every = [item.card_id for item in items]
+        st.button("All", key="gallery.every", on_click=choose, args=(key, every), disabled=not every)
         st.button("None", key="gallery.none", on_click=choose, args=(key, []), disabled=not number)
         own = list(by_run.get(found.run.folder.name, {}))
         _marks(by_run, chosen, found.run.folder.name, own)
@@ -64,7 +65,7 @@ def _marks(by_run: ByRun, chosen: Sequence[Item], run: str, own: Sequence[str]) 
             disabled=not own,
         ):
             st.session_state["rate.concepts"] = own
-            links.go("rate", run=run)
+            links.go("rate", run=run, kind="study")
     are = bool(chosen) and all(item.entry.note.favourite for item in chosen)
     st.button(
         "Remove favourite" if are else "Favourite",
@@ -118,7 +119,10 @@ def _uses(run: str, own: Sequence[str]) -> None:
 
 def _export(found: Opened, by_run: ByRun, number: int) -> None:
     form = st.selectbox("Format", forms_for(_width(by_run)), format_func=FORMS.__getitem__, key="gallery.form")
-    wanted = [(store.opened(run).run, list(each)) for run, each in by_run.items()]
+    runs = [(store.opened(run), list(each)) for run, each in by_run.items()]
+    for each, ids in runs:
+        notices.left_out(torn(each, ids))
+    wanted = [(each.run, ids) for each, ids in runs]
     st.download_button(
         f"{counted(number, 'concept')} as a zip",
         lambda: zipped(wanted, form),

@@ -10,6 +10,7 @@ from core.errors import ConceptreeError
 from core.wording import counted
 from evolve.store.parts import Damage
 from ui.drawn import DRAWING, origin_in
+from ui.labels import tally
 from ui.share import open_family
 from ui.view import clicks, learning, links, notices, processes, store
 from ui.view.described import category_of, described
@@ -107,7 +108,7 @@ def _card(name: str) -> None:
     favourites = sum(each.note.favourite for each in found.entries)
     told = [
         category_of(shortened(about["category"], 40), about["kind"]),
-        counted(len(found.entries), "concept"),
+        tally(found.entries),
         *([counted(generations, "generation")] if generations else []),
         *([counted(favourites, "favourite")] if favourites else []),
         *([ago(found.changed)] if found.changed else []),

@@ -26,6 +26,7 @@ from ui.workers import conduct_asked
 
 HERE = 4  # children that an empty cell gets
 FEW, SMALL = 2, 16  # generations and children of the form: a page is watched
+ASKED = ("across", "up", "columns", "rows")  # in the address
 BREEDS = {"between": 0.5, "towards": 0.5}
 
 
@@ -62,21 +63,45 @@ def _chart(found: Opened) -> Chart | None:
     run = found.run
     last = last_chart(run)
     name = run.folder.name
+    kept = _kept(name)
     columns = st.columns([3, 3, 1, 1])
     axes, sides = [], []
     for number, (column, title) in enumerate(zip(columns, ("Across", "Up"), strict=False)):
-        usual = last.axes[number].name if last else ""
         key = f"map.axis.{number}.{name}"
+        st.session_state.setdefault(key, kept.get(ASKED[number]) or (last.axes[number].name if last else ""))
         help_ = "Two phrases, LOW:HIGH, or the name of a measured number, such as consistent."
-        axes.append(column.text_input(title, usual, key=key, placeholder="LOW:HIGH", help=help_).strip())
+        axes.append(column.text_input(title, key=key, placeholder="LOW:HIGH", help=help_).strip())
     for number, (column, title) in enumerate(zip(columns[2:], ("Columns", "Rows"), strict=True)):
-        usual_side = last.cells[number] if last else SIDE
-        sides.append(
-            int(column.number_input(title, LEAST_SIDE, MOST_SIDE, usual_side, key=f"map.side.{number}.{name}"))
-        )
+        key = f"map.side.{number}.{name}"
+        st.session_state.setdefault(key, _side(kept.get(ASKED[2 + number])) or (last.cells[number] if last else SIDE))
+        sides.append(int(column.number_input(title, LEAST_SIDE, MOST_SIDE, key=key)))
+    _keep(name, dict(zip(ASKED, (*axes, *map(str, sides)), strict=True)))
     if not all(axes):
         return None
     return chart_for(run, (axes[0], axes[1]), (sides[0], sides[1]), partial(model.backbone, run))
+
+
+def _kept(run: str) -> dict[str, str]:
+    """Axes and sides as the address has them, or as they were when this page was left; "" for what is not there."""
+    asked = {name: st.query_params.get(name, "") for name in ASKED}
+    return asked if any(asked.values()) else st.session_state.get(f"map.kept.{run}", {})
+
+
+def _keep(run: str, asked: dict[str, str]) -> None:
+    """Keep axes and sides in the address, for a reload, and for the way back to this page."""
+    st.session_state[f"map.kept.{run}"] = asked
+    for name, value in asked.items():
+        if value and any(asked[axis] for axis in ASKED[:2]):
+            if st.query_params.get(name) != value:
+                st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
+
+
+def _side(text: str | None) -> int | None:
+    """The number of cells that the text gives, None if it gives none that is possible."""
+    side = int(text) if text and text.isascii() and text.isdecimal() and len(text) < 4 else 0
+    return side if LEAST_SIDE <= side <= MOST_SIDE else None
 
 
 def _fill(found: Opened, chart: Chart, busy: bool) -> None:
@@ -118,8 +143,9 @@ def _board(found: Opened, chart: Chart, busy: bool) -> None:
             entry, drawing = by_id[elite.id], found.drawing(elite.id)
             image = links.picture(found.run.folder.name, drawing, PIXELS) if drawing else ""
             cells.append(Cell(column, row, entry.id, entry.name, image, described(entry, drawing), elite.quality))
+    empty = "" if busy or len(best) == columns * rows else f" Click an empty cell (+) to breed {HERE} children for it."
     told = f"{len(best)} of {counted(columns * rows, 'cell')} are filled. Sum of qualities (QD score): {score:.1f}."
-    st.caption(plain(told))
+    st.caption(plain(f"{told}{empty}"))
     ends = [(axis.low, axis.high) for axis in chart.axes]
     label = f"Map: {ends[0][0]} to {ends[0][1]} across, {ends[1][0]} to {ends[1][1]} up"
     pressed = board(cells, chart.cells, ends, label=label, busy=busy, key=f"map.board.{found.run.folder.name}")

@@ -14,7 +14,7 @@ from evolve.jobs.stored import jobs
 from evolve.store.run import Entry
 from ui.exporting import stem_of
 from ui.view import boards, clicks, learning, links, notices, undo
-from ui.view.downloads import FORMS, forms_for, readers_of, zipped
+from ui.view.downloads import FORMS, forms_for, readers_of, torn, zipped
 from ui.view.parents import parents_of
 from ui.view.screens import breed, more_like
 from ui.view.screens.seed import AGAIN, Again
@@ -116,12 +116,13 @@ def _actions(found: Opened, entry: Entry) -> None:
         with st.popover("Boards", icon=":material/dashboard:", key="concept.boards"):
             boards.chooser([(found, entry)], "concept.pin")
         with st.popover("Export", icon=":material/download:", key="concept.export"):
-            _export(run, entry)
+            _export(found, entry)
         if chosen:
             links.to("tree", f"Breed {counted(len(chosen), 'parent')}", icon=":material/account_tree:", run=name)
 
 
-def _export(run: Run, entry: Entry) -> None:
+def _export(found: Opened, entry: Entry) -> None:
+    run = found.run
     try:
         each = run.find(entry.id)
     except ConceptreeError as error:
@@ -132,6 +133,7 @@ def _export(run: Run, entry: Entry) -> None:
     form = st.selectbox("Format", forms, format_func=FORMS.__getitem__, key="concept.form")
     line = readers_of(form, vectors)
     st.caption(plain(f"{line[:1].upper()}{line[1:]}."))
+    notices.left_out(torn(found, [entry.id]))
     st.download_button(
         "Embedding, sidecar and drawings",
         lambda: zipped([(run, [entry.id])], form),

@@ -9,6 +9,7 @@ from core.wording import counted
 from ui.publish import left_out, zipped
 from ui.publishing.family import chosen
 from ui.view import notices
+from ui.view.downloads import torn
 from ui.view.selection import State
 from ui.view.store import Opened
 from ui.view.text import plain
@@ -40,6 +41,7 @@ def _form(found: Opened, state: State) -> None:
         return
     told = [counted(len(family.entries), "concept"), *(line.split(":")[0] for line in left_out(family))]
     st.caption(plain(f"{'. '.join(told)}."))
+    notices.left_out(torn(found, family.by_id, family.photos.values()))
     st.download_button(
         "Web pages (.zip)",
         lambda: zipped(family),

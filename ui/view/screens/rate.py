@@ -1,4 +1,4 @@
-"""The paper's user study: people rate sets of drawings without knowing which concepts they show."""
+"""Rate: tap what you like, or the paper's user study, in which people rate drawings without knowing the concepts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from ui.view.screens import results, taste
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
-KINDS = {"study": "Blind study", "taste": "What do you like?"}
+TASTE, STUDY = "taste", "study"
+KINDS = {TASTE: "What do you like?", STUDY: "Blind study"}
 MODES = {"scale": "1 to 5", "pairs": "A or B"}
 ENDS = ("not at all", "very much")
 SIDE = 220  # pixels
@@ -44,30 +45,39 @@ def show() -> None:
         session = next((each for each in known if each.id == asked), None)
         if session is None:
             notices.error("There is no such session in this run.")
-            links.to("rate", "Back to the study", run=found.run.folder.name)
+            links.to("rate", "Back to the study", run=found.run.folder.name, kind=STUDY)
             return
         _pass(found, session, given)
         return
     st.title("Rate", anchor=False)
+    # A run of `experiment table1` has sessions but no concepts.
+    usual = STUDY if known and not found.entries else TASTE
+    asked = st.query_params.get("kind")
     kind = st.segmented_control(
         "Kind",
         list(KINDS),
         format_func=KINDS.__getitem__,
-        default=st.query_params.get("kind", "study") if st.query_params.get("kind") in KINDS else "study",
+        default=asked if asked in KINDS else usual,
         required=True,
         key="rate.kind",
         label_visibility="collapsed",
+        on_change=_keep_kind,
     )
-    if kind == "taste":
+    if kind == TASTE:
         taste.show(found)
         return
     making, made = st.columns([2, 3], gap="large")
     with making:
-        if found.entries or not known:  # a run of `experiment table1` has sessions but no concepts
+        if found.entries or not known:
             _new(found)
         _unfinished(found, known, given)
     with made:
         results.show(found, known, given)
+
+
+def _keep_kind() -> None:
+    """Keep the choice in the address, for a reload."""
+    st.query_params["kind"] = st.session_state["rate.kind"]
 
 
 def _new(found: Opened) -> None:
@@ -191,7 +201,7 @@ def _pass(found: Opened, session: Session, given: Sequence[Answer]) -> None:
     if question is None:
         st.title("Thank you", anchor=False)
         st.success(f"All questions are answered: {counted(len(asked), 'answer')} saved.", icon=":material/check:")
-        links.to("rate", "Results", icon=":material/bar_chart:", run=found.run.folder.name)
+        links.to("rate", "Results", icon=":material/bar_chart:", run=found.run.folder.name, kind=STUDY)
         _step_back(session, len(asked))
         return
     st.progress(done / len(asked), f"Question {question.number + 1} of {len(asked)}")
@@ -210,7 +220,7 @@ def _pass(found: Opened, session: Session, given: Sequence[Answer]) -> None:
         _buttons(found, session, question, {1: ("Choose A", "a"), 2: ("Choose B", "b")})
         st.caption("Keys: A and B. Every answer is saved at once.")
     _step_back(session, question.number)
-    links.to("rate", "Pause", icon=":material/pause:", run=found.run.folder.name)
+    links.to("rate", "Pause", icon=":material/pause:", run=found.run.folder.name, kind=STUDY)
 
 
 def _set(found: Opened, files: Sequence[str], side: str) -> None:

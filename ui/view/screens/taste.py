@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from evolve.asking import next_round
+from evolve.asking import SHOWN, next_round
 from evolve.jobs.generations import answer_round, awaits_choice
 from evolve.jobs.job import Job
 from evolve.jobs.planning import plan_evolution
@@ -27,6 +27,7 @@ from ui.view.text import plain
 from ui.workers import conduct_asked
 
 SIDE = 150  # pixels of a picture, at least
+FEW = 2  # concepts that are too few for a round of their own, if the round before can spare some
 STYLE = "<style>.st-key-taste-go { position: sticky; bottom: 8px; z-index: 5; }</style>"
 GENERATIONS, CHILDREN, POPULATION = 50, 6, 12  # of the evolution that a first answer begins
 
@@ -101,15 +102,22 @@ def _shown(found: Opened, again: Round | None) -> list[str]:
     key = f"taste.shown.{found.run.folder.name}"
     kept = [id_ for id_ in st.session_state.get(key, ()) if id_ in found.by_id]
     if not kept:
-        drawn = {id_ for id_, drawings in found.drawings.items() if drawings}
-        kept = st.session_state[key] = next_round(found.run, among=drawn)
+        kept = st.session_state[key] = _next(found)
     return kept
+
+
+def _next(found: Opened) -> list[str]:
+    """Ids of a new round. Seven or eight concepts are two rounds of about four instead of six and a rest."""
+    drawn = {id_ for id_, drawings in found.drawings.items() if drawings}
+    now = next_round(found.run, among=drawn)
+    rest = next_round(found.run, FEW + 1, drawn - {*now}) if len(now) == SHOWN else []
+    return now[: (SHOWN + len(rest) + 1) // 2] if 0 < len(rest) <= FEW else now
 
 
 def _ask(found: Opened, job: Job | None, shown: Sequence[str], again: Round | None) -> None:
     run = found.run.folder.name
     st.html(STYLE)
-    st.caption("Tap the concepts that you like, then go on. Children of what you seem to like are learned meanwhile.")
+    st.caption(_told(len(shown), again is not None))
     items = [
         card_of(run, found.by_id[id_], next((d for d in found.drawings.get(id_, ()) if d.file.is_file()), None), "")
         for id_ in shown
@@ -124,7 +132,7 @@ def _ask(found: Opened, job: Job | None, shown: Sequence[str], again: Round | No
         opens=False,
         taps=True,
     ).selected
-    label = f"I like {len(liked)} of these" if liked else "None of these"
+    label = _answer_of(len(liked), len(shown))
     if clicks.button(
         label, key="taste.go", of=key, type="primary", icon=":material/arrow_forward:", shortcut="Enter", once=True
     ):
@@ -134,6 +142,24 @@ def _ask(found: Opened, job: Job | None, shown: Sequence[str], again: Round | No
             notices.error(error)
             return
         st.rerun()
+
+
+def _told(count: int, is_again: bool) -> str:
+    """What to do with so many concepts."""
+    meanwhile = "Children of what you seem to like are learned meanwhile."
+    if is_again or count > FEW:
+        return f"Tap the concepts that you like, then go on. {meanwhile}"
+    last = "This is the last one" if count == 1 else "These are the last two"
+    return f"{last} that you have not judged: tap what you like, then go on. Children of what you like come next."
+
+
+def _answer_of(liked: int, count: int) -> str:
+    """Label of the button: what the person says."""
+    if count == 1:
+        return "I like it" if liked else "I do not like it"
+    if count == FEW and liked != 1:
+        return "I like both" if liked else "Neither of these"
+    return f"I like {liked} of these" if liked else "None of these"
 
 
 def _answer(found: Opened, job: Job | None, shown: Sequence[str], liked: Sequence[str], again: Round | None) -> None:
@@ -195,7 +221,7 @@ def _back(found: Opened, again: Round | None) -> None:
     before = given[: places[0]] if places else given
     with st.container(horizontal=True):
         st.button(
-            "Previous six",
+            "Previous round",
             key="taste.back",
             icon=":material/arrow_back:",
             type="tertiary",

@@ -9,10 +9,9 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.wording import counted
 from evolve.family.focus import MOST
 from evolve.family.lasting import Memory, Spot, forget, remember, remembered
-from ui.labels import BIRTH_COLOURS, BIRTHS
+from ui.labels import BIRTH_COLOURS, BIRTHS, tally
 from ui.view import dropped, ghosts, kin, links, notices, store, undo
 from ui.view.family import family
 from ui.view.ghosts import GHOST, Ghost
@@ -65,7 +64,7 @@ def show() -> None:
         if state.only != only:
             state.only, state.message = only, state.message if state.only is None else ""
         drawn = _scene(found, only, state, coming)
-        line.caption(_amount(drawn, found), width="content")
+        line.caption(_amount(drawn, found, only), width="content")
         with st.container(key="tree.canvas"):
             family(data_of(drawn, found, state), f"tree.family.{run}", HEIGHT, on=lambda event: _asked(event, run))
         _table(found, drawn.view.shown, state)
@@ -200,12 +199,12 @@ def _left_out(drawn: Scene, found: Opened, state: State) -> str:
     return f"Hidden by the filter: {names}." if left else ""
 
 
-def _amount(drawn: Scene, found: Opened) -> str:
-    """`120 of 300 concepts, 100 shown`: how many pass the filter, and how many are not folded."""
-    there, passing = len(found.entries), drawn.passing
-    shown = sum(each in found.by_id for each in drawn.view.shown)
-    told = counted(there, "concept") if passing == there else f"{passing:,} of {counted(there, 'concept')}"
-    return told if shown == passing else f"{told}, {shown:,} shown"
+def _amount(drawn: Scene, found: Opened, only: Filter) -> str:
+    """`120 of 300 concepts, 2 hidden; 100 shown`: how many pass the filter, and how many are not folded."""
+    told = tally(found.entries, [each for each in found.entries if only.passes(each)])
+    by_id = found.by_id
+    shown = sum(each in by_id for each in drawn.view.shown)
+    return told if shown == drawn.passing else f"{told}; {shown:,} shown"
 
 
 def _filter(found: Opened) -> tuple[Filter, DeltaGenerator]:
