@@ -144,16 +144,29 @@ def read(path: Path) -> Judgements:
     Raises:
         TasteError: the file is none of these, or damaged.
     """
-    from safetensors import SafetensorError, safe_open
+    return _parsed(_content(path), path)
 
+
+def _content(path: Path) -> bytes:
     if not path.is_file():
         raise TasteError(f"there is no file {path}")
     if (size := path.stat().st_size) > LARGEST:
         raise TasteError(f"{path} has {size} bytes: at most {LARGEST} are read")
     try:
-        with safe_open(path, "np") as stored:
-            content = json.loads(stored.metadata()["taste"])
-            embeds = stored.get_tensor("embeds")
+        return path.read_bytes()
+    except OSError as error:
+        raise TasteError(f"{path} cannot be read ({error}): give a file that conceptree taste --to wrote") from error
+
+
+def _parsed(stored: bytes, path: Path) -> Judgements:
+    """Judgements from the content of a file. path: for the message of a TasteError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        embeds = load(stored)["embeds"]  # checks the header, too
+        header = json.loads(stored[8 : 8 + int.from_bytes(stored[:8], "little")])
+        content = json.loads(header["__metadata__"]["taste"])
         ids = [str(id_) for id_ in content["concepts"]]
         ratings = tuple((ids[_row(place, ids)], int(level)) for place, level in content["ratings"])
         preferred = tuple((ids[_row(one, ids)], ids[_row(two, ids)]) for one, two in content["preferred"])
@@ -167,7 +180,7 @@ def read(path: Path) -> Judgements:
         if not whole or not all(1 <= level <= LEVELS for _, level in ratings):
             raise ValueError
         stack = str(content["stack"])
-    except (OSError, SafetensorError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+    except (SafetensorError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise TasteError(f"{path} is not a taste: give a file that conceptree taste --to wrote") from error
     return Judgements(ratings, preferred, dict(zip(ids, embeds, strict=True)), stack)
 
@@ -184,8 +197,8 @@ def keep(run: Run, path: Path) -> Path:
     Raises:
         TasteError: the file is none of these, or its answers are about concepts of another stack.
     """
-    judgements(run).with_others([read(path)])
-    content = path.read_bytes()
+    content = _content(path)
+    judgements(run).with_others([_parsed(content, path)])
     copy = run.folder / TASTES / f"{hashlib.sha256(content).hexdigest()[:16]}.safetensors"
     write_atomically(copy, content, within=run.folder)
     return copy

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.aspects import checked_aspect
 from core.concept import Request, RequestError
-from core.errors import ConceptreeError
+from core.errors import ConceptreeError, StackError
 from core.namers import check_question, namer_of, to_remember
 from core.optimizer import ConceptLab
 from core.options import Options
@@ -82,7 +82,7 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     count = options.of
     if count is None:
         alone = options.ask or options.wave is not None or not (between_members and apart)
-        surplus = 1 if alone else (stack.calibration or {}).get("object", {}).get("surplus", 1)
+        surplus = 1 if alone else _surplus(stack)
         count = max(options.count, min(surplus * options.count, MOST_AT_ONCE, len(initializers)))
     elif count < options.count:
         raise RequestError(f"of = {count}: expected at least the {options.count} founders that are kept")
@@ -106,6 +106,21 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
         negatives=words,
         templates=prepared.templates,
     )
+
+
+def _surplus(stack: Draws) -> int:
+    """How many times as many founders are learned as are kept, by the stack's calibration; 1 if it says nothing.
+
+    Raises:
+        StackError: it is no whole number, or out of range.
+    """
+    surplus = (stack.calibration or {}).get("object", {}).get("surplus", 1)
+    if type(surplus) is not int or not 1 <= surplus <= MOST_AT_ONCE:
+        raise StackError(
+            f"calibration.json of the stack {stack.version}: surplus = {repr(surplus)[:60]}: expected a whole number"
+            f" from 1 to {MOST_AT_ONCE}; correct it, or give the number of founders that are learned with --of"
+        )
+    return surplus
 
 
 def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from evolve import Run
+from evolve import Run, answers
 from evolve.store.check import check
 from evolve.taste import expected_ratings, judgements, store
 from tests.families import by_letter, concept, family, new_run
@@ -45,6 +45,19 @@ def test_every_concept_that_is_not_hidden_has_an_expected_rating(pets):
     proposed = [each["parents"] for each in found["may_like"]]
     assert all(len(pair) == 2 for pair in proposed) and ("you may like children of" in text) == bool(proposed)
     assert f"a comparison of {' and '.join(found['compare'])} would teach most" in text
+
+
+def test_the_answers_that_were_checked_are_kept_whatever_becomes_of_the_file(pets, tmp_path, monkeypatch):
+    file = tmp_path / "pets.safetensors"
+    store(judgements(pets), file)
+    content, parse = file.read_bytes(), answers._parsed
+
+    def checked(*given):
+        file.write_bytes(b"other answers")
+        return parse(*given)
+
+    monkeypatch.setattr(answers, "_parsed", checked)
+    assert answers.keep(pets, file).read_bytes() == content
 
 
 def test_answers_about_two_runs_count_together(pets, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from core import ConceptLab, Settings
 from core.concept import RequestError
+from core.errors import StackError
 from evolve import Run
 from evolve.family.lasting import FILE
 from evolve.jobs.job import Conduct
@@ -134,3 +135,12 @@ def test_how_many_are_learned_follows_the_stack_and_the_options(backbone, monkey
     assert learned(count=2, of=5, wave=2) == (5, 2, 2) and learned(count=2, of=2) == (2, 0, 2)
     with pytest.raises(RequestError, match="of = 1: expected at least the 2 founders that are kept"):
         learned(count=2, of=1)
+
+
+@pytest.mark.parametrize("surplus", [0, -2, 33, 10**30, 2.0, True, "3", None, [3]])
+def test_a_surplus_that_is_no_number_of_times_is_refused_in_one_line(backbone, monkeypatch, surplus):
+    monkeypatch.setattr(backbone, "calibration", {"object": {"surplus": surplus}})
+    with pytest.raises(StackError, match="expected a whole number from 1 to 32") as told:
+        plan_founders(backbone, SeedOptions(category="pet", negatives="none", count=2))
+    assert f"{backbone.version}: surplus = {surplus!r}" in str(told.value) and "\n" not in str(told.value)
+    assert plan_founders(backbone, SeedOptions(category="pet", negatives="none", count=2, of=3)).count == 3
