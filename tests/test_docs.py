@@ -58,7 +58,7 @@ def pets(backbone):
 
 def test_every_way_to_extend_has_an_example_of_at_most_thirty_lines():
     headings = ["Constraint", "Namer", "Prior", "Fitness objective", "Selection", "Mutation", "DEAP's algorithms"]
-    headings += ["Emitter of a map", "Axis of a map"]
+    headings += ["Acquisition of a taste", "Emitter of a map", "Axis of a map"]
     assert list(EXAMPLES) == ["", *headings]
     assert all(len(code.splitlines()) <= MOST_LINES for code in EXAMPLES.values())
 
