@@ -365,7 +365,7 @@ def taste() -> None:
     number("--cells", 2, 32, 8, "Columns, and as many rows."),
     number("--founders", 2, 1000, 12, "Founders that all arms share."),
     number("--generations", 1, 1000, 4, "Generations after the founders."),
-    number("--children", 1, 1000, 24, "Children of each generation."),
+    number("--children", 1, 1000, 13, "Children of each generation."),
     categories=PETS,
     seeds=5,
 )

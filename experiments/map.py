@@ -2,7 +2,7 @@
 
 For each category, seed and pair of axes all arms begin with the same founders and learn as many concepts:
 
-    map        generations by the emitters `between` and `towards`
+    map        generations by the emitter `gain`
     random     children of two random concepts with random weights, by Eq. 5, with the same steps
     founders   independent founders
 
@@ -34,16 +34,17 @@ from evolve.jobs.planning import plan_map
 from evolve.jobs.plans import Map
 from evolve.jobs.work import evolve
 from evolve.maps.archive import archive_of
-from evolve.maps.chart import Chart, Placed, placed
+from evolve.maps.chart import Axis, Chart, Placed, placed
 from evolve.maps.emitters import EMITTERS, Emitter
 from evolve.maps.phrases import KNOTS, chart_of, reachable
 from evolve.maps.recipes import MATE, Recipe
 from evolve.toolbox import draw_weights
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed
+from experiments.cost import Work, of_learning, stand_ins
 from experiments.drawing import check_draws, draw_many
 from experiments.judging import JUDGE, STACK
 from experiments.looking import check_categories
-from experiments.statistics import between, markdown, unit_means
+from experiments.statistics import between, cell, markdown, unit_means
 
 MAP, RANDOM, FOUNDERS = ARMS = ("map", "random", "founders")
 SCHEMA = pa.schema(
@@ -56,7 +57,8 @@ SCHEMA = pa.schema(
         ("concepts", pa.int32()),
         ("coverage", pa.float64()),
         ("qd", pa.float64()),
-        ("seconds", pa.float64()),  # of learning, without the founders that all arms share
+        ("steps", pa.int32()),  # of learning, without the founders that all arms share
+        ("seconds", pa.float64()),  # that these took
     ]
 )
 AXES = {
@@ -65,6 +67,7 @@ AXES = {
     "musical instrument": (("drum:guitar", "trumpet:violin"), ("accordion:bell", "flute:banjo")),
 }
 REFERENCE = 72  # drawings of members and mixtures that the judge's scale goes by
+PLAIN = Axis(low="low", high="high", knots=(0.0, 1.0), direction=(1.0,))  # stands for any: steps do not depend on it
 Array = npt.NDArray[np.float64]
 
 
@@ -91,7 +94,7 @@ class Protocol(ByCases):
     cells: int = 8
     founders: int = 12
     generations: int = 4
-    children: int = 24
+    children: int = 13
     negatives: str = "adaptive"
 
 
@@ -124,6 +127,19 @@ class Case(SeededCase):
         words = "-".join(self.axes).replace(":", "-").replace(" ", "-")
         return f"{super().name}-{words}"
 
+    def work(self) -> Work:
+        """At most: a drawing of each concept, and those of members and mixtures by which the judge has its scale."""
+        plan = self.plan(Chart(axes=(PLAIN, PLAIN), cap=1.0, floor=0.0), MAP)
+        protocol = self.protocol
+        bred = protocol.generations * protocol.children
+        first, more = (
+            of_learning(stand_ins(self.category, count, plan.founders.settings, mixed=False))
+            for count in (protocol.founders, bred)
+        )
+        generation = of_learning(stand_ins(self.category, protocol.children, plan.settings))
+        drawings = Work(drawings=REFERENCE + len(ARMS) * (protocol.founders + bred))
+        return sum([generation] * (2 * protocol.generations), first + more + drawings)
+
     def rows(self) -> list[dict[str, Any]]:
         backbone, protocol = self.bench.backbone, self.protocol
         chart = chart_of(backbone, self.category, self.axes, (protocol.cells, protocol.cells))
@@ -132,6 +148,8 @@ class Case(SeededCase):
             runs, seconds = self._arms(chart, Path(folder))
             eye = self._eye(runs[MAP])
             for arm in ARMS:
+                learned = runs[arm].individuals()[protocol.founders :]
+                steps = sum(each.concept.request.chosen.steps for each in learned)
                 for by, there in ((STACK, placed(runs[arm], chart)), (JUDGE, self._seen(runs[arm], eye))):
                     stats = archive_of(chart, there).stats
                     found.append(
@@ -144,6 +162,7 @@ class Case(SeededCase):
                             "concepts": len(there),
                             "coverage": float(stats.coverage),
                             "qd": float(stats.qd_score),
+                            "steps": steps,
                             "seconds": seconds[arm],
                         }
                     )
@@ -155,7 +174,7 @@ class Case(SeededCase):
         options = SeedOptions(
             category=self.category, count=protocol.founders, negatives=protocol.negatives, seed=self.seed, steps=steps
         )
-        shares = {MAP: {"between": 0.5, "towards": 0.5}, RANDOM: {RANDOM: 1.0}, FOUNDERS: {"founders": 1.0}}[arm]
+        shares = {MAP: {"gain": 1.0}, RANDOM: {RANDOM: 1.0}, FOUNDERS: {"founders": 1.0}}[arm]
         plan = plan_map(
             self.bench.backbone,
             chart,
@@ -237,30 +256,37 @@ def summary(table: pa.Table) -> str:
     """In Markdown: the finding, and the figures of each arm."""
     rows = table.to_pylist()
     unit = ("category", "seed", "axes")
-    figures_of = {name: unit_means(rows, ["by", "arm"], name, unit) for name in ("coverage", "qd", "seconds")}
+    figures_of = {name: unit_means(rows, ["by", "arm"], name, unit) for name in ("coverage", "qd", "steps", "seconds")}
     count = len(figures_of["coverage"][STACK, MAP])
     concepts = sorted({row["concepts"] for row in rows})
     lines = []
     for by in (STACK, JUDGE):
         told = []
         for name, called in (("coverage", "the coverage"), ("qd", "the QD score")):
-            own = figures_of[name][by, MAP].mean()
-            ratios = [own / max(float(figures_of[name][by, arm].mean()), 1e-9) for arm in (FOUNDERS, RANDOM)]
-            told.append(f"{ratios[0]:.2f} times {called} of founders and {ratios[1]:.2f} times that of random breeding")
-        lines.append(f"By the {by}, the map has {' and '.join(told)}.")
+            of = figures_of[name]
+            ratios = [
+                between(of[by, MAP] / np.where(of[by, arm] > 0, of[by, arm], np.nan)) for arm in (FOUNDERS, RANDOM)
+            ]
+            told.append(f"{ratios[0]} times {called} of founders and {ratios[1]} times that of random breeding")
+        lines.append(f"By the {by}, a map has {' and '.join(told)}.")
     lines += [
         "",
-        f"Means over {counted(count, 'map')} (category, seed and pair of axes) with 95 % bootstrap intervals over them,"
-        f" if there are several. Each arm has {' to '.join(map(str, dict.fromkeys((concepts[0], concepts[-1]))))}"
-        " concepts.",
+        f"Means, and means of ratios, over {counted(count, 'map')} (category, seed and pair of axes), with 95 %"
+        " bootstrap intervals over them if there are several. Each arm has"
+        f" {' to '.join(map(str, dict.fromkeys((concepts[0], concepts[-1]))))} concepts.",
         "",
     ]
     cells = [
-        [by, arm, *(between(figures_of[name][by, arm]) for name in ("coverage", "qd", "seconds"))]
+        [
+            by,
+            arm,
+            *(between(figures_of[name][by, arm]) for name in ("coverage", "qd")),
+            *(cell(figures_of[name][by, arm], 0) for name in ("steps", "seconds")),
+        ]
         for by in (STACK, JUDGE)
         for arm in ARMS
     ]
-    return "\n".join([*lines, *markdown(["by", "arm", "coverage", "QD score", "seconds of learning"], cells)]) + "\n"
+    return "\n".join([*lines, *markdown(["by", "arm", "coverage", "QD score", "steps", "seconds"], cells)]) + "\n"
 
 
 def figures(table: pa.Table) -> dict[str, Any]:

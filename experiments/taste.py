@@ -34,6 +34,7 @@ from core.wording import counted
 from evolve.members import mean_ranks
 from evolve.taste import Judgements, fit
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed
+from experiments.cost import Work
 from experiments.drawing import check_draws, draw_many
 from experiments.judging import StackEyes
 from experiments.looking import check_categories, known_members
@@ -101,6 +102,10 @@ class Case(SeededCase):
     """All people and ways to ask of one category and seed."""
 
     protocol: Protocol
+
+    def work(self) -> Work:
+        """A drawing of each concept of the pool; nothing is learned."""
+        return Work(drawings=self.protocol.pool)
 
     def rows(self) -> list[dict[str, Any]]:
         pool = self.pool()

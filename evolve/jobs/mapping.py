@@ -30,8 +30,8 @@ from evolve.jobs.generations import Generation, begun, generations, write_down
 from evolve.jobs.job import Job
 from evolve.jobs.plans import Map
 from evolve.maps.chart import MapError, Placed, placed
-from evolve.maps.moving import moved
-from evolve.maps.phrases import reachable
+from evolve.maps.moving import aimed, moved
+from evolve.maps.phrases import reachable, words_of
 from evolve.operators import Portraits, mate, one_of
 from evolve.population import founders
 from evolve.portraits import portraits
@@ -49,7 +49,7 @@ def mapping(plan: Map, job: Job, run: Run, learner: Learner) -> Generator[Batch 
         generation = begun(job, number)
         concepts = _breedable(run, learner, generation.population if generation else None)
         found = placed(run, plan.chart, concepts)
-        scheduler = _scheduler(plan, found, number)
+        scheduler = _scheduler(plan, learner.stack, found, number)
         if generation is None:
             job.does("choosing the parents")
             requests = _requests(plan, run, learner, number, scheduler, found, [concepts[id_] for id_ in found.ids])
@@ -94,7 +94,7 @@ def _breedable(run: Run, learner: Learner, among: Sequence[str] | None) -> dict[
     return {each.id: each for each in there if len(each.vectors) == usual}
 
 
-def _scheduler(plan: Map, found: Placed, number: int) -> Scheduler:
+def _scheduler(plan: Map, stack: Draws, found: Placed, number: int) -> Scheduler:
     """pyribs' scheduler for a generation, over an archive of the placed concepts."""
     from ribs.schedulers import Scheduler
 
@@ -103,7 +103,8 @@ def _scheduler(plan: Map, found: Placed, number: int) -> Scheduler:
 
     archive = archive_of(plan.chart, found)
     aim = int(archive.grid_to_int_index([plan.aim])[0]) if plan.aim else None
-    ground = Ground(archive, plan.chart, found, stream(plan.seed, number, "emitters"), aim)
+    words = words_of(stack, plan.founders.category, plan.founders.kind)
+    ground = Ground(archive, plan.chart, found, stream(plan.seed, number, "emitters"), aim, words)
     founding = number == 1 and plan.first
     shares = [("founders", 1.0)] if founding else list(plan.emitters.items())
     return Scheduler(archive, emitters_of(shares, ground, plan.size(number)))
@@ -114,7 +115,7 @@ def _requests(
 ) -> list[Request]:
     """A request for each recipe that the scheduler's emitters ask for. parents: the concepts of `found`."""
     from evolve.maps.archive import centres, grid
-    from evolve.maps.recipes import Recipe
+    from evolve.maps.recipes import AIM, Recipe
 
     stack, middles = learner.stack, centres(grid(plan.chart))
     seeding = founders(
@@ -131,9 +132,13 @@ def _requests(
         pair += [(parents[recipe.other], 1 - recipe.share)] if recipe.other >= 0 else []
         seed = stream_seed(plan.seed, number, f"child {place}") % 10**9
         seen = {each.id: _portrait(plan, run, stack, each, seed) for each, _ in pair}
-        if recipe.other < 0:
+        if recipe.operator == AIM:
+            images = aimed(list(seen.values()), [share for _, share in pair], plan.chart, middles[recipe.cell], reach)
+            seen = dict(zip(seen, images, strict=True))
+        elif recipe.other < 0:
             seen = {id_: moved(image, plan.chart, middles[recipe.cell], reach) for id_, image in seen.items()}
-        made.append(mate(pair, stack, seed, settings=plan.settings, portraits=Portraits(known=seen), inherit=True))
+        inherit = recipe.operator != AIM
+        made.append(mate(pair, stack, seed, settings=plan.settings, portraits=Portraits(known=seen), inherit=inherit))
     return made
 
 

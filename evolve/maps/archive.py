@@ -1,7 +1,7 @@
 """The elites of a map: pyribs' archive (MIT, https://pyribs.org), filled from what a run has stored.
 
-Nothing of it is stored: the same run and chart give the same archive. Its solutions are recipes, see
-`evolve.maps.recipes`; its field `concept` is the row of a concept in `Placed`.
+It is not stored: the same run and chart give the same archive. Its solutions are recipes (`evolve.maps.recipes`); its
+field `concept` is the row of a concept in `Placed`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Archive = GridArchive | CVTArchive
 
 @dataclass(frozen=True)
 class Elite:
-    """The best concept of a cell. cell: (column, row), from the left and from the bottom. place: on both axes."""
+    """The best concept of a cell. cell: (column, row), from the left and the bottom. place: on both axes."""
 
     id: str
     cell: tuple[int, int]
@@ -44,7 +44,7 @@ def fill(archive: Archive, found: Placed) -> None:
 
 
 def archive_of(chart: Chart, found: Placed) -> GridArchive:
-    """The archive of placed concepts. Of equal ones in a cell, the first stays."""
+    """The archive of placed concepts. Of concepts with equal quality in a cell, the first stays."""
     archive = grid(chart)
     fill(archive, found)
     return archive

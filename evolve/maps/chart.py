@@ -92,7 +92,7 @@ class Axis:
 
     @property
     def name(self) -> str:
-        """As a person types it: `LOW:HIGH`, or the name of a measure."""
+        """`LOW:HIGH`, or the name of a measure, as in `--axes`."""
         return self.measure or f"{self.low}:{self.high}"
 
     def values(self, entries: Sequence[Entry], unit: Array) -> Array:
@@ -107,7 +107,7 @@ class Axis:
         return np.asarray(np.interp(values, self.knots, np.linspace(0, 1, len(self.knots))))
 
     def value_at(self, place: float) -> float:
-        """The value whose place it is."""
+        """The value at a place from 0 to 1; the inverse of `places`."""
         return float(np.interp(place, np.linspace(0, 1, len(self.knots)), self.knots))
 
     def to_json(self) -> dict[str, Any]:
@@ -139,16 +139,19 @@ class Chart:
 
     @property
     def width(self) -> int:
-        """Of the embeddings that it places; 0 for any."""
+        """Width of the embeddings that it places; 0 if it places all widths."""
         return max(len(axis.direction) for axis in self.axes)
 
     def quality(self, entry: Entry) -> float:
         """From 0 to 1, see above; 0 for a concept without measures."""
         found = measured(entry)
         belongs = found["belongs"] or 0.0
-        differs = found["differs"] if found["differs"] is not None else belongs
-        margin = np.clip((differs + self.cap - self.floor) / (2 * self.cap - self.floor), 0, 1)
-        return float(np.clip(belongs / self.cap, 0, 1) * margin)
+        return float(self.qualities(belongs, found["differs"] if found["differs"] is not None else belongs))
+
+    def qualities(self, belongs: npt.ArrayLike, differs: npt.ArrayLike) -> Array:
+        """From 0 to 1, see above, of numbers or arrays of any one shape."""
+        margin = np.clip((np.asarray(differs) + self.cap - self.floor) / (2 * self.cap - self.floor), 0, 1)
+        return np.asarray(np.clip(np.asarray(belongs) / self.cap, 0, 1) * margin)
 
     def to_json(self) -> dict[str, Any]:
         axes = [axis.to_json() for axis in self.axes]

@@ -3,12 +3,14 @@
     founders   independent founders of the category
     between    children of two elites by Eq. 5, at shares of the weight whose mixture falls into a cell
     towards    variations of an elite near a cell, moved there along the axes, see `evolve.maps.moving`
+    gain       for each cell the mixture of the highest foreseen quality, moved to the cell's middle; those first by
+               which the QD score is expected to grow most
 
-Both look for empty cells first, `between` at those that a mixture of two elites would fall into, `towards` at the
-others; then at the cells with the lowest quality. The place of a mixture is known beforehand: it is the place of the
-mean of both parents' embeddings (`evolve.mixtures`), and children land close to it.
+`between` and `towards` look for empty cells first, `between` at those that a mixture of two elites would fall into,
+`towards` at the others; then at the cells with the lowest quality. The place of a mixture is known beforehand: it is
+the place of the mean of both parents' embeddings (`evolve.mixtures`), and children land close to it.
 
-An emitter is made anew for each generation, so a resumed job needs no state of it: all that it goes by is in `Ground`.
+An emitter is made anew for each generation from `Ground`, so a resumed job needs no state of it.
 """
 
 from __future__ import annotations
@@ -22,19 +24,21 @@ from ribs.emitters import EmitterBase
 
 from evolve.maps.archive import Archive, centres
 from evolve.maps.chart import Array, Chart, MapError, Placed
-from evolve.maps.recipes import FOUND, MATE, MOVE, NUMBERS, Recipe, rows_of
+from evolve.maps.recipes import AIM, FOUND, MATE, MOVE, NUMBERS, Recipe, rows_of
 
 Rows = npt.NDArray[np.int64]
-SHARES = (0.5, 0.35, 0.65, 0.2, 0.8)  # of the first parent's weight that are tried
-QUALITY = 0.25  # what a parent's quality counts against a distance on the map
+SHARES = (0.5, 0.35, 0.65, 0.2, 0.8)  # weights of the first parent that are tried
+QUALITY = 0.25  # weight of a parent's quality against a distance on the map
 NEAREST = 3  # elites that vary in turn, where a cell has several children
+SPREAD = 0.06  # how far children land from the middle that they are for, on each axis (docs/map.md)
 MOST_PARENTS = 512  # elites that are tried in pairs, which makes 130,000 pairs at most
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What emitters go by. found: the concepts that can be parents; the archive's `concept` is a row of it. aim: the
-    only cell that children are for, by its index; None for all.
+    """Input of all emitters. found: the concepts that can be parents; the archive's `concept` is a row of it. aim: the
+    only cell that children are for, by its index; None for all. words: `[1 + m, width]`, unit text embeddings of the
+    category and of its known members, by which qualities are foreseen; None if they are not.
     """
 
     archive: Archive
@@ -42,6 +46,7 @@ class Ground:
     found: Placed
     chance: np.random.Generator
     aim: int | None = None
+    words: Array | None = None
 
     @property
     def elites(self) -> Rows:
@@ -59,14 +64,14 @@ Make = Callable[[Ground, int], EmitterBase]
 
 
 class Emitter(EmitterBase):
-    """An emitter of `count` recipes. A subclass has `recipes`."""
+    """Base of emitters of `count` recipes. A subclass overrides `recipes`."""
 
     def __init__(self, ground: Ground, count: int) -> None:
         super().__init__(ground.archive, solution_dim=NUMBERS, bounds=None, lower_bounds=None, upper_bounds=None)
         self.ground, self.count = ground, count
 
     def recipes(self) -> list[Recipe]:
-        """At most `count`, which `ask` fills up with founders."""
+        """At most `count` recipes; `ask` adds founders for the rest."""
         return []
 
     def ask(self) -> Array:
@@ -103,7 +108,7 @@ class Towards(Emitter):
     """Variations of elites, moved towards cells along the axes."""
 
     def recipes(self) -> list[Recipe]:
-        """For each cell in turn, those first that no mixture falls into and that are nearest to an elite."""
+        """One for each cell in turn; first the cells that no mixture falls into, nearest to an elite first."""
         elites = self.ground.elites
         if not len(elites):
             return []
@@ -126,8 +131,63 @@ class Towards(Emitter):
         return recipes
 
 
-EMITTERS: dict[str, Make] = {"between": Between, "towards": Towards, "founders": Founders}
-USUAL = {"between": 0.5, "towards": 0.4, "founders": 0.1}  # shares of a generation
+class Gain(Emitter):
+    """Children by which the QD score is expected to grow most, one after the other.
+
+    A child for a cell is the mixture of two elites that falls into it and has the highest foreseen quality; where none
+    falls, a variation of the nearest elite. It lands around the cell's middle, by a normal distribution with `SPREAD`:
+
+        gain(c) = sum over cells k of P(lands in k | is for c) · max(0, quality of the child − quality of k's elite)
+    """
+
+    def recipes(self) -> list[Recipe]:
+        archive = self.ground.archive
+        if archive.empty:
+            return []
+        middles, aim = centres(archive), self.ground.aim
+        ways = self._ways(middles)
+        worth = np.array([each[0][0] if each else -1.0 for each in ways])
+        apart = ((middles[:, None] - middles) ** 2).sum(-1)
+        lands = np.exp(-apart / (2 * SPREAD**2))  # [for, lands in]
+        lands /= lands.sum(1, keepdims=True)
+        there = np.zeros(len(middles))
+        there[np.asarray(archive.data("index"))] = archive.data("objective")
+        turns = np.zeros(len(middles), dtype=np.int64)
+        recipes = []
+        for _ in range(self.count):
+            gains = (lands * np.maximum(worth[:, None] - there, 0)).sum(1)
+            cell = int(gains.argmax()) if aim is None else aim
+            recipes.append(ways[cell][turns[cell] % len(ways[cell])][1])
+            there += lands[cell] * np.maximum(worth[cell] - there, 0)
+            turns[cell] += 1
+            worth[cell] = ways[cell][turns[cell] % len(ways[cell])][0]
+        return recipes
+
+    def _ways(self, middles: Array) -> list[list[tuple[float, Recipe]]]:
+        """For each cell the children that it can have, the best first: (foreseen quality, recipe)."""
+        ground = self.ground
+        pairs, shares, cells, _ = mixtures(ground)
+        worth = foreseen(ground, pairs, shares)
+        ways: list[list[tuple[float, Recipe]]] = [[] for _ in middles]
+        order = np.argsort(-worth, kind="stable")
+        keys = np.ravel_multi_index((cells, *pairs.T), (len(middles), *[len(ground.found)] * 2))[order]
+        once = np.sort(np.unique(keys, return_index=True)[1])  # of a pair, only its best share for a cell
+        for place in order[once].tolist():
+            if len(ways[cells[place]]) < self.count:
+                one, other = pairs[place].tolist()
+                recipe = Recipe(AIM, one, other, float(shares[place]), int(cells[place]))
+                ways[cells[place]].append((float(worth[place]), recipe))
+        elites, quality = ground.elites, ground.found.quality
+        for cell, middle in enumerate(middles):
+            if not ways[cell]:
+                apart = np.linalg.norm(ground.found.places[elites] - middle, axis=1) - QUALITY * quality[elites]
+                nearest = elites[apart.argsort(kind="stable")[:NEAREST]].tolist()
+                ways[cell] = [(float(quality[one]), Recipe(AIM, one, cell=cell)) for one in nearest]
+        return ways
+
+
+EMITTERS: dict[str, Make] = {"between": Between, "towards": Towards, "founders": Founders, "gain": Gain}
+USUAL = {"gain": 0.9, "founders": 0.1}  # shares of a generation
 
 
 def register(name: str, make: Make) -> None:
@@ -188,3 +248,24 @@ def mixtures(ground: Ground) -> tuple[Rows, Array, Rows, Array]:
         return every
     aimed = every[2] == ground.aim
     return every[0][aimed], every[1][aimed], every[2][aimed], every[3][aimed]
+
+
+def foreseen(ground: Ground, pairs: Rows, shares: Array) -> Array:
+    """The quality `[n]` that mixtures are expected to have: that of the mean of both embeddings; or, without the words
+    to measure it by, the mean of both qualities. pairs: `[n, 2]`, rows of `found`. shares: `[n]`, of the first.
+    """
+    found, (one, other), rest = ground.found, pairs.T, 1 - shares
+    if ground.words is None:
+        return np.asarray(shares * found.quality[one] + rest * found.quality[other])
+    rows, places = np.unique(pairs, return_inverse=True)
+    likeness = (found.unit[rows] @ found.unit[rows].T)[tuple(places.reshape(pairs.shape).T)]
+    length = np.maximum(np.sqrt(shares**2 + rest**2 + 2 * shares * rest * likeness), 1e-12)
+    seen = ground.words @ found.unit.T  # [words, found]
+    belongs, nearest = np.zeros(len(one)), np.full(len(one), -np.inf)
+    for number, row in enumerate(seen):
+        similarity = (shares * row[one] + rest * row[other]) / length
+        if number:
+            nearest = np.maximum(nearest, similarity)
+        else:
+            belongs = similarity
+    return ground.chart.qualities(belongs, belongs - nearest if len(seen) > 1 else belongs)

@@ -1,4 +1,4 @@
-"""Recipes: what an emitter asks for, as a row of numbers, which is what pyribs' archives and schedulers hold."""
+"""Recipes: the children that emitters ask for, as rows of numbers, the form that pyribs' archives hold."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import numpy as np
 
 from evolve.maps.chart import Array
 
-FOUND, MATE, MOVE = OPERATORS = ("found", "mate", "move")
+FOUND, MATE, MOVE, AIM = OPERATORS = ("found", "mate", "move", "aim")
 NUMBERS = 5  # in a row
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One child to be. operator: of `OPERATORS`. one, other: rows of its parents in `Placed`, −1 for none. share: the
-    weight of `one`. cell: the index of the cell that it is for, −1 for none.
+    """A child that is not made yet. operator: of `OPERATORS`. one, other: rows of its parents in `Placed`, −1 for none.
+    share: the weight of `one`. cell: the index of the cell that it is for, −1 for none.
+
+    An aimed child learns a picture only (Eq. 5). Others have their parents' category and negatives too (Eq. 3), which
+    pull them away from the place that they are for.
     """
 
     operator: str

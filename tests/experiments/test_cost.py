@@ -65,6 +65,16 @@ AT_MOST = {
         "images": 2,
         "keep": 1,
     },
+    "map": {
+        **PET,
+        "pairs": 1,
+        "axes": {"pet": (("dog:cat", "horse:parrot"),)},
+        "cells": 3,
+        "founders": 3,
+        "generations": 2,
+        "children": 4,
+        "negatives": "none",
+    },
 }
 WITH_STABLE_DIFFUSION = ("figure11", "ablations", "userstudy")
 
@@ -109,7 +119,11 @@ def done(monkeypatch):
 def carried_out(name, given, backbone, folder):
     """(the counted work, what was done) of an experiment."""
     module = import_module(f"experiments.{name}")
-    judge = AnyJudge() if name in ("figure14", "ablations", "limitations", "aspects", "figure13") else TinyJudge()
+    judge = (
+        AnyJudge()
+        if name in ("figure14", "ablations", "limitations", "aspects", "figure13", "map", "taste")
+        else TinyJudge()
+    )
     bench = Bench(backbone, judge, folder, lambda _: None, cats)
     protocol = module.Protocol(**given)
     cases = module.cases(protocol, bench)
@@ -125,6 +139,13 @@ def test_counts_equal_what_is_done(name, backbone, tmp_path, done):
     assert counted.concepts and counted.drawings
 
 
+def test_a_taste_draws_its_pool_and_learns_nothing(backbone, tmp_path, done, monkeypatch):
+    monkeypatch.setattr("tests.protocols.STRANGE", "")
+    given = {"categories": ("pet",), "seeds": 1, "people": 2, "pool": 20}
+    counted = carried_out("taste", given, backbone, tmp_path)
+    assert counted == Work(drawings=20) == Work(done.concepts, done.steps, done.rounds, done.drawings)
+
+
 @pytest.mark.parametrize("given", GALLERIES, ids=lambda given: given["figure"])
 def test_counts_of_galleries_equal_what_is_done(given, backbone, tmp_path, done):
     counted = carried_out("gallery", given, backbone, tmp_path)
@@ -132,7 +153,9 @@ def test_counts_of_galleries_equal_what_is_done(given, backbone, tmp_path, done)
 
 
 @pytest.mark.parametrize("name", AT_MOST)
-def test_counts_that_depend_on_what_is_found_are_upper_bounds(name, backbone, tmp_path, done):
+def test_counts_that_depend_on_what_is_found_are_upper_bounds(name, backbone, tmp_path, done, monkeypatch):
+    if name == "map":  # its judge sees all members
+        monkeypatch.setattr("tests.protocols.STRANGE", "")
     counted = carried_out(name, AT_MOST[name], backbone, tmp_path)
     real = Work(done.concepts, done.steps, done.rounds, done.drawings, len(ASKED))
     assert real.concepts and real.drawings

@@ -45,7 +45,7 @@ def rows(backbone, tmp_path_factory):
 def test_all_arms_have_as_many_concepts_and_the_same_founders(rows, tmp_path):
     case, told = rows
     assert [(row["arm"], row["by"]) for row in told] == [(arm, by) for arm in ARMS for by in ("stack", "judge")]
-    assert {row["concepts"] for row in told} == {5}
+    assert {row["concepts"] for row in told} == {5} and {row["steps"] for row in told} == {3 * 2}
     assert all(1 / 9 <= row["coverage"] <= 5 / 9 and 0 <= row["qd"] <= 5 and row["seconds"] > 0 for row in told)
     chart = experiment.chart_of(case.bench.backbone, "pet", case.axes, (3, 3))
     runs, _ = case._arms(chart, tmp_path)
@@ -69,8 +69,8 @@ def test_the_judges_places_are_on_its_own_scale(rows, tmp_path):
 
 def test_the_summary_compares_the_map_with_both(rows):
     told = summary(pa.Table.from_pylist(rows[1], SCHEMA))
-    assert "By the stack, the map has" in told and "times the coverage of founders" in told
-    assert "Means over 1 map" in told and "Each arm has 5 concepts." in told
+    assert "By the stack, a map has" in told and "times the coverage of founders" in told
+    assert "over 1 map" in told and "Each arm has 5 concepts." in told
     assert all(f"| {by} | {arm} |" in told for by in ("stack", "judge") for arm in ARMS)
 
 

@@ -23,7 +23,9 @@ from evolve.jobs.stored import job_named, new_job
 from evolve.jobs.work import Began, Learned, Reported, evolve, work
 from evolve.maps.archive import archive_of, elites
 from evolve.maps.chart import MapError, placed
+from evolve.maps.emitters import EMITTERS, USUAL, Emitter
 from evolve.maps.phrases import chart_of
+from evolve.maps.recipes import AIM, Recipe
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
 
@@ -132,6 +134,35 @@ def test_an_aim_is_the_cell_of_all_children(whole, backbone, asked, tmp_path):
     (done,) = evolve(plan, run, backbone)
     parents = [run.find(id_).concept.request.parents for id_ in done.children]
     assert all(len(each) == 1 and each[0].kind == "mix" for each in parents) and parents[0][0].id != parents[1][0].id
+
+
+class Pairs(Emitter):
+    """Children of the first two concepts for different cells."""
+
+    def recipes(self):
+        return [Recipe(AIM, 0, 1, 0.35, cell) for cell in range(self.count)]
+
+
+@pytest.mark.parametrize(("emitters", "parents"), [(USUAL, {1, 2}), ({"pairs": 1.0}, {2})])
+def test_aimed_children_learn_a_picture_alone_and_are_made_again_after_a_stop(
+    whole, backbone, asked, tmp_path, monkeypatch, emitters, parents
+):
+    monkeypatch.setitem(EMITTERS, "pairs", Pairs)
+    plan = replace(asked, first=0, generations=2, emitters=emitters, children=4, seed=1)
+    families = []
+    for name, stops in (("whole", False), ("stopped", True)):
+        run = Run.create(tmp_path / name, "pet", backbone)
+        run.add([each.concept for each in whole[0].individuals()])
+        job = new_job(run, plan)
+        if stops:
+            with closing(evolve(plan, run, backbone, job)) as course:
+                next(course)
+        families.append([each.children for each in (*generations(job), *evolve(plan, run, backbone, job))])
+        requests = [run.find(id_).concept.request for id_ in families[-1][0]]
+        bred = [each for each in requests if each.parents]
+        assert len(bred) >= 3 and all(not each.positives and not each.negatives for each in bred)
+        assert {len(each.parents) for each in bred} <= parents
+    assert families[0] == families[1] and len(families[0]) == 2
 
 
 def test_a_run_that_has_concepts_needs_no_founders(whole, backbone, asked):

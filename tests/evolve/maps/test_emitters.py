@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ribs.archives import CVTArchive
@@ -10,8 +12,19 @@ from ribs.schedulers import Scheduler
 
 from evolve.maps.archive import archive_of, fill
 from evolve.maps.chart import MapError
-from evolve.maps.emitters import EMITTERS, USUAL, Between, Ground, Towards, emitters_of, mixtures, register
-from evolve.maps.recipes import FOUND, MATE, MOVE, NUMBERS, Recipe
+from evolve.maps.emitters import (
+    EMITTERS,
+    USUAL,
+    Between,
+    Gain,
+    Ground,
+    Towards,
+    emitters_of,
+    foreseen,
+    mixtures,
+    register,
+)
+from evolve.maps.recipes import AIM, FOUND, MATE, MOVE, NUMBERS, Recipe
 from tests.evolve.maps.charts import a_chart, placed_at
 
 CORNERS = placed_at((-0.7, -0.7), (0.7, -0.7), (-0.7, 0.7), (0.7, 0.7))
@@ -69,7 +82,7 @@ def test_a_full_map_is_improved_where_it_is_worst():
 
 def test_an_aim_is_the_only_cell_and_its_parents_differ():
     aim = 12
-    for emitter in (Between, Towards):
+    for emitter in (Between, Towards, Gain):
         recipes = asked(emitter(a_ground(aim=aim), 3))
         assert {each.cell for each in recipes} == {aim}
     assert len({each.one for each in asked(Towards(a_ground(aim=aim), 3))}) == 3
@@ -79,17 +92,18 @@ def test_without_elites_all_are_founders():
     nothing = placed_at((0, 0))
     empty = a_ground(nothing)
     empty.archive.clear()
-    for emitter in (Between, Towards):
+    for emitter in (Between, Towards, Gain):
         assert asked(emitter(empty, 2)) == [Recipe(FOUND)] * 2
     for emitter in (Between, Towards):
         assert [each.operator for each in asked(emitter(a_ground(nothing), 2))] == [MOVE] * 2, "one elite cannot mix"
+    assert [(each.operator, each.other) for each in asked(Gain(a_ground(nothing), 2))] == [(AIM, -1)] * 2
 
 
 def test_shares_make_counts_and_equal_seeds_equal_recipes():
     asked_for = [Scheduler(a_ground().archive, emitters_of(list(USUAL.items()), a_ground(), 10)).ask() for _ in "ab"]
     assert np.array_equal(*asked_for) and asked_for[0].shape == (10, NUMBERS)
     operators = [Recipe.of(row).operator for row in asked_for[0]]
-    assert [operators.count(each) for each in (MATE, MOVE, FOUND)] == [5, 4, 1]
+    assert [operators.count(each) for each in (AIM, FOUND)] == [9, 1]
     assert len(emitters_of([("between", 1.0), ("founders", 0.001)], a_ground(), 3)) == 1
 
 
@@ -100,7 +114,7 @@ def test_an_emitter_of_ones_own_is_registered_once(monkeypatch):
     assert isinstance(emitter, EmitterBase) and len(emitter.ask()) == 2
     with pytest.raises(MapError, match="'mine' is registered already"):
         register("mine", Between)
-    with pytest.raises(MapError, match="unknown emitter 'other': choose between, towards, founders"):
+    with pytest.raises(MapError, match="unknown emitter 'other': choose between, towards, founders, gain"):
         emitters_of([("other", 1.0)], a_ground(), 2)
 
 
@@ -110,5 +124,43 @@ def test_they_work_on_another_archive():
     )
     fill(archive, CORNERS)
     ground = Ground(archive, a_chart(), CORNERS, np.random.default_rng(0))
-    for emitter in (Between, Towards):
+    for emitter in (Between, Towards, Gain):
         assert len(asked(emitter(ground, 4))) == 4
+
+
+def test_the_quality_of_a_mixture_is_foreseen_from_the_mean_of_its_parents():
+    words = np.linalg.qr(np.random.default_rng(3).normal(size=(4, 4)))[0][:3]  # the category and two members
+    ground = replace(a_ground(), words=words)
+    pairs, shares, _, _ = mixtures(ground)
+    for pair, share, told in zip(pairs, shares, foreseen(ground, pairs, shares), strict=True):
+        mean = share * CORNERS.unit[pair[0]] + (1 - share) * CORNERS.unit[pair[1]]
+        belongs, *nearest = words @ (mean / np.linalg.norm(mean))
+        assert told == pytest.approx(float(ground.chart.qualities(belongs, belongs - max(nearest))))
+    of_parents = foreseen(a_ground(), pairs, shares)
+    assert of_parents == pytest.approx(
+        shares * CORNERS.quality[pairs[:, 0]] + (1 - shares) * CORNERS.quality[pairs[:, 1]]
+    )
+
+
+def test_gain_takes_the_best_mixture_of_each_cell_and_spreads_its_children():
+    words = np.array([[0.6, 0.0, 0.8, 0.0], [0.0, 1.0, 0.0, 0.0]])
+    ground = replace(a_ground(), words=words)
+    pairs, shares, cells, _ = mixtures(ground)
+    worth = foreseen(ground, pairs, shares)
+    recipes = asked(Gain(ground, 6))
+    assert {each.operator for each in recipes} == {AIM} and len({each.cell for each in recipes}) == 6
+    for recipe in recipes:
+        here = (cells == recipe.cell) & (pairs == (recipe.one, recipe.other)).all(1) & (shares == recipe.share)
+        if recipe.other >= 0:
+            assert worth[here].max() == worth[cells == recipe.cell].max(), "the best of its cell"
+        else:
+            assert not (cells == recipe.cell).any(), "only where no mixture falls"
+
+
+def test_gain_leaves_good_cells_alone_and_mends_bad_ones():
+    found = placed_at(*[(x, y) for x in (-0.6, 0.6) for y in (-0.6, 0.6)])
+    found.quality[2] = 0.1
+    ground = a_ground(found, cells=(2, 2))
+    recipes = asked(Gain(ground, 2))
+    assert recipes[0].cell == ground.archive.index_of_single(found.places[2])
+    assert recipes[0] != recipes[1], "a second child of a cell has other parents"

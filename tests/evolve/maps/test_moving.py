@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evolve.maps.chart import Axis
-from evolve.maps.moving import moved
+from evolve.maps.moving import aimed, moved
 from tests.evolve.maps.charts import WIDTH, a_chart
 
 
@@ -45,3 +45,18 @@ def test_axes_that_are_measured_move_nothing_and_few_members_are_enough():
     (found,) = moved(image, one, np.array([0.7, 0.9]), reach()[:1])
     assert found[0] == pytest.approx(0.4, abs=1e-3) and found[1] == 0
     assert moved(image, replace(chart, axes=(measured, measured)), np.array([0.7, 0.9]), reach()) is image
+
+
+def test_parents_are_changed_alike_so_that_their_mixture_lands_at_the_place():
+    chart, place, shares = a_chart(), np.array([0.6, 0.45]), (0.35, 0.65)
+    images = [3 * reach(2)[:1].astype(np.float32), 2 * reach(3)[:1].astype(np.float32)]
+    found = aimed(images, shares, chart, place, reach())
+    units = [each / np.linalg.norm(image) for each, image in zip(found, images, strict=True)]
+    mean = sum(share * unit for share, unit in zip(shares, units, strict=True))
+    mean /= np.linalg.norm(mean)
+    places = [axis.places(mean @ np.array(axis.direction))[0] for axis in chart.axes]
+    assert places == pytest.approx(place, abs=1e-3)
+    changes = [unit - image / np.linalg.norm(image) for unit, image in zip(units, images, strict=True)]
+    assert changes[0] == pytest.approx(changes[1], abs=1e-6)
+    (alone,) = aimed(images[:1], [1.0], chart, place, reach())
+    assert alone == pytest.approx(moved(images[0], chart, place, reach()), abs=1e-5)
