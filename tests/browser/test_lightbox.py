@@ -220,3 +220,21 @@ def test_a_dropped_drawing_selects_its_concept_and_a_photograph_becomes_a_parent
     page.locator(".st-key-tree-panel").get_by_text("Breed", exact=True).first.wait_for(timeout=60_000)
     drop("notes.txt", b"hello")
     page.get_by_text("is not a picture that can be read").wait_for(timeout=30_000)
+
+
+def test_a_hidden_concept_has_a_badge_and_its_facts_are_one_line(workbench, page):
+    run = Run.open(workbench.runs / "example")
+    one = run.entries()[0]
+    run.note(one.id, hidden=True)
+    try:
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(f"{workbench.address}/concept?run=example&concept={one.id}")
+        page.locator('[data-testid="stImage"] img').first.click()
+        box = opened(page)
+        box.locator(".marked").wait_for()
+        assert box.locator("h2").inner_text().split() == [one.name, "hidden"]
+        facts = box.locator("#facts span")
+        assert facts.count() > 1 and "hidden" not in box.locator("#facts").inner_text()
+        assert len({round(each.bounding_box()["y"]) for each in facts.all()}) == 1
+    finally:
+        run.note(one.id, hidden=False)

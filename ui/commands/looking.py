@@ -332,7 +332,7 @@ def publish(**given: Any) -> None:
     their ancestors.
 
     It is one folder that works without a server and loads nothing from anywhere else. Names, comments, ratings, words
-    and drawings are in it. Hidden concepts and photographs are left out.
+    and drawings are in it. Hidden concepts and photographs are left out; a hidden parent is named with its children.
 
     \b
     Example:

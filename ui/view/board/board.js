@@ -15,7 +15,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   board.replaceChildren(axis("up", up), grid, axis("across", across));
   stopAt(grid.querySelector(`[data-at="${last}"]`) ?? grid.querySelector(".cell:not(.empty)") ?? grid.firstElementChild);
   if (held) board.querySelector(`[data-at="${held}"]`)?.focus();
-  grid.onfocusin = (event) => stopAt(event.target.closest(".cell"));
+  grid.addEventListener("focusin", (event) => stopAt(event.target.closest(".cell")));
   board.onkeydown = (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -data.columns, ArrowDown: data.columns }[event.key];
     const at = [...grid.children].indexOf(board.getRootNode().activeElement);

@@ -26,7 +26,7 @@ def _form(found: Opened, state: State) -> None:
     selected = [each for each in state.selected if each in found.by_id]
     st.caption(
         "A folder with the family tree, a gallery and a page for each concept. It works without a server, and loads"
-        " nothing from anywhere else. Names, comments, ratings and drawings are in it."
+        " nothing from anywhere else. Names, comments, ratings and drawings are in it; hidden parents by name only."
     )
     with st.container(horizontal=True):
         only = bool(selected) and st.toggle(
