@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,7 +181,23 @@ def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:
     givers_only = [each for _, each, _ in givers]
     stand_ins = {each.id: each.concept.image_embed[None] for each in (*(each for each, _, _ in found), *givers_only)}
     child_requests(plan, [each for each, _, _ in found], stack, stand_ins, givers_only)
+    weights = [(each.id, each.weight) for each in plan.parents] + [(photo.id, photo.weight) for photo in plan.photos]
+    check_takes(plan.takes, [id_ for id_, weight in weights if weight > 0])
     return plan
+
+
+def check_takes(takes: Sequence[TakeTold], resembled: Collection[str]) -> None:
+    """Check that every aspect comes of another concept than the parent. resembled: ids of parents with weights above 0.
+
+    Raises:
+        ParentError: the only one of them gives an aspect, which its child has anyway.
+    """
+    for each in takes:
+        if set(resembled) == {each.id}:
+            raise ParentError(
+                f"{each.name!r} is the only parent and gives the {each.aspect}, which its children have anyway: take it"
+                " from another concept, or add a parent"
+            )
 
 
 def plan_variations(

@@ -123,3 +123,20 @@ def test_a_slider_moves_the_marker(tree, names):
         pad.page.keyboard.press("ArrowRight")
     pad.page.locator(".pad[data-chosen='60-40']").wait_for()
     assert pad.root.locator(".marker").evaluate("each => parseFloat(each.style.left)") == pytest.approx(32, abs=0.1)
+
+
+def test_an_aspect_is_taken_and_given_back_by_keyboard_in_a_narrow_window(tree, names, shot):
+    page, giver = tree.page, names[2]
+    page.set_viewport_size({"width": 820, "height": 900})
+    pad = Pad(tree, names[:2], cells=5)
+    panel, said = page.locator(".st-key-tree-panel"), page.get_by_text(f"with colour of {giver}")
+    page.get_by_role("combobox", name="of", exact=True).focus()
+    page.keyboard.type(giver)
+    page.keyboard.press("Enter")
+    said.wait_for()
+    pad.drawn(5)
+    assert panel.evaluate("each => each.scrollWidth <= each.clientWidth"), "nothing is cut off"
+    shot(page, "taken-narrow")
+    page.get_by_role("button", name=f"Do not take the colour of {giver}").focus()
+    page.keyboard.press("Enter")
+    said.wait_for(state="detached")

@@ -311,6 +311,7 @@ def test_breed_refuses_in_one_line(pets, parents, said):
         (["colour=nobody"], "there is no concept 'nobody'"),
         (["unheardof={0}"], "does not know the aspect 'unheardof'"),
         (["colour={0}", "color={1}"], "the colour is taken from two parents"),
+        (["colour={1}"], "is the only parent and gives the colour, which its children have anyway"),
     ],
 )
 def test_a_taken_aspect_is_refused_in_one_line(pets, takes, said):

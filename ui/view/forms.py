@@ -28,6 +28,7 @@ NEW_RUN: dict[Key, object] = {
 # The same of the Breed form; the name of the run follows.
 BREEDING = {
     "breed.word.": None,
+    "breed.aspect.": "colour",
     "breed.children.": 4,
     "breed.quality.": "Fine",
     "breed.inherit.": True,
@@ -41,7 +42,7 @@ KEPT = (
     *(f"gallery.{name}" for name in ("shown", "text", "sort", "flags", "generations", "births", "tags")),
     *("gallery.prompt", "gallery.all"),
 )
-_PARENTS = ("parents", "breed.photos", "breed.away", "breed.weights")  # mappings in the session, by run
+_PARENTS = ("parents", "breed.photos", "breed.away", "breed.weights", "breed.takes")  # mappings in the session, by run
 _ASIDE = "forms.aside"  # key in the session: values by form
 
 

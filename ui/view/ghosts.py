@@ -142,7 +142,9 @@ def _planned(job: Job) -> dict[int, Parents]:
         case Seed() as plan:
             return dict.fromkeys(range(plan.count), ())
         case Breed() as plan:
-            parents = tuple((each.id, each.weight, "mix") for each in plan.parents)
+            mixed = [(each.id, each.weight, "mix") for each in plan.parents]
+            givers = {each.id for each in plan.takes} - {each.id for each in plan.parents}
+            parents = (*mixed, *((id_, 0.0, "take") for id_ in sorted(givers)))
             return dict.fromkeys(range(plan.children), parents)
         case Vary() as plan:
             return dict.fromkeys(range(plan.children), tuple((each.id, 1.0, "mutate") for each in plan.parents))
@@ -173,7 +175,7 @@ def _descent(found: Opened, parents: Parents) -> tuple[int, Parents]:
     total = sum(weight for _, weight, _ in parents if weight > 0) or 1.0
     there = [each for each in parents if each[0] in by_id]
     generation = 1 + max((by_id[id_].generation for id_, *_ in there), default=0) if parents else 0
-    return generation, tuple((id_, abs(weight) / total, kind if weight > 0 else "away") for id_, weight, kind in there)
+    return generation, tuple((id_, abs(weight) / total, "away" if weight < 0 else kind) for id_, weight, kind in there)
 
 
 def _told(run: Run, job: Job, number: int, looks: Sequence[Look], question: Question | None) -> Told:

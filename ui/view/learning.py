@@ -36,17 +36,19 @@ def what(job: Job) -> str:
 
 
 def called(job: Job) -> str:
-    """`6 founders of pet`, `2 children of moku and vasi`."""
+    """`6 founders of pet`, `2 children of moku and vasi, colour of bege`."""
+    taken = ""
     match plan_of(job):
         case Seed(category=of):
             pass
         case Breed() as plan:
             of = " and ".join([parent.name for parent in plan.parents] + [photo.label for photo in plan.photos])
+            taken = ", ".join(f"{each.aspect} of {each.name}" for each in plan.takes)
         case Vary(parents=(parent,)):
             of = parent.name
         case _:
             return what(job)
-    return f"{what(job)} of {shortened(of, 60)}"
+    return f"{what(job)} of {shortened(of, 60)}{f', {shortened(taken, 60)}' if taken else ''}"
 
 
 def plan_of(job: Job) -> Plan | None:

@@ -48,6 +48,20 @@ def away_of(run: str) -> dict[str, float]:
     return st.session_state.setdefault("breed.away", {}).setdefault(run, {})
 
 
+def takes_of(run: str, found: Opened) -> dict[str, str]:
+    """Aspects that children take, with the concepts that give them, by id. Forgets those that are gone."""
+    takes: dict[str, str] = st.session_state.setdefault("breed.takes", {}).setdefault(run, {})
+    by_id = found.by_id
+    for aspect in [aspect for aspect, id_ in takes.items() if id_ not in by_id]:
+        del takes[aspect]
+    return takes
+
+
+def take(run: str, aspect: str, id_: str) -> None:
+    """Take an aspect of a concept, instead of the one that gave it before."""
+    st.session_state.setdefault("breed.takes", {}).setdefault(run, {})[aspect] = id_
+
+
 def choose(run: str, id_: str) -> None:
     """Add a concept to the parents, with their mean weight."""
     parents = parents_of(run)

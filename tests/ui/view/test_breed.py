@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.aspects import subspace, with_aspect
 from core.concept import Parent, Positive
 from core.files import StorageError
 from core.segments import Event
@@ -25,7 +26,7 @@ from evolve.store.looks import add_looks, add_names
 from evolve.store.parts import RunError
 from evolve.store.photos import PhotoError
 from tests.families import concept, family, learned, picture
-from tests.pages import components, page, text
+from tests.pages import alts, components, page, text, typed
 from tests.plans import a_breed
 from ui.view import preview, processes, sittings
 from ui.view.parents import follow, moved, parents_of, uploaded, whole
@@ -531,13 +532,105 @@ def test_following_the_selection_keeps_who_was_chosen_otherwise(monkeypatch):
     assert parents_of("r") == {}
 
 
+# One aspect of another concept
+
+
+def take(app: AppTest, aspect: str, giver: str) -> AppTest:
+    """The page after a person has chosen an aspect and then a concept in the Breed panel."""
+    if app.selectbox(key="breed.aspect.pets").value != aspect:
+        typed(app, "breed.aspect.pets", aspect)
+    return app.selectbox(key="breed.giver.pets").set_value(giver).run()
+
+
+def test_an_aspect_of_another_concept_is_a_chip_is_previewed_and_can_be_removed(run, ids, sitting, backbone):
+    app = select(ids[0], ids[1])
+    before, third = the_pad(app)["address"], run.entries()[2]
+    take(app, "blue", ids[2])
+    assert not app.exception and f"blue of {third.name}" in text(app)
+    assert app.selectbox(key="breed.giver.pets").value is None, "the field is free for one more"
+    assert f"the mean of the parents' images, with blue of {third.name}. Nothing is learned yet." in text(app)
+    assert sum(third.name in alt for alt in alts(app)) == 1 and sitting[-1] == ids
+
+    mix = preview._mixes[the_pad(app)["address"].rpartition("/")[2]]
+    one, _, giver = (each.concept.image_embed[None] for each in run.individuals())
+    assert np.array_equal(mix.embeds[0], with_aspect(one, giver, subspace(backbone, "blue")))
+    app.button(key="tree.icon.untake.0").click().run()
+    assert the_pad(app)["address"] == before and f"of {third.name}" not in text(app)
+
+
+def test_children_take_what_was_chosen_and_the_job_says_it(run, ids, started):
+    app = take(take(select(ids[0], ids[1]), "blue", ids[2]), "small", ids[0])
+    app.button(key="breed.start").click().run()
+    assert not app.exception and not app.error
+    one, other, third = run.entries()
+    assert jobs(run)[0].told["takes"] == [
+        {"aspect": "blue", "id": ids[2], "name": third.name, "run": ""},
+        {"aspect": "small", "id": ids[0], "name": one.name, "run": ""},
+    ]
+    said = f"4 children of {one.name} and {other.name}, blue of {third.name}, small of {one.name}"
+    assert said.capitalize() in text(page("jobs", run="pets").run())
+    take(app, "blue", ids[0])
+    assert app.session_state["breed.takes"]["pets"] == {"blue": ids[0], "small": ids[0]}, "one concept gives an aspect"
+
+
+def test_an_aspect_that_the_stack_does_not_know_is_not_taken(run, ids, started):
+    app = take(select(ids[0], ids[1]), "unheardof", ids[2])
+    assert "does not know the aspect 'unheardof': choose" in text(app) and not app.session_state["breed.takes"]["pets"]
+    app.button(key="breed.start").click().run()
+    assert "does not know the aspect 'unheardof'" in app.error[0].value.replace("\\", "") and not jobs(run)
+    typed(app, "breed.aspect.pets", "  Color ")
+    assert app.session_state["breed.takes"]["pets"] == {"colour": ids[2]}, "the concept was chosen already"
+    assert "does not know" not in text(app)
+
+
+def test_a_parent_gives_nothing_to_its_own_children_alone(run, ids, started):
+    app = page("tree", run="pets").run()
+    app.session_state["parents"] = {"pets": {ids[0]: 1.0}}
+    take(app.run(), "blue", ids[0])
+    said = f"{run.entries()[0].name!r} is the only parent and gives the blue, which its children have anyway"
+    assert said in text(app)
+    app.button(key="breed.start").click().run()
+    assert said in app.error[0].value.replace("\\", "") and not jobs(run) and not app.exception
+    take(app, "blue", ids[1])
+    assert "Add another parent" not in text(app) and the_pad(app)["names"] == [run.entries()[0].name]
+    app.button(key="breed.start").click().run()
+    assert not app.error and [each["id"] for each in jobs(run)[0].told["takes"]] == [ids[1]]
+
+
+def test_an_aspect_of_the_selected_concept_waits_for_parents(run, ids, started):
+    app = select(ids[2])
+    app.menu_button(key="tree.take").click("pattern").run()
+    app.menu_button(key="tree.take").click("colour").run()
+    assert not app.exception and "Now add the parents of the children that take this." in text(app)
+    app.session_state[TREE] = {"selected": {"ids": ids[:2], "at": 2}}
+    app.run()
+    said = "knows no words for the aspect 'pattern'"
+    app.button(key="breed.start").click().run()
+    assert said in text(app) and said in app.error[0].value.replace("\\", "") and not jobs(run)
+    app.button(key="tree.icon.untake.0").click().run()
+    assert (
+        said not in text(app) and f"with colour of {run.entries()[2].name}" in text(app) and "Now add" not in text(app)
+    )
+    app.button(key="breed.start").click().run()
+    assert [(each["aspect"], each["id"]) for each in jobs(run)[0].told["takes"]] == [("colour", ids[2])]
+
+
+def test_a_concept_that_is_gone_gives_nothing(run, ids):
+    app = page("tree", run="pets").run()
+    app.session_state["breed.takes"] = {"pets": {"colour": "f" * 16}}
+    app.session_state[TREE] = {"selected": {"ids": ids[:2], "at": 1}}
+    app.run()
+    assert not app.exception and app.session_state["breed.takes"]["pets"] == {}
+
+
 # Settings of a concept
 
 
-def bred(run: Run, backbone, weights: dict[str, float], *words: str) -> str:
-    """A child that was learned with these settings."""
+def bred(run: Run, backbone, weights: dict[str, float], *words: str, takes: dict[str, str] | None = None) -> str:
+    """A child that was learned with these settings. takes: concepts by the aspects that they give."""
     made = learned(50, backbone)
     parents = [Parent(id_, weight, np.ones((1, backbone.width))) for id_, weight in weights.items()]
+    parents += [Parent(id_, 0, np.ones((1, backbone.width)), f"take {of}") for of, id_ in (takes or {}).items()]
     positives = (Positive("pet"), *map(Positive, words))
     request = replace(made.request, parents=tuple(parents), positives=positives)
     run.add([replace(made, id="c" * 16, request=request)])
@@ -545,14 +638,18 @@ def bred(run: Run, backbone, weights: dict[str, float], *words: str) -> str:
 
 
 def test_a_childs_settings_fill_in_the_form_and_are_given_back(run, ids, backbone):
-    child = bred(run, backbone, {ids[0]: 0.7, ids[1]: -0.5, "f" * 16: 0.3}, "blue")
+    takes = {"colour": ids[2], "small": ids[0], "tall": "e" * 16}
+    child = bred(run, backbone, {ids[0]: 0.7, ids[1]: -0.5, "f" * 16: 0.3}, "blue", takes=takes)
     app = page("concept", run="pets", concept=child)
     app.session_state["parents"] = {"pets": {ids[1]: 0.5, ids[2]: 0.5}}
     app.session_state["breed.children.pets"] = 7
+    app.session_state["breed.takes"] = {"pets": {"pattern": ids[0]}}
     app.run()
+    assert "colour" in [each.value for each in app.caption], "the origin says what it has of whom"
     app.button(key="concept.rebreed").click().run()
     assert not app.exception and app.session_state["parents"]["pets"] == {ids[0]: 0.7, ids[1]: 0.5}
     assert app.session_state["breed.away"]["pets"] == {ids[1]: 0.5}
+    assert app.session_state["breed.takes"]["pets"] == {"colour": ids[2], "small": ids[0]}
     assert (
         app.selectbox(key="breed.word.pets").value == "blue" and app.number_input(key="breed.children.pets").value == 4
     )
@@ -561,6 +658,7 @@ def test_a_childs_settings_fill_in_the_form_and_are_given_back(run, ids, backbon
     app.button(key="breed.pets.mine").click().run()
     assert not app.exception and app.session_state["parents"]["pets"] == {ids[1]: 0.5, ids[2]: 0.5}
     assert app.session_state["breed.away"]["pets"] == {} and app.number_input(key="breed.children.pets").value == 7
+    assert app.session_state["breed.takes"]["pets"] == {"pattern": ids[0]}
     assert app.selectbox(key="breed.word.pets").value is None and "With the settings of" not in text(app)
 
 

@@ -16,7 +16,7 @@ from core.settings import Settings
 from evolve.family.lasting import remembered
 from evolve.jobs.generations import Generation, write_down
 from evolve.jobs.job import Job
-from evolve.jobs.plans import Evolve, ParentTold
+from evolve.jobs.plans import Evolve, ParentTold, TakeTold
 from evolve.jobs.steering import QUESTION
 from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks, add_names
@@ -31,10 +31,12 @@ ONE, OTHER = "ghost:0001-breed:0", "ghost:0001-breed:1"
 
 @pytest.fixture
 def job(run, ids) -> Job:
-    """Two children of a and b that move away from e."""
+    """Two children of a and b that move away from e, with aspects of c and e."""
     weights = {"a": 0.75, "b": 0.25, "e": -0.5}
     parents = tuple(ParentTold(id=ids[name], name=name, run="", weight=weight) for name, weight in weights.items())
-    return new_job(run, replace(a_breed(children=2), parents=parents))
+    given = (("colour", "c"), ("shape", "c"), ("pattern", "e"))
+    takes = tuple(TakeTold(aspect=aspect, id=ids[name], name=name, run="") for aspect, name in given)
+    return new_job(run, replace(a_breed(children=2), parents=parents, takes=takes))
 
 
 def look(job: Job, number: int, step: int, *drawn: int) -> None:
@@ -75,7 +77,8 @@ def test_children_stand_below_their_parents_while_they_are_learned(run, ids, job
     assert {id_: there[id_] for id_ in before} == before and len(set(there.values())) == len(there)
     assert there[ONE][1] > there[ids["e"]][1], "e is of generation 1"
     edges = {(each["source"], each["kind"]): each["weight"] for each in told["edges"] if each["target"] == ONE}
-    assert edges == {(ids["a"], "mix"): 0.75, (ids["b"], "mix"): 0.25, (ids["e"], "away"): 0.5}
+    parents = {(ids["a"], "mix"): 0.75, (ids["b"], "mix"): 0.25, (ids["e"], "away"): 0.5}
+    assert edges == {**parents, (ids["c"], "take"): 0.0}
     assert [row["heading"] for row in told["rows"]][-1] == "generation 2\n2 concepts"
 
 

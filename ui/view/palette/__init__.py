@@ -52,6 +52,13 @@ OF_A_RUN = (
         "Select two or more concepts in the tree first.",
         "children mix mate",
     ),
+    Action(
+        "Take one aspect of a concept",
+        "tree",
+        "[class*=st-key-breed-aspect] input",
+        "Choose the parents in the tree first.",
+        "colour color pattern shape part look background breed",
+    ),
     Action("Check the files of this run", do="check", words="damage digest whole"),
 )
 OF_A_CONCEPT = (

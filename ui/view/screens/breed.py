@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from core.concept import Request
+from core.concept import Request, aspect_of
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
 from evolve.jobs.choices import checked_words, chosen_settings
@@ -19,7 +19,7 @@ from evolve.store.run import Entry
 from ui.stack import can_draw
 from ui.view import clicks, forms, model, notices, processes, seeds, sittings
 from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of
-from ui.view.screens import mixing
+from ui.view.screens import mixing, taking
 from ui.view.store import Opened
 from ui.view.text import plain
 from ui.workers import conduct_asked
@@ -64,6 +64,7 @@ def mixture(found: Opened) -> None:
             options = BreedOptions(
                 parents=[(id_, weight) for id_, weight in signed.items() if id_ not in photos],
                 photos=[(photos[id_], weight) for id_, weight in signed.items() if id_ in photos],
+                takes=taking.asked(found),
                 words=[word] if word else [],
                 children=children,
                 inherit=bool(st.session_state.get(f"breed.inherit.{run}", True)) and not word,
@@ -103,14 +104,16 @@ def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[
     towards = {id_: weight for id_, weight in weights.items() if id_ not in away_of(run)}
     shares, away = mixing.sliders(found, run, towards), mixing.away(found, run)
     used = {id_: share / 100 for id_, share in shares.items() if share}
-    if len(weights) == 1:
+    takes = taking.choice(found, backbone, used)
+    if len(weights) == 1 and not takes:
         st.caption("Add another parent: select several in the tree, or add a photograph.")
     word = _word(backbone, run, "breed.word", "Like these, but …")
-    if can_draw(backbone) and (len(weights) > 1 or (weights and word)):
+    if can_draw(backbone) and weights and (len(weights) > 1 or takes or word):
         with place:
-            mixing.show_pad(found, backbone, shares, away, word)
-        if len(used) + len(away) > 1:
-            sittings.prepare(found.run, backbone, [id_ for id_ in (*used, *away) if id_ not in photos_of(run)])
+            mixing.show_pad(found, backbone, shares, away, takes, word)
+        drawn = dict.fromkeys(id_ for id_ in (*used, *away, *takes.values()) if id_ not in photos_of(run))
+        if len(used) + len(away) + len(takes) > 1:
+            sittings.prepare(found.run, backbone, list(drawn))
     return used, away, word
 
 
@@ -164,23 +167,26 @@ def vary(
 
 
 def take_settings(found: Opened, entry: Entry, request: Request) -> int:
-    """Fill in the form with the parents and the word of a concept; how many parents were left out.
+    """Fill in the form with the parents, the taken aspects and the word of a concept; how many parents were left out.
 
-    Those are photographs, concepts of other runs, and those that give one aspect. Without others nothing changes.
+    Those are photographs and concepts of other runs. Without a parent to resemble nothing changes.
     """
     run = found.run.folder.name
     parents = {each.id: each.weight for each in request.parents if each.kind == "mix" and each.id in found.by_id}
     if not any(weight > 0 for weight in parents.values()):
         return len(request.parents)
+    takes = {aspect_of(each.kind): each.id for each in request.parents if each.id in found.by_id}
+    takes.pop("", None)
     forms.set_aside(f"breed.{run}", forms.breeding(run), entry.name)
     words = [each.word for each in request.positives if each.word not in ("", request.category)]
     for key, default in forms.breeding(run).items():
         forms.put(key, default)
     forms.put(("parents", run), {id_: abs(weight) for id_, weight in parents.items()})
     forms.put(("breed.away", run), {id_: -weight for id_, weight in parents.items() if weight < 0})
+    forms.put(("breed.takes", run), takes)
     forms.put(f"breed.word.{run}", words[0] if words else None)
     forms.put(f"breed.inherit.{run}", bool(request.positives or request.negatives))
-    return len(request.parents) - len(parents)
+    return len(request.parents) - len(parents) - len(takes)
 
 
 def _seed_key(run: str) -> str:

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import numpy as np
 import streamlit as st
 
+from core.aspects import subspace, with_aspect
 from core.concept import Array
 from core.errors import ConceptreeError
 from core.prompts import portrait
@@ -40,7 +42,7 @@ def sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str, 
         name = name_of(found, run, id_)
         picture, middle, less, end = st.columns([1, 3, 0.6, 0.6], vertical_alignment="center", gap="xsmall")
         with picture:
-            _thumbnail(found, run, id_)
+            thumbnail(found, run, id_)
         with middle:
             if len(shares) == 1:
                 st.markdown(plain(name))
@@ -50,7 +52,7 @@ def sliders(found: Opened, run: str, weights: Mapping[str, float]) -> dict[str, 
                 st.slider(plain(name), 0, 100, key=key, format="%d %%", on_change=_moved, args=(run, id_, dict(shares)))
         if len(shares) > 1:
             with less:
-                _button(f"Less like {plain(name)}", "thumb_down", f"tree.icon.less.{id_}", partial(_less, run, id_))
+                icon_button(f"Less like {plain(name)}", "thumb_down", f"tree.icon.less.{id_}", partial(_less, run, id_))
         with end:
             _remove(run, id_, name)
     return shares
@@ -63,7 +65,7 @@ def away(found: Opened, run: str) -> dict[str, float]:
         name = name_of(found, run, id_)
         picture, middle, more, end = st.columns([1, 3, 0.6, 0.6], vertical_alignment="center", gap="xsmall")
         with picture:
-            _thumbnail(found, run, id_)
+            thumbnail(found, run, id_)
         with middle:
             key = f"breed.less.{run}.{id_}"
             st.session_state[key] = size
@@ -79,23 +81,29 @@ def away(found: Opened, run: str) -> dict[str, float]:
                 " the child.",
             )
         with more:
-            _button(f"Like {plain(name)} again", "thumb_up", f"tree.icon.more.{id_}", partial(_more, run, id_))
+            icon_button(f"Like {plain(name)} again", "thumb_up", f"tree.icon.more.{id_}", partial(_more, run, id_))
         with end:
             _remove(run, id_, name)
     return dict(sizes)
 
 
 def show_pad(
-    found: Opened, backbone: Backbone, shares: Mapping[str, int], sizes: Mapping[str, float], word: str
+    found: Opened,
+    backbone: Backbone,
+    shares: Mapping[str, int],
+    sizes: Mapping[str, float],
+    takes: Mapping[str, str],
+    word: str,
 ) -> None:
     """The mixing pad of the parents with these shares, see ui/view/pad.
 
-    sizes: of the weights of parents to move away from. word: an extra word, or "".
+    sizes: of the weights of parents to move away from. takes: ids of the concepts that give aspects. word: an extra
+    word, or "".
     """
     run = found.run.folder.name
     key = f"breed.pad.{run}"
     try:
-        mix, besides = _mix(found, backbone, shares, sizes, word)
+        mix, besides = _mix(found, backbone, shares, sizes, takes, word)
         address = links.mixtures(preview.remember(mix))
     except ConceptreeError as error:
         notices.error(error)
@@ -118,12 +126,17 @@ def name_of(found: Opened, run: str, id_: str) -> str:
 
 
 def _mix(
-    found: Opened, backbone: Backbone, shares: Mapping[str, int], sizes: Mapping[str, float], word: str
+    found: Opened,
+    backbone: Backbone,
+    shares: Mapping[str, int],
+    sizes: Mapping[str, float],
+    takes: Mapping[str, str],
+    word: str,
 ) -> tuple[preview.Mix, str]:
     """The mix, and what it has besides the parents' mean, in words.
 
     Raises:
-        ConceptreeError: a parent cannot be read.
+        ConceptreeError: a parent cannot be read, or the stack does not know an aspect.
     """
     run = found.run.folder.name
     entries = sorted((found.by_id[id_] for id_ in shares if id_ in found.by_id), key=lambda each: -shares[each.id])
@@ -136,14 +149,20 @@ def _mix(
         besides.append(f"towards “{word}”")
     if sizes:
         besides.append(f"away from {', '.join(name_of(found, run, id_) for id_ in sizes)}")
+    resembled, taken = [_embeds(found, run, id_, backbone) for id_ in shares], []
+    for aspect, id_ in takes.items():  # as `evolve.operators.mate` does
+        of, directions = np.atleast_2d(_embeds(found, run, id_, backbone)), subspace(backbone, aspect)
+        resembled = [with_aspect(np.atleast_2d(each), of, directions) for each in resembled]
+        taken.append(f"{aspect} of {name_of(found, run, id_)}")
     mix = preview.Mix(
         backbone,
-        tuple(_embeds(found, run, id_, backbone) for id_ in shares),
+        tuple(resembled),
         tuple((_embeds(found, run, id_, backbone), size) for id_, size in sizes.items()),
         settings.avoid_floor,
         push,
     )
-    return mix, f", moved {' and '.join(besides)}" if besides else ""
+    said = f", with {' and '.join(taken)}" if taken else ""
+    return mix, f"{said}, moved {' and '.join(besides)}" if besides else said
 
 
 def _is_known(backbone: Backbone, word: str) -> bool:
@@ -185,22 +204,28 @@ def chosen(run: str, key: str, ids: list[str]) -> None:
         keep(run, dict(zip(ids, weights, strict=True)))
 
 
-def _thumbnail(found: Opened, run: str, id_: str) -> None:
+def thumbnail(found: Opened, run: str, id_: str, side: int = 46) -> None:
+    """A small picture of a concept or photograph, so many pixels wide."""
     photos = photos_of(run)
     if id_ in photos:
-        st.image(photos[id_].picture, width=46, alt=f"photograph {photos[id_].label}")
+        st.image(photos[id_].picture, width=side, alt=f"photograph {photos[id_].label}")
     elif found.drawings.get(id_):
-        st.image(links.picture(run, found.drawings[id_][0], 96), width=46, alt=described(found.by_id[id_]))
+        st.image(links.picture(run, found.drawings[id_][0], 96), width=side, alt=described(found.by_id[id_]))
 
 
-def _button(label: str, icon: str, key: str, act: Callable[[], None]) -> None:
-    if clicks.button(label, icon=f":material/{icon}:", type="tertiary", key=key, help=label):
+def icon_button(label: str, icon: str, key: str, act: Callable[[], object], of: str = "") -> None:
+    """A button with an icon alone that does something, and shows the page anew. key: begins with tree.icon, see
+    `tree.STYLE`. of: what it acts on, see `clicks.button`.
+    """
+    if clicks.button(label, icon=f":material/{icon}:", type="tertiary", key=key, help=label, of=of):
         act()
         st.rerun()
 
 
 def _remove(run: str, id_: str, name: str) -> None:
-    _button(f"Remove {plain(name)} from the parents", "close", f"tree.icon.without.{id_}", partial(_without, run, id_))
+    icon_button(
+        f"Remove {plain(name)} from the parents", "close", f"tree.icon.without.{id_}", partial(_without, run, id_)
+    )
 
 
 def _slider_of(run: str, id_: str) -> str:

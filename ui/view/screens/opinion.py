@@ -181,7 +181,7 @@ def _reuse(found: Opened, entry: Entry) -> None:
     if breeds:
         if left_out := breed.take_settings(found, entry, request):
             many = counted(left_out, "parent is", "parents are")
-            st.toast(plain(f"{many} left out: the form takes concepts of this run, without photographs and aspects."))
+            st.toast(plain(f"{many} left out: the form takes concepts of this run, without photographs."))
         if left_out < len(request.parents):
             links.go("tree", run=run.folder.name)
         return

@@ -12,6 +12,7 @@ from ui.labels import BIRTHS
 from ui.view import links, store, undo
 from ui.view.described import described
 from ui.view.parents import choose, parents_of
+from ui.view.screens import taking
 from ui.view.selection import state_of
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -69,6 +70,7 @@ def concept(found: Opened, each: Entry) -> None:
             on_click=choose,
             args=(run, id_),
         )
+    taking.menu(run, id_, each.name)
 
 
 def _parents(found: Opened, each: Entry) -> None:
@@ -79,7 +81,7 @@ def _parents(found: Opened, each: Entry) -> None:
         for number, (share, parent) in enumerate(told):
             name = found.graph.nodes[parent.id]["name"] if parent.id in found.graph else parent.brief
             st.button(
-                f"{plain(aspect_of(parent.kind)) or format(share, '.0%')} {plain(name)}",
+                plain(f"{aspect} of {name}" if (aspect := aspect_of(parent.kind)) else f"{share:.0%} {name}"),
                 key=f"tree.parent.{run}.{each.id}.{number}",
                 on_click=_select,
                 args=(run, parent.id),

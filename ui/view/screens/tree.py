@@ -15,9 +15,9 @@ from ui.labels import BIRTH_COLOURS, BIRTHS, tally
 from ui.view import dropped, ghosts, kin, links, notices, store, undo
 from ui.view.family import family
 from ui.view.ghosts import GHOST, Ghost
-from ui.view.parents import follow, parents_of, photos_of
+from ui.view.parents import follow, parents_of, photos_of, takes_of
 from ui.view.scene import Filter, Scene, scene
-from ui.view.screens import births, breed, may_like, publishing, selected, steering
+from ui.view.screens import births, breed, may_like, publishing, selected, steering, taking
 from ui.view.selection import State, find, state_of
 from ui.view.store import Opened
 from ui.view.text import shortened
@@ -33,6 +33,9 @@ STYLE = """<style>
   flex: 0 0 auto !important; height: max(432px, calc(100vh - 138px)) !important;
 }
 .st-key-breed-start, .st-key-breed-vary { position: sticky; bottom: 0; z-index: 5; }
+[class*="st-key-breed-taken-"] {
+  border: 1px solid rgb(128 128 128 / 0.35); border-radius: 6px; padding: 2px 2px 2px 4px; max-width: 100%;
+}
 [class*="st-key-tree-icon-"] [data-testid="stMarkdownContainer"] {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
 }
@@ -292,7 +295,17 @@ def _panel(found: Opened, state: State) -> None:
     follow(run, [each for each in chosen if each in found.by_id])
     if parents_of(run) or photos_of(run):
         breed.mixture(found)
-    elif len(chosen) == 1 and chosen[0] in found.by_id:
+    else:
+        _without_parents(found, chosen)
+    births.work(found)  # below the rest, which does not move when a job starts or ends
+
+
+def _without_parents(found: Opened, chosen: Sequence[str]) -> None:
+    """Aspects that wait for parents, variations of the selected concept, or what to click."""
+    if takes_of(found.run.folder.name, found):
+        taking.chips(found)
+        st.caption("Now add the parents of the children that take this.")
+    if len(chosen) == 1 and chosen[0] in found.by_id:
         with st.expander("Variations", icon=":material/shuffle:", key="tree.variations", on_change="rerun") as opened:
             if opened.open:
                 breed.variations(found, chosen[0])
@@ -301,4 +314,3 @@ def _panel(found: Opened, state: State) -> None:
     elif not chosen:
         st.caption("Click a concept to see its parents and negatives. Shift-click several to breed them.")
         may_like.show(found)
-    births.work(found)  # below the rest, which does not move when a job starts or ends

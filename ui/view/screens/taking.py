@@ -1,0 +1,138 @@
+"""Aspects that children take of other concepts: the choice in the Breed panel, and one chip for each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+
+import streamlit as st
+
+from core.aspects import ASPECTS, AspectError, checked_aspect, words_of
+from core.stack.backbone import Backbone
+from evolve.jobs.planning import ParentError, check_takes
+from evolve.jobs.plans import TakeTold
+from ui.view.parents import take, takes_of
+from ui.view.screens.mixing import icon_button, thumbnail
+from ui.view.selection import state_of
+from ui.view.store import Opened
+from ui.view.text import plain, shortened
+
+PICTURE = 34  # pixels of a chip's picture
+LONGEST = 40  # characters of a chip
+
+
+def menu(run: str, id_: str, name: str) -> None:
+    """A button on a concept: children of the parents, now or chosen later, take one aspect of it."""
+    st.menu_button(
+        "Take its colour …",
+        list(ASPECTS),
+        key="tree.take",
+        icon=":material/colorize:",
+        width="stretch",
+        on_click=_take_of,
+        args=(run, id_),
+        help=f"Children that you breed take one aspect of {plain(name)}, such as its colour, and nothing else of it.",
+    )
+
+
+def chips(found: Opened) -> None:
+    """The chosen aspects with their concepts; a button on each removes it."""
+    run = found.run.folder.name
+    with st.container(horizontal=True, gap="small", key="breed.takes"):
+        for number, (aspect, id_) in enumerate(takes_of(run, found).items()):
+            told = f"{aspect} of {found.by_id[id_].name}"
+            with st.container(
+                horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key=f"breed.taken.{number}"
+            ):
+                thumbnail(found, run, id_, PICTURE)
+                st.markdown(plain(shortened(told, LONGEST)), width="content")
+                icon_button(
+                    f"Do not take the {plain(told)}",
+                    "close",
+                    f"tree.icon.untake.{number}",
+                    partial(takes_of(run, found).pop, aspect, None),
+                    of=f"{aspect}={id_}",
+                )
+
+
+def choice(found: Opened, backbone: Backbone, resembled: Collection[str]) -> dict[str, str]:
+    """The chips, and two fields to choose one more. Returns the aspects that can be taken, with concepts by id.
+
+    resembled: the parents with weights above 0. What cannot be taken is said.
+    """
+    run, by_id = found.run.folder.name, found.by_id
+    chips(found)
+    selected = [id_ for id_ in state_of(run).selected if id_ in by_id]
+    newest = [each.id for each in found.entries[::-1] if not each.note.hidden]
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="breed.take"):
+        st.selectbox(
+            "Take",
+            list(dict.fromkeys([*_aspects(backbone.fingerprint, backbone), st.session_state[f"breed.aspect.{run}"]])),
+            key=f"breed.aspect.{run}",
+            accept_new_options=True,
+            width=130,
+            on_change=_chosen,
+            args=(run, backbone),
+            help="One aspect of another concept, and nothing else of it. Your own words work too, such as striped.",
+        )
+        st.selectbox(
+            "of",
+            list(dict.fromkeys([*selected, *newest])),
+            index=None,
+            key=f"breed.giver.{run}",
+            format_func=lambda id_: by_id[id_].name,
+            placeholder="a concept",
+            width="stretch",
+            on_change=_chosen,
+            args=(run, backbone),
+        )
+    problems = {aspect: _problem(found, backbone, aspect, resembled) for aspect in takes_of(run, found)}
+    aspect, giver = (st.session_state[f"breed.{name}.{run}"] for name in ("aspect", "giver"))
+    unknown = _unknown(aspect, backbone) if giver or aspect not in ASPECTS else ""
+    for problem in dict.fromkeys(filter(None, [*problems.values(), unknown])):
+        st.caption(f":red[{plain(problem)}]")
+    return {aspect: id_ for aspect, id_ in takes_of(run, found).items() if not problems[aspect]}
+
+
+def asked(found: Opened) -> list[tuple[str, str]]:
+    """Aspects with the concepts, by id, that give them: the chips, and what the fields have that cannot be taken."""
+    run = found.run.folder.name
+    giver = st.session_state.get(f"breed.giver.{run}")
+    return [*takes_of(run, found).items(), *([(st.session_state[f"breed.aspect.{run}"], giver)] if giver else [])]
+
+
+def _problem(found: Opened, backbone: Backbone, aspect: str, resembled: Collection[str]) -> str:
+    """Why an aspect cannot be taken of the concept that is chosen for it, or ""."""
+    giver = found.by_id[takes_of(found.run.folder.name, found)[aspect]]
+    try:
+        check_takes([TakeTold(aspect=aspect, id=giver.id, name=giver.name, run="")], resembled)
+    except ParentError as error:
+        return str(error)
+    return _unknown(aspect, backbone)
+
+
+def _unknown(aspect: str, backbone: Backbone) -> str:
+    """Why the stack cannot tell an aspect apart, or ""."""
+    try:
+        words_of(checked_aspect(aspect), backbone)
+    except AspectError as error:
+        return str(error)
+    return ""
+
+
+@st.cache_data(show_spinner=False)
+def _aspects(stack: str, _backbone: Backbone) -> list[str]:
+    """Aspects that the stack has words for."""
+    return [aspect for aspect in ASPECTS if not _unknown(aspect, _backbone)]
+
+
+def _chosen(run: str, backbone: Backbone) -> None:
+    """Take the aspect in the fields, once both are there and the stack knows the aspect."""
+    aspect, giver = st.session_state[f"breed.aspect.{run}"], st.session_state[f"breed.giver.{run}"]
+    if giver is not None and not _unknown(aspect, backbone):
+        take(run, checked_aspect(aspect), giver)
+        st.session_state[f"breed.giver.{run}"] = None
+
+
+def _take_of(run: str, id_: str) -> None:
+    take(run, st.session_state["tree.take"], id_)
