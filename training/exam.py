@@ -43,7 +43,9 @@ CRISP, SECONDS = "crispness", "seconds for a picture"
 FROM_NAMES = f"{CRISP}, drawn from names"
 UNSEEN = "judge names unseen pairs drawn from text, top-1"
 BOTH = "judge names both of a hybrid, drawn from text, top-5"
+BOTH_TRUE = "judge names both of a hybrid, true, top-5"
 KIND, STYLE = "VQA: what kind of … is in this photo?", "VQA: what art style …?"
+STYLES_JOINED = f"{STYLE}, {' and '.join(sorted(TWINS))} as one"
 REBUILT = "MoVQ, as drawn (dB)"
 
 
@@ -292,7 +294,7 @@ class Exam:
             figures[labels[kind]] = float(np.mean([said == answer for said, answer in pairs]))
             if kind == "style":
                 nearly = [said == answer or {said, answer} == TWINS for said, answer in pairs]
-                figures[f"{labels[kind]}, {' and '.join(sorted(TWINS))} as one"] = float(np.mean(nearly))
+                figures[STYLES_JOINED] = float(np.mean(nearly))
         return figures
 
     def sheet(self, path: Path, seed: int = 4) -> None:

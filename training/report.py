@@ -15,6 +15,7 @@ from core.emoji.judge import Judge
 from core.stack.backbone import EMOJI, Backbone
 from training.exam import (
     BOTH,
+    BOTH_TRUE,
     CRISP,
     FROM_NAMES,
     HYBRIDS,
@@ -22,6 +23,7 @@ from training.exam import (
     REBUILT,
     SECONDS,
     STYLE,
+    STYLES_JOINED,
     UNRELATED,
     UNSEEN,
 )
@@ -186,6 +188,8 @@ def write_card(
         "unrelated": str(UNRELATED),
         "judge": judge.version,
         "figures": figures_table(figures),
+        "both": shown(BOTH_TRUE, figures[BOTH_TRUE]),
+        "styles": shown(STYLES_JOINED, figures[STYLES_JOINED]),
         **_of_data(drawings),
         **_of_training(EMOJI),
         **_of_inventions(figures, inventions, backbone.version),
