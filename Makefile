@@ -28,7 +28,7 @@ help: ## this list
 demo: venv ## six pets that do not exist, and two children of them, in minutes
 	$(BIN)/conceptree demo $(ARGS)
 
-test: venv ## the tests; no network, no GPU
+test: venv ## the tests; no network, no GPU; with ARGS=--slow all of them
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-browser: python ## the workbench in a real browser (needs Chromium: sudo apt install chromium)

@@ -19,6 +19,20 @@ from core.stack.backbone import Backbone
 from tests.stacks import save_stack
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow as well, as CI does")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the slow tests, unless they are asked for or named."""
+    if config.getoption("--slow") or any("::" in argument for argument in config.args):
+        return
+    slow = [each for each in items if each.get_closest_marker("slow")]
+    items[:] = [each for each in items if not each.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+
+
 @pytest.fixture(autouse=True)
 def threads():
     """Restore the number of threads, because it changes the last bits of later results."""

@@ -90,6 +90,7 @@ def test_the_notebook_is_executed_and_small():
     assert NOTEBOOK.stat().st_size < 300_000
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_with_short_settings():
     notebook = executed(nbformat.read(NOTEBOOK, as_version=4), {"PETS": 2, "STEPS": 3})
     text = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))

@@ -78,6 +78,7 @@ def test_a_notebook_is_a_page_with_its_code_and_its_outputs():
     )
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("mkdocs", reason="make docs installs mkdocs")
     asked = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]

@@ -18,6 +18,7 @@ from core.options import Options
 from core.stack.wordbank import WordBank
 from core.streams import stream_seed
 
+pytestmark = pytest.mark.slow
 FOUNDERS, STEPS, SEGMENT = 6, 300, 60
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 

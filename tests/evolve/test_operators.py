@@ -130,6 +130,7 @@ def test_the_categorys_word_stands_for_a_photograph_where_a_child_begins(backbon
     assert mate([photo], backbone, 1, category="pet", **how).start is None
 
 
+@pytest.mark.slow
 def test_a_grandchild_of_four_founders_is_as_near_to_each_as_its_share(backbone):
     """Hierarchical mixing, as in the paper: two couples, and their children are a couple. A founder's share is
     the product of the weights on the way. In four grandchildren the founders change places: each is nearest to the one

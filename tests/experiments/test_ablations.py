@@ -119,6 +119,7 @@ def test_a_killed_ablation_goes_on_to_the_same_table(whole, backbone, tmp_path, 
     assert conducted(LITTLE, bench_in(tmp_path, backbone)).equals(whole[0])
 
 
+@pytest.mark.slow
 def test_stable_diffusion_avoids_pictures_of_the_nearest_members(whole, backbone, tmp_path, monkeypatch):
     made = []
     real = core.sd_conceptlab.image_request

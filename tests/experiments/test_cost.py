@@ -152,6 +152,7 @@ def test_counts_of_galleries_equal_what_is_done(given, backbone, tmp_path, done)
     assert counted == Work(done.concepts, done.steps, done.rounds, done.drawings, len(ASKED))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AT_MOST)
 def test_counts_that_depend_on_what_is_found_are_upper_bounds(name, backbone, tmp_path, done, monkeypatch):
     if name == "map":  # its judge sees all members
@@ -164,6 +165,7 @@ def test_counts_that_depend_on_what_is_found_are_upper_bounds(name, backbone, tm
         assert most / 2 <= there <= most, each.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_STABLE_DIFFUSION)
 def test_stable_diffusion_is_counted_too(name, backbone, tmp_path, done):
     where = str(save_sd(tmp_path / "sd"))

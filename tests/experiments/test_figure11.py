@@ -100,6 +100,7 @@ def test_what_knows_of_no_negatives_is_drawn_once_for_all_pairs(whole):
     assert len(ours) == 2 * 2, "one for each pair and seed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 2, 4, 6, 8])
 def test_a_killed_experiment_goes_on_to_the_same_table(whole, backbone, tmp_path, after):
     with killed_at(after) as kill:
@@ -116,6 +117,7 @@ def test_another_seed_leaves_the_first_as_it_was(whole, backbone, tmp_path):
     assert {row["concept"] for row in one.to_pylist()} == {row["concept"] for row in without(whole[0])}
 
 
+@pytest.mark.slow
 def test_the_real_stable_diffusion_is_one_more_method(whole, backbone, tmp_path):
     folder = save_sd(tmp_path / "sd")
     protocol = Protocol(**{**vars(LITTLE), "stable_diffusion": str(folder), "pictures": 1, "pairs": {"pet": (TWO,)}})

@@ -135,6 +135,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, tmp_path):
     assert said == "conceptree: matplotlib is missing: install it with pip install '.[experiments]'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "how", "figures", "said"),
     [
@@ -160,6 +161,7 @@ def test_negatives_mixing_and_prompts_write_what_they_find(judge, stack_folder, 
     assert "holds an experiment with another protocol" in one_line(*what, "--steps", 3, "--model", stack_folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "how", "figures", "said"),
     [
@@ -182,6 +184,7 @@ def test_what_looks_into_the_method_writes_what_it_finds(monkeypatch, stack_fold
     assert "the judge does not know the category 'sofa'" in said
 
 
+@pytest.mark.slow
 def test_concepts_in_words_are_shown_beside_what_the_words_draw(judge, stack_folder, tmp_path):
     what = ("figure15", "--to", tmp_path, "--category", "pet", "--seeds", 1, "--pictures", 2)
     shown = good(*what, "--steps", 2, "--model", stack_folder)

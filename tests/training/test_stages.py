@@ -93,6 +93,7 @@ def test_a_stage_asked_for_by_name_builds_on_the_committed_weights_of_the_others
     assert own.begin("tower", tower) == 0
 
 
+@pytest.mark.slow
 def test_polishing_changes_the_decoding_half_alone(tmp_path) -> None:
     torch.manual_seed(0)
     module = Rebuild(new_autoencoder())

@@ -202,6 +202,7 @@ def test_children_of_one_call_have_weights_around_the_given_ones(pets, backbone)
     assert {tuple(parent.weight for parent in request.parents) for request in alike} == {(0.7, 0.3)}
 
 
+@pytest.mark.slow
 def test_children_move_away_from_a_parent_with_a_weight_below_zero(pets, backbone, photo):
     """It is not where they start, has no say in their category, and its weight is not drawn anew."""
     one, other, third = pets.individuals()

@@ -160,6 +160,7 @@ def steered_founders(runs: Path, stack_folder: Path, steps: int = 80) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_a_steered_job_that_is_killed_again_and_again_gives_what_it_would_have_given(stack_folder, tmp_path):
     """Neither a decision nor a look is lost or there twice."""
     whole = steered_founders(tmp_path / "whole", stack_folder)
@@ -185,6 +186,7 @@ def test_a_steered_job_that_is_killed_again_and_again_gives_what_it_would_have_g
     assert len({(look.number, look.step) for look in seen}) == len(seen) == 2 * 11
 
 
+@pytest.mark.slow
 def test_a_stop_from_elsewhere_is_obeyed_within_a_step_and_the_rest_goes_on(stack_folder, tmp_path):
     run = steered_founders(tmp_path, stack_folder, steps=300)  # it must outlast another process's start
     (job,) = jobs(run)

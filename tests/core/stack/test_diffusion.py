@@ -261,6 +261,7 @@ def test_it_goes_on_from_a_snapshot(stack):
     assert len(resumed) == 2 and np.array_equal(resumed[-1].concepts[0].vectors, uninterrupted.vectors)
 
 
+@pytest.mark.slow
 def test_learning_satisfies_the_constraints_better(stack):
     """The loss falls at draws that were not used for learning."""
     open_ended = dict(max_cosine=1.0, avoid_floor=-1.0, guidance_scale=40.0)

@@ -120,6 +120,7 @@ def test_a_worker_that_is_killed_in_mid_work_is_replaced_and_its_batch_goes_on(b
     assert steps == [*range(0, 41, 4)], "nothing before the last boundary is learned again"
 
 
+@pytest.mark.slow
 def test_a_batch_that_ends_its_worker_each_time_is_one_line_and_others_are_kept(backbone, workers, run, monkeypatch):
     def watch(report):
         if any(event.request.seed == 0 for event in report.events):
@@ -133,6 +134,7 @@ def test_a_batch_that_ends_its_worker_each_time_is_one_line_and_others_are_kept(
     assert timeless(develop(LONG, workers, run)) == by_one_process(LONG, backbone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_workers", [False, True])
 def test_a_job_that_is_stopped_with_several_batches_at_work_goes_on(backbone, workers, run, with_workers):
     """From a snapshot of each, with workers or without; how it was cut is remembered."""
