@@ -12,7 +12,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants attack experiments train-emoji card inventions notebook regenerate venv python npm
+.PHONY: help demo docs test coverage test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants attack experiments train-emoji card inventions notebook regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -30,6 +30,9 @@ demo: venv ## six pets that do not exist, and two children of them, in minutes
 
 test: venv ## the tests; no network, no GPU; with ARGS=--slow all of them
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+coverage: venv ## all tests, and which lines and branches of core and evolve they reach (at least 95 %)
+	$(BIN)/python -m pytest -n auto --dist loadfile --slow --cov --cov-report=term $(ARGS)
 
 test-browser: python ## the workbench in a real browser (needs Chromium: sudo apt install chromium)
 	command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo 'make test-browser needs Chromium: sudo apt install chromium' >&2; exit 1; }
