@@ -31,7 +31,7 @@ from evolve.jobs.job import Job
 from evolve.jobs.plans import Map
 from evolve.maps.chart import MapError, Placed, placed
 from evolve.maps.moving import aimed, moved
-from evolve.maps.phrases import reachable, words_of
+from evolve.maps.phrases import reachable
 from evolve.operators import Portraits, mate, one_of
 from evolve.population import founders
 from evolve.portraits import portraits
@@ -49,7 +49,7 @@ def mapping(plan: Map, job: Job, run: Run, learner: Learner) -> Generator[Batch 
         generation = begun(job, number)
         concepts = _breedable(run, learner, generation.population if generation else None)
         found = placed(run, plan.chart, concepts)
-        scheduler = _scheduler(plan, learner.stack, found, number)
+        scheduler = _scheduler(plan, found, number)
         if generation is None:
             job.does("choosing the parents")
             requests = _requests(plan, run, learner, number, scheduler, found, [concepts[id_] for id_ in found.ids])
@@ -94,7 +94,7 @@ def _breedable(run: Run, learner: Learner, among: Sequence[str] | None) -> dict[
     return {each.id: each for each in there if len(each.vectors) == usual}
 
 
-def _scheduler(plan: Map, stack: Draws, found: Placed, number: int) -> Scheduler:
+def _scheduler(plan: Map, found: Placed, number: int) -> Scheduler:
     """pyribs' scheduler for a generation, over an archive of the placed concepts."""
     from ribs.schedulers import Scheduler
 
@@ -103,8 +103,7 @@ def _scheduler(plan: Map, stack: Draws, found: Placed, number: int) -> Scheduler
 
     archive = archive_of(plan.chart, found)
     aim = int(archive.grid_to_int_index([plan.aim])[0]) if plan.aim else None
-    words = words_of(stack, plan.founders.category, plan.founders.kind)
-    ground = Ground(archive, plan.chart, found, stream(plan.seed, number, "emitters"), aim, words)
+    ground = Ground(archive, plan.chart, found, stream(plan.seed, number, "emitters"), aim)
     founding = number == 1 and plan.first
     shares = [("founders", 1.0)] if founding else list(plan.emitters.items())
     return Scheduler(archive, emitters_of(shares, ground, plan.size(number)))

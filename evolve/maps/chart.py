@@ -146,12 +146,9 @@ class Chart:
         """From 0 to 1, see above; 0 for a concept without measures."""
         found = measured(entry)
         belongs = found["belongs"] or 0.0
-        return float(self.qualities(belongs, found["differs"] if found["differs"] is not None else belongs))
-
-    def qualities(self, belongs: npt.ArrayLike, differs: npt.ArrayLike) -> Array:
-        """From 0 to 1, see above, of numbers or arrays of any one shape."""
-        margin = np.clip((np.asarray(differs) + self.cap - self.floor) / (2 * self.cap - self.floor), 0, 1)
-        return np.asarray(np.clip(np.asarray(belongs) / self.cap, 0, 1) * margin)
+        differs = found["differs"] if found["differs"] is not None else belongs
+        margin = np.clip((differs + self.cap - self.floor) / (2 * self.cap - self.floor), 0, 1)
+        return float(np.clip(belongs / self.cap, 0, 1) * margin)
 
     def to_json(self) -> dict[str, Any]:
         axes = [axis.to_json() for axis in self.axes]

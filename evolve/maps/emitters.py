@@ -3,8 +3,8 @@
     founders   independent founders of the category
     between    children of two elites by Eq. 5, at shares of the weight whose mixture falls into a cell
     towards    variations of an elite near a cell, moved there along the axes, see `evolve.maps.moving`
-    gain       for each cell the mixture of the highest foreseen quality, moved to the cell's middle; those first by
-               which the QD score is expected to grow most
+    gain       for each cell such a mixture, moved to the cell's middle, or such a variation; those first by which the
+               QD score is expected to grow most
 
 `between` and `towards` look for empty cells first, `between` at those that a mixture of two elites would fall into,
 `towards` at the others; then at the cells with the lowest quality. The place of a mixture is known beforehand: it is
@@ -37,8 +37,7 @@ MOST_PARENTS = 512  # elites that are tried in pairs, which makes 130,000 pairs 
 @dataclass(frozen=True)
 class Ground:
     """Input of all emitters. found: the concepts that can be parents; the archive's `concept` is a row of it. aim: the
-    only cell that children are for, by its index; None for all. words: `[1 + m, width]`, unit text embeddings of the
-    category and of its known members, by which qualities are foreseen; None if they are not.
+    only cell that children are for, by its index; None for all.
     """
 
     archive: Archive
@@ -46,7 +45,6 @@ class Ground:
     found: Placed
     chance: np.random.Generator
     aim: int | None = None
-    words: Array | None = None
 
     @property
     def elites(self) -> Rows:
@@ -134,8 +132,8 @@ class Towards(Emitter):
 class Gain(Emitter):
     """Children by which the QD score is expected to grow most, one after the other.
 
-    A child for a cell is the mixture of two elites that falls into it and has the highest foreseen quality; where none
-    falls, a variation of the nearest elite. It lands around the cell's middle, by a normal distribution with `SPREAD`:
+    A child for a cell is a mixture of two elites that falls into it, or a variation of the nearest elite if none does.
+    It is expected to have its parents' quality, and to land around the cell's middle, normally with `SPREAD`:
 
         gain(c) = sum over cells k of P(lands in k | is for c) · max(0, quality of the child − quality of k's elite)
     """
@@ -164,12 +162,12 @@ class Gain(Emitter):
         return recipes
 
     def _ways(self, middles: Array) -> list[list[tuple[float, Recipe]]]:
-        """For each cell the children that it can have, the best first: (foreseen quality, recipe)."""
-        ground = self.ground
-        pairs, shares, cells, _ = mixtures(ground)
-        worth = foreseen(ground, pairs, shares)
+        """For each cell the children that it can have, those of near and good parents first: (quality, recipe)."""
+        ground, quality = self.ground, self.ground.found.quality
+        pairs, shares, cells, costs = mixtures(ground)
+        worth = shares * quality[pairs[:, 0]] + (1 - shares) * quality[pairs[:, 1]]
         ways: list[list[tuple[float, Recipe]]] = [[] for _ in middles]
-        order = np.argsort(-worth, kind="stable")
+        order = np.argsort(costs, kind="stable")
         keys = np.ravel_multi_index((cells, *pairs.T), (len(middles), *[len(ground.found)] * 2))[order]
         once = np.sort(np.unique(keys, return_index=True)[1])  # of a pair, only its best share for a cell
         for place in order[once].tolist():
@@ -177,7 +175,7 @@ class Gain(Emitter):
                 one, other = pairs[place].tolist()
                 recipe = Recipe(AIM, one, other, float(shares[place]), int(cells[place]))
                 ways[cells[place]].append((float(worth[place]), recipe))
-        elites, quality = ground.elites, ground.found.quality
+        elites = ground.elites
         for cell, middle in enumerate(middles):
             if not ways[cell]:
                 apart = np.linalg.norm(ground.found.places[elites] - middle, axis=1) - QUALITY * quality[elites]
@@ -248,24 +246,3 @@ def mixtures(ground: Ground) -> tuple[Rows, Array, Rows, Array]:
         return every
     aimed = every[2] == ground.aim
     return every[0][aimed], every[1][aimed], every[2][aimed], every[3][aimed]
-
-
-def foreseen(ground: Ground, pairs: Rows, shares: Array) -> Array:
-    """The quality `[n]` that mixtures are expected to have: that of the mean of both embeddings; or, without the words
-    to measure it by, the mean of both qualities. pairs: `[n, 2]`, rows of `found`. shares: `[n]`, of the first.
-    """
-    found, (one, other), rest = ground.found, pairs.T, 1 - shares
-    if ground.words is None:
-        return np.asarray(shares * found.quality[one] + rest * found.quality[other])
-    rows, places = np.unique(pairs, return_inverse=True)
-    likeness = (found.unit[rows] @ found.unit[rows].T)[tuple(places.reshape(pairs.shape).T)]
-    length = np.maximum(np.sqrt(shares**2 + rest**2 + 2 * shares * rest * likeness), 1e-12)
-    seen = ground.words @ found.unit.T  # [words, found]
-    belongs, nearest = np.zeros(len(one)), np.full(len(one), -np.inf)
-    for number, row in enumerate(seen):
-        similarity = (shares * row[one] + rest * row[other]) / length
-        if number:
-            nearest = np.maximum(nearest, similarity)
-        else:
-            belongs = similarity
-    return ground.chart.qualities(belongs, belongs - nearest if len(seen) > 1 else belongs)

@@ -26,7 +26,6 @@ from core.negatives import says_again
 from core.prompts import portrait
 from core.settings import Settings
 from core.stack.protocols import Learns
-from core.stack.wordbank import WordBank
 from core.texts import checked_text
 from evolve.maps.chart import MEASURES, Array, Axis, Chart, MapError
 
@@ -36,7 +35,6 @@ LEAST_LENGTH = 0.03  # of a direction: phrases that are closer mean the same to 
 MOST_ALIKE = 0.98  # cosine of two directions, positive or negative; above it, no picture can move along one axis only
 
 _known: WeakKeyDictionary[Learns, dict[tuple[str, str], Array]] = WeakKeyDictionary()
-_words: WeakKeyDictionary[Learns, dict[tuple[str, str], Array]] = WeakKeyDictionary()
 
 
 def chart_of(stack: Learns, category: str, axes: Sequence[str], cells: tuple[int, int], kind: str = "object") -> Chart:
@@ -110,18 +108,6 @@ def reachable(stack: Learns, category: str, kind: str = "object") -> Array:
         mixed = [one + other for one, other in combinations(unit, 2)]
         every = np.concatenate([unit, np.stack(mixed)]) if mixed else unit
         known[category, kind] = every / np.linalg.norm(every, axis=1, keepdims=True)
-    return known[category, kind]
-
-
-@torch.no_grad()
-def words_of(stack: Learns, category: str, kind: str = "object") -> Array:
-    """Unit text embeddings `[1 + m, width]` of a category's word and its known members: means over the fixed panel."""
-    known = _words.setdefault(stack, {})
-    if (category, kind) not in known:
-        own = "" if kind == "style" else category
-        members = [word for word in stack.vocabulary.members(category, kind) if not says_again(word, own)]
-        panels = WordBank(stack.encode_text, stack.width).panels(kind, [own, *members])
-        known[category, kind] = normalise(panels.double().cpu().mean(1)).numpy()
     return known[category, kind]
 
 
