@@ -203,4 +203,4 @@ def test_the_readme_leads_with_two_commands_and_ci_runs_the_second():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     lines = script.read_text(encoding="utf-8").splitlines()
-    assert lines[-3:-1] == ["make lint", "make test"] and lines[-1].startswith("make test-browser")
+    assert lines[-3:-1] == ["make lint", "make test ARGS=--slow"] and lines[-1].startswith("make test-browser")

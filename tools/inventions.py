@@ -98,7 +98,7 @@ def main() -> None:
         populations = [first, *(figures for figures, _ in others)]
         measured["categories"][category] = {"populations": populations, "true_hybrids": judged(judge, joined, category)}
         # After each category, so that an error in the next one loses nothing.
-        write_atomically(given.figures, (json.dumps(measured, indent=1) + "\n").encode())
+        write_atomically(given.figures, (json.dumps(measured) + "\n").encode())
         cards = [Card(name, (), [picture]) for name, picture in shown]
         page = sheet(f"{category} · {backbone.version} · seed {seeds[0]}", (), cards, TILE, COLUMNS)
         write_atomically(file, webp_bytes(page))

@@ -27,7 +27,7 @@ from ui.workers import conduct_asked
 HERE = 4  # children that an empty cell gets
 FEW, SMALL = 2, 16  # generations and children of the form: a page is watched
 ASKED = ("across", "up", "columns", "rows")  # in the address
-BREEDS = {"between": 0.5, "towards": 0.5}
+BREEDS = {"gain": 1.0}
 
 
 def show() -> None:
