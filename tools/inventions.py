@@ -49,6 +49,7 @@ FOUNDERS, SEEDS = 6, "0,1,2"
 TILE, COLUMNS = 256, 3  # of a sheet
 TRUE = 200  # drawings of the category's members that portraits are compared with, at most
 HYBRIDS = 48  # true hybrids of two members
+OF_HYBRIDS = ("category", "broad", "known")  # their figures that the card has
 
 
 def main() -> None:
@@ -96,7 +97,8 @@ def main() -> None:
         (first, shown), *others = [invent(backbone, judge, category, true, seed, given, out) for seed in seeds]
         joined = true_hybrids(members, HYBRIDS, lambda one, other: one != other).images
         populations = [first, *(figures for figures, _ in others)]
-        measured["categories"][category] = {"populations": populations, "true_hybrids": judged(judge, joined, category)}
+        rows = [{name: row[name] for name in OF_HYBRIDS} for row in judged(judge, joined, category)]
+        measured["categories"][category] = {"populations": populations, "true_hybrids": rows}
         # After each category, so that an error in the next one loses nothing.
         write_atomically(given.figures, (json.dumps(measured) + "\n").encode())
         cards = [Card(name, (), [picture]) for name, picture in shown]
