@@ -41,14 +41,10 @@ def board(
     # All concepts are found before the first change, so that a typo in one changes nothing.
     pins = [_pin(runs, text) for text in add]
     gone = [_on_board(runs, _with(runs, name, pins), text) for text in remove]
-    if pins:
-        boards.add(runs, name, pins)
-    if gone:
-        boards.remove(runs, name, gone)
-    if rename is not None:
-        boards.rename(runs, name, rename)
     if delete:
         return _delete(runs, name, as_json, out)
+    if changes:
+        boards.change(runs, name, add=pins or None, remove=gone, rename=rename)
     _show(runs, boards.board(runs, name if rename is None else rename), as_json, out)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,27 +104,12 @@ def pin(run: Run, entry: Entry) -> Pin:
 
 def add(runs: Path, name: str, pins: Sequence[Pin]) -> Change:
     """Put concepts on a board, which is made if there is none of that name; those on it stay once."""
-    name = checked_label(name, "board", LONGEST_NAME, error=BoardError)
-
-    def added(before: Board | None) -> Board:
-        kept = before or Board(name)
-        new = {each.id: each for each in pins if each.id not in {other.id for other in kept.pins}}
-        if len(kept.pins) + len(new) > MOST_PINS:
-            raise BoardError(f"the board {kept.name!r} would have more than {MOST_PINS} concepts: use another one")
-        return replace(kept, pins=(*kept.pins, *new.values()))
-
-    return _change(runs, name, added)
+    return change(runs, name, add=pins)
 
 
 def remove(runs: Path, name: str, concepts: Iterable[str]) -> Change:
     """Take concepts (ids) from a board; without any left it stays, empty."""
-    gone = set(concepts)
-    board(runs, name)
-
-    def left(before: Board | None) -> Board | None:
-        return before and replace(before, pins=tuple(each for each in before.pins if each.id not in gone))
-
-    return _change(runs, name, left)
+    return change(runs, name, remove=concepts)
 
 
 def rename(runs: Path, name: str, new: str) -> Change:
@@ -133,9 +118,32 @@ def rename(runs: Path, name: str, new: str) -> Change:
     Raises:
         BoardError: another board has it, or it cannot be stored.
     """
-    new = checked_label(new, "board", LONGEST_NAME, error=BoardError)
-    board(runs, name)
-    return _change(runs, name, lambda before: before and replace(before, name=new))
+    return change(runs, name, rename=new)
+
+
+def change(
+    runs: Path, name: str, *, add: Sequence[Pin] | None = None, remove: Iterable[str] = (), rename: str | None = None
+) -> Change:
+    """Several changes of a board, in this order and in one write, see `add`, `remove` and `rename`."""
+    gone = set(remove)
+    if add is not None:
+        name = checked_label(name, "board", LONGEST_NAME, error=BoardError)
+    else:
+        board(runs, name)
+    if rename is not None:
+        rename = checked_label(rename, "board", LONGEST_NAME, error=BoardError)
+
+    def changed(before: Board | None) -> Board | None:
+        if before is None and add is None:  # deleted meanwhile
+            return None
+        kept = before or Board(name)
+        pins = {each.id: each for each in (*(add or ()), *kept.pins)}
+        if len(pins) > MOST_PINS and len(pins) > len(kept.pins):
+            raise BoardError(f"the board {kept.name!r} would have more than {MOST_PINS} concepts: use another one")
+        order = dict.fromkeys(each.id for each in (*kept.pins, *(add or ())))
+        return Board(rename or kept.name, tuple(pins[id_] for id_ in order if id_ not in gone))
+
+    return _change(runs, name, changed)
 
 
 def delete(runs: Path, name: str) -> Change:

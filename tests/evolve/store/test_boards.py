@@ -19,6 +19,7 @@ from evolve.store.boards import (
     add,
     board,
     boards,
+    change,
     delete,
     pin,
     placed,
@@ -68,6 +69,19 @@ def test_concepts_are_added_once_and_removed(runs):
     add(runs, "Hall", [])
     assert [each.name for each in boards(runs)] == ["Children\u2019s room", "Hall"]
     assert json.loads((runs / "boards.json").read_text())["conceptree_boards"] == 1
+
+
+def test_several_changes_are_one_write_and_one_undo(runs, monkeypatch):
+    a, b = pins(runs, "pets", "ab")
+    before = add(runs, "Hall", [a]).after
+    written = []
+    write = beside.write_atomically
+    monkeypatch.setattr(beside, "write_atomically", lambda *given: (written.append(given), write(*given)))
+    done = change(runs, "hall", add=[b, made(3)], remove=[a.id, "3"], rename="Stairs")
+    assert len(written) == 1 and boards(runs) == [done.after] == [Board("Stairs", (b,))]
+    undo(runs, done)
+    assert boards(runs) == [before]
+    assert "there is no board" in refused(lambda: change(runs, "Attic", remove=[a.id], rename="Roof"))
 
 
 def test_renaming_and_deleting_are_undone_and_redone(runs):
