@@ -169,8 +169,8 @@ def test_a_damaged_file_is_one_line_and_is_not_written(runs, content):
     file.write_bytes(content)
     said = refused(boards, runs)
     assert "boards.json' cannot be read: " in said and "put back a copy of it, or remove it to begin anew" in said
-    for change in (lambda: add(runs, "New", []), lambda: delete(runs, "a"), lambda: rename(runs, "a", "b")):
-        assert "cannot be read" in refused(change)
+    for act in (lambda: add(runs, "New", []), lambda: delete(runs, "a"), lambda: rename(runs, "a", "b")):
+        assert "cannot be read" in refused(act)
     assert file.read_bytes() == content
 
 
