@@ -81,7 +81,9 @@ def _parents(found: Opened, each: Entry) -> None:
         for number, (share, parent) in enumerate(told):
             name = found.graph.nodes[parent.id]["name"] if parent.id in found.graph else parent.brief
             st.button(
-                plain(f"{aspect} of {name}" if (aspect := aspect_of(parent.kind)) else f"{share:.0%} {name}"),
+                f"{plain(aspect)} of {plain(name)}"
+                if (aspect := aspect_of(parent.kind))
+                else f"{share:.0%} {plain(name)}",
                 key=f"tree.parent.{run}.{each.id}.{number}",
                 on_click=_select,
                 args=(run, parent.id),
