@@ -10,6 +10,7 @@ from core.errors import ConceptreeError
 from ui.view import model, store
 
 FIRST = "ui.view.screens.start"  # the first page, with its imports
+NEXT = ("ui.view.screens.evolve", "evolve.maps.archive")  # imports that make a page late: a click has to wait for it
 AFTER = 3.0  # seconds: loading the stack at once would slow the first page down
 
 
@@ -30,6 +31,9 @@ def read() -> None:
 
 
 def load() -> None:
-    """Load the default stack, whose imports take seconds."""
+    """Load the default stack, whose imports take seconds, and then what other pages need."""
     with suppress(ConceptreeError):
         model.stack("emoji")
+    for name in NEXT:
+        with suppress(ImportError):  # an extra that is not installed
+            import_module(name)

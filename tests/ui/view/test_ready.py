@@ -46,3 +46,17 @@ def test_a_stack_that_cannot_be_loaded_is_left_to_the_page_to_say(monkeypatch):
     monkeypatch.setattr(model, "stack", broken)
     ready.load()
     assert asked == ["emoji"]
+
+
+def test_what_other_pages_need_is_imported_unless_it_is_not_installed(monkeypatch):
+    imported = []
+
+    def load(name: str) -> None:
+        imported.append(name)
+        if name.startswith("evolve."):
+            raise ModuleNotFoundError("No module named 'ribs'")
+
+    monkeypatch.setattr(model, "stack", lambda where: None)
+    monkeypatch.setattr(ready, "import_module", load)
+    ready.load()
+    assert imported == list(ready.NEXT)
