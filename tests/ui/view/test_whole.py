@@ -1,4 +1,4 @@
-"""What is done about a click ends before the next click stops the page, in callbacks and after `to_the_end`."""
+"""Work that a click starts is finished before the next click stops the page: in callbacks, and after `to_the_end`."""
 
 from __future__ import annotations
 
@@ -78,6 +78,19 @@ def test_its_own_rerun_stops_it(stops, monkeypatch) -> None:
     whole.to_the_end()
     with pytest.raises(Stopped):
         execution_control._force_yield_point()
+
+
+def test_a_callback_can_stop_itself_and_the_next_callback_still_ends(stops, monkeypatch) -> None:
+    monkeypatch.setattr(st, "empty", lambda: stops["count"])
+
+    class Calls(SessionState):
+        def on_script_will_rerun(self, *_: object, **__: object) -> None:
+            with pytest.raises(Stopped):  # Streamlit catches this as well
+                execution_control._force_yield_point()
+            stops["count"] = 1
+
+    SafeSessionState(Calls(), stops._yield_callback).on_script_will_rerun(WidgetStates())
+    assert stops._state["count"] == 1 and not whole.is_held()
 
 
 def test_other_sessions_are_stopped_all_the_same(stops) -> None:
