@@ -24,8 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the slow tests, unless they are asked for or named."""
-    if config.getoption("--slow") or any("::" in argument for argument in config.args):
+    """Leave out the slow tests, unless --slow or -m asks for them or a test is named."""
+    named = any("::" in argument for argument in config.args)
+    if config.getoption("--slow") or named or "slow" in config.getoption("markexpr"):
         return
     slow = [each for each in items if each.get_closest_marker("slow")]
     items[:] = [each for each in items if not each.get_closest_marker("slow")]

@@ -12,9 +12,12 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import networkx as nx
 import pytest
+
+from tests.conftest import pytest_collection_modifyitems
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE = {"training", "experiments", "tests", "benchmarks", "tools"}  # run from a checkout, and imported by no user
@@ -195,6 +198,24 @@ def test_every_make_command_that_the_documents_name_exists():
     for path in documents:
         for command in re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(encoding="utf-8"), re.MULTILINE):
             assert command in make_targets(), f"{relative(path)} names make {command}"
+
+
+@pytest.mark.parametrize(
+    ("slow", "marked", "arguments", "left"),
+    [
+        (False, "not browser", ["tests"], ["quick"]),
+        (True, "not browser", ["tests"], ["quick", "slow"]),
+        (False, "slow", ["tests"], ["quick", "slow"]),
+        (False, "not browser", ["tests/test_a.py::test_slow"], ["quick", "slow"]),
+    ],
+)
+def test_slow_tests_run_when_they_are_asked_for_or_named(slow, marked, arguments, left):
+    left_out = []
+    hook = SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items))
+    given = {"--slow": slow, "markexpr": marked}
+    items = [SimpleNamespace(name=name, get_closest_marker=name.__eq__) for name in ("quick", "slow")]
+    pytest_collection_modifyitems(SimpleNamespace(getoption=given.get, args=arguments, hook=hook), items)
+    assert [each.name for each in items] == left and len(left_out) == 2 - len(left)
 
 
 def test_the_readme_leads_with_two_commands_and_ci_runs_the_second():

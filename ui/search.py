@@ -32,7 +32,8 @@ class Term:
         return self.field in ("", field) and self.text in folded(text)
 
     def __str__(self) -> str:
-        text = f'"{self.text}"' if " " in self.text else self.text
+        """The term as a person types it."""
+        text = f'"{self.text}"' if " " in self.text or ":" in self.text else self.text
         return f"{self.field}:{text}" if self.field else text
 
 
@@ -79,7 +80,7 @@ def proposed(terms: Sequence[Term], there: Sequence[Text]) -> list[str]:
 
 
 def _instead(term: Term, there: Sequence[Text]) -> list[str]:
-    """The term if it is found; else what is found in its place."""
+    """The term if a text has it; else the fields that have it, or else the nearest known words."""
     if any(term.fits(*each) for each in there):
         return [str(term)]
     fields = dict.fromkeys(field for field, text in there if Term(term.text).fits(field, text))
@@ -90,9 +91,9 @@ def _instead(term: Term, there: Sequence[Text]) -> list[str]:
 
 
 def common(there: Iterable[Text]) -> list[str]:
-    """The most common tags and words of concepts: examples of what can be searched."""
+    """Searches for the most common tags and words of concepts."""
     counts = Counter(folded(text) for field, text in there if field in (LIKE, NOT, TAG))
-    return [text for text, _ in counts.most_common(MOST)]
+    return [str(Term(text)) for text, _ in counts.most_common(MOST)]
 
 
 def texts(entry: Entry, words: Words, prompts: Sequence[str]) -> Iterator[Text]:

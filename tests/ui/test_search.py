@@ -46,4 +46,10 @@ def test_all_that_is_proposed_finds_something():
 
 
 def test_common_tags_and_words_come_first():
-    assert common(THERE)[0] == "dog" and set(common(THERE)) == {"dog", "striped", "black cat", "forest"}
+    assert common(THERE)[0] == "dog" and set(common(THERE)) == {"dog", "striped", '"black cat"', "forest"}
+
+
+@pytest.mark.parametrize("text", ["moku", '"black cat"', 'not:"black cat"', '"not:cat"', '"a: b"', "12:30"])
+def test_a_term_is_written_as_it_is_read(text):
+    (term,) = terms_of(text)
+    assert terms_of(str(term)) == [term]

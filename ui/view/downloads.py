@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,13 +58,15 @@ def readers_of(form: str, vectors: Array) -> str:
 
 
 def torn(found: Opened, ids: Collection[str], photos: Collection[Photo] = ()) -> str:
-    """What a file with these concepts and photographs leaves out, in one line; "" if all their pictures are whole."""
-    counts = {}
+    """The number of pictures that a file with these concepts and photographs leaves out, and whose they are; "" if all
+    their files are whole.
+    """
+    counts: Counter[str] = Counter()
     for id_ in ids:
         drawn = (*found.drawings.get(id_, ()), *found.renderings.get(id_, ()))
         if lost := sum(not is_whole(each.file) for each in drawn):
-            counts[found.by_id[id_].name] = lost
-    counts |= {each.label: 1 for each in photos if not is_whole(each.file)}
+            counts[found.by_id[id_].name] += lost
+    counts.update(each.label for each in photos if not is_whole(each.file))
     if not counts:
         return ""
     many = counted(sum(counts.values()), "picture is left out: its file is", "pictures are left out: their files are")

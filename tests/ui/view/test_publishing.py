@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from streamlit.testing.v1 import AppTest
 
+from evolve.store.run import Photo
 from tests.pages import page, text
+from ui.view.downloads import torn
 
 
 def opened(**state: object) -> AppTest:
@@ -34,6 +38,12 @@ def test_it_names_torn_pictures(run, ids):
     run.drawings(ids["a"])[0].file.unlink()
     name = run.entry(ids["a"]).name
     assert f"1 picture is left out: its file is missing or torn ({name})." in text(opened())
+
+
+def test_torn_photographs_of_one_name_are_all_counted(tmp_path):
+    photos = [Photo(str(number), "snail.jpg", tmp_path / f"{number}.png", "") for number in range(2)]
+    told = torn(SimpleNamespace(), (), photos)
+    assert told == "2 pictures are left out: their files are missing or torn (snail.jpg)."
 
 
 def test_only_the_selected_concepts_with_their_ancestors(run, ids):
