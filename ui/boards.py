@@ -38,9 +38,10 @@ def board(
         return _list(runs, as_json, out)
     if delete and len(changes) > 1:
         raise BoardError("--delete stands alone: leave out the other changes")
-    # All concepts are found before the first change, so that a typo in one changes nothing.
+    # Concepts are looked up before anything is written, so that a typo in one name changes nothing.
     pins = [_pin(runs, text) for text in add]
-    gone = [_on_board(runs, _with(runs, name, pins), text) for text in remove]
+    shown = _with(runs, name, pins) if remove else Board(name)
+    gone = [_on_board(runs, shown, text) for text in remove]
     if delete:
         return _delete(runs, name, as_json, out)
     if changes:
@@ -116,9 +117,14 @@ def _pin(runs: Path, text: str) -> Pin:
 
 
 def _with(runs: Path, name: str, pins: Sequence[Pin]) -> Board:
-    """The board with more concepts on it; a new one if there is none of that name, unless there are no concepts."""
-    known = [each for each in boards.boards(runs) if folded(each.name) == folded(name)] if pins else []
-    before = known[0] if known else Board(name) if pins else boards.board(runs, name)
+    """The board as it is once these concepts are added; `--add` makes one if there is none of that name.
+
+    Raises:
+        BoardError: there is none of that name, and nothing is added.
+    """
+    if not pins:
+        return boards.board(runs, name)
+    before = next((each for each in boards.boards(runs) if folded(each.name) == folded(name)), Board(name))
     return replace(before, pins=(*before.pins, *pins))
 
 

@@ -109,7 +109,7 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
 
 
 def _surplus(stack: Draws) -> int:
-    """How many times as many founders are learned as are kept, by the stack's calibration; 1 if it says nothing.
+    """Founders learned for each one kept, by the stack's calibration; 1 if it has no such number.
 
     Raises:
         StackError: it is no whole number, or out of range.
@@ -187,10 +187,10 @@ def plan_children(run: Run, stack: Draws, options: BreedOptions) -> Breed:
 
 
 def check_takes(takes: Sequence[TakeTold], resembled: Collection[str]) -> None:
-    """Check that every aspect comes of another concept than the parent. resembled: ids of parents with weights above 0.
+    """Raise if the only parent also gives an aspect. resembled: ids of the parents with weights above 0.
 
     Raises:
-        ParentError: the only one of them gives an aspect, which its child has anyway.
+        ParentError: it does; its child has the aspect anyway.
     """
     for each in takes:
         if set(resembled) == {each.id}:

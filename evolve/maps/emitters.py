@@ -139,12 +139,13 @@ class Gain(Emitter):
     """
 
     def recipes(self) -> list[Recipe]:
+        """The child with the highest gain, then, as if it had landed, the next one. A cell takes its ways in turn."""
         archive = self.ground.archive
         if archive.empty:
             return []
         middles, aim = centres(archive), self.ground.aim
         ways = self._ways(middles)
-        worth = np.array([each[0][0] if each else -1.0 for each in ways])
+        worth = np.array([each[0][0] for each in ways])
         apart = ((middles[:, None] - middles) ** 2).sum(-1)
         lands = np.exp(-apart / (2 * SPREAD**2))  # [for, lands in]
         lands /= lands.sum(1, keepdims=True)
@@ -162,7 +163,7 @@ class Gain(Emitter):
         return recipes
 
     def _ways(self, middles: Array) -> list[list[tuple[float, Recipe]]]:
-        """For each cell the children that it can have, those of near and good parents first: (quality, recipe)."""
+        """For each cell the children that it can have, at least one: (quality, recipe), near and good parents first."""
         ground, quality = self.ground, self.ground.found.quality
         pairs, shares, cells, costs = mixtures(ground)
         worth = shares * quality[pairs[:, 0]] + (1 - shares) * quality[pairs[:, 1]]

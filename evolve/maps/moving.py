@@ -48,9 +48,10 @@ def moved(images: Images, chart: Chart, places: Array, reachable: Array) -> Imag
 def aimed(
     images: Sequence[Images], shares: Sequence[float], chart: Chart, places: Array, reachable: Array
 ) -> list[Images]:
-    """One image embedding `[1, width]` of each parent, all changed by the same, so that their mixture is at `places`.
+    """The parents' image embeddings, `[1, width]` each, with one difference added to all, so that their mixture is at
+    `places`.
 
-    shares: of the parents, with the sum 1.
+    shares: weights of the parents, with the sum 1.
     """
     lengths = [float(np.linalg.norm(each)) for each in images]
     units = [each / length for each, length in zip(images, lengths, strict=True)]

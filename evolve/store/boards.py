@@ -124,7 +124,14 @@ def rename(runs: Path, name: str, new: str) -> Change:
 def change(
     runs: Path, name: str, *, add: Sequence[Pin] | None = None, remove: Iterable[str] = (), rename: str | None = None
 ) -> Change:
-    """Several changes of a board, in this order and in one write, see `add`, `remove` and `rename`."""
+    """Add, remove and rename, in this order and in one write, so that one `undo` takes all of it back.
+
+    add: pins; without a board of that name this makes one, even for no pins. None changes only a board that exists.
+    remove: ids; others than those on the board have no effect.
+
+    Raises:
+        BoardError: there is no such board to change, another one has the new name, or it would have too many concepts.
+    """
     gone = set(remove)
     if add is not None:
         name = checked_label(name, "board", LONGEST_NAME, error=BoardError)

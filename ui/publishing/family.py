@@ -99,8 +99,8 @@ def chosen(run: Run, concepts: Sequence[str] = (), hidden: bool = False, photos:
     known = names_beside(run)
     public = {id_: known[id_] for id_ in (*kept, *outside, *theirs) if id_ in known}
     public = {id_: name for id_, name in public.items() if id_ in theirs or part.nodes[id_]["birth"] != "photo"}
-    parents = {parent.id for each in shown for parent in each.parents}
-    unseen = {each.id: each.name for each in entries if each.id in parents - kept}
+    not_shown = {parent.id for each in shown for parent in each.parents} - kept
+    unseen = {each.id: each.name for each in entries if each.id in not_shown}
     return Family(
         run,
         tuple(sorted(shown, key=lambda each: each.generation)),

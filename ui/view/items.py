@@ -166,9 +166,7 @@ def _words(folder: str, state: tuple[object, ...], _run: Run) -> Mapping[str, Wo
 
 
 def _sorted(items: list[Item], by: str) -> list[Item]:
-    """Best first; those without such a score come last. Concepts of one batch have one time: their order is the run's,
-    and from the newest on its reverse.
-    """
+    """Cards in an order of `SORTS`, or best first by a score; those without the score come last."""
     if by == "newest":
         return sorted(items, key=lambda item: _stored(item.entry), reverse=True)
     orders: dict[str, Callable[[Item], float | str]] = {
@@ -185,5 +183,5 @@ def _sorted(items: list[Item], by: str) -> list[Item]:
 
 
 def _stored(entry: Entry) -> tuple[datetime, str, int]:
-    """The order in which concepts were stored."""
+    """Key of the order in which concepts were stored; those of one batch have the same date."""
     return entry.created_at, entry.part.name, entry.row

@@ -114,7 +114,7 @@ def test_matches_behind_the_filters_are_told_and_one_click_shows_them(run, ids):
     assert titles(app.button(key="gallery.unfilter").click().run()) == names(run, "a")
     run.note(ids["a"], hidden=True)
     app = gallery(text="fluffy")
-    assert "1 card of hidden concepts only" in text(app)
+    assert "Only hidden concepts match: 1 card." in text(app)
     assert titles(app.button(key="gallery.unfilter").click().run()) == names(run, "a")
 
 

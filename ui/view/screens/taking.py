@@ -1,4 +1,4 @@
-"""Aspects that children take of other concepts: the choice in the Breed panel, and one chip for each."""
+"""Taking one aspect of another concept: the choice in the Breed panel, and a chip for each aspect that is taken."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST = 40  # characters of a chip
 
 
 def menu(run: str, id_: str, name: str) -> None:
-    """A button on a concept: children of the parents, now or chosen later, take one aspect of it."""
+    """A menu on a concept: the children take one of its aspects. Their parents may be chosen later."""
     st.menu_button(
         "Take its colour …",
         list(ASPECTS),
@@ -56,9 +56,9 @@ def chips(found: Opened) -> None:
 
 
 def choice(found: Opened, backbone: Backbone, resembled: Collection[str]) -> dict[str, str]:
-    """The chips, and two fields to choose one more. Returns the aspects that can be taken, with concepts by id.
+    """Show the chips, and two fields to choose one more. Returns ids of concepts by the aspects that can be taken.
 
-    resembled: the parents with weights above 0. What cannot be taken is said.
+    resembled: ids of the parents with weights above 0. Aspects that cannot be taken are shown with the reason.
     """
     run, by_id = found.run.folder.name, found.by_id
     chips(found)

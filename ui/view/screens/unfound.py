@@ -1,4 +1,4 @@
-"""What the gallery says where no card is left: concepts behind the filters, or what else can be searched."""
+"""Messages of a gallery without cards: how many the filters hide, or other searches."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def show(runs: Sequence[Opened], asked: Asked, only: Container[tuple[str, str]] 
 
 
 def _behind_filters(behind: Sequence[Item]) -> None:
-    """Say that the filters, or hiding, leave concepts out."""
+    """Say how many cards match without the filters, or with hidden concepts."""
     visible = [each for each in behind if not each.entry.note.hidden]
     if visible:
         many, label, flags = counted(len(visible), "card matches", "cards match"), "Remove the filters", []
         st.info(f"{many} without the filters.", icon=":material/filter_list:")
     else:
         many, label, flags = counted(len(behind), "card", "cards"), "Include hidden", ["hidden"]
-        st.info(f"{many} of hidden concepts only.", icon=":material/visibility_off:")
+        st.info(f"Only hidden concepts match: {many}.", icon=":material/visibility_off:")
     st.button(label, key="gallery.unfilter", on_click=_unfilter, args=(flags,))
 
 
