@@ -3,7 +3,8 @@
 For each category, seed and pair of axes all arms begin with the same founders and learn as many concepts:
 
     map        generations by the emitter `gain`
-    random     children of two random concepts with random weights, by Eq. 5, with the same steps
+    random     children of two random concepts with random weights, by Eq. 5, with the same steps; unlike those of
+               `gain` they inherit the category and their parents' negatives (Eq. 3), as `breed` does
     founders   independent founders
 
 Coverage is the share of filled cells, the QD score the sum of their qualities (docs/map.md). Both are measured twice:
