@@ -57,13 +57,21 @@ STYLE = """<style>
 /* A chosen item has its own background; coloured text on it would be hard to read. */
 :is([data-variant="segmented_control"], [data-variant="pills"])[data-selected="true"],
 [data-testid="stTab"][aria-selected="true"], [data-testid="stSliderThumbValue"] { color: inherit !important; }
-/* The last change and its Undo button stay on one line. */
-.st-key-undo-bar { flex: 0 0 auto; flex-wrap: nowrap; width: auto; max-width: 100%; margin-left: auto; }
-.st-key-undo-bar [data-testid="stCaptionContainer"] p { white-space: nowrap; }
+/* The last change and its buttons stay on one line; a long change is cut short. */
+.st-key-undo-bar { flex: 0 1 auto; flex-wrap: nowrap; width: auto; min-width: 0; max-width: 100%; margin-left: auto; }
+.st-key-undo-bar > * { flex-shrink: 0; }
+.st-key-undo-bar > :has([data-testid="stCaptionContainer"]) { flex-shrink: 1; min-width: 0; overflow: hidden; }
+.st-key-undo-bar [data-testid="stCaptionContainer"] p {
+  white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
+}
 /* Buttons with an icon alone have a name for screen readers. */
 [class*="st-key-icon-"] [data-testid="stMarkdownContainer"] {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
 }
+/* The heart of a favourite is full and red, as on the cards; the font of icons has no full one. */
+.st-key-tree-filled button { color: #c2502a; border-color: currentColor; }
+.st-key-tree-filled [data-testid="stIconMaterial"] { font-size: 0; }
+.st-key-tree-filled [data-testid="stIconMaterial"]::after { content: "♥"; font: 1.2rem/1 sans-serif; }
 /* The main button of a form stays in sight. */
 .st-key-evolve-start, .st-key-seed-start { position: sticky; bottom: 8px; z-index: 5; }
 /* The gallery is as high as the window allows; the actions above it stay in sight. */

@@ -34,7 +34,7 @@ _MARKS = {
 class Said:
     """The last change of this session. number: of its batch in the run. back: whether it was undone.
 
-    values: as `Run.note` takes them; empty for a change that was undone from the list.
+    values: as `Run.note` takes them; empty for a change that was undone from the list. then: the change to redo next.
     """
 
     run: str
@@ -43,6 +43,7 @@ class Said:
     number: int
     values: Mapping[str, Value] = field(default_factory=dict)
     back: bool = False
+    then: Said | Turned | None = None
 
 
 class Turn(Protocol):
@@ -58,17 +59,21 @@ class Turned:
     what: str
     turn: Turn
     back: bool = False
+    then: Said | Turned | None = None
 
 
-def did(what: str, step: Turn, back: bool = False) -> bool:
-    """Make a change of something beside the runs, such as a board; whether that worked. what: as for `note`."""
+def did(what: str, step: Turn, back: bool = False, then: Said | Turned | None = None) -> bool:
+    """Make a change of something beside the runs, such as a board; whether that worked. what: as for `note`.
+
+    back, then: as in `Turned`.
+    """
     st.session_state.pop(_PROBLEM, None)
     try:
         turn = step()
     except ConceptreeError as error:
         st.session_state[_PROBLEM] = str(error)
         return False
-    st.session_state[_SAID] = Turned(what, turn, back)
+    st.session_state[_SAID] = Turned(what, turn, back, then)
     return True
 
 
@@ -125,7 +130,7 @@ def take_problem() -> str:
 
 
 def bar(run: Run) -> None:
-    """The last change with its Undo button, and the list of changes."""
+    """The last change with its buttons, and the list of changes."""
     name = run.folder.name
     said: Said | Turned | None = st.session_state.get(_SAID)
     with st.container(
@@ -136,26 +141,40 @@ def bar(run: Run) -> None:
         elif said and (isinstance(said, Turned) or said.run == name):
             told = shortened(said.what, LONGEST)
             st.caption(plain(f"{'Undone: ' if said.back else ''}{told}"), width="content")
-            # One button for both: two would show together for a moment and move under the mouse.
+            if again := said if said.back else said.then:
+                _redo_button(run, again)
+            # On the right, where it does not move when Redo appears: a second click undoes the change before.
             st.button(
-                "Redo" if said.back else "Undo",
+                "Undo",
                 key="undo.last",
-                icon=":material/redo:" if said.back else ":material/undo:",
-                on_click=_turn,
+                icon=":material/undo:",
+                on_click=_undo,
                 args=(run, said),
+                disabled=said.back and not holding(run.changes()),
             )
         with st.popover("Changes", icon=":material/history:", key="undo.changes", type="tertiary"):
             _list(run)
 
 
-def _turn(run: Run, said: Said | Turned) -> None:
-    """Undo the last change, or redo it."""
-    if isinstance(said, Turned):
-        did(said.what, said.turn, not said.back)
-    elif said.back:
-        _again(run, said)
+def _redo_button(run: Run, again: Said | Turned) -> None:
+    st.button("Redo", key="icon.undo.again", icon=":material/redo:", help="Redo", on_click=_redo, args=(run, again))
+
+
+def _undo(run: Run, said: Said | Turned) -> None:
+    """Undo the last change; if it is undone, the newest one that holds."""
+    if said.back:
+        _earlier(run, said)
+    elif isinstance(said, Turned):
+        did(said.what, said.turn, True, said.then)
     else:
         _back(run, said)
+
+
+def _redo(run: Run, said: Said | Turned) -> None:
+    if isinstance(said, Turned):
+        did(said.what, said.turn, False, said.then)
+    else:
+        _again(run, said)
 
 
 def holding(changes: Sequence[Change]) -> list[Change]:
@@ -233,6 +252,17 @@ def _set_back(run: Run, change: Change, name: str, is_newest: bool) -> None:
     _done(run, [change.concept], f"{name}: {told(change)}", write, {}, back=is_newest)
 
 
+def _earlier(run: Run, said: Said | Turned) -> None:
+    changes = holding(run.changes())
+    if not changes:
+        return
+    last = [change for change in changes if change.batch == changes[-1].batch]
+    names = {each.id: each.name for each in run.entries()}
+    who = names.get(last[0].concept, last[0].concept[:8]) if len(last) == 1 else counted(len(last), "concept")
+    ids = [change.concept for change in last]
+    _done(run, ids, f"{who}: {told(last[0])}", run.undo_last, {}, back=True, then=said)
+
+
 def _back(run: Run, said: Said) -> None:
     def write() -> None:
         changes = holding(run.changes())
@@ -243,7 +273,7 @@ def _back(run: Run, said: Said) -> None:
             if any(change.concept == concept and change.batch == said.number for change in changes):
                 run.undo(concept)
 
-    _done(run, said.concepts, said.what, write, said.values, back=True)
+    _done(run, said.concepts, said.what, write, said.values, back=True, then=said.then)
 
 
 def _again(run: Run, said: Said) -> None:
@@ -254,7 +284,7 @@ def _again(run: Run, said: Said) -> None:
         for concept in said.concepts:
             run.redo(concept)
 
-    _done(run, said.concepts, said.what, write, said.values)
+    _done(run, said.concepts, said.what, write, said.values, then=said.then)
 
 
 def _done(
@@ -264,6 +294,7 @@ def _done(
     write: Callable[[], object],
     values: Mapping[str, Value],
     back: bool = False,
+    then: Said | Turned | None = None,
 ) -> bool:
     st.session_state.pop(_PROBLEM, None)
     try:
@@ -275,7 +306,7 @@ def _done(
         st.session_state[_PROBLEM] = str(error)
         return False
     if number != before:
-        st.session_state[_SAID] = Said(run.folder.name, tuple(ids), what, number, values, back)
+        st.session_state[_SAID] = Said(run.folder.name, tuple(ids), what, number, values, back, then)
     return True
 
 

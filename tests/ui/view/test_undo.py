@@ -38,8 +38,33 @@ def test_hiding_is_taken_back_and_made_again(run, ids):
     app.button(key="undo.last").click().run()
     assert "Undone: 2 concepts: hidden" in text(app)
     assert not any(note.hidden for note in run.notes().values())
-    app.button(key="undo.last").click().run()
+    app.button(key="icon.undo.again").click().run()
     assert all(run.notes()[ids[letter]].hidden for letter in "ab") and "undo.last" in keys(app)
+    assert "icon.undo.again" not in keys(app)
+
+
+def test_undo_pressed_twice_takes_back_two_changes_and_redo_makes_both_again(run, ids):
+    app = gallery(run, "a", "b")
+    app.button(key="gallery.rate.4").click().run()
+    app.button(key="gallery.hide").click().run()
+    app.button(key="undo.last").click().run()
+    app.button(key="undo.last").click().run()
+    assert not app.exception and "Undone: 2 concepts: rating none → 4" in text(app)
+    notes = run.notes()
+    assert not any(notes[ids[letter]].hidden or notes[ids[letter]].rating for letter in "ab")
+    assert app.button(key="undo.last").disabled, "nothing is left"
+    app.button(key="icon.undo.again").click().run()
+    assert [run.notes()[ids[letter]].rating for letter in "ab"] == [4, 4] and not run.notes()[ids["a"]].hidden
+    app.button(key="icon.undo.again").click().run()
+    assert all(run.notes()[ids[letter]].hidden for letter in "ab") and "icon.undo.again" not in keys(app)
+
+
+def test_a_change_after_an_undo_leaves_nothing_to_redo(run, ids):
+    app = gallery(run, "a")
+    app.button(key="gallery.rate.4").click().run()
+    app.button(key="undo.last").click().run()
+    app.button(key="gallery.favourite").click().run()
+    assert "icon.undo.again" not in keys(app) and run.notes()[ids["a"]].favourite
 
 
 def test_what_others_have_said_since_stays(run, ids):
@@ -68,7 +93,7 @@ def test_the_newest_change_of_a_concept_can_be_made_again(run, ids):
     app = gallery(run)
     app.button(key="undo.change.0").click().run()
     assert run.notes()[ids["a"]].rating is None
-    app.button(key="undo.last").click().run()
+    app.button(key="icon.undo.again").click().run()
     assert run.notes()[ids["a"]].rating == 2
 
 
