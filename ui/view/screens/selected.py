@@ -36,14 +36,15 @@ def concept(found: Opened, each: Entry) -> None:
         st.session_state[key] = None if each.note.rating is None else each.note.rating - 1
         st.feedback("stars", key=key, on_change=_rated, args=(run, id_, key))
         is_favourite = each.note.favourite
-        st.button(
-            said := f"Remove {name} from the favourites" if is_favourite else f"Add {name} to the favourites",
-            icon=":material/favorite:" if is_favourite else ":material/favorite_border:",
-            key="tree.icon.favourite",
-            help=said,
-            on_click=_mark,
-            args=(run, id_, "favourite", not is_favourite),
-        )
+        with st.container(key="tree.filled" if is_favourite else "tree.hollow", width="content"):
+            st.button(
+                said := f"Remove {name} from the favourites" if is_favourite else f"Add {name} to the favourites",
+                icon=":material/favorite:",
+                key="tree.icon.favourite",
+                help=said,
+                on_click=_mark,
+                args=(run, id_, "favourite", not is_favourite),
+            )
         st.button(
             said := f"Show {name} again" if each.note.hidden else f"Hide {name} (it stays in the run)",
             icon=":material/visibility:" if each.note.hidden else ":material/visibility_off:",
