@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.wording import counted
 from ui.view import bell, history, learning, links, palette, store
 from ui.view.text import plain
 
@@ -65,7 +66,10 @@ def _chosen(before: str) -> None:
 
 
 def _at_work() -> None:
-    """A line for each running job. When the last one ends, the whole page runs again to show the results."""
+    """A line for one running job, and the number of others. When the last one ends, the whole page runs again.
+
+    One line: with more, the page would move under the mouse whenever a job starts or ends.
+    """
     try:
         found = store.at_work()
     except ConceptreeError:  # the page itself shows the error
@@ -73,6 +77,7 @@ def _at_work() -> None:
     if not found and st.session_state.get("header.busy"):
         st.session_state["header.busy"] = False
         st.rerun()
-    for run, job, status in found:
-        words = plain(f"{run}: {learning.told(job, status)}")
+    for run, job, status in found[:1]:
+        others = f" · and {counted(len(found) - 1, 'other job')}" if len(found) > 1 else ""
+        words = plain(f"{run}: {learning.told(job, status)}{others}")
         links.to("jobs", words, icon=":material/hourglass_top:", run=run, job=job.name)

@@ -120,6 +120,14 @@ def test_a_busy_run_says_so_and_stays_readable(pets):
         assert "pets: 2 founders: learning, 50 %" in text(page("jobs", run="pets").run())
 
 
+def test_several_jobs_take_one_line_above_a_page(pets):
+    first, second = new_job(pets, a_seed()), new_job(pets, a_seed())
+    with first.working(), second.working():
+        lines = [link.proto.label for link in page("gallery", run="pets").run().get("page_link")]
+        assert sum("2 founders" in line for line in lines) == 1
+        assert "and 1 other job" in "".join(lines)
+
+
 def test_a_card_shows_what_its_job_has_drawn_so_far(pets):
     job, request = new_job(pets, a_seed()), pets.individuals()[0].concept.request
     add_looks(job.folder, [(n, Event(n, 25, request, {}, (picture(40 + n),), (), (), ())) for n in range(2)])

@@ -74,7 +74,7 @@ def _job(run: Run, job: Job, status: Status) -> None:
             st.caption(f"All founders are learned: you can breed already.{stay}")
         if status.problem:
             notices.error(status.problem)
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             if busy:
                 if clicks.button(
                     "Stop",

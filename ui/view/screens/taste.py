@@ -219,7 +219,7 @@ def _back(found: Opened, again: Round | None) -> None:
     given = rounds(found.run)
     places = [place for place, each in enumerate(given) if again and each.id == again.id]
     before = given[: places[0]] if places else given
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Previous round",
             key="taste.back",
