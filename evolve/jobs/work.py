@@ -278,7 +278,7 @@ def _draw(
     missing = undrawn(run, individuals, portraits) if stack.draws and individuals else []
     for number, each in enumerate(missing, 1):
         job.obey()
-        job.does(f"drawing {number} of {len(missing)}")
+        job.does(f"drawing {number} of {len(missing)}" if len(missing) > 1 else "drawing")
         yield Drawing(each, number, len(missing))
         usual_drawings(run, stack, each, candidates or usual_candidates(stack), portraits)
 

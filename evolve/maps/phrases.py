@@ -87,7 +87,7 @@ def parsed_axis(text: str) -> tuple[str, str]:
     """`cute:scary` → ("cute", "scary"), each in NFC with single spaces."""
     low, colon, high = (each.strip() for each in text.partition(":"))
     if not colon or not low or not high or ":" in high or low.casefold() == high.casefold():
-        known = f", or one of {', '.join(MEASURES)}" if MEASURES else ""
+        known = f", or the name of a measure: {', '.join(MEASURES)}" if MEASURES else ""
         raise MapError(f"the axis {text[:LONGEST_WORD]!r}: write two different phrases as LOW:HIGH{known}")
     first, second = (checked_text(checked_word(each, "phrase"), "phrase", error=MapError) for each in (low, high))
     return first, second

@@ -77,14 +77,17 @@ def test_how_a_job_is_carried_out_is_on_disk_before_anything_is_learned(pets):
     assert again.conduct(8, 4) == Conduct(2, 1, 1), "a resumed job keeps its conduct"
 
 
-def test_a_job_is_finished_only_when_its_drawings_are_there(pets, backbone):
+def test_a_job_is_finished_only_when_its_drawings_are_there(pets, backbone, monkeypatch):
     run, job = pets
     learner = ConceptLab(backbone)
     with closing(work(job, run, learner)) as course:
         assert any(isinstance(happened, Drawing) and happened.number == 2 for happened in course)
     assert len(run.entries()) == 2 and not job.finished
+    said: list[str] = []
+    monkeypatch.setattr(job, "does", said.append)
     happened = list(work(job, run, learner))
     assert [each.number for each in happened if isinstance(each, Drawing)] == [1], "what is missing, and no more"
+    assert said == ["drawing"], "one alone has no number"
     assert job.finished and not any(isinstance(each, Reported) for each in happened)
     assert all(len(run.drawings(each.id)) == 3 for each in run.entries())
 

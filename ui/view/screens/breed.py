@@ -253,7 +253,7 @@ def _word(backbone: Backbone, run: str, key: str, label: str) -> str:
         key=f"{key}.{run}",
         placeholder="a word, such as blue",
         accept_new_options=True,
-        help="One more positive word.",
+        help="The children also move towards this word.",
     )
     if word:
         try:

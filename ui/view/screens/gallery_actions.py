@@ -68,7 +68,7 @@ def _marks(by_run: ByRun, chosen: Sequence[Item], run: str, own: Sequence[str]) 
             links.go("rate", run=run, kind="study")
     are = bool(chosen) and all(item.entry.note.favourite for item in chosen)
     st.button(
-        "Remove favourite" if are else "Favourite",
+        "Unfavourite" if are else "Favourite",
         key="gallery.favourite",
         icon=":material/favorite:",
         disabled=not chosen,
@@ -131,8 +131,8 @@ def _export(found: Opened, by_run: ByRun, number: int) -> None:
         key="gallery.download",
         icon=":material/download:",
         on_click="ignore",
-        help="Embedding, sidecar and drawings of each concept.",
     )
+    st.caption("The embedding of each concept, its origin, and its drawings as PNG.")
 
 
 def _width(by_run: ByRun) -> int:
