@@ -18,7 +18,8 @@ class State:
     """State of a run's tree in a session.
 
     turn: grows when the page itself selects. heard, ticked: the last selection that the tree and the table reported.
-    listed: concepts by their rows in the table. known: the concepts at the start. only: the filter.
+    listed: concepts by their rows in the table. known: the concepts at the start. only: the filter. answered: ghosts
+    with the tokens of their questions.
     """
 
     selected: list[str] = field(default_factory=list)
@@ -31,6 +32,7 @@ class State:
     listed: list[str] = field(default_factory=list)
     known: frozenset[str] | None = None
     only: Filter | None = None
+    answered: set[tuple[str, str]] = field(default_factory=set)
 
     def select(self, concepts: Sequence[str], centre: bool = True) -> None:
         """Select these in the tree and in the table."""

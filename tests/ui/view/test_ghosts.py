@@ -191,6 +191,19 @@ def test_a_click_answers_the_question(run, job, toasts, answer, decision):
     assert (queued.number, queued.question, queued.decision) == (0, "0.70.0", decision) and toasts == []
 
 
+def test_answers_that_are_sent_again_count_once(run, monkeypatch):
+    """Of events that wait for the page Streamlit keeps the last, so the browser sends earlier answers again."""
+    heard: list[dict[str, str]] = []
+    first, second = ({"id": ONE, "token": token, "answer": "accept"} for token in ("t", "u"))
+    state = screen.State()
+    monkeypatch.setattr(screen, "state_of", lambda run: state)
+    monkeypatch.setattr(screen, "steer", lambda run, told: heard.append(told))
+    for sent in ([first], [first, second], [first, second]):
+        monkeypatch.setattr(screen, "st", SimpleNamespace(session_state={"tree.family.pets": {"steer": sent}}))
+        screen._asked("steer", "pets")
+    assert heard == [first, second]
+
+
 @pytest.mark.parametrize("gone", ["token", "ghost", "all"])
 def test_a_click_that_comes_too_late_is_said(run, job, toasts, gone):
     with job.working():

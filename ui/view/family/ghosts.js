@@ -2,6 +2,7 @@
 // itself, so that nothing else on the page changes. One module with family.js.
 
 const WATCH = 1500; // ms between two looks at the ghosts
+const ANSWERS = 8; // that are sent again
 
 function watch(tree) {
   clearTimeout(tree.watching);
@@ -54,7 +55,8 @@ function asking(tree, ghost, { token, words, step, back }) {
       buttons.replaceChildren();
       asked.textContent = "Answer sent";
       tree.canvas.focus({ preventScroll: true });
-      tree.ask("steer", { id: ghost.id(), token, answer });
+      tree.answers = [...(tree.answers ?? []), { id: ghost.id(), token, answer }].slice(-ANSWERS);
+      tree.ask("steer", tree.answers); // earlier ones again: of events that wait only the last one is kept
     });
   }
   return card;

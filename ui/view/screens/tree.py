@@ -123,7 +123,10 @@ def _asked(event: str, run: str) -> None:
     elif event == "find":
         find(state, store.opened(run), value)
     elif event == "steer":
-        steer(run, value)
+        for told in value:
+            if (sent := (told["id"], told["token"])) not in state.answered:
+                state.answered.add(sent)
+                steer(run, told)
     elif event == "drop":
         dropped.take(run, value)
 
