@@ -155,7 +155,7 @@ class Gain(Emitter):
         recipes = []
         for _ in range(self.count):
             gains = (lands * np.maximum(worth[:, None] - there, 0)).sum(1)
-            cell = int(gains.argmax()) if aim is None else aim
+            cell = int(np.lexsort((turns, -gains))[0]) if aim is None else aim  # of equal gains, the fewest children
             recipes.append(ways[cell][turns[cell] % len(ways[cell])][1])
             there += lands[cell] * np.maximum(worth[cell] - there, 0)
             turns[cell] += 1
