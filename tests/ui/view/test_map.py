@@ -107,6 +107,14 @@ def test_a_wrong_axis_is_said_and_the_form_stays(run):
     assert not asked(app).exception and shown(app)
 
 
+def test_a_wrong_axis_is_said_before_there_is_another(run):
+    app = page("map", run="pets").run()
+    app.text_input(key="map.axis.0.pets").set_value("duck").run()
+    assert not app.exception and "the axis 'duck': write two different phrases" in text(app)
+    app.text_input(key="map.axis.0.pets").set_value("consistent").run()
+    assert "Name two axes" in text(app) and not app.error
+
+
 def test_the_map_is_filled_by_a_job_of_its_own(run, begun):
     app = asked(page("map", run="pets").run())
     app.button(key="map.fill").click().run()

@@ -13,7 +13,8 @@ from evolve.jobs.mapping import check_installed
 from evolve.jobs.options import BATCH, GENERATIONS, SeedOptions
 from evolve.jobs.plans import Map
 from evolve.jobs.stored import new_job
-from evolve.maps.chart import LEAST_SIDE, MOST_SIDE, SIDE, Chart
+from evolve.maps.chart import LEAST_SIDE, MEASURES, MOST_SIDE, SIDE, Chart
+from evolve.maps.phrases import parsed_axis
 from ui.mapping import chart_for, elites_of, last_chart, planned
 from ui.view import clicks, links, model, notices, processes, store, undo
 from ui.view.board import Cell, board
@@ -66,17 +67,21 @@ def _chart(found: Opened) -> Chart | None:
     kept = _kept(name)
     columns = st.columns([3, 3, 1, 1])
     axes, sides = [], []
-    for number, (column, title) in enumerate(zip(columns, ("Across", "Up"), strict=False)):
+    fields = zip(columns, ("Across", "Up"), ("bird:mammal", "black:white"), strict=False)
+    for number, (column, title, example) in enumerate(fields):
         key = f"map.axis.{number}.{name}"
         st.session_state.setdefault(key, kept.get(ASKED[number]) or (last.axes[number].name if last else ""))
         help_ = "Two phrases, LOW:HIGH, or the name of a measured number, such as consistent."
-        axes.append(column.text_input(title, key=key, placeholder="LOW:HIGH", help=help_).strip())
+        axes.append(column.text_input(title, key=key, placeholder=f"such as {example}", help=help_).strip())
     for number, (column, title) in enumerate(zip(columns[2:], ("Columns", "Rows"), strict=True)):
         key = f"map.side.{number}.{name}"
         st.session_state.setdefault(key, _side(kept.get(ASKED[2 + number])) or (last.cells[number] if last else SIDE))
         sides.append(int(column.number_input(title, LEAST_SIDE, MOST_SIDE, key=key)))
     _keep(name, dict(zip(ASKED, (*axes, *map(str, sides)), strict=True)))
     if not all(axes):
+        for axis in filter(None, axes):  # one that is wrong is told before the other is written
+            if axis not in MEASURES:
+                parsed_axis(axis)
         return None
     return chart_for(run, (axes[0], axes[1]), (sides[0], sides[1]), partial(model.backbone, run))
 
