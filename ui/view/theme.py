@@ -54,6 +54,8 @@ STYLE = """<style>
 [data-testid="stMain"] { scrollbar-gutter: stable; }
 /* Choices that do not fit into one line go on in the next. */
 [data-testid="stButtonGroup"] > [role="radiogroup"] { flex-wrap: wrap; row-gap: 4px; }
+/* The key that presses a button is as easy to read as its label. */
+[data-testid="stButton"] kbd { color: inherit !important; opacity: 1 !important; }
 /* A chosen item has its own background; coloured text on it would be hard to read. */
 :is([data-variant="segmented_control"], [data-variant="pills"])[data-selected="true"],
 [data-testid="stTab"][aria-selected="true"], [data-testid="stSliderThumbValue"] { color: inherit !important; }
