@@ -65,7 +65,9 @@ class Click:
 
 def clicks(run: Run) -> list[Click]:
     """The clicks in the order of a session; `do` takes the page and the number of the round."""
-    ids = [each.id for each in run.entries()]
+    entries = run.entries()
+    parents = {parent.id for each in entries for parent in each.parents}
+    ids = [each.id for each in entries if each.id in parents]  # a branch can be folded at each
 
     def at(page: Any, number: int) -> tuple[float, float]:
         return tuple(page.locator(".family .canvas").evaluate(WHERE, ids[number % len(ids)]))
@@ -90,7 +92,11 @@ def clicks(run: Run) -> list[Click]:
 
     return [
         Click("select a concept", lambda page, n: page.mouse.click(*at(page, n)), SELECTED, PANEL),
-        Click("make it a favourite", _press(".st-key-tree-icon-favourite button"), python=PANEL),
+        Click(
+            "make it a favourite",
+            _press(".st-key-tree-icon-favourite button"),
+            python="all('.st-key-tree-filled').length",
+        ),
         Click("select a second one", second, SELECTED, "all('.st-key-breed-start').length"),
         Click("choose a mixture", mixture, "text('.heard')", "text('[data-testid=stSliderThumbValue]')"),
         Click("fold a branch", fold, SHOWN),
