@@ -59,6 +59,16 @@ def test_a_second_call_installs_nothing(place, capsys):
     assert not capsys.readouterr().out
 
 
+def test_an_environment_of_another_folder_stays(place, capsys):
+    folder, asked = place
+    (folder / "other").mkdir()
+    (folder / "other" / "installed.json").write_text("{}")
+    (folder / ".venv").symlink_to(folder / "other")
+    assert make() == 1 and not asked
+    assert capsys.readouterr().err.startswith(".venv is a link to ")
+    assert (folder / "other" / "installed.json").exists()
+
+
 @pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt"])
 def test_a_changed_requirement_installs_again(place, file):
     folder, asked = place

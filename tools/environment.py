@@ -84,6 +84,8 @@ def read_stamp() -> dict:
 
 def install(wanted: dict, constraints: str) -> None:
     start = time.monotonic()
+    if os.path.islink(VENV):  # `venv --clear` would empty the other folder's environment
+        raise CannotInstall(f".venv is a link to {os.readlink(VENV)}: remove the link, and make creates an environment")
     if os.path.exists(STAMP):
         os.remove(STAMP)  # a half-done installation must not look like a finished one
     if not (usable_venv() and scripts_fit()):
