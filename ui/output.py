@@ -34,6 +34,19 @@ class Output(io.TextIOWrapper):
             raise _told(error) from error
 
 
+class Errors(io.TextIOWrapper):
+    """Standard error whose failures are ignored: the exit code still tells that a command failed."""
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
 def _told(error: OSError) -> Exception:
     if error.errno == errno.EPIPE:
         return error
@@ -51,11 +64,9 @@ def ready_output() -> Iterator[None]:
     if closed:
         _end("standard output is closed: send it to a file, or to /dev/null")
     if sys.stdout is sys.__stdout__ and type(sys.stdout) is io.TextIOWrapper:
-        was = sys.stdout
-        encoding, line_buffering, write_through = was.encoding, was.line_buffering, was.write_through
-        sys.stdout = sys.__stdout__ = Output(  # type: ignore[misc]
-            was.detach(), encoding, "replace", line_buffering=line_buffering, write_through=write_through
-        )
+        sys.stdout = sys.__stdout__ = _anew(Output, sys.stdout, "replace")  # type: ignore[misc]
+    if sys.stderr is sys.__stderr__ and type(sys.stderr) is io.TextIOWrapper:
+        sys.stderr = sys.__stderr__ = _anew(Errors, sys.stderr, "backslashreplace")  # type: ignore[misc]
     try:
         yield
         sys.stdout.flush()
@@ -67,6 +78,12 @@ def ready_output() -> Iterator[None]:
         raise
     except OutputError as error:
         _end(str(error))
+
+
+def _anew(kind: type[io.TextIOWrapper], was: io.TextIOWrapper, errors: str) -> io.TextIOWrapper:
+    """A stream of another kind in place of `was`."""
+    encoding, line_buffering, write_through = was.encoding, was.line_buffering, was.write_through
+    return kind(was.detach(), encoding, errors, line_buffering=line_buffering, write_through=write_through)
 
 
 def _hold_closed() -> None:

@@ -28,6 +28,7 @@ from ui.wholeness import warn_of
 MARK = "conceptree-site.json"  # the files of a site with their digests: nothing else is ever replaced
 SCHEMA = 1
 LARGEST_MARK = 64_000_000
+_OTHER = "name another folder with --to"
 _TEMPORARY, _BEFORE = ".conceptree-site-", ".conceptree-before-"
 _DATE = (1980, 1, 1, 0, 0, 0)  # of every entry of a zip, so that the same family gives the same file
 
@@ -110,6 +111,7 @@ def write_site(family: Family, folder: Path) -> tuple[int, int]:
         StorageError: it cannot be written; an earlier site stays as it is.
     """
     place = folder.resolve()  # through a link, so that the link stays
+    _check_apart(folder, place)
     with suppress(OSError):
         _recover(place)
     _check_replaceable(folder, place, family.run.folder.name)
@@ -172,27 +174,33 @@ def _recover(place: Path) -> None:
             before.rename(place)
 
 
+def _check_apart(folder: Path, place: Path) -> None:
+    """Raise a PublishError if the folder is the one that the person is in, or around it."""
+    if place == Path.cwd() or place in Path.cwd().parents:
+        raise PublishError(f"{str(folder)!r} is the folder that you are in, or around it: {_OTHER}")
+
+
 def _check_replaceable(folder: Path, place: Path, run: str) -> None:
     """Raise a PublishError unless the folder is free, empty, or an unchanged site of this run."""
-    other = "name another folder with --to"
-    if place == Path.cwd() or place in Path.cwd().parents:
-        raise PublishError(f"{str(folder)!r} is the folder that you are in, or around it: {other}")
+    _check_apart(folder, place)
     if place.exists() and not place.is_dir():
-        raise PublishError(f"{str(folder)!r} is a file: {other}")
+        raise PublishError(f"{str(folder)!r} is a file: {_OTHER}")
     there = sorted(_files_in(place)) if place.is_dir() else []
     if not there:
         return
     site = _mark_of(place)
     if site is None:
-        raise PublishError(f"{str(folder)!r} has files that no site of Conceptree wrote, such as {there[0]!r}: {other}")
+        raise PublishError(
+            f"{str(folder)!r} has files that no site of Conceptree wrote, such as {there[0]!r}: {_OTHER}"
+        )
     if site["run"] != run:
-        raise PublishError(f"{str(folder)!r} is the site of the run {str(site['run'])!r}: {other}, or remove it")
+        raise PublishError(f"{str(folder)!r} is the site of the run {str(site['run'])!r}: {_OTHER}, or remove it")
     for path in there:
         if path == MARK:
             continue
         if path not in site["files"] or _digest_in(place / path) != site["files"][path]:
             what = "was changed" if path in site["files"] else "is not of the site"
-            raise PublishError(f"{path!r} in {str(folder)!r} {what}, and would be lost: move it away, or {other}")
+            raise PublishError(f"{path!r} in {str(folder)!r} {what}, and would be lost: move it away, or {_OTHER}")
 
 
 def _files_in(folder: Path) -> Iterator[str]:

@@ -125,6 +125,7 @@ def test_templates_of_a_file_are_part_of_the_concept(stack_folder, tmp_path):
     file.write_text("a photo\n")  # not read again
     (each,) = Run.open(tmp_path / "pet").individuals()
     assert each.concept.request.templates == ("my {} in a photo", "this is a zeppelin {}")
+    assert "is a folder" in one_line("seed", "pet", "--templates", "", "--runs", tmp_path / "runs", *own)
     said = one_line("seed", "pet", "--templates", file, "--runs", tmp_path / "runs", *own)
     assert "line 1: 'a photo' has {} 0 times" in said and not (tmp_path / "runs").exists()
 

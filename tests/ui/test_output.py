@@ -36,6 +36,14 @@ def test_full_output_is_one_line(words, unbuffered):
     assert done.stderr == "conceptree: standard output cannot be written: No space left on device\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_error_stream_changes_no_exit_code(unbuffered):
+    assert run("show", "example", "nonesuch", shell="2>/dev/full", PYTHONUNBUFFERED=unbuffered).returncode == 2
+    done = run("--version", shell="2>/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 0 and done.stdout.startswith("conceptree, version")
+
+
 def test_closed_output_is_one_line():
     done = run("--version", shell=">&-")
     assert done.returncode == 2

@@ -100,6 +100,8 @@ def test_files_that_are_none(tmp_path, monkeypatch):
     assert "damaged or not a family" in one_line("import", tmp_path / "x.zip", "--runs", tmp_path / "runs")
     os.mkfifo(tmp_path / "pipe.family.zip")
     assert "is not an ordinary file" in one_line("import", tmp_path / "pipe.family.zip", "--runs", tmp_path / "runs")
+    for folder in (".", "..", "/", ""):
+        assert "is a folder: name a file in it" in one_line("import", folder, "--runs", tmp_path / "runs")
     assert "does not exist: check the path" in one_line("import", tmp_path / "nothing.zip", "--runs", tmp_path / "runs")
     monkeypatch.setattr("ui.share.LARGEST_FILE", 3)
     assert "at most 3 are read" in one_line("import", tmp_path / "x.zip", "--runs", tmp_path / "runs")

@@ -157,10 +157,13 @@ def import_(context: click.Context, files: tuple[Path, ...], **given: Any) -> No
       conceptree import moku.family.zip
       conceptree import drawing.png
     """
+    from core.errors import FileError
     from ui.console import new_console
     from ui.drawn import drawings_among, find_drawn
     from ui.share import bring_in, is_family
 
+    if unnamed := next((file for file in files if not file.name), None):
+        raise FileError(f"{str(unnamed)!r} is a folder: name a file in it")
     drawings = drawings_among(files)
     families = [file for file in files if file not in drawings and is_family(file)]
     embeddings = [file for file in files if file not in (*drawings, *families)]

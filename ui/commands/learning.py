@@ -101,7 +101,7 @@ def seed(name: str | None, runs: Path, model: str, style: bool, ask: bool, templ
     from ui.console import new_console
     from ui.learning import seed
 
-    given["templates"] = read_templates(templates) if templates else ()
+    given["templates"] = () if templates is None else read_templates(templates)
     options = SeedOptions(kind="style" if style else "object", ask="terminal" if ask else "", **given)
     seed(options, name, runs, model, new_console())
 
