@@ -1,4 +1,4 @@
-"""`export`: concepts as embeddings that other tools read, each with a sidecar and a sheet of drawings."""
+"""`export`: concepts as embeddings for other tools, each with a sidecar and a sheet of drawings; or their pictures."""
 
 from __future__ import annotations
 
@@ -26,17 +26,19 @@ from core.exchange import (
     write_image_embeds,
     write_sidecar,
 )
+from core.files import write_atomically
 from core.prompts import portrait
 from core.stack.protocols import Learns
 from evolve.store.captions import concept_told, run_told
 from evolve.store.origins import origin_of
-from evolve.store.run import Individual, Run
+from evolve.store.run import Drawing, Individual, Run
 from ui.console import print_line, say
-from ui.pictures import CANDIDATES, PROMPTS, SEED, Pictures, card_lines, draw_all, usual_in
+from ui.pictures import CANDIDATES, PROMPTS, SEED, Pictures, card_lines, draw_all, is_whole, usual_in
 from ui.runs import open_run
 from ui.sheet import Card, opened, save_sheet, sheet
 from ui.stack import can_draw, open_stack_of
 
+PICTURES = "pictures"  # the form of an export without embeddings
 IMAGINED = range(SEED, SEED + CANDIDATES)  # seeds of the portraits whose image embeddings are exported
 LONGEST_STEM = 60
 MOST_DRAWINGS = 200  # listed in a sidecar
@@ -59,13 +61,41 @@ class Target:
 
 
 def export(name: str, concepts: Sequence[str], target: Target, *, runs: Path, model: str | None, out: Console) -> None:
-    """Write concepts of a run into a folder, each with a sidecar."""
+    """Write concepts of a run into a folder: embeddings, each with a sidecar, or pictures alone."""
     run = open_run(runs, name)
     wanted = list({each.id: each for each in map(run.find, concepts)}.values())
+    if target.form == PICTURES:
+        return _export_pictures(run, wanted, target, out)
     write = _export_images if target.form in IMAGE_FORMS else _export_vectors
     for line in write(run, wanted, target, model, out):
         if not target.as_json:
             say(out, f"  {line}")
+
+
+def _export_pictures(run: Run, wanted: Sequence[Individual], target: Target, out: Console) -> None:
+    """Copy all drawings of concepts, which say themselves what they show: NAME-01.png and so on."""
+    drawn = [[each for each in drawings_of(run, each.id) if is_whole(each.file)] for each in wanted]
+    for each, drawings in zip(wanted, drawn, strict=True):
+        if not drawings:
+            raise ExchangeError(f"{each.name!r} has no drawing to export: `conceptree draw` makes some")
+    files = [
+        [target.to / f"{stem_of(each)}-{number:02d}.png" for number in range(1, len(drawings) + 1)]
+        for each, drawings in zip(wanted, drawn, strict=True)
+    ]
+    _check_free(wanted, files, target.force)
+    for each, drawings, paths in zip(wanted, drawn, files, strict=True):
+        for drawing, path in zip(drawings, paths, strict=True):
+            write_atomically(path, drawing.file.read_bytes())
+        if target.as_json:
+            print_line({"name": each.name, "id": each.id, "form": PICTURES, "files": list(map(str, paths))})
+        else:
+            others = f" to {paths[-1].name}" if len(paths) > 1 else ""
+            say(out, f"{each.name}: {paths[0]}{others}")
+
+
+def drawings_of(run: Run, id_: str) -> list[Drawing]:
+    """All drawings of a concept, those of other decoders last."""
+    return [*run.drawings(id_), *run.renderings(id_)]
 
 
 def _export_vectors(

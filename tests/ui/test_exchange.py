@@ -16,9 +16,11 @@ from safetensors.torch import save_file
 
 from core.concept import Concept, Negative, Positive, Request
 from core.exchange import FORMS, read_embedding, read_sidecar
+from core.png import strangers_texts
 from core.settings import Settings
 from evolve import Run, develop
 from evolve.operators import Portraits, mate
+from evolve.store.captions import shown_by
 from tests.families import STACK
 from tests.typed import good, one_line, run
 from ui.exporting import provenance_of
@@ -94,6 +96,24 @@ def test_the_embedded_stack_has_its_licences_in_the_sidecar(pets):
     about = pets.about | {"stack": pets.about["stack"] | {"where": "emoji"}}
     licence = provenance_of(Run(pets.folder, about), pets.individuals()[0], {})["licence"]
     assert "MIT, Apache-2.0 and CC BY 4.0" in licence and "core/emoji/CARD.md" in licence
+
+
+def test_pictures_alone_say_inside_what_they_show(runs, tmp_path):
+    one, *_ = Run.open(runs / "pets").individuals()
+    to = tmp_path / "to"
+    arguments = ("export", "pets", one.name, "--format", "pictures", "--to", to, "--runs", runs)
+    said = one_line(*arguments)
+    assert f"'{one.name}' has no drawing to export: `conceptree draw` makes some" in said and not to.exists()
+    good("draw", "pets", one.name, "--runs", runs)
+    shown = good(*arguments)
+    drawings = Run.open(runs / "pets").drawings(one.id)
+    assert sorted(os.listdir(to)) == [f"{one.name}-{number:02d}.png" for number in range(1, len(drawings) + 1)]
+    assert f"{one.name}: {to / one.name}-01.png" in shown
+    told = shown_by(strangers_texts((to / f"{one.name}-01.png").read_bytes()))
+    assert told is not None and (told.id, told.prompt, told.seed) == (one.id, drawings[0].prompt, drawings[0].seed)
+    assert "is there already: --force replaces it" in one_line(*arguments)
+    (line,) = run(*arguments, "--force", "--json").stdout.splitlines()
+    assert json.loads(line)["files"] == [str(to / name) for name in sorted(os.listdir(to))]
 
 
 def test_export_prints_json_lines(runs, tmp_path):

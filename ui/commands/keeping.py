@@ -10,7 +10,7 @@ import click
 
 from ui.options import json_option, model_now_option, option, runs_option
 
-FAMILY, IMAGES = "family", ("image", "comfyui")
+FAMILY, PICTURES, IMAGES = "family", "pictures", ("image", "comfyui")
 
 
 @click.command(short_help="Name, rate, tag and comment on concepts.")
@@ -89,16 +89,17 @@ def check(**given: Any) -> None:
         sys.exit(1)
 
 
-@click.command(short_help="Write embeddings, or a family file.")
+@click.command(short_help="Write embeddings, pictures, or a family file.")
 @click.argument("name", metavar="RUN")
 @click.argument("concepts", metavar="NAME...", nargs=-1, required=True)
 @option(
     "--format",
     "form",
-    type=click.Choice(["safetensors", "diffusers", "a1111", "conceptlab", "npz", *IMAGES, FAMILY]),
+    type=click.Choice(["safetensors", "diffusers", "a1111", "conceptlab", "npz", *IMAGES, PICTURES, FAMILY]),
     default="safetensors",
     show_default=True,
     help="Layout of the embedding. image, comfyui: image embeddings, as IP-Adapters read them."
+    " pictures: all drawings as PNG, and no embedding."
     " family: one file with all ancestors and drawings, which conceptree import reads.",
 )
 @option(
@@ -114,13 +115,14 @@ def export(form: str, to: Path | None, model: str | None, **given: Any) -> None:
     """Write concepts of RUN as embeddings for other tools, or with their ancestors as a family for other people.
 
     An embedding comes with a sidecar NAME.json and a sheet of drawings NAME.png. Image embeddings are what the prior
-    imagines of a concept; other models draw them.
+    imagines of a concept; other models draw them. Pictures carry their concept, parents, prompt and seed inside.
 
     \b
     Example:
       conceptree export pets moku --to exports
       conceptree export pets moku vasi --format a1111 --to embeddings
       conceptree export pets moku --format image
+      conceptree export pets moku --format pictures --to pictures
       conceptree export pets moku --format family
     """
     from ui.console import new_console

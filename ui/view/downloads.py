@@ -1,4 +1,4 @@
-"""Export: concepts as a zip of embeddings, sidecars and drawings."""
+"""Export: concepts as a zip of embeddings, sidecars and drawings, or of drawings alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from core.exchange import (
 from core.wording import counted
 from evolve import Run
 from evolve.store.run import Drawing, Individual, Photo
-from ui.exporting import provenance_of, stem_of, token_of, write_images
+from ui.exporting import PICTURES, provenance_of, stem_of, token_of, write_images
 from ui.pictures import is_whole
 from ui.sheet import opened
 from ui.view import model
@@ -44,7 +44,9 @@ FORMS = {
     "npz": ".npz (numpy)",
     "image": "image embedding",
     "comfyui": "image embedding (ComfyUI's layout)",
+    PICTURES: "pictures only (PNG)",
 }
+SAYS_ITSELF = "Each picture says inside which concept it shows, and its parents, prompt and seed"
 
 
 def forms_for(width: int) -> list[str]:
@@ -53,7 +55,9 @@ def forms_for(width: int) -> list[str]:
 
 
 def readers_of(form: str, vectors: Array) -> str:
-    """One line on which tools can use a concept of these vectors [k, d] in that form."""
+    """One line on which tools can use a concept of these vectors [k, d] in that form, without a full stop."""
+    if form == PICTURES:
+        return SAYS_ITSELF
     return image_readers(form, vectors.shape[1]) if form in IMAGE_FORMS else readers(form, vectors)
 
 
@@ -75,7 +79,8 @@ def torn(found: Opened, ids: Collection[str], photos: Collection[Photo] = ()) ->
 
 
 def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:
-    """Concepts (ids, by run) as a zip: embedding, sidecar and drawings of each, those of other decoders last.
+    """Concepts (ids, by run) as a zip: embedding, sidecar and drawings of each, those of other decoders last. In the
+    form `PICTURES` drawings alone, without folders of their own.
 
     Leaves out unreadable files; LEFT-OUT.txt has the reasons.
     """
@@ -114,19 +119,28 @@ class _Export:
         if stem in self.taken:  # names that differ only in characters that no file name has
             stem = f"{stem}-{id_[:8]}"
         self.taken.add(stem)
+        if self.form == PICTURES:
+            self._add_drawings(each, drawings, f"{stem}-")
+            return
         with tempfile.TemporaryDirectory() as place:
             for file in self._written(run, each, names, Path(place) / Path(stem).name):
                 self.archive.write(file, f"{folder}{file.name}")
+        self._add_drawings(each, drawings, f"{stem}/")
+        if drawings:
+            told = [f"{number:02d}.png  {seeded(d)}  {d.prompt}" for number, d in enumerate(drawings, 1)]
+            self.archive.writestr(f"{stem}/prompts.txt", "\n".join([*told, ""]))
+
+    def _add_drawings(self, each: Individual, drawings: Sequence[Drawing], before: str) -> None:
+        """Add the whole ones. before: their numbers, in their names."""
         for number, drawing in enumerate(drawings, 1):
             try:
                 opened(drawing.file)
             except ConceptreeError as error:
                 self.left_out.append(f"{each.name}, drawing {number}: {error}")
                 continue
-            self.archive.write(drawing.file, f"{stem}/{number:02d}.png")
-        if drawings:
-            told = [f"{number:02d}.png  {seeded(d)}  {d.prompt}" for number, d in enumerate(drawings, 1)]
-            self.archive.writestr(f"{stem}/prompts.txt", "\n".join([*told, ""]))
+            self.archive.write(drawing.file, f"{before}{number:02d}.png")
+        if not drawings and self.form == PICTURES:
+            self.left_out.append(f"{each.name}: not drawn yet")
 
     def _written(self, run: Run, each: Individual, names: Mapping[str, str], stem: Path) -> list[Path]:
         """Write a concept's embedding and sidecar; the files. stem: their path, without endings."""

@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
+from ui.exporting import PICTURES
 from ui.view import boards, clicks, labelling, links, notices, store, undo
 from ui.view.cards import choose
-from ui.view.downloads import FORMS, forms_for, torn, zipped
+from ui.view.downloads import FORMS, SAYS_ITSELF, forms_for, torn, zipped
 from ui.view.grid import HINT
 from ui.view.items import ByRun, Item
 from ui.view.parents import parents_of
@@ -32,7 +33,7 @@ def show(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Opened)
         if number:
             st.markdown(f"**{counted(number, 'concept')} selected**", width=TOLD)
         else:
-            st.caption(f"{counted(len(items), 'card')}. {HINT if items else ''}", width=TOLD)
+            st.caption(f"{counted(len(items), 'card')}. {HINT}" if items else "", width=TOLD)
         every = [item.card_id for item in items]
         st.button("All", key="gallery.every", on_click=choose, args=(key, every), disabled=not every)
         st.button("None", key="gallery.none", on_click=choose, args=(key, []), disabled=not number)
@@ -58,11 +59,12 @@ def _marks(by_run: ByRun, chosen: Sequence[Item], run: str, own: Sequence[str]) 
                     args=(by_run, "rating", stars),
                 )
         if clicks.button(
-            "Blind, as a user study",
+            "Without names, in random order",
             key="gallery.study",
             of=" ".join(own),
             icon=":material/rate_review:",
             disabled=not own,
+            help="A blind study, as in the paper: people rate drawings without knowing which concepts they show.",
         ):
             st.session_state["rate.concepts"] = own
             links.go("rate", run=run, kind="study")
@@ -132,7 +134,8 @@ def _export(found: Opened, by_run: ByRun, number: int) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    st.caption("The embedding of each concept, its origin, and its drawings as PNG.")
+    told = SAYS_ITSELF if form == PICTURES else "The embedding of each concept, its origin, and its drawings as PNG"
+    st.caption(f"{told}.")
 
 
 def _width(by_run: ByRun) -> int:

@@ -12,7 +12,7 @@ from evolve.family.share import family_file
 from evolve.jobs.plans import Seed
 from evolve.jobs.stored import jobs
 from evolve.store.run import Entry
-from ui.exporting import stem_of
+from ui.exporting import PICTURES, stem_of
 from ui.view import boards, clicks, learning, links, notices, undo
 from ui.view.downloads import FORMS, forms_for, readers_of, torn, zipped
 from ui.view.parents import parents_of
@@ -135,7 +135,7 @@ def _export(found: Opened, entry: Entry) -> None:
     st.caption(plain(f"{line[:1].upper()}{line[1:]}."))
     notices.left_out(torn(found, [entry.id]))
     st.download_button(
-        "Embedding, sidecar and drawings",
+        "Pictures" if form == PICTURES else "Embedding, sidecar and drawings",
         lambda: zipped([(run, [entry.id])], form),
         file_name=f"{stem}.zip",
         mime="application/zip",
