@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, product, zip_longest
 
 from core.texts import folded
 from core.wording import meant
@@ -18,6 +19,7 @@ _TERM = re.compile(r'(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))')
 Words = tuple[Sequence[str], Sequence[str]]  # positives and negatives of a concept, as in `Run.words`
 Text = tuple[str, str]  # a text that a search reaches, after its field
 MOST = 6  # searches and words that are proposed
+TRIED = 64  # combinations of words that are tried for a proposal
 
 
 @dataclass(frozen=True)
@@ -64,30 +66,37 @@ def reasons(terms: Iterable[Term], entry: Entry, words: Words, prompts: Sequence
     return [reason for reason in found.values() if reason]
 
 
-def proposed(terms: Sequence[Term], there: Sequence[Text]) -> list[str]:
-    """Searches instead of one that finds nothing, the nearest first. there: all that a search reaches.
+def proposed(terms: Sequence[Term], there: Sequence[Sequence[Text]]) -> list[str]:
+    """Searches instead of one that finds nothing, the nearest first; each finds something.
 
-    A term that is nowhere is replaced by the nearest known words, or looked for in another field that has it. If each
-    term is somewhere, but no concept has all of them, the terms are proposed one by one.
+    there: what a search reaches, concept by concept. A term that is nowhere is replaced by the nearest known words, or
+    looked for in another field that has it. If no concept has all terms, they are proposed one by one.
     """
-    if all(any(term.fits(*each) for each in there) for term in terms):
-        return [str(term) for term in dict.fromkeys(terms)][:MOST] if len(terms) > 1 else []
-    instead = [_instead(term, there) for term in terms]
-    if not all(instead):
-        return []
-    rows = range(max(map(len, instead)))
-    return list(dict.fromkeys(" ".join(each[min(row, len(each) - 1)] for each in instead) for row in rows))[:MOST]
+    every = [each for texts in there for each in texts]
+    instead = [_instead(term, every) for term in terms]
+    together = [list(each) for each in islice(product(*instead), TRIED) if each] if len(terms) <= MOST else []
+    alone = [[each] for place in zip_longest(*instead) for each in place if each] if len(terms) > 1 else []
+    for searches in (together, alone):
+        found = [" ".join(map(str, each)) for each in searches if each != list(terms) and _finds(each, there)]
+        if found:
+            return list(dict.fromkeys(found))[:MOST]
+    return []
 
 
-def _instead(term: Term, there: Sequence[Text]) -> list[str]:
+def _finds(terms: Sequence[Term], there: Sequence[Sequence[Text]]) -> bool:
+    """Whether a concept has all terms."""
+    return any(all(any(term.fits(*each) for each in texts) for term in terms) for texts in there)
+
+
+def _instead(term: Term, there: Sequence[Text]) -> list[Term]:
     """The term if a text has it; else the fields that have it, or else the nearest known words."""
     if any(term.fits(*each) for each in there):
-        return [str(term)]
+        return [term]
     fields = dict.fromkeys(field for field, text in there if Term(term.text).fits(field, text))
     if fields:
-        return [str(Term(term.text, field)) for field in fields]
+        return [Term(term.text, field) for field in fields]
     known = [folded(text) for field, text in there if field not in (COMMENT, PROMPT) and term.field in ("", field)]
-    return [str(Term(near, term.field)) for near in meant(term.text, [*known, *" ".join(known).split()])]
+    return [Term(near, term.field) for near in meant(term.text, [*known, *" ".join(known).split()])]
 
 
 def common(there: Iterable[Text]) -> list[str]:

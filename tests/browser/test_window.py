@@ -47,11 +47,12 @@ def test_the_gallery_fills_the_window(workbench, page, shot):
     page.goto(f"{workbench.address}/gallery?run=example")
     page.get_by_role("option").first.wait_for(timeout=MINUTES)
     settled(page)
-    for width, height in ((1280, 820), (1920, 1080)):
+    for width, height in ((820, 900), (1280, 820), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(1500)
         shot(page, f"gallery-{width}")
         assert height - 120 < bottom(page.locator(".st-key-gallery-grid")) <= height
+        assert bottom(page.locator(".st-key-gallery-grid .frame")) <= height, "the grid scrolls, the page does not"
 
 
 NAMES = f"""() => {CY}._cyreg.cy.nodes().map((each) => {{

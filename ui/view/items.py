@@ -41,7 +41,7 @@ class Asked:
 @dataclass(frozen=True)
 class Item:
     """A card: concept, run, and drawing if it has one. scores: by which it can be sorted. because: where a search has
-    found it, if not in its name.
+    found it, if not in its name. is_drawing: one of the concept's drawings, which may have several cards.
     """
 
     found: Opened
@@ -49,6 +49,7 @@ class Item:
     drawing: Drawing | None
     scores: dict[str, float]
     because: str = ""
+    is_drawing: bool = False
 
     @property
     def run(self) -> str:
@@ -56,16 +57,30 @@ class Item:
 
     @property
     def card_id(self) -> str:
-        return f"{self.run}/{self.entry.id}" + (f"/{self.drawing.file.stem}" if self.drawing else "")
+        own = f"/{self.drawing.file.stem}" if self.is_drawing and self.drawing else ""
+        return f"{self.run}/{self.entry.id}{own}"
 
 
 ByRun = Mapping[str, Mapping[str, Item]]  # items by run and concept id
 
 
-def items(runs: Sequence[Opened], asked: Asked, only: Container[tuple[str, str]] | None = None) -> list[Item]:
-    """The cards of these runs, in order. only: concepts, by run and id; None for all."""
-    wanted = [item for item in _all(runs, asked) if only is None or (item.run, item.entry.id) in only]
-    return _sorted(_searched([item for item in wanted if _matches(item, asked)], asked), asked.sort)
+def items(
+    runs: Sequence[Opened],
+    asked: Asked,
+    only: Container[tuple[str, str]] | None = None,
+    keep: Container[str] = (),
+) -> list[Item]:
+    """The cards of these runs, in order.
+
+    only: concepts, by run and id; None for all. keep: cards (ids) that are there even if they do not match.
+    """
+    every = every_card(runs, asked)
+    wanted = [item for item in every if only is None or (item.run, item.entry.id) in only]
+    passed = _searched([item for item in wanted if _matches(item, asked)], asked)
+    ids = {item.card_id for item in passed}
+    kept = [item for item in every if item.card_id in keep and item.card_id not in ids]
+    told = [item if item.entry.note.hidden else replace(item, because="no longer matches") for item in kept]
+    return _sorted([*passed, *told], asked.sort)
 
 
 def entries_of(runs: Sequence[Opened], only: Container[tuple[str, str]] | None = None) -> list[Entry]:
@@ -78,7 +93,8 @@ def concepts_of(items: Sequence[Item]) -> list[Entry]:
     return list({(item.run, item.entry.id): item.entry for item in items}.values())
 
 
-def _all(runs: Sequence[Opened], asked: Asked) -> list[Item]:
+def every_card(runs: Sequence[Opened], asked: Asked) -> list[Item]:
+    """The cards of these runs with the prompt that is asked for, without the other filters."""
     found = []
     for each in runs:
         values = _values(each.run, asked.sort)
@@ -88,7 +104,8 @@ def _all(runs: Sequence[Opened], asked: Asked) -> list[Item]:
             if asked.shown == "concepts" and (drawn or not asked.prompt):
                 found.append(Item(each, entry, drawn[0] if drawn else None, {**entry.scores, **known}))
             elif asked.shown == "drawings":
-                found += [Item(each, entry, drawing, {**entry.scores, **known}) for drawing in _once(drawn)]
+                scores = {**entry.scores, **known}
+                found += [Item(each, entry, drawing, scores, is_drawing=True) for drawing in _once(drawn)]
     return found
 
 
@@ -155,9 +172,9 @@ def _searchable(items: Sequence[Item], asked: Asked) -> Iterator[tuple[Item, Wor
         yield item, words[item.run].get(item.entry.id, ((), ())), [each.prompt for each in drawn if each]
 
 
-def texts_of(items: Sequence[Item], asked: Asked) -> list[Text]:
-    """All that a search in these cards reaches."""
-    return [each for item, words, prompts in _searchable(items, asked) for each in texts(item.entry, words, prompts)]
+def texts_of(items: Sequence[Item], asked: Asked) -> list[list[Text]]:
+    """What a search in these cards reaches, card by card."""
+    return [list(texts(item.entry, words, prompts)) for item, words, prompts in _searchable(items, asked)]
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

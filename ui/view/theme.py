@@ -76,10 +76,15 @@ STYLE = """<style>
 .st-key-tree-filled [data-testid="stIconMaterial"]::after { content: "♥"; font: 1.2rem/1 sans-serif; }
 /* The main button of a form stays in sight. */
 .st-key-evolve-start, .st-key-seed-start { position: sticky; bottom: 8px; z-index: 5; }
-/* The gallery is as high as the window allows; the actions above it stay in sight. */
+/* The gallery ends with the window, so that the actions above it stay in sight. */
 .st-key-gallery-grid > div, .st-key-gallery-grid [data-testid="stBidiComponentIsolated"] {
-  flex: 0 0 auto !important; height: max(340px, calc(100vh - 360px)) !important;
+  flex: 0 0 auto !important; height: max(340px, calc(100vh - var(--cards-top, 360px) - 48px)) !important;
 }
+/* On a narrow card of a run, the line of a job goes on in a second line. */
+[class*="st-key-home-card-"] [data-testid="stPageLink"] :is(span, div, p) {
+  white-space: normal; overflow: visible; line-height: 1.25;
+}
+[class*="st-key-home-card-"] [data-testid="stPageLink-NavLink"] { height: auto; padding-block: 3px; }
 /* Room for a line, also without a job: pages do not jump when one starts. */
 .st-key-header { min-height: 42px; }
 /* The line of a job has all the room, and goes on in a second line. */

@@ -35,8 +35,7 @@ def gallery(**query: str) -> AppTest:
 
 def test_a_selection_is_put_on_a_new_board_and_taken_off(run, ids, others):
     app = gallery()
-    drawn = {d.concept: d.file.stem for d in run.drawings()}
-    app.session_state["gallery.cards.pets"] = {"selected": [f"pets/{ids[x]}/{drawn[ids[x]]}" for x in "ab"]}
+    app.session_state["gallery.cards.pets"] = {"selected": [f"pets/{ids[x]}" for x in "ab"]}
     app.run()
     assert "gallery.board" not in {each.key for each in app.selectbox}
     typed(app, "gallery.pin.0", "Bedroom")

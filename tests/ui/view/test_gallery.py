@@ -264,6 +264,49 @@ def test_favourites_and_hiding_go_both_ways(run, ids):
         assert not any(getattr(run.notes()[ids[letter]], field) for letter in "ab")
 
 
+def test_a_card_stays_while_it_is_selected_so_that_the_next_button_still_acts_on_it(run, ids):
+    """A quick Favourite after Hide was lost: the concept had left, and the button was disabled."""
+    app = select(gallery(), *names(run, "ab"))
+    app.button(key="gallery.hide").click().run()
+    assert "2 concepts selected" in text(app) and app.button(key="gallery.hide").label == "Show again"
+    assert {item["title"] for item in told(app)["items"] if item.get("hidden")} == set(names(run, "ab"))
+    app.button(key="gallery.favourite").click().run()
+    assert all(run.notes()[ids[letter]].favourite for letter in "ab")
+    select(app, *names(run, "c"))
+    assert "7 concepts, 2 hidden" in text(app) and not set(titles(app)) & set(names(run, "ab"))
+
+
+def test_a_selected_card_stays_when_a_filter_no_longer_passes_it_and_goes_with_the_next_filter(run, ids):
+    run.note_all([ids["a"], ids["b"]], favourite=True)
+    app = select(gallery(flags=["favourites"]), *names(run, "a"))
+    app.button(key="gallery.favourite").click().run()
+    assert {item["title"]: item["line"] for item in told(app)["items"]}[names(run, "a")[0]] == "no longer matches"
+    app.session_state["gallery.sort"] = "name"
+    assert titles(app.run()) == names(run, "b")
+
+
+def test_new_concepts_wait_for_a_click_so_that_no_card_moves(run, ids):
+    app = gallery()
+    before = titles(app)
+    run.add([concept(81), concept(82)])
+    run.note(ids["a"], hidden=True)
+    run.note(ids["a"], hidden=False)
+    assert titles(app.run()) == before
+    app.button(key="gallery.new").click().run()
+    assert titles(app)[2:] == before and len(titles(app)) == 11
+    assert not [each for each in app.button if each.key == "gallery.new"]
+    run.add([concept(83)])
+    assert app.run().button(key="gallery.new").label == "1 new concept · Show"
+    app.session_state["gallery.sort"] = "oldest"
+    assert len(titles(app.run())) == 12, "with another order everything is new"
+
+
+def test_a_card_keeps_its_selection_when_its_concept_is_drawn(run, ids):
+    app = select(gallery(), *names(run, "i"))
+    run.add_drawings([(ids["i"], "a photo of a {}", 1, picture(9))])
+    assert "1 concept selected" in text(app.run())
+
+
 def test_nothing_can_be_done_with_nothing(run):
     app = gallery()
     for key in ("favourite", "hide", "parents", "compare", "study"):
@@ -380,6 +423,17 @@ def test_the_zip_has_drawings_of_other_decoders_too(run, ids):
         told = archive.read(f"{name}/prompts.txt").decode().splitlines()
     assert len([each for each in found if each.endswith(".png")]) == len(told) == len(own) + 1
     assert f"  {seeded(rendered)}  a sketch of a {{}}" in told[-1] and "sdxl" in told[-1]
+
+
+def test_a_zip_of_pictures_alone_needs_no_stack_and_says_what_is_not_drawn(run, ids):
+    with zipfile.ZipFile(io.BytesIO(zipped([(run, [ids["a"], ids["i"]])], "pictures"))) as archive:
+        name, other = names(run, "ai")
+        drawn = run.drawings(ids["a"])[0].file.read_bytes()
+        assert archive.namelist() == [f"{name}-01.png", "LEFT-OUT.txt"] and archive.read(f"{name}-01.png") == drawn
+        assert archive.read("LEFT-OUT.txt").decode() == f"{other}: not drawn yet\n"
+    app = select(gallery(), *names(run, "a"))
+    app.selectbox(key="gallery.form").set_value("pictures").run()
+    assert "Each picture says inside which concept it shows" in text(app)
 
 
 def test_a_zip_can_have_image_embeddings(tmp_path, backbone):

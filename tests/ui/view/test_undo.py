@@ -14,9 +14,7 @@ from ui.view import undo
 def gallery(run: Run, *letters: str) -> AppTest:
     app = page("gallery", run="pets").run()
     each = by_letter(run)
-    drawn = {d.concept: d.file.stem for d in run.drawings()}
-    chosen = [f"pets/{each[letter].id}" + (f"/{drawn[each[letter].id]}" if letter != "i" else "") for letter in letters]
-    app.session_state["gallery.cards.pets"] = {"selected": chosen}
+    app.session_state["gallery.cards.pets"] = {"selected": [f"pets/{each[letter].id}" for letter in letters]}
     return app.run()
 
 

@@ -57,13 +57,16 @@ def cards(
     opens: bool = True,
     sizes: bool = False,
     taps: bool = False,
+    empty: str = "Nothing to show.",
+    fills: bool = False,
 ) -> Chosen:
     """Show cards and return the selection.
 
     selected: ids at first; `choose` selects others later. label: of the grid, for screen readers. height: in pixels,
     beyond which the grid scrolls. side: least width of a picture, in pixels. several: allow more than one selected
     card. opens: a double click, Enter, or the arrow on a card opens it. sizes: offer smaller and larger pictures; the
-    browser remembers the choice. taps: a click adds a card to the selection, or takes it out.
+    browser remembers the choice. taps: a click adds a card to the selection, or takes it out. empty: text where no card
+    is. fills: the grid ends with the window, see `theme.STYLE`.
     """
     asked = st.session_state.get(f"{key}.asked")
     start = list(asked["selected"] if asked else selected)
@@ -78,6 +81,8 @@ def cards(
         "opens": opens,
         "sizes": sizes,
         "taps": taps,
+        "empty": empty,
+        "fills": fills,
     }
     found = _grid(
         key=key, data=data, default={"selected": start}, on_selected_change=_noted, on_opened_change=whole.to_the_end
@@ -90,6 +95,14 @@ def cards(
     there = {each.id for each in items}
     opened = found.get("opened")
     return Chosen(tuple(each.id for each in items if each.id in wanted), opened if opened in there else None)
+
+
+def selected_in(key: str) -> list[str] | None:
+    """The selected cards before the grid is shown: those that `choose` selects, or the browser's; None if it is new."""
+    asked, found = st.session_state.get(f"{key}.asked"), st.session_state.get(key)
+    if asked and st.session_state.get(f"{key}.seen") != asked["number"]:
+        return list(asked["selected"])
+    return list(found.get("selected") or ()) if found else None
 
 
 def choose(key: str, selected: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 const grids = (globalThis.__conceptreeCards ??= new Map());
 
 const SIZES = { S: [0.7, "Small"], M: [1, "Medium"], L: [1.75, "Large"] }; // times the width that the page asks for
+const FILLING = "max(340px, calc(100vh - var(--cards-top, 360px) - 48px))"; // as in theme.py
 const KEYBOARD_PAUSE = 120; // ms: arrow keys select many cards quickly; only the last selection is sent
 
 export default function (component) {
@@ -23,8 +24,9 @@ export default function (component) {
   state.data = data;
   state.tell = setStateValue;
   state.open = (id) => data.opens && setTriggerValue("opened", id);
-  frame.style.maxHeight = data.height ? `${data.height}px` : "";
+  frame.style.maxHeight = data.fills ? FILLING : data.height ? `${data.height}px` : "";
   size(state, parentElement.querySelector(".sizes"));
+  if (data.fills) fillWindow(state, frame);
   grid.setAttribute("aria-label", data.label);
   grid.setAttribute("aria-multiselectable", String(data.several));
   const chosen = state.asked !== data.asked;
@@ -36,7 +38,26 @@ export default function (component) {
   if (fresh) listen(state);
   // Send back what Python selected: else the next message would restore the earlier selection.
   if ((chosen && data.asked) || (fresh && !same([...state.selected], data.selected))) tell(state, 0);
-  return () => flush(state);
+  return () => {
+    flush(state);
+    state.stop?.();
+  };
+}
+
+// Tell the page where the grid begins, so that it ends with the window (--cards-top, see theme.py). What is above the
+// grid changes its height, such as when buttons wrap.
+function fillWindow(state, frame) {
+  state.stop?.();
+  const main = document.querySelector("[data-testid=stMain]"), block = document.querySelector(".stMainBlockContainer");
+  if (!main || !block) return;
+  const measure = () => {
+    const top = Math.round(frame.getBoundingClientRect().top - main.getBoundingClientRect().top + main.scrollTop);
+    main.style.setProperty("--cards-top", `${top}px`);
+  };
+  const observer = new ResizeObserver(measure);
+  for (const each of [main, block, ...block.querySelectorAll(".st-key-gallery-actions, .st-key-gallery-above")]) observer.observe(each);
+  state.stop = () => observer.disconnect();
+  measure();
 }
 
 // Small, medium or large pictures, as the person chose last in this browser.
@@ -98,8 +119,8 @@ function fill(state) {
   }
   let none = grid.querySelector(".none");
   if (none) none.remove();
-  if (!data.items.length) {
-    none = make("div", "none", "Nothing to show.");
+  if (!data.items.length && data.empty) {
+    none = make("div", "none", data.empty);
     grid.append(none);
   }
   mark(state);

@@ -7,10 +7,10 @@ import streamlit as st
 from core.errors import ConceptreeError
 from evolve.taste import LEAST
 from ui.labels import tally
-from ui.view import boards, links, notices, store, undo
+from ui.view import boards, links, notices, steady, store, undo
 from ui.view.cards import Card, cards
 from ui.view.grid import card_of
-from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, items
+from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, every_card, items
 from ui.view.screens import board_bar, filters, gallery_actions, more_like, unfound
 from ui.view.store import Opened
 from ui.view.text import plain
@@ -29,7 +29,7 @@ def _gallery(found: Opened) -> None:
     found = store.opened(found.run.folder.name)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Gallery", anchor=False, width="content")
-        line = st.container(width="content")
+        line = st.container(horizontal=True, vertical_alignment="center", width="content")
         undo.bar(found.run)
     names = [each.name for each in boards.there()]
     board = board_bar.chosen(names)
@@ -37,22 +37,28 @@ def _gallery(found: Opened) -> None:
     for each in runs:
         notices.warn_of(each.damage)
     asked = filters.show(runs, names)
-    found_items = items(runs, asked, only)
+    key = f"gallery.cards.{found.run.folder.name}"
+    view = (asked, board, [each.run.folder.name for each in runs])
+    matching = items(runs, asked, only, steady.begin(view, key, lambda: every_card(runs, asked)))
+    found_items = steady.settled(matching)
     if asked.sort == TASTE and not any(TASTE in item.scores for item in found_items):
         st.caption(f"Rate, compare or favourite at least {LEAST} concepts of a run: then its concepts have an order.")
-    key = f"gallery.cards.{found.run.folder.name}"
     many = len(found_items)
     shown = found_items[:MOST]
-    line.caption(tally(entries_of(runs, only), concepts_of(found_items)), width="content")
+    with line:
+        st.caption(tally(entries_of(runs, only), concepts_of(found_items)), width="content")
+        steady.offer(len(matching) - many, asked.shown.removesuffix("s"))
     place = st.container()
     with st.container(key="gallery.grid"):
         chosen = cards(
-            [_card(item, len(runs) > 1 or bool(board), asked.shown == "drawings") for item in shown],
+            [_card(item, len(runs) > 1 or bool(board)) for item in shown],
             key=key,
             label=SHOWN[asked.shown],
             height=HEIGHT,
             side=SIDE,
             sizes=True,
+            empty="",  # `unfound` says why
+            fills=True,
         )
     if many > MOST:
         st.caption(f"Showing the first {MOST:,} of {many:,}. Filter or sort to see others.")
@@ -60,6 +66,7 @@ def _gallery(found: Opened) -> None:
     if chosen.opened:
         item = by_id[chosen.opened]
         links.go("concept", run=item.run, concept=item.entry.id)
+    steady.note(chosen.selected)
     with place:
         gallery_actions.show([by_id[id_] for id_ in chosen.selected], shown, key, found)
         if not shown:
@@ -81,13 +88,13 @@ def _runs(found: Opened) -> list[Opened]:
     return runs
 
 
-def _card(item: Item, several_runs: bool, is_drawing: bool) -> Card:
+def _card(item: Item, several_runs: bool) -> Card:
     entry, drawing = item.entry, item.drawing
     about = ", ".join(entry.note.tags) or entry.category
-    line = drawing.prompt.replace("{}", "…") if is_drawing and drawing else about
+    line = drawing.prompt.replace("{}", "…") if item.is_drawing and drawing else about
     sort = st.session_state.get("gallery.sort")
     if sort in item.scores:
         line = f"{sort} {item.scores[sort]:.2f}"
     line = item.because or line
     line = f"{line} · {item.run}" if several_runs else line
-    return card_of(item.run, entry, drawing, line, item.card_id, is_drawing)
+    return card_of(item.run, entry, drawing, line, item.card_id, item.is_drawing)

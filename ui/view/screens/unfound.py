@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import streamlit as st
 
@@ -25,6 +26,8 @@ def show(runs: Sequence[Opened], asked: Asked, only: Container[tuple[str, str]] 
         _behind_filters(behind)
     elif terms_of(asked.text):
         _unknown(asked, items(runs, replace(all_, text=""), only), all_)
+    else:
+        st.caption("Nothing is here yet.")
 
 
 def _behind_filters(behind: Sequence[Item]) -> None:
@@ -49,7 +52,7 @@ def _unknown(asked: Asked, all_items: Sequence[Item], all_: Asked) -> None:
     there = texts_of(all_items, all_)
     instead = proposed(terms_of(asked.text), there)
     st.info(plain(f"Nothing matches {shortened(asked.text, LONGEST)}. {REACHED}"), icon=":material/search_off:")
-    searches = instead or common(there)
+    searches = instead or common(chain.from_iterable(there))
     if not searches:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
