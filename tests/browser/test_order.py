@@ -7,7 +7,7 @@ import pytest
 from evolve import Run
 from evolve.jobs.stored import jobs
 from evolve.store.boards import boards
-from tests.browser.test_story import MINUTES, settled
+from tests.browser.test_story import MINUTES, settled, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -51,6 +51,39 @@ def test_tags_and_boards_stay_with_the_selection_that_they_were_given_to(workben
     assert run.tags() == {"forest": 3}
     cards = gallery(page, workbench, board="Bedroom")
     assert cards.count() == 2
+
+
+def test_hide_and_a_quick_favourite_both_count_and_two_keys_take_both_back(workbench, page, shot):
+    """Issue: the concept was gone before the second click, which was lost without a word."""
+    run = Run.open(workbench.runs / "example")
+    cards = gallery(page, workbench)
+    cards.nth(1).click()
+    page.get_by_text("1 concept selected").wait_for(timeout=MINUTES)
+    settled(page)
+    one = cards.nth(1).get_attribute("data-id").partition("/")[2]
+    for key in ("hide", "favourite"):
+        page.locator(f".st-key-gallery-{key} button").click()
+        page.wait_for_timeout(60)
+    wait_for(lambda: run.entry(one).note.hidden and run.entry(one).note.favourite, 30, "both notes")
+    page.get_by_role("button", name="Show again").wait_for(timeout=MINUTES)
+    settled(page)
+    shot(page, "gallery-hidden")
+    assert cards.nth(1).get_attribute("data-id").endswith(one), "nothing has moved"
+    page.locator(".st-key-gallery-text input").focus()
+    page.keyboard.press("Control+z")
+    page.wait_for_timeout(1000)
+    assert run.entry(one).note.favourite, "keys in a field belong to the field"
+    cards.nth(1).focus()
+    page.keyboard.press("Control+z")
+    page.get_by_text("Undone:").wait_for(timeout=MINUTES)
+    page.keyboard.press("Control+z")
+    wait_for(lambda: not run.entry(one).note.hidden and not run.entry(one).note.favourite, 30, "two undos")
+    settled(page)
+    page.keyboard.press("Control+Shift+Z")
+    wait_for(lambda: run.entry(one).note.hidden, 30, "redo")
+    settled(page)
+    page.keyboard.press("Control+z")
+    wait_for(lambda: not run.entry(one).note.hidden, 30, "undo")
 
 
 def test_m_learns_more_like_the_selected_concept_and_not_while_typing(workbench, page):

@@ -20,6 +20,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   return () => {
     window.removeEventListener("keydown", palette.keydown, true);
     window.removeEventListener("keydown", palette.question);
+    window.removeEventListener("keydown", palette.changes, true);
     window.removeEventListener("conceptree-keys", palette.list);
     delete parentElement.palette;
   };
@@ -53,17 +54,36 @@ function mounted(root) {
     else open(palette);
   };
   palette.question = (event) => {
-    const target = event.composedPath()[0];
-    const types = target.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable=true]");
-    if (event.key !== "?" || event.defaultPrevented || types || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key !== "?" || event.defaultPrevented || types(event) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     list(palette);
+  };
+  palette.changes = (event) => {
+    const key = event.key.toLowerCase();
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || !["z", "y"].includes(key) || types(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    change(palette, key === "y" || event.shiftKey ? "redo" : "undo");
   };
   palette.list = () => list(palette);
   window.addEventListener("keydown", palette.keydown, true);
   window.addEventListener("keydown", palette.question);
+  window.addEventListener("keydown", palette.changes, true);
   window.addEventListener("conceptree-keys", palette.list);
   return palette;
+}
+
+// Whether a person types: the keys belong to the field then.
+function types(event) {
+  const fields = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable=true]";
+  return Boolean(event.composedPath()[0].matches?.(fields));
+}
+
+// Press the button of the last change. With none on the page, such as on a page without notes, say so.
+function change(palette, way) {
+  const button = document.querySelector(way === "undo" ? ".st-key-undo-last button" : ".st-key-icon-undo-again button");
+  if (button && !button.disabled) button.click();
+  else note(palette, `There is nothing to ${way} here.`);
 }
 
 function made(tag, className, parent, text = "") {
