@@ -19,13 +19,18 @@ class WordError(ConceptreeError):
     """A word that the stack does not know, or that does not fit the request."""
 
 
+class UnknownWordError(WordError):
+    """A word for which the stack has no tokens."""
+
+
 def checked_words(stack: Draws, words: Iterable[str], what: str, known: Sequence[str] = ()) -> tuple[str, ...]:
     """The words in NFC, with single spaces.
 
     known: words to name in an error if none is similar; by default the categories.
 
     Raises:
-        WordError: the stack has no tokens for a word, or it has control characters or the like.
+        UnknownWordError: the stack has no tokens for a word.
+        WordError: a word has control characters or the like.
     """
     return tuple(_checked(stack, given, what, known) for given in words)
 
@@ -33,7 +38,8 @@ def checked_words(stack: Draws, words: Iterable[str], what: str, known: Sequence
 def _checked(stack: Draws, given: str, what: str, known: Sequence[str]) -> str:
     word = checked_text(checked_word(given, what), what, error=WordError)
     if not stack.knows(word):
-        raise WordError(f"the stack {stack.version} does not know the {what} {word!r}: {_near(stack, word, known)}")
+        near = _near(stack, word, known)
+        raise UnknownWordError(f"the stack {stack.version} does not know the {what} {word!r}: {near}")
     return word
 
 

@@ -362,11 +362,24 @@ def test_a_word_makes_them_like_these_but(run, ids, started):
     assert plan["words"] == ["blue"] and not plan["inherit"] and app.toggle(key="breed.inherit.pets").disabled
 
 
-def test_a_word_that_the_stack_does_not_know_is_said_with_those_it_does(run, ids):
-    app = page("tree", run="pets").run()
-    app.session_state["breed.word.pets"] = "hamstre"  # typed, not offered
-    app.session_state[TREE] = {"selected": {"ids": ids[:2], "at": 1}}
-    assert "does not know the word 'hamstre': did you mean hamster" in text(app.run())
+def test_a_word_that_the_model_does_not_know_is_said_in_plain_words_with_near_ones(run, ids):
+    """Issue: it was refused with jargon, and Breed stayed enabled but did nothing."""
+    app = typed(select(ids[0], ids[1]), "breed.word.pets", "hamstre")
+    assert "The model does not know “hamstre”." in text(app) and "stack" not in text(app)
+    assert app.button(key="breed.start").disabled
+    assert app.button(key="breed.near.0").label == "hamster"
+    app.selectbox(key="breed.word.pets").options.append("hamstre")  # as the browser does
+    app.button(key="breed.near.0").click().run()
+    assert app.selectbox(key="breed.word.pets").value == "hamster"
+    assert not app.button(key="breed.start").disabled and "does not know" not in text(app)
+
+
+def test_a_word_that_is_near_to_none_says_what_to_do(run, ids):
+    app = typed(select(ids[0], ids[1]), "breed.word.pets", "qqqqqq")
+    assert "Try a simpler word, or choose one of the list." in text(app) and "Did you mean" not in text(app)
+    app.selectbox(key="breed.word.pets").options.append("qqqqqq")
+    app.button(key="breed.near.none").click().run()
+    assert app.selectbox(key="breed.word.pets").value is None and not app.button(key="breed.start").disabled
 
 
 def test_one_parent_alone_has_variations(run, ids, started):

@@ -15,7 +15,10 @@ function pressedInPanel(tree, event) {
 
 function breed(tree) {
   tree.heard.textContent = "Breeding";
-  whenShown(tree, () => document.querySelector(".st-key-breed-start button:enabled"), (button) => button.click());
+  whenShown(tree, () => document.querySelector(".st-key-breed-start button"), (button) => {
+    if (!button.disabled) return button.click();
+    warn(tree, document.querySelector(".st-key-breed-wrong p")?.textContent ?? "Breed is not possible now.");
+  });
 }
 
 function toPad(tree) {

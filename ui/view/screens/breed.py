@@ -10,7 +10,8 @@ import streamlit as st
 from core.concept import Request, aspect_of
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
-from evolve.jobs.choices import checked_words, chosen_settings
+from core.wording import meant
+from evolve.jobs.choices import UnknownWordError, checked_words, chosen_settings
 from evolve.jobs.options import SEED, SPREAD, STRENGTH, BreedOptions
 from evolve.jobs.planning import plan_children, plan_variations
 from evolve.jobs.plans import Plan
@@ -21,11 +22,12 @@ from ui.view import clicks, forms, model, notices, processes, seeds, sittings
 from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of
 from ui.view.screens import mixing, taking
 from ui.view.store import Opened
-from ui.view.text import plain
+from ui.view.text import plain, shortened
 from ui.workers import conduct_asked
 
 MOST_CHILDREN = 8  # of one form
 SEEDED = "With the same parents, another seed gives other children."
+MOST_NEAR = 3  # words that are proposed
 DRAFT = 0.4  # part of the usual steps
 PICTURES = ["png", "jpg", "jpeg", "webp"]
 # Suggested first, if the stack knows them.
@@ -49,12 +51,20 @@ def mixture(found: Opened) -> None:
     # Values, not defaults: a form that is kept or filled in sets them too.
     for name, value in forms.BREEDING.items():
         st.session_state.setdefault(f"{name}{run}", value)
-    used, away, word = _parents(found, backbone)
+    used, away, word, wrong = _parents(found, backbone)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         children = int(st.number_input("Children", 1, MOST_CHILDREN, key=f"breed.children.{run}", width=110))
         draft = _quality(run)
     if clicks.button(
-        "Breed", type="primary", icon=":material/diversity_3:", key="breed.start", of=run, once=True, width="stretch"
+        "Breed",
+        type="primary",
+        icon=":material/diversity_3:",
+        key="breed.start",
+        of=run,
+        once=True,
+        width="stretch",
+        disabled=bool(wrong),
+        help=wrong or None,
     ):
         photos, kind = photos_of(run), _kind(found, used)
         signed = used | {id_: -size for id_, size in away.items()}
@@ -94,8 +104,8 @@ def mixture(found: Opened) -> None:
     seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
 
 
-def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[str, float], str]:
-    """The pad and what is set on it: shares of parents above 0, sizes of weights below 0, and an extra word or ""."""
+def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[str, float], str, str]:
+    """The pad and what is set on it: shares of parents above 0, sizes of weights below 0, a word (see `_word`)."""
     run = found.run.folder.name
     weights = weights_of(run, found)
     place = st.container()  # the pad shows what is set below it
@@ -107,14 +117,14 @@ def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[
     takes = taking.choice(found, backbone, used)
     if len(weights) == 1 and not takes:
         st.caption("Add another parent: select several in the tree, or add a photograph.")
-    word = _word(backbone, run, "breed.word", "Like these, but …")
+    word, wrong = _word(backbone, run, "breed.word", "Like these, but …")
     if can_draw(backbone) and weights and (len(weights) > 1 or takes or word):
         with place:
             mixing.show_pad(found, backbone, shares, away, takes, word)
         drawn = dict.fromkeys(id_ for id_ in (*used, *away, *takes.values()) if id_ not in photos_of(run))
         if len(used) + len(away) + len(takes) > 1:
             sittings.prepare(found.run, backbone, list(drawn))
-    return used, away, word
+    return used, away, word, wrong
 
 
 @st.fragment
@@ -125,10 +135,17 @@ def variations(found: Opened, parent: str) -> None:
         return
     limits = (*STRENGTH.bounds, STRENGTH.default)
     strength = st.slider("Strength", *limits, 0.1, key=f"breed.strength.{run}", help=STRENGTH.help)
-    word = _word(backbone, run, "breed.like", "Like this, but …")
+    word, wrong = _word(backbone, run, "breed.like", "Like this, but …")
     children = int(st.number_input("Variations", 1, MOST_CHILDREN, 2, key=f"breed.variations.{run}", width=110))
     if clicks.button(
-        "Make variations", icon=":material/shuffle:", key="breed.vary", of=parent, once=True, width="stretch"
+        "Make variations",
+        icon=":material/shuffle:",
+        key="breed.vary",
+        of=parent,
+        once=True,
+        width="stretch",
+        disabled=bool(wrong),
+        help=wrong or None,
     ):
         seed = seeds.of(_seed_key(run), SEED.most)
         vary(found, backbone, parent, children, strength=strength, words=[word] if word else [], seed=seed)
@@ -244,23 +261,40 @@ def _dropped(run: str) -> None:
         st.rerun()
 
 
-def _word(backbone: Backbone, run: str, key: str, label: str) -> str:
-    """An extra word. Suggests words of the stack, and warns of unknown ones."""
+def _word(backbone: Backbone, run: str, key: str, label: str) -> tuple[str, str]:
+    """An extra word, or "", and what is wrong with the one in the field, or "". Suggests words of the stack."""
+    key = f"{key}.{run}"
+    words = _vocabulary(backbone.fingerprint, backbone)
     word = st.selectbox(
         label,
-        _vocabulary(backbone.fingerprint, backbone),
+        words,
         index=None,
-        key=f"{key}.{run}",
+        key=key,
         placeholder="a word, such as blue",
         accept_new_options=True,
         help="The children also move towards this word.",
     )
-    if word:
-        try:
-            checked_words(backbone, [word], "word")
-        except ConceptreeError as error:
-            st.caption(f":red[{plain(str(error))}]")
-    return word or ""
+    if not word:
+        return "", ""
+    try:
+        checked_words(backbone, [word], "word")
+    except UnknownWordError:
+        wrong = f"The model does not know “{shortened(word, 40)}”."
+    except ConceptreeError as error:
+        wrong = str(error)
+    else:
+        return word, ""
+    near = meant(word, words) or [each for part in word.split() for each in meant(part, words)]
+    with st.container(key="breed.wrong"):
+        todo = "" if near else " Try a simpler word, or choose one of the list."
+        st.caption(f":red[{plain(f'{wrong}{todo}')}]")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if near:
+                st.caption("Did you mean", width="content")
+            for number, each in enumerate(near[:MOST_NEAR]):
+                st.button(plain(each), key=f"breed.near.{number}", on_click=forms.put, args=(key, each))
+            st.button("no word", key="breed.near.none", type="tertiary", on_click=forms.put, args=(key, None))
+    return "", f"{wrong} Choose another word, or none."
 
 
 @st.cache_data(show_spinner=False)
