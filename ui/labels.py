@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.wording import counted
 
@@ -51,20 +51,43 @@ STATES = {
     "finished": "finished",
 }
 
-# Selection methods of an evolution: name, explanation.
+
+class Method(NamedTuple):
+    """A selection method in words. term: what the literature calls it."""
+
+    name: str
+    told: str = ""
+    term: str = ""
+
+
+# Selection methods of an evolution.
 METHODS = {
-    "tournament": ("Fitness", "The best mean rank over all objectives wins."),
-    "nsga2": ("Trade-offs", "Pareto selection (NSGA-II): better in one objective and not worse in the others wins."),
-    "novelty": ("Novelty", "The concept least like all others wins, if it belongs to the category."),
-    "taste": ("My taste", "You tap what you like of six at a time, and what you seem to like has children."),
-    "user": ("I choose", "You choose the parents of each generation; the job waits for you in between."),
-    "random": ("Random", "Parents are drawn at random: a baseline for the other methods."),
+    "tournament": Method(
+        "All-rounders",
+        "Concepts that are good in all respects have children.",
+        "Tournaments by the mean rank in all objectives.",
+    ),
+    "nsga2": Method(
+        "Trade-offs",
+        "Concepts that no other one beats in every respect have children.",
+        "Pareto selection (NSGA-II): non-dominated sorting with crowding distance.",
+    ),
+    "novelty": Method(
+        "Novelty",
+        "The concepts least like all others have children, if they belong to the category.",
+        "Novelty search, within the category.",
+    ),
+    "taste": Method("My taste", "You tap what you like of six at a time, and what you seem to like has children."),
+    "user": Method("I choose", "You choose the parents of each generation; the job waits for you in between."),
+    "random": Method(
+        "By chance", "Parents are drawn at random.", "Random selection: a baseline for the other methods."
+    ),
 }
 
 
-def method_of(name: str) -> tuple[str, str]:
-    """Name and explanation of a selection method; one that was registered elsewhere has its own name only."""
-    return METHODS.get(name, (name, ""))
+def method_of(name: str) -> Method:
+    """A selection method in words; one that was registered elsewhere has its own name only."""
+    return METHODS.get(name, Method(name))
 
 
 # Objectives of fitness, each to be maximised.

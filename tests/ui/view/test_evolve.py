@@ -96,7 +96,27 @@ def test_while_an_evolution_learns_no_other_one_begins(run, ids, begun, stack):
     with job.working():
         app = shown()
         assert app.button(key="evolve.start").disabled
-        assert "An evolution of this run is learning" in text(app)
+        assert "An evolution of this run is being learned. Stop it" in text(app)
+        assert "Generation 3 of 3: learning" in text(app)
+
+
+def test_what_a_first_answer_on_rate_starts_does_not_block_other_evolutions(run, ids, begun, stack):
+    """Evolve was greyed after one answer, beside "Generation 0 of 50"."""
+    with evolved(run, ids, select="taste", generations=50, done=0).working():
+        app = shown()
+        assert "Children of what you like, generation 1" in text(app) and "of 50" not in text(app)
+        assert "Children of what you liked on the page Rate are being learned too" in text(app)
+        assert not app.button(key="evolve.start").disabled
+        app.segmented_control(key="evolve.select").set_value("taste").run()
+        assert app.button(key="evolve.start").disabled
+        assert "Children of what you like are being learned already" in text(app)
+
+
+def test_selection_methods_are_told_in_plain_words_and_their_terms_in_the_help(run, begun, stack):
+    app = shown()
+    app.segmented_control(key="evolve.select").set_value("nsga2").run()
+    (told,) = [each for each in app.caption if "no other one beats" in each.value]
+    assert "NSGA" not in text(app) and "NSGA-II" in told.proto.help
 
 
 def test_the_form_estimates_the_time(run, begun, stack):
@@ -178,7 +198,7 @@ def test_of_several_evolutions_the_newest_is_shown_first(run, ids, stack):
     second = evolved(run, ids, done=2)
     app = shown()
     assert app.selectbox(key="evolve.job").value == second.name
-    assert f"{second.name}: Fitness, 3 generations" in app.selectbox(key="evolve.job").options
+    assert f"{second.name}: All-rounders, 3 generations" in app.selectbox(key="evolve.job").options
     assert "Generation 2 of 3" in text(app)
 
 

@@ -68,7 +68,7 @@ def show() -> None:
     asking, telling = st.columns([2, 3], gap="large")
     evolutions = [(job, status) for job, status in store.jobs_of(found.run) if job.command == Evolve.command]
     with asking:
-        _ask(found, any(status.state in AT_WORK for _, status in evolutions))
+        _ask(found, [job for job, status in evolutions if status.state in AT_WORK])
     with telling:
         if not evolutions:
             st.caption("This run has no evolutions yet. Results appear here and in the family tree.")
@@ -101,7 +101,7 @@ def _called(job: Job) -> str:
         asked = _asked(job)
     except ConceptreeError:
         return job.name
-    return f"{job.name}: {method_of(asked.select)[0]}, {counted(asked.generations, 'generation')}"
+    return f"{job.name}: {method_of(asked.select).name}, {counted(asked.generations, 'generation')}"
 
 
 def _asked(job: Job) -> Evolve:
@@ -110,17 +110,18 @@ def _asked(job: Job) -> Evolve:
     return plan
 
 
-def _ask(found: Opened, busy: bool) -> None:
-    """The form of a new evolution. busy: whether one is being learned."""
+def _ask(found: Opened, busy: Sequence[Job]) -> None:
+    """The form of a new evolution. busy: the evolutions that are being learned."""
     select = st.segmented_control(
         "Selection",
         list(dict.fromkeys([*METHODS, *selection.METHODS])),
-        format_func=lambda method: method_of(method)[0],
+        format_func=lambda method: method_of(method).name,
         default="tournament",
         required=True,
         key="evolve.select",
     )
-    st.caption(method_of(select)[1])
+    explained = method_of(select)
+    st.caption(explained.told, help=explained.term or None)
     first, middle, right = st.columns(3)
     generations = first.number_input("Generations", *GENERATIONS.bounds, GENERATIONS.default, key="evolve.generations")
     population = middle.number_input(
@@ -204,7 +205,10 @@ def _more() -> More:
         }
 
 
-def _begin(found: Opened, given: Values, chosen: Sequence[str], busy: bool) -> None:
+def _begin(found: Opened, given: Values, chosen: Sequence[str], busy: Sequence[Job]) -> None:
+    reason = _blocked(given["select"], busy)
+    if reason:
+        st.info(reason, icon=":material/hourglass_top:")
     pressed = clicks.button(
         "Evolve",
         key="evolve.start",
@@ -213,11 +217,13 @@ def _begin(found: Opened, given: Values, chosen: Sequence[str], busy: bool) -> N
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
-        disabled=busy,
+        disabled=bool(reason),
+        help=reason or None,
     )
-    if busy:
-        st.caption("An evolution of this run is learning. Stop it, or wait for its end, to begin another one.")
+    if reason:
         return
+    if any(_is_by_taste(job) for job in busy):
+        st.caption("Children of what you liked on the page Rate are being learned too, so both take longer.")
     if not pressed:
         _estimate(found, given)
         return
@@ -233,6 +239,21 @@ def _begin(found: Opened, given: Values, chosen: Sequence[str], busy: bool) -> N
     if plan.select == TASTE:
         links.go("rate", run=found.run.folder.name, kind=TASTE)
     links.go("evolve", run=found.run.folder.name, job=job.name)
+
+
+def _blocked(select: str, busy: Sequence[Job]) -> str:
+    """Why no evolution can begin now; "" if one can. Beside one by taste, which a first answer starts, another can."""
+    by_taste = [job for job in busy if _is_by_taste(job)]
+    if select == TASTE and by_taste:
+        return "Children of what you like are being learned already. Tell it more on the page Rate."
+    if len(by_taste) < len(busy):
+        return "An evolution of this run is being learned. Stop it, or wait for its end, to begin another one."
+    return ""
+
+
+def _is_by_taste(job: Job) -> bool:
+    plan = learning.plan_of(job)
+    return isinstance(plan, Evolve) and plan.select == TASTE
 
 
 def _estimate(found: Opened, given: Values) -> None:
@@ -278,7 +299,7 @@ def _shown(run: str, name: str, live: bool) -> None:
     if waits and asked.select == TASTE:
         links.to("rate", "What do you like?", icon=":material/favorite:", run=run, kind=TASTE)
         waits, state = 0, "waits for what you like"
-    st.markdown(f"**{plain(f'Generation {len(done)} of {asked.generations}')}**, {plain(state)}")
+    st.markdown(f"**{plain(_where(asked, len(done), status.state in AT_WORK))}**: {plain(state)}")
     if status.state == "failed" and not waits:
         notices.error(status.problem)
     if status.steps and status.state != "finished":
@@ -291,6 +312,16 @@ def _shown(run: str, name: str, live: bool) -> None:
         with st.popover("As a table", icon=":material/table_rows:", key="evolve.table"):
             st.dataframe(_rows(done), hide_index=True)
         _population(found, job, done[-1], waits)
+
+
+def _where(asked: Evolve, done: int, live: bool) -> str:
+    """The generation that is being learned, else the last one. By taste there is no last one to wait for."""
+    number = min(done + 1, asked.generations) if live else done
+    if asked.select == TASTE:
+        return f"Children of what you like, generation {number}" if number else "Children of what you like"
+    if not number:
+        return f"No generation of {asked.generations} is done"
+    return f"Generation {number} of {asked.generations}"
 
 
 def _rows(done: Sequence[Generation]) -> list[dict[str, float | None]]:

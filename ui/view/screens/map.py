@@ -30,6 +30,11 @@ FEW, SMALL = 2, 16  # generations and children of the form: a page is watched
 ASKED = ("across", "up", "columns", "rows")  # in the address
 BREEDS = {"gain": 1.0}
 
+QUALITY = (
+    "The quality of a cell is the fitness of its concept: how well it fits the category, without being one of the known"
+    " members. The sum is the QD score of quality-diversity search."
+)
+
 
 def show() -> None:
     found = store.current()
@@ -149,8 +154,8 @@ def _board(found: Opened, chart: Chart, busy: bool) -> None:
             image = links.picture(found.run.folder.name, drawing, PIXELS) if drawing else ""
             cells.append(Cell(column, row, entry.id, entry.name, image, described(entry, drawing), elite.quality))
     empty = "" if busy or len(best) == columns * rows else f" Click an empty cell (+) to breed {HERE} children for it."
-    told = f"{len(best)} of {counted(columns * rows, 'cell')} are filled. Sum of qualities (QD score): {score:.1f}."
-    st.caption(plain(f"{told}{empty}"))
+    told = f"{len(best)} of {counted(columns * rows, 'cell')} are filled; their qualities add up to {score:.1f}."
+    st.caption(plain(f"{told}{empty}"), help=QUALITY)
     ends = [(axis.low, axis.high) for axis in chart.axes]
     label = f"Map: {ends[0][0]} to {ends[0][1]} across, {ends[1][0]} to {ends[1][1]} up"
     pressed = board(cells, chart.cells, ends, label=label, busy=busy, key=f"map.board.{found.run.folder.name}")
