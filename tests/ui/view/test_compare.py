@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from evolve import Run
 from tests.families import learned, picture
 from tests.pages import alts, page, text
 from ui.pictures import PROMPTS
 from ui.view.differences import Row, rows, scores
+from ui.view.selection import State
 
 PHOTO, SKETCH, BLUE = PROMPTS["object"]
 
@@ -34,10 +36,39 @@ def tables(app: AppTest) -> list[dict]:
 
 
 def test_two_to_six_are_compared(run, ids):
-    assert "Choose 2 to 6 concepts" in text(compare()) and "Choose 2 to 6" in text(compare(ids["a"]))
+    assert "Choose at least one other concept." in text(compare(ids["a"]))
     assert len(alts(compare(*(ids[letter] for letter in "abcdef")))) == 6
     app = compare(*ids.values())
     assert len(app.multiselect(key="compare.concepts.pets").value) == 6
+
+
+def chosen(app: AppTest) -> list[str]:
+    return app.multiselect(key="compare.concepts.pets").value
+
+
+def test_it_begins_with_what_is_selected_or_a_child_and_its_parents(run, ids):
+    app = page("compare", run="pets").run()
+    newest = run.entries()[-1]
+    known = {each.id for each in newest.parents} & {*ids.values()}
+    assert known and set(chosen(app)) == {newest.id, *known}
+    assert len(alts(app)) and "Choose" not in text(app)
+    app.multiselect(key="compare.concepts.pets").set_value([]).run()
+    assert chosen(app) == [], "cleared by the person"
+    app = page("compare", run="pets")
+    app.session_state["parents"] = {"pets": {ids["a"]: 1.0, ids["c"]: 1.0}}
+    assert chosen(app.run()) == [ids["a"], ids["c"]]
+    app = page("compare", run="pets")
+    app.session_state["tree.states"] = {"pets": State(selected=[ids["e"]])}
+    assert chosen(app.run()) == [ids["e"], ids["a"], ids["b"]]
+    assert chosen(compare(ids["f"])) == [ids["f"]], "the address counts"
+
+
+def test_it_begins_with_what_is_selected_in_the_gallery(run, ids):
+    app = page("gallery", run="pets").run()
+    app.session_state["gallery.cards.pets"] = {"selected": [f"pets/{ids[letter]}" for letter in "bd"]}
+    app.run()
+    app._page_hash = calc_hash("compare")
+    assert set(chosen(app.run())) == {ids["b"], ids["d"]}
 
 
 def test_the_address_tells_whom_and_a_choice_changes_it(run, ids):

@@ -12,10 +12,12 @@ from core.wording import counted
 from evolve import Individual
 from evolve.store.run import Drawing, Entry
 from ui.pictures import PROMPTS, SEED, checked_prompt, is_whole, usual_in
-from ui.view import clicks, differences, errands, links, notices, store, undo
+from ui.view import clicks, differences, errands, links, notices, steady, store, undo
 from ui.view.described import described
 from ui.view.over import over
+from ui.view.parents import parents_of
 from ui.view.screens import morph
+from ui.view.selection import state_of
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
@@ -32,7 +34,8 @@ def show() -> None:
     notices.warn_of(found.damage)
     chosen = _chosen(found)
     if len(chosen) < LEAST:
-        st.info(f"Choose {LEAST} to {MOST} concepts.", icon=":material/compare:")
+        if chosen:
+            st.caption("Choose at least one other concept.")
         return
     st.fragment(_pictures)(found.run.folder.name, tuple(each.id for each in chosen))
     if len(chosen) == 2:
@@ -43,7 +46,7 @@ def show() -> None:
 
 
 def _chosen(found: Opened) -> list[Entry]:
-    """The concepts of the address, or those chosen since; updates the address."""
+    """The concepts of the address, or those chosen since, at first likely ones; updates the address."""
     name = found.run.folder.name
     key = f"compare.concepts.{name}"
     asked = [each for each in st.query_params.get("concepts", "").split(",") if each]
@@ -51,7 +54,7 @@ def _chosen(found: Opened) -> list[Entry]:
     if len(known) < len(asked):
         st.warning(f"The address names {counted(len(asked) - len(known), 'concept')} that this run does not have.")
     if key not in st.session_state or st.session_state.get("compare.address") != asked:
-        st.session_state[key] = known[:MOST]
+        st.session_state[key] = known[:MOST] if asked or key in st.session_state else likely(found)
     offered = [each.id for each in found.entries if not each.note.hidden or each.id in known]
     names = {each.id: each.name for each in found.entries}
     chosen = st.multiselect(
@@ -60,7 +63,7 @@ def _chosen(found: Opened) -> list[Entry]:
         key=key,
         format_func=lambda id_: names.get(id_, id_),
         max_selections=MOST,
-        placeholder=f"Choose {LEAST} to {MOST}",
+        placeholder=f"Choose {LEAST} to {MOST} concepts",
     )
     st.session_state["compare.address"] = chosen
     if chosen != asked:
@@ -69,6 +72,29 @@ def _chosen(found: Opened) -> list[Entry]:
         else:
             st.query_params.pop("concepts", None)
     return [found.by_id[id_] for id_ in chosen]
+
+
+def likely(found: Opened) -> list[str]:
+    """Ids of the concepts that a person may want to compare.
+
+    Those selected in the tree or in the gallery, a single one with its parents; else the chosen parents; else the
+    newest child with its parents, or the newest concepts.
+    """
+    run, by_id = found.run.folder.name, found.by_id
+    visible = [each for each in found.entries if not each.note.hidden]
+
+    def with_parents(id_: str) -> list[str]:
+        return [id_, *(parent.id for parent in by_id[id_].parents if parent.id in by_id)]
+
+    selected = [id_ for id_ in state_of(run).selected if id_ in by_id] or steady.selected_of(run)
+    selected = [id_ for id_ in selected if id_ in by_id]
+    offers = [
+        with_parents(selected[0]) if len(selected) == 1 else selected,
+        [id_ for id_ in parents_of(run) if id_ in by_id],
+        *(with_parents(each.id) for each in reversed(visible)),
+        [each.id for each in visible[-LEAST:]],
+    ]
+    return next((list(dict.fromkeys(offer))[:MOST] for offer in offers if len(set(offer)) >= LEAST), [])
 
 
 def _pictures(run: str, ids: Sequence[str]) -> None:
