@@ -109,7 +109,7 @@ def test_seeding_two_founders_survives_a_reload_and_the_servers_death(workbench,
     fill(page, "spinbutton", "Steps", "60")
     fill(page, "spinbutton", "Steps per segment", "20")
     fill(page, "spinbutton", "Founders", "2")
-    fill(page, "spinbutton", "Learned for these", "3")
+    fill(page, "spinbutton", "Tries", "3")
     page.get_by_text("60 steps each").wait_for()
     shot(page, "seed")
     page.get_by_role("button", name="Start").click()

@@ -66,10 +66,16 @@ def start(app: AppTest):
 
 def test_it_begins_with_something_that_can_be_started(form):
     said = text(form)
-    assert "6 founders of “pet”, all side by side." in said
+    assert "You get 6 founders of “pet”." in said and "They are learned all side by side." in said
     assert "4 steps each, in segments of 2." in said
     assert "proposed by the nearest word of the model's vocabulary" in said
     assert "on this machine" in said and not start(form).disabled
+
+
+def test_founders_that_are_tried_and_those_that_stay_are_told_apart(form):
+    chosen(form, count=2, of=6)
+    assert "You get 2 founders of “pet”." in text(form)
+    assert "They are the best of 6 tries, all side by side. The other 4 are kept, but hidden." in text(form)
 
 
 def test_categories_are_the_ones_that_the_model_knows(form):

@@ -138,7 +138,7 @@ def _form() -> Form:
         "Founders",
         *FOUNDERS.bounds,
         key="seed.count",
-        help="Number of founders that you get. Later waves avoid earlier ones.",
+        help="Number of founders that you get. More are tried, and the best of them stay.",
         width=180,
     )
     negatives = _negatives(backbone, category or "", kind)
@@ -197,12 +197,13 @@ def _more(form: Form) -> Form:
             )
         with right_half:
             of = st.number_input(
-                "Learned for these",
+                "Tries",
                 *OF.bounds,
                 None,
                 key="seed.of",
                 placeholder=usual,
-                help="Of so many founders the best stay: more whole, and more different. The others are hidden.",
+                help="Number of founders that are learned. The best of them stay: more whole, and more different. The"
+                " others are hidden.",
             )
             wave = st.number_input(
                 "Founders per wave",
@@ -314,9 +315,12 @@ def _told(plan: Seed, backbone: Backbone) -> list[str]:
     several = "all" if plan.wave >= plan.count else plan.wave
     how = "one after the other" if plan.wave == 1 else f"{several} side by side"
     of = category_of(plan.category, plan.kind)
-    lines = [f"{counted(plan.count, 'founder')} of “{of}”{f', {how}' if plan.count > 1 else ''}."]
+    lines = [f"You get {counted(plan.keep or plan.count, 'founder')} of “{of}”."]
     if plan.keep:
-        lines.append(f"The best {plan.keep} stay; the others are hidden.")
+        others = plan.count - plan.keep
+        lines.append(f"They are the best of {plan.count} tries, {how}. The other {others} are kept, but hidden.")
+    elif plan.count > 1:
+        lines.append(f"They are learned {how}.")
     looks = f", in segments of {settings.segment}" if settings.segment < settings.steps else ""
     lines.append(f"{counted(settings.steps, 'step')} each{looks}.")
     if schedule == "adaptive":
