@@ -80,8 +80,10 @@ def lasting(graph: nx.DiGraph, memory: Memory, columns: int = 12) -> tuple[Layou
         return found, _memory_of(found, memory)
     spots, lanes = dict(memory.spots), dict(memory.lanes)
     generations: dict[str, int] = dict(graph.nodes(data="generation"))
-    for node in sorted((node for node in graph if node not in spots), key=lambda node: generations[node]):
+    new = sorted((node for node in graph if node not in spots), key=lambda node: generations[node])
+    for node in new:
         spots[node] = _new_spot(graph, node, generations[node], spots, lanes, columns)
+    spots |= _from_left(graph, new, spots)
     rows = sorted({spot[1:] for spot in spots.values()})
     number = {row: place for place, row in enumerate(rows)}
     passed: dict[tuple[str, str], list[Place]] = {}
@@ -98,6 +100,18 @@ def lasting(graph: nx.DiGraph, memory: Memory, columns: int = 12) -> tuple[Layou
     places = {node: (spots[node][0], number[spots[node][1:]]) for node in graph}
     width = max(there) - min(there) + 1.0
     return Layout(places, passed, [generation for generation, _ in rows], width), Memory(spots, lanes)
+
+
+def _from_left(graph: nx.DiGraph, new: Iterable[str], spots: Mapping[str, Spot]) -> dict[str, Spot]:
+    """The spots of new concepts, so that those of one couple in one row stand in their order, from left to right."""
+    siblings: dict[tuple[frozenset[str], int, int], list[str]] = {}
+    for node in new:
+        siblings.setdefault((frozenset(graph.pred[node]), *spots[node][1:]), []).append(node)
+    return {
+        node: spot
+        for nodes in siblings.values()
+        for node, spot in zip(nodes, sorted(spots[node] for node in nodes), strict=True)
+    }
 
 
 def _rounded(found: Layout) -> Layout:

@@ -93,3 +93,14 @@ def test_a_concept_that_is_searched_for_is_unfolded(tree, run):
     tree.page.keyboard.type(child.name)
     tree.press("Enter")
     assert tree.selected == [child.name] and child.name in tree.page.evaluate(VISIBLE)
+
+
+def test_slash_selects_the_old_search_so_that_a_new_one_replaces_it(tree, run):
+    first, second = run.entries()[0].name, run.entries()[3].name
+    for name in (first, second):
+        tree.page.locator(".family .canvas").focus()
+        tree.press("/")
+        tree.page.keyboard.type(name)
+        tree.press("Enter")
+        wait_for(lambda name=name: tree.selected == [name], 30, f"{name} selected")
+    assert tree.page.locator(".family .search").input_value() == second

@@ -183,7 +183,7 @@ def _told(run: Run, job: Job, number: int, looks: Sequence[Look], question: Ques
     drawn = next((look.image for look in reversed(looks) if look.image and look.image.is_file()), None)
     words = [word for look in looks for word, _ in look.negatives]
     lines = [f"{name}, being learned", f"step {last.step}" if last else "not begun"]
-    lines += [f"not {', '.join(last.all_negatives)}"] if last and last.all_negatives else []
+    lines += [f"avoids {', '.join(last.all_negatives)}"] if last and last.all_negatives else []
     asks: Asked | None = None
     if question and question.number == number:
         back = question.earlier[-1] if question.earlier else None

@@ -57,6 +57,7 @@ class Node(TypedDict):
     count: NotRequired[int]  # of a branch: how many concepts it hides
     of: NotRequired[str]  # of a branch: the id of its root
     picture: NotRequired[str]
+    parents: NotRequired[list[str]]  # of a ghost: drawings of the two nearest, until it has one of its own
     favourite: NotRequired[bool]
     rating: NotRequired[int | None]
     hidden: NotRequired[bool]
@@ -153,7 +154,8 @@ def _node(
     data = cut.nodes[node]
     about: Node = {"id": node, "name": data["name"], "x": at[0], "y": at[1], "birth": data["birth"]}
     if data["birth"] == GHOST:
-        return {**about, "picture": "", "says": f"{data['name']}, being learned"}
+        drawn = _parents_drawn(found, cut, node)
+        return {**about, "picture": "", "parents": drawn, "says": f"{data['name']}, being learned"}
     if data["birth"] == "branch":
         of = node.partition(":")[2]
         whose = f"descended from {cut.nodes[of]['name']}" if of else "of earlier generations"
@@ -180,6 +182,14 @@ def _node(
     elif data.get("run"):
         lines[1] = f"from the run {data['run']}"
     return {**about, "says": "\n".join(lines)}
+
+
+def _parents_drawn(found: Opened, cut: nx.DiGraph, ghost: str) -> list[str]:
+    """Drawings of the two parents that a ghost will resemble most."""
+    edges = [(d["weight"], parent) for parent, _, d in cut.in_edges(ghost, data=True) if d["kind"] in ("mix", "mutate")]
+    nearest = [found.drawings.get(parent) for _, parent in sorted(edges, key=lambda edge: -edge[0])]
+    run = found.run.folder.name
+    return [links.picture(run, drawn[0], SIDE) for drawn in nearest if drawn][:2]
 
 
 def _rows(cut: nx.DiGraph, generations: Sequence[int], tops: Sequence[int]) -> list[Row]:

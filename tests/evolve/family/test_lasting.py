@@ -61,6 +61,15 @@ def test_a_child_stands_below_its_parents():
     assert found.places["f"] == (max(x.values()) + 1, 0)
 
 
+def test_children_of_a_couple_that_come_together_stand_in_their_order():
+    """Issue: children that were being learned stood as Child 4, 2, 1, 3."""
+    _, memory = lasting(graph_of(a=0, b=0), Memory())
+    children = {f"{parent}{child}" for parent in "ab" for child in "cdef"}
+    found, _ = lasting(graph_of(*sorted(children), a=0, b=0, c=1, d=1, e=1, f=1), memory)
+    across = [found.places[each][0] for each in "cdef"]
+    assert across == sorted(across) and len(set(across)) == 4
+
+
 def test_the_lowest_generation_gets_another_row_when_it_is_full_and_others_grow_wider():
     _, memory = lasting(graph_of(a=0, b=0), Memory(), columns=2)
     found, memory = lasting(graph_of(a=0, b=0, c=0), memory, columns=2)

@@ -73,6 +73,8 @@ def test_children_stand_below_their_parents_while_they_are_learned(run, ids, job
         ONE: "Child 1",
         OTHER: "Child 2",
     }
+    shown = {each["id"]: each for each in told["nodes"]}
+    assert shown[ONE]["parents"] == [shown[ids["a"]]["picture"], shown[ids["b"]]["picture"]], "until it has a draft"
     there = places(told)
     assert {id_: there[id_] for id_ in before} == before and len(set(there.values())) == len(there)
     assert there[ONE][1] > there[ids["e"]][1], "e is of generation 1"

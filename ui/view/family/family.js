@@ -264,6 +264,7 @@ function restyle(tree) {
       selector: "node[birth = 'ghost']",
       style: { "border-style": "dashed", "border-color": primary, "background-image-opacity": 0.75, "font-style": "italic" },
     },
+    { selector: "node[birth = 'ghost'][!picture]", style: { "background-image-opacity": 0.4 } }, // its parents' drawings
     { selector: "node[birth = 'ghost'][?found]", style: { label: "data(found)" } },
     { selector: "node[birth = 'photo']", style: { shape: "ellipse", "background-clip": "node" } },
     {
@@ -327,9 +328,11 @@ function sizeNames(tree) {
 
 // The drawing, and badges on its corners: [image, size, x, y, clip].
 function images(node) {
-  const { picture, favourite, rating, fold } = node.data();
+  const { picture, parents = [], favourite, rating, fold } = node.data();
   const found = [];
   if (picture) found.push([picture, "100%", "50%", "50%", "node"]);
+  else if (parents.length === 1) found.push([parents[0], "100%", "50%", "50%", "node"]);
+  else parents.forEach((parent, place) => found.push([parent, "62%", `${place * 100}%`, `${place * 100}%`, "node"]));
   if (favourite) found.push([badge("♥", "#e0a100"), "26px", "118%", "-18%", "none"]);
   if (rating) found.push([badge(String(rating), "#2f6fa8"), "26px", "-18%", "-18%", "none"]);
   if (fold) found.push([badge(fold, "#4a4a4a"), "26px", "118%", "118%", "none"]);
@@ -591,7 +594,10 @@ function pressed(tree, event) {
   else if (event.key === "+" || event.key === "=") zoom(tree, 1.3);
   else if (event.key === "-") zoom(tree, 1 / 1.3);
   else if (event.key === "0") fit(tree, true);
-  else if (event.key === "/") tree.search.focus();
+  else if (event.key === "/") {
+    tree.search.focus();
+    tree.search.select(); // what is typed replaces the old search
+  }
   else if (event.key === "?") showKeys();
   else if (event.key.toLowerCase() === "f" && here.nonempty()) toggleFold(tree, here);
   else if (event.key.toLowerCase() === "p") toPad(tree);

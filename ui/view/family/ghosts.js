@@ -27,7 +27,7 @@ function haunt(tree, { id, picture, says, word, asks }) {
   if (ghost.empty()) return;
   if (ghost.data("says") !== says || (picture && ghost.data("picture") !== picture)) {
     // The drawing of a question that is answered stays until the next one.
-    ghost.data({ picture: picture || ghost.data("picture"), says, found: word && `not ${word}` });
+    ghost.data({ picture: picture || ghost.data("picture"), says, found: word && `avoids ${word}` });
   }
   let card = tree.cards.get(id);
   if (card && card.dataset.token !== asks?.token) {
@@ -45,7 +45,7 @@ function asking(tree, ghost, { token, words, step, back }) {
   const card = made("div", "ask", tree.root, { role: "group", "aria-label": `${name} waits for you at step ${step}` });
   card.dataset.token = token;
   const asked = made("div", "asked", card);
-  asked.textContent = `not ${proposed}?`;
+  asked.textContent = `Avoid ${proposed}?`;
   asked.title = `${name} at step ${step}: make ${proposed} a negative?`;
   const buttons = made("div", "answers", card);
   const answers = [["accept", "✓", `Accept ${proposed} for ${name}`], ["refuse", "✗", `Refuse ${proposed} for ${name}`]];
