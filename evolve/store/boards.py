@@ -144,11 +144,11 @@ def change(
         if before is None and add is None:  # deleted meanwhile
             return None
         kept = before or Board(name)
-        pins = {each.id: each for each in (*(add or ()), *kept.pins)}
+        pins = {each.id: each for each in (*(add or ()), *kept.pins) if each.id not in gone}
         if len(pins) > MOST_PINS and len(pins) > len(kept.pins):
             raise BoardError(f"the board {kept.name!r} would have more than {MOST_PINS} concepts: use another one")
-        order = dict.fromkeys(each.id for each in (*kept.pins, *(add or ())))
-        return Board(rename or kept.name, tuple(pins[id_] for id_ in order if id_ not in gone))
+        order = dict.fromkeys(each.id for each in (*kept.pins, *(add or ())) if each.id in pins)
+        return Board(rename or kept.name, tuple(pins[id_] for id_ in order))
 
     return _change(runs, name, changed)
 

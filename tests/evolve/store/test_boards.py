@@ -213,6 +213,8 @@ def test_names_that_cannot_be(runs, name):
 def test_a_board_has_room_for_so_many(runs):
     add(runs, "One", [made(n) for n in range(MOST_PINS)])
     assert f"more than {MOST_PINS} concepts" in refused(add, runs, "One", [made(-1)])
+    changed = change(runs, "One", add=[made(-1)], remove=[made(0).id]).after
+    assert changed and len(changed.pins) == MOST_PINS and changed.pins[-1] == made(-1), "one goes, one comes"
 
 
 def test_an_unknown_board_and_a_folder_in_use(runs, monkeypatch):
