@@ -19,7 +19,7 @@ from ui.view.text import plain, shortened
 
 LONGEST_PROMPT, LARGEST_SEED = 300, 10**9  # that the fields take
 BIG, SMALL = 512, 96  # pixels
-COLUMNS, ROW = 3, 172  # cards in a row on a page of 1280 pixels; pixels of a row
+FEW, HEIGHT = 6, 400  # drawings that are all shown; pixels of a strip of more, which scrolls
 
 
 def show(found: Opened, entry: Entry) -> None:
@@ -45,7 +45,7 @@ def show(found: Opened, entry: Entry) -> None:
             [there[0].file.stem],
             key=key,
             label="Drawings",
-            height=ROW if len(items) <= COLUMNS else 2 * ROW,
+            height=None if len(items) <= FEW else HEIGHT,
             side=SMALL,
             several=False,
             opens=False,
