@@ -202,13 +202,15 @@ def seconds_of(table: pa.Table) -> float:
     return float((table.schema.metadata or {}).get(SECONDS, 0))
 
 
-def write_table(table: pa.Table, file: Path) -> None:
+def write_table(table: pa.Table, file: Path, level: int | None = None) -> None:
+    """Write a table. level: of compression, by default that of zstd."""
     floats = {field.name for field in table.schema if pa.types.is_floating(field.type)}
     content = pa.BufferOutputStream()
     pq.write_table(
         table,
         content,
         compression="zstd",
+        compression_level=level,
         use_dictionary=[name for name in table.column_names if name not in floats],
         column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
     )
@@ -216,8 +218,8 @@ def write_table(table: pa.Table, file: Path) -> None:
 
 
 def write_results(table: pa.Table, folder: Path) -> None:
-    """Write the rows of all cases without their pictures."""
-    write_table(table.select(_figures(table.schema).names), folder / RESULTS)
+    """Write the rows of all cases without their pictures, as small as possible: they are kept with the code."""
+    write_table(table.select(_figures(table.schema).names), folder / RESULTS, level=19)
 
 
 def read_results(folder: Path, schema: pa.Schema) -> pa.Table:
