@@ -306,7 +306,9 @@ def _done(
         st.session_state[_PROBLEM] = str(error)
         return False
     if number != before:
-        st.session_state[_SAID] = Said(run.folder.name, tuple(ids), what, number, values, back, then)
+        # A change that is made again keeps the number of its first time.
+        held = [change.batch for change in holding(run.changes()) if change.concept in ids and not back]
+        st.session_state[_SAID] = Said(run.folder.name, tuple(ids), what, max(held, default=number), values, back, then)
     return True
 
 

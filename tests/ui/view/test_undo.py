@@ -57,6 +57,22 @@ def test_undo_pressed_twice_takes_back_two_changes_and_redo_makes_both_again(run
     assert all(run.notes()[ids[letter]].hidden for letter in "ab") and "icon.undo.again" not in keys(app)
 
 
+def test_a_change_that_was_made_again_can_be_undone_again(run, ids):
+    """Undo did nothing after Redo of the change before the last one."""
+    app = gallery(run, "a")
+    app.button(key="gallery.hide").click().run()
+    app.button(key="gallery.favourite").click().run()
+    app.button(key="undo.last").click().run()
+    app.button(key="undo.last").click().run()
+    app.button(key="icon.undo.again").click().run()
+    assert run.notes()[ids["a"]].hidden and not run.notes()[ids["a"]].favourite
+    app.button(key="undo.last").click().run()
+    assert not run.notes()[ids["a"]].hidden
+    app.button(key="icon.undo.again").click().run()
+    app.button(key="icon.undo.again").click().run()
+    assert run.notes()[ids["a"]].hidden and run.notes()[ids["a"]].favourite
+
+
 def test_a_change_after_an_undo_leaves_nothing_to_redo(run, ids):
     app = gallery(run, "a")
     app.button(key="gallery.rate.4").click().run()

@@ -3,6 +3,7 @@
 
 const MOST = 60; // options that are shown
 const PATIENCE = 10_000; // ms to wait for the button of an action on its page
+const SENT = 250; // ms until a click has reached the page
 const THEMES = { Light: "light", Dark: "dark", System: "system" }; // as Streamlit calls them
 // Buttons and the like of the page that is open; what is drawn on them are icons' names, see nameOf.
 const ON_PAGE = "button, a[data-testid=stPageLink-NavLink], [role=tab], summary, label[data-testid=stToggle], label:has(input[type=checkbox])";
@@ -30,7 +31,7 @@ function mounted(root) {
   const one = (selector) => root.querySelector(selector);
   const palette = {
     dialog: one(".palette"), input: one("input"), found: one("ul"), none: one(".none"), keys: one(".keys"),
-    parts: one(".parts"), said: one(".note"), options: [], at: 0,
+    parts: one(".parts"), said: one(".note"), options: [], at: 0, pressed: [],
   };
   if (/Mac|iPhone|iPad/.test(navigator.platform)) one(".opener kbd").textContent = "⌘ K";
   one(".opener").addEventListener("click", () => open(palette));
@@ -79,11 +80,22 @@ function types(event) {
   return Boolean(event.composedPath()[0].matches?.(fields));
 }
 
-// Press the button of the last change. With none on the page, such as on a page without notes, say so.
+// Press the button of the last change. With none on the page, such as on a page without notes, say so. Keys that come
+// while the page is at work wait for it, since its buttons are still those of the change before.
 function change(palette, way) {
-  const button = document.querySelector(way === "undo" ? ".st-key-undo-last button" : ".st-key-icon-undo-again button");
-  if (button && !button.disabled) button.click();
-  else note(palette, `There is nothing to ${way} here.`);
+  palette.pressed.push(way);
+  if (palette.pressed.length > 1) return;
+  const until = Date.now() + PATIENCE;
+  const next = () => {
+    const works = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState !== "notRunning";
+    if (works && Date.now() < until) return setTimeout(next, 50);
+    const [way] = palette.pressed;
+    const button = document.querySelector(way === "undo" ? ".st-key-undo-last button" : ".st-key-icon-undo-again button");
+    if (button && !button.disabled) button.click();
+    else note(palette, `There is nothing to ${way} here.`);
+    setTimeout(() => palette.pressed.shift() && palette.pressed.length && next(), SENT);
+  };
+  next();
 }
 
 function made(tag, className, parent, text = "") {
