@@ -98,3 +98,24 @@ def test_the_line_of_a_job_is_whole_in_a_narrow_window(workbench, page, shot):
             assert line.evaluate(whole) and page.locator(".st-key-header").bounding_box()["height"] < 60
         job.finish()
     shutil.rmtree(folder)
+
+
+def test_the_line_of_a_job_that_waits_is_whole_on_the_card_of_its_run(workbench, page, shot):
+    """Issue: at 820 pixels the card said “stoppe”."""
+    folder = workbench.runs / "halted"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "runs" / "example", folder, ignore=shutil.ignore_patterns(".l*", "jobs"))
+    job = new_job(Run.open(folder), a_seed())
+    with job.working():
+        job.tell(48, 100)
+    page.set_viewport_size({"width": 820, "height": 900})
+    page.goto(f"{workbench.address}/runs")
+    line = page.locator("[class*=st-key-home-card-halted]").get_by_text("2 founders: waits for your choice")
+    line.wait_for(timeout=MINUTES)
+    settled(page)
+    shot(page, "stopped-820")
+    assert line.evaluate("""each => {
+      const link = each.closest("[data-testid=stPageLink]"), parts = [link, ...link.querySelectorAll("*")];
+      return parts.every((part) => !part.clientWidth || part.scrollWidth <= part.clientWidth + 1);
+    }""")
+    shutil.rmtree(folder)

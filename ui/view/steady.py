@@ -29,12 +29,12 @@ class View:
 def begin(of: object, key: str, there: Callable[[], Sequence[Item]]) -> frozenset[str]:
     """The selected cards (ids), which stay even if a note takes them out of the filters, such as after Hide.
 
-    With other filters, or when a person comes back to the page, none stay and none wait. of: runs and filters; key: of
-    the grid; there: all cards.
+    With other filters, in a run that was empty, or when a person comes back, none stay and none wait. of: runs and
+    filters; key: of the grid; there: all cards.
     """
     view: View | None = st.session_state.get(_VIEW)
     selected = selected_in(key)
-    if view is None or view.of != of or selected is None:
+    if view is None or view.of != of or selected is None or not view.there:
         view = st.session_state[_VIEW] = View(of, frozenset(item.card_id for item in there()))
     return view.selected & {*(selected or ())}
 

@@ -17,11 +17,13 @@ from core.concept import Negative
 from core.exchange import read_embedding
 from core.renderers import Look, Rendered
 from evolve import Run
+from evolve.jobs.stored import new_job
 from evolve.store.likes import add_round
 from evolve.store.ratings import answer, new_session
 from evolve.taste import expected_ratings
 from tests.families import by_letter, concept, family, learned, new_run, picture
 from tests.pages import components, page, text, typed
+from tests.plans import a_seed
 from ui.view.described import seeded
 from ui.view.downloads import zipped
 from ui.view.saved_filters import save, saved
@@ -299,6 +301,16 @@ def test_new_concepts_wait_for_a_click_so_that_no_card_moves(run, ids):
     assert app.run().button(key="gallery.new").label == "1 new concept · Show"
     app.session_state["gallery.sort"] = "oldest"
     assert len(titles(app.run())) == 12, "with another order everything is new"
+
+
+def test_the_first_concepts_of_an_empty_run_do_not_wait(run, tmp_path):
+    made = new_run(tmp_path / "empty")
+    app = page("gallery", run="empty").run()
+    assert "Nothing is here yet." in text(app)
+    with new_job(made, a_seed()).working():
+        assert "The first concepts are being learned. They appear here." in text(app.run())
+        made.add([concept(84)])
+        assert len(titles(app.run())) == 1
 
 
 def test_a_card_keeps_its_selection_when_its_concept_is_drawn(run, ids):

@@ -46,6 +46,7 @@ PRESETS = {
     "paper": "Paper, to the letter",
     "published": "Code published by the authors",
 }
+TIME = 56  # pixels of the line on the time
 AGAIN = "seed:again"  # key in the session: an `Again`
 
 
@@ -283,14 +284,15 @@ def _plan(form: Form) -> None:
     ):
         run, job = begin(backbone, plan, form.name)
         links.go("jobs", run=run.folder.name, job=job.name)
-    # Measured after the button is shown.
-    speed = pace(backbone, namer_in(plan, backbone))
-    about = left(speed.of(plan)).removesuffix(" left").capitalize() if speed else ""
-    st.caption(
-        f"{about} on this machine, if nothing else keeps it busy."
-        if about
-        else "The job shows the remaining time once it runs."
-    )
+    # Measured after the button is shown; the note that it is being measured takes no room of its own.
+    with st.container(height=TIME, border=False):
+        speed = pace(backbone, namer_in(plan, backbone))
+        about = left(speed.of(plan)).removesuffix(" left").capitalize() if speed else ""
+        st.caption(
+            f"{about} on this machine, if nothing else keeps it busy."
+            if about
+            else "The job shows the remaining time once it runs."
+        )
 
 
 def _check_name(name: str | None) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 from core.wording import counted
 from ui.search import common, proposed, terms_of
 from ui.view.items import Asked, Item, items, texts_of
+from ui.view.screens import births
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
@@ -26,6 +27,8 @@ def show(runs: Sequence[Opened], asked: Asked, only: Container[tuple[str, str]] 
         _behind_filters(behind)
     elif terms_of(asked.text):
         _unknown(asked, items(runs, replace(all_, text=""), only), all_)
+    elif any(births.are_coming(each.run) for each in runs):
+        st.caption("The first concepts are being learned. They appear here.")
     else:
         st.caption("Nothing is here yet.")
 
