@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import streamlit as st
+
 from core.concept import Array
 from core.errors import ConceptreeError
 from core.exchange import (
@@ -44,9 +46,7 @@ FORMS = {
     "npz": ".npz (numpy)",
     "image": "image embedding",
     "comfyui": "image embedding (ComfyUI's layout)",
-    PICTURES: "pictures only (PNG)",
 }
-SAYS_ITSELF = "Each picture says inside which concept it shows, and its parents, prompt and seed"
 
 
 def forms_for(width: int) -> list[str]:
@@ -55,9 +55,7 @@ def forms_for(width: int) -> list[str]:
 
 
 def readers_of(form: str, vectors: Array) -> str:
-    """One line on which tools can use a concept of these vectors [k, d] in that form, without a full stop."""
-    if form == PICTURES:
-        return SAYS_ITSELF
+    """One line on which tools can use a concept of these vectors [k, d] in that form."""
     return image_readers(form, vectors.shape[1]) if form in IMAGE_FORMS else readers(form, vectors)
 
 
@@ -76,6 +74,20 @@ def torn(found: Opened, ids: Collection[str], photos: Collection[Photo] = ()) ->
     many = counted(sum(counts.values()), "picture is left out: its file is", "pictures are left out: their files are")
     names = shortened(", ".join(counts), LONGEST)
     return f"{many} missing or torn ({names})."
+
+
+def pictures_button(chosen: Sequence[tuple[Run, Sequence[str]]], stem: str, key: str) -> None:
+    """A button that saves the drawings of these concepts alone. stem: of the file's name."""
+    st.download_button(
+        "Pictures only",
+        lambda: zipped(chosen, PICTURES),
+        file_name=f"{stem}-pictures.zip",
+        mime="application/zip",
+        key=key,
+        icon=":material/image:",
+        on_click="ignore",
+        help="A zip of PNG files. Each says inside which concept it shows, and its parents, prompt and seed.",
+    )
 
 
 def zipped(chosen: Sequence[tuple[Run, Sequence[str]]], form: str) -> bytes:

@@ -10,10 +10,9 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
-from ui.exporting import PICTURES
 from ui.view import boards, clicks, labelling, links, notices, store, undo
 from ui.view.cards import choose
-from ui.view.downloads import FORMS, SAYS_ITSELF, forms_for, torn, zipped
+from ui.view.downloads import FORMS, forms_for, pictures_button, torn, zipped
 from ui.view.grid import HINT
 from ui.view.items import ByRun, Item
 from ui.view.parents import parents_of
@@ -134,8 +133,8 @@ def _export(found: Opened, by_run: ByRun, number: int) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    told = SAYS_ITSELF if form == PICTURES else "The embedding of each concept, its origin, and its drawings as PNG"
-    st.caption(f"{told}.")
+    st.caption("The embedding of each concept, its origin, and its drawings as PNG.")
+    pictures_button(wanted, found.run.folder.name, "gallery.pictures")
 
 
 def _width(by_run: ByRun) -> int:

@@ -12,9 +12,9 @@ from evolve.family.share import family_file
 from evolve.jobs.plans import Seed
 from evolve.jobs.stored import jobs
 from evolve.store.run import Entry
-from ui.exporting import PICTURES, stem_of
+from ui.exporting import stem_of
 from ui.view import boards, clicks, learning, links, notices, undo
-from ui.view.downloads import FORMS, forms_for, readers_of, torn, zipped
+from ui.view.downloads import FORMS, forms_for, pictures_button, readers_of, torn, zipped
 from ui.view.parents import parents_of
 from ui.view.screens import breed, more_like
 from ui.view.screens.seed import AGAIN, Again
@@ -135,7 +135,7 @@ def _export(found: Opened, entry: Entry) -> None:
     st.caption(plain(f"{line[:1].upper()}{line[1:]}."))
     notices.left_out(torn(found, [entry.id]))
     st.download_button(
-        "Pictures" if form == PICTURES else "Embedding, sidecar and drawings",
+        "Embedding, sidecar and drawings",
         lambda: zipped([(run, [entry.id])], form),
         file_name=f"{stem}.zip",
         mime="application/zip",
@@ -143,6 +143,7 @@ def _export(found: Opened, entry: Entry) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+    pictures_button([(run, [entry.id])], stem, "concept.pictures")
     st.download_button(
         "With all ancestors, as a family file",
         lambda: family_file(run, [entry.id]),
