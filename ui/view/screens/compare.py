@@ -55,7 +55,8 @@ def _chosen(found: Opened) -> list[Entry]:
         st.warning(f"The address names {counted(len(asked) - len(known), 'concept')} that this run does not have.")
     if key not in st.session_state or st.session_state.get("compare.address") != asked:
         st.session_state[key] = known[:MOST] if asked or key in st.session_state else likely(found)
-    offered = [each.id for each in found.entries if not each.note.hidden or each.id in known]
+    there = {*known, *st.session_state[key]}
+    offered = [each.id for each in found.entries if not each.note.hidden or each.id in there]
     names = {each.id: each.name for each in found.entries}
     chosen = st.multiselect(
         "Concepts",
