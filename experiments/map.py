@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,10 @@ def summary(table: pa.Table) -> str:
         lines.append(f"By the {by}, a map has {' and '.join(told)}.")
     lines += [
         "",
+        "A map against as many founders, by category (means of ratios):",
+        "",
+        *markdown(["by", "category", "maps", "coverage", "QD score"], _by_category(rows)),
+        "",
         f"Means, and means of ratios, over {counted(count, 'map')} (category, seed and pair of axes), with 95 %"
         " bootstrap intervals over them if there are several. Each arm has"
         f" {' to '.join(map(str, dict.fromkeys((concepts[0], concepts[-1]))))} concepts.",
@@ -288,6 +293,18 @@ def summary(table: pa.Table) -> str:
         for arm in ARMS
     ]
     return "\n".join([*lines, *markdown(["by", "arm", "coverage", "QD score", "steps", "seconds"], cells)]) + "\n"
+
+
+def _by_category(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A row for each eye and category, the unit over which maps may differ most: what a map has against founders."""
+    found = []
+    for by in (STACK, JUDGE):
+        for category in dict.fromkeys(row["category"] for row in rows):
+            own = [row for row in rows if (row["by"], row["category"]) == (by, category)]
+            of = {name: unit_means(own, ["arm"], name, ("seed", "axes")) for name in ("coverage", "qd")}
+            ratios = [each[MAP,] / np.where(each[FOUNDERS,] > 0, each[FOUNDERS,], np.nan) for each in of.values()]
+            found.append([by, category, str(len(ratios[0])), *(cell(ratio, 2) for ratio in ratios)])
+    return found
 
 
 def figures(table: pa.Table) -> dict[str, Any]:

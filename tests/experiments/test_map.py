@@ -70,6 +70,9 @@ def test_the_judges_places_are_on_its_own_scale(rows, tmp_path):
 def test_the_summary_compares_the_map_with_both(rows):
     told = summary(pa.Table.from_pylist(rows[1], SCHEMA))
     assert "By the stack, a map has" in told and "times the coverage of founders" in told
+    stacks = {row["arm"]: row for row in rows[1] if row["by"] == "stack"}
+    gain = stacks[MAP]["coverage"] / stacks[FOUNDERS]["coverage"]
+    assert f"| stack | pet | 1 | {gain:.2f} |" in told
     assert "over 1 map" in told and "Each arm has 5 concepts." in told
     assert all(f"| {by} | {arm} |" in told for by in ("stack", "judge") for arm in ARMS)
 
