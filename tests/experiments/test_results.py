@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +22,11 @@ from experiments.conduct import (
 )
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "experiments"
+PAGE = (PUBLISHED.parent / "experiments.md").read_text(encoding="utf-8")
+SECTIONS = {
+    found[1]: found[0]
+    for found in re.finditer(r"^## (?:(?!^## ).)*?python -m experiments (\w+)`.*?(?=^## |\Z)", PAGE, re.M | re.S)
+}
 SCHEMA = pa.schema([("value", pa.float64()), ("picture", pa.binary()), ("words", pa.list_(pa.string()))])
 
 
@@ -32,6 +38,19 @@ def test_published_results_are_small_and_make_their_summary_and_charts(folder):
     assert (folder / "summary.md").read_text(encoding="utf-8").startswith(experiment.summary(table))
     for title in experiment.figures(table):
         assert (folder / f"{title}.webp").is_file()
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_and_its_overview_name_the_stack_and_the_cost_of_its_results(name):
+    """So a section that is not written again when its results are replaced fails."""
+    last = (PUBLISHED / name / "summary.md").read_text(encoding="utf-8").splitlines()[-1]
+    stack, cost = re.fullmatch(r"Stack (\S+) .*; (.*)\.", last).groups()
+    section = SECTIONS[name]
+    assert f"*Stack {stack}, {cost}.*" in section
+    heading = section.splitlines()[0].removeprefix("## ").lower()
+    anchor = re.sub(r"[^\w -]", "", heading).replace(" ", "-")
+    rows = [line for line in PAGE.splitlines() if line.startswith("|") and f"(#{anchor})" in line]
+    assert rows and all(stack in row for row in rows)
 
 
 def test_results_are_all_but_the_pictures(tmp_path):
