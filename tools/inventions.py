@@ -71,6 +71,8 @@ def main() -> None:
         seeds = [int(each) for each in given.seeds.split(",")]
     except ValueError:
         parser.error(f"--seeds {given.seeds!r}: give numbers separated by commas, such as {SEEDS}")
+    if len(set(seeds)) < len(seeds):
+        parser.error(f"--seeds {given.seeds!r}: a seed is given twice, and would count twice")
     out, backbone = new_console(), open_stack(given.model)
     own = backbone.beside / "judge"
     judge = Judge.load(given.judge or (own if own.is_dir() else FOLDER))

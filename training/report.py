@@ -92,6 +92,11 @@ def _mean(rows: Sequence[Mapping[str, float]], what: str) -> float:
     return float(np.mean([each[what] for each in rows]))
 
 
+def _over(populations: Sequence[Mapping[str, float]], what: str) -> float:
+    """The mean of a figure that the populations of one category may lack, which then counts as 0."""
+    return float(np.mean([each.get(what, 0.0) for each in populations]))
+
+
 def inventions_table(measured: Mapping[str, Any], categories: Sequence[str]) -> str:
     """Markdown: a row for each category. Beliefs in the category: of all founders, and of the populations."""
     heads = (
@@ -110,20 +115,17 @@ def inventions_table(measured: Mapping[str, Any], categories: Sequence[str]) -> 
         def mean(which: Sequence[Mapping[str, float]], what: str) -> str:
             return f"{_mean(which, what):.2f}" if which else "–"
 
-        def over(what: str, populations: Sequence[Mapping[str, float]] = populations) -> float:
-            return float(np.mean([each.get(what, 0.0) for each in populations]))
-
         cells = (
             category,
             f"{mean(founders, 'category')} ({', '.join(mean(one['founders'], 'category') for one in populations)})",
             mean(founders, "broad"),
-            f"{over('similarity'):.2f}",
+            f"{_over(populations, 'similarity'):.2f}",
             f"{sum(each['known'] <= MOST_KNOWN for each in founders)} of {len(founders)}",
             f"{mean(founders, 'word')} / {mean(founders, 'other_word')}",
-            f"{over('crispness'):.2f}",
+            f"{_over(populations, 'crispness'):.2f}",
             f"{mean(children, 'category')} / {mean(children, 'broad')}",
             f"{mean(hybrids, 'category')} / {mean(hybrids, 'broad')} / {100 * new:.0f} %",
-            f"{over('seconds'):.0f} / {over('children_seconds'):.0f}",
+            f"{_over(populations, 'seconds'):.0f} / {_over(populations, 'children_seconds'):.0f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

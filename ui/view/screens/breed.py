@@ -120,7 +120,7 @@ def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[
     word, wrong = _word(backbone, run, "breed.word", "Like these, but …")
     if can_draw(backbone) and weights and (len(weights) > 1 or takes or word):
         with place:
-            mixing.show_pad(found, backbone, shares, away, takes, word)
+            mixing.show_pad(found, backbone, mixing.Wanted(shares, away, takes, word))
         drawn = dict.fromkeys(id_ for id_ in (*used, *away, *takes.values()) if id_ not in photos_of(run))
         if len(used) + len(away) + len(takes) > 1:
             sittings.prepare(found.run, backbone, list(drawn))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -87,23 +88,26 @@ def away(found: Opened, run: str) -> dict[str, float]:
     return dict(sizes)
 
 
-def show_pad(
-    found: Opened,
-    backbone: Backbone,
-    shares: Mapping[str, int],
-    sizes: Mapping[str, float],
-    takes: Mapping[str, str],
-    word: str,
-) -> None:
-    """The mixing pad of the parents with these shares, see ui/view/pad.
+@dataclass(frozen=True)
+class Wanted:
+    """What a child is to be, by ids of concepts and photographs.
 
-    sizes: of the weights of parents to move away from. takes: ids of the concepts that give aspects. word: an extra
-    word, or "".
+    shares: of its parents. away: the sizes of the weights of parents to move away from. takes: the concept that gives
+    each aspect. word: an extra word, or "".
     """
-    run = found.run.folder.name
+
+    shares: Mapping[str, int]
+    away: Mapping[str, float]
+    takes: Mapping[str, str]
+    word: str
+
+
+def show_pad(found: Opened, backbone: Backbone, wanted: Wanted) -> None:
+    """The mixing pad of the parents, see ui/view/pad."""
+    run, shares = found.run.folder.name, wanted.shares
     key = f"breed.pad.{run}"
     try:
-        mix, besides = _mix(found, backbone, shares, sizes, takes, word)
+        mix, besides = _mix(found, backbone, wanted)
         address = links.mixtures(preview.remember(mix))
     except ConceptreeError as error:
         notices.error(error)
@@ -125,20 +129,13 @@ def name_of(found: Opened, run: str, id_: str) -> str:
     return photos[id_].label if id_ in photos else found.by_id[id_].name
 
 
-def _mix(
-    found: Opened,
-    backbone: Backbone,
-    shares: Mapping[str, int],
-    sizes: Mapping[str, float],
-    takes: Mapping[str, str],
-    word: str,
-) -> tuple[preview.Mix, str]:
+def _mix(found: Opened, backbone: Backbone, wanted: Wanted) -> tuple[preview.Mix, str]:
     """The mix, and what it has besides the parents' mean, in words.
 
     Raises:
         ConceptreeError: a parent cannot be read, or the stack does not know an aspect.
     """
-    run = found.run.folder.name
+    run, shares, word = found.run.folder.name, wanted.shares, wanted.word
     entries = sorted((found.by_id[id_] for id_ in shares if id_ in found.by_id), key=lambda each: -shares[each.id])
     told = found.run.about
     kind, category = (entries[0].kind, entries[0].category) if entries else (told["kind"], told["category"])
@@ -147,17 +144,17 @@ def _mix(
     if word and _is_known(backbone, word):
         push = WORD_LAMBDA * _word_direction(backbone.fingerprint, word, category, kind, backbone)
         besides.append(f"towards “{word}”")
-    if sizes:
-        besides.append(f"away from {', '.join(name_of(found, run, id_) for id_ in sizes)}")
+    if wanted.away:
+        besides.append(f"away from {', '.join(name_of(found, run, id_) for id_ in wanted.away)}")
     resembled, taken = [_embeds(found, run, id_, backbone) for id_ in shares], []
-    for aspect, id_ in takes.items():  # as `evolve.operators.mate` does
+    for aspect, id_ in wanted.takes.items():  # as `evolve.operators.mate` does
         of, directions = np.atleast_2d(_embeds(found, run, id_, backbone)), subspace(backbone, aspect)
         resembled = [with_aspect(np.atleast_2d(each), of, directions) for each in resembled]
         taken.append(f"{aspect} of {name_of(found, run, id_)}")
     mix = preview.Mix(
         backbone,
         tuple(resembled),
-        tuple((_embeds(found, run, id_, backbone), size) for id_, size in sizes.items()),
+        tuple((_embeds(found, run, id_, backbone), size) for id_, size in wanted.away.items()),
         settings.avoid_floor,
         push,
     )

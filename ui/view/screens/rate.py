@@ -40,8 +40,7 @@ def show() -> None:
     lost: list[Damage] = []
     known, given = sessions(found.run, lost), answers(found.run, lost)
     notices.warn_of([*lost, *found.damage])
-    asked = st.query_params.get("session")
-    if asked:
+    if asked := st.query_params.get("session"):
         session = next((each for each in known if each.id == asked), None)
         if session is None:
             notices.error("There is no such session in this run.")
@@ -52,12 +51,12 @@ def show() -> None:
     st.title("Rate", anchor=False)
     # A run of `experiment table1` has sessions but no concepts.
     usual = STUDY if known and not found.entries else TASTE
-    asked = st.query_params.get("kind")
+    linked = st.query_params.get("kind")
     kind = st.segmented_control(
         "Kind",
         list(KINDS),
         format_func=KINDS.__getitem__,
-        default=asked if asked in KINDS else usual,
+        default=linked if linked in KINDS else usual,
         required=True,
         key="rate.kind",
         label_visibility="collapsed",
