@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import networkx as nx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.conftest import pytest_collection_modifyitems
 
@@ -216,6 +217,13 @@ def test_slow_tests_run_when_they_are_asked_for_or_named(slow, marked, arguments
     items = [SimpleNamespace(name=name, get_closest_marker=name.__eq__) for name in ("quick", "slow")]
     pytest_collection_modifyitems(SimpleNamespace(getoption=given.get, args=arguments, hook=hook), items)
     assert [each.name for each in items] == left and len(left_out) == 2 - len(left)
+
+
+def test_no_generated_example_has_a_time_limit():
+    """Under load any of them may take long."""
+    assert settings.default.deadline is None and HealthCheck.too_slow in settings.default.suppress_health_check
+    tests = (ROOT / "tests").rglob("*.py")
+    assert [relative(path) for path in tests if re.search(r"deadline=\d", path.read_text(encoding="utf-8"))] == []
 
 
 def test_the_readme_leads_with_two_commands_and_ci_runs_the_second():

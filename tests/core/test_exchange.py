@@ -86,7 +86,7 @@ def any_numbers(shape, seed: int) -> np.ndarray:
     return np.where(np.isfinite(bits), bits, np.float32(-1e-45))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TOKENS, SHAPES, st.integers(0, 2**32), st.sampled_from(FORMS))
 def test_any_token_and_any_numbers_come_back(token, shape, seed, form):
     vectors = any_numbers(shape, seed)
@@ -101,7 +101,7 @@ def test_any_token_and_any_numbers_come_back(token, shape, seed, form):
     assert found.token == token and found.vectors.tobytes() == given.vectors.tobytes()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sampled_from([torch.float16, torch.bfloat16, torch.float64, torch.float32]),
     st.sampled_from([".safetensors", ".pt", ".bin"]),
@@ -326,7 +326,7 @@ def test_a_torn_file_at_any_place(tmp_path, form):
         assert "fetch it again" in refused(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_bit_that_flipped_is_never_more_than_a_line(data):
     """Safetensors has no checksum: there a flipped bit may go unseen, but it never breaks anything."""

@@ -68,7 +68,7 @@ def test_a_child_with_words_is_learned_and_measured_by_them(backbone, parents):
 shares = st.lists(st.floats(0.01, 100), min_size=1, max_size=6)
 
 
-@within(max_examples=60, deadline=None)
+@within(max_examples=60)
 @given(shares, st.floats(0, 0.9), st.integers(0, 10**9))
 def test_spread_weights_are_weights_with_the_same_sum(weights, spread, seed):
     drawn = spread_weights(weights, spread, seed)

@@ -213,7 +213,7 @@ def test_shares_are_sums_over_all_ways_and_make_one(graph):
 
 
 @given(pedigrees(most=7))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_relatedness_is_what_dropping_genes_in_all_ways_gives(graph):
     nodes = sorted(graph)
     found = relationship(graph, nodes)

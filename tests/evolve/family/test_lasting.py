@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.family.lasting import FILE, Memory, forget, lasting, remember, remembered
@@ -20,7 +20,6 @@ def order_of(graph: nx.DiGraph) -> list[str]:
     return sorted(graph, key=lambda node: graph.nodes[node]["generation"])
 
 
-@settings(deadline=None)
 @given(families(), st.integers(1, 8), st.integers(1, 24))
 def test_whoever_comes_later_moves_nobody_and_covers_nobody(graph, columns, first):
     order = order_of(graph)

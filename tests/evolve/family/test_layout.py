@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 
 import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.family.layout import LANE, Layout, crossings, layout
@@ -46,7 +46,6 @@ def check_room(found: Layout) -> None:
         assert spans[0][0] >= -1e-9 and spans[-1][1] <= found.width + 1e-9
 
 
-@settings(deadline=None)
 @given(families(), st.integers(1, 8))
 def test_generations_are_rows_and_nothing_overlaps(graph, columns):
     found = layout(graph, columns)
@@ -59,7 +58,6 @@ def test_generations_are_rows_and_nothing_overlaps(graph, columns):
     check_room(found)
 
 
-@settings(deadline=None)
 @given(families())
 def test_an_edge_passes_every_row_between_in_a_lane_of_its_own(graph):
     found = layout(graph)
@@ -68,7 +66,6 @@ def test_an_edge_passes_every_row_between_in_a_lane_of_its_own(graph):
         assert [row for _, row in lanes] == list(range(found.places[parent][1] + 1, found.places[child][1]))
 
 
-@settings(deadline=None)
 @given(families())
 def test_the_same_family_looks_the_same(graph):
     again = nx.DiGraph(graph)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.family.lineage import (
@@ -304,7 +304,6 @@ def test_every_format_has_a_reader_here():
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(deadline=None)
 @given(entries=families(plain))
 def test_every_format_reads_back_the_same_graph(form, entries):
     write, read = READERS[form]
@@ -315,7 +314,6 @@ def test_every_format_reads_back_the_same_graph(form, entries):
 
 
 @pytest.mark.parametrize("form", ["graphml", "gexf", "dot"])
-@settings(deadline=None)
 @given(entries=families())
 def test_what_no_file_can_hold_is_replaced_and_the_rest_stays(form, entries):
     write, read = READERS[form]

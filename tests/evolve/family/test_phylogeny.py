@@ -18,7 +18,7 @@ def in_generation(graph: nx.DiGraph, number: int) -> list[str]:
     return [each for each, generation in graph.nodes(data="generation") if generation == number]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pedigrees())
 def test_diversity_counts_the_concepts_and_their_ancestors(graph):
     numbers = sorted(set(dict(graph.nodes(data="generation")).values()))
@@ -26,7 +26,7 @@ def test_diversity_counts_the_concepts_and_their_ancestors(graph):
     assert phylogenetic_diversity(graph) == expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pedigrees())
 def test_several_groups_in_one_pass_equal_each_by_itself(graph):
     groups = [in_generation(graph, number) for number in sorted(set(dict(graph.nodes(data="generation")).values()))]

@@ -67,7 +67,7 @@ def test_a_part_that_is_gone_is_missed(pets):
     assert "1 concept is lost that" in told.text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_no_byte_changes_unnoticed(whole, tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("changed") / "pets"

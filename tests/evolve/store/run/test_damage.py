@@ -130,7 +130,7 @@ def test_a_torn_part_is_named_and_the_others_stay(pets, kept, said):
     assert len(parts(pets)) == 6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_whatever_happens_to_a_part_a_reader_gets_rows_or_a_line(data):
     content = part_of_two()
