@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -37,15 +38,29 @@ class Killed(BaseException):
     """Stop like a signal."""
 
 
-def founded(folder, backbone, count=5):
-    run = Run.create(folder, "pet", backbone)
-    develop([Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in range(count)], backbone, run)
+@pytest.fixture(scope="module")
+def founders(backbone, tmp_path_factory):
+    """A run of five founders, for copies."""
+    run = Run.create(tmp_path_factory.mktemp("founders") / "run", "pet", backbone)
+    develop([Request("pet", negatives=("cat",), seed=seed, settings=QUICK) for seed in range(5)], backbone, run)
     return run
 
 
+def copied(run, folder):
+    shutil.copytree(run.folder, folder)
+    return Run.open(folder)
+
+
 @pytest.fixture
-def run(tmp_path, backbone):
-    return founded(tmp_path / "run", backbone)
+def run(founders, tmp_path):
+    return copied(founders, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(founders, backbone, tmp_path_factory):
+    """(run, its job, generations) of an evolution to which nothing happened."""
+    run = copied(founders, tmp_path_factory.mktemp("undisturbed") / "run")
+    return run, *evolved(run, backbone)
 
 
 def evolved(run, backbone, asked=SMALL, **how):
@@ -57,8 +72,8 @@ def like(asked, **values):
     return Evolve.from_json({**asked.to_json(), **values})
 
 
-def test_generations_follow_on_each_other(run, backbone):
-    job, done = evolved(run, backbone)
+def test_generations_follow_on_each_other(undisturbed):
+    run, job, done = undisturbed
     assert [each.number for each in done] == [1, 2]
     assert done[1].population == done[0].survivors
     everybody = [each.id for each in run.entries()]
@@ -70,18 +85,14 @@ def test_generations_follow_on_each_other(run, backbone):
     assert generations(job) == done
 
 
-def test_equal_seeds_give_equal_families_and_others_do_not(tmp_path, backbone):
-    found = {}
-    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
-        _, done = evolved(founded(tmp_path / name, backbone), backbone, like(SMALL, seed=seed))
-        found[name] = [generation.children for generation in done]
-    assert found["one"] == found["again"] != found["other"]
+def test_equal_seeds_give_equal_families_and_others_do_not(undisturbed, founders, tmp_path, backbone):
+    _, again = evolved(copied(founders, tmp_path / "again"), backbone)
+    _, (other, *_) = evolved(copied(founders, tmp_path / "other"), backbone, like(SMALL, seed=2, generations=1))
+    assert again == undisturbed[-1] and other.children != again[0].children
 
 
 @pytest.mark.parametrize(("generation", "step"), [(1, 0), (1, 1), (2, 1), (2, 2)])
-def test_a_killed_evolution_goes_on_to_the_family_it_would_have_had(tmp_path, backbone, generation, step):
-    _, undisturbed = evolved(founded(tmp_path / "whole", backbone), backbone)
-    run = founded(tmp_path / "run", backbone)
+def test_a_killed_evolution_goes_on_to_the_family_it_would_have_had(undisturbed, run, backbone, generation, step):
     job = new_job(run, SMALL)
 
     def kill(number, report):
@@ -94,7 +105,7 @@ def test_a_killed_evolution_goes_on_to_the_family_it_would_have_had(tmp_path, ba
     again = job_named(run, job.name)
     rest = list(evolve(SMALL, run, backbone, again))
     first = generations(again)[generation - 1]
-    assert first.children == undisturbed[generation - 1].children
+    assert first.children == undisturbed[-1][generation - 1].children
     assert [each.number for each in rest] == list(range(generation, 3))
 
 
@@ -106,10 +117,10 @@ def own_operators(run, backbone):
     return box
 
 
-def test_with_operators_of_ones_own_it_keeps_favourites_and_resumes(tmp_path, backbone):
+def test_with_operators_of_ones_own_it_keeps_favourites_and_resumes(founders, tmp_path, backbone):
     found, asked = [], like(SMALL, mutation=1.0, population=2)
     for name, stop in (("whole", None), ("run", 1)):
-        run = founded(tmp_path / name, backbone)
+        run = copied(founders, tmp_path / name)
         run.note(run.entries()[0].id, favourite=True)
         job, toolbox = new_job(run, asked), own_operators(run, backbone)
         course = evolve(asked, run, backbone, job, toolbox=toolbox)
@@ -222,8 +233,8 @@ def test_one_chosen_alone_has_variations(run, backbone):
     assert {(each.birth, each.parents[0].id) for each in born} == {("mutate", only)}
 
 
-def test_the_logbook_tells_mean_and_best_of_those_that_stay(run, backbone):
-    _, done = evolved(run, backbone)
+def test_the_logbook_tells_mean_and_best_of_those_that_stay(undisturbed):
+    run, _, done = undisturbed
     book = logbook(done)
     assert book.select("generation") == [1, 2]
     scores = {each.id: each.scores["category"] for each in run.entries()}
