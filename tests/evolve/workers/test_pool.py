@@ -91,11 +91,12 @@ def wait_for_both(workers):
 
 
 def test_one_worker_and_two_learn_what_one_process_does_to_the_bit(backbone, workers, run, monkeypatch):
-    undisturbed, reports = by_one_process(REQUESTS, backbone), []
+    undisturbed, reports, at_work = by_one_process(REQUESTS, backbone), [], []
     with monkeypatch.context() as patched:
         patched.setattr(workers, "count", 1)
-        assert timeless(develop(REQUESTS, workers)) == undisturbed
-        assert len(workers._workers) == 1
+        count = lambda report: at_work.append(sum(each.task is not None for each in workers._workers))  # noqa: E731
+        assert timeless(develop(REQUESTS, workers, on_report=count)) == undisturbed
+    assert max(at_work) == 1, "though another test may have started a second one"
     two = develop(REQUESTS, workers, run, on_report=reports.append)
     assert timeless(two) == undisturbed and len(workers._workers) == 2
     assert len(list((run.folder / "concepts").glob("*.parquet"))) == 3, "a batch is a part"
