@@ -85,11 +85,14 @@ def new_run(folder: Path, stack: Any = STACK) -> Run:
     return Run.create(folder, "pet", stack)
 
 
-@cache
-def _made() -> TemporaryDirectory[str]:
-    """The family below, made once in a process, because its parts and pictures take a tenth of a second."""
-    folder = TemporaryDirectory(prefix="family-")
-    run = new_run(Path(folder.name))
+def made_family(folder: Path) -> Run:
+    """Nine concepts in three generations, five parts, drawn but for the last.
+
+    a   b   c   d          founders, in parts of two
+    3 a + 1 b = e          b + c = f        g mutated from d, without children
+    e + f = h              i from pictures of e (1) and of a guest (3), who lives in another run
+    """
+    run = new_run(folder)
     a, b, c, d = (concept(seed) for seed in range(4))
     e, f = concept(4, {a.id: 3.0, b.id: 1.0}), concept(5, [b, c])
     g = concept(6, [d], birth="mutate")
@@ -98,18 +101,22 @@ def _made() -> TemporaryDirectory[str]:
         run.add(batch)
         drawn = [each for each in batch if each is not i]
         run.add_drawings([(each.id, "a photo of a {}", 1, picture(each.request.seed)) for each in drawn])
+    return run
+
+
+@cache
+def _once(name: str) -> TemporaryDirectory[str]:
+    """A folder with the family as a run of that name, which its pictures tell; made once in a process."""
+    folder = TemporaryDirectory(prefix="family-")
+    made_family(Path(folder.name) / name)
     return folder
 
 
 def family(folder: Path) -> Run:
-    """Nine concepts in three generations, five parts, drawn but for the last.
-
-    a   b   c   d          founders, in parts of two
-    3 a + 1 b = e          b + c = f        g mutated from d, without children
-    e + f = h              i from pictures of e (1) and of a guest (3), who lives in another run
-    """
+    """A copy of the family, in a twentieth of the time. A test that changes how runs are written makes its own."""
     run = new_run(folder)
-    shutil.copytree(_made().name, folder, ignore=shutil.ignore_patterns("run.json"), dirs_exist_ok=True)
+    made = Path(_once(folder.name).name) / folder.name
+    shutil.copytree(made, folder, ignore=shutil.ignore_patterns("run.json"), dirs_exist_ok=True)
     return run
 
 

@@ -21,7 +21,7 @@ from evolve.store.names import candidates
 from evolve.store.parts import Damage, Room, digest_of
 from evolve.store.rows import ENTRY, entry_of
 from evolve.store.run import CONCEPTS, DRAWINGS, INDEX, Run
-from tests.families import by_letter, concept, family, picture
+from tests.families import by_letter, concept, family, made_family, picture
 from tests.populations import drawn, population
 
 
@@ -29,7 +29,7 @@ from tests.populations import drawn, population
 def pets(tmp_path, monkeypatch) -> Run:
     """The family, of whose five parts the first four are in the index."""
     monkeypatch.setattr(index, "SPAN", 2)
-    run = family(tmp_path / "pets")
+    run = made_family(tmp_path / "pets")
     assert len(files(run)) == 6  # two spans, three sets of columns
     return Run.open(run.folder)
 
