@@ -101,6 +101,13 @@ def test_another_zip_or_a_newer_schema(file):
     refused(closed(files | {"family.json": json.dumps(about | {"conceptree_family": 2}).encode()}, False), "schema '2'")
 
 
+def test_a_family_of_another_kind_or_of_nobody(file):
+    files = opened(file)
+    about = json.loads(files["family.json"])
+    refused(closed(files | {"family.json": json.dumps(about | {"kind": "sound"}).encode()}, False), "has kind 'sound'")
+    refused(closed(files | {"concepts.jsonl": b""}), "has 0 concepts")
+
+
 def test_an_entry_that_is_not_what_was_written(file):
     files = opened(file)
     changed = files["concepts.jsonl"].replace(b"pet", b"cat", 1)

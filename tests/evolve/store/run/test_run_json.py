@@ -54,6 +54,11 @@ def test_a_key_that_is_missing_or_wrong_is_named(run, key, value):
     assert (f"lacks the key {key!r}" if value is None else f"has {key} = 5: expected") in refused(Run.open, run.folder)
 
 
+def test_a_run_of_another_kind_is_refused(run):
+    (run.folder / "run.json").write_text(json.dumps(run.about | {"kind": "sound"}))
+    assert "has kind 'sound': expected object or style" in refused(Run.open, run.folder)
+
+
 @pytest.mark.parametrize("content", ["[]", "null", '"run"', "[" * 100_000, b"\xff\xfe"])
 def test_a_run_json_of_something_else_is_one_line(run, content):
     (run.folder / "run.json").write_bytes(content if isinstance(content, bytes) else content.encode())
