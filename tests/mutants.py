@@ -80,7 +80,7 @@ def in_fork(tree: Path, tests: Sequence[str]) -> int:
         del sys.modules[name]
     os.chdir(tree)
     sys.path.insert(0, str(tree))
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+    return int(pytest.main(["-x", "-q", "--slow", "-p", "no:cacheprovider", *tests]))
 
 
 def verdict(code: int) -> str:

@@ -53,30 +53,46 @@ def named(pictures, question):
 @pytest.mark.parametrize(
     "request_",
     [
-        Request("pet", schedule="adaptive", seed=1, settings=SETTINGS),
-        Request("musical instrument", schedule="adaptive", seed=2, settings=replace(SETTINGS, min_cosine=0.2)),
-        Request("pet", schedule="adaptive", seed=3, settings=SETTINGS, templates=("my {} . 4k , HQ", "art of the {}")),
-        Request("painting", "style", schedule="none", seed=4, settings=SETTINGS),
-        Request("painting", "style", schedule="adaptive", seed=6, settings=STYLE),
-        Request("pet", negatives=("cat", "dog"), seed=7, settings=SETTINGS),
-        Request("pet", negatives=("cat",), schedule="adaptive", seed=8, settings=SETTINGS),
-        Request("pet", negatives=("cat", "dog", "turtle"), schedule="gradual", seed=9, settings=SETTINGS),
-        Request("pet", positives=(Positive("fish", 0.5), Positive("cat", 0.25)), seed=10, settings=SETTINGS),
-        Request("pet", schedule="adaptive", seed=11, settings=replace(SETTINGS, through_prior=False)),
-        Request("pet", parents=PARENTS, seed=5, settings=SETTINGS),
-    ],
-    ids=[
-        "adaptive",
-        "several tokens",
-        "own templates",
-        "style",
-        "adaptive style",
-        "list",
-        "list, then adaptive",
-        "gradual",
-        "positives",
-        "text space",
-        "mix",
+        pytest.param(Request("pet", schedule="adaptive", seed=1, settings=SETTINGS), id="adaptive"),
+        pytest.param(Request("painting", "style", schedule="none", seed=4, settings=SETTINGS), id="style"),
+        pytest.param(
+            Request("pet", negatives=("cat",), schedule="adaptive", seed=8, settings=SETTINGS), id="list, then adaptive"
+        ),
+        pytest.param(
+            Request("pet", schedule="adaptive", seed=11, settings=replace(SETTINGS, through_prior=False)),
+            id="text space",
+        ),
+        pytest.param(Request("pet", parents=PARENTS, seed=5, settings=SETTINGS), id="mix"),
+        pytest.param(
+            Request("musical instrument", schedule="adaptive", seed=2, settings=replace(SETTINGS, min_cosine=0.2)),
+            id="several tokens",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            Request(
+                "pet", schedule="adaptive", seed=3, settings=SETTINGS, templates=("my {} . 4k , HQ", "art of the {}")
+            ),
+            id="own templates",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            Request("painting", "style", schedule="adaptive", seed=6, settings=STYLE),
+            id="adaptive style",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            Request("pet", negatives=("cat", "dog"), seed=7, settings=SETTINGS), id="list", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            Request("pet", negatives=("cat", "dog", "turtle"), schedule="gradual", seed=9, settings=SETTINGS),
+            id="gradual",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            Request("pet", positives=(Positive("fish", 0.5), Positive("cat", 0.25)), seed=10, settings=SETTINGS),
+            id="positives",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_twenty_steps_equal_the_authors_loop(paper64, request_, ended):
@@ -155,7 +171,7 @@ def test_an_answer_loses_a_leading_a_alone():
 
 def test_the_row_without_prompt_is_pooled_where_each_template_ends(paper64):
     """Templates of one batch end at different places; each row has its own."""
-    own = [Request("pet", negatives=("cat",), seed=i, settings=SETTINGS) for i in range(3)]
+    own = [Request("pet", negatives=("cat",), seed=i, settings=replace(SETTINGS, steps=8)) for i in range(3)]
     lengths = {authors.padded(paper64, template)[2] for template in TEMPLATES["object"]}
     assert len(lengths) > 3
     together = ConceptLab(paper64).run(own)
