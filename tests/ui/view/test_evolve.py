@@ -12,9 +12,7 @@ from evolve.jobs.generations import Generation, choose, write_down
 from evolve.jobs.plans import Evolve
 from evolve.jobs.stored import job_named, jobs, new_job
 from tests.pages import page, text
-from ui.view import learning, processes
-from ui.view.pace import Pace
-from ui.view.screens import evolve
+from ui.view import learning, pace, processes
 
 SETTINGS = Settings(steps=4)
 
@@ -34,9 +32,9 @@ def begun(monkeypatch) -> list[list[str]]:
 def stack(monkeypatch):
     """A stack that knows all words: the family's own cannot be loaded."""
     settings = {"calibration": {}, "vocabulary": Vocabulary(), "version": "tiny-1", "draws": False}
-    settings |= {"knows": lambda _: True, "dtype": "torch.float32"}
+    settings |= {"knows": lambda _: True, "dtype": "torch.float32", "fingerprint": "tiny"}
     monkeypatch.setattr("ui.view.model.backbone", lambda run: SimpleNamespace(**settings))
-    monkeypatch.setattr(evolve, "pace", lambda *_: Pace(1.0, 1.0))
+    monkeypatch.setattr(pace, "_paces", {("tiny", None): pace.Pace(1.0, 1.0)})
 
 
 def record(mean):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from evolve.jobs.plans import Seed
 from evolve.jobs.stored import jobs
 from tests.families import new_run
 from tests.pages import page, text
-from ui.view import processes
+from ui.view import pace, processes
 from ui.view.pace import Pace
 
 
@@ -69,7 +70,24 @@ def test_it_begins_with_something_that_can_be_started(form):
     assert "You get 6 founders of “pet”." in said and "They are learned all side by side." in said
     assert "4 steps each, in segments of 2." in said
     assert "proposed by the nearest word of the model's vocabulary" in said
-    assert "on this machine" in said and not start(form).disabled
+    assert not start(form).disabled
+
+
+def test_the_page_does_not_wait_until_the_speed_of_the_machine_is_measured(form, monkeypatch):
+    measured = threading.Event()
+
+    def slow(*_) -> Pace:
+        assert measured.wait(60)
+        return Pace(step=1.0, look=1.0)
+
+    monkeypatch.setattr(pace, "_measured", slow)
+    monkeypatch.setattr(pace, "_paces", {})
+    assert "Measuring how fast this machine is" in text(fine(form.run())) and not start(form).disabled
+    assert len(pace._measuring) == 1 and fine(form.run())
+    (thread,) = pace._measuring.values()
+    measured.set()
+    thread.join(60)
+    assert "on this machine" in text(fine(form.run())) and not pace._measuring
 
 
 def test_founders_that_are_tried_and_those_that_stay_are_told_apart(form):
@@ -205,8 +223,8 @@ def test_how_long_it_takes_follows_from_the_plan():
             schedule=schedule,
         )
 
-    pace = Pace(step=0.1, look=1.0)
-    one, six, together = pace.of(plan(1, 1, "none")), pace.of(plan(6, 1, "none")), pace.of(plan(6, 6, "none"))
+    speed = Pace(step=0.1, look=1.0)
+    one, six, together = speed.of(plan(1, 1, "none")), speed.of(plan(6, 1, "none")), speed.of(plan(6, 6, "none"))
     assert one == pytest.approx(6 + 40 + 3) and six == pytest.approx(6 + 6 * 43)
     assert 40 < together < six / 2
-    assert pace.of(plan(1, 1, "adaptive")) == pytest.approx(one + 4)
+    assert speed.of(plan(1, 1, "adaptive")) == pytest.approx(one + 4)

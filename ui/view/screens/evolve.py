@@ -21,13 +21,12 @@ from evolve.jobs.stored import job_named, new_job
 from evolve.store.rows import Entry
 from ui.labels import METHODS, OBJECTIVE_NAMES, method_of
 from ui.stack import can_draw
-from ui.view import clicks, learning, links, model, notices, objectives, processes, store, undo
+from ui.view import clicks, learning, links, model, notices, objectives, pace, processes, store, undo
 from ui.view.cards import Card, Chosen, cards
 from ui.view.grid import HINT, card_of
-from ui.view.pace import pace
 from ui.view.processes import AT_WORK
 from ui.view.store import Opened
-from ui.view.text import left, plain
+from ui.view.text import plain
 from ui.workers import conduct_asked
 
 EVERY = 2.0  # seconds between two updates of a running evolution
@@ -273,9 +272,7 @@ def _estimate(found: Opened, given: Values) -> None:
             settings=settings,
             drafts=can_draw(backbone),
         )
-        if speed := pace(backbone, None):
-            about = left(speed.of(plan)).removesuffix(" left").capitalize()
-            st.caption(f"{about} on this machine, if nothing else keeps it busy.")
+        pace.show(plan, backbone, None)
 
 
 def _course(run: str, name: str, live: bool) -> None:

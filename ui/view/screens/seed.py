@@ -21,10 +21,9 @@ from evolve.jobs.plans import Seed
 from evolve.jobs.stored import new_job
 from ui.runs import checked_name, known_name, new_run
 from ui.stack import can_draw
-from ui.view import clicks, forms, links, model, notices, processes, seeds, store
+from ui.view import clicks, forms, links, model, notices, pace, processes, seeds, store
 from ui.view.described import category_of
-from ui.view.pace import pace
-from ui.view.text import left, plain
+from ui.view.text import plain
 from ui.workers import conduct_asked
 
 KINDS = {"object": "Objects", "style": "A style"}
@@ -284,15 +283,9 @@ def _plan(form: Form) -> None:
     ):
         run, job = begin(backbone, plan, form.name)
         links.go("jobs", run=run.folder.name, job=job.name)
-    # Measured after the button is shown; the note that it is being measured takes no room of its own.
+    # The time takes the same room whether it is known or not.
     with st.container(height=TIME, border=False):
-        speed = pace(backbone, namer_in(plan, backbone))
-        about = left(speed.of(plan)).removesuffix(" left").capitalize() if speed else ""
-        st.caption(
-            f"{about} on this machine, if nothing else keeps it busy."
-            if about
-            else "The job shows the remaining time once it runs."
-        )
+        pace.show(plan, backbone, namer_in(plan, backbone), "The job shows the remaining time once it runs.")
 
 
 def _check_name(name: str | None) -> None:
