@@ -31,8 +31,8 @@ def choose(run: Run, stack: Draws, founders: Sequence[Individual], keep: int) ->
     """Keep the best founders, see `evolve.choosing`, and hide the others.
 
     What a person has said of one in the meantime counts more: a favourite, a locked, named or rated one stays, and so
-    does a parent, even if these are more than `keep`; a hidden one does not. In a run of these founders alone, those
-    that stay move together in the tree.
+    does a parent, even if these are more than `keep`; a hidden one does not. If the run has no other founders,
+    those that stay move together in the tree.
     """
     entries = run.entries()
     notes = {each.id: each.note for each in entries}
@@ -54,7 +54,8 @@ def choose(run: Run, stack: Draws, founders: Sequence[Individual], keep: int) ->
     ids = {each.id for each in kept}
     left = tuple(each for each in founders if each.id not in ids)
     run.set_aside([each.id for each in left])
-    if len(notes) == len(founders):  # no other concept would move
+    ours = {each.id for each in founders}
+    if all(each.id in ours or each.parents for each in entries):  # the others are their children, bred meanwhile
         forget(run.folder)
     return Chosen(kept, left)
 

@@ -99,6 +99,17 @@ def test_those_that_stay_move_together_unless_others_would_move(pets, backbone, 
     assert (run.folder / FILE).is_file() == others
 
 
+def test_children_that_were_bred_meanwhile_move_with_those_that_stay(pets, backbone):
+    run, job = pets
+    with closing(work(job, run, ConceptLab(backbone))) as course:
+        assert [each for each in course if isinstance(each, Learned | Drawing)]
+    founders = run.individuals()
+    run.add([concept(9, [each.concept for each in founders[:2]])])
+    (run.folder / FILE).write_text("{}")
+    choose(run, backbone, founders, 2)
+    assert not (run.folder / FILE).exists()
+
+
 def test_it_is_no_opinion_and_no_persons_change(pets, backbone):
     run, job = pets
     list(work(job, run, ConceptLab(backbone)))

@@ -13,7 +13,7 @@ from core.concept import Parent, Request
 from core.review import Decision
 from core.segments import Event
 from core.settings import Settings
-from evolve.family.lasting import remembered
+from evolve.family.lasting import forget, remembered
 from evolve.jobs.generations import Generation, write_down
 from evolve.jobs.job import Job
 from evolve.jobs.plans import Evolve, ParentTold, TakeTold
@@ -135,6 +135,17 @@ def test_a_child_takes_the_place_of_its_ghost_whoever_is_first(run, job):
         assert {*remembered(run.folder).spots} == {*second} - {ONE}, "ghosts are not stored"
     third = places(data(app.run()))
     assert third[child.id] == first[OTHER] and ONE not in third
+
+
+def test_ghosts_are_laid_out_anew_with_the_others_when_the_places_are_forgotten(run, ids, job):
+    app = page("tree", run="pets")
+    with job.working():
+        before = places(data(app.run()))
+        run.note_all([ids["c"], ids["d"]], hidden=True)
+        forget(run.folder)
+        after = places(data(app.run()))
+        forget(run.folder)
+        assert after == places(tree()) and after[ONE] != before[ONE]
 
 
 def test_founders_of_a_new_run_are_ghosts_until_the_first_is_there(tmp_path, monkeypatch):

@@ -156,6 +156,8 @@ def _scene(found: Opened, only: Filter, state: State, coming: Sequence[Ghost]) -
         before = kept[2].memory if kept and kept[0].run.folder == folder else Memory()
     else:  # all are shown, so that their places can be kept for good
         before = remembered(folder)
+        if kept and kept[0].run.folder == folder and kept[2].memory.spots and not before.spots:
+            theirs, handed = {}, {}  # the places were forgotten: ghosts, too, are laid out anew
     spots = {**{id_: spot for id_, spot in handed.items() if id_ in found.graph}, **theirs, **before.spots}
     drawn = scene(found, only, state.selected, state.opened, Memory(spots, before.lanes), coming)
     places = {each.id: drawn.memory.spots[each.id] for each in coming}
