@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
-from evolve.store.run import CONCEPTS, DRAWINGS, NOTES, PHOTOS
+from evolve.store.run import CONCEPTS, DRAWINGS, NOTES, PHOTOS, Run
 from tests.evolve.store.run.seen import ROOT
 from tests.families import family
 from tests.populations import SCORES, population
@@ -61,6 +62,31 @@ def test_the_documents_examples_run(tmp_path, monkeypatch, library):
         ratings = dict(found["ratings"])
         assert ratings.keys() == {a, b} and ratings[a] == 4 and ratings[b] != 3
         assert np.shape(found["vectors"]) == (9, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("library", "call"),
+    [
+        ("polars", 'scan_parquet("runs/pets/notes/*.parquet", extra_columns="ignore")'),
+        ("duckdb", "read_parquet('runs/pets/notes/*.parquet', union_by_name=true)"),
+    ],
+)
+def test_parts_of_earlier_versions_are_read_beside_those_of_this_one(tmp_path, monkeypatch, library, call):
+    assert call in section()
+    reader = pytest.importorskip(library)
+    shutil.copytree(ROOT / "tests" / "data" / "run-of-schema-1", tmp_path / "runs" / "pets")
+    pets = Run.open(tmp_path / "runs" / "pets")
+    pets.note(pets.entries()[0].id, comment="new")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Exception, match="way"):
+        reader.read_parquet("runs/pets/notes/*.parquet") if library == "polars" else reader.sql(
+            "SELECT way FROM 'runs/pets/notes/*.parquet'"
+        )
+    if library == "polars":
+        comments = eval(f"reader.{call}").collect()["comment"].to_list()
+    else:
+        comments = [row[0] for row in reader.sql(f"SELECT comment FROM {call}").fetchall()]
+    assert len(comments) == 4 and "new" in comments
 
 
 def test_the_documents_query_names_existing_columns_and_agrees_with_pyarrow(tmp_path, monkeypatch):
