@@ -14,7 +14,7 @@ from evolve.store.parts import Damage
 from evolve.store.rows import Entry, brief
 from evolve.store.run import Run
 from ui.console import print_json, say, to_type, warn
-from ui.runs import open_run
+from ui.runs import is_unasked, open_run
 
 if TYPE_CHECKING:
     from evolve.jobs.job import Job
@@ -42,7 +42,9 @@ def check_run(name: str, runs: Path, as_json: bool, out: Console) -> bool:
     for each in found.findings:
         where = f"{each.where}: " if each.where else ""
         say(out, f"  {'lost' if each.lost else 'note'}  {where}{each.text}")
-    if found.whole:
+    if found.whole and is_unasked(run):
+        say(out, "The run is empty, without a job: the next command for a new run of this name takes it over.")
+    elif found.whole:
         say(out, "The run is whole.")
     else:
         say(out, "The run is not whole. What can be read stays so; put lost files back from a copy, if there is one.")

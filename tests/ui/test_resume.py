@@ -208,6 +208,7 @@ def test_a_run_that_was_killed_before_it_was_asked_for_anything_is_taken_over(st
     backbone = open_stack(str(stack_folder))
     run = Run.create(tmp_path / "pets", "pet", backbone)
     assert "has no jobs and no concepts" in good("resume", "pets", "--runs", tmp_path)
+    assert "The run is empty, without a job" in good("check", "pets", "--runs", tmp_path)
     new = ("seed", "pet", "--run", "pets", "--founders", 1, "--steps", 2, "--negatives", "none")
     where = ("--runs", tmp_path, "--model", stack_folder)
     assert "there is a run 'pets'" in one_line(*new, *where), "another process may be about to ask"
