@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import math
 import warnings
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ TOLERANCE = 60  # largest distance of background pixels from its colour: sum of 
 PLAIN_EDGE = 0.75  # share of edge pixels that must have one colour
 LEAST, MOST = 0.02, 0.98  # share of the picture in the foreground
 MARGIN = 0.08  # white around the foreground, as a share of its longer side
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its words about a broken file go to the terminal
 
 
 class PhotoError(ConceptreeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import socket
 import struct
@@ -270,3 +271,16 @@ def test_a_large_picture_is_reduced_while_it_is_read(tmp_path, monkeypatch, suff
 def test_pictures_in_a_format_that_runs_a_program_are_refused(tmp_path):
     with pytest.raises(PhotoError, match="is not a picture that can be read"):
         read_photo(saved(tmp_path / "it.eps", on_paper()))
+
+
+def test_words_of_pillow_about_a_broken_file_reach_no_person(tmp_path, monkeypatch, capsys):
+    """Without a handler, logging prints its errors."""
+    file = saved(tmp_path / "broken.tiff", Image.new("RGB", (24, 16)))
+    content = bytearray(file.read_bytes())
+    place = content.index(struct.pack("<HH", 277, 3)) + 8  # samples per pixel
+    content[place : place + 2] = struct.pack("<H", 1027)
+    file.write_bytes(content)
+    monkeypatch.setattr(logging.root, "handlers", [])
+    with pytest.raises(PhotoError, match="is not a picture"):
+        read_photo(file)
+    assert capsys.readouterr().err == ""
