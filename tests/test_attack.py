@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -38,17 +39,25 @@ def test_the_disk_fails_where_it_should(tmp_path):
 READERS = (
     "safetensors",
     "npz",
+    "npz: vectors.npy",
     "bin",
+    "bin: data.pkl",
     "pt",
+    "pt: data.pkl",
     "sidecar",
     *(f"photo {form}" for form in fuzz.PHOTOS),
     "portrait",
     "family",
+    "family: family.json",
+    "family: concepts.jsonl",
+    "family: drawings.jsonl",
     "run.json",
     "job.json",
     "concepts",
     "notes",
     "drawings",
+    "concepts: request",
+    "concepts: settings",
 )
 
 
@@ -61,7 +70,21 @@ def readers(tmp_path_factory):
 def test_a_damaged_file_is_read_or_refused_in_one_line(readers, name):
     assert set(readers) == set(READERS)
     assert fuzz.fault(readers[name], readers[name].content) == ""
-    assert fuzz.tried(readers[name], FILES, SEED) == {}
+    number, failed = fuzz.tried(readers[name], FILES, SEED)
+    assert failed == ""
+    assert number >= FILES
+
+
+def test_a_fault_is_told_with_the_smallest_damage(monkeypatch):
+    def read(content: bytes) -> None:
+        if b"NaN" in content:
+            raise ZeroDivisionError
+
+    _, failed = fuzz.tried(fuzz.Reader("numbers", b'{"a": 1, "b": 2}', read), 500, SEED)
+    assert re.fullmatch(r"ZeroDivisionError: ; the damage is \(\(\d, \d, b'NaN'\),\)", failed), "one edit"
+    known = eval(failed.split(" is ")[1])
+    monkeypatch.setitem(fuzz.OWN, "numbers", (known,))
+    assert fuzz.tried(fuzz.Reader("numbers", b'{"a": 1, "b": 2}', read), 1, SEED) == (len(fuzz.KNOWN) + 1, failed)
 
 
 def test_a_reader_that_takes_too_long_or_too_much_is_a_fault():

@@ -30,7 +30,9 @@ from ui.cli import main as conceptree
 
 SHARES = {"kills": 0.4, "faults": 0.4, "fuzz": 0.2}  # of the time; kills first: a process that has learned cannot fork
 HANGS = 600.0  # seconds
-Try = tuple[str, Callable[[], str]]  # its name, and the attack: "" or how it failed
+FILES = 50  # damaged files of a kind in one try
+NIGHTLY_KILLS = 200  # kills, at least
+Try = tuple[str, Callable[[], tuple[int, str]]]  # its name, and the attack: (number of tries, "" or how it failed)
 
 
 @dataclass
@@ -40,22 +42,24 @@ class Table:
     tried: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
 
-    def run(self, tries: Iterator[Try], seconds: float) -> None:
-        end = time.monotonic() + seconds
+    def run(self, tries: Iterator[Try], seconds: float, least: int = 0) -> None:
+        """Attack for so many seconds, and until there were so many tries."""
+        end, number = time.monotonic() + seconds, 0
         for what, attack in tries:
-            told = attack()
-            self.tried[what] += 1
+            many, told = attack()
+            number += many
+            self.tried[what] += many
             self.failed[what] += bool(told)
             if told:
                 print(f"{what}: {told}", file=sys.stderr, flush=True)
-            if time.monotonic() > end:
+            if time.monotonic() > end and number >= least:
                 return
 
     def print(self) -> None:
-        print(f"{'attack':24}{'tried':>8}{'failed':>8}")
+        print(f"{'attack':36}{'tried':>8}{'failed':>8}")
         for what in self.tried:
-            print(f"{what:24}{self.tried[what]:8}{self.failed[what]:8}")
-        print(f"{'all':24}{self.tried.total():8}{self.failed.total():8}")
+            print(f"{what:36}{self.tried[what]:8}{self.failed[what]:8}")
+        print(f"{'all':36}{self.tried.total():8}{self.failed.total():8}")
 
 
 def failing_disks(folder: Path, stack: Backbone, rng: random.Random, every: bool) -> Iterator[Try]:
@@ -67,7 +71,7 @@ def failing_disks(folder: Path, stack: Backbone, rng: random.Random, every: bool
     if not every:
         rng.shuffle(places)
     for at, (story, fault) in places:
-        yield f"{story.name}, disk {fault}", lambda at=at, s=story, f=fault: faults.disturbed(s, folder, at, f)[0]
+        yield f"{story.name}, disk {fault}", lambda at=at, s=story, f=fault: (1, faults.disturbed(s, folder, at, f)[0])
 
 
 def kills(folder: Path, model: Path, rng: random.Random) -> Iterator[Try]:
@@ -80,7 +84,7 @@ def kills(folder: Path, model: Path, rng: random.Random) -> Iterator[Try]:
     longest = time.monotonic() - began
     expected = faults.told(folder / "whole")
     while True:
-        yield "seed, killed", lambda: killed(folder / "killed", words, rng, longest, expected)
+        yield "seed, killed", lambda: (1, killed(folder / "killed", words, rng, longest, expected))
 
 
 def killed(runs: Path, words: list[str], rng: random.Random, longest: float, expected: object) -> str:
@@ -125,17 +129,13 @@ def conduct(words: list[str], log: Path) -> None:
 
 
 def damaged_files(folder: Path, seed: int) -> Iterator[Try]:
-    """Every reader of files in turn, each time with another damaged file."""
+    """Every reader of files in turn, each time with other damaged files."""
     folder.mkdir()
-    readers, number = fuzz.readers(folder), 0
+    readers, number = fuzz.readers(folder), seed
     while True:
         for reader in readers:
-            yield f"{reader.name}, damaged", lambda r=reader, n=number: named(fuzz.fault(r, fuzz.nth(r, n, seed)), n)
+            yield f"{reader.name}, damaged", lambda r=reader, n=number: fuzz.tried(r, FILES, n)
         number += 1
-
-
-def named(told: str, number: int) -> str:
-    return told and f"file {number}: {told}"
 
 
 def main() -> int:
@@ -144,7 +144,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="Seed of the order and of the damage (default: 0).")
     parser.add_argument("--only", choices=SHARES, help="One attack alone.")
     parser.add_argument("--every", action="store_true", help="Fail at every operation in turn, whatever time it takes.")
+    help = "A night: every operation, at least 200 kills, and as many seconds of damaged files as --seconds says."
+    parser.add_argument("--nightly", action="store_true", help=help)
     told = parser.parse_args()
+    told.every |= told.nightly
     rng, table = random.Random(told.seed), Table()
     torch.set_num_threads(1)  # threads do not live on in a fork
     os.environ["CONCEPTREE_CANDIDATES"] = "1"
@@ -160,7 +163,8 @@ def main() -> int:
         for attack, tries in attacks.items():
             if told.only in (None, attack):
                 share = 1.0 if told.only else SHARES[attack]
-                table.run(tries, float("inf") if told.every and attack == "faults" else share * told.seconds)
+                seconds = float("inf") if told.every and attack == "faults" else share * told.seconds
+                table.run(tries, seconds, NIGHTLY_KILLS if told.nightly and attack == "kills" else 0)
     table.print()
     return int(bool(table.failed.total()))
 
