@@ -144,7 +144,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="Seed of the order and of the damage (default: 0).")
     parser.add_argument("--only", choices=SHARES, help="One attack alone.")
     parser.add_argument("--every", action="store_true", help="Fail at every operation in turn, whatever time it takes.")
-    help = "A night: every operation, at least 200 kills, and as many seconds of damaged files as --seconds says."
+    help = f"A night: every operation in turn, and at least {NIGHTLY_KILLS} kills."
     parser.add_argument("--nightly", action="store_true", help=help)
     told = parser.parse_args()
     told.every |= told.nightly
