@@ -30,7 +30,7 @@ from evolve.workers.pool import WorkerError, Workers
 
 SETTINGS = Settings(steps=6, segment=2, learning_rate=1e-2, max_cosine=0.9, min_cosine=-0.9)
 REQUESTS = [Request("pet", seed=seed, settings=SETTINGS) for seed in range(6)]
-LONG = [replace(request, settings=replace(SETTINGS, steps=40, segment=4)) for request in REQUESTS[:4]]
+LONG = [replace(request, settings=replace(SETTINGS, steps=24, segment=4)) for request in REQUESTS[:4]]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -112,13 +112,13 @@ def test_a_worker_that_is_killed_in_mid_work_is_replaced_and_its_batch_goes_on(b
         for event in report.events:
             if event.request.seed == 3:
                 steps.append(event.step)
-                if event.step == 20 and not killed:
+                if event.step == 12 and not killed:
                     end_worker_of(workers, 3)
                     killed.append(True)
 
     assert timeless(develop(LONG, workers, run, on_report=watch)) == undisturbed
     assert killed and "another one continues its batch from its last boundary" in told[-1]
-    assert steps == [*range(0, 41, 4)], "nothing before the last boundary is learned again"
+    assert steps == [*range(0, 25, 4)], "nothing before the last boundary is learned again"
 
 
 @pytest.mark.slow
