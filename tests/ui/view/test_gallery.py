@@ -16,9 +16,11 @@ from streamlit.testing.v1 import AppTest
 from core.concept import Negative
 from core.exchange import read_embedding
 from core.renderers import Look, Rendered
+from core.segments import Event
 from evolve import Run
 from evolve.jobs.stored import new_job
 from evolve.store.likes import add_round
+from evolve.store.looks import add_looks, add_names
 from evolve.store.ratings import answer, new_session
 from evolve.taste import expected_ratings
 from tests.families import by_letter, concept, family, learned, new_run, picture
@@ -446,6 +448,21 @@ def test_a_zip_of_pictures_alone_needs_no_stack_and_says_what_is_not_drawn(run, 
     app = select(gallery(), *names(run, "a"))
     labels = [each.proto.label for each in app.get("download_button")]
     assert labels == ["1 concept as a zip", "Pictures only"]
+
+
+def test_a_concept_that_is_not_drawn_yet_shows_its_draft_while_its_job_works(run):
+    job = new_job(run, a_seed())
+    (new,) = run.add([concept(30)])
+    add_looks(job.folder, [(0, Event(0, 25, new.concept.request, {}, (picture(7),), (), (), ()))])
+    add_names(job.folder, {0: (new.id, new.name)})
+
+    def drafts() -> dict[str, str]:
+        return {item["title"]: item["draft"] for item in told(gallery())["items"] if item.get("draft")}
+
+    with job.working():
+        shown = drafts()
+    assert [*shown] == [new.name] and "/looks/pets/" in shown[new.name]
+    assert not drafts()
 
 
 def test_a_zip_can_have_image_embeddings(tmp_path, backbone):

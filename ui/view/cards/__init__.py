@@ -24,7 +24,9 @@ _grid = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Card:
-    """A picture with its text. image: an address, "" for none. alt: alternative text. line: under the title."""
+    """A picture with its text. image: an address, "" for none. alt: alternative text. line: under the title.
+    draft: the address of what is shown until there is an image.
+    """
 
     id: str
     title: str
@@ -35,6 +37,7 @@ class Card:
     rating: int | None = None
     favourite: bool = False
     hidden: bool = False
+    draft: str = ""
 
 
 @dataclass(frozen=True)

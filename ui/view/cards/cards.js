@@ -141,10 +141,18 @@ function dress(card, item, opens) {
     larger.title = "Enlarge (Z)";
     larger.setAttribute("aria-hidden", "true"); // Z on the card does the same
     picture.append(image, larger);
+  } else if (item.draft) {
+    const image = make("img", "draft");
+    image.alt = "";
+    image.draggable = false;
+    image.onerror = () => picture.replaceChildren(make("div", "missing", "not drawn yet"));
+    image.src = item.draft;
+    picture.append(image);
   } else {
     picture.append(make("div", "missing", "not drawn yet"));
   }
   const badges = make("div", "badges");
+  if (item.draft && !item.image) badges.append(make("span", "badge", "draft"));
   if (item.favourite) badges.append(make("span", "badge star", "♥"));
   if (item.rating) badges.append(make("span", "badge star", `★ ${item.rating}`));
   if (item.generation !== undefined) badges.append(make("span", "badge", `gen ${item.generation}`));
@@ -261,7 +269,7 @@ function pressed(state, event) {
 
 // The lightbox of the page does it.
 function enlarge(state, id) {
-  const image = state.cards.get(id).querySelector("img");
+  const image = state.cards.get(id).querySelector("img:not(.draft)");
   if (image) image.dispatchEvent(new CustomEvent("conceptree-enlarge", { bubbles: true, composed: true, detail: image }));
 }
 

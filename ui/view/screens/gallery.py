@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core.errors import ConceptreeError
@@ -11,7 +13,7 @@ from ui.view import boards, links, notices, steady, store, undo
 from ui.view.cards import Card, cards
 from ui.view.grid import card_of
 from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, every_card, items
-from ui.view.screens import board_bar, filters, gallery_actions, more_like, unfound
+from ui.view.screens import births, board_bar, filters, gallery_actions, more_like, unfound
 from ui.view.store import Opened
 from ui.view.text import plain
 
@@ -49,9 +51,11 @@ def _gallery(found: Opened) -> None:
         st.caption(tally(entries_of(runs, only), concepts_of(found_items)), width="content")
         steady.offer(len(matching) - many, asked.shown.removesuffix("s"))
     place = st.container()
+    undrawn = {item.run: item.found for item in shown if item.drawing is None}
+    drafts = {id_: look for each in undrawn.values() for id_, look in births.drafts(each.run).items()}
     with st.container(key="gallery.grid"):
         chosen = cards(
-            [_card(item, len(runs) > 1 or bool(board)) for item in shown],
+            [replace(_card(item, len(runs) > 1 or bool(board)), draft=drafts.get(item.entry.id, "")) for item in shown],
             key=key,
             label=SHOWN[asked.shown],
             height=HEIGHT,
