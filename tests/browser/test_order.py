@@ -86,6 +86,26 @@ def test_hide_and_a_quick_favourite_both_count_and_two_keys_take_both_back(workb
     wait_for(lambda: not run.entry(one).note.hidden, 30, "undo")
 
 
+def test_a_key_right_after_a_click_takes_that_click_back_even_if_the_server_is_slow(workbench, page):
+    run = Run.open(workbench.runs / "example")
+    cards = gallery(page, workbench)
+    cards.nth(1).click()
+    page.get_by_text("1 concept selected").wait_for(timeout=MINUTES)
+    settled(page)
+    one = cards.nth(1).get_attribute("data-id").partition("/")[2]
+    page.evaluate(
+        """() => {
+          const send = WebSocket.prototype.send;
+          WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), 600); };
+        }"""
+    )
+    page.locator(".st-key-gallery-hide button").click()
+    cards.nth(1).focus()
+    page.keyboard.press("Control+z")
+    page.get_by_text("Undone:").wait_for(timeout=MINUTES)
+    assert not run.entry(one).note.hidden
+
+
 def test_m_learns_more_like_the_selected_concept_and_not_while_typing(workbench, page):
     run = Run.open(workbench.runs / "example")
     before = len(jobs(run))

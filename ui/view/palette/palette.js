@@ -4,6 +4,7 @@
 const MOST = 60; // options that are shown
 const PATIENCE = 10_000; // ms to wait for the button of an action on its page
 const SENT = 250; // ms until a click has reached the page
+const REACHED = 1500; // ms in which a click reaches a busy server, if it is one that the server is told of
 const THEMES = { Light: "light", Dark: "dark", System: "system" }; // as Streamlit calls them
 // Buttons and the like of the page that is open; what is drawn on them are icons' names, see nameOf.
 const ON_PAGE = "button, a[data-testid=stPageLink-NavLink], [role=tab], summary, label[data-testid=stToggle], label:has(input[type=checkbox])";
@@ -23,6 +24,8 @@ export default function ({ parentElement, data, setTriggerValue }) {
     window.removeEventListener("keydown", palette.question);
     window.removeEventListener("keydown", palette.changes, true);
     window.removeEventListener("conceptree-keys", palette.list);
+    window.removeEventListener("click", palette.clicked, true);
+    palette.runs.disconnect();
     delete parentElement.palette;
   };
 }
@@ -31,7 +34,7 @@ function mounted(root) {
   const one = (selector) => root.querySelector(selector);
   const palette = {
     dialog: one(".palette"), input: one("input"), found: one("ul"), none: one(".none"), keys: one(".keys"),
-    parts: one(".parts"), said: one(".note"), options: [], at: 0, pressed: [],
+    parts: one(".parts"), said: one(".note"), options: [], at: 0, pressed: [], sent: 0,
   };
   if (/Mac|iPhone|iPad/.test(navigator.platform)) one(".opener kbd").textContent = "⌘ K";
   one(".opener").addEventListener("click", () => open(palette));
@@ -71,6 +74,10 @@ function mounted(root) {
   window.addEventListener("keydown", palette.question);
   window.addEventListener("keydown", palette.changes, true);
   window.addEventListener("conceptree-keys", palette.list);
+  palette.clicked = () => (palette.sent = Date.now());
+  window.addEventListener("click", palette.clicked, true);
+  palette.runs = new MutationObserver(() => works() && (palette.sent = 0));
+  palette.runs.observe(document.body, { subtree: true, attributeFilter: ["data-test-script-state"] });
   return palette;
 }
 
@@ -80,6 +87,11 @@ function types(event) {
   return Boolean(event.composedPath()[0].matches?.(fields));
 }
 
+// Whether the server runs the page.
+function works() {
+  return document.querySelector("[data-testid=stApp]")?.dataset.testScriptState !== "notRunning";
+}
+
 // Press the button of the last change. With none on the page, such as on a page without notes, say so. Keys that come
 // while the page is at work wait for it, since its buttons are still those of the change before.
 function change(palette, way) {
@@ -87,8 +99,8 @@ function change(palette, way) {
   if (palette.pressed.length > 1) return;
   const until = Date.now() + PATIENCE;
   const next = () => {
-    const works = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState !== "notRunning";
-    if (works && Date.now() < until) return setTimeout(next, 50);
+    const waits = works() || Date.now() < palette.sent + REACHED; // the buttons do not know of the last click yet
+    if (waits && Date.now() < until) return setTimeout(next, 50);
     const [way] = palette.pressed;
     const button = document.querySelector(way === "undo" ? ".st-key-undo-last button" : ".st-key-icon-undo-again button");
     if (button && !button.disabled) button.click();
