@@ -12,7 +12,7 @@ BIN := .venv/bin
 ENVIRONMENT = $(PYTHON) tools/environment.py --torch '$(TORCH)' --torch-index '$(TORCH_INDEX)' --constraints '$(CONSTRAINTS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test coverage test-browser screenshots lint view bench bench-store bench-full bench-workers bench-mating bench-view mutants attack experiments train-emoji card inventions notebook regenerate venv python npm
+.PHONY: help demo docs test coverage test-browser screenshots lint view bench bench-store bench-full bench-first bench-workers bench-mating bench-view mutants attack experiments train-emoji card inventions notebook regenerate venv python npm
 .SILENT:
 
 help: ## this list
@@ -67,6 +67,9 @@ bench-store: venv ## how runs of up to 100,000 concepts open and grow: time and 
 
 bench-full: venv ## the same step at Kandinsky's full size, with random weights: time and memory (long; takes 10 GB)
 	$(BIN)/python -m benchmarks.full $(ARGS)
+
+bench-first: venv ## where the first seconds of a command go: imports, loading, the first picture
+	$(BIN)/python -m benchmarks.first $(ARGS)
 
 bench-workers: venv ## time of two workers against one, for the same requests
 	$(BIN)/python -m benchmarks.workers $(ARGS)
