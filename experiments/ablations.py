@@ -234,7 +234,7 @@ def summary(table: pa.Table) -> str:
     lines = [
         _finding(found, units),
         "",
-        f"Means over pairs of category and seed, of which there are {units}, with 95 % bootstrap intervals; in the"
+        f"Means over {units} pairs of category and seed, with 95 % bootstrap intervals; in the"
         " lower table paired differences to the whole. belongs: similarity to the category's word; nearest: to the"
         " nearest of its known members; margin: the difference; consistent: likeness of a concept's pictures in"
         " different prompts.",

@@ -139,7 +139,7 @@ def summary(table: pa.Table) -> str:
     lines = [_finding(found, lambdas, clamp) for clamp in CLAMPS]
     lines += [
         "",
-        f"Means over pairs of category and seed, of which there are {units}, with 95 % bootstrap intervals; differences"
+        f"Means over {units} pairs of category and seed, with 95 % bootstrap intervals; differences"
         " are paired."
         " belongs: similarity to the category's word; nearest: to the nearest negative; margin: the difference.",
     ]

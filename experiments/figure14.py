@@ -137,7 +137,7 @@ def summary(table: pa.Table) -> str:
         f" the end, and is {least:.3f} where it is least; {sum(fell)} of {len(fell)} new negatives are less similar"
         f" {segment} steps after they arrived.",
         "",
-        f"Means over pairs of category and seed, of which there are {len(own[IMAGINED]['end'])}, with 95 % bootstrap"
+        f"Means over {len(own[IMAGINED]['end'])} pairs of category and seed, with 95 % bootstrap"
         f" intervals; a segment has {segment} steps.",
         "",
     ]

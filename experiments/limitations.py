@@ -211,7 +211,7 @@ def summary(table: pa.Table) -> str:
         f" similarity to the category: {signed(guards['ranked'])} with ranked answers, {signed(guards['first'])} with"
         f" first answers. After {_others(rows)} segments the best was another than the last.",
         "",
-        f"Means over pairs of category and seed, of which there are {units}, with 95 % bootstrap intervals; differences"
+        f"Means over {units} pairs of category and seed, with 95 % bootstrap intervals; differences"
         " are paired."
         " belongs: similarity to the category's word; margin: that minus the similarity to the nearest known member.",
         "",

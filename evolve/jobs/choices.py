@@ -20,7 +20,7 @@ class WordError(ConceptreeError):
 
 
 class UnknownWordError(WordError):
-    """A word for which the stack has no tokens."""
+    """The stack has no tokens for a word."""
 
 
 def checked_words(stack: Draws, words: Iterable[str], what: str, known: Sequence[str] = ()) -> tuple[str, ...]:

@@ -53,14 +53,18 @@ def test_tags_and_boards_stay_with_the_selection_that_they_were_given_to(workben
     assert cards.count() == 2
 
 
-def test_hide_and_a_quick_favourite_both_count_and_two_keys_take_both_back(workbench, page, shot):
-    """Issue: the concept was gone before the second click, which was lost without a word."""
-    run = Run.open(workbench.runs / "example")
+def second_selected(page, workbench):
+    """(run, cards of the gallery, id of the second one's concept), which is selected."""
     cards = gallery(page, workbench)
     cards.nth(1).click()
     page.get_by_text("1 concept selected").wait_for(timeout=MINUTES)
     settled(page)
-    one = cards.nth(1).get_attribute("data-id").partition("/")[2]
+    return Run.open(workbench.runs / "example"), cards, cards.nth(1).get_attribute("data-id").partition("/")[2]
+
+
+def test_hide_and_a_quick_favourite_both_count_and_two_keys_take_both_back(workbench, page, shot):
+    """Issue: the concept was gone before the second click, which was lost without a word."""
+    run, cards, one = second_selected(page, workbench)
     for key in ("hide", "favourite"):
         page.locator(f".st-key-gallery-{key} button").click()
         page.wait_for_timeout(60)
@@ -87,12 +91,7 @@ def test_hide_and_a_quick_favourite_both_count_and_two_keys_take_both_back(workb
 
 
 def test_a_key_right_after_a_click_takes_that_click_back_even_if_the_server_is_slow(workbench, page):
-    run = Run.open(workbench.runs / "example")
-    cards = gallery(page, workbench)
-    cards.nth(1).click()
-    page.get_by_text("1 concept selected").wait_for(timeout=MINUTES)
-    settled(page)
-    one = cards.nth(1).get_attribute("data-id").partition("/")[2]
+    run, cards, one = second_selected(page, workbench)
     page.evaluate(
         """() => {
           const send = WebSocket.prototype.send;

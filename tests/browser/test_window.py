@@ -78,11 +78,16 @@ def test_names_in_the_tree_are_legible_or_come_with_the_focus(workbench, page, s
     assert all(size >= 11 for name, size, _ in found if name == focused) and len(found) > 6
 
 
-def test_the_line_of_a_job_is_whole_in_a_narrow_window(workbench, page, shot):
-    folder = workbench.runs / "instruments-with-a-long-name"
+def with_a_job(workbench, name):
+    """(folder of a copy of the example run with a new job, the job)"""
+    folder = workbench.runs / name
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "runs" / "example", folder, ignore=shutil.ignore_patterns(".l*", "jobs"))
-    job = new_job(Run.open(folder), a_seed())
+    return folder, new_job(Run.open(folder), a_seed())
+
+
+def test_the_line_of_a_job_is_whole_in_a_narrow_window(workbench, page, shot):
+    folder, job = with_a_job(workbench, "instruments-with-a-long-name")
     with job.working():
         job.tell(48, 100)
         for width in (820, 1440):
@@ -102,10 +107,7 @@ def test_the_line_of_a_job_is_whole_in_a_narrow_window(workbench, page, shot):
 
 def test_the_line_of_a_job_that_waits_is_whole_on_the_card_of_its_run(workbench, page, shot):
     """Issue: at 820 pixels the card said “stoppe”."""
-    folder = workbench.runs / "halted"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(ROOT / "runs" / "example", folder, ignore=shutil.ignore_patterns(".l*", "jobs"))
-    job = new_job(Run.open(folder), a_seed())
+    folder, job = with_a_job(workbench, "halted")
     with job.working():
         job.tell(48, 100)
     page.set_viewport_size({"width": 820, "height": 900})

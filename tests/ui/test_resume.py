@@ -60,7 +60,7 @@ def concepts(runs: Path) -> list:
 
 @pytest.fixture(scope="module")
 def undisturbed(stack_folder, tmp_path_factory):
-    """A run that nothing happened to: three founders, two children."""
+    """An undisturbed run: three founders, two children."""
     runs = tmp_path_factory.mktemp("undisturbed")
     good(*SEED, "--runs", runs, "--model", stack_folder)
     names = [each.name for each in Run.open(runs / "pets").individuals()]

@@ -58,7 +58,7 @@ def run(founders, tmp_path):
 
 @pytest.fixture(scope="module")
 def undisturbed(founders, backbone, tmp_path_factory):
-    """(run, its job, generations) of an evolution to which nothing happened."""
+    """(run, its job, generations) of an undisturbed evolution."""
     run = copied(founders, tmp_path_factory.mktemp("undisturbed") / "run")
     return run, *evolved(run, backbone)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -55,17 +56,7 @@ def mixture(found: Opened) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         children = int(st.number_input("Children", 1, MOST_CHILDREN, key=f"breed.children.{run}", width=110))
         draft = _quality(run)
-    if clicks.button(
-        "Breed",
-        type="primary",
-        icon=":material/diversity_3:",
-        key="breed.start",
-        of=run,
-        once=True,
-        width="stretch",
-        disabled=bool(wrong),
-        help=wrong or None,
-    ):
+    if _starts("Breed", "diversity_3", "breed.start", run, wrong, type="primary"):
         photos, kind = photos_of(run), _kind(found, used)
         signed = used | {id_: -size for id_, size in away.items()}
         spread = st.session_state.get(f"breed.spread.{run}", SPREAD.default)
@@ -105,7 +96,9 @@ def mixture(found: Opened) -> None:
 
 
 def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[str, float], str, str]:
-    """The pad and what is set on it: shares of parents above 0, sizes of weights below 0, a word (see `_word`)."""
+    """The pad and what is set on it: shares of parents above 0, sizes of weights below 0, and a word with what is wrong
+    with it, see `_word`.
+    """
     run = found.run.folder.name
     weights = weights_of(run, found)
     place = st.container()  # the pad shows what is set below it
@@ -127,6 +120,12 @@ def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[
     return used, away, word, wrong
 
 
+def _starts(label: str, icon: str, key: str, of: str, wrong: str, **more: Any) -> bool:
+    """Whether the button that starts learning was pressed. wrong: why it cannot be, or ""."""
+    more |= {"icon": f":material/{icon}:", "width": "stretch", "disabled": bool(wrong), "help": wrong or None}
+    return clicks.button(label, key=key, of=of, once=True, **more)
+
+
 @st.fragment
 def variations(found: Opened, parent: str) -> None:
     """Variations of one parent."""
@@ -137,16 +136,7 @@ def variations(found: Opened, parent: str) -> None:
     strength = st.slider("Strength", *limits, 0.1, key=f"breed.strength.{run}", help=STRENGTH.help)
     word, wrong = _word(backbone, run, "breed.like", "Like this, but …")
     children = int(st.number_input("Variations", 1, MOST_CHILDREN, 2, key=f"breed.variations.{run}", width=110))
-    if clicks.button(
-        "Make variations",
-        icon=":material/shuffle:",
-        key="breed.vary",
-        of=parent,
-        once=True,
-        width="stretch",
-        disabled=bool(wrong),
-        help=wrong or None,
-    ):
+    if _starts("Make variations", "shuffle", "breed.vary", parent, wrong):
         seed = seeds.of(_seed_key(run), SEED.most)
         vary(found, backbone, parent, children, strength=strength, words=[word] if word else [], seed=seed)
     seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
