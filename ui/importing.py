@@ -86,6 +86,7 @@ def bring(
     )
     if run:
         _check_widths(read, run, for_new_run, model)  # before a stack is fetched that does not fit
+        _check_named(run, for_new_run, model)
     backbone = open_stack(model or (run.about["stack"]["where"] if run else "emoji"))
     if run:
         check_made_on(run, backbone, f". {_for_a_new_run(for_new_run, model)}")
@@ -211,6 +212,17 @@ def _check_widths(read: Sequence[tuple[Path, Embedding]], run: Run, for_new_run:
             raise ExchangeError(
                 f"{str(path)!r} is {each.width} wide, {ours}: {_name_its_stack(each, run, for_new_run, model)}"
             )
+
+
+def _check_named(run: Run, for_new_run: str, model: str | None) -> None:
+    """Raise ExchangeError for a stack of the hub, if the run is of the embedded one."""
+    ours = run.about["stack"]
+    other = model and model != "emoji" and not Path(model).expanduser().is_dir()
+    if other and ours["where"] == "emoji":
+        raise ExchangeError(
+            f"the run {run.folder.name!r} is of the stack {ours['version']}, not of {model!r}."
+            f" {_for_a_new_run(for_new_run, model)}"
+        )
 
 
 def _name_its_stack(embedding: Embedding, run: Run | None, for_new_run: str, model: str | None = None) -> str:

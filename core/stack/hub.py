@@ -18,10 +18,12 @@ and pickles of a repository are never loaded.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -324,6 +326,19 @@ def _refuse_known_decoder(name: str) -> None:
             raise StackError(f"{name!r} is a decoder without its prior: name {alias}, or {names[-2]}+{name}")
 
 
+@contextmanager
+def _no_retries_told() -> Iterator[None]:
+    """Switch off the hub's warnings, such as one for each try without a network: the error says it once."""
+    from huggingface_hub.utils import logging as hub_logging
+
+    before = hub_logging.get_verbosity()
+    hub_logging.set_verbosity(max(logging.ERROR, before))
+    try:
+        yield
+    finally:
+        hub_logging.set_verbosity(before)
+
+
 def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetch: bool, files: _Files) -> Path:
     """A repository's folder in the hub's cache, at one commit."""
     from huggingface_hub import snapshot_download
@@ -359,7 +374,8 @@ def _snapshot(id_: str, revision: str | None, lacks: Callable[[Path], str], fetc
     if not fetch:
         raise StackError(f"{half if missing else f'{id_}{at} is not in the cache of the hub'}: {command}")
     try:
-        folder = Path(snapshot_download(id_, **how))
+        with _no_retries_told():
+            folder = Path(snapshot_download(id_, **how))
     except GatedRepoError as error:
         raise StackError(
             f"the repository {id_} is gated: ask for access on its page, then hf auth login, then {command}"

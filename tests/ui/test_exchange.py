@@ -26,6 +26,8 @@ from tests.typed import good, one_line, run
 from ui.exporting import provenance_of
 from ui.pictures import CANDIDATES
 
+EXAMPLE = Path(__file__).parents[2] / "runs" / "example"
+
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, prior_steps=3, guidance_scale=2.0)
 
 
@@ -485,6 +487,19 @@ def test_a_file_that_is_wider_than_the_run_names_the_command_for_a_new_run(pets,
     words = ["conceptree", "import", str(wide), "--run", "pets-2", "--category", "pet"]
     assert command_in(said) == [*words, "--runs", str(pets.folder.parent), "--model", "kandinsky-2.1"]
     assert command_in(one_line("import", wide, *arguments))[-2:] == ["--model", "STACK"]
+
+
+def test_a_run_of_the_embedded_stack_takes_none_of_the_hub_and_asks_the_hub_nothing(tmp_path, monkeypatch):
+    def fetched(*_, **__):
+        raise AssertionError("a stack was fetched for a run that it does not fit")
+
+    monkeypatch.setattr("ui.importing.open_stack", fetched)
+    shutil.copytree(EXAMPLE, tmp_path / "example")
+    alike = tmp_path / "embeds.bin"
+    torch.save({"<a>": torch.ones(192)}, alike)
+    said = one_line("import", alike, "--run", "example", "--runs", tmp_path, "--model", "kandinsky-2.1")
+    assert "the run 'example' is of the stack emoji-3, not of 'kandinsky-2.1'. For a new run:" in said
+    assert command_in(said)[-2:] == ["--model", "kandinsky-2.1"]
 
 
 def test_a_run_of_another_stack_names_the_command_for_a_new_run_which_works(file, stack_folder, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.utils import logging as hub_logging
 
 from core.errors import StackError
 from core.stack import folders, hub
@@ -56,6 +58,7 @@ def answering(monkeypatch, error=None, then=None):
         if local_files_only:
             return real(id_, local_files_only=True, **how)
         asked.append((id_, how["revision"]))
+        assert hub_logging.get_verbosity() >= logging.ERROR, "each try without a network would be told"
         if error is not None:
             raise error
         then()
