@@ -197,6 +197,23 @@ def test_as_long_as_nobody_moves_the_tree_all_of_it_stays_in_view(tree, run, nam
         assert box["x"] < x < box["x"] + box["width"] and box["y"] < y < box["y"] + box["height"]
 
 
+def test_a_reload_brings_back_the_selection_and_back_leads_to_the_page_before(tree, workbench, names):
+    """Issue: F5 forgot the chosen parents."""
+    page = tree.page
+    page.goto(f"{workbench.address}/runs")
+    page.get_by_role("link", name="clicked").click()
+    tree.root.wait_for()
+    tree.settle()
+    tree.click(names[0])
+    tree.click(names[5], shift=True)
+    page.wait_for_function("location.search.includes('parents')")
+    again = Tree(page, page.url)
+    assert again.selected == sorted([names[0], names[5]])
+    page.locator(".st-key-breed-start").wait_for()
+    page.go_back()
+    page.wait_for_url("**/runs")
+
+
 def test_what_people_write_stays_text(workbench, run, page):
     evil = "<img src=x onerror=window.hacked=1>.png"
     run.add_photo("photo-0123456789abcdef", Image.new("RGB", (9, 9), "red"), evil)

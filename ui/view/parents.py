@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from ui.view.store import Opened
 
 LONGEST = 60  # characters of a photograph's name
 MOST_PHOTOS = 4  # that are parents at once
+MOST_KNOWN = 16  # photographs that the server remembers for a reload
+_known: OrderedDict[str, Photograph] = OrderedDict()  # the last added photographs of all sessions, by id
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # in file names
 
 
@@ -40,7 +43,20 @@ def add_photo(run: str, kept: Photograph) -> None:
     photos = photos_of(run)
     if kept.id not in photos and len(photos) >= MOST_PHOTOS:
         raise PhotoError(f"{kept.label!r} is one too many: at most {MOST_PHOTOS} photographs can be parents")
-    photos[kept.id] = kept
+    photos[kept.id] = _known[kept.id] = kept
+    _known.move_to_end(kept.id)
+    while len(_known) > MOST_KNOWN:
+        _known.popitem(last=False)
+
+
+def known_photo(id_: str) -> Photograph | None:
+    """A photograph that was added lately, in any session; None if it is no longer known."""
+    return _known.get(id_)
+
+
+def photo_weights_of(run: str) -> dict[str, float]:
+    """Weights of the photographs by id; callers may change them."""
+    return st.session_state.setdefault("breed.weights", {}).setdefault(run, {})
 
 
 def away_of(run: str) -> dict[str, float]:
@@ -92,14 +108,14 @@ def weights_of(run: str, found: Opened) -> dict[str, float]:
     away = away_of(run)
     for id_ in [each for each in away if each not in parents and each not in photos_of(run)]:
         del away[id_]
-    weights = st.session_state.setdefault("breed.weights", {}).setdefault(run, {})
+    weights = photo_weights_of(run)
     fair = (sum(parents.values()) / len(parents) if parents else 0.0) or 1.0
     return {**parents, **{id_: weights.setdefault(id_, fair) for id_ in photos_of(run)}}
 
 
 def keep(run: str, shares: Mapping[str, int]) -> None:
     """Set the weights. shares: in percent, of the ids that `weights_of` gave."""
-    parents, weights = parents_of(run), st.session_state["breed.weights"][run]
+    parents, weights = parents_of(run), photo_weights_of(run)
     for id_, share in shares.items():
         (parents if id_ in parents else weights)[id_] = share / 100
 

@@ -19,7 +19,7 @@ from evolve.jobs.plans import Plan
 from evolve.jobs.stored import new_job
 from evolve.store.run import Entry
 from ui.stack import can_draw
-from ui.view import clicks, forms, model, notices, processes, seeds, sittings
+from ui.view import choice, clicks, forms, model, notices, processes, seeds, sittings
 from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of
 from ui.view.screens import mixing, taking
 from ui.view.store import Opened
@@ -93,6 +93,7 @@ def mixture(found: Opened) -> None:
             help="How far the shares of the second and later children may differ from those above.",
         )
     seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
+    choice.keep(run, "parents")
 
 
 def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[str, float], str, str]:

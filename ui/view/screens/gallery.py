@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from evolve.taste import LEAST
 from ui.labels import tally
-from ui.view import boards, links, notices, steady, store, undo
+from ui.view import boards, choice, links, notices, steady, store, undo
 from ui.view.cards import Card, cards
 from ui.view.grid import card_of
 from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, every_card, items
@@ -76,6 +76,7 @@ def _gallery(found: Opened) -> None:
         if not shown:
             unfound.show(runs, asked, only)
     more_like.listen()
+    choice.keep(found.run.folder.name, "cards")
 
 
 def _runs(found: Opened) -> list[Opened]:
