@@ -29,6 +29,7 @@ from core.metrics import consistency
 from core.prompts import PANEL, PANEL_SEEDS
 from core.settings import Settings
 from core.streams import stream, stream_seed
+from experiments.categories import TEN
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
 from experiments.cost import Work, of_learning
 from experiments.drawing import draw_concepts
@@ -90,8 +91,8 @@ class Protocol(ByCases):
 
     choosing = ("categories", "seeds", "stable_diffusion")
 
-    categories: tuple[str, ...] = ("pet", "plant", "fruit", "furniture", "musical instrument")
-    seeds: int = 5
+    categories: tuple[str, ...] = TEN
+    seeds: int = 2
     stable_diffusion: str = ""
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from evolve.jobs.options import Number
+from experiments import categories
 from ui.cli import OneLineErrors
 from ui.options import all_of, keep, model_option, preset_option, ranged, steps_option
 
 PETS = "pet, fruit and musical instrument"
-PLANTS = "pet, plant, fruit, furniture and musical instrument"
+PLANTS, TEN = (f"{', '.join(of[:-1])} and {of[-1]}" for of in (categories.PAPERS, categories.TEN))
 SEEDS = "Repetitions with different seeds."
 
 pair_option = click.option(
@@ -210,7 +211,7 @@ def gallery() -> None:
     """
 
 
-@conducted(diffusion_option, categories=PLANTS, seeds=5)
+@conducted(diffusion_option, categories=TEN, seeds=2)
 def ablations() -> None:
     """Measure the method without one of its parts.
 
@@ -237,8 +238,8 @@ def limitations() -> None:
 @conducted(
     number("--founders", 2, 1000, 6, "Founders of each arm."),
     number("--wave", 1, 1000, 3, "Founders that learn together."),
-    categories=PETS,
-    seeds=3,
+    categories=TEN,
+    seeds=1,
 )
 def negatives() -> None:
     """Measure how many members adaptive negatives name, and how far from all members concepts end.
@@ -258,8 +259,8 @@ def negatives() -> None:
         type=float,
     ),
     number("--pictures", 1, 1000, 3, "Drawings of each child and each parent."),
-    categories=PETS,
-    seeds=3,
+    categories=TEN,
+    seeds=1,
 )
 def mixing() -> None:
     """Measure how children resemble their parents by weight and method of mixing.
@@ -280,8 +281,8 @@ def mixing() -> None:
         metavar="TEXT",
     ),
     number("--pictures", 1, 1000, 2, "Drawings of each concept in each prompt."),
-    categories=PETS,
-    seeds=3,
+    categories=TEN,
+    seeds=1,
 )
 def prompts() -> None:
     """Figure 12 and further prompts: whether a concept stays the same, with and without the prior.

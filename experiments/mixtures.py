@@ -44,6 +44,7 @@ from core.streams import stream, stream_seed
 from evolve.operators import Portraits, mate
 from evolve.population import founder_seed
 from evolve.store.photos import Photograph, photo_parent
+from experiments.categories import TEN
 from experiments.conduct import ByCases, SeededCase
 from experiments.cost import Work, of_learning, stand_ins
 from experiments.drawing import draw_many
@@ -63,8 +64,8 @@ class Protocol(ByCases):
     each parent. images, keep: a parent's images for Eq. 5, see `operators.parent_images`.
     """
 
-    categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
-    seeds: int = 3
+    categories: tuple[str, ...] = TEN
+    seeds: int = 1
     shares: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
     pictures: int = 3
     images: int = 16

@@ -33,6 +33,7 @@ from core.streams import stream, stream_seed
 from core.wording import counted
 from evolve.population import starts
 from evolve.store.run import Run
+from experiments.categories import TEN
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed
 from experiments.cost import Work, of_learning, of_waves
 from experiments.drawing import check_draws, draw_concepts
@@ -68,8 +69,8 @@ SCHEMA = pa.schema(
 class Protocol(ByCases):
     """founders: of each arm. wave: founders that learn together, in the arms with waves. pictures: of each concept."""
 
-    categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
-    seeds: int = 3
+    categories: tuple[str, ...] = TEN
+    seeds: int = 1
     founders: int = 6
     wave: int = 3
     pictures: int = 4

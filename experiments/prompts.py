@@ -29,6 +29,7 @@ from core.prompts import TEMPLATES
 from core.streams import stream
 from core.wording import counted
 from evolve.population import starts
+from experiments.categories import TEN
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
 from experiments.cost import Work, of_waves
 from experiments.drawing import check_draws, draw_many, imagine_one
@@ -84,8 +85,8 @@ class Protocol(ByCases):
     prompts: with `{}` for the concept; those with words that the stack does not know are left out.
     """
 
-    categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
-    seeds: int = 3
+    categories: tuple[str, ...] = TEN
+    seeds: int = 1
     concepts: int = 6
     wave: int = 2
     pictures: int = 2
