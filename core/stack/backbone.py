@@ -9,7 +9,7 @@ core/stack/hub.py finds the folders.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
@@ -246,12 +246,14 @@ class Backbone:
         guidance_scale: float | None = None,
         size: int | None = None,
         negative_image_embeds: Tensor | None = None,
+        watch: decoder.Watch | None = None,
     ) -> list[Image]:
         """Pictures of image embeddings `[n, width]` or `[width]`, one seed each; a single one serves all.
 
         `size` is the side in pixels; steps, guidance and size are the stack's own by default. `negative_image_embeds`
         `[n, width]`, or one for all: guidance leads away from them, by default from the embedding of an image of zeros.
         Equal to KandinskyV22Pipeline, or to KandinskyPipeline with an empty prompt, with one generator for each seed.
+        watch: looks at the pictures while they are denoised.
 
         Raises:
             StackError: the stack has no decoder.
@@ -273,18 +275,30 @@ class Backbone:
             )
         pipeline = self.decoder
         pictures: list[Image] = []
-        for chunk in _chunks(list(zip(embeds, negatives, seeds, strict=True)), max(1, _PIXELS_AT_ONCE // side**2)):
+        for rows in _chunks(list(range(len(seeds))), max(1, _PIXELS_AT_ONCE // side**2)):
             pictures += decoder.draw(
                 pipeline,
-                torch.stack([embed for embed, _, _ in chunk]).to(self.device, self.dtype),
-                torch.stack([negative for _, negative, _ in chunk]).to(self.device, self.dtype),
-                [seed for _, _, seed in chunk],
+                torch.stack([embeds[row] for row in rows]).to(self.device, self.dtype),
+                torch.stack([negatives[row] for row in rows]).to(self.device, self.dtype),
+                [seeds[row] for row in rows],
                 steps=steps or self.drawing["steps"],
                 guidance_scale=self.drawing["guidance_scale"] if guidance_scale is None else guidance_scale,
                 size=side,
+                watch=watch and watch._replace(see=self._then_decoding(watch.see)),
+                rows=rows,
             )
         self.rest()
         return pictures
+
+    def _then_decoding(self, see: Callable[..., T]) -> Callable[..., T]:
+        """`see`, after which the decoder has its turn on the device again."""
+
+        def seen(*given: Any) -> T:
+            found = see(*given)
+            _ = self.decoder
+            return found
+
+        return seen
 
     def _check_embeds(self, image_embeds: Tensor) -> None:
         if image_embeds.ndim not in (1, 2) or image_embeds.shape[-1] != self.width:

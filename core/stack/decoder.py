@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy, deepcopy
 from pathlib import Path
 from types import MethodType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 from PIL.Image import Image
@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 
 # The pipelines that draw, each with the config key of its UNet that holds the width of image embeddings.
 _DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cross_attention_dim"}
+
+
+class Watch(NamedTuple):
+    """Looks at drawings while they are denoised, and changes what guidance leads to and away from.
+
+    after: the numbers of the denoising steps after which it looks, from 1. see: takes the rows of the pictures and a
+    picture of what is predicted for each by then; returns their image embeddings and negatives `[n, width]` for the
+    steps that follow.
+    """
+
+    after: Collection[int]
+    see: Callable[[Sequence[int], list[Image]], tuple[Tensor, Tensor]]
 
 
 def kind_of_decoder(where: str, folder: Path, width: int) -> str:
@@ -87,13 +99,18 @@ def draw(
     steps: int,
     guidance_scale: float,
     size: int,
+    watch: Watch | None = None,
+    rows: Sequence[int] = (),
 ) -> list[Image]:
     """Pictures of image embeddings `[n, width]`, each guided away from its negative, from its seed.
 
-    Several threads can draw at once: each call has a copy of the scheduler and of the pipeline's own state.
+    Several threads can draw at once: each call has a copy of the scheduler and of the pipeline's own state. rows: of
+    the pictures, for `watch`.
     """
     decoder = copy(decoder)
     decoder.scheduler = deepcopy(decoder.scheduler)
+    if watch is not None:
+        _watched(decoder, watch, rows)
     prompts = {"prompt": [""] * len(seeds)} if type(decoder).__name__ == "KandinskyPipeline" else {}
     pictures: list[Image] = decoder(
         **prompts,
@@ -106,6 +123,38 @@ def draw(
         generator=[torch.Generator().manual_seed(seed) for seed in seeds],
     ).images
     return pictures
+
+
+def _watched(decoder: Decoder, watch: Watch, rows: Sequence[int]) -> None:
+    """Let `watch` look at what the scheduler predicts, and give the UNet its embeddings. decoder: a copy."""
+    unet, step, done = copy(decoder.unet), decoder.scheduler.step, 0
+    denoise, led = unet.forward, list[Tensor]()
+
+    def forward(*, added_cond_kwargs: dict[str, Tensor], **given: Any) -> Any:
+        if led:
+            # Without guidance the pipeline gives no negatives.
+            embeds = led[-1][-len(added_cond_kwargs["image_embeds"]) :]
+            added_cond_kwargs = {**added_cond_kwargs, "image_embeds": embeds.to(added_cond_kwargs["image_embeds"])}
+        return denoise(added_cond_kwargs=added_cond_kwargs, **given)
+
+    def predict(*given: Any, **how: Any) -> Any:
+        nonlocal done
+        found = step(*given, **how)
+        done += 1
+        if done in watch.after:
+            embeds, negatives = watch.see(rows, _pictures(decoder, found.pred_original_sample))
+            led.append(torch.cat([negatives, embeds]))
+        return found
+
+    unet.forward = forward
+    decoder.unet, decoder.scheduler.step = unet, predict
+
+
+def _pictures(decoder: Decoder, latents: Tensor) -> list[Image]:
+    """Pictures of latents `[n, channels, height, width]`, as the pipelines make them."""
+    decoded = decoder.movq.decode(latents.to(decoder.movq.dtype), force_not_quantize=True)["sample"]
+    pixels = (decoded * 0.5 + 0.5).clamp(0, 1).cpu().permute(0, 2, 3, 1).float().numpy()
+    return list(decoder.numpy_to_pil(pixels))
 
 
 def encode_multilingual(

@@ -9,6 +9,7 @@ import torch
 from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline, StableDiffusionPipeline
 
 from core.baselines import (
+    adaptive_negation,
     decoder_negation,
     imagine_apart,
     imagine_with_negation,
@@ -18,7 +19,9 @@ from core.baselines import (
 )
 from core.concept import RequestError
 from core.errors import PromptError, VectorError
+from core.namers import from_function
 from core.stack.backbone import Backbone
+from core.stack.decoder import Watch
 from core.stack.diffusion import StableDiffusion
 from tests.diffusion import save_sd
 from tests.stacks import save_stack
@@ -108,6 +111,78 @@ def test_the_decoder_can_be_led_away_from_the_imagined_negatives(tmp_path, famil
     plain = backbone.draw(backbone.imagine("A photo of a pet", seeds=seeds), seeds=seeds)
     assert all(a != b for a, b in zip(found, plain, strict=True))
     alike(decoder_negation(backbone, "pet", ["cat", "dog"], seeds[1:]), expected[1:])
+
+
+def naming(*words, asked=None):
+    """A namer with an answer for each look, the same for all pictures; the last one from then on."""
+    looks = iter([*words, *[words[-1]] * 100])
+
+    @from_function
+    def namer(images, question):
+        if asked is not None:
+            asked.append((len(images), images[0].size, question))
+        word = next(looks)
+        return [[(word, 0.9), ("horse", 0.1)] for _ in images]
+
+    return namer
+
+
+@pytest.fixture(params=["2.1", "2.2"])
+def family(request, tmp_path):
+    return Backbone.load(save_stack(tmp_path, family=request.param), device="cpu")
+
+
+def test_without_answers_an_adaptive_negation_is_the_plain_picture(family):
+    asked = []
+    pictures, negatives = adaptive_negation(family, "pet", naming("", asked=asked), [5, 6])
+    plain = family.draw(family.imagine("A photo of a pet", seeds=[5, 6]), seeds=[5, 6])
+    assert [np.array_equal(a, b) for a, b in zip(pictures, plain, strict=True)] == [True, True]
+    assert negatives == [[], []]
+    side = family.drawing["size"]
+    assert asked == [(2, (side, side), "What kind of pet is in this photo?")] * (family.drawing["steps"] - 1)
+    for useless in ("pet", "animal", "nothing"):
+        pictures, negatives = adaptive_negation(family, "pet", naming(useless), [5])
+        assert np.array_equal(pictures[0], plain[0]) and negatives == [[]], useless
+
+
+def test_answers_grow_the_negative_and_lead_away_from_it(family):
+    family.drawing["steps"] = 4
+    pictures, negatives = adaptive_negation(family, "pet", naming("a cat", "cats", "dog"), [5, 6], ["horse"])
+    assert negatives == [["horse", "cat", "dog"]] * 2
+    from_the_start = decoder_negation(family, "pet", ["horse"], [5, 6])
+    assert not any(np.array_equal(a, b) for a, b in zip(pictures, from_the_start, strict=True))
+    kept, same = adaptive_negation(family, "pet", naming("horse"), [5, 6], ["horse"])
+    assert all(np.array_equal(a, b) for a, b in zip(kept, from_the_start, strict=True)) and same == [["horse"]] * 2
+    again, _ = adaptive_negation(family, "pet", naming("a cat", "cats", "dog"), [5, 6], ["horse"])
+    assert all(np.array_equal(a, b) for a, b in zip(again, pictures, strict=True)), "same seed, same picture"
+    few, less = adaptive_negation(family, "pet", naming("cat"), [5], every=family.drawing["steps"])
+    assert less == [[]] and np.array_equal(few[0], family.draw(family.imagine("A photo of a pet", seeds=5), [5])[0])
+
+
+def test_the_negative_of_the_steps_that_follow_is_the_imagined_prompt(family):
+    """Named after the first step, a negative leads all the others as if the pipeline had changed it there."""
+    seen = []
+    plain = family.imagine("A photo of a pet", seeds=[5])
+    unlike = family.imagine("A photo of a cat", seeds=[5])
+
+    def see(rows, pictures):
+        seen.append(list(rows))
+        return plain, unlike
+
+    expected = family.draw(plain, [5], watch=Watch([1], see))
+    found, _ = adaptive_negation(family, "pet", naming("cat"), [5])
+    assert np.array_equal(found[0], expected[0]) and seen == [[0]]
+    assert not np.array_equal(found[0], family.draw(plain, [5])[0])
+    late = family.draw(plain, [5], watch=Watch([family.drawing["steps"]], see))
+    assert np.array_equal(late[0], family.draw(plain, [5])[0]), "nothing follows the last step"
+
+
+def test_unknown_words_and_those_that_no_longer_fit_are_left_out(backbone):
+    full = ["cat", "dog", "rabbit", "hamster", "parrot", "goldfish", "turtle"]
+    for word in ("unicorn", "horse"):
+        assert adaptive_negation(backbone, "pet", naming(word), [5], full)[1] == [full], word
+    assert adaptive_negation(backbone, "pet", naming("horse"), [5], full[:-1])[1] == [[*full[:-1], "horse"]]
+    assert adaptive_negation(backbone, "pet", naming("horse"), []) == ([], [])
 
 
 def test_one_negative_embedding_serves_all_pictures(backbone):
