@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -29,6 +30,7 @@ from core.metrics import consistency
 from core.prompts import PANEL, PANEL_SEEDS
 from core.settings import Settings
 from core.streams import stream, stream_seed
+from core.wording import counted
 from experiments.categories import TEN
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed, has_pictures
 from experiments.cost import Work, of_learning
@@ -48,7 +50,7 @@ from experiments.looking import (
     resemblance,
 )
 from experiments.sheets import bar, contact_sheet
-from experiments.statistics import between, interval, markdown, signed, there, unit_means
+from experiments.statistics import BY_CATEGORY, between, markdown, over_categories, student, there, unit_means
 
 WHOLE, FIXED, NONE, SD = "whole", "fixed negatives", "no negatives", "Stable Diffusion"
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -230,24 +232,25 @@ class DiffusionCase(Case):
 def summary(table: pa.Table) -> str:
     """In Markdown: each variant's means, and its differences to the whole, by each of the eyes."""
     rows = table.to_pylist()
-    found = {measure: unit_means(rows, ("variant", "eyes"), measure) for measure in ALL}
-    units = len({(row["category"], row["seed"]) for row in rows})
+    found = {measure: unit_means(rows, ("variant", "eyes"), measure, BY_CATEGORY) for measure in ALL}
+    units = len({row["category"] for row in rows})
+    seeds = len({row["seed"] for row in rows})
     lines = [
         _finding(found, units),
         "",
-        f"Means over {units} pairs of category and seed, with 95 % bootstrap intervals; in the"
-        " lower table paired differences to the whole. belongs: similarity to the category's word; nearest: to the"
-        " nearest of its known members; margin: the difference; consistent: likeness of a concept's pictures in"
-        " different prompts.",
+        f"Means over {counted(units, 'category', 'categories')} with {counted(seeds, 'seed')} each, with Student's 95 %"
+        " intervals over the categories; in the lower table paired differences to the whole, and in how many categories"
+        " they have the mean's sign. belongs: similarity to the category's word; nearest: to the nearest of its known"
+        " members; margin: the difference; consistent: likeness of a concept's pictures in different prompts.",
     ]
-    for how, cell in (("", between), (" − whole", signed)):
+    for how, cell in (("", partial(between, how=student)), (" − whole", over_categories)):
         rows_of = []
         for eyes in EYES:
             for variant in VARIANTS:
                 if (variant, eyes) not in found["belongs"] or (how and variant == WHOLE):
                     continue
                 values = [found[m][variant, eyes] - (found[m][WHOLE, eyes] if how else 0) for m in ALL]
-                cells = [cell(there(each)) for each in values]
+                cells = [cell(each) for each in values]
                 rows_of.append([eyes, variant, *cells])
         lines += ["", *markdown(["eyes", f"variant{how}", *ALL], rows_of)]
     if not any(row["variant"] == SD for row in rows):
@@ -258,12 +261,12 @@ def summary(table: pa.Table) -> str:
 def _finding(found: Mapping[str, Mapping[tuple[Any, ...], Any]], units: int) -> str:
     """The variants whose margin or consistency differs from the whole's by the judge: the interval excludes zero."""
     if units < 2:
-        return "Of one pair of category and seed alone, no difference can be told from chance."
+        return "Of one category alone, no difference can be told from chance."
     told = []
     for measure in ("margin", "consistent"):
         of = {variant: found[measure].get((variant, JUDGE)) for variant in VARIANTS if variant != WHOLE}
         differ = {
-            variant: interval(there(values - found[measure][WHOLE, JUDGE]))
+            variant: student(values - found[measure][WHOLE, JUDGE])
             for variant, values in of.items()
             if values is not None
         }
@@ -276,13 +279,13 @@ def _finding(found: Mapping[str, Mapping[tuple[Any, ...], Any]], units: int) -> 
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
-    """`differences`: of each variant to the whole. `drawings`: each category's first seed in two prompts, as in Figure
-    12.
+    """`differences`: of each variant to the whole. `drawings`: the first seed of the first five categories in two
+    prompts, as in Figure 12.
     """
     from matplotlib.figure import Figure
 
     rows = table.to_pylist()
-    found = {measure: unit_means(rows, ("variant", "eyes"), measure) for measure in ALL}
+    found = {measure: unit_means(rows, ("variant", "eyes"), measure, BY_CATEGORY) for measure in ALL}
     variants = [variant for variant in VARIANTS if variant != WHOLE and (variant, STACK) in found["belongs"]]
     figure = Figure(figsize=(11.5, 1.2 + 0.62 * len(variants)), layout="constrained")
     colours = dict(zip(EYES, ("#6b6b6b", "#b5651d", "#1f6f5c"), strict=True))
@@ -292,7 +295,7 @@ def figures(table: pa.Table) -> dict[str, Any]:
                 if (variant, eyes) in found[measure]:
                     differences = there(found[measure][variant, eyes] - found[measure][WHOLE, eyes])
                     dot = {"markersize": 4, "label": eyes if row == 0 else None}
-                    bar(axis, differences, row + 0.2 * (place - 1), colours[eyes], 1.5, **dot)
+                    bar(axis, differences, row + 0.2 * (place - 1), colours[eyes], 1.5, student, **dot)
         axis.axvline(0, color="grey", lw=0.6)
         axis.set(title=measure, xlabel="difference to the whole")
         axis.set_yticks(range(len(variants)), variants)
@@ -306,7 +309,7 @@ def _drawings(rows: Sequence[Mapping[str, Any]]) -> Any:
     first = min(row["seed"] for row in rows)
     shown = {(r["variant"], r["category"]): r["drawing"] for r in rows if r["eyes"] == STACK and r["seed"] == first}
     variants = [variant for variant in VARIANTS if any(variant == of for of, _ in shown)]
-    categories = list(dict.fromkeys(category for _, category in shown))
+    categories = list(dict.fromkeys(category for _, category in shown))[:5]
 
     def pictures(variant: str, category: str) -> list[Any]:
         row = drawing_of(shown[variant, category])

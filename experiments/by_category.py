@@ -13,23 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
-from scipy.stats import ttest_1samp
 
 from experiments.conduct import RESULTS
-from experiments.statistics import Array, markdown, there, unit_means
+from experiments.statistics import BY_CATEGORY, CONFIDENCE, markdown, student, unit_means
 
 RESULTS_OF = Path(__file__).parent.parent / "docs" / "experiments"
-
-
-def student(values: Array, confidence: float = 0.95) -> tuple[float, float, float]:
-    """(mean, low, high) of values [n] without NaNs, by Student's t distribution; NaN bounds for fewer than two."""
-    values = there(values)
-    if len(values) < 2:
-        return float(np.mean(values)) if len(values) else np.nan, np.nan, np.nan
-    low, high = ttest_1samp(values, 0).confidence_interval(confidence)
-    return float(np.mean(values)), float(low), float(high)
 
 
 def told(
@@ -37,13 +26,13 @@ def told(
     measure: str,
     by: Sequence[str],
     against: tuple[str, str] | None = None,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> list[str]:
     """The lines of a Markdown table: a row for each combination of `by`, a column for each category.
 
     against: (column, value) of the row that is subtracted from the others that agree with it in all other columns.
     """
-    found = unit_means(rows, by, measure, ["category"])
+    found = unit_means(rows, by, measure, BY_CATEGORY)
     if against:
         place = by.index(against[0])
         base = {(*key[:place], *key[place + 1 :]): means for key, means in found.items() if _is(key[place], against[1])}

@@ -280,7 +280,7 @@ def mixing() -> None:
         "A prompt with {} for the concept; give two or more. By default Figure 12's and others.",
         metavar="TEXT",
     ),
-    number("--pictures", 1, 1000, 2, "Drawings of each concept in each prompt."),
+    number("--pictures", 1, 1000, 1, "Drawings of each concept in each prompt."),
     categories=TEN,
     seeds=1,
 )

@@ -279,8 +279,8 @@ def figures(table: pa.Table) -> dict[str, Any]:
             for keep, style in zip(KEEPS, ("-", "--"), strict=True):
                 segments = sorted(segment for a, k, e, segment in found if (a, k, e) == (how, keep, eyes))
                 of = [there(found[how, keep, eyes, segment]) for segment in segments]
-                line = {"linestyle": style, "label": f"{how} answers, {keep} kept"}
-                curve(axis, segments, of, colours[how], 0.08, **line)
+                label = f"{how} answers, {keep} kept"
+                curve(axis, segments, of, colours[how], 0.08, linestyle=style, label=label)
         axis.axvline(rows[0]["usual"], color="grey", lw=0.8)
         axis.set(title=eyes, xlabel="segments", ylabel="similarity to the category")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -89,7 +89,7 @@ class Protocol(ByCases):
     seeds: int = 1
     concepts: int = 6
     wave: int = 2
-    pictures: int = 2
+    pictures: int = 1
     prompts: tuple[str, ...] = PROMPTS
 
 

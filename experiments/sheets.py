@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import fill, wrap
 from typing import Any
 
 from PIL import Image
 
-from experiments.statistics import Array, interval
+from experiments.statistics import Array, Interval, interval
 
 WIDEST = 12.0  # inches, 1,320 pixels as figures are written
 LEADING = 1.2  # from line to line, as matplotlib sets them
@@ -58,22 +58,38 @@ def _fitting(label: str, height: float) -> tuple[str, float]:
     return "\n".join(lines), points
 
 
-def curve(axis: Any, x: Sequence[float], of: Sequence[Array], colour: Any, band: float = 0.15, **line: Any) -> None:
+def curve(
+    axis: Any,
+    x: Sequence[float],
+    of: Sequence[Array],
+    colour: Any,
+    band: float = 0.15,
+    how: Callable[[Array], Interval] = interval,
+    **line: Any,
+) -> None:
     """Draw the means of values [units] at each x as a line, with their intervals as a band.
 
-    band: its opacity; 0 leaves it out. line: further arguments of `Axes.plot`.
+    band: its opacity; 0 leaves it out. how: makes an interval of values. line: further arguments of `Axes.plot`.
     """
-    mean, low, high = zip(*map(interval, of), strict=True)
+    mean, low, high = zip(*map(how, of), strict=True)
     axis.plot(x, mean, color=colour, **line)
     if band:
         axis.fill_between(x, low, high, color=colour, alpha=band, linewidth=0)
 
 
-def bar(axis: Any, values: Array, y: float, colour: Any, width: float = 1.0, **dot: Any) -> None:
+def bar(
+    axis: Any,
+    values: Array,
+    y: float,
+    colour: Any,
+    width: float = 1.0,
+    how: Callable[[Array], Interval] = interval,
+    **dot: Any,
+) -> None:
     """Draw a mean as a dot at height y, with its interval as a horizontal line.
 
-    dot: further arguments of `Axes.plot`.
+    how: makes an interval of the values. dot: further arguments of `Axes.plot`.
     """
-    mean, low, high = interval(values)
+    mean, low, high = how(values)
     axis.plot([low, high], [y, y], color=colour, linewidth=width)
     axis.plot([mean], [y], "o", color=colour, **dot)

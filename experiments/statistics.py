@@ -1,6 +1,8 @@
-"""Means over repetitions with bootstrap intervals, as figures and as cells of Markdown tables.
+"""Means over repetitions with their intervals, as numbers and as cells of Markdown tables.
 
-A unit is a repetition, mostly a category with a seed. Intervals come from `scipy.stats.bootstrap`.
+A unit is a repetition. Concepts of one category are alike whatever their seed, so claims have the category as unit,
+with Student's interval over the means of the categories (`BY_CATEGORY`, `student`). Some experiments have pairs of
+category and seed, with intervals of `scipy.stats.bootstrap`.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, ttest_1samp
 
 Array = npt.NDArray[np.float64]
+Interval = tuple[float, float, float]  # mean, low, high
 RESAMPLES, CONFIDENCE = 4_000, 0.95
+BY_CATEGORY = ("category",)  # as a unit
 
 
 def by_unit(table: pa.Table, measure: str, how: Callable[[Any], float] = np.mean) -> dict[tuple[str, int], Array]:
@@ -37,7 +41,16 @@ def by_unit(table: pa.Table, measure: str, how: Callable[[Any], float] = np.mean
     return {key: np.array(values) for key, values in found.items()}
 
 
-def interval(values: Array) -> tuple[float, float, float]:
+def student(values: Array, confidence: float = CONFIDENCE) -> Interval:
+    """(mean, low, high) of values [n] without NaNs, by Student's t distribution; NaN bounds for fewer than two."""
+    values = there(values)
+    if len(values) < 2:
+        return float(np.mean(values)) if len(values) else np.nan, np.nan, np.nan
+    low, high = ttest_1samp(values, 0).confidence_interval(confidence)
+    return float(np.mean(values)), float(low), float(high)
+
+
+def interval(values: Array) -> Interval:
     """(mean, low, high): the mean over units [n] with its 95 % bootstrap interval. The mean thrice for one unit."""
     mean = float(np.mean(values))
     if len(values) < 2 or np.allclose(values, mean, rtol=1e-9, atol=1e-12):  # equal up to rounding
@@ -53,12 +66,24 @@ def signed(values: Array) -> str:
     return f"{mean:+.3f} ({low:+.3f} … {high:+.3f})" if len(values) > 1 else f"{mean:+.3f}"
 
 
-def between(values: Array) -> str:
+def over_categories(values: Array) -> str:
+    """`+0.012 (+0.003 … +0.020), 9 of 10`: a mean difference of categories with Student's interval, and how many of
+    them have its sign; NaNs are left out.
+    """
+    values = there(values)
+    mean, low, high = student(values)
+    if len(values) < 2:
+        return "–" if np.isnan(mean) else f"{mean:+.3f}"
+    same = int((np.sign(values) == np.sign(mean)).sum())
+    return f"{mean:+.3f} ({low:+.3f} … {high:+.3f}), {same} of {len(values)}"
+
+
+def between(values: Array, how: Callable[[Array], Interval] = interval) -> str:
     """`0.412 (0.398 … 0.425)`: a mean without NaNs with its interval, or without one for a single unit."""
     values = there(values)
     if len(values) < 2:
         return cell(values)
-    mean, low, high = interval(values)
+    mean, low, high = how(values)
     return f"{mean:.3f} ({low:.3f} … {high:.3f})"
 
 

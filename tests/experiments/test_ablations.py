@@ -152,7 +152,7 @@ def test_summary_and_figures_compare_with_the_whole(whole):
     ahead = found["no prior"] - found[WHOLE]
     differences = text[text.index("variant − whole") :]
     assert f"| judge | no prior | {ahead:+.3f}" in differences and f"| judge | {WHOLE} |" not in differences
-    assert "Of one pair of category and seed alone" in text
+    assert "Of one category alone" in text
     drawn = figures(whole[0])
     assert [axis.get_title() for axis in drawn["differences"].axes] == list(ALL)
     assert len(drawn["drawings"].axes) == len(SETTINGS) * 2
@@ -160,12 +160,17 @@ def test_summary_and_figures_compare_with_the_whole(whole):
 
 def test_the_finding_names_what_differs_beyond_chance():
     rows = [
-        {"category": "pet", "seed": seed, "variant": variant, "eyes": "judge", **dict.fromkeys(ALL, 0.5 + 0.01 * seed)}
-        for seed in range(4)
+        {"category": category, "seed": seed, "variant": variant, "eyes": "judge", **dict.fromkeys(ALL, 0.5)}
+        for category in ("pet", "fruit", "bird")
+        for seed in range(2)
         for variant in SETTINGS
     ]
     for row in rows:
         row["margin"] += {"no prior": -0.2, "no clamps": 0.1}.get(row["variant"], 0)
-        row["consistent"] += (-1) ** row["seed"] * 0.1 * (row["variant"] == "no S_max")
+        row["margin"] += 0.01 * (row["category"] == "pet" and row["variant"] != WHOLE)
+        # As much within a category as it is small between categories: only these count.
+        row["belongs"] += (-1) ** row["seed"] * 0.1
+        row["consistent"] += {"pet": 0.3, "fruit": -0.1, "bird": 0.0}[row["category"]] * (row["variant"] == "no S_max")
     text = summary(pa.Table.from_pylist(rows, SCHEMA))
+    assert "| judge | no prior | +0.000 (+0.000 … +0.000), 3 of 3 | " in text
     assert "margin, less than the whole: no prior; more: no clamps. Consistent, less than the whole: none" in text

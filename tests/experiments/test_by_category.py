@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import t
 
 from experiments import by_category
-from experiments.by_category import student, told
+from experiments.by_category import told
+from experiments.statistics import over_categories, student
 
 ROWS = [
     {"category": category, "seed": seed, "lam": lam, "margin": lam * (1 + place) + seed}
@@ -32,6 +33,14 @@ def test_the_interval_is_students():
     reach = t.ppf(0.95, 2) * known.std(ddof=1) / 3**0.5
     assert (mean, low, high) == pytest.approx((known.mean(), known.mean() - reach, known.mean() + reach))
     assert np.isnan(student(np.array([0.5]))[1:]).all() and student(np.array([0.5]))[0] == 0.5
+
+
+def test_a_difference_of_categories_says_in_how_many_it_is():
+    values = np.array([0.1, -0.1, np.nan, 0.3])
+    _, low, high = student(values)
+    assert over_categories(values) == f"+0.100 ({low:+.3f} … {high:+.3f}), 2 of 3"
+    assert over_categories(np.array([0.5, np.nan])) == "+0.500" and over_categories(np.array([np.nan])) == "–"
+    assert over_categories(np.zeros(3)) == "+0.000 (+0.000 … +0.000), 3 of 3"
 
 
 def test_differences_are_paired_by_category():
