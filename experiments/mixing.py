@@ -8,7 +8,7 @@ stack's image encoder and by a judge. A photograph is compared as it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -40,7 +40,7 @@ from experiments.mixtures import (
     Protocol,
 )
 from experiments.sheets import contact_sheet, curve, small
-from experiments.statistics import between, cell, markdown, there, unit_means
+from experiments.statistics import BY_CATEGORY, between, cell, markdown, over_categories, student, there, unit_means
 
 PARENT = "a parent"  # as a method: similarity of the parents to each other, and of each to its own other drawings
 SCHEMA = pa.schema(
@@ -163,25 +163,42 @@ def summary(table: pa.Table) -> str:
         f" {_listed(pair, follows, 2)}; at equal weights the similarity to the parent that the child resembles less is"
         f" {_listed(pair, least)}.",
         "",
-        f"Means over {counted(len(follows[pair[EQ5]]), 'pair')} of category and seed, of drawings, 95 % bootstrap"
-        " intervals where there are several. follows: rank"
+        f"Means over {counted(len(follows[pair[EQ5]]), 'category', 'categories')}, of drawings, with Student's 95 %"
+        " intervals. follows: rank"
         " correlation (Spearman) of a parent's weight and the child's similarity to"
         " it, the mean over the parents. least: similarity to the parent that the child resembles least, at equal"
         " weights; of a parent, to the other that it resembles least, and itself: of its own pictures to each other.",
     ]
     header = ["method", *(f"{name}, by the {each}" for each in eyes for name in ("follows", "least", "belongs"))]
-    belongs = unit_means(rows, ["family", "method", "eyes"], "belongs")
-    own = unit_means([row for row in rows if row["weight"] == 1], ["family", "eyes"], "similarity")
+    belongs = unit_means(rows, ["family", "method", "eyes"], "belongs", BY_CATEGORY)
+    own = unit_means([row for row in rows if row["weight"] == 1], ["family", "eyes"], "similarity", BY_CATEGORY)
     for family in dict.fromkeys(row["family"] for row in rows):
         cells_of = []
         for method in dict.fromkeys(row["method"] for row in rows if row["family"] == family):
             keys = [(family, method, each) for each in eyes]
-            cells = [c for key in keys for c in (between(follows[key]), between(least[key]), cell(belongs[key]))]
+            cells = [
+                c
+                for key in keys
+                for c in (between(follows[key], student), between(least[key], student), cell(belongs[key]))
+            ]
             cells_of.append([method, *cells])
         lines += ["", f"{family[0].upper()}{family[1:]}:", "", *markdown(header, cells_of)]
         themselves = ", ".join(f"{cell(own[family, each])} by the {each}" for each in eyes)
         lines += ["", f"A parent itself: {themselves}."]
-    return "\n".join([*lines, ""])
+    lines += ["", "Differences by the judge, and in how many categories they have the mean's sign:", ""]
+    return "\n".join([*lines, *_differences(follows, least), ""])
+
+
+def _differences(follows: Mapping[tuple[Any, ...], Any], least: Mapping[tuple[Any, ...], Any]) -> list[str]:
+    """By the judge: each method against Eq. 5 in its family, and against the parents themselves."""
+    rows_of = []
+    for family, method, eyes in least:
+        if eyes == "judge" and method != PARENT:
+            own, parents, eq5 = ((family, each, eyes) for each in (method, PARENT, EQ5))
+            told = [least[own] - least[parents], least[own] - least[eq5], follows[own] - follows[eq5]]
+            cells = [over_categories(each) for each in told]
+            rows_of.append([family, method, cells[0], *(["", ""] if method == EQ5 else cells[1:])])
+    return markdown(["family", "method", "least − the parents'", "least − Eq. 5's", "follows − Eq. 5's"], rows_of)
 
 
 def follow(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
@@ -201,7 +218,7 @@ def follow(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
         varies = key[1] != PARENT and np.ptp(weights) > 0 and np.ptp(similarities) > 0
         value = float(spearmanr(weights, similarities).statistic) if varies else float("nan")
         found.append({**dict(zip(names, key, strict=True)), "follows": value})
-    return unit_means(found, ["family", "method", "eyes"], "follows")
+    return unit_means(found, ["family", "method", "eyes"], "follows", BY_CATEGORY)
 
 
 def least_alike(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
@@ -214,7 +231,7 @@ def least_alike(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
         if equal or (row["method"] == PARENT and not row["weight"]):
             of.setdefault(tuple(row[name] for name in names), []).append(row["similarity"])
     found = [{**dict(zip(names, key, strict=True)), "least": min(values)} for key, values in of.items()]
-    return unit_means(found, ["family", "method", "eyes"], "least")
+    return unit_means(found, ["family", "method", "eyes"], "least", BY_CATEGORY)
 
 
 def figures(table: pa.Table) -> dict[str, Any]:
@@ -233,12 +250,14 @@ def figures(table: pa.Table) -> dict[str, Any]:
         for axis, family in zip(line, families, strict=True):
             of = [row for row in rows if row["family"] == family and row["eyes"] == eyes]
             for method in dict.fromkeys(row["method"] for row in of):
-                found = unit_means([row for row in of if row["method"] == method], ["weight"], "similarity")
+                found = unit_means(
+                    [row for row in of if row["method"] == method], ["weight"], "similarity", BY_CATEGORY
+                )
                 seen = {weight: there(values) for (weight,), values in sorted(found.items())}
                 weights = [weight for weight, values in seen.items() if len(values)]
                 style: dict[str, Any] = {"linestyle": "--"} if method == PARENT else {"marker": "o", "markersize": 3}
                 of_weights = [seen[weight] for weight in weights]
-                curve(axis, weights, of_weights, colours[method], 0.12, linewidth=1, label=method, **style)
+                curve(axis, weights, of_weights, colours[method], 0.12, student, linewidth=1, label=method, **style)
             axis.set_title(family, fontsize=10)
             axis.set_xlabel("weight of the parent")
         line[0].set_ylabel(f"similarity to it, by the {eyes}")

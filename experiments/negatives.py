@@ -39,10 +39,12 @@ from experiments.cost import Work, of_learning, of_waves
 from experiments.drawing import check_draws, draw_concepts
 from experiments.judging import Judge, StackEyes, diversity
 from experiments.learning import founders_of, learn, learn_in_waves, run_of
-from experiments.statistics import between, cell, interval, markdown, signed, unit_means
+from experiments.statistics import BY_CATEGORY, between, cell, markdown, over_categories, student, unit_means
 
 NONE, LIST, ADAPTIVE, SIDES, WAVES, BOTH = ARMS = ("none", "list", "adaptive", "sides", "waves", "waves and sides")
 ALONE = (NONE, LIST, ADAPTIVE, SIDES)  # the arms of independent founders
+_COUNTS = ("named", "named_by_all", "known")
+_LOOKS = ("belongs", "from_own", "from_found", "differs", "diversity")
 SCHEMA = pa.schema(
     [
         ("category", pa.string()),
@@ -251,35 +253,38 @@ def summary(table: pa.Table) -> str:
     """In Markdown: the findings, then a table for each of the eyes."""
     rows = _with_margins(table)
     judge = [row for row in rows if row["eyes"] == "judge"]
-    named = unit_means(judge, ["arm"], "named")
-    all_named, known = unit_means(judge, ["arm"], "named_by_all"), unit_means(judge, ["arm"], "known")
-    differs = unit_means(judge, ["arm"], "differs")
-    spread, belongs = unit_means(judge, ["arm"], "diversity"), unit_means(judge, ["arm"], "belongs")
+    found = {name: unit_means(judge, ["arm"], name, BY_CATEGORY) for name in (*_COUNTS, *_LOOKS)}
+    named, all_named, known = (found[name] for name in _COUNTS)
+    belongs, differs, spread = (found[name] for name in ("belongs", "differs", "diversity"))
     lines = [
         f"An adaptive founder names {cell(named[ADAPTIVE,], 1)} members of its category, all founders of a population"
         f" together {cell(all_named[ADAPTIVE,], 1)}, of {cell(known[ADAPTIVE,], 0)} that the judge knows.",
-        f"By the judge it differs from all known members by {signed(differs[ADAPTIVE,] - differs[NONE,])} more than"
-        f" without negatives, and by {signed(differs[ADAPTIVE,] - differs[LIST,])} more than with a list by chance.",
+        "By the judge, its distance to all known members, minus that without negatives:"
+        f" {over_categories(differs[ADAPTIVE,] - differs[NONE,])}; minus that with a list by chance:"
+        f" {over_categories(differs[ADAPTIVE,] - differs[LIST,])}.",
         *(
-            f"{how} make a population more diverse by {signed(spread[arm,] - spread[ADAPTIVE,])}, and change how"
-            f" much it belongs by {signed(belongs[arm,] - belongs[ADAPTIVE,])}."
+            f"{how}, minus adaptive negatives alone: diversity"
+            f" {over_categories(spread[arm,] - spread[ADAPTIVE,])}, belongs"
+            f" {over_categories(belongs[arm,] - belongs[ADAPTIVE,])}."
             for arm, how in ((WAVES, "Waves"), (SIDES, "Starts beside different members"), (BOTH, "Both"))
         ),
         "",
-        f"Means over {counted(len(differs[NONE,]), 'pair')} of category and seed, of drawings; with 95 % bootstrap"
-        " intervals where there are several. belongs: similarity"
-        " to the category's word. The others are that, minus the similarity to"
-        " the nearest of the concept's own negatives, of those that the adaptive founder of the same seed found, and"
-        " of all known members.",
+        f"Means over {counted(len(differs[NONE,]), 'category', 'categories')}, of drawings, with Student's 95 %"
+        " intervals; of a difference, in how many categories it has the mean's sign. belongs: similarity to the"
+        " category's word. The others are that, minus the similarity to the nearest of the concept's own negatives, of"
+        " those that the adaptive founder of the same seed found, and of all known members.",
     ]
     header = ["arm", "named", "by all", "belongs", "− own negatives", "− adaptive's", "− all known", "diversity"]
-    measures = ("belongs", "from_own", "from_found", "differs", "diversity")
     for eyes in dict.fromkeys(row["eyes"] for row in rows):
         of = [row for row in rows if row["eyes"] == eyes]
-        columns = [unit_means(of, ["arm"], name) for name in measures]
+        columns = [unit_means(of, ["arm"], name, BY_CATEGORY) for name in _LOOKS]
         cells_of = []
         for arm in ARMS:
-            cells = [cell(named[arm,], 1), cell(all_named[arm,], 1), *(between(each[arm,]) for each in columns)]
+            cells = [
+                cell(named[arm,], 1),
+                cell(all_named[arm,], 1),
+                *(between(each[arm,], student) for each in columns),
+            ]
             cells_of.append([arm, *cells])
         lines += ["", f"By the {eyes}:", "", *markdown(header, cells_of)]
     return "\n".join([*lines, ""])
@@ -299,11 +304,11 @@ def figures(table: pa.Table) -> dict[str, Any]:
     colours = dict(zip(ARMS, ("#8a8a8a", "#b5651d", "#1f6f5c", "#4878a8", "#8b3a62", "#d0a020"), strict=True))
     for line, eyes in zip(axes, ("stack", "judge"), strict=True):
         of = [row for row in rows if row["eyes"] == eyes]
-        across = unit_means(of, ["arm"], "belongs")
+        across = unit_means(of, ["arm"], "belongs", BY_CATEGORY)
         for axis, measure in zip(line, labels, strict=True):
-            up = unit_means(of, ["arm"], measure)
+            up = unit_means(of, ["arm"], measure, BY_CATEGORY)
             for arm in ARMS:
-                (x, *x_ends), (y, *y_ends) = interval(across[arm,]), interval(up[arm,])
+                (x, *x_ends), (y, *y_ends) = student(across[arm,]), student(up[arm,])
                 axis.plot(x_ends, [y, y], color=colours[arm], linewidth=1)
                 axis.plot([x, x], y_ends, color=colours[arm], linewidth=1)
                 axis.plot([x], [y], "o", color=colours[arm], label=arm)

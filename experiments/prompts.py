@@ -36,7 +36,16 @@ from experiments.drawing import check_draws, draw_many, imagine_one
 from experiments.learning import learn_in_waves, run_of
 from experiments.looking import drawing_bytes, drawing_of, known_members
 from experiments.sheets import bar, contact_sheet, small
-from experiments.statistics import between, cell, markdown, signed, there, unit_means
+from experiments.statistics import (
+    BY_CATEGORY,
+    between,
+    cell,
+    markdown,
+    over_categories,
+    student,
+    there,
+    unit_means,
+)
 
 LEARNED, TEXT, WORDS = ARMS = ("ConceptLab", "without the prior", "words")
 PROMPTS = (
@@ -217,35 +226,35 @@ def summary(table: pa.Table) -> str:
     rows = _with_differences(table)
     units = {eyes: [row for row in rows if row["eyes"] == eyes] for eyes in dict.fromkeys(r["eyes"] for r in rows)}
     judge = units["judge"]
-    same, known = unit_means(judge, ["arm"], "same"), unit_means(judge, ["arm"], "recognised")
+    same, known = (unit_means(judge, ["arm"], name, BY_CATEGORY) for name in ("same", "recognised"))
     chance = 1 / (1 + max(row["number"] for row in rows))
     lines = [
         "By the judge a concept's drawings in different prompts have a similarity of"
-        f" {between(same[LEARNED,])}, which is {signed(same[LEARNED,] - same[TEXT,])} more than without the prior; for"
-        f" words it is {between(same[WORDS,])}.",
+        f" {between(same[LEARNED,], student)}; minus that without the prior: "
+        f"{over_categories(same[LEARNED,] - same[TEXT,])}. For words it is {between(same[WORDS,], student)}.",
         f"{_share(known[LEARNED,])} of its drawings are nearest to their own concept, {_share(known[TEXT,])} without"
         f" the prior, {_share(known[WORDS,])} of words; by chance {chance:.0%}.",
         "",
-        f"Means over {counted(len(same[LEARNED,]), 'pair')} of category and seed, of drawings, 95 % bootstrap"
-        " intervals where there are several. stays: same concept,"
-        " other prompts − other concepts, same prompt. effect of the prompt:"
-        " other concepts, same prompt − other concepts, other prompts.",
+        f"Means over {counted(len(same[LEARNED,]), 'category', 'categories')}, of drawings, with Student's 95 %"
+        " intervals; of a difference, in how many categories it has the mean's sign. stays: same concept, other prompts"
+        " − other concepts, same prompt. effect of the prompt: other concepts, same prompt − other concepts, other"
+        " prompts.",
     ]
     header = ["arm", "same concept", "same prompt", "neither", "stays", "effect of the prompt", "recognised", "belongs"]
     for eyes, of in units.items():
         names = (*MEASURES, "stays", "effect", "recognised", "belongs")
-        found = {name: unit_means(of, ["arm"], name) for name in names}
+        found = {name: unit_means(of, ["arm"], name, BY_CATEGORY) for name in names}
         cells_of = []
         for arm in ARMS:
             cells = [cell(found[name][arm,]) for name in MEASURES]
-            cells += [signed(found[name][arm,]) for name in ("stays", "effect")]
+            cells += [over_categories(found[name][arm,]) for name in ("stays", "effect")]
             cells += [_share(found["recognised"][arm,]), cell(found["belongs"][arm,])]
             cells_of.append([arm, *cells])
         lines += ["", f"By the {eyes}:", "", *markdown(header, cells_of)]
     header = ["prompt", "learned in", *(f"{name}, by the {eyes}" for eyes in units for name in ("stays", "recognised"))]
     cells_of = []
     by_prompt = {
-        (eyes, name): unit_means([row for row in of if row["arm"] == LEARNED], ["prompt"], name)
+        (eyes, name): unit_means([row for row in of if row["arm"] == LEARNED], ["prompt"], name, BY_CATEGORY)
         for eyes, of in units.items()
         for name in ("stays", "recognised")
     }
@@ -274,9 +283,9 @@ def figures(table: pa.Table) -> dict[str, Any]:
     for axis, eyes in zip(axes, ("stack", "judge"), strict=True):
         of = [row for row in rows if row["eyes"] == eyes]
         for measure, (colour, label) in looks.items():
-            found = unit_means(of, ["prompt"], measure)
+            found = unit_means(of, ["prompt"], measure, BY_CATEGORY)
             for place, prompt in enumerate(prompts):
-                bar(axis, found[prompt,], place, colour, label=None if place else label)
+                bar(axis, found[prompt,], place, colour, how=student, label=None if place else label)
         axis.set_title(f"seen by the {eyes}")
         axis.set_xlabel("mean cosine of drawings")
     axes[0].set_yticks(range(len(prompts)), [prompt.replace("{}", "…") for prompt in prompts])

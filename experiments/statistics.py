@@ -44,20 +44,28 @@ def by_unit(table: pa.Table, measure: str, how: Callable[[Any], float] = np.mean
 def student(values: Array, confidence: float = CONFIDENCE) -> Interval:
     """(mean, low, high) of values [n] without NaNs, by Student's t distribution; NaN bounds for fewer than two."""
     values = there(values)
+    mean = float(np.mean(values)) if len(values) else np.nan
     if len(values) < 2:
-        return float(np.mean(values)) if len(values) else np.nan, np.nan, np.nan
+        return mean, np.nan, np.nan
+    if _equal(values):
+        return mean, mean, mean
     low, high = ttest_1samp(values, 0).confidence_interval(confidence)
-    return float(np.mean(values)), float(low), float(high)
+    return mean, float(low), float(high)
 
 
 def interval(values: Array) -> Interval:
     """(mean, low, high): the mean over units [n] with its 95 % bootstrap interval. The mean thrice for one unit."""
     mean = float(np.mean(values))
-    if len(values) < 2 or np.allclose(values, mean, rtol=1e-9, atol=1e-12):  # equal up to rounding
+    if len(values) < 2 or _equal(values):
         return mean, mean, mean
     rng = np.random.default_rng(0)
     found = bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, rng=rng)
     return mean, float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def _equal(values: Array) -> bool:
+    """Whether values are equal up to rounding."""
+    return np.allclose(values, np.mean(values), rtol=1e-9, atol=1e-12)
 
 
 def signed(values: Array) -> str:

@@ -206,6 +206,7 @@ def test_what_cannot_be_compared_is_said_at_once(backbone, tmp_path, wrong, said
 def test_summary_and_figures_have_every_family_and_method(whole):
     table, folder = whole
     text = summary(table)
+    assert "Means over 1 category, of drawings" in text and f"| {PAIR} | {EQ5} | " in text
     for family, methods in METHODS.items():
         section = text.split(f"{family[0].upper()}{family[1:]}:")[1].split("A parent itself:")[0]
         assert all(f"\n| {method} |" in section for method in [*methods, PARENT])

@@ -139,6 +139,7 @@ def test_a_stack_that_cannot_draw_is_said_before_anything_is_learned(experiment,
 def test_summary_and_figure_have_every_arm(whole):
     table, _ = whole
     text = summary(table)
+    assert len({row["seed"] for row in table.to_pylist()}) > 1 and "Means over 1 category, of drawings" in text
     for arm in ARMS:
         assert text.count(f"| {arm} |") == 2
     found = rows_of(table, eyes="judge", arm="adaptive")

@@ -140,6 +140,7 @@ def test_what_cannot_be_compared_is_said_at_once(backbone, tmp_path, wrong, said
 def test_summary_and_figure_have_every_arm_and_prompt(whole):
     table, _ = whole
     text = summary(table)
+    assert len({row["seed"] for row in table.to_pylist()}) > 1 and "Means over 1 category, of drawings" in text
     for arm in ARMS:
         assert text.count(f"| {arm} |") == 2
     assert "| a photo of a … | yes |" in text and "| a small red … | no |" in text and "by chance 33%" in text
