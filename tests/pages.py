@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -49,3 +50,11 @@ def typed(app: AppTest, key: str, value: str) -> AppTest:
     field = app.selectbox(key=key)
     field.options.append(value)
     return field.set_value(value).run()
+
+
+def addressed(app: AppTest, place: str) -> dict[str, str]:
+    """What a script of the page puts into the address, see `ui.view.choice`. place: where the page calls it."""
+    scripts = [each.proto.body for each in app.get("html") if f'/* ["{place}"' in each.proto.body]
+    found = re.search(r"Object\.entries\((.*)\)\)", scripts[-1])
+    assert found
+    return json.loads(found[1])

@@ -5,7 +5,7 @@
     jobs/<number>-<command>/batches.json          how it is carried out, if job.json does not say so
     jobs/<number>-<command>/snapshot-<id>.safetensors  a batch that is being learned, at its last boundary
     jobs/<number>-<command>/decided.json          ids of concepts that a person's decisions have changed
-    jobs/<number>-<command>/progress.json         the step, the time left, and when that was written
+    jobs/<number>-<command>/progress.json         the step, the time left, the pace, and when that was written
     jobs/<number>-<command>/events.jsonl, looks/  each boundary for pages, see evolve/store/looks.py
     jobs/<number>-<command>/steer/, question.json decisions from other processes, see evolve/jobs/steering.py
     jobs/<number>-<command>/stop, pause           a request to stop, or to wait, at the next step
@@ -28,7 +28,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ from core.errors import ConceptreeError
 from core.files import StorageError, write_atomically
 from core.review import Decision
 from core.settings import MOST_AT_ONCE
+from evolve.jobs.pace import Clock, Work, latest_pace, pace_of
 from evolve.jobs.plans import COMMANDS, Plan, UnreadablePlanError, plan_from_json
 from evolve.jobs.steering import STEER, Question, Queued, question_in, queue, queued
 from evolve.store.lock import gone
@@ -69,7 +70,8 @@ class Stopped(KeyboardInterrupt):
 @dataclass(frozen=True)
 class Status:
     """The state of a job. step of steps: 0 of 0 before they are known. left: estimated seconds. at: when this was
-    written. doing: work beside steps, such as "drawing the parents".
+    written. doing: work beside steps, such as "drawing the parents". part: of all work, drawings included, from 0 to 1;
+    None where it is not measured.
     """
 
     state: State
@@ -79,6 +81,7 @@ class Status:
     at: datetime | None = None
     problem: str = ""
     doing: str = ""
+    part: float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ class Job:
     _held: int = field(default=0, repr=False, compare=False)
     _handle: int | None = field(default=None, repr=False, compare=False)  # of the folder, open while it is worked on
     _told: float = field(default=0.0, repr=False, compare=False)
-    _course: tuple[int, float] | None = field(default=None, repr=False, compare=False)  # the first step, and when
+    _clock: Clock | None = field(default=None, repr=False, compare=False)  # of this process
+    _stack: str = field(default="", repr=False, compare=False)  # fingerprint of the one whose pace is measured
     _progress: tuple[int, int] = field(default=(0, 0), repr=False, compare=False)
 
     @property
@@ -167,7 +171,7 @@ class Job:
         except (OSError, NotImplementedError) as error:
             reason = getattr(error, "strerror", None) or error
             raise StorageError(f"{str(self.folder)!r} cannot be written: {reason}") from error
-        self._held, self._course = 1, None
+        self._held, self._clock = 1, None
         try:
             self._handle = _opened(self.folder)
             self._begin(since)
@@ -208,8 +212,16 @@ class Job:
         at = _time(told.get("at"))
         if self._is_held():
             seconds = float(left) if isinstance(left, (int, float)) else None
-            doing = told.get("doing")
-            return Status("working", step, steps, seconds, at, "", doing if isinstance(doing, str) else "")
+            doing, part = told.get("doing"), told.get("part")
+            return Status(
+                "working",
+                step,
+                steps,
+                seconds,
+                at,
+                doing=doing if isinstance(doing, str) else "",
+                part=float(part) if isinstance(part, (int, float)) else None,
+            )
         if self.finished:
             return Status("finished", steps, steps, None, _time(self._read(_FINISHED).get("at")) or at)
         at = _time(ended.get("at")) or at
@@ -284,7 +296,7 @@ class Job:
         paused = False
         while self.paused:
             paused = True
-            self._course = None  # the time left does not count the pause
+            self._rest()  # the time left does not count the pause
             self._note_at_times("paused")
             time.sleep(REST)
             self.check_there()
@@ -377,31 +389,56 @@ class Job:
         told = self._read(_DECIDED).items()
         return {id_: concept for id_, concept in told if isinstance(concept, str) and _ID.fullmatch(concept)}
 
-    def tell(self, step: int, steps: int) -> None:
-        """Write down the progress, at most once per `BETWEEN`."""
+    def expects(self, work: Work, stack: str) -> None:
+        """Set the work of the whole job, for the time left. stack: its fingerprint."""
+        told = self._read(_PROGRESS)
+        before = pace_of(told, stack) or latest_pace(self.folder.parent.parent.parent, stack)
+        part = told.get("part")
+        self._clock = Clock(work, before, float(part) if isinstance(part, (int, float)) and 0 <= part <= 1 else 0.0)
+        self._stack = stack
+        self._note(*self._progress)
+
+    def tell(self, step: int, steps: int, rows: int = 1, looks: int = 0) -> None:
+        """Write down the progress, at most once per `BETWEEN`. rows, looks: see `Clock.step`."""
         now = time.monotonic()
-        if self._course is None:
-            self._course = step, now
+        if self._clock is None:
+            self._clock = Clock()
+        self._clock.step(now, step, steps, rows, looks)
         self._progress = step, steps
         if now - self._told >= BETWEEN or step == steps:
             self._told = now
             self._note(step, steps)
 
+    def begins(self) -> None:
+        """Measure the time of what comes now, such as the first drawings."""
+        if self._clock is not None:
+            self._clock.goes_on(time.monotonic())
+
     def does(self, doing: str) -> None:
         """Write down work beside steps; empty for none."""
+        self.begins()
         self._note(*self._progress, doing)
+
+    def drew(self, pictures: int, more: int) -> None:
+        """Note drawings of a finished concept, for the time left, see `Clock.drawn`."""
+        if self._clock is not None:
+            self._clock.drawn(time.monotonic(), pictures, more)
 
     def put_back(self, steps: int) -> None:
         """Write down that a person went back by so many steps."""
         self._progress = max(0, self._progress[0] - steps), self._progress[1]
-        self._course = None
+        self._rest()
         self._note(*self._progress)
 
     def wait(self) -> None:
         """Call while waiting for a person: shows that the process lives, obeys a stop, restarts the clock."""
         self.obey()
-        self._course = None
+        self._rest()
         self._note_at_times()
+
+    def _rest(self) -> None:
+        if self._clock is not None:
+            self._clock.rest()
 
     def _note_at_times(self, doing: str = "") -> None:
         """Show that the process lives, at most once per `BETWEEN`."""
@@ -410,11 +447,15 @@ class Job:
             self._note(*self._progress, doing)
 
     def _note(self, step: int, steps: int, doing: str = "") -> None:
-        left = None  # also after the last step, when only drawing is left
-        if self._course is not None and self._course[0] < step < steps:
-            first, began = self._course
-            left = round((time.monotonic() - began) / (step - first) * (steps - step), 1)
-        told = {"step": step, "steps": steps, "left": left, "doing": doing, "at": _now()}
+        told: dict[str, Any] = {"step": step, "steps": steps, "left": None, "doing": doing, "at": _now()}
+        if self._clock is None:
+            before = self._read(_PROGRESS)
+            told |= {name: before[name] for name in ("part", "pace") if name in before}
+        else:
+            left = self._clock.left(time.monotonic())
+            told["left"] = None if left is None else round(left, 1)
+            if pace := self._clock.pace:
+                told |= {"part": round(self._clock.part, 4), "pace": {**asdict(pace), "stack": self._stack}}
         self._write(_PROGRESS, told)
 
     def finish(self) -> None:

@@ -27,6 +27,7 @@ from evolve.jobs.generations import Generation, generations
 from evolve.jobs.job import Job
 from evolve.jobs.keeping import Chosen, choose
 from evolve.jobs.mapping import mapping
+from evolve.jobs.pace import PICTURES, work_of
 from evolve.jobs.plans import Evolve, Map, Plan, Seed
 from evolve.jobs.steering import Steering
 from evolve.jobs.stored import new_job
@@ -98,7 +99,8 @@ def work(
         conduct = job.conduct(learner.at_once, learner.threads)
         options = replace(_options_of(plan, stack), review=review, at_once=conduct.at_once)
         asks = isinstance(plan, Seed) and plan.ask == "page"
-        candidates = conduct.candidates or candidates
+        candidates = conduct.candidates or candidates or (usual_candidates(stack) if stack.draws else 0)
+        job.expects(work_of(plan, candidates if stack.draws else 0, conduct.at_once), stack.fingerprint)
         batches = _batches(plan, job, run, learner, conduct.at_once)
         found: list[Individual] = []
         keep = plan.keep if isinstance(plan, Seed) else 0
@@ -189,6 +191,8 @@ def _learn_batch(
     yield Began(batch, {id_: batch.first + place for place, id_ in enumerate(ids)})
     found: dict[str, Concept] = {}
     known: set[str] = set()
+    rows = min(len(ids), options.at_once or learner.at_once)
+    job.begins()
     with closing(learning(job, ids, run, learner, options, first=batch.first, asks=asks)) as reports:
         for happened in reports:
             if isinstance(happened, Stored):
@@ -196,7 +200,8 @@ def _learn_batch(
                 known |= {each.id for each in happened.concepts.values() if happened.known}
                 continue
             step = batch.before + round(batch.span * happened.step / max(1, happened.steps))
-            job.tell(step, batch.total)
+            looks = sum(bool(event.images) for event in happened.events)
+            job.tell(step, batch.total, rows, looks)
             yield Reported(happened, step, batch.total)
     concepts = [found[id_] for id_ in ids]
     yield Learned(tuple(run.find(concept.id) for concept in concepts), frozenset(known))
@@ -271,16 +276,19 @@ def _draw(
     run: Run,
     stack: Draws,
     individuals: Sequence[Individual],
-    candidates: int | None,
+    candidates: int,
     portraits: bool = False,
 ) -> Generator[Drawing, None, None]:
     """Draw the concepts that lack a usual drawing, if the stack can draw. portraits: only these."""
     missing = undrawn(run, individuals, portraits) if stack.draws and individuals else []
+    faceless = {each.id for each in undrawn(run, missing, portrait_only=True)} if missing else set()
+    pictures = [candidates * (each.id in faceless) + (0 if portraits else PICTURES) for each in missing]
     for number, each in enumerate(missing, 1):
         job.obey()
         job.does(f"drawing {number} of {len(missing)}" if len(missing) > 1 else "drawing")
         yield Drawing(each, number, len(missing))
-        usual_drawings(run, stack, each, candidates or usual_candidates(stack), portraits)
+        usual_drawings(run, stack, each, candidates, portraits)
+        job.drew(pictures[number - 1], sum(pictures[number:]))
 
 
 def evolve(

@@ -32,6 +32,9 @@ from evolve.maps.chart import MEASURES, Array, Axis, Chart, MapError
 MEMBERS = 32  # of a category that are imagined, evenly spread over its list
 KNOTS = 33  # quantiles of an axis
 LEAST_LENGTH = 0.03  # of a direction: phrases that are closer mean the same to the stack
+# Axes for a start: a pair of kinds of the category with so many known members each, and colours that the stack knows.
+LEAST_KIND, MOST_KIND = 5, 0.8  # members; share of the category
+COLOURS = ("black:white", "red:blue", "brown:green")
 MOST_ALIKE = 0.98  # cosine of two directions, positive or negative; above it, no picture can move along one axis only
 
 _known: WeakKeyDictionary[Learns, dict[tuple[str, str], Array]] = WeakKeyDictionary()
@@ -81,6 +84,17 @@ def axis_of(stack: Learns, category: str, text: str, kind: str = "object") -> Ax
     knots = np.quantile(reach, np.linspace(0, 1, KNOTS))
     rising = np.maximum.accumulate(knots + np.arange(KNOTS) * 1e-9)  # quantiles may be equal
     return Axis(low=low, high=high, knots=tuple(rising.tolist()), direction=tuple(direction.tolist()))
+
+
+def usual_axes(stack: Learns, category: str, kind: str = "object") -> tuple[str, str] | None:
+    """Two axes to begin with, such as bird:mammal and black:white; None if the stack does not know enough words."""
+    lists, members = stack.vocabulary.categories, set(stack.vocabulary.members(category, kind))
+    kinds = sorted((name for name in lists if name != category), key=lambda name: -len(members & {*lists[name]}))
+    kinds = [each for each in kinds if LEAST_KIND <= len(members & {*lists[each]}) <= MOST_KIND * len(members)]
+    apart = [(one, other) for one, other in combinations(kinds, 2) if not {*lists[one]} & {*lists[other]} & members]
+    pairs = [":".join(sorted(pair)) for pair in apart[:1] if kind == "object"]
+    colours = [axis for axis in COLOURS if all(map(stack.knows, axis.split(":")))]
+    return (both[0], both[1]) if len(both := [*pairs, *colours]) > 1 else None
 
 
 def parsed_axis(text: str) -> tuple[str, str]:

@@ -119,3 +119,17 @@ def test_m_learns_more_like_the_selected_concept_and_not_while_typing(workbench,
     page.keyboard.press("m")
     page.get_by_text("4 variations of").first.wait_for(timeout=MINUTES)
     assert len(jobs(run)) == before + 1 and jobs(run)[-1].told["children"] == 4
+
+
+def test_in_a_laptops_window_the_gallery_shows_two_whole_rows(workbench, page):
+    """Issue: the second row was cut through its names, as if by mistake."""
+    page.goto(f"{workbench.address}/gallery?run=example")
+    page.locator(".card").first.wait_for(timeout=MINUTES)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    frame = page.locator(".frame").bounding_box()
+    tops = sorted({round(each.bounding_box()["y"]) for each in page.locator(".card").all()})
+    last = [each.bounding_box() for each in page.locator(".card").all() if round(each.bounding_box()["y"]) == tops[1]]
+    assert all(box["y"] + box["height"] <= frame["y"] + frame["height"] for box in last)
+    assert "more" not in page.locator(".frame").get_attribute("class").split(), "nothing is below"
+    page.set_viewport_size({"width": 1280, "height": 640})
+    page.locator(".frame.more").wait_for()

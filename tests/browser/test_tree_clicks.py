@@ -214,6 +214,31 @@ def test_a_reload_brings_back_the_selection_and_back_leads_to_the_page_before(tr
     page.wait_for_url("**/runs")
 
 
+OPACITY = f"name => {CY}._cyreg.cy.nodes().filter(each => each.data('name') === name)[0].style('opacity')"
+
+
+def test_beside_a_concept_without_relatives_all_others_can_be_seen(workbench, run, page):
+    """Issue: after a click on a founder, those to choose the second parent from had almost vanished."""
+    founders = [each for each in run.entries() if not each.parents]
+    for each in run.entries():
+        if each.parents:
+            run.note(each.id, hidden=True)
+    tree = Tree(page, f"{workbench.address}/tree?run=clicked")
+    tree.click(founders[0].name)
+    assert tree.selected == [founders[0].name]
+    assert float(page.evaluate(OPACITY, founders[1].name)) == 1
+
+
+def test_when_most_concepts_leave_the_tree_those_that_stay_are_larger(tree, run, names):
+    """Issue: the six founders that stay were as small as the eighteen tries."""
+    before, entries = tree.page.evaluate(ZOOM), run.entries()
+    for each in entries[2:]:
+        run.note(each.id, hidden=True)
+    tree.page.locator(".family[data-nodes='2']").wait_for()
+    tree.settle()
+    assert tree.page.evaluate(ZOOM) > 1.25 * before
+
+
 def test_what_people_write_stays_text(workbench, run, page):
     evil = "<img src=x onerror=window.hacked=1>.png"
     run.add_photo("photo-0123456789abcdef", Image.new("RGB", (9, 9), "red"), evil)

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from core.errors import ConceptreeError
-from ui.view import ghosts, notices, preview, turns, whole, working
+from ui.view import ghosts, imagined, notices, preview, turns, whole, working
 from ui.view.command import HOSTS, OWN_HOSTS, TOKEN
 from ui.view.guard import Guard
 from ui.view.lightbox import about
@@ -30,7 +30,7 @@ def shown(error: Exception) -> bool:
 hosts = os.environ.get(HOSTS, ",".join(OWN_HOSTS)).split(",")
 app = st.App(
     Path(__file__).with_name("main.py"),
-    routes=[*ROUTES, *preview.ROUTES, *ghosts.ROUTES, *about.ROUTES, *working.ROUTES, *offers.ROUTES],
+    routes=[*ROUTES, *preview.ROUTES, *ghosts.ROUTES, *about.ROUTES, *working.ROUTES, *offers.ROUTES, *imagined.ROUTES],
     middleware=[
         Middleware(Guard, token=os.environ.get(TOKEN, "")),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),

@@ -21,7 +21,8 @@ from ui.view.selection import state_of
 SELECTED, CARDS, PARENTS, TAKES, WORD = "selected", "cards", "parents", "takes", "word"  # in the address
 MOST = 24  # selected concepts; with more, an address would be too long to send
 _RESTORED = "choice.restored"  # key in the session: runs whose choice was read from the address
-STYLE = "<style>[class*='st-key-choice-'] { position: absolute; }</style>"  # no gap on the page
+# No gap on the page.
+STYLE = "<style>[data-testid='stLayoutWrapper']:has(> [class*='st-key-choice-']) { position: absolute; }</style>"
 SCRIPT = """<script>
 /* %s */
 (() => {
@@ -69,7 +70,11 @@ def restore(run: str) -> None:
 
 def keep(run: str, place: str) -> None:
     """Put the choice into the address. place: where the page calls it; a fragment calls it for itself."""
-    wanted = _told(run)
+    replace(_told(run), place)
+
+
+def replace(wanted: Mapping[str, str], place: str) -> None:
+    """Put these values into the address, and take out those that are empty. place: as for `keep`."""
     # With another address, the script has to run again.
     state = json.dumps([place, st.query_params.to_dict()])
     with st.container(key=f"choice.{place}", width="content"):

@@ -14,7 +14,7 @@ from evolve.jobs.plans import Breed, Evolve, Given, Map, Plan, Seed, Vary
 from evolve.store.looks import Look
 from evolve.store.parts import RunError
 from ui.labels import RESULTS, STATES
-from ui.view import links
+from ui.view import links, store
 from ui.view.text import left, plain, shortened
 
 Looks = Mapping[int, Sequence[Look]]  # of each concept, by its number
@@ -91,7 +91,7 @@ def state(job: Job, status: Status) -> str:
         case "working" if job.question():
             return "waits for you"
         case "working":
-            part = [f"{percent(status)} %"] if status.steps and status.step < status.steps else []
+            part = [f"{percent(status)} %"] if 0 < percent(status) < 100 else []
             return ", ".join(filter(None, [status.doing or STATES["working"], *part, left(status.left)]))
         case "stopped" | "failed" | "killed":
             return f"{STATES[status.state]}{at}"
@@ -99,7 +99,9 @@ def state(job: Job, status: Status) -> str:
 
 
 def percent(status: Status) -> int:
-    """Progress from 0 to 100."""
+    """Progress from 0 to 100, in the time that steps and drawings take; in steps where that is not known."""
+    if status.part is not None:
+        return min(99, int(100 * status.part))
     return min(100, 100 * status.step // status.steps) if status.steps else 0
 
 
@@ -112,14 +114,23 @@ def by_number(job: Job) -> Looks:
 
 
 def so_far(run: Run, job: Job, side: int, most: int, captions: bool = True) -> None:
-    """The last look at each concept of a job: the newest `most`, each `side` pixels wide."""
+    """The last look at each concept of a job that no person has hidden: the newest `most`, each `side` pixels wide.
+
+    captions: the names of finished concepts.
+    """
     last = {look.number: look for look in job.looks() if look.image and look.image.is_file()}
-    shown = [last[number] for number in sorted(last)][-most:]
+    hidden = hidden_by_hand(run) if any(look.concept for look in last.values()) else set()
+    shown = [last[number] for number in sorted(last) if last[number].concept not in hidden][-most:]
     if not shown:
         return
     st.image(
         [links.look(run.folder.name, job.name, look.image.stem, 128) for look in shown if look.image],
-        caption=[plain(look.name) or "draft" for look in shown] if captions else None,
+        caption=[plain(look.name) for look in shown] if captions and any(look.name for look in shown) else None,
         width=side,
         alt=[look.name or f"a {_one(job)} in progress" for look in shown],
     )
+
+
+def hidden_by_hand(run: Run) -> set[str]:
+    """Ids of the concepts that a person has hidden, without those that a job has set aside."""
+    return {each.id for each in store.opened(run.folder.name).entries if each.note.hidden} - run.aside()

@@ -12,6 +12,7 @@ from evolve.store.run import Drawing
 PICTURES, LOOKS, PHOTOS, MIXTURES, GHOSTS = "pictures", "looks", "photos", "mixtures", "ghosts"
 ABOUT, SAVED = "about", "saved"  # of a picture: what it shows, and a file of it; followed by its own address
 WORKING, OFFERS = "working", "offers"
+IMAGINED = "imagined"  # of a category
 
 
 def picture(run: str, drawing: Drawing, side: int | None = None) -> str:
@@ -37,6 +38,11 @@ def photo(run: str, id_: str, side: int | None = None) -> str:
 def mixtures(key: str) -> str:
     """Address of the pictures of a mix, see ui/view/preview.py."""
     return f"{origin()}/{MIXTURES}/{key}"
+
+
+def imagined(category: str) -> str:
+    """Address of what the embedded stack draws for a category, see ui/view/imagined.py."""
+    return _address(IMAGINED, category, side=None)
 
 
 def ghosts(run: str) -> str:

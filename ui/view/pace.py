@@ -1,4 +1,4 @@
-"""How long learning takes on this machine, measured with a few real steps.
+"""How long learning takes on this machine: at the pace of the last job, else measured with a few real steps.
 
 The steps run in a thread of their own: a page that waited for them would not answer clicks, for half a minute on a busy
 machine.
@@ -7,9 +7,8 @@ machine.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from math import ceil
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -21,50 +20,21 @@ from core.namers import where_of
 from core.negatives import Namer
 from core.optimizer import ConceptLab
 from core.options import Options
-from core.settings import MOST_AT_ONCE
 from core.stack.backbone import Backbone
-from evolve.jobs.plans import Evolve, Seed
+from evolve.jobs.pace import PICTURES, Pace, Work, children_work, latest_pace, work_of
+from evolve.jobs.plans import Plan
 from ui.pictures import candidates_on
 from ui.stack import can_draw
+from ui.view import store
 from ui.view.preview import drawing
 from ui.view.text import left
 
 LARGEST = 200e6  # parameters of the largest prior or question answerer that is measured
 BYTES = 2  # least size of a parameter
 BEGINNING = 6.0  # seconds until a process has loaded the model
-DRAFTS = 6  # drawings of a child while it is learned
 EVERY = 1.0  # seconds between two looks whether it is measured
 KEPT = 4  # measured stacks
-PICTURES = 2  # drawings of a finished concept, besides its portrait
-# A step of b concepts takes SHARED + OWN · b steps of one, since the weights are read once.
-SHARED, OWN = 0.75, 0.25
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds for a step of one concept, and for drawing and naming one. candidates: drawings for a portrait."""
-
-    step: float
-    look: float
-    candidates: int = 1
-
-    def of(self, plan: Seed | Evolve) -> float:
-        """Estimated seconds of a plan."""
-        if isinstance(plan, Evolve):
-            learned = plan.steps_each * self.step * (SHARED + OWN * plan.children)
-            drawn = plan.children * (PICTURES + self.candidates + (DRAFTS if plan.drafts else 0)) * self.look
-            return BEGINNING + plan.generations * (learned + drawn)
-        settings, total = plan.settings, BEGINNING
-        looks = ceil(settings.steps / settings.segment) if plan.schedule == "adaptive" else 0
-        for first in range(0, plan.count, plan.wave):
-            left = min(plan.wave, plan.count - first)
-            while left > 0:
-                rows = min(left, MOST_AT_ONCE)
-                total += settings.steps * self.step * (SHARED + OWN * rows) + looks * rows * self.look
-                left -= rows
-        return total + (plan.count * self.candidates + (plan.keep or plan.count) * PICTURES) * self.look
-
-
+FRESH = 5.0  # seconds between two looks for the pace of the last job
 # Of a stack's fingerprint, and of the folder of its question answerer.
 _Key = tuple[str, str | None]
 _paces: dict[_Key, Pace | None] = {}
@@ -72,17 +42,48 @@ _measuring: dict[_Key, Thread] = {}
 _keeping = Lock()
 
 
-def show(plan: Seed | Evolve, backbone: Backbone, namer: Namer | None, unknown: str = "") -> None:
+def show(plan: Plan, backbone: Backbone, namer: Namer | None, unknown: str = "") -> None:
     """Show how long a plan takes; while that is measured, the page stays usable. unknown: if it cannot be measured."""
     key = backbone.fingerprint, where_of(namer) if namer else None
-    if key not in _paces and _is_small(backbone, namer):
+    work = work_of(plan, candidates(backbone))
+    if told := of_last_job(work, backbone):
+        st.caption(told)
+    elif key not in _paces and _is_small(backbone, namer):
         _begin(key, backbone, namer)
         st.fragment(_await, run_every=EVERY)(key)
     elif speed := _paces.get(key):
-        about = left(speed.of(plan)).removesuffix(" left").capitalize()
-        st.caption(f"{about} on this machine, if nothing else keeps it busy.")
+        st.caption(f"{_said(work, speed)} on this machine, longer if it is busy.")
     elif unknown:
         st.caption(unknown)
+
+
+def of_last_job(work: Work, backbone: Backbone) -> str:
+    """`About 3 min, at the pace of the last job.`; "" if none has measured its pace lately."""
+    speed = _latest(str(store.runs_folder()), backbone.fingerprint)
+    return f"{_said(work, speed)}, at the pace of the last job." if speed else ""
+
+
+def show_children(children: int, steps: int, backbone: Backbone) -> None:
+    """Show how long children of some parents take, once a job has measured it. They may be done before all steps."""
+    finished = pictures if (pictures := candidates(backbone)) == 0 else pictures + PICTURES
+    told = of_last_job(children_work(1, children, steps, can_draw(backbone), finished), backbone)
+    if told:
+        st.caption(told.replace("About", "Up to", 1))
+
+
+def candidates(backbone: Backbone) -> int:
+    """Drawings of a portrait; 0 on a stack that does not draw."""
+    return candidates_on(backbone) if can_draw(backbone) else 0
+
+
+@st.cache_data(ttl=FRESH, max_entries=8, show_spinner=False)
+def _latest(runs: str, stack: str) -> Pace | None:
+    return latest_pace(Path(runs), stack)
+
+
+def _said(work: Work, speed: Pace) -> str:
+    """`About 3 min`."""
+    return left(BEGINNING + work.seconds(speed)).removesuffix(" left").capitalize()
 
 
 def _await(key: _Key) -> None:
@@ -141,4 +142,5 @@ def _measured(backbone: Backbone, namer: Namer | None) -> Pace | None:
         return None
     # The first time includes loading, the second a look, the third only a step.
     _, with_look, step = (after - before for before, after in pairwise(times[:4]))
-    return Pace(step, max(0.0, with_look - step), candidates_on(backbone) if can_draw(backbone) else 1)
+    look = max(0.0, with_look - step)
+    return Pace(step, look, look)

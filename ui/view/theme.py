@@ -76,6 +76,11 @@ STYLE = """<style>
 .st-key-tree-filled [data-testid="stIconMaterial"]::after { content: "♥"; font: 1.2rem/1 sans-serif; }
 /* The main button of a form stays in sight. */
 .st-key-evolve-start, .st-key-seed-start { position: sticky; bottom: 8px; z-index: 5; }
+@media (max-width: 1400px) {
+  :is(.st-key-gallery-favourite, .st-key-gallery-hide) [data-testid="stMarkdownContainer"] {
+    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+  }
+}
 /* The gallery ends with the window, so that the actions above it stay in sight. */
 .st-key-gallery-grid > div, .st-key-gallery-grid [data-testid="stBidiComponentIsolated"] {
   flex: 0 0 auto !important; height: max(340px, calc(100vh - var(--cards-top, 360px) - 48px)) !important;

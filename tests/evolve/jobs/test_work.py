@@ -83,6 +83,9 @@ def test_a_job_is_finished_only_when_its_drawings_are_there(pets, backbone, monk
     with closing(work(job, run, learner)) as course:
         assert any(isinstance(happened, Drawing) and happened.number == 2 for happened in course)
     assert len(run.entries()) == 2 and not job.finished
+    told = json.loads((job.folder / "progress.json").read_text())
+    assert 0.3 < told["part"] < 1 and told["left"] > 0, "a drawing is left"
+    assert told["pace"]["stack"] == backbone.fingerprint and all(told["pace"][each] > 0 for each in ("step", "picture"))
     said: list[str] = []
     monkeypatch.setattr(job, "does", said.append)
     happened = list(work(job, run, learner))

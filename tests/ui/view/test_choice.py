@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 
 import pytest
 from PIL import Image
@@ -12,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from evolve import Run
 from tests.families import learned, picture
-from tests.pages import components, page
+from tests.pages import addressed, components, page
 from ui.view import sittings
 from ui.view.parents import add_photo, uploaded
 
@@ -33,18 +32,11 @@ def ids(run) -> list[str]:
     return [each.id for each in run.entries()]
 
 
-def addressed(app: AppTest) -> dict[str, str]:
-    """What the last script on the page puts into the address."""
-    scripts = [each.proto.body for each in app.get("html") if "replaceState" in each.proto.body]
-    assert scripts
-    told = re.search(r"Object\.entries\((.*)\)\)", scripts[-1])
-    return {name: value for name, value in json.loads(told[1]).items() if value}
-
-
-def reloaded(app: AppTest, name: str = "tree") -> AppTest:
-    """The page in a new session, with the address that the scripts made."""
+def reloaded(app: AppTest, name: str = "tree", place: str = "tree") -> AppTest:
+    """The page in a new session, with the address that a script made."""
     assert not app.exception
-    again = page(name, run="pets", **addressed(app)).run()
+    told = {each: value for each, value in addressed(app, place).items() if value}
+    again = page(name, run="pets", **told).run()
     assert not again.exception
     return again
 
@@ -54,6 +46,7 @@ def test_a_reload_brings_back_the_selection_and_the_parents_with_their_shares(ru
     app.session_state["tree.family.pets"] = {"selected": {"ids": ids[:2], "at": 1}}
     app.run()
     app.slider(key=f"breed.share.pets.{ids[0]}").set_value(80).run()
+    assert addressed(app, "parents") == addressed(app, "tree"), "a fragment writes for itself"
     again = reloaded(app)
     assert [again.slider(key=f"breed.share.pets.{each}").value for each in ids[:2]] == [80, 20]
     (tree,) = (json.loads(each) for each in components(again) if "nodes" in json.loads(each))
@@ -95,7 +88,7 @@ def test_a_reload_of_the_gallery_brings_back_its_selection(run, ids):
     app = page("gallery", run="pets").run()
     app.session_state["gallery.cards.pets"] = {"selected": [f"pets/{ids[1]}"]}
     app.run()
-    again = reloaded(app, "gallery")
+    again = reloaded(app, "gallery", "cards")
     (grid,) = (json.loads(each) for each in components(again))
     assert grid["selected"] == [f"pets/{ids[1]}"]
     assert not again.button(key="gallery.hide").disabled

@@ -34,7 +34,7 @@ def stack(monkeypatch):
     settings = {"calibration": {}, "vocabulary": Vocabulary(), "version": "tiny-1", "draws": False}
     settings |= {"knows": lambda _: True, "dtype": "torch.float32", "fingerprint": "tiny"}
     monkeypatch.setattr("ui.view.model.backbone", lambda run: SimpleNamespace(**settings))
-    monkeypatch.setattr(pace, "_paces", {("tiny", None): pace.Pace(1.0, 1.0)})
+    monkeypatch.setattr(pace, "_paces", {("tiny", None): pace.Pace(1.0, 1.0, 1.0)})
 
 
 def record(mean):

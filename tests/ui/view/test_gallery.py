@@ -193,6 +193,30 @@ def test_filters(run, ids):
     assert not titles(gallery(text="nothing is called this"))
 
 
+def test_the_category_is_said_once_and_cards_say_what_sets_them_apart(run, ids):
+    """Issue: every card repeated the category of the whole run."""
+    run.note(ids["b"], tag=["Forest"])
+    app = gallery()
+    assert "pet · 9 concepts" in text(app)
+    called = {each.id: each.name for each in run.entries()}
+    lines = {item["title"]: item["line"] for item in told(app)["items"]}
+    assert lines[called[ids["a"]]] == "not cat, dog" and lines[called[ids["b"]]] == "Forest"
+    assert lines[called[ids["e"]]] == f"{called[ids['a']]} × {called[ids['b']]}"
+    assert not any("pet" in line for line in lines.values())
+    drawings = gallery(shown="drawings")
+    assert "pet · 8 of 9 concepts" in text(drawings) and "a photo of a …" in {
+        i["line"] for i in told(drawings)["items"]
+    }
+
+
+def test_cards_of_several_categories_say_theirs(run, tmp_path):
+    one = concept(88)
+    new_run(tmp_path / "others").add([replace(one, request=replace(one.request, category="bird"))])
+    app = gallery(all=True)
+    assert "pet · " not in text(app)
+    assert {item["line"].split(" · ")[0] for item in told(app)["items"]} == {"pet", "bird"}
+
+
 def test_a_search_finds_what_a_concept_is_not_and_says_so(run, ids, monkeypatch):
     negatives = (Negative("black cat", 0, "user"), Negative("dog", 0, "user"))
     (other,) = run.add([replace(concept(77), negatives=negatives)])
@@ -212,7 +236,7 @@ def test_a_search_says_what_matched(run, ids):
     run.add_drawings([(ids["c"], "a {} in the forest", 2, picture(90))])
     a, c = names(run, "ac")
     lines = {item["title"]: item["line"] for item in told(gallery(text="FOREST"))["items"]}
-    assert lines == {a: "tag Forest", "Foresta": "pet", c: "drawn in “a … in the forest”"}
+    assert lines == {a: "tag Forest", "Foresta": "not cat, dog", c: "drawn in “a … in the forest”"}
     lines = {item["title"]: item["line"] for item in told(gallery(text='tag:forest "long tail"'))["items"]}
     assert lines == {a: "tag Forest, comment “…ne with the long tail and ears”"}
     assert titles(gallery(text="comment:forest")) == [] and titles(gallery(text="name:forest")) == ["Foresta"]
@@ -334,7 +358,7 @@ def test_all_and_none(run):
     app.button(key="gallery.every").click().run()
     assert "9 concepts selected" in text(app) and len(told(app)["selected"]) == 9
     app.button(key="gallery.none").click().run()
-    assert "9 cards" in text(app) and told(app)["selected"] == []
+    assert "Click selects" in text(app) and told(app)["selected"] == []
 
 
 def test_parents_are_handed_on(run, ids):

@@ -15,7 +15,7 @@ from evolve import Run
 from evolve.family.share import family_file
 from evolve.jobs.job import Stopped
 from evolve.jobs.stored import new_job
-from evolve.store.looks import add_looks
+from evolve.store.looks import add_looks, add_names
 from tests.families import by_letter, family, learned, new_run, picture
 from tests.pages import addresses, alts, page, text
 from tests.plans import a_seed
@@ -138,6 +138,18 @@ def test_a_card_shows_what_its_job_has_drawn_so_far(pets):
     assert [each.proto.value for each in found.get("progress")] == [50]
     assert sum("/looks/pets/" in address for address in addresses(found)) == 2
     assert alts(found)[-2:] == ["a founder in progress"] * 2
+
+
+def test_a_card_does_not_show_what_a_person_has_hidden(pets):
+    """Issue: the card of a founder job showed founders that a person had hidden."""
+    job, (first, second) = new_job(pets, a_seed()), pets.individuals()[:2]
+    events = [(n, Event(n, 25, first.concept.request, {}, (picture(40 + n),), (), (), ())) for n in range(2)]
+    add_looks(job.folder, events)
+    add_names(job.folder, {0: (first.id, first.name), 1: (second.id, second.name)})
+    pets.note(second.id, hidden=True)
+    with job.working():
+        job.tell(70, 140)
+        assert [alt for alt in alts(shown()) if "," not in alt] == [first.name]
 
 
 def test_an_unfinished_job_goes_on_from_its_card(pets, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -11,7 +12,7 @@ from evolve import Run, populate
 from evolve.jobs.plans import Map
 from evolve.jobs.stored import jobs
 from evolve.maps.chart import SIDE
-from tests.pages import components, page, text
+from tests.pages import addressed, components, page, text
 from ui.view import processes
 from ui.view.board import Cell, Pressed, board
 from ui.view.screens import map as screen
@@ -23,6 +24,8 @@ QUICK = Settings(steps=2, segment=1, learning_rate=1e-2)
 def run(backbone, tmp_path, monkeypatch):
     monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
     monkeypatch.setattr("ui.view.model.backbone", lambda run: backbone)
+    monkeypatch.setattr("evolve.maps.phrases.COLOURS", ("grrr:white", "red:blue", "small:style"))  # it knows few words
+    monkeypatch.setattr(screen, "PATIENCE", 60.0)
     run = Run.create(tmp_path / "pets", "pet", backbone)
     run.add(populate("pet", 3, backbone, request={"settings": QUICK, "negatives": ("cat",)}))
     return run
@@ -48,7 +51,31 @@ def shown(app):
     return data
 
 
-def test_without_axes_it_says_what_a_map_is(run):
+def test_it_begins_with_usual_axes_and_the_family_on_them(run, monkeypatch):
+    """Issue: the page was empty until two axes were typed."""
+    app = page("map", run="pets").run()
+    assert not app.exception and not app.info
+    axes = [app.text_input(key=f"map.axis.{number}.pets").value for number in (0, 1)]
+    assert axes == ["red:blue", "small:style"]
+    assert {each["name"] for each in shown(app)["cells"] if each["id"]} <= {each.name for each in run.entries()}
+    assert (shown(app)["columns"], shown(app)["rows"]) == (3, 3), "few cells for a small family"
+    assert not jobs(run), "nothing is learned"
+
+
+def test_a_chart_that_takes_long_is_made_in_a_thread_and_the_page_stays_usable(run, monkeypatch):
+    ready, made = threading.Event(), screen.chart_for
+    monkeypatch.setattr(screen, "PATIENCE", 0.0)
+    monkeypatch.setattr(screen, "chart_for", lambda *given: ready.wait(60) and made(*given))
+    app = page("map", run="pets").run()
+    assert not app.exception and "Placing the family" in text(app) and not components(app)
+    (thread,) = screen._making.values()
+    ready.set()
+    thread.join(60)
+    assert shown(app.run())
+
+
+def test_a_stack_that_knows_no_usual_axes_or_is_slow_says_what_a_map_is(run, monkeypatch):
+    monkeypatch.setattr(screen, "is_quick", lambda stack: False)
     app = page("map", run="pets").run()
     assert not app.exception and "Name two axes" in text(app) and not components(app)
 
@@ -69,8 +96,7 @@ def test_axes_place_the_runs_concepts_at_once_and_other_axes_place_them_anew(run
 
 def test_axes_and_sides_are_kept_for_a_reload_and_for_the_way_back(run):
     app = asked(page("map", run="pets").run())
-    kept = {name: app.query_params[name] for name in ("across", "up", "columns", "rows")}
-    assert {name: value[0] if isinstance(value, list) else value for name, value in kept.items()} == {
+    assert {name: value for name, value in addressed(app, "axes").items() if value} == {
         "across": "red:blue",
         "up": "small:style",
         "columns": "3",
@@ -93,7 +119,8 @@ def test_a_cleared_axis_stays_cleared(run):
     app = asked(page("map", run="pets").run())
     app.text_input(key="map.axis.0.pets").set_value("").run()
     assert app.text_input(key="map.axis.0.pets").value == "" and "Name two axes" in text(app)
-    assert "across" not in app.query_params
+    app.text_input(key="map.axis.1.pets").set_value("").run()
+    assert not any(addressed(app, "axes").values())
 
 
 def test_the_words_about_empty_cells_are_there_once(run):
@@ -109,6 +136,7 @@ def test_a_wrong_axis_is_said_and_the_form_stays(run):
 
 def test_a_wrong_axis_is_said_before_there_is_another(run):
     app = page("map", run="pets").run()
+    app.text_input(key="map.axis.1.pets").set_value("")
     app.text_input(key="map.axis.0.pets").set_value("duck").run()
     assert not app.exception and "the axis 'duck': write two different phrases" in text(app)
     app.text_input(key="map.axis.0.pets").set_value("consistent").run()

@@ -568,3 +568,18 @@ def test_founders_that_leave_are_below_those_that_stay(run, job):
         f"**{stays.name}**"
     ]
     assert "the latest drawing of Founder 2" in alts(found)
+
+
+def test_founders_that_a_person_has_hidden_are_counted_and_not_shown(run, job):
+    """Issue: the job of the founders showed those that a person had hidden."""
+    for number in range(3):
+        learned(run, job, number)
+    stays, leaves, hidden = run.entries()
+    run.set_aside([leaves.id])
+    run.note(hidden.id, hidden=True)
+    ended(job, None)
+    found = shown(job)
+    assert "1 more is hidden: those above" in text(found) and "1 concept that you hid is not shown here" in text(found)
+    linked = [link.proto.label for link in found.get("page_link") if link.proto.page == "concept"]
+    assert linked == [f"**{stays.name}**"]
+    assert alts(found)[-1] == "the latest drawing of Founder 2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -13,12 +14,12 @@ from streamlit.testing.v1 import AppTest
 from core import Settings
 from core.namers import FunctionNamer
 from evolve import Run
+from evolve.jobs.pace import Pace, work_of
 from evolve.jobs.plans import Seed
 from evolve.jobs.stored import jobs
 from tests.families import new_run
 from tests.pages import page, text
 from ui.view import pace, processes
-from ui.view.pace import Pace
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_the_page_does_not_wait_until_the_speed_of_the_machine_is_measured(form,
 
     def slow(*_) -> Pace:
         assert measured.wait(60)
-        return Pace(step=1.0, look=1.0)
+        return Pace(step=1.0, look=1.0, picture=1.0)
 
     monkeypatch.setattr(pace, "_measured", slow)
     monkeypatch.setattr(pace, "_paces", {})
@@ -223,8 +224,18 @@ def test_how_long_it_takes_follows_from_the_plan():
             schedule=schedule,
         )
 
-    speed = Pace(step=0.1, look=1.0)
-    one, six, together = speed.of(plan(1, 1, "none")), speed.of(plan(6, 1, "none")), speed.of(plan(6, 6, "none"))
-    assert one == pytest.approx(6 + 40 + 3) and six == pytest.approx(6 + 6 * 43)
+    def seconds(*given) -> float:
+        return work_of(plan(*given), candidates=1).seconds(Pace(step=0.1, look=1.0, picture=1.0))
+
+    one, six, together = seconds(1, 1, "none"), seconds(6, 1, "none"), seconds(6, 6, "none")
+    assert one == pytest.approx(40 + 3) and six == pytest.approx(6 * 43)
     assert 40 < together < six / 2
-    assert speed.of(plan(1, 1, "adaptive")) == pytest.approx(one + 4)
+    assert seconds(1, 1, "adaptive") == pytest.approx(one + 4)
+
+
+def test_after_a_job_its_pace_is_told_and_nothing_is_measured(form, monkeypatch):
+    """Issue: the estimate was of a quiet machine, whatever the last job had taken."""
+    monkeypatch.setattr(pace, "_latest", lambda runs, stack: Pace(step=10.0, look=1.0, picture=1.0))
+    monkeypatch.setattr(pace, "_measured", lambda *_: pytest.fail("a job has measured it"))
+    told = text(fine(form.run()))
+    assert re.search(r"About \d+ \w+, at the pace of the last job\.", told) and "Measuring" not in told

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from evolve import Run
 from evolve.jobs.plans import Seed
 from evolve.jobs.stored import jobs
 from tests.families import family, new_run
-from tests.pages import page, text
-from ui.view import model, processes
+from tests.pages import components, page, text
+from ui.view import imagined, model, processes
 
 
 @pytest.fixture
@@ -47,7 +53,43 @@ def test_it_says_what_this_is(runs):
     found = shown()
     assert found.title[0].value == "Name a thing, get ones that do not exist, breed the ones you love."
     assert [each.label for each in found.text_input] == ["Category"]
-    assert "Open a file" in text(found) and "concepts" not in text(found)
+    assert "Open a shared family" in text(found) and "concepts" not in text(found)
+
+
+def test_the_first_time_pictures_of_categories_fill_in_the_field(runs, begun):
+    """Issue: an empty page; people could not know which words the model knows."""
+    found = shown()
+    (tiles,) = (json.loads(each) for each in components(found))
+    assert [each["title"] for each in tiles["items"]] == list(imagined.CATEGORIES)
+    assert all(each["image"].endswith(f"/imagined/{quote(each['title'])}.webp") for each in tiles["items"])
+    found.session_state["start.tiles"] = {"selected": ["fruit"]}
+    assert found.run().text_input(key="start.category").value == "fruit"
+    invent(found, "pet")
+    assert begun == ["pet"], "what is typed later counts"
+
+
+def test_the_picture_of_a_category_is_drawn_once_and_of_others_there_is_none(backbone, monkeypatch):
+    drawn: list[int] = []
+    draw = backbone.draw
+    monkeypatch.setattr(imagined.model, "stack", lambda where: backbone)
+    monkeypatch.setattr(imagined, "_drawn", {})
+    monkeypatch.setattr(type(backbone), "draw", lambda *given, **more: drawn.append(1) or draw(*given[1:], **more))
+    client = TestClient(Starlette(routes=imagined.ROUTES))
+    for _ in range(2):
+        answer = client.get("/imagined/pet.webp")
+        assert answer.status_code == 200 and answer.headers["content-type"] == "image/webp"
+    assert Image.open(io.BytesIO(answer.content)).size == (imagined.SIDE, imagined.SIDE) and len(drawn) == 1
+    assert [client.get(f"/imagined/{each}").status_code for each in ("x.webp", "../pet.webp", "")] == [404] * 3
+
+
+def test_a_word_that_the_model_does_not_know_shows_the_categories_to_choose_from(runs, begun, backbone):
+    found = invent(shown(), "qqzzx")
+    assert "The model does not know “qqzzx”." in found.warning[0].value.replace("\\", "") and not begun
+    (known,) = (each for each in found.button_group if each.key == "start.known")
+    assert "pet" in known.options
+    known.set_value("pet")
+    assert found.run().text_input(key="start.category").value == "pet"
+    assert not found.warning
 
 
 def test_below_is_the_family_of_the_latest_run(runs):
@@ -85,10 +127,13 @@ def test_a_style_is_known_by_its_name(runs, begun):
     assert job.plan.kind == "style"
 
 
-@pytest.mark.parametrize("typed, said", [("", "name a category first, such as pet"), ("qqzzx", "qqzzx")])
-def test_what_cannot_be_learned_is_said_and_makes_nothing(runs, begun, typed, said):
-    found = invent(shown(), typed)
-    assert said in found.error[0].value.replace("\\", "") and not begun and not runs.exists()
+def test_without_a_category_it_asks_for_one_and_makes_nothing(runs, begun):
+    found = invent(shown(), "")
+    assert (
+        "name a category first, such as pet" in found.error[0].value.replace("\\", "")
+        and not begun
+        and not runs.exists()
+    )
 
 
 def test_all_options_are_one_click_away_and_keep_the_category(runs, begun):

@@ -4,6 +4,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const last = board.querySelector('.cell[tabindex="0"]')?.dataset.at;
   const held = board.contains(board.getRootNode().activeElement) ? last : null;
   board.style.setProperty("--columns", data.columns);
+  board.style.setProperty("--rows", data.rows);
   const [across, up] = data.ends;
   const grid = make("div", "grid");
   grid.setAttribute("role", "group");

@@ -62,6 +62,7 @@ def cards(
     taps: bool = False,
     empty: str = "Nothing to show.",
     fills: bool = False,
+    enlarges: bool = True,
 ) -> Chosen:
     """Show cards and return the selection.
 
@@ -69,7 +70,7 @@ def cards(
     beyond which the grid scrolls. side: least width of a picture, in pixels. several: allow more than one selected
     card. opens: a double click, Enter, or the arrow on a card opens it. sizes: offer smaller and larger pictures; the
     browser remembers the choice. taps: a click adds a card to the selection, or takes it out. empty: text where no card
-    is. fills: the grid ends with the window, see `theme.STYLE`.
+    is. fills: the grid ends with the window, see `theme.STYLE`. enlarges: each picture has a magnifier.
     """
     asked = st.session_state.get(f"{key}.asked")
     start = list(asked["selected"] if asked else selected)
@@ -86,6 +87,7 @@ def cards(
         "taps": taps,
         "empty": empty,
         "fills": fills,
+        "enlarges": enlarges,
     }
     found = _grid(
         key=key, data=data, default={"selected": start}, on_selected_change=_noted, on_opened_change=whole.to_the_end

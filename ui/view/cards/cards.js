@@ -36,12 +36,24 @@ export default function (component) {
   }
   fill(state);
   if (fresh) listen(state);
+  fade(state, frame);
   // Send back what Python selected: else the next message would restore the earlier selection.
   if ((chosen && data.asked) || (fresh && !same([...state.selected], data.selected))) tell(state, 0);
   return () => {
     flush(state);
     state.stop?.();
+    state.faded?.disconnect();
   };
+}
+
+// Fade the lower edge as long as there is more below.
+function fade(state, frame) {
+  state.faded?.disconnect();
+  const look = () => frame.classList.toggle("more", frame.scrollTop + frame.clientHeight < frame.scrollHeight - 4);
+  frame.onscroll = look;
+  state.faded = new ResizeObserver(look);
+  for (const each of [frame, state.grid]) state.faded.observe(each);
+  look();
 }
 
 // Tell the page where the grid begins, so that it ends with the window (--cards-top, see theme.py). What is above the
@@ -112,7 +124,7 @@ function fill(state) {
     const said = JSON.stringify(item);
     if (card.said !== said) {
       card.said = said;
-      dress(card, item, data.opens);
+      dress(card, item, data);
     }
     if (card === place) place = place.nextElementSibling;
     else grid.insertBefore(card, place);
@@ -126,7 +138,7 @@ function fill(state) {
   mark(state);
 }
 
-function dress(card, item, opens) {
+function dress(card, item, { opens, enlarges }) {
   card.classList.toggle("hidden", Boolean(item.hidden));
   const picture = make("div", "picture");
   if (item.image) {
@@ -137,10 +149,13 @@ function dress(card, item, opens) {
     image.alt = item.alt ?? "";
     image.onerror = () => picture.replaceChildren(make("div", "missing", "picture is missing"));
     image.src = item.image;
-    const larger = make("span", "larger");
-    larger.title = "Enlarge (Z)";
-    larger.setAttribute("aria-hidden", "true"); // Z on the card does the same
-    picture.append(image, larger);
+    picture.append(image);
+    if (enlarges) {
+      const larger = make("span", "larger");
+      larger.title = "Enlarge (Z)";
+      larger.setAttribute("aria-hidden", "true"); // Z on the card does the same
+      picture.append(larger);
+    }
   } else if (item.draft) {
     const image = make("img", "draft");
     image.alt = "";
@@ -213,7 +228,7 @@ function listen(state) {
     const id = id_of(event);
     if (!id || event.target.closest(".open, .larger")) return;
     if (state.data.opens) state.open(id);
-    else enlarge(state, id);
+    else if (state.data.enlarges) enlarge(state, id);
   });
   grid.addEventListener("focusout", () => flush(state));
   grid.addEventListener("keydown", (event) => pressed(state, event));
@@ -249,7 +264,7 @@ function pressed(state, event) {
     flush(state);
     if (!state.data.opens) return; // it may be the shortcut of a button
     state.open(order[from]);
-  } else if (event.key.toLowerCase() === "z" && !command) {
+  } else if (event.key.toLowerCase() === "z" && !command && state.data.enlarges) {
     enlarge(state, order[from]);
   } else if (event.key.toLowerCase() === "a" && command && state.data.several) {
     state.selected = new Set(order);

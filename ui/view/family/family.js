@@ -9,6 +9,8 @@ const WIDEST_NAME = 26; // size of a name up to which it has room; zoomed out fu
 const GUTTER = 92; // pixels at the left for the names of the generations
 const BOW = 0.36; // the part of its height that an edge goes straight down before it turns
 const FEWEST_PIXELS = 0.3; // smallest zoom for a whole tree: below, drawings cannot be told apart
+const LARGEST = 1.5; // zoom for a whole tree of few
+const MARGIN = 26; // pixels around a whole tree
 const NEAR = 0.62; // zoom for a concept that was searched for
 
 export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
@@ -155,7 +157,7 @@ function update(tree, data) {
     const now = anchor.renderedPosition();
     if (before.x !== now.x || before.y !== now.y) cy.panBy({ x: before.x - now.x, y: before.y - now.y });
   }
-  if (tree.fitted && changed && isBeyond(tree)) fit(tree, false);
+  if (tree.fitted && changed && (isBeyond(tree) || isSmall(tree))) fit(tree, false);
   if (!tree.sized && tree.canvas.clientWidth > 0 && data.nodes.length) {
     tree.sized = true;
     cy.resize();
@@ -197,6 +199,11 @@ function isBeyond(tree) {
     const { x, y } = node.renderedPosition();
     return x - half < GUTTER - 10 || x + half > cy.width() || y - half < 0 || y + half > cy.height();
   });
+}
+
+// Whether the tree could be much larger, such as when the founders that are not kept have gone.
+function isSmall(tree) {
+  return levelOf(tree) > 1.3 * tree.cy.zoom();
 }
 
 // A curve that leaves downwards, follows its lanes and arrives from above, as cytoscape's control points: along the
@@ -290,7 +297,7 @@ function restyle(tree) {
       style: { "line-style": "dashed", width: 1.5, "line-color": ink, "line-opacity": 0.35 },
     },
     { selector: ".folded", style: { display: "none" } },
-    { selector: ".dim", style: { opacity: 0.16 } },
+    { selector: ".dim", style: { opacity: 0.3 } },
     { selector: ".dim[?count]", style: { opacity: 0.6 } },
     { selector: "edge.kin", style: { "line-opacity": 0.95, "z-index": 5 } },
     {
@@ -358,7 +365,7 @@ function layRows(tree) {
     tree.bands = tree.data.rows.map((row, number) => {
       const heading = made("div", "heading", tree.names);
       heading.textContent = row.heading;
-      return [made("div", number % 2 ? "row" : "row even", tree.rows), heading];
+      return [made("div", number % 2 ? "row" : "row even", tree.rows), heading, row];
     });
   }
   placeRows(tree);
@@ -367,8 +374,8 @@ function layRows(tree) {
 function placeRows(tree) {
   if (!tree.bands) return;
   const zoomed = tree.cy.zoom(), { y } = tree.cy.pan();
-  tree.bands.forEach(([band, heading], number) => {
-    const { top, bottom } = tree.data.rows[number], height = (bottom - top) * zoomed;
+  tree.bands.forEach(([band, heading, { top, bottom }]) => {
+    const height = (bottom - top) * zoomed;
     band.style.transform = heading.style.transform = `translateY(${top * zoomed + y}px)`;
     band.style.height = `${height}px`;
     heading.classList.toggle("flat", height < 44);
@@ -386,6 +393,7 @@ function highlight(tree) {
     cy.elements(".dim, .kin").removeClass("dim kin");
     if (chosen.empty()) return;
     const kin = chosen.union(chosen.predecessors()).union(chosen.successors());
+    if (kin.edges().empty()) return; // they have no relatives to find; the next parent is chosen among the others
     cy.elements().difference(kin).addClass("dim");
     kin.edges().addClass("kin");
   });
@@ -406,17 +414,25 @@ function zoom(tree, factor) {
   cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
 }
 
+// The zoom at which the whole tree is seen.
+function levelOf(tree) {
+  const box = tree.cy.elements().boundingBox(), { wide, high } = room(tree);
+  return Math.min(LARGEST, wide / box.w, high / box.h);
+}
+
+function room({ cy }) {
+  return { wide: cy.width() - GUTTER - MARGIN, high: cy.height() - 2 * MARGIN - 40 };
+}
+
 // The whole tree if its drawings stay visible, else the selection or the latest generation.
 function fit(tree, whole) {
-  const { cy } = tree, box = cy.elements().boundingBox(), margin = 26;
-  const wide = cy.width() - GUTTER - margin, high = cy.height() - 2 * margin - 40;
-  const level = Math.min(1.1, wide / box.w, high / box.h);
+  const { cy } = tree, box = cy.elements().boundingBox(), { wide, high } = room(tree), level = levelOf(tree);
   tree.fitted = whole || level >= FEWEST_PIXELS;
   if (tree.fitted) {
     cy.zoom(level);
     cy.pan({
       x: GUTTER + wide / 2 - (level * (box.x1 + box.x2)) / 2,
-      y: margin + 20 + high / 2 - (level * (box.y1 + box.y2)) / 2,
+      y: MARGIN + 20 + high / 2 - (level * (box.y1 + box.y2)) / 2,
     });
     return;
   }

@@ -20,10 +20,10 @@ def are_coming(run: Run) -> bool:
     return bool(_current(run))
 
 
-def work(found: Opened) -> None:
-    """Show the run's current jobs, updated while one is running."""
+def work(found: Opened, drawings: bool = True) -> None:
+    """Show the run's current jobs, updated while one is running. drawings: also their drawings so far."""
     busy = any(status.state in processes.AT_WORK for _, status in _current(found.run))
-    st.fragment(_work, run_every=EVERY if busy else None)(found.run, _shown(found))
+    st.fragment(_work, run_every=EVERY if busy else None)(found.run, _shown(found), drawings)
 
 
 def _shown(found: Opened) -> tuple[int, list[str]]:
@@ -31,7 +31,7 @@ def _shown(found: Opened) -> tuple[int, list[str]]:
     return len(found.entries), [each.id for each in ghosts.ghosts_of(found)]
 
 
-def _work(run: Run, known: tuple[int, list[str]]) -> None:
+def _work(run: Run, known: tuple[int, list[str]], drawings: bool) -> None:
     """known: what the page shows, see `_shown`. Reruns the page once that is different, or a job has ended."""
     name, current = run.folder.name, _current(run)
     states = {job.name: status.state for job, status in current}
@@ -40,7 +40,7 @@ def _work(run: Run, known: tuple[int, list[str]]) -> None:
     if states != before or (current and _shown(store.opened(name)) != known):
         st.rerun()
     for job, status in current:
-        _job(run, job, status)
+        _job(run, job, status, drawings)
 
 
 def _current(run: Run) -> list[tuple[Job, Status]]:
@@ -63,12 +63,13 @@ def drafts(run: Run) -> dict[str, str]:
     }
 
 
-def _job(run: Run, job: Job, status: Status) -> None:
+def _job(run: Run, job: Job, status: Status, drawings: bool) -> None:
     name = run.folder.name
     with st.container(border=True, key=f"breed.job.{job.name}"):
         busy = status.state in processes.AT_WORK
         st.progress(learning.percent(status), text=plain(learning.told(job, status)))
-        learning.so_far(run, job, SIDE, MOST)
+        if drawings:
+            learning.so_far(run, job, SIDE, MOST)
         if busy and status.steps and status.step >= status.steps and isinstance(plan := learning.plan_of(job), Seed):
             stay = " Founders that you breed, rate or mark stay." if plan.keep else ""
             st.caption(f"All founders are learned: you can breed already.{stay}")

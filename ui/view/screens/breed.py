@@ -19,7 +19,7 @@ from evolve.jobs.plans import Plan
 from evolve.jobs.stored import new_job
 from evolve.store.run import Entry
 from ui.stack import can_draw
-from ui.view import choice, clicks, forms, model, notices, processes, seeds, sittings
+from ui.view import choice, clicks, forms, model, notices, pace, processes, seeds, sittings
 from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of
 from ui.view.screens import mixing, taking
 from ui.view.store import Opened
@@ -77,6 +77,8 @@ def mixture(found: Opened) -> None:
             return plan_children(found.run, backbone, options)
 
         _start(found, plan)
+    usual = chosen_settings(backbone, "default", _kind(found, used), mixing=True).steps
+    pace.show_children(children, _drafted(usual) if draft else usual, backbone)
     st.toggle(
         "Stay in the category",
         key=f"breed.inherit.{run}",
@@ -303,7 +305,12 @@ def _quality(run: str) -> bool:
 
 
 def _steps(backbone: Backbone, kind: str) -> int:
-    return max(1, round(DRAFT * chosen_settings(backbone, "default", kind, mixing=True).steps))
+    return _drafted(chosen_settings(backbone, "default", kind, mixing=True).steps)
+
+
+def _drafted(steps: int) -> int:
+    """The steps of a draft, where a fine child has so many."""
+    return max(1, round(DRAFT * steps))
 
 
 def _kind(found: Opened, used: Mapping[str, float]) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve.taste import LEAST
-from ui.labels import tally
+from ui.labels import BIRTHS, tally
+from ui.search import Words
 from ui.view import boards, choice, links, notices, steady, store, undo
 from ui.view.cards import Card, cards
+from ui.view.described import category_of
 from ui.view.grid import card_of
-from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, every_card, items
+from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, every_card, items, words_of
 from ui.view.screens import births, board_bar, filters, gallery_actions, more_like, unfound
 from ui.view.store import Opened
-from ui.view.text import plain
+from ui.view.text import plain, shortened
 
 HEIGHT = 520  # pixels, where a browser does not follow `theme.STYLE`
 SIDE = 132
@@ -45,17 +48,24 @@ def _gallery(found: Opened) -> None:
     found_items = steady.settled(matching)
     if asked.sort == TASTE and not any(TASTE in item.scores for item in found_items):
         st.caption(f"Rate, compare or favourite at least {LEAST} concepts of a run: then its concepts have an order.")
-    many = len(found_items)
+    many, common = len(found_items), _category(found_items)
     shown = found_items[:MOST]
     with line:
-        st.caption(tally(entries_of(runs, only), concepts_of(found_items)), width="content")
+        st.caption(plain(f"{common}{tally(entries_of(runs, only), concepts_of(found_items))}"), width="content")
         steady.offer(len(matching) - many, asked.shown.removesuffix("s"))
     place = st.container()
+    words = {each.run.folder.name: words_of(each.run) for each in runs}
     undrawn = {item.run: item.found for item in shown if item.drawing is None}
     drafts = {id_: look for each in undrawn.values() for id_, look in births.drafts(each.run).items()}
     with st.container(key="gallery.grid"):
         chosen = cards(
-            [replace(_card(item, len(runs) > 1 or bool(board)), draft=drafts.get(item.entry.id, "")) for item in shown],
+            [
+                replace(
+                    _card(item, words[item.run].get(item.entry.id, ((), ())), not common, len(runs) > 1 or bool(board)),
+                    draft=drafts.get(item.entry.id, ""),
+                )
+                for item in shown
+            ],
             key=key,
             label=SHOWN[asked.shown],
             height=HEIGHT,
@@ -93,13 +103,32 @@ def _runs(found: Opened) -> list[Opened]:
     return runs
 
 
-def _card(item: Item, several_runs: bool) -> Card:
+def _category(items: Sequence[Item]) -> str:
+    """`pet · ` if all cards have this category, else ""; cards of several name their own."""
+    found = {category_of(item.entry.category, item.entry.kind) for item in items}
+    return f"{shortened(found.pop(), 40)} · " if len(found) == 1 else ""
+
+
+def _card(item: Item, words: Words, names_category: bool, several_runs: bool) -> Card:
+    """words: of the concept. names_category, several_runs: whether the card says its category, and its run."""
     entry, drawing = item.entry, item.drawing
-    about = ", ".join(entry.note.tags) or entry.category
-    line = drawing.prompt.replace("{}", "…") if item.is_drawing and drawing else about
+    line = drawing.prompt.replace("{}", "…") if item.is_drawing and drawing else _own(item, words)
+    if names_category and not item.is_drawing:
+        line = " · ".join(filter(None, [entry.category, line]))
     sort = st.session_state.get("gallery.sort")
     if sort in item.scores:
         line = f"{sort} {item.scores[sort]:.2f}"
     line = item.because or line
     line = f"{line} · {item.run}" if several_runs else line
     return card_of(item.run, entry, drawing, line, item.card_id, item.is_drawing)
+
+
+def _own(item: Item, words: Words) -> str:
+    """What sets a concept apart, in a line: its tags, else its parents, else its negatives."""
+    entry, graph = item.entry, item.found.graph
+    if entry.note.tags:
+        return ", ".join(entry.note.tags)
+    if entry.parents:
+        return " × ".join(graph.nodes[p.id]["name"] if p.id in graph else p.brief for p in entry.parents)
+    _, negatives = words
+    return f"not {', '.join(negatives)}" if negatives else BIRTHS[entry.birth]

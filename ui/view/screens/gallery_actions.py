@@ -13,13 +13,13 @@ from core.wording import counted
 from ui.view import boards, clicks, labelling, links, notices, store, undo
 from ui.view.cards import choose
 from ui.view.downloads import FORMS, forms_for, pictures_button, torn, zipped
-from ui.view.grid import HINT
 from ui.view.items import ByRun, Item
 from ui.view.parents import parents_of
 from ui.view.screens import more_like
 from ui.view.store import Opened
 
-TOLD = 262  # pixels of the line before the actions, fixed so that no button moves under the mouse
+HINT = "Click selects, Ctrl or Shift adds."
+TOLD = 205  # pixels of the line before the actions, fixed so that no button moves under the mouse
 
 
 def show(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Opened) -> None:
@@ -32,7 +32,7 @@ def show(chosen: Sequence[Item], items: Sequence[Item], key: str, found: Opened)
         if number:
             st.markdown(f"**{counted(number, 'concept')} selected**", width=TOLD)
         else:
-            st.caption(f"{counted(len(items), 'card')}. {HINT}" if items else "", width=TOLD)
+            st.caption(HINT if items else "", width=TOLD)
         every = [item.card_id for item in items]
         st.button("All", key="gallery.every", on_click=choose, args=(key, every), disabled=not every)
         st.button("None", key="gallery.none", on_click=choose, args=(key, []), disabled=not number)
@@ -68,19 +68,22 @@ def _marks(by_run: ByRun, chosen: Sequence[Item], run: str, own: Sequence[str]) 
             st.session_state["rate.concepts"] = own
             links.go("rate", run=run, kind="study")
     are = bool(chosen) and all(item.entry.note.favourite for item in chosen)
+    # In a narrow window these two are icons alone, see `theme.STYLE`: then all actions have one line.
     st.button(
-        "Unfavourite" if are else "Favourite",
+        said := "Unfavourite" if are else "Favourite",
         key="gallery.favourite",
         icon=":material/favorite:",
+        help=said,
         disabled=not chosen,
         on_click=_mark,
         args=(by_run, "favourite", not are),
     )
     hidden = bool(chosen) and all(item.entry.note.hidden for item in chosen)
     st.button(
-        "Show again" if hidden else "Hide",
+        said := "Show again" if hidden else "Hide",
         key="gallery.hide",
         icon=":material/visibility:" if hidden else ":material/visibility_off:",
+        help=said,
         disabled=not chosen,
         on_click=_mark,
         args=(by_run, "hidden", not hidden),

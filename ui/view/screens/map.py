@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
+from math import ceil
+from threading import Lock, Thread
+from typing import TypeAlias
 
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.stack.backbone import Backbone
 from core.wording import counted
+from evolve.jobs.drawings import is_quick
 from evolve.jobs.generations import generations
 from evolve.jobs.mapping import check_installed
 from evolve.jobs.options import BATCH, GENERATIONS, SeedOptions
+from evolve.jobs.pace import work_of
 from evolve.jobs.plans import Map
 from evolve.jobs.stored import new_job
 from evolve.maps.chart import LEAST_SIDE, MEASURES, MOST_SIDE, SIDE, Chart
-from evolve.maps.phrases import parsed_axis
+from evolve.maps.phrases import parsed_axis, usual_axes
 from ui.mapping import chart_for, elites_of, last_chart, planned
-from ui.view import clicks, links, model, notices, processes, store, undo
+from ui.view import choice, clicks, links, model, notices, pace, processes, store, undo
 from ui.view.board import Cell, board
 from ui.view.described import described
 from ui.view.grid import SIDE as PIXELS
@@ -29,6 +36,16 @@ HERE = 4  # children that an empty cell gets
 FEW, SMALL = 2, 16  # generations and children of the form: a page is watched
 ASKED = ("across", "up", "columns", "rows")  # in the address
 BREEDS = {"gain": 1.0}
+LEAST_USUAL = 3  # cells in a row at first
+EVERY = 1.0  # seconds between two looks whether a chart is made
+PATIENCE = 0.7  # seconds that a page waits for one
+KEPT = 32  # charts
+Axes: TypeAlias = tuple[str, str]
+Sides: TypeAlias = tuple[int, int]
+_Key = tuple[str, str, Axes, Sides]  # with the folder of the run, and what it was made of
+_charts: dict[_Key, Chart | ConceptreeError] = {}
+_making: dict[_Key, Thread] = {}
+_keeping = Lock()
 
 QUALITY = (
     "The quality of a cell is the fitness of its concept: how well it fits the category, without being one of the known"
@@ -44,9 +61,13 @@ def show() -> None:
     notices.warn_of(found.damage)
     try:
         check_installed()
-        chart = _chart(found)
+        asked = _asked(found)
+        chart = _chart(found, *asked) if asked else None
     except ConceptreeError as error:
         notices.error(error)
+        return
+    if asked and chart is None:
+        st.fragment(_await, run_every=EVERY)(_key(found, *asked))
         return
     if chart is None:
         st.info(
@@ -57,19 +78,23 @@ def show() -> None:
         return
     jobs = [(job, status) for job, status in store.jobs_of(found.run) if job.command == Map.command]
     busy = any(status.state in AT_WORK for _, status in jobs)
-    _fill(found, chart, busy)
-    _board(found, chart, busy)
+    map_, form = st.columns([3, 1], gap="large")
+    with form, st.container(border=True):
+        _fill(found, chart, busy)
+    with map_:
+        _board(found, chart, busy)
     if rows := [{"generation": each.number, **each.record} for job, _ in jobs[:1] for each in generations(job)]:
         with st.popover("Generations of the last job", icon=":material/table_rows:", key="map.table"):
             st.dataframe(rows, hide_index=True)
 
 
-def _chart(found: Opened) -> Chart | None:
-    """The chart that the form asks for; None while an axis is missing."""
+def _asked(found: Opened) -> tuple[Axes, Sides] | None:
+    """The axes and the cells that the form asks for; None while an axis is missing. Begins with usual ones."""
     run = found.run
     last = last_chart(run)
     name = run.folder.name
-    kept = _kept(name)
+    usual = None if last or _kept(name) else _usual(found)
+    kept = _kept(name) or dict(zip(ASKED, usual or (), strict=False))
     columns = st.columns([3, 3, 1, 1])
     axes, sides = [], []
     fields = zip(columns, ("Across", "Up"), ("bird:mammal", "black:white"), strict=False)
@@ -88,7 +113,69 @@ def _chart(found: Opened) -> Chart | None:
             if axis not in MEASURES:
                 parsed_axis(axis)
         return None
-    return chart_for(run, (axes[0], axes[1]), (sides[0], sides[1]), partial(model.backbone, run))
+    return (axes[0], axes[1]), (sides[0], sides[1])
+
+
+def _usual(found: Opened) -> tuple[str, str, str, str] | None:
+    """Axes and sides to begin with; None if the stack knows no usual axes, or is slow to imagine the known members."""
+    about = found.run.about
+    try:
+        stack = model.backbone(found.run)
+    except ConceptreeError:  # is told where it is needed
+        return None
+    axes = usual_axes(stack, about["category"], about["kind"]) if is_quick(stack) else None
+    seen = sum(not each.note.hidden for each in found.entries)
+    side = str(max(LEAST_USUAL, min(SIDE, ceil((2 * seen) ** 0.5))))  # about half of the cells could be filled
+    return (*axes, side, side) if axes else None
+
+
+def _key(found: Opened, axes: Axes, sides: Sides) -> _Key:
+    about = found.run.about
+    return str(found.run.folder), f"{about['stack']['fingerprint']} {about['category']}", axes, sides
+
+
+def _chart(found: Opened, axes: Axes, sides: Sides) -> Chart | None:
+    """The chart; None as long as a thread makes it. At first a stack imagines the known members of the category.
+
+    Raises:
+        ConceptreeError: the stack does not know a phrase, or cannot tell both of an axis apart.
+    """
+    key, run = _key(found, axes, sides), found.run
+
+    def make() -> None:
+        try:
+            chart = chart_for(run, axes, sides, partial(model.backbone, run))
+            elites_of(run, chart)  # what it loads and compiles at first takes seconds
+            made: Chart | ConceptreeError = chart
+        except ConceptreeError as error:
+            made = error
+        with _keeping:
+            while len(_charts) >= KEPT:
+                del _charts[next(iter(_charts))]
+            _charts[key] = made
+            _making.pop(key, None)
+
+    with _keeping:
+        if key not in _charts and key not in _making:
+            _making[key] = Thread(target=make, daemon=True)
+            _making[key].start()
+        thread = _making.get(key)
+    if thread is not None:
+        thread.join(PATIENCE)
+    made = _charts.get(key)
+    if isinstance(made, ConceptreeError):
+        del _charts[key]  # the next try may succeed, with other words or another stack
+        raise made
+    return made
+
+
+def _await(key: _Key) -> None:
+    if key in _charts or key not in _making:
+        st.rerun(scope="app")
+    st.caption(
+        "Placing the family. At first the model imagines the known members of the category, which takes about 10 s, or"
+        " longer if the machine is busy. Nothing is learned."
+    )
 
 
 def _kept(run: str) -> dict[str, str]:
@@ -100,12 +187,8 @@ def _kept(run: str) -> dict[str, str]:
 def _keep(run: str, asked: dict[str, str]) -> None:
     """Keep axes and sides in the address, for a reload, and for the way back to this page."""
     st.session_state[f"map.kept.{run}"] = asked
-    for name, value in asked.items():
-        if value and any(asked[axis] for axis in ASKED[:2]):
-            if st.query_params.get(name) != value:
-                st.query_params[name] = value
-        else:
-            st.query_params.pop(name, None)
+    there = any(asked[axis] for axis in ASKED[:2])
+    choice.replace({name: value if there else "" for name, value in asked.items()}, "axes")
 
 
 def _side(text: str | None) -> int | None:
@@ -116,23 +199,34 @@ def _side(text: str | None) -> int | None:
 
 def _fill(found: Opened, chart: Chart, busy: bool) -> None:
     """The form that breeds for all cells."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        count = st.number_input("Generations", *GENERATIONS.bounds, FEW, key="map.generations", width=130)
-        children = st.number_input("Children", *BATCH.bounds, SMALL, key="map.children", width=130, help=BATCH.help)
-        label, icon = "Fill empty cells", ":material/play_arrow:"
-        of = found.run.folder.name
-        if clicks.button(label, key="map.fill", of=of, once=True, type="primary", icon=icon, disabled=busy):
-            _begin(found, chart, generations=int(count), children=int(children))
+    st.markdown("**Fill empty cells**")
+    count = st.number_input("Generations", *GENERATIONS.bounds, FEW, key="map.generations")
+    children = st.number_input("Children", *BATCH.bounds, SMALL, key="map.children", help=BATCH.help)
+    label, icon, of = "Fill", ":material/play_arrow:", found.run.folder.name
+    if clicks.button(
+        label, key="map.fill", of=of, once=True, type="primary", icon=icon, disabled=busy, width="stretch"
+    ):
+        _begin(found, chart, generations=int(count), children=int(children))
     if busy:
         st.caption("A map of this run is being filled; it grows when a generation is done.")
+        return
+    with suppress(ConceptreeError):  # the button says what is wrong
+        stack = model.backbone(found.run)
+        plan = _planned(found, chart, stack, generations=int(count), children=int(children))
+        told = pace.of_last_job(work_of(plan, pace.candidates(stack)), stack)
+        st.caption(f"{counted(int(count * children), 'child', 'children')} in all. {told}")
+
+
+def _planned(found: Opened, chart: Chart, stack: Backbone, **given: object) -> Map:
+    run = found.run
+    options = SeedOptions(category=run.about["category"], kind=run.about["kind"])
+    return planned(stack, chart, options, run, None, **given)
 
 
 def _begin(found: Opened, chart: Chart, **given: object) -> None:
     run = found.run
     try:
-        stack = model.backbone(run)
-        options = SeedOptions(category=run.about["category"], kind=run.about["kind"])
-        job = new_job(run, planned(stack, chart, options, run, None, **given), conduct_asked())
+        job = new_job(run, _planned(found, chart, model.backbone(run), **given), conduct_asked())
         processes.start(run, job)
     except ConceptreeError as error:
         notices.error(error)

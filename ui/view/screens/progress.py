@@ -125,15 +125,16 @@ def _drafts(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> None:
 
 
 def _all_finished(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> None:
-    """The finished concepts, the newest first, two in a row; below them those that the job has hidden. places: looks by
-    the concept's number.
+    """The finished concepts, the newest first, two in a row; below them those that the job has hidden, and how many a
+    person has. places: looks by the concept's number.
     """
-    aside = run.aside()
+    aside, by_hand = run.aside(), learning.hidden_by_hand(run)
     finished = [number for number in [*places][::-1] if places[number][-1].concept]
     if not finished:
         return
     hidden = [number for number in finished if places[number][-1].concept in aside]
-    finished = [number for number in finished if number not in hidden]
+    left_out = [number for number in finished if places[number][-1].concept in by_hand]
+    finished = [number for number in finished if number not in hidden and number not in left_out]
     st.subheader("Finished", anchor=False)
     every = len(finished) <= MOST or st.session_state.get(f"progress.all.{job.name}", False)
     shown = finished if every else finished[:MOST]
@@ -147,6 +148,9 @@ def _all_finished(run: Run, job: Job, places: Mapping[int, Sequence[Look]]) -> N
         told = counted(len(hidden), "more is hidden", "more are hidden")
         st.caption(f"{told}: those above are more whole, or differ more. You can show any of them.")
         _drafts(run, job, {number: places[number] for number in hidden})
+    if left_out:
+        told = counted(len(left_out), "concept that you hid is", "concepts that you hid are")
+        st.caption(f"{told} not shown here. “Include hidden” in the gallery shows them.")
 
 
 def _top(run: Run, job: Job) -> None:

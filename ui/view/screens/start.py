@@ -7,9 +7,13 @@ import secrets
 import streamlit as st
 
 from core.errors import ConceptreeError
+from core.wording import did_you_mean
+from evolve.jobs.choices import UnknownWordError
 from evolve.jobs.options import FOUNDERS, SeedOptions
-from ui.view import clicks, header, links, model, notices, seeds
+from ui.view import clicks, header, imagined, links, model, notices, seeds
+from ui.view.cards import Card, cards, selected_in
 from ui.view.screens import seed, tree
+from ui.view.text import plain, shortened
 
 MOST = 80  # characters of a category
 # The tree has the rest of the window. Streamlit's "Press Enter to submit" would cover the placeholder.
@@ -42,24 +46,76 @@ FOCUS = """<script>
 </script>"""
 
 
+TILES = "start.tiles"  # key of the pictures
+SIDE = 100  # pixels of a picture, at least
+
+
 def show() -> None:
     st.html(STYLE)
+    first = "run" not in st.query_params
+    _take_tile()
     with st.container(key="start.top"):
         st.title("Name a thing, get ones that do not exist, breed the ones you love.", anchor=False)
-        _ask()
+        unknown = _ask()
         st.html(FOCUS, width="content", unsafe_allow_javascript=True)
-    header.show(of_a_run="run" in st.query_params)
-    if "run" in st.query_params:
+    if unknown:
+        _known_categories()
+    header.show(of_a_run=not first)
+    if first:
+        _first_time(listed=unknown)
+    else:
         with st.container(key="start.family"):
             tree.show()
-    else:
-        with st.container(horizontal=True):
-            links.to("runs", "Open a file", icon=":material/upload_file:")
-        st.caption("Six founders take a few minutes on two cores. They appear here as they are learned.")
 
 
-def _ask() -> None:
-    """The field and its button, and a way to all options."""
+def _first_time(listed: bool) -> None:
+    """Pictures of categories to choose from, and what to expect. listed: whether all categories are on the page."""
+    st.markdown("**Choose a category**, or type another one above")
+    cards(
+        [
+            Card(id=each, title=each, image=links.imagined(each), alt=f"a drawing of the category {each}")
+            for each in imagined.CATEGORIES
+        ],
+        key=TILES,
+        label="Categories",
+        side=SIDE,
+        several=False,
+        opens=False,
+        enlarges=False,
+    )
+    st.caption(
+        "The pictures show what the model knows. It invents six members of the category that are unlike all of these."
+        " This takes a few minutes on two cores, and you see them while they are learned."
+    )
+    with st.container(horizontal=True):
+        links.to("runs", "Open a shared family", icon=":material/upload_file:")
+    if not listed:
+        with st.expander("All categories", icon=":material/category:", key="start.all", on_change="rerun") as opened:
+            if opened.open:
+                _known_categories()
+
+
+def _take_tile() -> None:
+    """Fill in the field with the picture that was clicked, before the page makes the field."""
+    clicked = selected_in(TILES) or []
+    if clicked and st.session_state.get("start.clicked") != clicked:
+        st.session_state["start.category"] = clicked[0]
+    st.session_state["start.clicked"] = clicked
+
+
+def _known_categories() -> None:
+    """All categories of the embedded stack; a click fills in the field."""
+    known = sorted(set(model.stack("emoji").vocabulary.categories) - {"style"})
+    st.pills("The model knows these categories", known, key="start.known", on_change=_take_known)
+
+
+def _take_known() -> None:
+    if chosen := st.session_state["start.known"]:
+        st.session_state["start.category"] = chosen
+
+
+def _ask() -> bool:
+    """The field and its button, and a way to all options. Returns whether the model does not know what was typed."""
     with st.form("start.form", border=False), st.container(horizontal=True, vertical_alignment="center"):
         category = st.text_input(
             "Category",
@@ -84,10 +140,21 @@ def _ask() -> None:
     if more:
         _more(category)
     if asked:
+        st.session_state["start.unknown"] = ""
         try:
             _begin(category)
+        except UnknownWordError:
+            st.session_state["start.unknown"] = category
         except ConceptreeError as error:
             notices.error(error)
+    unknown: str = st.session_state.get("start.unknown", "")
+    if unknown and category == unknown:
+        near = did_you_mean(unknown, model.stack("emoji").vocabulary.words)
+        said = f"The model does not know “{shortened(unknown, 40)}”. {near[:1].upper()}{near[1:]}".rstrip()
+        st.warning(
+            plain(f"{said} Choose one of its categories, or a word for a thing that it may know, such as teapot.")
+        )
+    return bool(unknown) and category == unknown
 
 
 def _more(category: str) -> None:

@@ -302,7 +302,8 @@ def _panel(found: Opened, state: State) -> None:
         breed.mixture(found)
     else:
         _without_parents(found, chosen)
-    births.work(found)  # below the rest, which does not move when a job starts or ends
+    # Below the rest, which does not move when a job starts or ends; the tree shows the drawings.
+    births.work(found, drawings=False)
 
 
 def _without_parents(found: Opened, chosen: Sequence[str]) -> None:
