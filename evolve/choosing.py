@@ -17,21 +17,29 @@ from core.constraints import normalise
 from core.stack.protocols import Draws
 
 # How much each quality counts, in its standard deviations over the pool.
-TRUTH, BELONGS, DETAIL = 1.0, 1.0, 0.5
+TRUTH, STEADY, BELONGS, DETAIL = 1.0, 3.0, 1.0, 0.5
 # What a cosine of 1 to the nearest chosen founder costs, in the same unit: 0.07 nearer outweighs one deviation.
 LIKENESS = 15.0
+# How a portrait is drawn over: from noise that leaves its coarse shapes alone.
+STRENGTH, SEED = 0.65, 7
 
 
 @torch.no_grad()
-def truth(stack: Draws, concepts: Sequence[Concept], portraits: Sequence[Image.Image]) -> Array:
-    """``[n]`` cosines of each concept's imagined embedding to that of its portrait.
+def truth_and_steadiness(
+    stack: Draws, concepts: Sequence[Concept], portraits: Sequence[Image.Image]
+) -> tuple[Array, Array]:
+    """(truth, steadiness) ``[n]`` of portraits.
 
-    It is low where the decoder cannot draw what the prior imagines.
+    truth: the cosine of the concept's imagined embedding to that of its portrait. It is low where the decoder cannot
+    draw what the prior imagines. steadiness: the mean cosine of both to the portrait drawn over, with its own embedding
+    (SDEdit, arXiv 2108.01073). It is low where a shape falls apart: the decoder then makes something else of it.
     """
-    drawn = normalise(stack.encode_images(list(portraits))).float().cpu()
     imagined = normalise(torch.from_numpy(np.stack([each.image_embed for each in concepts])))
-    found: Array = (drawn * imagined).sum(1).numpy()
-    return found
+    embeds = stack.encode_images(list(portraits))
+    again = stack.draw(embeds, [SEED] * len(embeds), over=portraits, strength=STRENGTH)
+    drawn, redrawn = (normalise(each).float().cpu() for each in (embeds, stack.encode_images(again)))
+    steadiness = ((redrawn * imagined).sum(1) + (redrawn * drawn).sum(1)) / 2
+    return (drawn * imagined).sum(1).numpy(), steadiness.numpy()
 
 
 def laplacian_energy(image: Image.Image) -> float:
@@ -50,8 +58,8 @@ def best(
 ) -> list[int]:
     """Places of `count` concepts, ascending: by their qualities, each time with a price for likeness to those chosen.
 
-    portraits: one of each concept; none of a stack that draws nothing, and then truth and detail do not count. first:
-    places of concepts that are chosen in any case, such as marked ones; they may be more than `count`.
+    portraits: one of each concept; none of a stack that draws nothing, and then `belongs` alone counts. first: places
+    of concepts that are chosen in any case, such as marked ones; they may be more than `count`.
     """
     if not concepts:
         return []
@@ -59,8 +67,9 @@ def best(
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     quality = BELONGS * _standard([each.scores.get("belongs", np.nan) for each in concepts])
     if portraits:
+        truth, steadiness = truth_and_steadiness(stack, concepts, portraits)
         detail = np.log([laplacian_energy(each) + 1e-9 for each in portraits])
-        quality = quality + TRUTH * _standard(truth(stack, concepts, portraits)) + DETAIL * _standard(detail)
+        quality = quality + TRUTH * _standard(truth) + STEADY * _standard(steadiness) + DETAIL * _standard(detail)
     chosen = sorted(first)
     while len(chosen) < min(count, len(concepts)):
         nearest = (units @ units[chosen].T).max(1) if chosen else np.zeros(len(units))

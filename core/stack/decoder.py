@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import numpy as np
 import torch
-from PIL.Image import Image
+from PIL.Image import Image, Resampling
 from torch import Tensor
 
 from core.errors import PromptError, StackError
@@ -101,14 +102,19 @@ def draw(
     size: int,
     watch: Watch | None = None,
     rows: Sequence[int] = (),
+    over: Sequence[Image] = (),
+    strength: float = 1.0,
 ) -> list[Image]:
     """Pictures of image embeddings `[n, width]`, each guided away from its negative, from its seed.
 
     Several threads can draw at once: each call has a copy of the scheduler and of the pipeline's own state. rows: of
-    the pictures, for `watch`.
+    the pictures, for `watch`. over: pictures to begin with instead of noise, see `Backbone.redraw`; of the denoising
+    steps, the last `strength` are done.
     """
     decoder = copy(decoder)
     decoder.scheduler = deepcopy(decoder.scheduler)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    latents = _begun(decoder, over, generators, steps, strength, size) if over else None
     if watch is not None:
         _watched(decoder, watch, rows)
     prompts = {"prompt": [""] * len(seeds)} if type(decoder).__name__ == "KandinskyPipeline" else {}
@@ -120,9 +126,38 @@ def draw(
         guidance_scale=guidance_scale,
         height=size,
         width=size,
-        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+        generator=generators,
+        latents=latents,
     ).images
     return pictures
+
+
+def _begun(
+    decoder: Decoder,
+    pictures: Sequence[Image],
+    generators: list[torch.Generator],
+    steps: int,
+    strength: float,
+    size: int,
+) -> Tensor:
+    """Latents of pictures with the noise of the step where denoising begins; the decoder, a copy, begins there."""
+    from diffusers.utils.torch_utils import randn_tensor
+
+    movq, scheduler = decoder.movq, decoder.scheduler
+    sized = [np.asarray(picture.convert("RGB").resize((size, size), Resampling.BICUBIC)) for picture in pictures]
+    pixels = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2).to(movq.device, movq.dtype) / 127.5 - 1
+    latents = movq.encode(pixels).latents
+    left_out, set_timesteps = steps - int(steps * strength), scheduler.set_timesteps
+
+    def set_later(*given: Any, **how: Any) -> None:
+        set_timesteps(*given, **how)
+        scheduler.timesteps = scheduler.timesteps[left_out:]
+
+    scheduler.set_timesteps = set_later
+    scheduler.set_timesteps(steps, device=latents.device)
+    noise = randn_tensor(latents.shape, generators, latents.device, latents.dtype)
+    noisy: Tensor = scheduler.add_noise(latents, noise, scheduler.timesteps[:1].repeat(len(pictures)))
+    return noisy
 
 
 def _watched(decoder: Decoder, watch: Watch, rows: Sequence[int]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from core.concept import Concept, Request
-from evolve.choosing import BELONGS, LIKENESS, best, laplacian_energy, truth
+from evolve.choosing import BELONGS, LIKENESS, SEED, STRENGTH, best, laplacian_energy, truth_and_steadiness
 
 WIDTH = 6
 REQUEST = Request("pet", schedule="none")
@@ -27,9 +28,19 @@ def pool(belongs: list[float], seed: int = 0) -> list[Concept]:
     return [concept(random.normal(size=WIDTH), belongs=value) for value in belongs]
 
 
-def seeing(*embeds: np.ndarray) -> SimpleNamespace:
-    """A stack whose image encoder sees these embeddings."""
-    return SimpleNamespace(encode_images=lambda pictures: torch.tensor(np.stack(embeds)))
+class Seeing:
+    """A stack that sees the embeddings given for pictures, and others given for these pictures drawn over."""
+
+    def __init__(self, *embeds: np.ndarray, over: Sequence[np.ndarray] = ()):
+        self.embeds = {False: embeds, True: over or embeds}
+        self.asked: list[tuple[object, ...]] = []
+
+    def encode_images(self, pictures: list[Image.Image]) -> torch.Tensor:
+        return torch.tensor(np.stack(self.embeds[pictures[0].mode == "1"]))
+
+    def draw(self, embeds: torch.Tensor, seeds: list[int], *, over: list[Image.Image], strength: float) -> list[Any]:
+        self.asked.append((embeds.tolist(), seeds, over, strength))
+        return [Image.new("1", (8, 8)) for _ in over]
 
 
 def test_each_choice_is_the_best_by_quality_less_its_likeness_to_those_chosen():
@@ -63,15 +74,30 @@ def test_a_concept_that_is_drawn_otherwise_than_imagined_is_left():
     concepts = [concept(unit, belongs=0.5) for unit in units]
     flat = [Image.new("RGB", (8, 8), "white")] * 4
     drawn = [*units[:3], units[0]]  # the last one is drawn as the first one is imagined
-    assert best(seeing(*drawn), concepts, flat, 3) == [0, 1, 2]
-    assert truth(seeing(*drawn), concepts, flat).tolist() == pytest.approx([1, 1, 1, 0])
+    assert best(Seeing(*drawn), concepts, flat, 3) == [0, 1, 2]
+    truth, steadiness = truth_and_steadiness(Seeing(*drawn), concepts, flat)
+    assert truth.tolist() == pytest.approx([1, 1, 1, 0])
+    assert steadiness.tolist() == pytest.approx([1, 1, 1, 0.5])
+
+
+def test_a_portrait_that_becomes_something_else_when_drawn_over_is_left():
+    units = np.eye(4, WIDTH)
+    concepts = [concept(unit, belongs=0.5) for unit in units]
+    flat = [Image.new("RGB", (8, 8), "white")] * 4
+    other = np.eye(WIDTH)[5]
+    stack = Seeing(*units, over=[*units[:2], units[2] + other, other])
+    assert best(stack, concepts, flat, 3) == [0, 1, 2] and best(stack, concepts, flat, 2) == [0, 1]
+    assert stack.asked[0] == (units.tolist(), [SEED] * 4, flat, STRENGTH)
+    truth, steadiness = truth_and_steadiness(stack, concepts, flat)
+    assert truth.tolist() == pytest.approx([1] * 4)
+    assert steadiness.tolist() == pytest.approx([1, 1, 0.5**0.5, 0])
 
 
 def test_among_equals_the_crispest_is_chosen():
     concepts = [concept(unit, belongs=0.5) for unit in np.eye(3, WIDTH)]
     stripes = Image.fromarray(np.tile(np.array([0, 255], np.uint8), (8, 4)))
     flat = Image.new("L", (8, 8), 128)
-    assert best(seeing(*np.eye(3, WIDTH)), concepts, [flat, stripes, flat], 1) == [1]
+    assert best(Seeing(*np.eye(3, WIDTH)), concepts, [flat, stripes, flat], 1) == [1]
 
 
 def test_a_missing_score_counts_for_none():
