@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
@@ -20,8 +21,11 @@ def executed(notebook: NotebookNode, numbers: Mapping[str, int] | None = None) -
     for cell in notebook.cells:
         if numbers and "parameters" in cell.metadata.get("tags", []):
             cell.source = "\n".join(f"{name} = {value}" for name, value in numbers.items())
-    kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")  # sockets in a folder, no ports
-    NotebookClient(notebook, km=kernel, timeout=SECONDS, resources={"metadata": {"path": str(ROOT)}}).execute()
+    with TemporaryDirectory() as folder:  # sockets in it, no ports
+        kernel = AsyncKernelManager(
+            kernel_name="python3", transport="ipc", connection_file=str(Path(folder, "kernel.json"))
+        )
+        NotebookClient(notebook, km=kernel, timeout=SECONDS, resources={"metadata": {"path": str(ROOT)}}).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times, which differ in each execution
         if cell.cell_type == "code":
