@@ -142,11 +142,17 @@ def evolution() -> None:
 
 @conducted(
     pair_option,
-    number("--pictures", 1, 10_000, 32, "Drawings of each seed, pair of negatives and method."),
+    number("--pictures", 1, 10_000, 8, "Drawings of each seed, pair of negatives and method."),
     diffusion_option,
+    click.option(
+        "--adaptive/--no-adaptive",
+        default=True,
+        show_default=True,
+        help="Compare with negatives that the stack's question answerer adds while a picture is drawn.",
+    ),
     preset_option,
-    categories=PLANTS,
-    seeds=5,
+    categories=TEN,
+    seeds=1,
 )
 def figure11() -> None:
     """Figure 11: similarity to a category and to two negatives, against negative prompts.

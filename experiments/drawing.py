@@ -31,14 +31,20 @@ def draw_concepts(
 
 @torch.no_grad()
 def draw_many(
-    backbone: Backbone, image_embeds: Tensor, seeds: Sequence[int], negative_image_embeds: Tensor | None = None
+    backbone: Backbone,
+    image_embeds: Tensor,
+    seeds: Sequence[int],
+    negative_image_embeds: Tensor | None = None,
+    guidance_scale: float | None = None,
 ) -> list[Any]:
-    """Pictures of image embeddings [n, width], one seed each. negative_image_embeds: as for `Backbone.draw`.
-
-    On processors with bfloat16 arithmetic drawing uses it: it is faster, and the difference is invisible.
-    """
-    with _half_precision(image_embeds.device):
-        return backbone.draw(image_embeds, seeds=list(seeds), negative_image_embeds=negative_image_embeds)
+    """Pictures of image embeddings [n, width], one seed each. The others: as for `Backbone.draw`."""
+    with half_precision(image_embeds.device):
+        return backbone.draw(
+            image_embeds,
+            seeds=list(seeds),
+            negative_image_embeds=negative_image_embeds,
+            guidance_scale=guidance_scale,
+        )
 
 
 @torch.no_grad()
@@ -67,7 +73,8 @@ def check_draws(backbone: Backbone) -> None:
         )
 
 
-def _half_precision(device: torch.device) -> AbstractContextManager[Any]:
+def half_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """For drawing on processors with bfloat16 arithmetic: it is faster, and the difference is invisible."""
     if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return torch.autocast("cpu", torch.bfloat16)
     return nullcontext()

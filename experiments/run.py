@@ -56,6 +56,7 @@ def _figure11(
     categories: Sequence[str],
     pairs: Sequence[str],
     stable_diffusion: str | None,
+    adaptive: bool,
     steps: int | None,
     model: str,
     out: Console,
@@ -64,7 +65,7 @@ def _figure11(
     """Conduct the paper's comparison with negative prompts. fields: as for `conduct_experiment`."""
     experiment, given = _opened(name), negatives_by_category(pairs)
     how = {"categories": categories or list(given), "pairs": given, "stable_diffusion": _found(stable_diffusion)}
-    run_experiment(experiment, _protocol(experiment, steps, **how, **fields), folder, model, out)
+    run_experiment(experiment, _protocol(experiment, steps, **how, **fields), folder, model, out, asks=adaptive)
 
 
 def _table1(

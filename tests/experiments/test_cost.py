@@ -266,7 +266,7 @@ def test_a_dry_run_counts_and_does_nothing(monkeypatch, stack_folder, tmp_path):
     how = ("--pair", "pet:cat,dog", "--seeds", 2, "--pictures", 3, "--steps", 6, "--model", stack_folder)
     what = ("figure11", "--to", tmp_path / "to", *how)
     shown = typed.good(*what, "--dry-run", "--price", 2.5, command=experiment)
-    assert "To do: 2 of 2 cases: 4 concepts in at most 24 steps, 30 drawings, 0 questions." in shown
+    assert "To do: 2 of 2 cases: 4 concepts in at most 24 steps, 90 drawings, 0 questions." in shown
     assert "at 2.50 an hour" in shown and not (tmp_path / "to").exists()
     shown = typed.good(*what, "--price", 2.5, command=experiment)
     assert shown.index("To do: 2 of 2") < shown.index("the concepts of 2 seeds"), "before anything is done"

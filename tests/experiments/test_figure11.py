@@ -10,30 +10,39 @@ import pytest
 import torch
 from PIL import Image
 
-from core.baselines import imagine_apart, imagine_with_negation, stable_diffusion_negation
+from core.baselines import adaptive_negation, imagine_apart, imagine_with_negation, stable_diffusion_negation
 from core.emoji.judge import Judge
 from core.errors import ConceptreeError
+from core.namers import from_function
 from core.stack.backbone import Backbone
 from core.stack.diffusion import StableDiffusion
 from core.streams import stream_seed
 from evolve import Run
 from experiments import figure11
+from experiments.categories import TEN
 from experiments.conduct import Bench, conduct
-from experiments.drawing import draw_concepts, draw_many
-from experiments.figure11 import METHODS, PAIRS, SCHEMA, Protocol, cases, figures, summary
+from experiments.drawing import draw_concepts, draw_many, half_precision
+from experiments.figure11 import METHODS, PAIRS, SCHEMA, Protocol, cases, figures, nearest_pairs, summary
 from tests.diffusion import save_sd
 from tests.protocols import TinyJudge, killed_at
 from tests.stacks import save_stack
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
 TWO, ONE = ("cat", "dog"), ("dog",)
-LITTLE = Protocol(categories=("pet",), seeds=2, pairs={"pet": (TWO, ONE)}, pictures=3, settings=QUICK)
+LITTLE = Protocol(
+    categories=("pet",), seeds=2, pairs={"pet": (TWO, ONE)}, pictures=3, scales=(3.0, 4.0), swept=1, settings=QUICK
+)
 DRAWN = [method for method in METHODS if method != "Stable Diffusion"]
 SEEDS = [stream_seed(1, number, "figure 11") for number in range(3)]  # of the protocol's second seed
 
 
+@from_function
+def dogs(images, question):
+    return [[("dog", 1.0)] for _ in images]
+
+
 def conducted(protocol, backbone, folder, tell=lambda _: None, judge=None):
-    bench = Bench(backbone, judge or TinyJudge(), folder, tell)
+    bench = Bench(backbone, judge or TinyJudge(), folder, tell, dogs)
     return conduct(cases(protocol, bench), SCHEMA, folder, bench.about("figure11", **protocol.of_each()))
 
 
@@ -44,8 +53,8 @@ def whole(backbone, tmp_path_factory):
 
 
 def of(table, seed=1, **wanted):
-    """The rows of one method, pair and pair of eyes, in the order of their drawings."""
-    wanted["seed"] = seed
+    """The rows of one method, pair and pair of eyes, in the order of their drawings; not those of other guidance."""
+    wanted = {"swept": False, **wanted, "seed": seed}
     return [row for row in table.to_pylist() if all(row[name] == value for name, value in wanted.items())]
 
 
@@ -61,7 +70,33 @@ def test_both_see_every_drawing_of_every_method_pair_and_seed(whole):
                     assert all(row["margin"] == row["belongs"] - row["nearest"] for row in rows)
                     assert {row["nearest_word"] for row in rows} <= set(negatives.split(", "))
                     assert len({row["concept"] for row in rows}) == 1 and bool(rows[0]["concept"]) == ("ours" in method)
-    assert table.num_rows == len(DRAWN) * 2 * 2 * 2 * 3
+    assert table.num_rows == len(DRAWN) * 2 * 2 * 2 * 3 + 3 * 2 * 2 * 2, "and three swept, with one drawing each"
+
+
+def test_negations_are_swept_with_fewer_drawings(whole, backbone):
+    swept = [row for row in whole[0].to_pylist() if row["swept"]]
+    assert {(row["method"], row["guidance"]) for row in swept} == {
+        ("prior negation", 3.0),
+        ("decoder negation", 3.0),
+        ("decoder negation", 4.0),
+    }
+    assert {row["drawing"] for row in swept} == {0} and not any(row["picture"] for row in swept)
+    [row] = of(whole[0], method="prior negation", swept=True, negatives="cat, dog", eyes="judge")
+    embeds = imagine_with_negation(backbone, "pet", TWO, SEEDS[:1], guidance_scale=3.0)
+    seen = TinyJudge().similarity(draw_many(backbone, embeds, SEEDS[:1]), ["pet"])
+    assert row["belongs"] == pytest.approx(float(seen), abs=1e-5)
+    embeds, unlike = imagine_apart(backbone, "pet", TWO, SEEDS[:1])
+    pictures = draw_many(backbone, embeds, SEEDS[:1], unlike, guidance_scale=4.0)
+    [row] = of(whole[0], method="decoder negation", swept=True, guidance=4.0, negatives="cat, dog", eyes="judge")
+    assert row["belongs"] == pytest.approx(float(TinyJudge().similarity(pictures, ["pet"])), abs=1e-5)
+
+
+def test_without_a_question_answerer_nothing_is_added(whole, backbone, tmp_path):
+    bench = Bench(backbone, TinyJudge(), tmp_path, lambda _: None)
+    rows = [row for case in cases(Protocol(**{**vars(LITTLE), "seeds": 1}), bench) for row in case.rows()]
+    assert {row["method"] for row in rows} == set(DRAWN) - {"adaptive negation"}
+    added = {row["named"] for row in of(whole[0], method="adaptive negation", negatives="dog", eyes="judge")}
+    assert added == {0}, "dog is a negative already"
 
 
 @pytest.mark.parametrize("method", DRAWN)
@@ -78,6 +113,9 @@ def test_a_row_is_what_its_eyes_see_in_its_drawing(whole, backbone, method):
     elif method == "decoder negation":
         embeds, unlike = imagine_apart(backbone, "pet", TWO, SEEDS)
         pictures = draw_many(backbone, embeds, SEEDS, unlike)
+    elif method == "adaptive negation":
+        with half_precision(backbone.device):
+            pictures, _ = adaptive_negation(backbone, "pet", dogs, SEEDS, TWO)
     else:
         pictures = draw_many(backbone, backbone.imagine("A photo of a pet", seeds=SEEDS), SEEDS)
     unit = torch.nn.functional.normalize
@@ -153,55 +191,56 @@ def test_a_stack_that_cannot_draw_says_so(tmp_path):
         conducted(LITTLE, alone, tmp_path / "to")
 
 
-def test_the_pairs_are_five_times_three_that_stack_and_judge_know():
-    judge, stack = Judge.load(), Backbone.load("emoji", device="cpu")
-    assert list(PAIRS) == ["pet", "plant", "fruit", "furniture", "musical instrument"]
+def test_the_stack_alone_chooses_three_pairs_for_each_of_ten_categories():
+    stack, judge = Backbone.load("emoji", device="cpu"), Judge.load()
+    assert {category: nearest_pairs(stack, category) for category in TEN} == PAIRS
     for category, pairs in PAIRS.items():
-        words = [word for pair in pairs for word in pair]
-        assert len(pairs) == 3 and len(set(words)) == 6
-        assert set(words) <= set(judge.categories[category]) and set(words) <= set(
-            stack.vocabulary.categories[category]
-        )
-    bench = Bench(stack, judge, None, print)
-    assert len(cases(Protocol(), bench)) == 25
+        assert len({word for pair in pairs for word in pair}) == 6
+        assert set(judge.categories[category]) == set(stack.vocabulary.categories[category])
+    assert len(cases(Protocol(), Bench(stack, judge, None, print))) == 10
 
 
 def told(values):
-    """A table of two pairs, in which every drawing of a method has these (belongs, nearest)."""
+    """A table of three categories, in which every drawing of a method has about these (belongs, nearest)."""
     rows = []
-    for negatives in ("cat, dog", "dog"):
+    for place, category in enumerate(("pet", "fruit", "bird")):
         for method, (belongs, nearest) in values.items():
+            name, _, scale = method.partition(" at ")
             for eyes in ("stack", "judge"):
                 for seed in range(2):
-                    own = belongs + (0.1 if negatives == "dog" else 0) - (0.5 if eyes == "judge" else 0)
-                    row = dict.fromkeys(SCHEMA.names) | {"category": "pet", "negatives": negatives, "seed": seed}
-                    row |= {"method": method, "eyes": eyes, "drawing": 0, "belongs": own, "nearest": nearest}
+                    own = belongs + 0.1 * place + 0.2 * seed - (0.5 if eyes == "judge" else 0)
+                    row = dict.fromkeys(SCHEMA.names) | {"category": category, "negatives": "cat, dog", "seed": seed}
+                    row |= {"method": name, "eyes": eyes, "drawing": 0, "belongs": own, "nearest": nearest}
+                    row |= {"swept": bool(scale), "guidance": float(scale) if scale else None}
                     rows.append(row | {"margin": own - nearest})
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
 def test_the_summary_says_first_where_ours_is_ahead_and_then_by_how_much():
     values = {"ours": (0.5, 0.2), "prior negation": (0.4, 0.05), "decoder negation": (0.45, 0.3)}
+    values |= {"prior negation at 8": (0.3, 0.05), "prior negation at 2": (0.6, 0.1)}
     text = summary(told(values | {"plain prompt": (0.6, 0.5), "ours, no negatives": (0.55, 0.3)}))
-    yes, no = "in 1 of 1 categories", "in 0 of 1 categories"
+    yes, no = "in 3 of 3 categories", "in 0 of 3 categories"
     assert text.index(f"| prior negation | {yes} | {no} | {yes} | {no} |") < text.index("By the stack's own CLIP")
     assert f"| decoder negation | {yes} | {yes} | {yes} | {yes} |" in text
-    assert "| ours | 0.550 (0.500 … 0.600) | 0.200 (0.200 … 0.200) | 0.350 (0.300 … 0.400) |" in text
-    apart = "+0.100 (+0.100 … +0.100) | -0.050 (-0.050 … -0.050) |"
-    assert "| prior negation | 0.450 (0.400 … 0.500) | 0.050 (0.050 … 0.050) | 0.400 (0.350 … 0.450) | " + apart in text
-    assert f"| pet | {apart} +0.050 (+0.050 … +0.050) | +0.150 (+0.150 … +0.150) |" in text
-    assert "| ours | 0.050 (0.000 … 0.100) |" in text, "by the judge"
+    low, high = (0.7 + sign * 4.30265 * 0.1 / 3**0.5 for sign in (-1, 1))
+    assert f"| ours | 0.700 ({low:.3f} … {high:.3f}) | 0.200 (0.200 … 0.200) |" in text, "Student's, of categories"
+    apart = "+0.100 (+0.100 … +0.100), 3 of 3 | -0.050 (-0.050 … -0.050), 3 of 3 |"
+    assert f"| {apart}" in next(line for line in text.splitlines() if line.startswith("| prior negation | 0.600 ("))
+    labels = [line.split(" | ")[0] for line in text[text.index("By the stack") :].splitlines() if "negation" in line]
+    assert labels[:3] == ["| prior negation", "| prior negation at 2", "| prior negation at 8"]
+    assert "| pet | +0.100 | -0.050 | +0.050 | +0.150 | -0.100 | +0.200 |" in text
 
 
-def test_the_scatter_has_a_point_for_each_pair_and_for_each_category(whole):
+def test_the_scatter_has_each_category_and_a_curve_of_each_swept_negation(whole):
     figure = figures(whole[0])["scatter"]
     for axis, eyes in zip(figure.axes, ("stack", "judge"), strict=True):
-        points = [line for line in axis.lines if line.get_marker() not in ("None", None)]
-        assert len(points) == len(DRAWN) * (2 + 1)
-        found = {(round(float(line.get_xdata()[0]), 6), round(float(line.get_ydata()[0]), 6)) for line in points}
-        rows = [row for seed in range(2) for row in of(whole[0], seed, method="ours", negatives="dog", eyes=eyes)]
-        mean = tuple(round(float(np.mean([row[name] for row in rows])), 6) for name in ("belongs", "margin"))
-        assert mean in found
+        lines = [line for line in axis.lines if line.get_marker() not in ("None", None)]
+        assert sorted(len(line.get_xdata()) for line in lines)[-3:] == [1, 2, 3], "two negations at 2 and 3 scales"
+        assert len(lines) == 2 * len(DRAWN), "of one category: its points, and the means"
+        found = {(round(float(line.get_xdata()[0]), 6), round(float(line.get_ydata()[0]), 6)) for line in lines}
+        rows = [row for seed in range(2) for row in of(whole[0], seed, method="ours", eyes=eyes)]
+        assert tuple(round(float(np.mean([row[name] for row in rows])), 6) for name in ("belongs", "margin")) in found
     assert figure.get_size_inches()[0] * 110 <= 1400
 
 

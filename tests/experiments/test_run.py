@@ -97,7 +97,7 @@ def test_figure_11_writes_its_scatter_and_examples(judge, stack_folder, tmp_path
     shown = good("figure11", "--to", tmp_path, *how, "--model", stack_folder)
     assert f"results.parquet, summary.md, scatter.webp, examples.webp are in {tmp_path}" in shown
     table = pq.read_table(tmp_path / "results.parquet").to_pylist()
-    assert {row["negatives"] for row in table} == {"cat, dog", "dog"} and len(table) == 2 * 5 * 2
+    assert {row["negatives"] for row in table} == {"cat, dog", "dog"} and len(table) == 2 * (5 + 10) * 2
     assert "| ours is ahead of |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
     said = one_line("figure11", "--to", tmp_path, *how, "--preset", "paper", "--model", stack_folder)
     assert "holds an experiment with another protocol" in said
