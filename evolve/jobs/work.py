@@ -192,6 +192,8 @@ def _learn_batch(
     found: dict[str, Concept] = {}
     known: set[str] = set()
     rows = min(len(ids), options.at_once or learner.at_once)
+    if options.draw:  # what comes before the first step takes as long as many steps
+        job.does("drawing the first drafts")
     job.begins()
     with closing(learning(job, ids, run, learner, options, first=batch.first, asks=asks)) as reports:
         for happened in reports:

@@ -49,3 +49,11 @@ def test_two_generations_by_choice(workbench, page, shot):
     wait_for(lambda: len(generations(job)) == 2, 3 * MINUTES / 1000, "second generation")
     assert set(generations(job)[1].population) == set(first.children)
     page.get_by_text("Generation 2 of 2").wait_for(timeout=MINUTES)
+
+
+def test_in_a_laptops_window_all_selection_methods_are_in_one_line(workbench, page):
+    page.goto(f"{workbench.address}/evolve?run=example")
+    methods = page.locator(".st-key-evolve-select [role=radio]")
+    methods.first.wait_for(timeout=MINUTES)
+    settled(page)
+    assert methods.count() == 6 and len({round(each.bounding_box()["y"]) for each in methods.all()}) == 1

@@ -35,7 +35,9 @@ def show_founders(found: Opened, concept: str) -> None:
 
 
 def show_common(found: Opened, one: str, other: str) -> None:
-    """Relatedness of two concepts and their nearest common ancestors."""
+    """Relatedness of two concepts and their nearest common ancestors; nothing for founders, which have none."""
+    if not any(found.graph.pred[each] for each in (one, other)):
+        return
     names = f"{_bold(found, one)} and {_bold(found, other)}"
     share = relatedness(found.graph, one, other)
     if not share:

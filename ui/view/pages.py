@@ -29,7 +29,7 @@ def pages() -> dict[str, Page]:
         "compare": _page("compare", "Compare", "compare", "compare"),
         "rate": _page("rate", "Rate", "rate", "star"),
         "jobs": _page("progress", "Jobs", "jobs", "hourglass_top"),
-        "concept": _page("concept", "Concept", "concept", "pets", hidden=True),
+        "concept": _page("concept", "Concept", "concept", "interests", hidden=True),
     }
 
 

@@ -43,7 +43,8 @@ def test_what_two_have_in_common(pets):
     name = {letter: each.name for letter, each in letters.items()}
     said = text(shown("show_common", letters["h"].id, letters["i"].id))
     assert f"Relatedness of {name['h']} and {name['i']}: 14.1 %. Nearest common ancestor: {name['e']}." in said
-    assert "have no common ancestor" in text(shown("show_common", letters["a"].id, letters["d"].id))
+    assert "have no common ancestor" in text(shown("show_common", letters["e"].id, letters["g"].id))
+    assert "ancestor" not in text(shown("show_common", letters["a"].id, letters["d"].id)), "founders have none"
 
 
 def test_generations_in_figures_and_lines_that_ended(pets):

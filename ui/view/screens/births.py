@@ -67,7 +67,8 @@ def _job(run: Run, job: Job, status: Status, drawings: bool) -> None:
     name = run.folder.name
     with st.container(border=True, key=f"breed.job.{job.name}"):
         busy = status.state in processes.AT_WORK
-        st.progress(learning.percent(status), text=plain(learning.told(job, status)))
+        told = learning.told(job, status)
+        st.progress(learning.percent(status), text=plain(told[:1].upper() + told[1:]))
         if drawings:
             learning.so_far(run, job, SIDE, MOST)
         if busy and status.steps and status.step >= status.steps and isinstance(plan := learning.plan_of(job), Seed):

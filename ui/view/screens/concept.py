@@ -37,9 +37,9 @@ def _entry(found: Opened) -> Entry | None:
         if asked:
             return found.by_id.get(asked) or found.run.entry(asked)
         if found.entries:
-            st.info("The address names no concept. Choose one in the gallery.", icon=":material/pets:")
+            st.info("The address names no concept. Choose one in the gallery.", icon=":material/interests:")
         else:
-            st.info("This run has no concepts yet.", icon=":material/pets:")
+            st.info("This run has no concepts yet.", icon=":material/interests:")
     except ConceptreeError as error:
         notices.error(error)
     name = found.run.folder.name

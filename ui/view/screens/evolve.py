@@ -64,7 +64,7 @@ def show() -> None:
         st.title("Evolve", anchor=False, width="content")
         undo.bar(found.run)
     notices.warn_of(found.damage)
-    asking, telling = st.columns([2, 3], gap="large")
+    asking, telling = st.columns([5, 6], gap="large")
     evolutions = [(job, status) for job, status in store.jobs_of(found.run) if job.command == Evolve.command]
     with asking:
         _ask(found, [job for job, status in evolutions if status.state in AT_WORK])

@@ -29,7 +29,7 @@ def concept(found: Opened, each: Entry) -> None:
         else:
             st.caption("Not drawn yet.")
     with right:
-        st.markdown(f"**{name}**  \n{BIRTHS[each.birth].capitalize()}, generation {each.generation}")
+        st.markdown(f"**{name}**  \n{BIRTHS[each.birth].capitalize()}, generation\u00a0{each.generation}")
         links.to("concept", "Open", icon=":material/open_in_full:", run=run, concept=id_)
     with st.container(horizontal=True, vertical_alignment="center"):
         key = f"tree.stars.{run}.{id_}"

@@ -84,7 +84,7 @@ def show() -> None:
 def _no_concepts(found: Opened) -> None:
     """A run without concepts: its running jobs, or links to go on."""
     if births.are_coming(found.run):
-        st.info("The first concepts are being learned. They appear here.", icon=":material/account_tree:")
+        st.info("The first concepts are being learned. They appear in the tree.", icon=":material/account_tree:")
         births.work(found)
         return
     st.info("This run has no concepts yet.", icon=":material/account_tree:")
@@ -316,7 +316,7 @@ def _without_parents(found: Opened, chosen: Sequence[str]) -> None:
             if opened.open:
                 breed.variations(found, chosen[0])
     elif not found.entries:
-        st.caption("The first concepts are being learned. They appear here.")
+        st.caption("The first concepts are being learned. They appear in the tree.")
     elif not chosen:
         st.caption("Click a concept to see its parents and negatives. Shift-click several to breed them.")
         may_like.show(found)
