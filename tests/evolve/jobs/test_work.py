@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,15 @@ def test_a_job_is_finished_only_when_its_drawings_are_there(pets, backbone, monk
     assert said == ["drawing"], "one alone has no number"
     assert job.finished and not any(isinstance(each, Reported) for each in happened)
     assert all(len(run.drawings(each.id)) == 3 for each in run.entries())
+
+
+def test_what_comes_before_the_first_step_is_told(pets, backbone, monkeypatch):
+    run, given = pets
+    job, said = new_job(run, replace(given.plan, drafts=True)), []
+    monkeypatch.setattr(job, "does", said.append)
+    with closing(work(job, run, ConceptLab(backbone))) as course:
+        next(happened for happened in course if isinstance(happened, Reported))
+    assert said == ["drawing the first drafts"]
 
 
 def test_an_evolution_is_finished_only_when_all_its_drawings_are_there(backbone, tmp_path, stack_of_old):
