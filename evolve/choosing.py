@@ -20,8 +20,8 @@ from core.stack.protocols import Draws
 TRUTH, STEADY, BELONGS, DETAIL = 1.0, 3.0, 1.0, 0.5
 # What a cosine of 1 to the nearest chosen founder costs, in the same unit: 0.07 nearer outweighs one deviation.
 LIKENESS = 15.0
-# How a portrait is drawn over: from noise that leaves its coarse shapes alone.
-STRENGTH, SEED = 0.65, 7
+# How a portrait is drawn over: from noise that leaves its coarse shapes alone, once for each seed.
+STRENGTH, SEEDS = 0.65, (7, 8)
 
 
 @torch.no_grad()
@@ -31,14 +31,17 @@ def truth_and_steadiness(
     """(truth, steadiness) ``[n]`` of portraits.
 
     truth: the cosine of the concept's imagined embedding to that of its portrait. It is low where the decoder cannot
-    draw what the prior imagines. steadiness: the mean cosine of both to the portrait drawn over, with its own embedding
-    (SDEdit, arXiv 2108.01073). It is low where a shape falls apart: the decoder then makes something else of it.
+    draw what the prior imagines. steadiness: the mean cosine of both to the portrait drawn over twice, with its own
+    embedding (SDEdit, arXiv 2108.01073). It is low where a shape falls apart: the decoder then makes something else of
+    it.
     """
     imagined = normalise(torch.from_numpy(np.stack([each.image_embed for each in concepts])))
     embeds = stack.encode_images(list(portraits))
-    again = stack.draw(embeds, [SEED] * len(embeds), over=portraits, strength=STRENGTH)
-    drawn, redrawn = (normalise(each).float().cpu() for each in (embeds, stack.encode_images(again)))
-    steadiness = ((redrawn * imagined).sum(1) + (redrawn * drawn).sum(1)) / 2
+    drawn, steadiness = normalise(embeds).float().cpu(), torch.zeros(len(portraits))
+    for seed in SEEDS:
+        again = stack.draw(embeds, [seed] * len(embeds), over=portraits, strength=STRENGTH)
+        redrawn = normalise(stack.encode_images(again)).float().cpu()
+        steadiness += (redrawn * (imagined + drawn)).sum(1) / (2 * len(SEEDS))
     return (drawn * imagined).sum(1).numpy(), steadiness.numpy()
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from core.concept import Concept, Request
-from evolve.choosing import BELONGS, LIKENESS, SEED, STRENGTH, best, laplacian_energy, truth_and_steadiness
+from evolve.choosing import BELONGS, LIKENESS, SEEDS, STRENGTH, best, laplacian_energy, truth_and_steadiness
 
 WIDTH = 6
 REQUEST = Request("pet", schedule="none")
@@ -87,7 +87,7 @@ def test_a_portrait_that_becomes_something_else_when_drawn_over_is_left():
     other = np.eye(WIDTH)[5]
     stack = Seeing(*units, over=[*units[:2], units[2] + other, other])
     assert best(stack, concepts, flat, 3) == [0, 1, 2] and best(stack, concepts, flat, 2) == [0, 1]
-    assert stack.asked[0] == (units.tolist(), [SEED] * 4, flat, STRENGTH)
+    assert stack.asked[:2] == [(units.tolist(), [seed] * 4, flat, STRENGTH) for seed in SEEDS]
     truth, steadiness = truth_and_steadiness(stack, concepts, flat)
     assert truth.tolist() == pytest.approx([1] * 4)
     assert steadiness.tolist() == pytest.approx([1, 1, 0.5**0.5, 0])
