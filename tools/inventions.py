@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -142,18 +141,15 @@ def invent(
     folder = ROOT / ".cache" / "inventions" / backbone.version / f"{category.replace(' ', '-')}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     run = Run.create(folder, category, backbone)
-    began = time.monotonic()
     options = SeedOptions(category=category, count=given.founders, of=given.of, seed=seed, steps=given.steps)
     plan = plan_founders(backbone, options)
     founders = carry_out(new_job(run, plan), run, backbone, out)
-    seconds = time.monotonic() - began
     portraits = portraits_of(run, founders)
     rows = judged(judge, portraits, category)
     figures = {
         "seed": seed,
         "similarity": likeness([each.concept for each in founders]),
         "crispness": crispness(portraits, true),
-        "seconds": round(seconds, 1),
         "founders": [about(each) | row for each, row in zip(founders, rows, strict=True)],
         "children": [],
     }
@@ -163,10 +159,8 @@ def invent(
         # As `conceptree breed` without options, but with the children of all pairs in one batch.
         looks = Portraits(IMAGES.default, KEEP)
         how = {"portraits": looks, "settings": settings, "category": category, "inherit": True}
-        began = time.monotonic()
         families = [[(founders[i], 0.5), (founders[j], 0.5)] for i, j in pairs]
         children = breed(run, backbone, families, seed, how, out)
-        figures["children_seconds"] = round(time.monotonic() - began, 1)
         portraits_of_children = portraits_of(run, children)
         figures["children_crispness"] = crispness(portraits_of_children, true)
         rows = judged(judge, portraits_of_children, category)

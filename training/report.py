@@ -92,17 +92,12 @@ def _mean(rows: Sequence[Mapping[str, float]], what: str) -> float:
     return float(np.mean([each[what] for each in rows]))
 
 
-def _over(populations: Sequence[Mapping[str, float]], what: str) -> float:
-    """The mean of a figure that the populations of one category may lack, which then counts as 0."""
-    return float(np.mean([each.get(what, 0.0) for each in populations]))
-
-
 def inventions_table(measured: Mapping[str, Any], categories: Sequence[str]) -> str:
     """Markdown: a row for each category. Beliefs in the category: of all founders, and of the populations."""
     heads = (
         "category | category (its populations) | broad group | similarity to each other | at most 0.40 in one thing |"
         " its word / nearest other | crispness | children: category / broad group | true hybrids: category / broad"
-        " group / at most 0.40 in one thing | seconds for founders / children"
+        " group / at most 0.40 in one thing"
     )
     lines = [f"| {heads} |", "|" + "---|" * (heads.count("|") + 1)]
     for category in categories:
@@ -119,13 +114,12 @@ def inventions_table(measured: Mapping[str, Any], categories: Sequence[str]) -> 
             category,
             f"{mean(founders, 'category')} ({', '.join(mean(one['founders'], 'category') for one in populations)})",
             mean(founders, "broad"),
-            f"{_over(populations, 'similarity'):.2f}",
+            mean(populations, "similarity"),
             f"{sum(each['known'] <= MOST_KNOWN for each in founders)} of {len(founders)}",
             f"{mean(founders, 'word')} / {mean(founders, 'other_word')}",
-            f"{_over(populations, 'crispness'):.2f}",
+            mean(populations, "crispness"),
             f"{mean(children, 'category')} / {mean(children, 'broad')}",
             f"{mean(hybrids, 'category')} / {mean(hybrids, 'broad')} / {100 * new:.0f} %",
-            f"{_over(populations, 'seconds'):.0f} / {_over(populations, 'children_seconds'):.0f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
