@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evolve import Run
-from tests.browser.test_story import wait_for
+from tests.browser.test_story import settled, wait_for
 from tests.browser.test_tree_clicks import Tree
 
 pytestmark = pytest.mark.browser
@@ -117,6 +117,7 @@ def test_a_mixture_under_the_pointer_is_blended_at_once_and_drawn_after(tree, na
 
 def test_a_slider_moves_the_marker(tree, names):
     pad = Pad(tree, names[:2], cells=5)
+    settled(pad.page)
     slider = pad.page.locator(".st-key-tree-panel").get_by_role("slider").first
     slider.focus()
     for _ in range(10):
