@@ -85,12 +85,12 @@ def test_a_portrait_that_becomes_something_else_when_drawn_over_is_left():
     concepts = [concept(unit, belongs=0.5) for unit in units]
     flat = [Image.new("RGB", (8, 8), "white")] * 4
     other = np.eye(WIDTH)[5]
-    stack = Seeing(*units, over=[*units[:2], units[2] + other, other])
-    assert best(stack, concepts, flat, 3) == [0, 1, 2] and best(stack, concepts, flat, 2) == [0, 1]
+    stack = Seeing(*units, over=[other, units[1] + other, *units[2:]])
+    assert best(stack, concepts, flat, 3) == [1, 2, 3] and best(stack, concepts, flat, 2) == [2, 3]
     assert stack.asked[:2] == [(units.tolist(), [seed] * 4, flat, STRENGTH) for seed in SEEDS]
     truth, steadiness = truth_and_steadiness(stack, concepts, flat)
     assert truth.tolist() == pytest.approx([1] * 4)
-    assert steadiness.tolist() == pytest.approx([1, 1, 0.5**0.5, 0])
+    assert steadiness.tolist() == pytest.approx([0, 0.5**0.5, 1, 1])
 
 
 def test_among_equals_the_crispest_is_chosen():
