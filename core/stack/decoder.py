@@ -32,9 +32,9 @@ _DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cr
 class Watch(NamedTuple):
     """Looks at drawings while they are denoised, and changes what guidance leads to and away from.
 
-    after: the numbers of the denoising steps after which it looks, from 1. see: takes the rows of the pictures and a
-    picture of what is predicted for each by then; returns their image embeddings and negatives `[n, width]` for the
-    steps that follow.
+    after: the numbers of the denoising steps after which it looks, from 1. see: takes the rows of the drawings, and the
+    picture that the decoder predicts for each at this step; returns their image embeddings and negatives `[n, width]`
+    for the steps that follow.
     """
 
     after: Collection[int]

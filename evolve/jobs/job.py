@@ -410,7 +410,7 @@ class Job:
             self._note(step, steps)
 
     def begins(self) -> None:
-        """Measure the time of what comes now, such as the first drawings."""
+        """Start measuring time here, before work such as the first drawings."""
         if self._clock is not None:
             self._clock.goes_on(time.monotonic())
 

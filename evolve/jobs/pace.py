@@ -21,11 +21,11 @@ from evolve.jobs.plans import Breed, Evolve, Given, Map, Plan, Seed
 # A step of b concepts takes SHARED + OWN · b steps of one, since the weights are read once.
 SHARED, OWN = 0.75, 0.25
 DRAFTS = 6  # drawings of a child while it is learned
-PICTURES = 2  # drawings of a finished concept, besides its portrait
+PICTURES = 2  # drawings of a finished concept after its portrait, in the other prompts
 # Weight of the earlier measurements at each new one. Of steps and pictures about the last five count; drawings of a
 # boundary are measured together, so the last two of these.
 RECENT = {"step": 0.8, "look": 0.4, "picture": 0.8}
-MOST_JUMP = 1.5  # factor by which the time left may differ from what was expected, in one update
+MOST_JUMP = 1.5  # the most that one update multiplies or divides the time left by
 NEWEST = 32  # stored paces that are looked at
 LATELY = timedelta(days=1)  # an older pace may be of another machine, or of other times
 
@@ -160,7 +160,7 @@ class Clock:
 
     @property
     def pace(self) -> Pace | None:
-        """The measured pace; None before the first step. What is not measured yet takes as long as what is like it."""
+        """The measured pace; None before the first step. A kind of drawing that is not measured yet counts as the other."""
         step, look, picture = (self._rates[name].value for name in RECENT)
         if step is None:
             return None
