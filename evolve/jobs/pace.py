@@ -160,7 +160,7 @@ class Clock:
 
     @property
     def pace(self) -> Pace | None:
-        """The measured pace; None before the first step. A kind of drawing that is not measured yet counts as the other."""
+        """The measured pace; None before the first step. A drawing not measured yet counts as the other kind."""
         step, look, picture = (self._rates[name].value for name in RECENT)
         if step is None:
             return None
