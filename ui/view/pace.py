@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from threading import Lock, Thread
 
 import streamlit as st
 
@@ -26,6 +26,7 @@ from evolve.jobs.plans import Plan
 from ui.pictures import candidates_on
 from ui.stack import can_draw
 from ui.view import store
+from ui.view.making import Making
 from ui.view.preview import drawing
 from ui.view.text import left
 
@@ -37,9 +38,7 @@ KEPT = 4  # measured stacks
 FRESH = 5.0  # seconds between two looks for the pace of the last job
 # Of a stack's fingerprint, and of the folder of its question answerer.
 _Key = tuple[str, str | None]
-_paces: dict[_Key, Pace | None] = {}
-_measuring: dict[_Key, Thread] = {}
-_keeping = Lock()
+_paces: Making[Pace | None] = Making(KEPT)
 
 
 def show(plan: Plan, backbone: Backbone, namer: Namer | None, unknown: str = "") -> None:
@@ -49,7 +48,7 @@ def show(plan: Plan, backbone: Backbone, namer: Namer | None, unknown: str = "")
     if told := of_last_job(work, backbone):
         st.caption(told)
     elif key not in _paces and _is_small(backbone, namer):
-        _begin(key, backbone, namer)
+        _paces.begin(key, partial(_measured, backbone, namer))
         st.fragment(_await, run_every=EVERY)(key)
     elif speed := _paces.get(key):
         st.caption(f"{_said(work, speed)} on this machine, longer if it is busy.")
@@ -87,7 +86,7 @@ def _said(work: Work, speed: Pace) -> str:
 
 
 def _await(key: _Key) -> None:
-    if key in _paces:
+    if _paces.is_done(key):
         st.rerun(scope="app")
     st.caption("Measuring how fast this machine is …")
 
@@ -98,26 +97,6 @@ def _is_small(backbone: Backbone, namer: Namer | None) -> bool:
         return False
     where = where_of(namer)
     return not where or _weights(Path(where)) <= BYTES * LARGEST
-
-
-def _begin(key: _Key, backbone: Backbone, namer: Namer | None) -> None:
-    """Measure in a thread, unless one is at it."""
-
-    def measure() -> None:
-        found: Pace | None = None
-        try:
-            found = _measured(backbone, namer)
-        finally:
-            with _keeping:
-                while len(_paces) >= KEPT:
-                    del _paces[next(iter(_paces))]
-                _paces[key] = found
-                _measuring.pop(key, None)
-
-    with _keeping:
-        if key not in _paces and key not in _measuring:
-            _measuring[key] = Thread(target=measure, daemon=True)
-            _measuring[key].start()
 
 
 def _weights(folder: Path) -> int:

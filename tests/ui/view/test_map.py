@@ -68,7 +68,7 @@ def test_a_chart_that_takes_long_is_made_in_a_thread_and_the_page_stays_usable(r
     monkeypatch.setattr(screen, "chart_for", lambda *given: ready.wait(60) and made(*given))
     app = page("map", run="pets").run()
     assert not app.exception and "Placing the family" in text(app) and not components(app)
-    (thread,) = screen._making.values()
+    (thread,) = screen._charts.threads.values()
     ready.set()
     thread.join(60)
     assert shown(app.run())

@@ -20,6 +20,7 @@ from evolve.jobs.stored import jobs
 from tests.families import new_run
 from tests.pages import page, text
 from ui.view import pace, processes
+from ui.view.making import Making
 
 
 @pytest.fixture
@@ -82,13 +83,13 @@ def test_the_page_does_not_wait_until_the_speed_of_the_machine_is_measured(form,
         return Pace(step=1.0, look=1.0, picture=1.0)
 
     monkeypatch.setattr(pace, "_measured", slow)
-    monkeypatch.setattr(pace, "_paces", {})
+    monkeypatch.setattr(pace, "_paces", Making(4))
     assert "Measuring how fast this machine is" in text(fine(form.run())) and not start(form).disabled
-    assert len(pace._measuring) == 1 and fine(form.run())
-    (thread,) = pace._measuring.values()
+    assert len(pace._paces.threads) == 1 and fine(form.run())
+    (thread,) = pace._paces.threads.values()
     measured.set()
     thread.join(60)
-    assert "on this machine" in text(fine(form.run())) and not pace._measuring
+    assert "on this machine" in text(fine(form.run())) and not pace._paces.threads
 
 
 def test_founders_that_are_tried_and_those_that_stay_are_told_apart(form):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from math import ceil
-from threading import Lock, Thread
 from typing import TypeAlias
 
 import streamlit as st
@@ -27,6 +26,7 @@ from ui.view import choice, clicks, links, model, notices, pace, processes, stor
 from ui.view.board import Cell, board
 from ui.view.described import described
 from ui.view.grid import SIDE as PIXELS
+from ui.view.making import Making
 from ui.view.processes import AT_WORK
 from ui.view.store import Opened
 from ui.view.text import plain
@@ -43,9 +43,7 @@ KEPT = 32  # charts
 Axes: TypeAlias = tuple[str, str]
 Sides: TypeAlias = tuple[int, int]
 _Key = tuple[str, str, Axes, Sides]  # with the folder of the run, and what it was made of
-_charts: dict[_Key, Chart | ConceptreeError] = {}
-_making: dict[_Key, Thread] = {}
-_keeping = Lock()
+_charts: Making[Chart] = Making(KEPT)
 
 QUALITY = (
     "The quality of a cell is the fitness of its concept: how well it fits the category, without being one of the known"
@@ -142,35 +140,21 @@ def _chart(found: Opened, axes: Axes, sides: Sides) -> Chart | None:
     """
     key, run = _key(found, axes, sides), found.run
 
-    def make() -> None:
-        try:
-            chart = chart_for(run, axes, sides, partial(model.backbone, run))
-            elites_of(run, chart)  # what it loads and compiles at first takes seconds
-            made: Chart | ConceptreeError = chart
-        except ConceptreeError as error:
-            made = error
-        with _keeping:
-            while len(_charts) >= KEPT:
-                del _charts[next(iter(_charts))]
-            _charts[key] = made
-            _making.pop(key, None)
+    def make() -> Chart:
+        chart = chart_for(run, axes, sides, partial(model.backbone, run))
+        elites_of(run, chart)  # what it loads and compiles at first takes seconds
+        return chart
 
-    with _keeping:
-        if key not in _charts and key not in _making:
-            _making[key] = Thread(target=make, daemon=True)
-            _making[key].start()
-        thread = _making.get(key)
-    if thread is not None:
-        thread.join(PATIENCE)
-    made = _charts.get(key)
-    if isinstance(made, ConceptreeError):
-        del _charts[key]  # the next try may succeed, with other words or another stack
-        raise made
-    return made
+    _charts.begin(key, make)
+    _charts.wait(key, PATIENCE)
+    done, chart = _charts.is_done(key), _charts.get(key)
+    if done and chart is None:
+        raise ConceptreeError("the map cannot be made: the server's log says why")
+    return chart
 
 
 def _await(key: _Key) -> None:
-    if key in _charts or key not in _making:
+    if _charts.is_done(key):
         st.rerun(scope="app")
     st.caption(
         "Placing the family. At first the model imagines the known members of the category, which takes about 10 s, or"
