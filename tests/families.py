@@ -77,6 +77,14 @@ def learned(seed: int, backbone: Backbone) -> Concept:
     )
 
 
+def three_founders(folder: Path, backbone: Backbone) -> Run:
+    """A new run of pets with three founders that were learned on a tiny stack, and a drawing of each."""
+    run = Run.create(folder, "pet", backbone)
+    run.add([learned(seed, backbone) for seed in range(3)])
+    run.add_drawings([(each.id, "a photo of a {}", 1, picture(n)) for n, each in enumerate(run.entries())])
+    return run
+
+
 def picture(seed: int = 0) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8))
 

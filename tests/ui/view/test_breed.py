@@ -25,7 +25,7 @@ from evolve.jobs.stored import jobs, new_job
 from evolve.store.looks import add_looks, add_names
 from evolve.store.parts import RunError
 from evolve.store.photos import PhotoError
-from tests.families import concept, family, learned, picture
+from tests.families import concept, family, learned, picture, three_founders
 from tests.pages import alts, components, page, text, typed
 from tests.plans import a_breed
 from ui.view import preview, processes, sittings
@@ -40,10 +40,7 @@ WEIGHTS = st.dictionaries(st.text(max_size=3), st.floats(0, 1e6), min_size=1, ma
 def run(tmp_path, monkeypatch, backbone) -> Run:
     """Three founders on the tiny stack; jobs are written but not learned."""
     monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
-    made = Run.create(tmp_path / "pets", "pet", backbone)
-    made.add([learned(seed, backbone) for seed in range(3)])
-    made.add_drawings([(each.id, "a photo of a {}", 1, picture(n)) for n, each in enumerate(made.entries())])
-    return made
+    return three_founders(tmp_path / "pets", backbone)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from evolve import Run
-from tests.families import learned, picture
+from tests.families import three_founders
 from tests.pages import addressed, components, page
 from ui.view import sittings
 from ui.view.parents import add_photo, uploaded
@@ -21,10 +21,7 @@ def run(tmp_path, monkeypatch, backbone) -> Run:
     """Three founders on the tiny stack."""
     monkeypatch.setenv("CONCEPTREE_RUNS", str(tmp_path))
     monkeypatch.setattr(sittings, "prepare", lambda *_: None)
-    made = Run.create(tmp_path / "pets", "pet", backbone)
-    made.add([learned(seed, backbone) for seed in range(3)])
-    made.add_drawings([(each.id, "a photo of a {}", 1, picture(n)) for n, each in enumerate(made.entries())])
-    return made
+    return three_founders(tmp_path / "pets", backbone)
 
 
 @pytest.fixture
