@@ -108,8 +108,7 @@ def draw(
     """Pictures of image embeddings `[n, width]`, each guided away from its negative, from its seed.
 
     Several threads can draw at once: each call has a copy of the scheduler and of the pipeline's own state. rows: of
-    the pictures, for `watch`. over: pictures to begin with instead of noise, see `Backbone.redraw`; of the denoising
-    steps, the last `strength` are done.
+    the pictures, for `watch`. over, strength: see `Backbone.draw`.
     """
     decoder = copy(decoder)
     decoder.scheduler = deepcopy(decoder.scheduler)
