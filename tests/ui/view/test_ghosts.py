@@ -154,7 +154,7 @@ def test_founders_of_a_new_run_are_ghosts_until_the_first_is_there(tmp_path, mon
     job = new_job(made, a_seed())
     with job.working():
         app = page("tree", run="pets").run()
-        assert "The first concepts are being learned. They appear here." in text(app)
+        assert "The first concepts are being learned. They appear in the tree." in text(app)
         assert [row["heading"] for row in data(app)["rows"]] == ["generation 0\nbeing learned"]
         assert {each["name"] for each in data(app)["nodes"]} == {"Founder 1", "Founder 2"}
 
