@@ -127,8 +127,8 @@ def experiment() -> None:
     ),
     number("--generations", 2, 1000, 5, "Generations, including the founders."),
     number("--population", 2, 1000, 24, "Concepts of each generation."),
-    categories=PETS,
-    seeds=5,
+    categories=TEN,
+    seeds=1,
 )
 def evolution() -> None:
     """Measure whether selection improves generations, by an independent judge.

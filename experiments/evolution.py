@@ -13,11 +13,12 @@ The judge measures the population after each generation (`experiments.judging`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from core.concept import Concept
@@ -34,12 +35,13 @@ from evolve.members import mean_ranks, members
 from evolve.selection import METHODS, survivors
 from evolve.store.run import Run
 from evolve.toolbox import seeded
+from experiments.categories import TEN
 from experiments.conduct import Bench, ByCases, SeededCase, categories_by_seed
 from experiments.cost import Work, of_learning, stand_ins
-from experiments.judging import PROMPTS, Array, diversity, judged
+from experiments.judging import PROMPTS, diversity, judged
 from experiments.learning import RUNS, founders_of, job_of, run_of
 from experiments.sheets import curve
-from experiments.statistics import by_unit, interval, markdown, signed
+from experiments.statistics import BY_CATEGORY, Array, cell, markdown, over_categories, student, unit_means
 
 CHANCE, FOUNDERS = "random", "founders"
 MEASURES = (*OBJECTIVES, "overall", "diversity")
@@ -64,8 +66,8 @@ SCHEMA = pa.schema(
 class Protocol(ByCases):
     """generations: including the founders. population: concepts of each. select: the method compared with chance."""
 
-    categories: tuple[str, ...] = ("pet", "fruit", "musical instrument")
-    seeds: int = 5
+    categories: tuple[str, ...] = TEN
+    seeds: int = 1
     select: str = "tournament"
     generations: int = 5
     population: int = 24
@@ -228,7 +230,7 @@ class Case(SeededCase):
         everything = [each.id for each in run.entries()]
         stack, imagined = {each.id: measured(each) for each in run.entries()}, run.image_embeds()
         found: dict[str, dict[str, float]] = {}
-        embeds: dict[str, Array] = {}
+        embeds: dict[str, npt.NDArray[np.float32]] = {}
         for start in range(0, len(everything), AT_ONCE):
             chunk = everything[start : start + AT_ONCE]
             self._tell(f"judging, {start} of {len(everything)} done")
@@ -282,17 +284,32 @@ def with_overall(table: pa.Table) -> pa.Table:
     return table.append_column("overall", pa.array(overall, pa.float64()))
 
 
+def of_populations(
+    table: pa.Table, measure: str, how: Callable[[Any], float] = np.mean
+) -> dict[tuple[Any, ...], Array]:
+    """By (arm, generation) a measure [categories] of populations: the mean over the seeds of each category.
+
+    how: reduces a population's values to one, such as `np.mean` or `np.max`.
+    """
+    key = ("category", "seed", "arm", "generation")
+    populations: dict[tuple[Any, ...], list[float]] = {}
+    for row in table.select([*key, measure]).to_pylist():
+        populations.setdefault(tuple(row[name] for name in key), []).append(row[measure])
+    rows = [dict(zip(key, of, strict=True), value=float(how(values))) for of, values in populations.items()]
+    return unit_means(rows, ["arm", "generation"], "value", BY_CATEGORY)
+
+
 def summary(table: pa.Table) -> str:
     """In Markdown: each arm's mean and best in the last generation, and by how much selection is ahead."""
     table = with_overall(table)
     select, *others = arms = _arms(table)
     last = max(table.column("generation").to_pylist())
-    units = len({(row["category"], row["seed"]) for row in table.select(["category", "seed"]).to_pylist()})
+    units = len(set(table.column("category").to_pylist()))
     header = ["measure", "founders at the start", select, CHANCE, "founders, equal steps"]
     header += [f"{select} − {arm}" for arm in others]
     lines = [
-        f"Generation {last}, by the judge; means over {counted(units, 'pair')} of category and seed, 95 % bootstrap"
-        " intervals.",
+        f"Generation {last}, by the judge; means over {counted(units, 'category', 'categories')}. Differences have"
+        " Student's 95 % intervals, and in how many categories they have the mean's sign.",
         "",
     ]
     rows = []
@@ -300,10 +317,10 @@ def summary(table: pa.Table) -> str:
         for how, name in ((np.mean, measure), (np.max, f"{measure}, best")):
             if measure == "diversity" and how is np.max:
                 continue
-            found = by_unit(table, measure, how)
+            found = of_populations(table, measure, how)
             values = [found[(select, 0)], *(found[(arm, last)] for arm in arms)]
             ahead = [found[(select, last)] - found[(arm, last)] for arm in others]
-            cells = [f"{interval(each)[0]:.3f}" for each in values] + [signed(each) for each in ahead]
+            cells = [cell(each) for each in values] + [over_categories(each) for each in ahead]
             rows.append([name, *cells])
     return "\n".join([*lines, *markdown(header, rows), ""])
 
@@ -320,12 +337,12 @@ def figures(table: pa.Table) -> dict[str, Any]:
         for how, style in ((np.mean, "-"), (np.max, "--")):
             if measure == "diversity" and how is np.max:
                 continue
-            found = by_unit(table, measure, how)
+            found = of_populations(table, measure, how)
             for arm in arms:
                 numbers = sorted(generation for name, generation in found if name == arm)
                 label, band = (arm, 0.15) if style == "-" else (None, 0.0)
                 of = [found[arm, number] for number in numbers]
-                curve(axis, numbers, of, colours[arm], band, linestyle=style, label=label)
+                curve(axis, numbers, of, colours[arm], band, student, linestyle=style, label=label)
         axis.set_title(measure)
         axis.set_xlabel("generation")
         axis.xaxis.get_major_locator().set_params(integer=True)

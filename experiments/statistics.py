@@ -7,38 +7,17 @@ category and seed, with intervals of `scipy.stats.bootstrap`.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy.stats import bootstrap, ttest_1samp
 
 Array = npt.NDArray[np.float64]
 Interval = tuple[float, float, float]  # mean, low, high
 RESAMPLES, CONFIDENCE = 4_000, 0.95
 BY_CATEGORY = ("category",)  # as a unit
-
-
-def by_unit(table: pa.Table, measure: str, how: Callable[[Any], float] = np.mean) -> dict[tuple[str, int], Array]:
-    """By (arm, generation) a measure [units] of each category's and seed's population, in one order of units.
-
-    how: reduces a population's values to one, such as `np.mean` or `np.max`.
-    """
-    frame = table.select(["category", "seed", "arm", "generation", measure]).to_pylist()
-    frame.sort(key=lambda row: (row["arm"], row["generation"], row["category"], row["seed"]))
-    units = {
-        key: float(how([row[measure] for row in rows]))
-        for key, rows in itertools.groupby(
-            frame, key=lambda row: (row["arm"], row["generation"], row["category"], row["seed"])
-        )
-    }
-    found: dict[tuple[str, int], list[float]] = {}
-    for (arm, generation, _, _), value in units.items():
-        found.setdefault((arm, generation), []).append(value)
-    return {key: np.array(values) for key, values in found.items()}
 
 
 def student(values: Array, confidence: float = CONFIDENCE) -> Interval:

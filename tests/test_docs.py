@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from core import Settings
@@ -95,6 +96,8 @@ def test_the_notebook_runs_with_short_settings():
     notebook = executed(nbformat.read(NOTEBOOK, as_version=4), {"PETS": 2, "STEPS": 3})
     text = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     assert "started at" in text and "weight 0.8" in text and "->" in text and "child.safetensors" in text
+    running = [each.cmdline() for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
+    assert not [command for command in running if "ipykernel_launcher" in command]
 
 
 def rows_of_fidelity():

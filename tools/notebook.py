@@ -25,7 +25,8 @@ def executed(notebook: NotebookNode, numbers: Mapping[str, int] | None = None) -
         kernel = AsyncKernelManager(
             kernel_name="python3", transport="ipc", connection_file=str(Path(folder, "kernel.json"))
         )
-        NotebookClient(notebook, km=kernel, timeout=SECONDS, resources={"metadata": {"path": str(ROOT)}}).execute()
+        client = NotebookClient(notebook, km=kernel, timeout=SECONDS, resources={"metadata": {"path": str(ROOT)}})
+        client.execute(cleanup_kc=True)  # ends the kernel too, which nbclient leaves running if it is given
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times, which differ in each execution
         if cell.cell_type == "code":

@@ -17,9 +17,19 @@ from scipy.stats import bootstrap
 from core.errors import ConceptreeError
 from evolve import Run
 from experiments.conduct import Bench, conduct, seconds_of
-from experiments.evolution import MEASURES, SCHEMA, Case, Protocol, cases, figures, summary, with_overall
+from experiments.evolution import (
+    MEASURES,
+    SCHEMA,
+    Case,
+    Protocol,
+    cases,
+    figures,
+    of_populations,
+    summary,
+    with_overall,
+)
 from experiments.judging import PROMPTS, StackEyes, diversity, judged
-from experiments.statistics import by_unit, interval, signed
+from experiments.statistics import interval, signed
 from tests.protocols import TinyJudge, killed_at
 
 QUICK = {"steps": 2, "segment": 1, "learning_rate": 1e-2}
@@ -125,14 +135,16 @@ def test_intervals_are_scipys_and_of_one_unit_there_is_none():
     assert signed(np.array([-0.1, -0.1])) == "-0.100 (-0.100 … -0.100)"
 
 
-def test_units_stand_in_one_order_in_all_arms(whole):
-    found = by_unit(whole[0], "belongs")
+def test_a_category_is_the_mean_of_its_seeds_in_all_arms(whole):
+    found = of_populations(whole[0], "belongs")
     assert {key: len(values) for key, values in found.items()} == {
-        (arm, generation): LITTLE.seeds for arm in ARMS for generation in range(LITTLE.generations)
+        (arm, generation): 1 for arm in ARMS for generation in range(LITTLE.generations)
     }
     assert np.array_equal(found[LITTLE.select, 0], found["random", 0])
-    rows = [r for r in whole[0].to_pylist() if (r["arm"], r["generation"], r["seed"]) == ("random", 2, 1)]
-    assert found["random", 2][1] == pytest.approx(np.mean([row["belongs"] for row in rows]))
+    rows = [r for r in whole[0].to_pylist() if (r["arm"], r["generation"]) == ("random", 2)]
+    assert found["random", 2] == pytest.approx(np.mean([row["belongs"] for row in rows]))
+    best = [max(row["belongs"] for row in rows if row["seed"] == seed) for seed in range(LITTLE.seeds)]
+    assert of_populations(whole[0], "belongs", np.max)["random", 2] == pytest.approx(np.mean(best))
 
 
 def test_summary_and_curves_show_every_measure(whole):
@@ -142,7 +154,9 @@ def test_summary_and_curves_show_every_measure(whole):
     figure = figures(whole[0])["curves"]
     assert [axis.get_title() for axis in figure.axes] == list(MEASURES)
     line = figure.axes[0].lines[0]
-    assert line.get_ydata() == pytest.approx([by_unit(whole[0], "belongs")[LITTLE.select, g].mean() for g in range(3)])
+    assert line.get_ydata() == pytest.approx(
+        [of_populations(whole[0], "belongs")[LITTLE.select, g].mean() for g in range(3)]
+    )
 
 
 def test_overall_is_the_mean_rank_among_all_arms(whole):
