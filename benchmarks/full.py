@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import raw
 from benchmarks.published import as_published, length, start
 from benchmarks.shapes import TOWERS, random_stack
 from core.prompts import TEMPLATES
@@ -78,9 +79,10 @@ def most_memory(device: str) -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def compare(stack: str, options: argparse.Namespace) -> None:
-    """Print a table of one stack."""
+def compare(stack: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Print a table of one stack, and return its rows."""
     published: dict[str, Any] = {}
+    rows = []
     for dtype in options.dtype.split(","):
         print(f"\nshaped like {stack}, {dtype}", flush=True)
         print(f"{'':26}{'wall s':>9}{'less':>8}{'processor s':>14}{'less':>8}{'memory MB':>12}{'each further':>14}")
@@ -92,6 +94,9 @@ def compare(stack: str, options: argparse.Namespace) -> None:
             if row is None:
                 print(f"  {name:24}does not fit")
                 continue
+            step = "ours" if population else "as published"
+            about = {"stack": stack, "dtype": dtype, "device": options.device, "step": step}
+            rows.append({**about, "population": population or 1, **row})
             published = row if population == PUBLISHED else published
             less = ["", ""]
             if published and population:
@@ -111,6 +116,7 @@ def compare(stack: str, options: argparse.Namespace) -> None:
                 f"  the two steps differ by {published['differ']:.1e} of how far the vector moves; prompts of up to"
                 f" {published['tokens']} tokens, {prior}, 1 + 4 constraints"
             )
+    return rows
 
 
 def in_process(stack: str, population: int, dtype: str, options: argparse.Namespace) -> dict[str, Any] | None:
@@ -207,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--profile", action="store_true", help="where one step of the first of --batches spends its time"
     )
     parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
+    raw.option(parser)
     options = parser.parse_args(arguments)
     if options.device == "auto":
         options.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -222,6 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"{where}, PyTorch {torch.__version__}")
+    rows = []
     for stack in TOWERS if options.stack == "all" else (options.stack,):
         populations = [int(n) for n in options.batches.split(",")]
         if options.count:
@@ -229,7 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif options.profile:
             profile(stack, populations[0], options.device, options.dtype.split(",")[0])
         else:
-            compare(stack, options)
+            rows += compare(stack, options)
+    raw.write(options.to, rows)
 
 
 if __name__ == "__main__":

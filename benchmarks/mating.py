@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import raw
 from core import Backbone, Concept, ConceptLab, Request, Settings
 from core.depict import draw_concept
 from core.emoji.judge import Judge
@@ -157,8 +158,11 @@ class Opinions:
 
 def compared(
     out: Console, title: str, groups: Sequence[Group], measures: dict[str, tuple[int, Callable[[Group], Array]]]
-) -> None:
-    """A row for each group, of means, and for each after the first its paired differences to the one before it."""
+) -> list[dict[str, Any]]:
+    """A row for each group, of means, and for each after the first its paired differences to the one before it.
+
+    Returns a row of figures for each concept.
+    """
     table = Table(title=title, box=None)
     for head in ("learned", *measures):
         table.add_column(head, justify="left" if head == "learned" else "right")
@@ -172,6 +176,15 @@ def compared(
         for name, a, b in zip(measures, before, after, strict=True):
             if name != SECONDS:  # which a group has together
                 out.print(f"  {name:16}{signed(_by_unit(b - a, other))}")
+    rows = []
+    for group, values in zip(groups, found, strict=True):
+        for place, concept in enumerate(group.concepts):
+            parents = group.parents[place] if group.parents else []
+            about = {"learned": group.name, "category": concept.request.category, "seed": concept.request.seed}
+            about |= {"parents": " ".join(parent.id for parent, _ in parents)}
+            about |= {"weights": " ".join(f"{weight:g}" for _, weight in parents)}
+            rows.append(about | {name: float(of[place]) for name, of in zip(measures, values, strict=True)})
+    return rows
 
 
 def _by_unit(values: Array, group: Group) -> Array:
@@ -184,8 +197,8 @@ def _by_unit(values: Array, group: Group) -> Array:
     )
 
 
-def mixing(out: Console, curves: Sequence[Group], groups: Sequence[Group], opinions: Opinions) -> None:
-    """The tables of children."""
+def mixing(out: Console, curves: Sequence[Group], groups: Sequence[Group], opinions: Opinions) -> list[dict[str, Any]]:
+    """The tables of children; returns a row of figures for each."""
     steps = sorted(curve(curves[0].concepts[0]))
     shown = [step for step in (0, 20, 50, 100, 150, 200) if step in steps] + steps[-1:]
     table = Table(title=f"Mixing loss of {len(curves[0].concepts)} children, looked at every {LOOK} steps", box=None)
@@ -214,11 +227,11 @@ def mixing(out: Console, curves: Sequence[Group], groups: Sequence[Group], opini
         "like the first": (2, lambda group: opinions.like(group, 0)),
         "like the second": (2, lambda group: opinions.like(group, 1)),
     }
-    compared(out, "Children (kept checkpoints)", groups, judged)
+    return compared(out, "Children (kept checkpoints)", groups, judged)
 
 
-def clamped(out: Console, groups: Sequence[Group], opinions: Opinions) -> None:
-    """The table of founders."""
+def clamped(out: Console, groups: Sequence[Group], opinions: Opinions) -> list[dict[str, Any]]:
+    """The table of founders; returns a row of figures for each."""
 
     def score(name: str) -> Callable[[Group], Array]:
         return lambda group: np.array([each.scores[name] for each in group.concepts])
@@ -230,7 +243,7 @@ def clamped(out: Console, groups: Sequence[Group], opinions: Opinions) -> None:
         "a negative?": (2, lambda group: opinions.mistaken(group.concepts)),
         "new": (2, lambda group: opinions.new(group.concepts)),
     }
-    compared(out, f"{len(groups[0].concepts)} founders with given negatives", groups, judged)
+    return compared(out, f"{len(groups[0].concepts)} founders with given negatives", groups, judged)
 
 
 def _effort() -> dict[str, tuple[int, Callable[[Group], Array]]]:
@@ -244,6 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mating", description=__doc__)
     parser.add_argument("--founders", type=int, default=8, help="of each category (8)")
     parser.add_argument("--seeds", type=int, default=1, help="children of each pair and weight (1)")
+    raw.option(parser)
     options = parser.parse_args(arguments)
     if options.founders < 2:
         parser.error("--founders: at least 2 of each category, which then have children")
@@ -258,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         learned(n, backbone, r) for n, r in zip(("to the end", "until inside the clamps"), asked, strict=True)
     )
     opinions = Opinions(backbone)
-    clamped(out, (full, short), opinions)
+    rows = clamped(out, (full, short), opinions)
     out.print()
     pairs = list(combinations(old, 2))
     for word in ("fruit", "musical instrument"):
@@ -269,7 +283,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cold = children("category's word", **how, warm=False, **fine)
     warm = children("parents' mean", **how, warm=True, **fine)
     early = children("parents' mean, until nothing is gained", **how, warm=True)
-    mixing(out, (cold, warm), (cold, warm, early), opinions)
+    rows += mixing(out, (cold, warm), (cold, warm, early), opinions)
+    raw.write(options.to, rows)
     out.print(f"\n{torch.get_num_threads()} threads; seconds include looking every {LOOK} steps in the first two rows.")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import raw
 from benchmarks.published import as_published, length, start
 from benchmarks.shapes import TOWERS, random_stack
 from core.errors import ConceptreeError
@@ -27,8 +28,11 @@ def seconds(run: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def compare(name: str, backbone: Backbone, batches: Sequence[int], repeats: int) -> None:
-    """Measure one stack and print its ratios. The runs alternate, so that a slow moment of the machine affects all."""
+def compare(name: str, backbone: Backbone, batches: Sequence[int], repeats: int) -> list[dict[str, Any]]:
+    """Measure one stack, print its ratios and return the seconds a concept of each run.
+
+    The runs alternate, so that a slow moment of the machine affects all.
+    """
     states = {n: start(backbone, n) for n in batches}
     step = make_step(backbone, next(iter(states.values())).requests[0].chosen)
     first = states[batches[0]]
@@ -49,6 +53,11 @@ def compare(name: str, backbone: Backbone, batches: Sequence[int], repeats: int)
         print(
             f"  ours, batch {n:<3}          {median(taken[n]):8.3f} s   {published / median(taken[n]):6.1f} times less"
         )
+    return [
+        {"stack": name, "step": "ours" if n else "as published", "batch": n or 1, "seconds": of}
+        for n, runs in taken.items()
+        for of in runs
+    ]
 
 
 def _shape(backbone: Backbone) -> str:
@@ -63,19 +72,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--batches", default="1,8,16", help="how many concepts learn side by side")
     parser.add_argument("--repeats", type=int, help="how often each is run; the median counts")
+    raw.option(parser)
     options = parser.parse_args(arguments)
+    rows = []
     batches = [int(n) for n in options.batches.split(",")]
     print(f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}, float32")
     for stack in ("emoji", "kandinsky-2.1") if options.stack == "all" else (options.stack,):
         if stack in TOWERS:
-            compare(f"shaped like {stack}", random_stack(stack), batches, options.repeats or 2)
+            rows += compare(f"shaped like {stack}", random_stack(stack), batches, options.repeats or 2)
         elif stack == "emoji" and not EMOJI.is_dir():
             print("\nemoji: the embedded stack is not there yet; make train-emoji builds it")
         else:
             try:
-                compare(stack, Backbone.load(stack, device="cpu"), batches, options.repeats or 10)
+                rows += compare(stack, Backbone.load(stack, device="cpu"), batches, options.repeats or 10)
             except ConceptreeError as error:
                 parser.exit(2, f"{error}\n")
+    raw.write(options.to, rows)
 
 
 if __name__ == "__main__":

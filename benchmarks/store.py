@@ -33,6 +33,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks import raw
 from evolve.family.lineage import ancestors, lineage
 from evolve.store.run import Run
 from tests.populations import BATCH, drawn, grown, population
@@ -82,6 +83,7 @@ def memory() -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="concepts in a run")
+    raw.option(parser)
     parser.add_argument("--run", type=Path, help="measure this run, which grows by it, and print JSON")
     options = parser.parse_args(arguments)
     if options.run:
@@ -89,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     print(f"seconds (of the processor), for runs in parts of {BATCH} concepts; memory in MB (before)")
     print(f"{'concepts':>8}" + "".join(f"{name:>17}" for name in (*MEASURED, "memory")), flush=True)
+    rows: list[dict[str, Any]] = []
     for size in map(int, options.sizes.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             drawn(population(Path(folder) / "run", size))
@@ -97,9 +100,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if done.returncode:
                 sys.exit(done.stderr)
             found = json.loads(done.stdout)
+        for name in MEASURED:
+            clock, processor = found[name]
+            rows.append({"concepts": size, "measured": name, "clock": clock, "processor": processor})
+        most, before = found["memory"]
+        rows.append({"concepts": size, "measured": "memory", "most MB": most, "before MB": before})
         cells = [f"{clock:.4f} ({processor:.4f})" for clock, processor in (found[name] for name in MEASURED)]
         cells.append("{:.0f} ({:.0f})".format(*found["memory"]))
         print(f"{size:>8}" + "".join(f"{cell:>17}" for cell in cells), flush=True)
+    raw.write(options.to, rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+"""The committed raw figures of benchmarks give the figures that the pages name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from benchmarks import raw
+
+ROOT = Path(__file__).parents[1]
+TABLES = ROOT / "docs" / "benchmarks"
+README, PERFORMANCE = ((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/performance.md"))
+
+
+def cells(page, row):
+    """The numbers of each line of a page's tables that begins with `row`."""
+    lines = [line for line in page.splitlines() if line.startswith(f"| {row} |")]
+    return [[float(number) for number in re.findall(r"\d+\.\d+", line)] for line in lines]
+
+
+def test_a_table_has_all_columns_and_the_machine(tmp_path):
+    raw.write(tmp_path / "new" / "a.csv", [{"batch": 1, "seconds": 0.123456789}, {"batch": 8, "word, or two": 'a "b"'}])
+    one, other = raw.read(tmp_path / "new" / "a.csv")
+    assert one["seconds"] == "0.123457" and one["word, or two"] == other["seconds"] == ""
+    assert other["word, or two"] == 'a "b"' and int(other["threads"]) > 0 and other["torch"].count(".") == 2
+
+
+def test_without_a_file_or_rows_nothing_is_written(tmp_path):
+    raw.write(None, [{"batch": 1}])
+    raw.write(tmp_path / "a.csv", [])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "batch"),
+    [
+        ("the embedded stack, as published", "as published", 1),
+        ("ours, one concept", "ours", 1),
+        ("ours, eight at once", "ours", 8),
+        ("ours, sixteen at once", "ours", 16),
+    ],
+)
+def test_the_readme_has_the_medians_and_ratios_of_steps(name, step, batch):
+    rows = raw.read(TABLES / "step.csv")
+
+    def seconds(step, batch):
+        return median(float(row["seconds"]) for row in rows if (row["step"], row["batch"]) == (step, str(batch)))
+
+    ((shown, *ratio),) = cells(README, name)
+    assert shown == pytest.approx(seconds(step, batch), abs=0.00051)
+    assert not ratio or ratio == pytest.approx([seconds("as published", 1) / seconds(step, batch)], abs=0.051)
+    assert {row["threads"] for row in rows} == {"1"}
+
+
+SIZES = {"2.1": "kandinsky-2.1", "2.2": "kandinsky-2.2"}
+
+
+def rows_of_the_page():
+    """(stack, step, population, numbers) of each row of the page's table of measured time."""
+    table = PERFORMANCE.split("## Measured time and memory")[1].split("\n\n")
+    stack = ""
+    for line in next(each for each in table if each.startswith("| | wall s")).splitlines()[2:]:
+        name, *shown = (cell.strip() for cell in line.strip("|").split("|"))
+        stack = SIZES.get(name.split(",")[0], stack)
+        published = name.endswith("as published")
+        population = 1 if published else int(name.split()[-1])
+        yield stack, "as published" if published else "ours", population, [cell.split()[0] for cell in shown if cell]
+
+
+@pytest.mark.parametrize("clock", ["wall", "processor"])
+def test_the_page_has_the_times_of_full_size_and_their_ratios(clock):
+    measured = {(row["stack"], row["step"], int(row["population"])): row for row in raw.read(TABLES / "full.csv")}
+    shown = list(rows_of_the_page())
+    assert [row[:3] for row in shown] == list(measured)
+    for stack, step, population, numbers in shown:
+        seconds = float(measured[stack, step, population][clock])
+        if step == "ours":
+            wall, less, processor, less_processor, *_ = map(float, numbers)
+            told, ratio = (wall, less) if clock == "wall" else (processor, less_processor)
+            published = float(measured[stack, "as published", 1][clock])
+            assert ratio == pytest.approx(published / seconds, abs=0.051)
+        else:
+            told = float(numbers[clock == "processor"])
+        assert told == pytest.approx(seconds, rel=0.006)
+
+
+def test_the_readme_has_the_ratios_of_full_size():
+    measured = {
+        (row["step"], row["population"]): float(row["wall"])
+        for row in raw.read(TABLES / "full.csv")
+        if row["stack"] == "kandinsky-2.1"
+    }
+    ratios = [measured["as published", "1"] / measured["ours", population] for population in ("8", "32")]
+    shown = re.search(r"a step costs (\S+) times less per concept at a population of 8, and\s+(\S+) times", README)
+    assert shown and [float(each) for each in shown.groups()] == pytest.approx(ratios, abs=0.051)
