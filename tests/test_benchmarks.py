@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 import pytest
 
@@ -96,3 +96,21 @@ def test_the_readme_has_the_ratios_of_full_size():
     ratios = [measured["as published", "1"] / measured["ours", population] for population in ("8", "32")]
     shown = re.search(r"a step costs (\S+) times less per concept at a population of 8, and\s+(\S+) times", README)
     assert shown and [float(each) for each in shown.groups()] == pytest.approx(ratios, abs=0.051)
+
+
+@pytest.mark.parametrize(
+    ("name", "learned", "others"),
+    [
+        ("children from the category's word", "category's word", ["resembles", "a member?", "like the first"]),
+        ("from their parents' mean", "parents' mean", ["resembles", "a member?", "like the first"]),
+        ("from there, until done", "parents' mean, until nothing is gained", ["resembles", "a member?"]),
+        ("founders to the last step", "to the end", ["a member?"]),
+        ("until all their constraints are inside their clamps", "until inside the clamps", ["a member?"]),
+    ],
+)
+def test_the_page_has_the_means_of_starts_and_stops(name, learned, others):
+    rows = [row for row in raw.read(TABLES / "mating.csv") if row["learned"] == learned]
+    (shown,) = cells(PERFORMANCE, name)
+    means = [fmean(float(row[column]) for row in rows) for column in others]
+    assert shown[: len(means)] == pytest.approx(means, abs=0.0051)
+    assert f"| {fmean(float(row['steps']) for row in rows):.0f} |" in PERFORMANCE
