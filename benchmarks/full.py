@@ -221,6 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--dtype {sorted(unknown)[0]}: choose of {', '.join(DTYPES)}")
     if not all(n.isdecimal() and (int(n) or options.row) for n in options.batches.split(",")):
         parser.error(f"--batches {options.batches}: expected whole numbers, as in 1,8,32")
+    if options.to and (options.count or options.profile):
+        parser.error("--to: --count and --profile measure no times; leave it out")
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.row:
@@ -238,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             profile(stack, populations[0], options.device, options.dtype.split(",")[0])
         else:
             rows += compare(stack, options)
-    raw.write(options.to, rows)
+            raw.write(options.to, rows)  # after each stack: the next one may take long
 
 
 if __name__ == "__main__":

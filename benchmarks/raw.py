@@ -1,10 +1,14 @@
-"""The single figures of a benchmark as a small CSV table (`--to`), from which its medians and ratios follow."""
+"""The single figures of a benchmark as a small CSV table (`--to`), from which its medians and ratios follow.
+
+Times are in seconds, memory in bytes unless a column says MB.
+"""
 
 from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,16 @@ DIGITS = 6  # significant ones of a figure
 
 def option(parser: argparse.ArgumentParser) -> None:
     """Add `--to`."""
-    parser.add_argument("--to", type=Path, help="also write the single figures to this CSV file")
+    parser.add_argument("--to", type=_writable, help="also write the single figures to this CSV file")
+
+
+def _writable(text: str) -> Path:
+    """A file that can be written, as far as can be told before the measurement."""
+    file = Path(text).absolute()
+    folder = next(each for each in file.parents if each.exists())
+    if file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: give a file in a folder of yours")
+    return file
 
 
 def write(file: Path | None, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -33,10 +46,11 @@ def write(file: Path | None, rows: Sequence[Mapping[str, Any]]) -> None:
         return
     machine = {"threads": torch.get_num_threads(), "torch": torch.__version__.split("+")[0]}
     out = StringIO()
-    writer = csv.DictWriter(out, list(dict.fromkeys(_names(rows)) | machine), lineterminator="\n")
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(out, [*names, *machine], lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _cell(value) for name, value in (row | machine).items()})
+        writer.writerow({name: _cell(value) for name, value in {**row, **machine}.items()})
     write_atomically(file, out.getvalue().encode())
 
 
@@ -44,10 +58,6 @@ def read(file: Path) -> list[dict[str, str]]:
     """The rows of a table; cells are text."""
     with file.open(encoding="utf-8", newline="") as table:
         return list(csv.DictReader(table))
-
-
-def _names(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    return (name for row in rows for name in row)
 
 
 def _cell(value: Any) -> Any:

@@ -40,7 +40,8 @@ def compare(name: str, backbone: Backbone, batches: Sequence[int], repeats: int)
     plain = as_published(backbone, first)
     moved = (plain - first.vectors[0]).norm()
     tokens = length(backbone, TEMPLATES["object"])
-    print(f"\n{name}: prior {_shape(backbone)}, prompts of {tokens} tokens, 5 steps, guidance 4, 1 + 4 constraints")
+    shaped = f"shaped like {name}" if name in TOWERS else name
+    print(f"\n{shaped}: prior {_shape(backbone)}, prompts of {tokens} tokens, 5 steps, guidance 4, 1 + 4 constraints")
     print(f"  the two steps differ by {(ours.vectors[0] - plain).norm() / moved:.1e} of how far the vector moves")
     taken: dict[int, list[float]] = {n: [] for n in (0, *batches)}
     for _ in range(repeats):
@@ -74,12 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, help="how often each is run; the median counts")
     raw.option(parser)
     options = parser.parse_args(arguments)
-    rows = []
+    rows: list[dict[str, Any]] = []
     batches = [int(n) for n in options.batches.split(",")]
     print(f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}, float32")
     for stack in ("emoji", "kandinsky-2.1") if options.stack == "all" else (options.stack,):
         if stack in TOWERS:
-            rows += compare(f"shaped like {stack}", random_stack(stack), batches, options.repeats or 2)
+            rows += compare(stack, random_stack(stack), batches, options.repeats or 2)
         elif stack == "emoji" and not EMOJI.is_dir():
             print("\nemoji: the embedded stack is not there yet; make train-emoji builds it")
         else:
@@ -87,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rows += compare(stack, Backbone.load(stack, device="cpu"), batches, options.repeats or 10)
             except ConceptreeError as error:
                 parser.exit(2, f"{error}\n")
-    raw.write(options.to, rows)
+        raw.write(options.to, rows)  # after each stack: the next one may take long
 
 
 if __name__ == "__main__":

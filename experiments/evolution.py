@@ -309,7 +309,7 @@ def summary(table: pa.Table) -> str:
     header += [f"{select} − {arm}" for arm in others]
     lines = [
         f"Generation {last}, by the judge; means over {counted(units, 'category', 'categories')}. Differences have"
-        " Student's 95 % intervals, and in how many categories they have the mean's sign.",
+        " Student's 95 % intervals over categories; \"2 of 3\" counts those with the mean's sign.",
         "",
     ]
     rows = []

@@ -87,7 +87,7 @@ def founders_of(
 ) -> list[Request]:
     """Requests of independent founders.
 
-    sides: start each between the category and one of its members (`population.starts`), not all at the category's
+    sides: start each between two members of the category (`population.starts`), not all at the category's
     word as in the paper. request: further arguments of `Request`.
     """
     words = starts(backbone, category, seed=seed) if sides else []

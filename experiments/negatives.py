@@ -6,10 +6,10 @@ For each category and seed there are arms of equally many founders, learned with
     list             random known members from the start, as many as adaptive negatives can name
     adaptive         named during learning by the bench's namer or the stack's vocabulary; all start at the category's
                      word, as in the paper
-    sides            the same, but each starts between the category and one of its members (`population.starts`)
+    sides            the same, but each starts between two members of the category (`population.starts`)
     waves            as adaptive; each wave keeps away from the imagined embeddings of earlier ones
                      (`population.founders`)
-    waves and sides  both, as in `conceptree seed`
+    waves and sides  both
 
 Drawings ("a photo of a …") are measured by the stack's own image encoder and by a judge.
 """
@@ -266,7 +266,7 @@ def summary(table: pa.Table) -> str:
             f"{how}, minus adaptive negatives alone: diversity"
             f" {over_categories(spread[arm,] - spread[ADAPTIVE,])}, belongs"
             f" {over_categories(belongs[arm,] - belongs[ADAPTIVE,])}."
-            for arm, how in ((WAVES, "Waves"), (SIDES, "Starts beside different members"), (BOTH, "Both"))
+            for arm, how in ((WAVES, "Waves"), (SIDES, "Starts between members"), (BOTH, "Both"))
         ),
         "",
         f"Means over {counted(len(differs[NONE,]), 'category', 'categories')}, of drawings, with Student's 95 %"

@@ -8,7 +8,7 @@ from statistics import fmean, median
 
 import pytest
 
-from benchmarks import raw
+from benchmarks import full, raw, step
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "docs" / "benchmarks"
@@ -28,6 +28,28 @@ def test_a_table_has_all_columns_and_the_machine(tmp_path):
     assert other["word, or two"] == 'a "b"' and int(other["threads"]) > 0 and other["torch"].count(".") == 2
 
 
+@pytest.mark.parametrize("bad", [".", "benchmarks/raw.py/a.csv"])
+def test_a_file_that_cannot_be_written_is_told_before_measuring(bad, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        step.main(["--to", bad])
+    assert stopped.value.code == 2 and f"{bad} cannot be written" in capsys.readouterr().err
+
+
+def test_what_measures_no_times_writes_no_table(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        full.main(["--count", "--to", str(tmp_path / "a.csv")])
+    assert stopped.value.code == 2 and "--count and --profile measure no times" in capsys.readouterr().err
+
+
+def test_steps_are_written_one_by_one(tmp_path, capsys):
+    step.main(["--stack", "emoji", "--batches", "1,2", "--repeats", "2", "--to", str(tmp_path / "a.csv")])
+    rows = raw.read(tmp_path / "a.csv")
+    assert [(row["step"], row["batch"]) for row in rows] == [("as published", "1")] * 2 + [("ours", "1")] * 2 + [
+        ("ours", "2")
+    ] * 2
+    assert all(float(row["seconds"]) > 0 for row in rows) and "times less" in capsys.readouterr().out
+
+
 def test_without_a_file_or_rows_nothing_is_written(tmp_path):
     raw.write(None, [{"batch": 1}])
     raw.write(tmp_path / "a.csv", [])
@@ -35,7 +57,7 @@ def test_without_a_file_or_rows_nothing_is_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "step", "batch"),
+    ("name", "way", "batch"),
     [
         ("the embedded stack, as published", "as published", 1),
         ("ours, one concept", "ours", 1),
@@ -43,15 +65,15 @@ def test_without_a_file_or_rows_nothing_is_written(tmp_path):
         ("ours, sixteen at once", "ours", 16),
     ],
 )
-def test_the_readme_has_the_medians_and_ratios_of_steps(name, step, batch):
+def test_the_readme_has_the_medians_and_ratios_of_steps(name, way, batch):
     rows = raw.read(TABLES / "step.csv")
 
-    def seconds(step, batch):
-        return median(float(row["seconds"]) for row in rows if (row["step"], row["batch"]) == (step, str(batch)))
+    def seconds(way, batch):
+        return median(float(row["seconds"]) for row in rows if (row["step"], row["batch"]) == (way, str(batch)))
 
     ((shown, *ratio),) = cells(README, name)
-    assert shown == pytest.approx(seconds(step, batch), abs=0.00051)
-    assert not ratio or ratio == pytest.approx([seconds("as published", 1) / seconds(step, batch)], abs=0.051)
+    assert shown == pytest.approx(seconds(way, batch), abs=0.00051)
+    assert not ratio or ratio == pytest.approx([seconds("as published", 1) / seconds(way, batch)], abs=0.051)
     assert {row["threads"] for row in rows} == {"1"}
 
 
@@ -75,9 +97,9 @@ def test_the_page_has_the_times_of_full_size_and_their_ratios(clock):
     measured = {(row["stack"], row["step"], int(row["population"])): row for row in raw.read(TABLES / "full.csv")}
     shown = list(rows_of_the_page())
     assert [row[:3] for row in shown] == list(measured)
-    for stack, step, population, numbers in shown:
-        seconds = float(measured[stack, step, population][clock])
-        if step == "ours":
+    for stack, way, population, numbers in shown:
+        seconds = float(measured[stack, way, population][clock])
+        if way == "ours":
             wall, less, processor, less_processor, *_ = map(float, numbers)
             told, ratio = (wall, less) if clock == "wall" else (processor, less_processor)
             published = float(measured[stack, "as published", 1][clock])
@@ -85,6 +107,17 @@ def test_the_page_has_the_times_of_full_size_and_their_ratios(clock):
         else:
             told = float(numbers[clock == "processor"])
         assert told == pytest.approx(seconds, rel=0.006)
+
+
+def test_the_page_has_the_memory_of_full_size():
+    rows = raw.read(TABLES / "full.csv")
+    for row, (*_, numbers) in zip(rows, rows_of_the_page(), strict=True):
+        memory, *further = numbers[2:] if row["step"] == "as published" else numbers[4:]
+        assert float(memory) == pytest.approx(float(row["memory"]) / 1e9, abs=0.051)
+        first = next(each for each in rows if each["stack"] == row["stack"] and each["step"] == "ours")
+        if further:
+            more = float(row["memory"]) - float(first["memory"])
+            assert float(further[0]) == pytest.approx(more / (int(row["population"]) - 1) / 1e6, abs=0.51)
 
 
 def test_the_readme_has_the_ratios_of_full_size():

@@ -147,6 +147,17 @@ def test_a_category_is_the_mean_of_its_seeds_in_all_arms(whole):
     assert of_populations(whole[0], "belongs", np.max)["random", 2] == pytest.approx(np.mean(best))
 
 
+def test_differences_of_arms_are_paired_by_category_whatever_the_order_of_rows():
+    belongs = {("pet", "random"): 0.1, ("fruit", "random"): 0.5, ("pet", "founders"): 0.3, ("fruit", "founders"): 0.8}
+    rows = [
+        {"category": category, "seed": 0, "arm": arm, "generation": 1, "belongs": value}
+        for (category, arm), value in belongs.items()
+    ]
+    for order in (rows, rows[::-1], [rows[2], rows[1], rows[3], rows[0]]):
+        found = of_populations(pa.Table.from_pylist(order), "belongs")
+        assert found["founders", 1] - found["random", 1] == pytest.approx([0.3, 0.2])
+
+
 def test_summary_and_curves_show_every_measure(whole):
     text = summary(whole[0])
     for measure in MEASURES:
