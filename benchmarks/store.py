@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cells = [f"{clock:.4f} ({processor:.4f})" for clock, processor in (found[name] for name in MEASURED)]
         cells.append("{:.0f} ({:.0f})".format(*found["memory"]))
         print(f"{size:>8}" + "".join(f"{cell:>17}" for cell in cells), flush=True)
-    raw.write(options.to, rows)
+        raw.write(options.to, rows)  # after each size: the next one takes ten times as long
 
 
 if __name__ == "__main__":
