@@ -117,6 +117,7 @@ regenerate: npm ## after new weights: calibrate, measure and draw again all that
 	$(BIN)/python tools/webp.py .cache/regenerate/demo/sheet.png docs/images/demo.webp
 	$(BIN)/python tools/example.py
 	$(BIN)/python -m tools.notebook
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mating --to docs/benchmarks/mating.csv
 	mv docs/experiments .cache/experiments-$$(date +%Y%m%d-%H%M%S) # of the old weights
 	echo 'the experiments start again; after a stop, continue with: make experiments'
 	$(MAKE) experiments

@@ -1,4 +1,4 @@
-"""The single figures of a benchmark as a small CSV table (`--to`), from which its medians and ratios follow.
+"""CSV tables of a benchmark's single figures (`--to`): its medians and ratios can be computed from them.
 
 Times are in seconds, memory in bytes unless a column says MB.
 """

@@ -12,13 +12,20 @@ from benchmarks import full, raw, step
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "docs" / "benchmarks"
-README, PERFORMANCE = ((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/performance.md"))
+SIZES = {"2.1": "kandinsky-2.1", "2.2": "kandinsky-2.2"}
+README, PERFORMANCE, FORMATS = (
+    (ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/performance.md", "docs/formats.md")
+)
 
 
 def cells(page, row):
     """The numbers of each line of a page's tables that begins with `row`."""
     lines = [line for line in page.splitlines() if line.startswith(f"| {row} |")]
     return [[float(number) for number in re.findall(r"\d+\.\d+", line)] for line in lines]
+
+
+def full_size():
+    return [row for stack in SIZES for row in raw.read(TABLES / f"full-{stack}.csv")]
 
 
 def test_a_table_has_all_columns_and_the_machine(tmp_path):
@@ -77,9 +84,6 @@ def test_the_readme_has_the_medians_and_ratios_of_steps(name, way, batch):
     assert {row["threads"] for row in rows} == {"1"}
 
 
-SIZES = {"2.1": "kandinsky-2.1", "2.2": "kandinsky-2.2"}
-
-
 def rows_of_the_page():
     """(stack, step, population, numbers) of each row of the page's table of measured time."""
     table = PERFORMANCE.split("## Measured time and memory")[1].split("\n\n")
@@ -94,7 +98,7 @@ def rows_of_the_page():
 
 @pytest.mark.parametrize("clock", ["wall", "processor"])
 def test_the_page_has_the_times_of_full_size_and_their_ratios(clock):
-    measured = {(row["stack"], row["step"], int(row["population"])): row for row in raw.read(TABLES / "full.csv")}
+    measured = {(row["stack"], row["step"], int(row["population"])): row for row in full_size()}
     shown = list(rows_of_the_page())
     assert [row[:3] for row in shown] == list(measured)
     for stack, way, population, numbers in shown:
@@ -110,7 +114,7 @@ def test_the_page_has_the_times_of_full_size_and_their_ratios(clock):
 
 
 def test_the_page_has_the_memory_of_full_size():
-    rows = raw.read(TABLES / "full.csv")
+    rows = full_size()
     for row, (*_, numbers) in zip(rows, rows_of_the_page(), strict=True):
         memory, *further = numbers[2:] if row["step"] == "as published" else numbers[4:]
         assert float(memory) == pytest.approx(float(row["memory"]) / 1e9, abs=0.051)
@@ -122,9 +126,7 @@ def test_the_page_has_the_memory_of_full_size():
 
 def test_the_readme_has_the_ratios_of_full_size():
     measured = {
-        (row["step"], row["population"]): float(row["wall"])
-        for row in raw.read(TABLES / "full.csv")
-        if row["stack"] == "kandinsky-2.1"
+        (row["step"], row["population"]): float(row["wall"]) for row in full_size() if row["stack"] == "kandinsky-2.1"
     }
     ratios = [measured["as published", "1"] / measured["ours", population] for population in ("8", "32")]
     shown = re.search(r"a step costs (\S+) times less per concept at a population of 8, and\s+(\S+) times", README)
@@ -147,3 +149,17 @@ def test_the_page_has_the_means_of_starts_and_stops(name, learned, others):
     means = [fmean(float(row[column]) for row in rows) for column in others]
     assert shown[: len(means)] == pytest.approx(means, abs=0.0051)
     assert f"| {fmean(float(row['steps']) for row in rows):.0f} |" in PERFORMANCE
+
+
+@pytest.mark.parametrize(
+    ("name", "measured"),
+    [
+        ("open it, and read the columns for lists", "open"),
+        ("build the graph of the family", "family"),
+        ("all ancestors of the last concept, of that graph", "ancestors"),
+        ("the picture of one concept, its parents and grandparents, from the start", "tree"),
+    ],
+)
+def test_the_page_has_the_times_of_the_store(name, measured):
+    rows = [float(row["clock"]) for row in raw.read(TABLES / "store.csv") if row["measured"] == measured]
+    assert cells(FORMATS, name) == [pytest.approx(rows, rel=0.1, abs=0.0051 if max(rows) > 0.1 else 0.0006)]
