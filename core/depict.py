@@ -15,6 +15,10 @@ from core.prompts import NAME, portrait
 from core.stack.fingerprint import check_made_on
 from core.stack.protocols import Draws, Learns
 
+# What the log of a drawing's denoising error costs, in cosines to the imagined embedding. Both tell how whole a drawing
+# is; this is their ratio when marks of viewers are predicted from them (docs/design.md, "Portraits").
+BROKEN = 0.15
+
 
 def check_stack(stack: Learns, concept: Concept) -> None:
     """Raise StackError if the concept was learned on another stack."""
@@ -51,18 +55,20 @@ def draw_concept(stack: Draws, concept: Concept, prompts: Sequence[str], seeds: 
 
 
 @torch.no_grad()
-def draw_truest(stack: Draws, concept: Concept, prompt: str, seeds: Sequence[int]) -> tuple[Image, int]:
-    """(the picture that is closest to the concept's `image_embed`, its seed), of one picture for each seed.
+def draw_portrait(stack: Draws, concept: Concept, prompt: str, seeds: Sequence[int]) -> tuple[Image, int]:
+    """(the best picture of one for each seed, its seed): true to what was imagined, and whole.
 
-    Closeness is the cosine to the picture's image embedding; the first of equal ones wins. A single seed is drawn
-    without comparing. `draw_concept` draws the picture again from the seed.
+    The best has the highest cosine of its image embedding to the concept's `image_embed`, less `BROKEN` times the log
+    of its denoising error; the first of equal ones wins. A single seed is drawn without comparing. `draw_concept` draws
+    the picture again from the seed.
     """
     if not seeds:
         raise PromptError("no seeds to draw with: give at least one")
     pictures = draw_concept(stack, concept, [prompt] * len(seeds), seeds)
     if len(seeds) == 1:
         return pictures[0], seeds[0]
-    embeds = normalise(stack.encode_images(pictures))
+    embeds = stack.encode_images(pictures)
     imagined = torch.from_numpy(concept.image_embed.copy()).to(embeds)
-    best = int((embeds @ normalise(imagined)).argmax())
+    truth = (normalise(embeds) @ normalise(imagined)).float().cpu()
+    best = int((truth - BROKEN * stack.denoising_errors(pictures, embeds).log()).argmax())
     return pictures[best], seeds[best]

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 # The pipelines that draw, each with the config key of its UNet that holds the width of image embeddings.
 _DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cross_attention_dim"}
 
+# How noisy a picture is when its denoising error is measured, as a part of the way to noise alone, and with how many
+# samples of noise. Marks of viewers were predicted best at this part, of 0.05 to 0.8 (docs/design.md, "Choice").
+NOISY, NOISES = 0.4, 4
+
 
 class Watch(NamedTuple):
     """Looks at drawings while they are denoised, and changes what guidance leads to and away from.
@@ -102,18 +106,15 @@ def draw(
     size: int,
     watch: Watch | None = None,
     rows: Sequence[int] = (),
-    over: Sequence[Image] = (),
-    strength: float = 1.0,
 ) -> list[Image]:
     """Pictures of image embeddings `[n, width]`, each guided away from its negative, from its seed.
 
     Several threads can draw at once: each call has a copy of the scheduler and of the pipeline's own state. rows: of
-    the pictures, for `watch`. over, strength: see `Backbone.draw`.
+    the pictures, for `watch`.
     """
     decoder = copy(decoder)
     decoder.scheduler = deepcopy(decoder.scheduler)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    latents = _begun(decoder, over, generators, steps, strength, size) if over else None
     if watch is not None:
         _watched(decoder, watch, rows)
     prompts = {"prompt": [""] * len(seeds)} if type(decoder).__name__ == "KandinskyPipeline" else {}
@@ -126,37 +127,38 @@ def draw(
         height=size,
         width=size,
         generator=generators,
-        latents=latents,
     ).images
     return pictures
 
 
-def _begun(
-    decoder: Decoder,
-    pictures: Sequence[Image],
-    generators: list[torch.Generator],
-    steps: int,
-    strength: float,
-    size: int,
-) -> Tensor:
-    """Latents of pictures with the noise of the step where denoising begins; the decoder, a copy, begins there."""
-    from diffusers.utils.torch_utils import randn_tensor
+def denoising_errors(decoder: Decoder, pictures: Sequence[Image], image_embeds: Tensor, size: int) -> Tensor:
+    """`[n]` mean square errors of what the UNet predicts of noisy pictures, led by their embeddings `[n, width]`.
 
-    movq, scheduler = decoder.movq, decoder.scheduler
+    The pictures are resized to `size`. Each gets the same `NOISES` samples of noise.
+    """
+    unet, scheduler, n = decoder.unet, decoder.scheduler, len(pictures)
+    latents = _latents(decoder, pictures, size)
+    led, hidden = {"image_embeds": image_embeds}, None
+    if type(decoder).__name__ == "KandinskyPipeline":
+        led["text_embeds"], hidden, _ = decoder._encode_prompt([""] * n, latents.device, 1, False)
+    times = torch.full((n,), int(NOISY * scheduler.config.num_train_timesteps), device=latents.device)
+    generator, errors = torch.Generator().manual_seed(0), torch.zeros(n, device=latents.device)
+    for _ in range(NOISES):
+        noise = torch.randn(latents[:1].shape, generator=generator).to(latents).expand_as(latents)
+        noisy = scheduler.add_noise(latents, noise, times)
+        predicted = unet(noisy, times, encoder_hidden_states=hidden, added_cond_kwargs=led).sample
+        kind = scheduler.config.prediction_type
+        true = scheduler.get_velocity(latents, noise, times) if kind == "v_prediction" else noise
+        errors += (predicted[:, : latents.shape[1]] - true).float().square().mean((1, 2, 3)) / NOISES
+    return errors
+
+
+def _latents(decoder: Decoder, pictures: Sequence[Image], size: int) -> Tensor:
+    """Latents of pictures `[n, channels, height, width]`, resized to `size`."""
     sized = [np.asarray(picture.convert("RGB").resize((size, size), Resampling.BICUBIC)) for picture in pictures]
-    pixels = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2).to(movq.device, movq.dtype) / 127.5 - 1
-    latents = movq.encode(pixels).latents
-    left_out, set_timesteps = steps - int(steps * strength), scheduler.set_timesteps
-
-    def set_later(*given: Any, **how: Any) -> None:
-        set_timesteps(*given, **how)
-        scheduler.timesteps = scheduler.timesteps[left_out:]
-
-    scheduler.set_timesteps = set_later
-    scheduler.set_timesteps(steps, device=latents.device)
-    noise = randn_tensor(latents.shape, generators, latents.device, latents.dtype)
-    noisy: Tensor = scheduler.add_noise(latents, noise, scheduler.timesteps[:1].repeat(len(pictures)))
-    return noisy
+    pixels = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2).to(decoder.movq.device, decoder.movq.dtype)
+    latents: Tensor = decoder.movq.encode(pixels / 127.5 - 1).latents
+    return latents.to(decoder.unet.dtype)
 
 
 def _watched(decoder: Decoder, watch: Watch, rows: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ PROMPTS = {
     "style": tuple(f"a painting of {scene} in the style of {{}}" for scene in ("a dog", "a house", "a tree")),
 }
 SEED = 1  # the same noise for all, so that drawings differ by their concepts; of a portrait, the first candidate's
-CANDIDATES = 6  # drawings of a portrait; the one nearest to the imagined embedding is kept
+CANDIDATES = 6  # drawings of a portrait; the best is kept, see `core.depict.draw_portrait`
 QUICK = 200e6  # parameters of a stack that draws while a person waits
 _BEGIN, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"  # of every PNG
 
@@ -45,7 +45,7 @@ def usual_drawings(
 ) -> list[Drawing]:
     """The concept in the prompts of its kind, its portrait first: from the run, or else drawn and stored there.
 
-    candidates: drawings of a new portrait; the one nearest to the imagined embedding is kept.
+    candidates: drawings of a new portrait; the best is kept.
     """
     first, *others = prompts_of(each, portrait_only)
     portrait = _portrait_of(run, stack, each, first, candidates)
@@ -108,12 +108,12 @@ def is_whole(file: Path) -> bool:
 
 
 def _portrait_of(run: Run, stack: Draws, each: Individual, prompt: str, candidates: int) -> Drawing:
-    from core.depict import draw_truest
+    from core.depict import draw_portrait
 
     known = run.drawings(each.id)
     if found := portrait_in(known, prompt):
         return found
-    picture, seed = draw_truest(stack, each.concept, prompt, range(SEED, SEED + candidates))
+    picture, seed = draw_portrait(stack, each.concept, prompt, range(SEED, SEED + candidates))
     _remove_torn(known, [(prompt, seed)])
     return run.add_drawings([(each.id, prompt, seed, picture)])[0]
 

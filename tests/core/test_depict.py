@@ -1,4 +1,4 @@
-"""The drawing nearest to the concept is kept, by one rule for all ways of drawing."""
+"""The best drawing of a concept is kept, by one rule for all ways of drawing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from core import ConceptLab, Request, Settings
-from core.depict import draw_concept, draw_truest
+from core.depict import BROKEN, draw_concept, draw_portrait
 from core.errors import PromptError
 
 PROMPT, SEEDS = "a photo of a {}", (1, 2, 3, 4, 5, 6)
@@ -21,32 +22,42 @@ def pets(backbone64):
     return ConceptLab(backbone64).run(requests)
 
 
-def closeness(backbone, concept, picture) -> float:
-    """Cosine between one picture, looked at alone, and what is imagined of the concept."""
-    (seen,) = backbone.encode_images(picture).cpu().numpy()
-    return float(seen @ concept.image_embed / np.linalg.norm(seen) / np.linalg.norm(concept.image_embed))
+def value(backbone, concept, picture) -> float:
+    """What one picture, looked at alone, is worth: the cosine to what is imagined, and how whole it is."""
+    (seen,) = backbone.encode_images(picture).cpu()
+    cosine = float(seen.numpy() @ concept.image_embed / seen.norm() / np.linalg.norm(concept.image_embed))
+    return cosine - BROKEN * np.log(float(backbone.denoising_errors([picture], seen[None])))
 
 
-def test_the_truest_drawing_is_the_one_that_a_plain_loop_finds(backbone64, pets):
+def test_the_portrait_is_the_one_that_a_plain_loop_finds(backbone64, pets):
     for concept in pets:
         drawn = [draw_concept(backbone64, concept, [PROMPT], [seed])[0] for seed in SEEDS]
-        found = [closeness(backbone64, concept, picture) for picture in drawn]
-        picture, seed = draw_truest(backbone64, concept, PROMPT, SEEDS)
+        found = [value(backbone64, concept, picture) for picture in drawn]
+        picture, seed = draw_portrait(backbone64, concept, PROMPT, SEEDS)
         assert seed == SEEDS[int(np.argmax(found))]
         assert np.array_equal(np.asarray(picture), np.asarray(drawn[SEEDS.index(seed)])), "drawn again alone"
 
 
-def test_which_is_the_truest_follows_from_what_is_imagined(backbone64, pets):
+@pytest.mark.parametrize("favourite", SEEDS)
+def test_of_equally_whole_drawings_the_truest_is_kept_and_of_equally_true_ones_the_most_whole(
+    backbone64, pets, monkeypatch, favourite
+):
     drawn = draw_concept(backbone64, pets[0], [PROMPT] * len(SEEDS), SEEDS)
-    for seed, embed in zip(SEEDS, backbone64.encode_images(drawn), strict=True):
-        aimed = replace(pets[0], image_embed=embed.float().numpy())
-        assert draw_truest(backbone64, aimed, PROMPT, SEEDS)[1] == seed
+    place = SEEDS.index(favourite)
+    aimed = replace(pets[0], image_embed=backbone64.encode_images(drawn)[place].float().numpy())
+    monkeypatch.setattr(backbone64, "denoising_errors", lambda *given: torch.ones(len(SEEDS)))
+    assert draw_portrait(backbone64, aimed, PROMPT, SEEDS)[1] == favourite
+    monkeypatch.setattr(backbone64, "encode_images", lambda pictures: torch.ones(len(pictures), 16))
+    monkeypatch.setattr(
+        backbone64, "denoising_errors", lambda *given: torch.tensor([0.5 if at == place else 0.6 for at in range(6)])
+    )
+    assert draw_portrait(backbone64, pets[0], PROMPT, SEEDS)[1] == favourite
 
 
 def test_a_single_seed_is_drawn_and_not_looked_at(backbone64, pets, monkeypatch):
     monkeypatch.setattr(backbone64, "encode_images", None)
-    picture, seed = draw_truest(backbone64, pets[0], PROMPT, [7])
+    picture, seed = draw_portrait(backbone64, pets[0], PROMPT, [7])
     (plain,) = draw_concept(backbone64, pets[0], [PROMPT], [7])
     assert seed == 7 and np.array_equal(np.asarray(picture), np.asarray(plain))
     with pytest.raises(PromptError, match="give at least one"):
-        draw_truest(backbone64, pets[0], PROMPT, [])
+        draw_portrait(backbone64, pets[0], PROMPT, [])

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from core import Request, Settings
-from core.depict import draw_concept, draw_truest
+from core.depict import draw_concept, draw_portrait
 from core.errors import PromptError
 from evolve import Run, develop
 from evolve.jobs.drawings import is_quick
@@ -34,7 +34,7 @@ def test_the_portrait_is_the_truest_of_six_and_its_seed_is_kept(run, backbone):
     draw_all(run, backbone, run.individuals(), OUT)
     assert undrawn(run, run.individuals()) == []
     for each in run.individuals():
-        picture, seed = draw_truest(backbone, each.concept, PHOTO, range(SEED, SEED + CANDIDATES))
+        picture, seed = draw_portrait(backbone, each.concept, PHOTO, range(SEED, SEED + CANDIDATES))
         assert seeds_of(run, each.id) == {PHOTO: seed, **dict.fromkeys(OTHERS, SEED)}
         (again,) = draw_concept(backbone, each.concept, [PHOTO], [seed])
         assert np.array_equal(np.asarray(picture), np.asarray(again))
@@ -54,7 +54,7 @@ def test_what_a_run_has_drawn_stays_its_portrait(run, backbone, monkeypatch):
     """Runs from before there were candidates have portraits of the first seed."""
     one, *_ = run.individuals()
     (old,) = drawings_of(run, backbone, one, [PHOTO], [SEED])
-    monkeypatch.setattr("core.depict.draw_truest", None)
+    monkeypatch.setattr("core.depict.draw_portrait", None)
     draw_all(run, backbone, [one], OUT)
     assert portrait_in(run.drawings(one.id), PHOTO) == old and len(usual_in(run.drawings(one.id), "object")) == 3
 
