@@ -120,8 +120,8 @@ workers_options = all_of(
 candidates_option = _kept(
     "--candidates",
     type=click.IntRange(1, 100),
-    help="Drawings made for each portrait; the one closest to the imagined embedding is kept. By default 6, and 1 on a"
-    " large stack.",
+    help="Drawings made for each portrait; the best is kept: close to the imagined embedding, and whole. By default 6,"
+    " and 1 on a large stack.",
 )
 steps_option = ranged("--steps", STEPS)
 preset_option = option(

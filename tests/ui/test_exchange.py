@@ -85,7 +85,7 @@ def test_the_sidecar_says_how_it_came_to_be(runs, tmp_path):
         (one.name, one.id, 0.7), (two.name, two.id, 0.3)
     ]  # fmt: skip
     portrait, *others = about["drawings"]
-    assert portrait["prompt"] == "a photo of a {}" and 1 <= portrait["seed"] <= CANDIDATES, "the truest of several"
+    assert portrait["prompt"] == "a photo of a {}" and 1 <= portrait["seed"] <= CANDIDATES, "the best of several"
     assert len(others) == 2 and all(each["seed"] == 1 for each in others)
     assert about["stack"] == {"version": "tiny-1", "fingerprint": child.concept.fingerprint}
     assert about["licence"].startswith("The vectors are their maker's own work") and "tiny-1" in about["licence"]

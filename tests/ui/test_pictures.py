@@ -1,4 +1,4 @@
-"""A concept's portrait is the truest of several drawings, kept with its seed; all else is drawn as asked."""
+"""A concept's portrait is the best of several drawings, kept with its seed; all else is drawn as asked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def seeds_of(run: Run, id_: str) -> dict[str, int]:
     return {drawing.prompt: drawing.seed for drawing in run.drawings(id_)}
 
 
-def test_the_portrait_is_the_truest_of_six_and_its_seed_is_kept(run, backbone):
+def test_the_portrait_is_the_best_of_six_and_its_seed_is_kept(run, backbone):
     draw_all(run, backbone, run.individuals(), OUT)
     assert undrawn(run, run.individuals()) == []
     for each in run.individuals():
