@@ -113,11 +113,17 @@ def weights_of(run: str, found: Opened) -> dict[str, float]:
     return {**parents, **{id_: weights.setdefault(id_, fair) for id_ in photos_of(run)}}
 
 
-def keep(run: str, shares: Mapping[str, int]) -> None:
-    """Set the weights. shares: in percent, of the ids that `weights_of` gave."""
-    parents, weights = parents_of(run), photo_weights_of(run)
-    for id_, share in shares.items():
-        (parents if id_ in parents else weights)[id_] = share / 100
+def keep(run: str, weights: Mapping[str, float]) -> None:
+    """Set the weights of parents that are still there: shares in percent, and weights below 0."""
+    parents, photos, away = parents_of(run), photos_of(run), away_of(run)
+    for id_, weight in weights.items():
+        if id_ not in parents and id_ not in photos:
+            continue
+        if weight < 0:
+            away[id_] = -weight
+        else:
+            away.pop(id_, None)
+            (parents if id_ in parents else photo_weights_of(run))[id_] = weight / 100
 
 
 def drop(run: str, id_: str) -> None:
@@ -128,7 +134,7 @@ def drop(run: str, id_: str) -> None:
 
 
 def whole(weights: Mapping[str, float], total: int = 100) -> dict[str, int]:
-    """Weights as whole numbers that sum to `total`, by largest remainders."""
+    """Weights as whole numbers that sum to `total`, by largest remainders; as `whole` in ui/view/pad/shares.js."""
     if not weights:
         return {}
     heavy = sum(weights.values())
@@ -138,12 +144,6 @@ def whole(weights: Mapping[str, float], total: int = 100) -> dict[str, int]:
     for key in lost[: total - sum(shares.values())]:
         shares[key] += 1
     return shares
-
-
-def moved(shares: Mapping[str, int], one: str, share: int, total: int = 100) -> dict[str, int]:
-    """The shares after `one` was set to `share`: the others keep their proportions and fill the rest."""
-    others = whole({key: each for key, each in shares.items() if key != one}, total - share)
-    return {key: share if key == one else others[key] for key in shares} if others else {one: total}
 
 
 def uploaded(name: str, content: bytes, cutout: bool = False) -> Photograph:

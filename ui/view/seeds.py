@@ -42,12 +42,6 @@ def field(key: str, least: int, most: int, first: int | None, *, help: str | Non
     return seed
 
 
-def of(key: str, most: int) -> int:
-    """The seed of a field that is shown further down; a random one before it was shown."""
-    seed = st.session_state.get(key)
-    return _rolled(most) if seed is None else int(seed)
-
-
 def used(key: str, most: int) -> None:
     """Roll a seed for the next time, unless the lock is closed."""
     if not st.session_state.get(f"{key}.locked", True):

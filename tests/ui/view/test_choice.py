@@ -42,10 +42,11 @@ def test_a_reload_brings_back_the_selection_and_the_parents_with_their_shares(ru
     app = page("tree", run="pets").run()
     app.session_state["tree.family.pets"] = {"selected": {"ids": ids[:2], "at": 1}}
     app.run()
-    app.slider(key=f"breed.share.pets.{ids[0]}").set_value(80).run()
+    app.session_state["parents"]["pets"] |= {ids[0]: 0.8, ids[1]: 0.2}
+    app.run()
     assert addressed(app, "parents") == addressed(app, "tree"), "a fragment writes for itself"
     again = reloaded(app)
-    assert [again.slider(key=f"breed.share.pets.{each}").value for each in ids[:2]] == [80, 20]
+    assert again.session_state["parents"]["pets"] == {ids[0]: 0.8, ids[1]: 0.2}
     (tree,) = (json.loads(each) for each in components(again) if "nodes" in json.loads(each))
     assert tree["selected"] == ids[:2] and tree["turn"] > 0, "the browser selects them"
     again.session_state["tree.family.pets"] = {"selected": {"ids": ids[:1], "at": 2}}

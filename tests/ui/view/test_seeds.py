@@ -13,10 +13,9 @@ def one_field(first) -> AppTest:
 
         from ui.view import seeds
 
-        if st.toggle("shown", True, key="shown"):
-            seeds.field("s", 0, 10**9, first)
+        shown = seeds.field("s", 0, 10**9, first) if st.toggle("shown", True, key="shown") else None
         if st.button("use", key="use"):
-            st.write(f"used {seeds.of('s', 10**9)}")
+            st.write(f"used {shown}")
             seeds.used("s", 10**9)
 
     return AppTest.from_function(script, args=(first,)).run()

@@ -1,4 +1,6 @@
-"""The mixing pad as a component: two to four parents at its corners, and their mixtures between them."""
+"""The mixing pad as a component: two to four parents at its corners, their mixtures between them, and a row for each
+parent with its share.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,13 @@ import streamlit as st
 from evolve.mixtures import Weights, weights_of_line, weights_of_square, weights_of_triangle
 from ui.view.parents import whole
 
-SIDE = 5  # cells at a side
-NEAR = 2  # percent: the weights of a place on the pad are rounded
+SIDE = 5  # cells at a side, as in shares.js
 _HERE = Path(__file__).parent
+OWN = ("shares.js", "rows.js", "pad.js")  # one module
 _pad = st.components.v2.component(
     "conceptree.pad",
     css=(_HERE / "pad.css").read_text(encoding="utf-8"),
-    js=(_HERE / "pad.js").read_text(encoding="utf-8"),
+    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in OWN),
 )
 
 
@@ -35,32 +37,42 @@ class Point:
     of: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Row:
+    """A parent. picture: an address, "" for none. weight: its share in percent, or below 0 as it is learned."""
+
+    id: str
+    name: str
+    picture: str
+    alt: str
+    weight: float
+
+
 def pad(
-    ids: Sequence[str],
-    names: Sequence[str],
-    shares: Sequence[int],
+    parents: Sequence[Row],
     *,
     address: str,
+    caption: str,
     quick: bool,
     key: str,
     on_chosen: Callable[[], None],
 ) -> None:
-    """Show the mixture of parents with these shares in percent; for two to four, also the pad of their mixtures.
+    """Show the parents, and the mixture of those with shares; for two to four of these, also the pad of their mixtures.
 
-    The browser asks for pictures at `address` (ui/view/preview.py). quick: it draws the cells without being asked. A
-    choice is in `st.session_state[key]["chosen"]`: `{"ids": […], "weights": […], "at": …}` with the parents that the
-    browser showed, and a new `at` each time. on_chosen: called before the rerun.
+    The browser asks for pictures at `address` (ui/view/preview.py); "" for rows alone. caption: what the mixture is.
+    quick: it draws the cells without being asked.
+
+    While a person changes weights, the browser owns them. It tells all of them in `st.session_state[key]["chosen"]`:
+    `{"ids": […], "weights": {id: …}, "at": …}` with the parents that it knows, the weights of those that are left, and
+    a greater `at` each time. on_chosen: called before the rerun.
     """
     chosen = (st.session_state.get(key) or {}).get("chosen") or {}
-    x, y, exact = place_of(shares)
+    shares = [each for each in parents if each.weight >= 0]
     data = {
         "address": address,
-        "ids": list(ids),
-        "names": list(names),
-        "points": [asdict(each) for each in points_of(len(shares))],
-        "weights": list(shares),
-        "place": [x, y],
-        "exact": exact,
+        "caption": caption,
+        "parents": [asdict(each) for each in parents],
+        "points": [asdict(each) for each in points_of(len(shares))] if address else [],
         "heard": chosen.get("at", 0),
         "quick": quick,
     }
@@ -89,24 +101,6 @@ def points_of(parents: int) -> list[Point]:
         )
         for r, p in number
     ]
-
-
-def place_of(shares: Sequence[int]) -> tuple[float, float, bool]:
-    """Where weights in percent are on the pad, in cells, and whether they are there exactly.
-
-    Four parents have more mixtures than a square has places: others are at the place with the same sums of rows and
-    columns.
-    """
-    most, each = SIDE - 1, [share / 100 for share in shares]
-    if len(each) == 2:
-        return each[1] * most, 0.0, True
-    if len(each) == 3:
-        return (1 + each[2] - each[1]) * most / 2, (1 - each[0]) * most, True
-    if len(each) == 4:
-        right, below = each[1] + each[3], each[2] + each[3]
-        there = [(1 - below) * (1 - right), (1 - below) * right, below * (1 - right), below * right]
-        return right * most, below * most, all(abs(a - b) * 100 < NEAR for a, b in zip(there, each, strict=True))
-    return 0.0, 0.0, False
 
 
 def _cells_around(row: int, place: int, triangle: bool) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
-// The mixing pad. Python sends its points with their weights; the server draws mixtures by their weights. A choice is
-// shown at once and told to Python afterwards. Text of users goes to textContent and attributes only.
+// The mixing pad with the rows of parents below it. Python sends the parents and the points of the pad; the server draws
+// mixtures by their weights. While a person changes weights, the browser owns them: it shows a change at once and tells
+// Python afterwards. Text of users goes to textContent and attributes only.
 
 const pads = new WeakMap();
 // Pictures by the address of their mix, so that going back to earlier parents shows them at once.
@@ -15,7 +16,7 @@ export default function ({ parentElement, data, setStateValue }) {
     pad = mounted(parentElement);
     pads.set(parentElement, pad);
   }
-  pad.tell = setStateValue;
+  pad.send = setStateValue;
   update(pad, data);
   return () => {
     clearTimeout(pad.timer);
@@ -36,26 +37,31 @@ function made(tag, className, parent, attributes = {}) {
 function canvas(className, parent) {
   const element = made("canvas", className, parent, { "aria-hidden": "true" });
   element.width = element.height = PIXELS;
+  element.picture = null; // `show` has not been called
   return element;
 }
 
 function mounted(parentElement) {
   const root = made("div", "pad", parentElement);
-  const above = made("div", "corners", root, { "aria-hidden": "true" });
-  const surface = made("div", "surface", root, { tabindex: "0", role: "application" });
-  const below = made("div", "corners", root, { "aria-hidden": "true" });
-  const shown = made("div", "shown", root);
+  const mixtures = made("div", "mixtures", root);
+  const above = made("div", "corners", mixtures, { "aria-hidden": "true" });
+  const surface = made("div", "surface", mixtures, { tabindex: "0", role: "application" });
+  const below = made("div", "corners", mixtures, { "aria-hidden": "true" });
+  const shown = made("div", "shown", mixtures);
   const large = canvas("large", shown);
   const said = made("div", "said", shown);
   const pad = {
-    root, above, surface, below, shown, large, said,
-    weights: made("div", "weights", said),
+    root, mixtures, above, surface, below, shown, large, said,
+    mixed: made("div", "mixed", said),
     note: made("div", "note", said),
     start: made("button", "start", said, { type: "button", hidden: "" }),
+    caption: made("div", "caption", mixtures),
+    parents: made("div", "parents", root, { role: "group", "aria-label": "Parents" }),
     heard: made("div", "heard", root, { "aria-live": "polite" }),
+    rows: new Map(), // of the parents, by id
+    weights: new Map(), // by id: a share in percent, or below 0 minus the size of a weight to move away
     cells: new Map(), marker: null, lens: null, pictures: null, data: null, laid: "",
-    chosen: null, // {weights, place, exact}: the marker
-    told: 0, // when the last choice was told to Python
+    told: 0, // when the last change was told to Python
     at: null, // the point under the pointer or the keyboard's cursor
     rested: false, // whether it has been there for a while
     asked: false, // whether a slow stack may draw the cells
@@ -74,20 +80,35 @@ function mounted(parentElement) {
 
 function update(pad, data) {
   const isNew = pad.data?.address !== data.address;
+  const differs = adopt(pad, data);
   pad.data = data;
   if (isNew) {
     pad.pictures = picturesOf(data.address);
     Object.assign(pad, { at: null, rested: false, asked: false, problem: "" });
     pad.root.dataset.drawn = "";
   }
-  if (isNew || data.heard >= pad.told) {
-    // Python has heard the last choice; sliders may have moved since.
-    pad.chosen = { weights: data.weights, place: data.place, exact: data.exact };
-    if (isNew) pad.told = data.heard;
-  }
   lay(pad);
   paint(pad);
+  if (differs) tell(pad);
   work(pad);
+}
+
+// Show a person's change, and tell Python.
+function changed(pad) {
+  paint(pad);
+  tell(pad);
+  work(pad);
+}
+
+// Parents that the pad has at its corners, in their order.
+function cornersOf({ data }) {
+  return data.parents.filter(({ weight }) => weight >= 0);
+}
+
+// Whether Python has still to make the pad of the parents that are here.
+function waits(pad) {
+  const corners = cornersOf(pad), ids = towards(pad);
+  return corners.length !== ids.length || corners.some(({ id }, place) => id !== ids[place]);
 }
 
 function picturesOf(address) {
@@ -101,7 +122,8 @@ function picturesOf(address) {
 // Elements ----------------------------------------------------------------------------------------------------
 
 function lay(pad) {
-  const { points, names } = pad.data, wanted = JSON.stringify([points, names]);
+  const { points } = pad.data, names = cornersOf(pad).map(({ name }) => name);
+  const wanted = JSON.stringify([points, names]);
   if (pad.laid === wanted) return;
   pad.laid = wanted;
   pad.surface.replaceChildren();
@@ -145,7 +167,13 @@ function keyOf(weights) {
 }
 
 function paint(pad) {
-  const { data, pictures, chosen, at } = pad;
+  const shares = sharesOf(pad);
+  paintRows(pad);
+  pad.root.dataset.chosen = keyOf(shares);
+  pad.mixtures.hidden = !pad.data.address;
+  pad.mixtures.inert = waits(pad);
+  if (!pad.data.address || waits(pad)) return;
+  const { data, pictures, at } = pad, [x, y, exact] = placeOf(shares), weights = at?.weights ?? shares;
   let drawn = 0;
   for (const [number, element] of pad.cells) {
     const picture = pictures.cells.get(keyOf(data.points[number].weights));
@@ -153,33 +181,32 @@ function paint(pad) {
     if (element.picture !== picture) show(element, picture);
   }
   if (pad.cells.size) {
-    put(pad, pad.marker, chosen.place);
-    pad.marker.classList.toggle("off", !chosen.exact);
-    put(pad, pad.lens, at ? [at.x, at.y] : chosen.place);
+    put(pad, pad.marker, [x, y]);
+    pad.marker.classList.toggle("off", !exact);
+    put(pad, pad.lens, at ? [at.x, at.y] : [x, y]);
     pad.lens.hidden = !at || !show(pad.lens, pictureOf(pad, at.weights, at));
   }
-  const weights = at ? at.weights : chosen.weights;
-  show(pad.large, pictureOf(pad, weights, at ?? nearest(pad, ...chosen.place)));
-  pad.weights.replaceChildren(...weights.flatMap((weight, place) => (weight ? [row(data.names[place], weight)] : [])));
+  show(pad.large, pictureOf(pad, weights, at ?? nearest(pad, x, y)));
+  pad.mixed.replaceChildren(...cornersOf(pad).flatMap(({ name }, place) => (weights[place] ? [part(name, weights[place])] : [])));
   pad.start.hidden = mayDraw(pad) || drawn === pad.cells.size;
   pad.note.classList.toggle("problem", Boolean(pad.problem));
-  pad.note.textContent = pad.problem || noted(pad, drawn, weights);
+  pad.note.textContent = pad.problem || noted(pad, drawn, weights, exact);
+  pad.caption.textContent = data.caption;
   pad.root.dataset.drawn = drawn;
-  pad.root.dataset.chosen = keyOf(chosen.weights);
   pad.root.dataset.at = at ? keyOf(at.weights) : "";
 }
 
-function noted(pad, drawn, weights) {
+function noted(pad, drawn, weights, exact) {
   if (mayDraw(pad) && drawn < pad.cells.size) return `drawing ${drawn} of ${pad.cells.size} …`;
   if (!pad.pictures.fine.has(keyOf(weights))) return mayDraw(pad) || !pad.at ? "drawing …" : "";
-  return pad.cells.size && !pad.at && !pad.chosen.exact ? "Not on the pad: the nearest place is marked." : "";
+  return pad.cells.size && !pad.at && !exact ? "Not on the pad: the nearest place is marked." : "";
 }
 
 function mayDraw(pad) {
   return pad.data.quick || pad.asked;
 }
 
-function row(name, weight) {
+function part(name, weight) {
   const line = document.createElement("div");
   const number = made("b", "", line);
   number.textContent = `${weight} %`;
@@ -240,8 +267,9 @@ async function work(pad) {
 
 // What to draw next: the mixture that a person looks at, the chosen one, then cells, every second one first.
 function pick(pad) {
-  const { data, pictures, at, chosen } = pad, address = data.address;
-  const fine = [at && pad.rested && mayDraw(pad) && at.weights, chosen.weights].filter(Boolean).map(keyOf);
+  const { data, pictures, at } = pad, address = data.address;
+  if (!address || waits(pad)) return null;
+  const fine = [at && pad.rested && mayDraw(pad) && at.weights, sharesOf(pad)].filter(Boolean).map(keyOf);
   const wanted = fine.find((key) => !pictures.fine.has(key));
   if (wanted) return { pictures, address, keys: [wanted], fine: true };
   const left = [...pad.cells.keys()].map((number) => data.points[number]).filter(({ weights }) => !pictures.cells.has(keyOf(weights)));
@@ -307,22 +335,20 @@ function go(pad, point) {
 
 function choose(pad, point) {
   if (!point) return;
-  pad.chosen = { weights: point.weights, place: [point.x, point.y], exact: true };
-  pad.told = Math.max(Date.now(), pad.told + 1);
+  setShares(pad, point.weights);
   pad.rested = true;
-  paint(pad);
   pad.heard.textContent = `${spoken(pad, point)}, chosen`;
-  pad.tell("chosen", { ids: pad.data.ids, weights: point.weights, at: pad.told });
-  work(pad);
+  changed(pad);
 }
 
 function spoken(pad, point) {
-  return point.weights.flatMap((weight, place) => (weight ? [`${weight} percent ${pad.data.names[place]}`] : [])).join(", ");
+  const names = cornersOf(pad).map(({ name }) => name);
+  return point.weights.flatMap((weight, place) => (weight ? [`${weight} percent ${names[place]}`] : [])).join(", ");
 }
 
 function pressed(pad, event) {
   if (event.ctrlKey || event.metaKey || event.altKey || !pad.cells.size) return;
-  const from = pad.at ?? nearest(pad, ...pad.chosen.place);
+  const [x, y] = placeOf(sharesOf(pad)), from = pad.at ?? nearest(pad, x, y);
   const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
   const corner = pad.data.points.find(({ weights }) => weights[Number(event.key) - 1] === 100);
   let to = null;

@@ -30,6 +30,7 @@ SHORTCUTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Enter", "choose it"),
         ("1 to 4", "go to a parent"),
         ("Esc", "go back to the choice"),
+        ("← → Page Up Page Down", "on a parent's slider: 1 % or 10 %"),
         ("B", "breed"),
     ),
     "Gallery": (

@@ -20,7 +20,7 @@ from evolve.jobs.stored import new_job
 from evolve.store.run import Entry
 from ui.stack import can_draw
 from ui.view import choice, clicks, forms, model, notices, pace, processes, seeds, sittings
-from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of
+from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of, whole
 from ui.view.screens import mixing, taking
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -42,6 +42,8 @@ LOOKS = (
 def mixture(found: Opened) -> None:
     """The parents with their shares, a preview of the mixture, and the form."""
     run, backbone = found.run.folder.name, stack_of(found)
+    if st.session_state.pop(mixing.REMOVED, False):
+        st.rerun()
     if backbone is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="breed.title"):
@@ -53,11 +55,32 @@ def mixture(found: Opened) -> None:
     for name, value in forms.BREEDING.items():
         st.session_state.setdefault(f"{name}{run}", value)
     used, away, word, wrong = _parents(found, backbone)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top", key="breed.amount"):
         children = int(st.number_input("Children", 1, MOST_CHILDREN, key=f"breed.children.{run}", width=110))
         draft = _quality(run)
+    if children > 1 and len(used) > 1:
+        st.slider(
+            "Variety",
+            *SPREAD.bounds,
+            step=0.05,
+            key=f"breed.spread.{run}",
+            help="How far the shares of the second and later children may differ from those above.",
+        )
+    with st.container(horizontal=True, vertical_alignment="center", key="breed.how"):
+        inherit = st.toggle(
+            "Stay in the category",
+            key=f"breed.inherit.{run}",
+            disabled=bool(word),
+            width="stretch",
+            help="Children keep the category and the negatives of their parents. Without this they only lie between"
+            " their parents. Off if you add a word.",
+        )
+        with st.popover("More", type="tertiary", key="breed.more"):
+            seed = seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
+    usual = chosen_settings(backbone, "default", _kind(found, used), mixing=True).steps
+    pace.show_children(children, _drafted(usual) if draft else usual, backbone)
     if _starts("Breed", "diversity_3", "breed.start", run, wrong, type="primary"):
-        photos, kind = photos_of(run), _kind(found, used)
+        photos = photos_of(run)
         signed = used | {id_: -size for id_, size in away.items()}
         spread = st.session_state.get(f"breed.spread.{run}", SPREAD.default)
 
@@ -68,33 +91,15 @@ def mixture(found: Opened) -> None:
                 takes=taking.asked(found),
                 words=[word] if word else [],
                 children=children,
-                inherit=bool(st.session_state.get(f"breed.inherit.{run}", True)) and not word,
+                inherit=inherit and not word,
                 spread=spread,
-                seed=seeds.of(_seed_key(run), SEED.most),
-                steps=_steps(backbone, kind) if draft else None,
+                seed=seed,
+                steps=_drafted(usual) if draft else None,
                 drafts=can_draw(backbone),
             )
             return plan_children(found.run, backbone, options)
 
         _start(found, plan)
-    usual = chosen_settings(backbone, "default", _kind(found, used), mixing=True).steps
-    pace.show_children(children, _drafted(usual) if draft else usual, backbone)
-    st.toggle(
-        "Stay in the category",
-        key=f"breed.inherit.{run}",
-        disabled=bool(word),
-        help="Children keep the category and the negatives of their parents. Without this they only lie between their"
-        " parents. Off if you add a word.",
-    )
-    if children > 1 and len(used) > 1:
-        st.slider(
-            "Variety",
-            *SPREAD.bounds,
-            step=0.05,
-            key=f"breed.spread.{run}",
-            help="How far the shares of the second and later children may differ from those above.",
-        )
-    seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
     choice.keep(run, "parents")
 
 
@@ -107,19 +112,19 @@ def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[
     place = st.container()  # the pad shows what is set below it
     if set(weights) <= set(away_of(run)):  # a child needs a parent to resemble
         away_of(run).clear()
-    towards = {id_: weight for id_, weight in weights.items() if id_ not in away_of(run)}
-    shares, away = mixing.sliders(found, run, towards), mixing.away(found, run)
+    away = dict(away_of(run))
+    shares = whole({id_: weight for id_, weight in weights.items() if id_ not in away})
     used = {id_: share / 100 for id_, share in shares.items() if share}
     takes = taking.choice(found, backbone, used)
     if len(weights) == 1 and not takes:
         st.caption("Add another parent: select several in the tree, or add a photograph.")
     word, wrong = _word(backbone, run, "breed.word", "Like these, but …")
-    if can_draw(backbone) and weights and (len(weights) > 1 or takes or word):
-        with place:
-            mixing.show_pad(found, backbone, mixing.Wanted(shares, away, takes, word))
+    previewed = can_draw(backbone) and bool(len(weights) > 1 or takes or word)
+    with place:
+        mixing.show(found, backbone, mixing.Wanted(shares, away, takes, word), previewed=previewed)
+    if previewed and len(used) + len(away) + len(takes) > 1:
         drawn = dict.fromkeys(id_ for id_ in (*used, *away, *takes.values()) if id_ not in photos_of(run))
-        if len(used) + len(away) + len(takes) > 1:
-            sittings.prepare(found.run, backbone, list(drawn))
+        sittings.prepare(found.run, backbone, list(drawn))
     return used, away, word, wrong
 
 
@@ -139,10 +144,9 @@ def variations(found: Opened, parent: str) -> None:
     strength = st.slider("Strength", *limits, 0.1, key=f"breed.strength.{run}", help=STRENGTH.help)
     word, wrong = _word(backbone, run, "breed.like", "Like this, but …")
     children = int(st.number_input("Variations", 1, MOST_CHILDREN, 2, key=f"breed.variations.{run}", width=110))
+    seed = seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
     if _starts("Make variations", "shuffle", "breed.vary", parent, wrong):
-        seed = seeds.of(_seed_key(run), SEED.most)
         vary(found, backbone, parent, children, strength=strength, words=[word] if word else [], seed=seed)
-    seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
 
 
 def vary(
@@ -302,10 +306,6 @@ def _quality(run: str) -> bool:
     names = ["Draft", "Fine"]
     chosen = st.segmented_control("Quality", names, required=True, key=f"breed.quality.{run}")
     return chosen == "Draft"
-
-
-def _steps(backbone: Backbone, kind: str) -> int:
-    return _drafted(chosen_settings(backbone, "default", kind, mixing=True).steps)
 
 
 def _drafted(steps: int) -> int:

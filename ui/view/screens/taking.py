@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
 import streamlit as st
@@ -11,8 +11,9 @@ from core.aspects import ASPECTS, AspectError, checked_aspect, words_of
 from core.stack.backbone import Backbone
 from evolve.jobs.planning import ParentError, check_takes
 from evolve.jobs.plans import TakeTold
+from ui.view import clicks, links
+from ui.view.described import described
 from ui.view.parents import take, takes_of
-from ui.view.screens.mixing import icon_button, thumbnail
 from ui.view.selection import state_of
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -44,9 +45,9 @@ def chips(found: Opened) -> None:
             with st.container(
                 horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key=f"breed.taken.{number}"
             ):
-                thumbnail(found, run, id_, PICTURE)
+                _thumbnail(found, id_)
                 st.markdown(plain(shortened(told, LONGEST)), width="content")
-                icon_button(
+                _icon_button(
                     f"Do not take the {plain(told)}",
                     "close",
                     f"tree.icon.untake.{number}",
@@ -99,6 +100,21 @@ def asked(found: Opened) -> list[tuple[str, str]]:
     run = found.run.folder.name
     giver = st.session_state.get(f"breed.giver.{run}")
     return [*takes_of(run, found).items(), *([(st.session_state[f"breed.aspect.{run}"], giver)] if giver else [])]
+
+
+def _thumbnail(found: Opened, id_: str) -> None:
+    if drawn := found.drawings.get(id_):
+        address = links.picture(found.run.folder.name, drawn[0], 96)
+        st.image(address, width=PICTURE, alt=described(found.by_id[id_]))
+
+
+def _icon_button(label: str, icon: str, key: str, act: Callable[[], object], of: str = "") -> None:
+    """A button with an icon alone that does something, and shows the page anew. key: begins with tree.icon, see
+    `tree.STYLE`. of: what it acts on, see `clicks.button`.
+    """
+    if clicks.button(label, icon=f":material/{icon}:", type="tertiary", key=key, help=label, of=of):
+        act()
+        st.rerun()
 
 
 def _problem(found: Opened, backbone: Backbone, aspect: str, resembled: Collection[str]) -> str:

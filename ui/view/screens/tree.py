@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from evolve.family.focus import MOST
 from evolve.family.lasting import Memory, Spot, forget, remember, remembered
 from ui.labels import BIRTH_COLOURS, BIRTHS, tally
-from ui.view import dropped, ghosts, kin, links, notices, store, undo
+from ui.view import dropped, ghosts, kin, links, notices, store, theme, undo
 from ui.view.family import family
 from ui.view.ghosts import GHOST, Ghost
 from ui.view.parents import follow, parents_of, photos_of, takes_of
@@ -23,6 +23,7 @@ from ui.view.store import Opened
 from ui.view.text import shortened
 
 HEIGHT = 600  # pixels of the tree and of the panel where a browser does not follow STYLE
+GROUND = f"light-dark({theme.LIGHT['backgroundColor']}, {theme.DARK['backgroundColor']})"
 # The labels of icon buttons are for screen readers only.
 STYLE = """<style>
 /* Tree and panel are as high as the window allows; the panel scrolls by itself, and its main button stays in sight. */
@@ -32,14 +33,19 @@ STYLE = """<style>
 .st-key-tree-panel, [data-testid="stLayoutWrapper"]:has(> .st-key-tree-panel) {
   flex: 0 0 auto !important; height: max(432px, calc(100vh - 138px)) !important;
 }
-.st-key-breed-start, .st-key-breed-vary { position: sticky; bottom: 0; z-index: 5; }
+/* What goes on below the button fades above it, and does not show under it; what has the focus is not covered. */
+.st-key-tree-panel { scroll-padding-bottom: 64px; }
+.st-key-breed-start, .st-key-breed-vary {
+  position: sticky; bottom: 0; z-index: 5; background: GROUND;
+  box-shadow: 0 15px 0 GROUND, 0 -5px 8px GROUND;
+}
 [class*="st-key-breed-taken-"] {
   border: 1px solid rgb(128 128 128 / 0.35); border-radius: 6px; padding: 2px 2px 2px 4px; max-width: 100%;
 }
 [class*="st-key-tree-icon-"] [data-testid="stMarkdownContainer"] {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
 }
-</style>"""
+</style>""".replace("GROUND", GROUND)
 
 
 def show() -> None:
