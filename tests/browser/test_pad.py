@@ -180,6 +180,9 @@ def test_a_slider_that_is_dragged_moves_the_others(tree, names):
 
 def test_the_thumb_and_the_cross_of_a_parent_act_at_once_and_the_pad_follows(tree, names, shot):
     pad = Pad(tree, names[:3], cells=15)
+    pad.root.get_by_role("button", name=re.compile(f"^Enlarge: {names[1]}")).press("Enter")
+    pad.page.get_by_role("dialog", name=names[1]).wait_for()
+    pad.page.keyboard.press("Escape")
     pad.button(f"Less like {names[2]}").press("Enter")
     assert pad.sliders == ["51", "49", "0.5"]
     assert pad.button(f"Like {names[2]} again").evaluate("each => each.matches(':focus')"), "the focus stays"
@@ -216,13 +219,14 @@ def test_all_settings_of_breeding_are_above_the_button_which_stays_in_sight(tree
     shot(page, "breed-more")
 
 
-# The rules of weights in shares.js
+# The rules of weights in shares.js and rows.js
 
 
 @pytest.fixture
 def rules(page):
-    """Call a function of shares.js."""
-    page.add_script_tag(path=ROOT / "ui" / "view" / "pad" / "shares.js")
+    """Call a function of these files."""
+    for name in ("shares.js", "rows.js"):
+        page.add_script_tag(path=ROOT / "ui" / "view" / "pad" / name)
 
     def call(function: str, cases: list[list[object]]) -> list:
         return page.evaluate(f"cases => cases.map(each => {function}(...each))", cases)
@@ -249,6 +253,34 @@ def test_moving_one_share_moves_the_others_in_proportion(rules):
         others = sorted((old, new) for n, (old, new) in enumerate(zip(was, after, strict=True)) if n != place)
         assert all(one[1] <= other[1] for one, other in pairwise(others) if one[0] < other[0])
     assert rules("moved", [[[100, 0, 0], 0, 40], [[50, 50], 0, 100], [[100], 0, 40]]) == [[40, 30, 30], [100, 0], [100]]
+
+
+@pytest.mark.parametrize(
+    ("shown", "own", "theirs", "heard", "after", "differs"),
+    [
+        ("ab", {"a": 62, "b": 38}, {"a": 55, "b": 45}, 1, {"a": 62, "b": 38}, False),
+        ("ab", {"a": 62, "b": 38}, {"a": 55, "b": 45}, 2, {"a": 55, "b": 45}, False),
+        ("ab", {"a": 60, "b": 40}, {"a": 34, "b": 33, "c": 33}, 1, {"a": 45, "b": 30, "c": 25}, True),
+        ("abc", {"a": 60, "b": 20, "c": 20}, {"a": 50, "b": 50}, 1, {"a": 75, "b": 25}, True),
+        ("abc", {"a": 60, "b": 40}, {"a": 34, "b": 33, "c": 33}, 1, {"a": 60, "b": 40}, False),
+        ("abc", {"a": 60, "b": 40, "c": -0.8}, {"a": 34, "b": 33, "c": 33}, 1, {"a": 60, "b": 40, "c": -0.8}, False),
+    ],
+)
+def test_pythons_weights_count_once_it_has_heard_the_last_change(
+    page, rules, shown, own, theirs, heard, after, differs
+):
+    """Parents that came or went are taken over before; then Python is told the result."""
+    found = page.evaluate(
+        """([shown, own, theirs, heard]) => {
+            const data = { parents: shown.map(id => ({ id })) };
+            const pad = { told: 2, weights: new Map(Object.entries(own)), data };
+            const parents = Object.entries(theirs).map(([id, weight]) => ({ id, weight }));
+            const differs = adopt(pad, { parents, heard });
+            return [Object.fromEntries(pad.weights), differs];
+        }""",
+        [[*shown], own, theirs, heard],
+    )
+    assert found == [after, differs]
 
 
 @pytest.mark.parametrize("parents", [2, 3, 4])

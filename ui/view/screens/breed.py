@@ -119,7 +119,7 @@ def _parents(found: Opened, backbone: Backbone) -> tuple[dict[str, float], dict[
     if len(weights) == 1 and not takes:
         st.caption("Add another parent: select several in the tree, or add a photograph.")
     word, wrong = _word(backbone, run, "breed.word", "Like these, but …")
-    previewed = can_draw(backbone) and bool(len(weights) > 1 or takes or word)
+    previewed = can_draw(backbone) and bool(weights and (len(weights) > 1 or takes or word))
     with place:
         mixing.show(found, backbone, mixing.Wanted(shares, away, takes, word), previewed=previewed)
     if previewed and len(used) + len(away) + len(takes) > 1:

@@ -48,8 +48,9 @@ class Wanted:
 
 
 def show(found: Opened, backbone: Backbone, wanted: Wanted, *, previewed: bool) -> None:
-    """The parents and, where it is to be previewed, their mixture, see ui/view/pad."""
-    run, key, address, besides = found.run.folder.name, f"breed.pad.{found.run.folder.name}", "", ""
+    """Show the parents and, if `previewed`, their mixture, see ui/view/pad."""
+    run, address, besides = found.run.folder.name, "", ""
+    key = f"breed.pad.{run}"
     if previewed:
         try:
             mix, besides = _mix(found, backbone, wanted)

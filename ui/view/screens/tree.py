@@ -37,7 +37,7 @@ STYLE = """<style>
 .st-key-tree-panel { scroll-padding-bottom: 64px; }
 .st-key-breed-start, .st-key-breed-vary {
   position: sticky; bottom: 0; z-index: 5; background: GROUND;
-  box-shadow: 0 15px 0 GROUND, 0 -5px 8px GROUND;
+  box-shadow: 0 13px 0 2px GROUND, 0 -5px 8px GROUND;
 }
 [class*="st-key-breed-taken-"] {
   border: 1px solid rgb(128 128 128 / 0.35); border-radius: 6px; padding: 2px 2px 2px 4px; max-width: 100%;
