@@ -112,7 +112,11 @@ def test_selected_parents_have_a_row_each_with_picture_and_share(run, ids):
 
 
 def test_where_the_stack_cannot_draw_there_are_rows_alone(run, ids, monkeypatch):
+    def is_quick(backbone):
+        raise AttributeError("there is no decoder")
+
     monkeypatch.setattr(breed, "can_draw", lambda backbone: False)
+    monkeypatch.setattr(mixing, "is_quick", is_quick)
     app = select(*ids)
     assert not app.exception and [*weights(app).values()] == [34, 33, 33]
     assert (the_pad(app)["address"], the_pad(app)["points"]) == ("", [])

@@ -62,7 +62,7 @@ def show(found: Opened, backbone: Backbone, wanted: Wanted, *, previewed: bool) 
         [_row(found, run, id_, weights[id_]) for id_ in weights_of(run, found)],
         address=address,
         caption=f"Preview: the mean of the parents' images{besides}. Nothing is learned yet.",
-        quick=is_quick(backbone),
+        quick=bool(address) and is_quick(backbone),
         key=key,
         on_chosen=partial(chosen, run, key),
     )
