@@ -247,17 +247,22 @@ class Backbone:
         size: int | None = None,
         negative_image_embeds: Tensor | None = None,
         watch: decoder.Watch | None = None,
+        over: Sequence[Image] = (),
+        strength: float = 1.0,
     ) -> list[Image]:
         """Pictures of image embeddings `[n, width]` or `[width]`, one seed each; a single one serves all.
 
         `size` is the side in pixels; steps, guidance and size are the stack's own by default. `negative_image_embeds`
         `[n, width]`, or one for all: guidance leads away from them, by default from the embedding of an image of zeros.
         Equal to KandinskyV22Pipeline, or to KandinskyPipeline with an empty prompt, with one generator for each seed.
-        watch: looks at the pictures while they are denoised.
+        watch: looks at the pictures while they are denoised. over: n pictures to draw over instead of beginning with
+        noise; they get the noise of the last `strength` of the steps, above 0 and at most 1, and these are done, as in
+        KandinskyV22Img2ImgPipeline.
 
         Raises:
             StackError: the stack has no decoder.
-            PromptError, VectorError: the numbers of embeddings, seeds and negatives, or their widths, do not fit.
+            PromptError, VectorError: the numbers of embeddings, seeds, negatives and pictures, or their widths, do not
+                fit, or the strength leaves no step.
         """
         self._check_embeds(image_embeds)
         embeds, seeds = _paired(list(image_embeds.view(-1, self.width)), _seeds(seeds))
@@ -274,6 +279,11 @@ class Backbone:
                 " one for all"
             )
         steps = steps or self.drawing["steps"]
+        if over and (len(over) != len(seeds) or not 1 <= steps * strength <= steps):
+            raise PromptError(
+                f"{counted(len(over), 'picture')} to draw over {counted(len(seeds), 'time')} with strength {strength}:"
+                f" give one for each, and a strength from {1 / steps:.2g} to 1"
+            )
         pipeline = self.decoder
         pictures: list[Image] = []
         for rows in _chunks(list(range(len(seeds))), max(1, _PIXELS_AT_ONCE // side**2)):
@@ -287,6 +297,8 @@ class Backbone:
                 size=side,
                 watch=watch and watch._replace(see=self._then_decoding(watch.see)),
                 rows=rows,
+                over=[over[row] for row in rows] if over else (),
+                strength=strength,
             )
         self.rest()
         return pictures

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cross_attention_dim"}
 
 # How noisy a picture is when its denoising error is measured, as a part of the way to noise alone, and with how many
-# samples of noise. Marks of viewers were predicted best at this part, of 0.05 to 0.8 (docs/design.md, "Choice").
+# samples of noise. From 0.05 to 0.8 it tells equally well what viewers find whole (docs/design.md, "Choice").
 NOISY, NOISES = 0.4, 4
 
 
@@ -106,15 +106,18 @@ def draw(
     size: int,
     watch: Watch | None = None,
     rows: Sequence[int] = (),
+    over: Sequence[Image] = (),
+    strength: float = 1.0,
 ) -> list[Image]:
     """Pictures of image embeddings `[n, width]`, each guided away from its negative, from its seed.
 
     Several threads can draw at once: each call has a copy of the scheduler and of the pipeline's own state. rows: of
-    the pictures, for `watch`.
+    the pictures, for `watch`. over, strength: see `Backbone.draw`.
     """
     decoder = copy(decoder)
     decoder.scheduler = deepcopy(decoder.scheduler)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    latents = _begun(decoder, over, generators, steps, strength, size) if over else None
     if watch is not None:
         _watched(decoder, watch, rows)
     prompts = {"prompt": [""] * len(seeds)} if type(decoder).__name__ == "KandinskyPipeline" else {}
@@ -127,6 +130,7 @@ def draw(
         height=size,
         width=size,
         generator=generators,
+        latents=latents,
     ).images
     return pictures
 
@@ -151,6 +155,32 @@ def denoising_errors(decoder: Decoder, pictures: Sequence[Image], image_embeds: 
         true = scheduler.get_velocity(latents, noise, times) if kind == "v_prediction" else noise
         errors += (predicted[:, : latents.shape[1]] - true).float().square().mean((1, 2, 3)) / NOISES
     return errors
+
+
+def _begun(
+    decoder: Decoder,
+    pictures: Sequence[Image],
+    generators: list[torch.Generator],
+    steps: int,
+    strength: float,
+    size: int,
+) -> Tensor:
+    """Latents of pictures with the noise of the step where denoising begins; the decoder, a copy, begins there."""
+    from diffusers.utils.torch_utils import randn_tensor
+
+    scheduler = decoder.scheduler
+    latents = _latents(decoder, pictures, size)
+    left_out, set_timesteps = steps - int(steps * strength), scheduler.set_timesteps
+
+    def set_later(*given: Any, **how: Any) -> None:
+        set_timesteps(*given, **how)
+        scheduler.timesteps = scheduler.timesteps[left_out:]
+
+    scheduler.set_timesteps = set_later
+    scheduler.set_timesteps(steps, device=latents.device)
+    noise = randn_tensor(latents.shape, generators, latents.device, latents.dtype)
+    noisy: Tensor = scheduler.add_noise(latents, noise, scheduler.timesteps[:1].repeat(len(pictures)))
+    return noisy
 
 
 def _latents(decoder: Decoder, pictures: Sequence[Image], size: int) -> Tensor:

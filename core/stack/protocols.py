@@ -167,7 +167,9 @@ class Draws(Learns, Protocol):
     def encode_images(self, images: Sequence[Image], /) -> Tensor:
         """`[n, width]` image embeddings of pictures."""
 
-    def draw(self, image_embeds: Tensor, seeds: Sequence[int]) -> list[Image]:
+    def draw(
+        self, image_embeds: Tensor, seeds: Sequence[int], *, over: Sequence[Image] = ..., strength: float = ...
+    ) -> list[Image]:
         """Pictures of image embeddings `[n, width]`, one seed each; see `Backbone.draw`."""
 
     def denoising_errors(self, pictures: Sequence[Image], image_embeds: Tensor) -> Tensor:

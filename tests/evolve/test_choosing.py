@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from core.concept import Concept, Request
-from evolve.choosing import BELONGS, LIKENESS, best, laplacian_energy, truth_and_wholeness
+from evolve.choosing import BELONGS, LIKENESS, SEEDS, STRENGTH, best, laplacian_energy, truth_and_steadiness
 
 WIDTH = 6
 REQUEST = Request("pet", schedule="none")
@@ -28,17 +29,18 @@ def pool(belongs: list[float], seed: int = 0) -> list[Concept]:
 
 
 class Seeing:
-    """A stack that sees the embeddings given for pictures, and finds these denoising errors in them."""
+    """A stack that sees the embeddings given for pictures, and others given for these pictures drawn over."""
 
-    def __init__(self, *embeds: np.ndarray, errors: Sequence[float] = ()):
-        self.embeds, self.errors = torch.tensor(np.stack(embeds)), errors or [0.5] * len(embeds)
+    def __init__(self, *embeds: np.ndarray, over: Sequence[np.ndarray] = ()):
+        self.embeds = {False: embeds, True: over or embeds}
+        self.asked: list[tuple[object, ...]] = []
 
     def encode_images(self, pictures: list[Image.Image]) -> torch.Tensor:
-        return self.embeds
+        return torch.tensor(np.stack(self.embeds[pictures[0].mode == "1"]))
 
-    def denoising_errors(self, pictures: list[Image.Image], embeds: torch.Tensor) -> torch.Tensor:
-        assert embeds is self.embeds
-        return torch.tensor(self.errors)
+    def draw(self, embeds: torch.Tensor, seeds: list[int], *, over: list[Image.Image], strength: float) -> list[Any]:
+        self.asked.append((embeds.tolist(), seeds, over, strength))
+        return [Image.new("1", (8, 8)) for _ in over]
 
 
 def test_each_choice_is_the_best_by_quality_less_its_likeness_to_those_chosen():
@@ -73,17 +75,22 @@ def test_a_concept_that_is_drawn_otherwise_than_imagined_is_left():
     flat = [Image.new("RGB", (8, 8), "white")] * 4
     drawn = [*units[:3], units[0]]  # the last one is drawn as the first one is imagined
     assert best(Seeing(*drawn), concepts, flat, 3) == [0, 1, 2]
-    truth, wholeness = truth_and_wholeness(Seeing(*drawn), concepts, flat)
+    truth, steadiness = truth_and_steadiness(Seeing(*drawn), concepts, flat)
     assert truth.tolist() == pytest.approx([1, 1, 1, 0])
-    assert wholeness.tolist() == pytest.approx([-np.log(0.5)] * 4)
+    assert steadiness.tolist() == pytest.approx([1, 1, 1, 0.5])
 
 
-def test_a_portrait_of_which_the_decoder_takes_parts_for_noise_is_left():
+def test_a_portrait_that_becomes_something_else_when_drawn_over_is_left():
     units = np.eye(4, WIDTH)
     concepts = [concept(unit, belongs=0.5) for unit in units]
     flat = [Image.new("RGB", (8, 8), "white")] * 4
-    stack = Seeing(*units, errors=[0.9, 0.4, 0.6, 0.5])
-    assert best(stack, concepts, flat, 3) == [1, 2, 3] and best(stack, concepts, flat, 2) == [1, 3]
+    other = np.eye(WIDTH)[5]
+    stack = Seeing(*units, over=[other, units[1] + other, *units[2:]])
+    assert best(stack, concepts, flat, 3) == [1, 2, 3] and best(stack, concepts, flat, 2) == [2, 3]
+    assert stack.asked[:2] == [(units.tolist(), [seed] * 4, flat, STRENGTH) for seed in SEEDS]
+    truth, steadiness = truth_and_steadiness(stack, concepts, flat)
+    assert truth.tolist() == pytest.approx([1] * 4)
+    assert steadiness.tolist() == pytest.approx([0, 0.5**0.5, 1, 1])
 
 
 def test_among_equals_the_crispest_is_chosen():

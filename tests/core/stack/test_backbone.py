@@ -16,6 +16,7 @@ from diffusers import (
     DDPMScheduler,
     KandinskyPipeline,
     KandinskyPriorPipeline,
+    KandinskyV22Img2ImgPipeline,
     KandinskyV22Pipeline,
     KandinskyV22PriorPipeline,
 )
@@ -355,6 +356,45 @@ def test_draw_equals_the_decoder_pipeline(tmp_path, scheduler, guidance_scale):
     for one, other in zip(ours, plain, strict=True):
         assert np.array_equal(one, other)
     assert not np.array_equal(ours[0], ours[1])
+
+
+@pytest.mark.parametrize("scheduler", [DDPMScheduler, DDIMScheduler])
+@pytest.mark.parametrize("steps, strength", [(6, 0.5), (4, 1.0), (7, 0.3)])
+def test_drawing_over_pictures_equals_the_image_to_image_pipeline(tmp_path, scheduler, steps, strength):
+    folder = save_stack(tmp_path, scheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"))
+    backbone = Backbone.load(folder)
+    embeds = torch.randn(3, 16, generator=torch.Generator().manual_seed(0))
+    pictures = backbone.draw(embeds.flip(0), SEEDS, steps=2, size=64)
+    pipeline = KandinskyV22Img2ImgPipeline.from_pretrained(folder / "decoder")
+    plain = pipeline(
+        image=pictures,
+        image_embeds=embeds,
+        negative_image_embeds=backbone.zero_image_embed.repeat(3, 1),
+        num_inference_steps=steps,
+        strength=strength,
+        guidance_scale=3.0,
+        height=64,
+        width=64,
+        generator=generators(SEEDS),
+    ).images
+    ours = backbone.draw(embeds, SEEDS, steps=steps, guidance_scale=3.0, size=64, over=pictures, strength=strength)
+    for one, other in zip(ours, plain, strict=True):
+        assert np.abs(np.int16(one) - np.int16(other)).max() <= 1
+
+
+def test_a_picture_drawn_over_does_not_depend_on_those_beside_it(backbone):
+    embeds = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
+    pictures = backbone.draw(embeds, SEEDS[:2], size=64)
+    both = backbone.draw(embeds, SEEDS[:2], size=64, over=pictures, strength=0.5)
+    alone = backbone.draw(embeds[1], SEEDS[1], size=64, over=pictures[1:], strength=0.5)
+    assert np.abs(np.int16(both[1]) - np.int16(alone[0])).max() <= 1
+
+
+@pytest.mark.parametrize("number, strength", [(1, 0.5), (2, 0.0), (2, 1.2), (2, float("nan"))])
+def test_pictures_to_draw_over_that_do_not_fit_are_refused_in_one_line(backbone, number, strength):
+    pictures = [Image.new("RGB", (64, 64))] * number
+    with pytest.raises(PromptError, match="draw over"):
+        backbone.draw(torch.zeros(2, 16), [1, 2], size=64, over=pictures, strength=strength)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
