@@ -8,8 +8,7 @@ import os
 import shlex
 import shutil
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -101,13 +100,14 @@ def rounded(value: float | None) -> str:
 
 
 class LearningBar:
-    """Progress of learning: a bar with the time left on a terminal, elsewhere a line now and then."""
+    """Progress of learning: a bar with the time left on a terminal, elsewhere a line now and then.
 
-    def __init__(self, out: Console, steps: int = 0) -> None:
-        self._out = out
-        self.steps = steps
-        self._step = 0
-        self._began = time.monotonic()
+    seconds_left: estimated to the end of the job; None if unknown.
+    """
+
+    def __init__(self, out: Console, seconds_left: Callable[[], float | None]) -> None:
+        self._out, self._seconds_left = out, seconds_left
+        self.steps = self._step = 0
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # half of rich's import time
 
         self._bar = Progress(
@@ -119,7 +119,7 @@ class LearningBar:
             transient=True,
             disable=not out.is_terminal,
         )
-        self._task = self._bar.add_task("steps", total=steps, left="")
+        self._task = self._bar.add_task("steps", total=0, left="")
 
     def __enter__(self) -> LearningBar:
         self._bar.start()
@@ -137,7 +137,7 @@ class LearningBar:
 
     def describe(self, doing: str) -> None:
         """Show work beside steps, such as drawing, until the next step."""
-        self._bar.update(self._task, description=doing)
+        self._bar.update(self._task, description=doing, left=self.left)
 
     def advance(self, step: int) -> None:
         """Show that `step` of all steps are done."""
@@ -146,13 +146,12 @@ class LearningBar:
 
     @property
     def left(self) -> str:
-        """Time left, estimated from the time so far; empty before the first step."""
-        if not self._step:
-            return ""
-        seconds = (time.monotonic() - self._began) / self._step * (self.steps - self._step)
-        return f"about {duration(seconds)} left" if self._step < self.steps else ""
+        """Time left in words, drawings included; empty if unknown."""
+        seconds = self._seconds_left()
+        return "" if seconds is None else f"about {duration(seconds)} left"
 
     def print_line(self) -> None:
-        """Print the progress where no bar can be drawn, such as in a file."""
-        if not self._out.is_terminal and self.left:
-            say(self._out, f"  {self._step} of {counted(self.steps, 'step')}, {self.left}")
+        """Print the progress before the last step where no bar can be drawn, such as in a file."""
+        if not self._out.is_terminal and self._step < self.steps:
+            left = f", {self.left}" if self.left else ""
+            say(self._out, f"  {self._step} of {counted(self.steps, 'step')}{left}")

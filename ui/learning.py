@@ -119,7 +119,7 @@ def carry_out(job: Job, run: Run, stack: Backbone, out: Console, since: float = 
         with job.working(since):
             plan = job.plan
             check(plan, run, stack)
-            with learner_for(job, stack, out) as learner, Telling(plan, run, stack, out) as telling:
+            with learner_for(job, stack, out) as learner, Telling(job, run, stack, out) as telling:
                 review = partial(telling.person.asked, telling.names) if telling.person else None
                 with closing(work(job, run, learner, review, candidates_asked())) as events:
                     for happened in events:

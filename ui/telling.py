@@ -30,9 +30,10 @@ MOST_ANSWERS = 5  # shown answers of a namer
 class Telling:
     """Prints what happens to a job, each event as one or more lines. found: the concepts so far."""
 
-    def __init__(self, plan: Plan, run: Run, stack: Backbone, out: Console) -> None:
-        self.plan, self.run, self.stack, self.out = plan, run, stack, out
-        self.bar = LearningBar(out)
+    def __init__(self, job: Job, run: Run, stack: Backbone, out: Console) -> None:
+        plan = self.plan = job.plan
+        self.run, self.stack, self.out = run, stack, out
+        self.bar = LearningBar(out, lambda: job.left)
         self.person = Person(out, self.bar) if isinstance(plan, Seed) and plan.ask == "terminal" else None
         self.names: dict[str, str] = {}  # of requests, by their ids
         self.found: list[Individual] = []

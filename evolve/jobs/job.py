@@ -424,6 +424,11 @@ class Job:
         if self._clock is not None:
             self._clock.drawn(time.monotonic(), pictures, more)
 
+    @property
+    def left(self) -> float | None:
+        """Seconds to the end, drawings included, by the estimate that was written down last; None if there is none."""
+        return None if self._clock is None else self._clock.told(time.monotonic())
+
     def put_back(self, steps: int) -> None:
         """Write down that a person went back by so many steps."""
         self._progress = max(0, self._progress[0] - steps), self._progress[1]

@@ -174,11 +174,14 @@ class Clock:
             return None
         found = self._left.seconds(pace)
         self.part = max(self.part, 1 - found / total) if (total := self._whole.seconds(pace)) else self.part
-        if self._said is not None:
-            expected = max(1.0, self._said[0] - (now - self._said[1]))
+        if (expected := self.told(now)) is not None:
             found = min(max(found, expected / MOST_JUMP), expected * MOST_JUMP)
         self._said = found, now
         return found or None
+
+    def told(self, now: float) -> float | None:
+        """What `left` told last, less the seconds since; at least 1, and None if nothing was told."""
+        return None if self._said is None else max(1.0, self._said[0] - (now - self._said[1]))
 
     @property
     def _whole(self) -> Work:

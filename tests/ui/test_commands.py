@@ -53,7 +53,7 @@ def test_seed_shows_waves_negatives_and_how_alike_the_founders_are(pets):
             assert f"new negative {negative.word} (" in shown
     alike = likeness([each.concept for each in (first, second, third)])
     assert f"mean pairwise similarity of the 3 so far: {alike:.2f}" in shown
-    assert "4 of 8 steps, about" in shown
+    assert "4 of 8 steps" in shown
 
 
 def test_seed_stores_the_run_with_its_waves(pets):

@@ -96,6 +96,18 @@ def test_waiting_for_a_person_does_not_count():
     assert clock.left(1001.0) == pytest.approx(4.0, rel=0.1)
 
 
+def test_what_was_told_last_runs_down_with_the_clock_and_changes_nothing():
+    clock = Clock(Work())
+    assert clock.told(0.0) is None
+    for second in range(5):
+        clock.step(float(second), second, 10)
+    left = clock.left(4.0)
+    assert [clock.told(second) for second in (4.0, 5.0, 99.0)] == [left, left - 1, 1.0]
+    assert clock.told(4.0) == left
+    clock.rest()
+    assert clock.told(5.0) is None
+
+
 def test_the_pace_of_the_newest_job_of_the_same_stack_is_found(tmp_path):
     def wrote(name: str, stack: str, step: object, age: timedelta = timedelta(0)) -> None:
         folder = tmp_path / name / "jobs" / "0001-seed"
