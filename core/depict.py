@@ -15,9 +15,8 @@ from core.prompts import NAME, portrait
 from core.stack.fingerprint import check_made_on
 from core.stack.protocols import Draws, Learns
 
-# What the log of a drawing's denoising error costs, in cosines to the imagined embedding. Both tell how whole a drawing
-# is; this is their ratio when marks of viewers are predicted from them (docs/design.md, "Portraits").
-BROKEN = 0.15
+# Weight of the log denoising error against the cosine to the imagined embedding (docs/design.md, "Portraits").
+DENOISING_WEIGHT = 0.15
 
 
 def check_stack(stack: Learns, concept: Concept) -> None:
@@ -56,11 +55,11 @@ def draw_concept(stack: Draws, concept: Concept, prompts: Sequence[str], seeds: 
 
 @torch.no_grad()
 def draw_portrait(stack: Draws, concept: Concept, prompt: str, seeds: Sequence[int]) -> tuple[Image, int]:
-    """(the best picture of one for each seed, its seed): true to what was imagined, and whole.
+    """Draw one picture for each seed; return the best and its seed.
 
-    The best has the highest cosine of its image embedding to the concept's `image_embed`, less `BROKEN` times the log
-    of its denoising error; the first of equal ones wins. A single seed is drawn without comparing. `draw_concept` draws
-    the picture again from the seed.
+    The best has the highest cosine of its image embedding to the concept's `image_embed`, less `DENOISING_WEIGHT` times
+    the log of its denoising error; the first of equal ones wins. A single seed is drawn without comparing.
+    `draw_concept` draws the picture again from the seed.
     """
     if not seeds:
         raise PromptError("no seeds to draw with: give at least one")
@@ -70,5 +69,5 @@ def draw_portrait(stack: Draws, concept: Concept, prompt: str, seeds: Sequence[i
     embeds = stack.encode_images(pictures)
     imagined = torch.from_numpy(concept.image_embed.copy()).to(embeds)
     truth = (normalise(embeds) @ normalise(imagined)).float().cpu()
-    best = int((truth - BROKEN * stack.denoising_errors(pictures, embeds).log()).argmax())
+    best = int((truth - DENOISING_WEIGHT * stack.denoising_errors(pictures, embeds).log()).argmax())
     return pictures[best], seeds[best]

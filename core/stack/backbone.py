@@ -305,13 +305,13 @@ class Backbone:
 
     @torch.no_grad()
     def denoising_errors(self, pictures: Sequence[Image], image_embeds: Tensor) -> Tensor:
-        """`[n]` mean square errors of what the UNet predicts of noisy pictures, led by their embeddings `[n, width]`.
+        """`[n]` mean squared errors of the UNet's prediction on noised pictures, given their embeddings `[n, width]`.
 
-        The error is high where shapes are unlike those that the decoder was trained on, as where a shape falls apart or
-        is smeared. The logs of the errors of two pictures can be compared, whatever the UNet predicts.
+        The error is high where shapes are unlike those that the decoder was trained on, for example where a shape falls
+        apart or is smeared.
 
         Raises:
-            StackError: the stack has no decoder.
+            StackError: the stack has no decoder, or its UNet predicts neither noise nor velocity.
             VectorError: the numbers of pictures and embeddings, or the widths, do not fit.
         """
         self._check_embeds(image_embeds)
@@ -322,8 +322,8 @@ class Backbone:
         pipeline, side = self.decoder, self.drawing["size"]
         errors = [torch.zeros(0)]
         for rows in _chunks(list(range(len(pictures))), max(1, _PIXELS_AT_ONCE // side**2)):
-            led = embeds[rows].to(self.device, self.dtype)
-            errors.append(decoder.denoising_errors(pipeline, [pictures[row] for row in rows], led, side).cpu())
+            conditions = embeds[rows].to(self.device, self.dtype)
+            errors.append(decoder.denoising_errors(pipeline, [pictures[row] for row in rows], conditions, side).cpu())
         self.rest()
         return torch.cat(errors)
 

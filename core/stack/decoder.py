@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 # The pipelines that draw, each with the config key of its UNet that holds the width of image embeddings.
 _DECODERS = {"KandinskyV22Pipeline": "encoder_hid_dim", "KandinskyPipeline": "cross_attention_dim"}
 
-# How noisy a picture is when its denoising error is measured, as a part of the way to noise alone, and with how many
-# samples of noise. From 0.05 to 0.8 it tells equally well what viewers find whole (docs/design.md, "Choice").
-NOISY, NOISES = 0.4, 4
+# The timestep of denoising errors, as a fraction of the schedule, and their number of noise samples.
+NOISE_LEVEL, NOISE_SAMPLES = 0.4, 4
 
 
 class Watch(NamedTuple):
@@ -136,24 +135,26 @@ def draw(
 
 
 def denoising_errors(decoder: Decoder, pictures: Sequence[Image], image_embeds: Tensor, size: int) -> Tensor:
-    """`[n]` mean square errors of what the UNet predicts of noisy pictures, led by their embeddings `[n, width]`.
-
-    The pictures are resized to `size`. Each gets the same `NOISES` samples of noise.
-    """
-    unet, scheduler, n = decoder.unet, decoder.scheduler, len(pictures)
+    """`[n]` of pictures, resized to `size`; see `Backbone.denoising_errors`. Each gets the same noise samples."""
+    unet, scheduler, n = decoder.unet, deepcopy(decoder.scheduler), len(pictures)
+    prediction_type = scheduler.config.prediction_type
+    if prediction_type not in ("epsilon", "v_prediction"):
+        raise StackError(
+            f"the UNet of {decoder.name_or_path!r} predicts {prediction_type!r}: expected noise or velocity"
+        )
     latents = _latents(decoder, pictures, size)
-    led, hidden = {"image_embeds": image_embeds}, None
+    conditions, encoder_hidden_states = {"image_embeds": image_embeds}, None
     if type(decoder).__name__ == "KandinskyPipeline":
-        led["text_embeds"], hidden, _ = decoder._encode_prompt([""] * n, latents.device, 1, False)
-    times = torch.full((n,), int(NOISY * scheduler.config.num_train_timesteps), device=latents.device)
+        texts, encoder_hidden_states, _ = decoder._encode_prompt([""] * n, latents.device, 1, False)
+        conditions["text_embeds"] = texts
+    timesteps = torch.full((n,), int(NOISE_LEVEL * scheduler.config.num_train_timesteps), device=latents.device)
     generator, errors = torch.Generator().manual_seed(0), torch.zeros(n, device=latents.device)
-    for _ in range(NOISES):
+    for _ in range(NOISE_SAMPLES):
         noise = torch.randn(latents[:1].shape, generator=generator).to(latents).expand_as(latents)
-        noisy = scheduler.add_noise(latents, noise, times)
-        predicted = unet(noisy, times, encoder_hidden_states=hidden, added_cond_kwargs=led).sample
-        kind = scheduler.config.prediction_type
-        true = scheduler.get_velocity(latents, noise, times) if kind == "v_prediction" else noise
-        errors += (predicted[:, : latents.shape[1]] - true).float().square().mean((1, 2, 3)) / NOISES
+        noisy = scheduler.add_noise(latents, noise, timesteps)
+        predicted = unet(noisy, timesteps, encoder_hidden_states, added_cond_kwargs=conditions).sample
+        target = noise if prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, timesteps)
+        errors += (predicted[:, : latents.shape[1]] - target).float().square().mean((1, 2, 3)) / NOISE_SAMPLES
     return errors
 
 

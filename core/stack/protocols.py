@@ -173,4 +173,4 @@ class Draws(Learns, Protocol):
         """Pictures of image embeddings `[n, width]`, one seed each; see `Backbone.draw`."""
 
     def denoising_errors(self, pictures: Sequence[Image], image_embeds: Tensor) -> Tensor:
-        """`[n]` how unlike the shapes of pictures are to those that the decoder knows; see `Backbone`."""
+        """`[n]` denoising errors of pictures, given their embeddings `[n, width]`; see `Backbone.denoising_errors`."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core import ConceptLab, Request, Settings
-from core.depict import BROKEN, draw_concept, draw_portrait
+from core.depict import DENOISING_WEIGHT, draw_concept, draw_portrait
 from core.errors import PromptError
 
 PROMPT, SEEDS = "a photo of a {}", (1, 2, 3, 4, 5, 6)
@@ -26,7 +26,7 @@ def value(backbone, concept, picture) -> float:
     """What one picture, looked at alone, is worth: the cosine to what is imagined, and how whole it is."""
     (seen,) = backbone.encode_images(picture).cpu()
     cosine = float(seen.numpy() @ concept.image_embed / seen.norm() / np.linalg.norm(concept.image_embed))
-    return cosine - BROKEN * np.log(float(backbone.denoising_errors([picture], seen[None])))
+    return cosine - DENOISING_WEIGHT * np.log(float(backbone.denoising_errors([picture], seen[None])))
 
 
 def test_the_portrait_is_the_one_that_a_plain_loop_finds(backbone64, pets):

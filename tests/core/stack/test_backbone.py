@@ -423,6 +423,12 @@ def test_denoising_errors_are_those_of_the_pictures_predicted_one_by_one(tmp_pat
         assert found == pytest.approx(torch.stack(wrong).mean().item(), rel=1e-4)
 
 
+def test_denoising_errors_of_a_decoder_that_predicts_pictures_are_refused_in_one_line(tmp_path):
+    folder = save_stack(tmp_path, DDIMScheduler(prediction_type="sample"))
+    with pytest.raises(StackError, match="predicts 'sample': expected noise or velocity"):
+        Backbone.load(folder).denoising_errors(noisy_pictures(), torch.zeros(2, 16))
+
+
 def test_a_denoising_error_does_not_depend_on_the_pictures_beside_it(published, monkeypatch):
     _, folder = published
     backbone, pictures = Backbone.load(folder, device="cpu"), noisy_pictures()
