@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
@@ -15,8 +16,9 @@ from core.prompts import NAME, portrait
 from core.stack.fingerprint import check_made_on
 from core.stack.protocols import Draws, Learns
 
-# Weight of the log denoising error against the cosine to the imagined embedding (docs/design.md, "Portraits").
-DENOISING_WEIGHT = 0.15
+# Weights of the logs of denoising error and detail against the cosine to the imagined embedding (docs/design.md,
+# "Portraits").
+DENOISING_WEIGHT, DETAIL_WEIGHT = 0.15, 0.1
 
 
 def check_stack(stack: Learns, concept: Concept) -> None:
@@ -57,9 +59,9 @@ def draw_concept(stack: Draws, concept: Concept, prompts: Sequence[str], seeds: 
 def draw_portrait(stack: Draws, concept: Concept, prompt: str, seeds: Sequence[int]) -> tuple[Image, int]:
     """Draw one picture for each seed; return the best and its seed.
 
-    The best has the highest cosine of its image embedding to the concept's `image_embed`, less `DENOISING_WEIGHT` times
-    the log of its denoising error; the first of equal ones wins. A single seed is drawn without comparing.
-    `draw_concept` draws the picture again from the seed.
+    The best has the highest sum of three measures: the cosine of its image embedding to the concept's `image_embed`,
+    the log of its denoising error by `-DENOISING_WEIGHT`, and its `log_detail` by `DETAIL_WEIGHT`. The first of equal
+    ones wins. A single seed is drawn without comparing. `draw_concept` draws the picture again from the seed.
     """
     if not seeds:
         raise PromptError("no seeds to draw with: give at least one")
@@ -69,5 +71,19 @@ def draw_portrait(stack: Draws, concept: Concept, prompt: str, seeds: Sequence[i
     embeds = stack.encode_images(pictures)
     imagined = torch.from_numpy(concept.image_embed.copy()).to(embeds)
     truth = (normalise(embeds) @ normalise(imagined)).float().cpu()
-    best = int((truth - DENOISING_WEIGHT * stack.denoising_errors(pictures, embeds).log()).argmax())
+    detail = torch.tensor([log_detail(each) for each in pictures])
+    wholeness = DETAIL_WEIGHT * detail - DENOISING_WEIGHT * stack.denoising_errors(pictures, embeds).log()
+    best = int((truth + wholeness).argmax())
     return pictures[best], seeds[best]
+
+
+def laplacian_energy(image: Image) -> float:
+    """Mean square of the 3 × 3 Laplacian (4 in the middle, -1 beside it) of the grey picture in 0 … 1."""
+    grey = np.asarray(image.convert("L"), dtype=np.float64) / 255
+    beside = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
+    return float(np.mean((4 * grey[1:-1, 1:-1] - beside) ** 2))
+
+
+def log_detail(image: Image) -> float:
+    """The log of the Laplacian energy, above that of an even picture."""
+    return float(np.log(laplacian_energy(image) + 1e-9))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from core.concept import Array, Concept
 from core.constraints import normalise
+from core.depict import log_detail
 from core.stack.protocols import Draws
 
 # How much each quality counts, in its standard deviations over the pool.
@@ -45,13 +46,6 @@ def truth_and_steadiness(
     return (drawn * imagined).sum(1).numpy(), steadiness.numpy()
 
 
-def laplacian_energy(image: Image.Image) -> float:
-    """Mean square of the 3 × 3 Laplacian (4 in the middle, -1 beside it) of the grey picture in 0 … 1."""
-    grey = np.asarray(image.convert("L"), dtype=np.float64) / 255
-    beside = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
-    return float(np.mean((4 * grey[1:-1, 1:-1] - beside) ** 2))
-
-
 def best(
     stack: Draws,
     concepts: Sequence[Concept],
@@ -71,7 +65,7 @@ def best(
     quality = BELONGS * _standard([each.scores.get("belongs", np.nan) for each in concepts])
     if portraits:
         truth, steadiness = truth_and_steadiness(stack, concepts, portraits)
-        detail = np.log([laplacian_energy(each) + 1e-9 for each in portraits])
+        detail = [log_detail(each) for each in portraits]
         quality = quality + TRUTH * _standard(truth) + STEADY * _standard(steadiness) + DETAIL * _standard(detail)
     chosen = sorted(first)
     while len(chosen) < min(count, len(concepts)):

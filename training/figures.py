@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from evolve.choosing import laplacian_energy
+from core.depict import laplacian_energy
 
 
 def as_images(pixels: Tensor) -> list[Image.Image]:

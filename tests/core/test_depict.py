@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from core import ConceptLab, Request, Settings
-from core.depict import DENOISING_WEIGHT, draw_concept, draw_portrait
+from core.depict import DENOISING_WEIGHT, DETAIL_WEIGHT, draw_concept, draw_portrait, laplacian_energy, log_detail
 from core.errors import PromptError
 
 PROMPT, SEEDS = "a photo of a {}", (1, 2, 3, 4, 5, 6)
@@ -23,10 +22,11 @@ def pets(backbone64):
 
 
 def value(backbone, concept, picture) -> float:
-    """What one picture, looked at alone, is worth: the cosine to what is imagined, and how whole it is."""
+    """What one picture, looked at alone, is worth: the cosine to what is imagined, how whole and how detailed it is."""
     (seen,) = backbone.encode_images(picture).cpu()
     cosine = float(seen.numpy() @ concept.image_embed / seen.norm() / np.linalg.norm(concept.image_embed))
-    return cosine - DENOISING_WEIGHT * np.log(float(backbone.denoising_errors([picture], seen[None])))
+    error = float(backbone.denoising_errors([picture], seen[None]))
+    return cosine - DENOISING_WEIGHT * np.log(error) + DETAIL_WEIGHT * np.log(laplacian_energy(picture))
 
 
 def test_the_portrait_is_the_one_that_a_plain_loop_finds(backbone64, pets):
@@ -39,19 +39,19 @@ def test_the_portrait_is_the_one_that_a_plain_loop_finds(backbone64, pets):
 
 
 @pytest.mark.parametrize("favourite", SEEDS)
-def test_of_equally_whole_drawings_the_truest_is_kept_and_of_equally_true_ones_the_most_whole(
-    backbone64, pets, monkeypatch, favourite
-):
-    drawn = draw_concept(backbone64, pets[0], [PROMPT] * len(SEEDS), SEEDS)
-    place = SEEDS.index(favourite)
-    aimed = replace(pets[0], image_embed=backbone64.encode_images(drawn)[place].float().numpy())
-    monkeypatch.setattr(backbone64, "denoising_errors", lambda *given: torch.ones(len(SEEDS)))
-    assert draw_portrait(backbone64, aimed, PROMPT, SEEDS)[1] == favourite
-    monkeypatch.setattr(backbone64, "encode_images", lambda pictures: torch.ones(len(pictures), 16))
-    monkeypatch.setattr(
-        backbone64, "denoising_errors", lambda *given: torch.tensor([0.5 if at == place else 0.6 for at in range(6)])
-    )
-    assert draw_portrait(backbone64, pets[0], PROMPT, SEEDS)[1] == favourite
+@pytest.mark.parametrize("measure", ["truth", "error", "detail"])
+def test_of_drawings_that_differ_in_one_measure_the_best_is_kept(backbone64, pets, monkeypatch, favourite, measure):
+    concept, place = pets[0], SEEDS.index(favourite)
+    better = [float(at == place) for at in range(len(SEEDS))]
+    embeds = torch.ones(len(SEEDS), 16)
+    if measure == "truth":
+        embeds[place] = torch.from_numpy(concept.image_embed.copy())
+    errors = torch.tensor([0.6 - 0.1 * (each if measure == "error" else 0) for each in better])
+    details = iter(each if measure == "detail" else 0.0 for each in better)
+    monkeypatch.setattr(backbone64, "encode_images", lambda pictures: embeds)
+    monkeypatch.setattr(backbone64, "denoising_errors", lambda *given: errors)
+    monkeypatch.setattr("core.depict.log_detail", lambda picture: next(details))
+    assert draw_portrait(backbone64, concept, PROMPT, SEEDS)[1] == favourite
 
 
 def test_a_single_seed_is_drawn_and_not_looked_at(backbone64, pets, monkeypatch):
@@ -61,3 +61,10 @@ def test_a_single_seed_is_drawn_and_not_looked_at(backbone64, pets, monkeypatch)
     assert seed == 7 and np.array_equal(np.asarray(picture), np.asarray(plain))
     with pytest.raises(PromptError, match="give at least one"):
         draw_portrait(backbone64, pets[0], PROMPT, [])
+
+
+def test_laplacian_energy_of_one_white_point():
+    image = Image.new("L", (5, 5))
+    image.putpixel((2, 2), 255)
+    assert laplacian_energy(image) == pytest.approx((16 + 4) / 9)
+    assert log_detail(image) == pytest.approx(np.log(20 / 9)) and np.isfinite(log_detail(Image.new("L", (5, 5))))

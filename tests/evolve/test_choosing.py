@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from core.concept import Concept, Request
-from evolve.choosing import BELONGS, LIKENESS, SEEDS, STRENGTH, best, laplacian_energy, truth_and_steadiness
+from evolve.choosing import BELONGS, LIKENESS, SEEDS, STRENGTH, best, truth_and_steadiness
 
 WIDTH = 6
 REQUEST = Request("pet", schedule="none")
@@ -104,9 +104,3 @@ def test_a_missing_score_counts_for_none():
     scores = ({"belongs": 1.0}, {}, {})
     concepts = [concept(unit, **each) for unit, each in zip(np.eye(3, WIDTH), scores, strict=True)]
     assert best(None, concepts, (), 2) in [list(pair) for pair in combinations(range(3), 2)]
-
-
-def test_laplacian_energy_of_one_white_point():
-    image = Image.new("L", (5, 5))
-    image.putpixel((2, 2), 255)
-    assert laplacian_energy(image) == pytest.approx((16 + 4) / 9)
