@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 EXAMPLE = Path(__file__).parent.parent / "runs" / "example"
-CONCEPT = "kake"
+CONCEPT = "fiva"
 _PARTS = """
 import json, time
 parts, before = [], (time.perf_counter(), time.process_time())
