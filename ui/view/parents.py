@@ -114,23 +114,29 @@ def weights_of(run: str, found: Opened) -> dict[str, float]:
 
 
 def keep(run: str, weights: Mapping[str, float]) -> None:
-    """Set the weights of parents that are still there: shares in percent, and weights below 0."""
-    parents, photos, away = parents_of(run), photos_of(run), away_of(run)
-    for id_, weight in weights.items():
-        if id_ not in parents and id_ not in photos:
-            continue
-        if weight < 0:
-            away[id_] = -weight
-        else:
-            away.pop(id_, None)
-            (parents if id_ in parents else photo_weights_of(run))[id_] = weight / 100
+    """Set the weights of parents that are still there: shares in percent, and weights below 0.
+
+    Shares divide the weight that these parents had together, so their ratio to all other parents stays.
+    """
+    parents, photos, away = parents_of(run), photo_weights_of(run), away_of(run)
+    of = {id_: parents if id_ in parents else photos for id_ in weights if id_ in parents or id_ in photos_of(run)}
+    shares = {id_: weights[id_] for id_ in of if weights[id_] >= 0}
+    had = sum(of[id_].get(id_, 1.0) for id_ in shares) or 1.0
+    for id_, share in shares.items():
+        of[id_][id_] = had * share / (sum(shares.values()) or 1)
+        away.pop(id_, None)
+    away.update({id_: -weights[id_] for id_ in of if weights[id_] < 0})
 
 
 def drop(run: str, id_: str) -> None:
-    """Remove a concept or photograph from the parents."""
+    """Remove a concept or photograph from the parents. The caller deselects it: selected concepts are parents."""
     parents_of(run).pop(id_, None)
     photos_of(run).pop(id_, None)
     away_of(run).pop(id_, None)
+    # The last of several selected concepts is selected alone then, and stays a parent: `follow` has nothing to do.
+    followed = st.session_state.setdefault("breed.selected", {})
+    left = tuple(each for each in followed.get(run, ()) if each != id_)
+    followed[run] = left if len(left) > 1 else ()
 
 
 def whole(weights: Mapping[str, float], total: int = 100) -> dict[str, int]:

@@ -30,7 +30,7 @@ from tests.pages import alts, components, page, text, typed
 from tests.plans import a_breed
 from ui.view import preview, processes, sittings
 from ui.view.parents import away_of, follow, parents_of, photo_weights_of, uploaded, whole
-from ui.view.screens import breed, mixing
+from ui.view.screens import breed, mixing, tree
 from ui.view.selection import state_of
 
 TREE = "tree.family.pets"
@@ -155,6 +155,12 @@ def session(monkeypatch) -> dict:
     return session
 
 
+def shares_of(run: str) -> dict[str, int]:
+    """Shares of the parents to resemble in percent, by id."""
+    weights = parents_of(run) | photo_weights_of(run)
+    return whole({id_: weight for id_, weight in weights.items() if id_ not in away_of(run)})
+
+
 def tell(session: dict, ids: str, weights: dict[str, float]) -> None:
     session["pad"] = {"chosen": {"ids": [*ids], "weights": weights, "at": 7}}
     mixing.chosen("r", "pad")
@@ -163,25 +169,53 @@ def tell(session: dict, ids: str, weights: dict[str, float]) -> None:
 @pytest.mark.parametrize("shares", [(75, 25), (100, 0), (0, 100)])
 def test_what_the_browser_tells_becomes_the_weights(session, shares):
     tell(session, "ab", dict(zip("ab", shares, strict=True)))
-    assert parents_of("r") == {"a": shares[0] / 100, "b": shares[1] / 100}
+    assert shares_of("r") == dict(zip("ab", shares, strict=True))
     tell(session, "abp", {"a": 40, "b": -0.5, "p": 60})
-    assert (parents_of("r")["a"], photo_weights_of("r"), away_of("r")) == (0.4, {"p": 0.6}, {"b": 0.5})
-    tell(session, "abp", {"a": 20, "b": 30, "p": -1.5})
-    assert (parents_of("r"), away_of("r")) == ({"a": 0.2, "b": 0.3}, {"p": 1.5})
+    assert (shares_of("r"), away_of("r")) == ({"a": 40, "p": 60}, {"b": 0.5})
+    tell(session, "abp", {"a": 40, "b": 60, "p": -1.5})
+    assert (shares_of("r"), away_of("r")) == ({"a": 40, "b": 60}, {"p": 1.5})
     assert mixing.REMOVED not in session
+
+
+def test_weights_that_the_browser_tells_keep_their_ratio_to_other_parents(session):
+    """Issue: a parent that was chosen while others were moved got more than its share."""
+    parents_of("r")["c"] = 1.0
+    tell(session, "ac", {"a": 60, "c": 40})
+    assert parents_of("r") == pytest.approx({"a": 1.2, "b": 1.0, "c": 0.8})
+    tell(session, "ac", {"a": 100, "c": 0})
+    tell(session, "c", {"c": 100})
+    assert parents_of("r") == pytest.approx({"a": 2.0, "b": 1.0, "c": 1.0}), "without a weight so far"
 
 
 def test_parents_that_came_or_went_since_the_browser_told_are_left_alone(session):
     tell(session, "ac", {"a": 60, "c": 40})
-    assert parents_of("r") == {"a": 0.6, "b": 1.0} and "c" not in photo_weights_of("r")
+    assert parents_of("r") == {"a": 1.0, "b": 1.0} and "c" not in photo_weights_of("r")
+    tell(session, "ac", {"a": 0, "c": 100})
+    assert parents_of("r") == {"a": 0.0, "b": 1.0}
 
 
 def test_a_parent_that_is_removed_in_the_browser_is_selected_no_longer(session):
     state_of("r").selected = ["a", "b"]
     tell(session, "abp", {"a": 100})
-    assert parents_of("r") == {"a": 1.0} and not session["breed.photos"]["r"]
+    assert [*parents_of("r")] == ["a"] and not session["breed.photos"]["r"]
     assert state_of("r").selected == ["a"] and session[mixing.REMOVED], "the rest of the page is shown anew"
     assert session["breed.dropzone.r"] == 1, "the uploader forgets the photograph"
+
+
+@pytest.mark.parametrize("others", ["", "p"])
+def test_removing_one_of_two_selected_parents_leaves_the_other(session, others):
+    """Issue: the other one, selected alone then, was a parent no longer."""
+    session["breed.photos"]["r"] = {id_: SimpleNamespace(id=id_) for id_ in others}
+    state_of("r").selected = ["a", "b"]
+    follow("r", ["a", "b"])
+    left = dict.fromkeys(["b", *others], 50 if others else 100)
+    tell(session, f"ab{others}", left)
+    assert state_of("r").selected == ["b"]
+    follow("r", ["b"])
+    assert shares_of("r") == left
+    follow("r", ["b", "c"])
+    follow("r", ["c"])
+    assert not parents_of("r"), "from now on as if it was never removed"
 
 
 def test_a_word_moves_the_preview_and_is_named(run, ids):
@@ -273,11 +307,13 @@ def test_children_may_differ_as_far_as_the_slider_goes(run, ids, started):
     assert not app.error and jobs(run)[-2].told["spread"] == spread.max
 
 
-def test_the_page_is_shown_anew_when_a_parent_was_removed(run, ids):
-    app = select(*ids)
+def test_the_page_is_shown_anew_when_a_parent_was_removed(run, ids, monkeypatch):
+    """The script itself runs again: the rows are in a fragment, and the rest of the page shows the selection too."""
+    app, times = select(*ids), []
+    monkeypatch.setattr(tree, "follow", lambda run, selected: times.append(selected))
     app.session_state[mixing.REMOVED] = True
     app.run()
-    assert not app.exception and mixing.REMOVED not in app.session_state
+    assert not app.exception and mixing.REMOVED not in app.session_state and times == [ids, ids]
 
 
 def test_breeding_writes_down_a_job_and_starts_it(run, ids, started):
