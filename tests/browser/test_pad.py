@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import re
 import shutil
-from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -15,8 +13,6 @@ from evolve import Run
 from evolve.jobs.stored import jobs
 from tests.browser.test_story import wait_for
 from tests.browser.test_tree_clicks import Tree
-from ui.view.pad import points_of
-from ui.view.parents import whole
 
 pytestmark = pytest.mark.browser
 
@@ -55,11 +51,13 @@ class Pad:
         return [each.input_value() for each in self.root.get_by_role("slider").all()]
 
     def heard(self, *weights: float) -> None:
-        """Wait until Python has these weights of the parents: it writes them into the address."""
+        """Wait until Python has these shares, and weights below 0, of the parents: it writes them into the address."""
 
         def told() -> list[float]:
             (parents,) = parse_qs(self.page.evaluate("location.search.slice(1)")).get("parents", [""])
-            return [float(each.partition(".")[2]) for each in parents.split(",") if each]
+            found = [float(each.partition(".")[2]) for each in parents.split(",") if each]
+            total = sum(weight for weight in found if weight > 0)
+            return [round(weight / total, 2) if weight > 0 else weight for weight in found]
 
         wait_for(lambda: told() == [*weights], 90, f"{weights} in the address")
 
@@ -217,84 +215,6 @@ def test_all_settings_of_breeding_are_above_the_button_which_stays_in_sight(tree
     panel.get_by_role("button", name="More", exact=True).click()
     page.get_by_role("spinbutton", name="Seed").wait_for()
     shot(page, "breed-more")
-
-
-# The rules of weights in shares.js and rows.js
-
-
-@pytest.fixture
-def rules(page):
-    """Call a function of these files."""
-    for name in ("shares.js", "rows.js"):
-        page.add_script_tag(path=ROOT / "ui" / "view" / "pad" / name)
-
-    def call(function: str, cases: list[list[object]]) -> list:
-        return page.evaluate(f"cases => cases.map(each => {function}(...each))", cases)
-
-    return call
-
-
-def test_shares_are_whole_by_the_same_rule_as_in_python(rules):
-    drawn = random.Random(1)
-    cases = [[drawn.randrange(101) for _ in range(drawn.randrange(1, 7))] for _ in range(500)]
-    cases += [[0, 0, 0], [1, 1, 1], [100], [0.5, 0.25, 0.25], [33, 33, 33]]
-    expected = [[*whole({str(n): weight for n, weight in enumerate(each)}).values()] for each in cases]
-    assert rules("whole", [[each] for each in cases]) == expected
-    assert rules("whole", [[[]]]) == [[]]
-
-
-def test_moving_one_share_moves_the_others_in_proportion(rules):
-    drawn = random.Random(2)
-    shares = [[drawn.randrange(1, 101) for _ in range(drawn.randrange(2, 7))] for _ in range(500)]
-    before = [[*whole({str(n): weight for n, weight in enumerate(each)}).values()] for each in shares]
-    cases = [[each, drawn.randrange(len(each)), drawn.randrange(101)] for each in before]
-    for (was, place, share), after in zip(cases, rules("moved", cases), strict=True):
-        assert sum(after) == 100 and after[place] == share and min(after) >= 0
-        others = sorted((old, new) for n, (old, new) in enumerate(zip(was, after, strict=True)) if n != place)
-        assert all(one[1] <= other[1] for one, other in pairwise(others) if one[0] < other[0])
-    assert rules("moved", [[[100, 0, 0], 0, 40], [[50, 50], 0, 100], [[100], 0, 40]]) == [[40, 30, 30], [100, 0], [100]]
-
-
-@pytest.mark.parametrize(
-    ("shown", "own", "theirs", "heard", "after", "differs"),
-    [
-        ("ab", {"a": 62, "b": 38}, {"a": 55, "b": 45}, 1, {"a": 62, "b": 38}, False),
-        ("ab", {"a": 62, "b": 38}, {"a": 55, "b": 45}, 2, {"a": 55, "b": 45}, False),
-        ("ab", {"a": 60, "b": 40}, {"a": 34, "b": 33, "c": 33}, 1, {"a": 45, "b": 30, "c": 25}, True),
-        ("abc", {"a": 60, "b": 20, "c": 20}, {"a": 50, "b": 50}, 1, {"a": 75, "b": 25}, True),
-        ("abc", {"a": 60, "b": 40}, {"a": 34, "b": 33, "c": 33}, 1, {"a": 60, "b": 40}, False),
-        ("abc", {"a": 60, "b": 40, "c": -0.8}, {"a": 34, "b": 33, "c": 33}, 1, {"a": 60, "b": 40, "c": -0.8}, False),
-    ],
-)
-def test_pythons_weights_count_once_it_has_heard_the_last_change(
-    page, rules, shown, own, theirs, heard, after, differs
-):
-    """Parents that came or went are taken over before; then Python is told the result."""
-    found = page.evaluate(
-        """([shown, own, theirs, heard]) => {
-            const data = { parents: shown.map(id => ({ id })) };
-            const pad = { told: 2, weights: new Map(Object.entries(own)), data };
-            const parents = Object.entries(theirs).map(([id, weight]) => ({ id, weight }));
-            const differs = adopt(pad, { parents, heard });
-            return [Object.fromEntries(pad.weights), differs];
-        }""",
-        [[*shown], own, theirs, heard],
-    )
-    assert found == [after, differs]
-
-
-@pytest.mark.parametrize("parents", [2, 3, 4])
-def test_the_weights_of_a_point_are_at_its_place(rules, parents):
-    points = points_of(parents)
-    for point, (x, y, exact) in zip(points, rules("placeOf", [[[*each.weights]] for each in points]), strict=True):
-        assert (x, y) == pytest.approx((point.x, point.y), abs=0.05) and exact
-
-
-def test_four_parents_have_mixtures_that_are_not_on_the_pad(rules):
-    mixtures = [[50, 0, 0, 50], [25, 25, 25, 25], [40, 40, 10, 10], [100, 0, 0, 0]]
-    found = rules("placeOf", [[each] for each in mixtures])
-    assert found[:2] == [[2, 2, False], [2, 2, True]] and found[2] == pytest.approx([2, 0.8, True])
-    assert found[3] == [0, 0, True]
 
 
 def test_an_aspect_is_taken_and_given_back_by_keyboard_in_a_narrow_window(tree, names, shot):

@@ -16,7 +16,7 @@ from ui.view.parents import whole
 
 SIDE = 5  # cells at a side, as in shares.js
 _HERE = Path(__file__).parent
-OWN = ("shares.js", "rows.js", "pad.js")  # one module
+OWN = ("shares.js", "weights.js", "rows.js", "pad.js")  # one module
 _pad = st.components.v2.component(
     "conceptree.pad",
     css=(_HERE / "pad.css").read_text(encoding="utf-8"),
@@ -63,8 +63,8 @@ def pad(
     quick: it draws the cells without being asked.
 
     While a person changes weights, the browser owns them. It tells all of them in `st.session_state[key]["chosen"]`:
-    `{"ids": […], "weights": {id: …}, "at": …}` with the parents that it knows, the weights of those that are left, and
-    a greater `at` each time. on_chosen: called before the rerun.
+    `{"ids": […], "weights": {id: …}, "at": …}` with the parents that it knows, the weights of the remaining parents,
+    and a greater `at` each time. on_chosen: called before the rerun.
     """
     chosen = (st.session_state.get(key) or {}).get("chosen") or {}
     shares = [each for each in parents if each.weight >= 0]

@@ -58,15 +58,19 @@ function mounted(parentElement) {
     caption: made("div", "caption", mixtures),
     parents: made("div", "parents", root, { role: "group", "aria-label": "Parents" }),
     heard: made("div", "heard", root, { "aria-live": "polite" }),
+    help: made("div", "help", root, { id: HELP_ID, hidden: "" }),
     rows: new Map(), // of the parents, by id
     weights: new Map(), // by id: a share in percent, or below 0 minus the size of a weight to move away
     cells: new Map(), marker: null, lens: null, pictures: null, data: null, laid: "",
     told: 0, // when the last change was told to Python
+    held: false, // whether a slider is being dragged: Python is told at the end, and its mixtures are not drawn before
+    from: null, // { id, shares }: the slider that was moved last, and the shares before
     at: null, // the point under the pointer or the keyboard's cursor
     rested: false, // whether it has been there for a while
     asked: false, // whether a slow stack may draw the cells
     timer: 0, working: false, problem: "", gone: false,
   };
+  pad.help.textContent = AWAY_HELP;
   pad.start.textContent = "Draw the mixtures";
   pad.start.addEventListener("click", () => {
     pad.asked = true;
@@ -198,6 +202,7 @@ function paint(pad) {
 
 function noted(pad, drawn, weights, exact) {
   if (mayDraw(pad) && drawn < pad.cells.size) return `drawing ${drawn} of ${pad.cells.size} …`;
+  if (pad.held) return "";
   if (!pad.pictures.fine.has(keyOf(weights))) return mayDraw(pad) || !pad.at ? "drawing …" : "";
   return pad.cells.size && !pad.at && !exact ? "Not on the pad: the nearest place is marked." : "";
 }
@@ -269,7 +274,7 @@ async function work(pad) {
 function pick(pad) {
   const { data, pictures, at } = pad, address = data.address;
   if (!address || waits(pad)) return null;
-  const fine = [at && pad.rested && mayDraw(pad) && at.weights, sharesOf(pad)].filter(Boolean).map(keyOf);
+  const fine = [at && pad.rested && mayDraw(pad) && at.weights, !pad.held && sharesOf(pad)].filter(Boolean).map(keyOf);
   const wanted = fine.find((key) => !pictures.fine.has(key));
   if (wanted) return { pictures, address, keys: [wanted], fine: true };
   const left = [...pad.cells.keys()].map((number) => data.points[number]).filter(({ weights }) => !pictures.cells.has(keyOf(weights)));
@@ -336,6 +341,7 @@ function go(pad, point) {
 function choose(pad, point) {
   if (!point) return;
   setShares(pad, point.weights);
+  pad.from = null;
   pad.rested = true;
   pad.heard.textContent = `${spoken(pad, point)}, chosen`;
   changed(pad);

@@ -1,4 +1,4 @@
-// The rules of weights, in percent. One module with rows.js and pad.js.
+// The rules of weights, in percent. One module with weights.js, rows.js and pad.js.
 
 const SIDE = 5; // cells at a side of the pad, as in __init__.py
 const NEAR = 2; // percent: the weights of a place on the pad are rounded
