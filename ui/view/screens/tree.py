@@ -33,7 +33,7 @@ STYLE = """<style>
 .st-key-tree-panel, [data-testid="stLayoutWrapper"]:has(> .st-key-tree-panel) {
   flex: 0 0 auto !important; height: max(432px, calc(100vh - 138px)) !important;
 }
-/* What goes on below the button fades above it, and does not show under it; what has the focus is not covered. */
+/* Content scrolls away under the button. `scroll-padding` keeps the focused field above it. */
 .st-key-tree-panel { scroll-padding-bottom: 64px; }
 .st-key-breed-start, .st-key-breed-vary {
   position: sticky; bottom: 0; z-index: 5; background: GROUND;
