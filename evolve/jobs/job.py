@@ -410,13 +410,15 @@ class Job:
             self._note(step, steps)
 
     def begins(self) -> None:
-        """Start measuring time here, before work such as the first drawings."""
+        """Start measuring time here: work that the time left does not count, such as drawing parents, is done."""
         if self._clock is not None:
+            self._clock.rest()
             self._clock.goes_on(time.monotonic())
 
     def does(self, doing: str) -> None:
         """Write down work beside steps; empty for none."""
-        self.begins()
+        if self._clock is not None:
+            self._clock.goes_on(time.monotonic())
         self._note(*self._progress, doing)
 
     def drew(self, pictures: int, more: int) -> None:

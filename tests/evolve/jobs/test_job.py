@@ -22,6 +22,7 @@ from core.files import StorageError
 from core.options import Options
 from evolve import Run, develop
 from evolve.jobs.job import Conduct, Job, Status, Stopped
+from evolve.jobs.pace import Pace, Work
 from evolve.jobs.stored import job_named, jobs, unfinished, write_job
 from evolve.jobs.work import learned
 from evolve.store.parts import RunError
@@ -272,6 +273,21 @@ def test_the_time_left_follows_from_the_course_of_this_process(run, monkeypatch)
     job.tell(48, 100)
     left = json.loads((job.folder / "progress.json").read_text())["left"]
     assert left == pytest.approx(97, abs=1.5), "3 s for the last 2 steps, 2 s for each before, and none for the wait"
+
+
+def test_work_that_the_time_left_does_not_count_does_not_use_it_up(run, monkeypatch):
+    """Issue: after its parents had been drawn, a child was about 1 s from its end until it was."""
+    job, clock = write_job(run, "breed", {}), [100.0]
+    monkeypatch.setattr("evolve.jobs.job.time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
+    monkeypatch.setattr("evolve.jobs.job.latest_pace", lambda *given: Pace(step=0.1, look=1.0, picture=1.0))
+    job.expects(Work(steps=50.0, pictures=8), "the stack")
+    assert job.left == pytest.approx(13.0)
+    job.does("drawing the parents")
+    clock[0] += 12.0
+    assert job.left == pytest.approx(1.0)
+    job.begins()
+    job.tell(0, 50)
+    assert job.left == pytest.approx(13.0)
 
 
 def test_jobs_that_cannot_be_read_are_left_out_and_noted(run):
