@@ -180,6 +180,15 @@ def test_a_parent_that_comes_during_a_drag_is_taken_over(rows):
     assert sum(rows.shares) == 100
 
 
+def test_a_parent_that_goes_while_its_slider_is_dragged_ends_the_drag(rows):
+    rows.show({"a": 20, "b": 50, "c": 30})
+    rows.drag("a", 60)
+    rows.show({"b": 62, "c": 38})
+    rows.show({"b": 10, "c": 90}, rows.told[-1]["at"])
+    assert rows.shares == [10, 90]
+    rows.page.mouse.up()
+
+
 def test_mixtures_of_a_drag_are_drawn_at_its_end(rows):
     page, waiting = rows.page, []
     page.route("**/mix/**", lambda route: waiting.append(route))
