@@ -255,11 +255,11 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_it_says_where_it_is_and_ends_with_one_line(served):
-    """The last test of this server."""
-    served.process.send_signal(signal.SIGINT)
-    assert served.process.wait(timeout=60) == 130
-    told = served.process.stdout.read()
+def test_it_says_where_it_is_and_ends_with_one_line(tmp_path):
+    own = Served(tmp_path)
+    own.process.send_signal(signal.SIGINT)
+    assert own.process.wait(timeout=60) == 130
+    told = own.process.stdout.read()
     lines = told.split("\n")
-    assert lines[0].startswith(f"Workbench of {str(served.runs)!r}: http://localhost:{served.port} ")
+    assert lines[0].startswith(f"Workbench of {str(own.runs)!r}: http://localhost:{own.port} ")
     assert lines[-2:] == ["Stopped.", ""] and "Traceback" not in told
