@@ -311,7 +311,7 @@ class Backbone:
         apart or is smeared.
 
         Raises:
-            StackError: the stack has no decoder, or its UNet predicts neither noise nor velocity.
+            StackError: the stack has no decoder.
             VectorError: the numbers of pictures and embeddings, or the widths, do not fit.
         """
         self._check_embeds(image_embeds)

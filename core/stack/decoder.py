@@ -137,11 +137,6 @@ def draw(
 def denoising_errors(decoder: Decoder, pictures: Sequence[Image], image_embeds: Tensor, size: int) -> Tensor:
     """`[n]` of pictures, resized to `size`; see `Backbone.denoising_errors`. Each gets the same noise samples."""
     unet, scheduler, n = decoder.unet, deepcopy(decoder.scheduler), len(pictures)
-    prediction_type = scheduler.config.prediction_type
-    if prediction_type not in ("epsilon", "v_prediction"):
-        raise StackError(
-            f"the UNet of {decoder.name_or_path!r} predicts {prediction_type!r}: expected noise or velocity"
-        )
     latents = _latents(decoder, pictures, size)
     conditions, encoder_hidden_states = {"image_embeds": image_embeds}, None
     if type(decoder).__name__ == "KandinskyPipeline":
@@ -153,7 +148,8 @@ def denoising_errors(decoder: Decoder, pictures: Sequence[Image], image_embeds: 
         noise = torch.randn(latents[:1].shape, generator=generator).to(latents).expand_as(latents)
         noisy = scheduler.add_noise(latents, noise, timesteps)
         predicted = unet(noisy, timesteps, encoder_hidden_states, added_cond_kwargs=conditions).sample
-        target = noise if prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, timesteps)
+        targets = {"epsilon": noise, "sample": latents}
+        target = targets.get(scheduler.config.prediction_type, scheduler.get_velocity(latents, noise, timesteps))
         errors += (predicted[:, : latents.shape[1]] - target).float().square().mean((1, 2, 3)) / NOISE_SAMPLES
     return errors
 
