@@ -121,7 +121,7 @@ def test_repeated_presses_keep_the_proportions_of_the_others(rows):
     assert rows.shares == [70, 18, 12]
     assert len(rows.told) == 20 and rows.told[-1]["weights"] == {"a": 70, "b": 18, "c": 12}
     rows.slider("b").press("ArrowRight")
-    assert rows.shares == [69, 19, 12], "another slider starts from what it finds"
+    assert rows.shares == [69, 19, 12], "another slider starts from the shares that are shown"
 
 
 def _python(rows: Rows) -> None:

@@ -22,7 +22,7 @@ def pets(backbone64):
 
 
 def value(backbone, concept, picture) -> float:
-    """What one picture, looked at alone, is worth: the cosine to what is imagined, how whole and how detailed it is."""
+    """The weighted sum of cosine, denoising error and detail of one picture, encoded alone."""
     (seen,) = backbone.encode_images(picture).cpu()
     cosine = float(seen.numpy() @ concept.image_embed / seen.norm() / np.linalg.norm(concept.image_embed))
     error = float(backbone.denoising_errors([picture], seen[None]))

@@ -49,11 +49,11 @@ class Wanted:
 
 def show(found: Opened, backbone: Backbone, wanted: Wanted, *, previewed: bool) -> None:
     """Show the parents and, if `previewed`, their mixture, see ui/view/pad."""
-    run, address, besides = found.run.folder.name, "", ""
+    run, address, suffix = found.run.folder.name, "", ""
     key = f"breed.pad.{run}"
     if previewed:
         try:
-            mix, besides = _mix(found, backbone, wanted)
+            mix, suffix = _mix(found, backbone, wanted)
             address = links.mixtures(preview.remember(mix))
         except ConceptreeError as error:
             notices.error(error)
@@ -61,7 +61,7 @@ def show(found: Opened, backbone: Backbone, wanted: Wanted, *, previewed: bool) 
     pad(
         [_row(found, run, id_, weights[id_]) for id_ in weights_of(run, found)],
         address=address,
-        caption=f"Preview: the mean of the parents' images{besides}. Nothing is learned yet.",
+        caption=f"Preview: the mean of the parents' images{suffix}. Nothing is learned yet.",
         quick=bool(address) and is_quick(backbone),
         key=key,
         on_chosen=partial(chosen, run, key),
@@ -92,7 +92,7 @@ def name_of(found: Opened, run: str, id_: str) -> str:
 
 
 def _mix(found: Opened, backbone: Backbone, wanted: Wanted) -> tuple[preview.Mix, str]:
-    """The mix, and what it has besides the parents' mean, in words.
+    """The mix, and the end of its caption: what changes the parents' mean.
 
     Raises:
         ConceptreeError: a parent cannot be read, or the stack does not know an aspect.
@@ -102,12 +102,12 @@ def _mix(found: Opened, backbone: Backbone, wanted: Wanted) -> tuple[preview.Mix
     told = found.run.about
     kind, category = (entries[0].kind, entries[0].category) if entries else (told["kind"], told["category"])
     settings = chosen_settings(backbone, "default", kind, mixing=True, category="" if word else category)
-    push, besides = None, []
+    push, moves = None, []
     if word and _is_known(backbone, word):
         push = WORD_LAMBDA * _word_direction(backbone.fingerprint, word, category, kind, backbone)
-        besides.append(f"towards “{word}”")
+        moves.append(f"towards “{word}”")
     if wanted.away:
-        besides.append(f"away from {', '.join(name_of(found, run, id_) for id_ in wanted.away)}")
+        moves.append(f"away from {', '.join(name_of(found, run, id_) for id_ in wanted.away)}")
     resembled, taken = [_embeds(found, run, id_, backbone) for id_ in shares], []
     for aspect, id_ in wanted.takes.items():  # as `evolve.operators.mate` does
         of, directions = np.atleast_2d(_embeds(found, run, id_, backbone)), subspace(backbone, aspect)
@@ -121,7 +121,7 @@ def _mix(found: Opened, backbone: Backbone, wanted: Wanted) -> tuple[preview.Mix
         push,
     )
     said = f", with {' and '.join(taken)}" if taken else ""
-    return mix, f"{said}, moved {' and '.join(besides)}" if besides else said
+    return mix, f"{said}, moved {' and '.join(moves)}" if moves else said
 
 
 def _is_known(backbone: Backbone, word: str) -> bool:
