@@ -124,7 +124,8 @@ def test_seeding_two_founders_survives_a_reload_and_the_servers_death(workbench,
     workbench.start()
     page.goto(f"{workbench.address}/jobs?run=story&job={job.name}")
     wait_for(lambda: len(job.looks()) >= 6, 180, "look at the second founder")
-    page.wait_for_timeout(2500)
+    page.get_by_text("Founder 2").first.wait_for()
+    page.wait_for_function("[...document.images].every((each) => each.complete && each.naturalWidth)")
     shot(page, "jobs-best")
     wait_for(lambda: job.status().state == "finished", 240, "end of the job")
     assert len(visible(run)) == 2 and len(Run.open(run).entries()) == 3
