@@ -56,9 +56,9 @@ class Bank:
     latents: Tensor
 
 
-def _mark(module: nn.Module) -> str:
+def mark_of(module: nn.Module) -> str:
     """A text that differs between weights: a bank of other weights is made again."""
-    return f"{sum(float(p.double().abs().sum()) for p in module.parameters()):.6f}"
+    return f"{sum(float(p.detach().double().abs().sum()) for p in module.parameters()):.6f}"
 
 
 def _chunks(source: PictureSource, rebuild: Rebuild, number: int, seed: int) -> Iterator[dict[str, Tensor]]:
@@ -80,7 +80,7 @@ def make_shard(folder: Path, source: PictureSource, rebuild: Rebuild, number: in
 
     A shard has the same pictures each time. It takes all drawings in turn, with new variations.
     """
-    path, mark = folder / f"{seed}-{number}.safetensors", _mark(rebuild)
+    path, mark = folder / f"{seed}-{number}.safetensors", mark_of(rebuild)
     if path.is_file():
         with safe_open(path, "pt") as file:
             if file.metadata().get("made_from") == mark:

@@ -7,6 +7,7 @@ batches on the pictures' device. Randomness is a `torch.Generator` of that devic
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,8 @@ PROPORTIONS = ("tall", "wide")
 
 _LUMA = (0.299, 0.587, 0.114)
 _SEAM = 0.05  # of the side: the width of a softened seam
+_LEAST = 0.25  # the share that each of two joined things has at least
+IMPOSSIBLE = 99.0  # cost of a seam that does not hold two things together
 
 
 def uniform(generator: torch.Generator, *shape: int) -> Tensor:
@@ -54,21 +57,85 @@ def join(first: Tensor, second: Tensor, generator: torch.Generator) -> tuple[Ten
     turn = upright.view(n, 1, 1, 1)
     a, b = (torch.where(turn, x, x.transpose(2, 3)) for x in (first, second))
     places = torch.arange(side, device=a.device)
-    low, high, wide = [], [], []
+    wide = []
     for picture in (a, b):
-        covered = picture[:, 3] > 0.5  # [n, row, column]
-        low.append(torch.where(covered, places, side).amin(2).float())
-        high.append(torch.where(covered, places, -1).amax(2).float())
-        wide.append((high[-1] - low[-1] + 1).clamp_min(0))
+        left, right, _ = _outlines(picture[:, 3])
+        wide.append((right - left + 1).clamp_min(0))
     ratio = wide[1] / wide[0].clamp_min(1)
     possible = (ratio > 0.6) & (ratio < 1.6) & (places > 0.3 * side) & (places < 0.72 * side)
     for width in wide:
         possible &= width > 0.3 * width.amax(1, keepdim=True)
     scores = uniform(generator, n, side).masked_fill(~possible, -1.0)
-    cut = scores.argmax(1)
-    rows = torch.arange(n, device=a.device)
-    a_low, a_high, b_low, b_high = (x[rows, cut].view(n, 1) for x in (low[0], high[0], low[1], high[1]))
-    columns = b_low + (places - a_low) * (b_high - b_low) / (a_high - a_low).clamp_min(1)
+    joined, share = cut_at(a, b, scores.argmax(1), keeps_start)
+    joined = torch.where(turn, joined, joined.transpose(2, 3))
+    return joined, share, (scores.amax(1) >= 0) & (share > _LEAST) & (share < 1 - _LEAST)
+
+
+def _outlines(cover: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """First and last covered column of each row, and the number of covered ones, ``[n, rows]`` each, of ``[n, s, s]``.
+
+    A row without any has its first column at ``s`` and its last at -1.
+    """
+    side = cover.shape[-1]
+    columns = torch.arange(side, device=cover.device)
+    covered = cover > 0.5
+    first = torch.where(covered, columns, side).amin(2).float()
+    last = torch.where(covered, columns, -1).amax(2).float()
+    return first, last, covered.sum(2).float()
+
+
+def seam_costs(above: Tensor, below: Tensor) -> Tensor:
+    """How badly two pictures would meet if both were cut at a row: ``[n, rows]``, 0 for a seam that nobody sees.
+
+    The cost is higher the more the outlines differ in width, place and direction, the more gaps there are in the row,
+    and the more the colours differ along it. `IMPOSSIBLE` where one of them is hardly covered, near the upper and
+    lower end, and where one of both would be less than a quarter.
+    """
+    side = above.shape[-1]
+    rows = torch.arange(side, device=above.device)
+    (left, right, covered), (others_left, others_right, others_covered) = (_outlines(x[:, 3]) for x in (above, below))
+    width, others_width = (right - left + 1).clamp_min(0), (others_right - others_left + 1).clamp_min(0)
+    possible = ((rows > 0.3 * side) & (rows < 0.72 * side)).expand_as(width)
+    for each in (width, others_width):
+        possible = possible & (each > 0.3 * each.amax(1, keepdim=True))
+    upper = covered.cumsum(1)
+    lower = (others_covered.flip(1).cumsum(1).flip(1) - others_covered) * width / others_width.clamp_min(1)
+    share = upper / (upper + lower).clamp_min(1)
+    possible = possible & (share > _LEAST) & (share < 1 - _LEAST)
+
+    def direction(edge: Tensor) -> Tensor:
+        """Columns that an outline moves by in a row, over an eighth of the side."""
+        reach = max(1, side // 16)
+        moved = torch.zeros_like(edge)
+        moved[:, reach:-reach] = (edge[:, 2 * reach :] - edge[:, : -2 * reach]) / (2 * reach)
+        return moved.clamp(-3, 3)
+
+    def along(picture: Tensor, start: Tensor, length: Tensor) -> Tensor:
+        """Colours ``[n, 3, rows, 24]`` at 24 places of each row, from one outline to the other."""
+        places = (torch.arange(24, device=start.device) + 0.5) / 24
+        x = start[..., None] + places * length[..., None]
+        y = rows.view(1, -1, 1).expand_as(x)
+        grid = torch.stack([(2 * x + 1) / side - 1, (2 * y + 1) / side - 1], 3)
+        return F.grid_sample(picture[:, :3], grid, align_corners=False)
+
+    ratio = (others_width.clamp_min(1) / width.clamp_min(1)).log().abs()
+    apart = ((left + right) - (others_left + others_right)).abs() / (2 * side)
+    gaps = 2 - covered / width.clamp_min(1) - others_covered / others_width.clamp_min(1)
+    bend = (direction(left) - direction(others_left)).abs() + (direction(right) - direction(others_right)).abs()
+    colours = (along(above, left, width) - along(below, others_left, others_width)).abs().mean((1, 3))
+    return (2 * (ratio + apart + gaps) + 0.5 * bend + 4 * colours).masked_fill(~possible, IMPOSSIBLE)
+
+
+def cut_at(first: Tensor, second: Tensor, row: Tensor, first_above: Tensor | bool = True) -> tuple[Tensor, Tensor]:
+    """Put pictures ``[n, 4, s, s]`` together at a row ``[n]``: the joined pictures, and the share of the first ``[n]``.
+
+    The second is stretched along the row so that the outlines meet, and the seam is softened.
+    """
+    n, side = len(first), first.shape[-1]
+    places, each = torch.arange(side, device=first.device), torch.arange(n, device=first.device)
+    ends = [edge[each, row].view(n, 1) for picture in (first, second) for edge in _outlines(picture[:, 3])[:2]]
+    left, right, others_left, others_right = ends
+    columns = others_left + (places - left) * (others_right - others_left) / (right - left).clamp_min(1)
     grid = torch.stack(
         [
             ((2 * columns + 1) / side - 1)[:, None, :].expand(n, side, side),
@@ -76,14 +143,50 @@ def join(first: Tensor, second: Tensor, generator: torch.Generator) -> tuple[Ten
         ],
         3,
     )
-    b = F.grid_sample(b, grid, align_corners=False)
-    weight = ((places - cut.view(n, 1)) / (_SEAM * side) + 0.5).clamp(0, 1)
-    weight = torch.where(keeps_start.view(n, 1), weight, 1 - weight).view(n, 1, side, 1)
-    own, others = a[:, 3:] * (1 - weight), b[:, 3:] * weight
+    second = F.grid_sample(second, grid, align_corners=False)
+    weight = ((places - row.view(n, 1)) / (_SEAM * side) + 0.5).clamp(0, 1)
+    above = torch.as_tensor(first_above, device=first.device).view(-1, 1)
+    weight = torch.where(above, weight, 1 - weight).view(n, 1, side, 1)
+    own, others = first[:, 3:] * (1 - weight), second[:, 3:] * weight
     share = own.sum((1, 2, 3)) / (own + others).sum((1, 2, 3)).clamp_min(1)
-    joined = a * (1 - weight) + b * weight
-    joined = torch.where(turn, joined, joined.transpose(2, 3))
-    return joined, share, (scores.amax(1) >= 0) & (share > 0.25) & (share < 0.75)
+    return first * (1 - weight) + second * weight, share
+
+
+_SIDEWAYS = 0.15  # cost of a cut from top to bottom: half a face beside another's half shows more than a head on a body
+
+
+def match(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Put each pair together where it shows least: at the row or column, in the order, and mirrored or not, that cost
+    least by `seam_costs`.
+
+    Returns:
+        the hybrids ``[n, 4, s, s]``, the share of the first ``[n]``, and the cost ``[n]``; `IMPOSSIBLE` or more if
+        nothing fits, or if one of both has less than a quarter.
+    """
+    n, half = len(first), [F.avg_pool2d(x, 2) for x in (first, second)]
+
+    def arranged(pair: list[Tensor], turned: bool, swapped: bool, mirrored: bool) -> tuple[Tensor, Tensor]:
+        above, below = reversed(pair) if swapped else pair
+        below = below.flip(3) if mirrored else below
+        return (above.transpose(2, 3), below.transpose(2, 3)) if turned else (above, below)
+
+    ways = list(product((False, True), repeat=3))
+    costs, rows = [], []
+    for way in ways:  # at half the size, which is four times as fast
+        cost, row = seam_costs(*arranged(half, *way)).min(1)
+        costs.append(cost + _SIDEWAYS * way[0])
+        rows.append(2 * row + 1)
+    cost, best = torch.stack(costs).min(0)
+    joined, share = torch.zeros_like(first), torch.zeros(n, device=first.device)
+    for place, way in enumerate(ways):
+        chosen = (best == place).nonzero().flatten()
+        if not len(chosen):
+            continue
+        turned, swapped, _ = way
+        picture, upper = cut_at(*arranged([first[chosen], second[chosen]], *way), rows[place][chosen])
+        joined[chosen] = picture.transpose(2, 3) if turned else picture
+        share[chosen] = 1 - upper if swapped else upper
+    return joined, share, cost.masked_fill((share < _LEAST) | (share > 1 - _LEAST), IMPOSSIBLE)
 
 
 def _moments(rgba: Tensor) -> tuple[Tensor, Tensor]:

@@ -183,3 +183,51 @@ def test_stretching_makes_it_narrower_or_lower() -> None:
     taller, amount = torch.tensor([True, False]), torch.tensor([0.6, 0.5])
     made = hybrids.stretch(painted(SQUARE, RED, 2), taller, amount)
     assert extent(made[0, 3]) == (40, 24) and extent(made[1, 3]) == (20, 40)
+
+
+def test_a_seam_costs_nothing_in_a_thing_with_itself_and_more_where_outlines_or_colours_differ() -> None:
+    disc, small = painted(DISC, RED), painted((axis[:, None].square() + axis.square()).sqrt() < 16, RED)
+    middle = SIDE // 2
+    same, narrow, blue = (hybrids.seam_costs(disc, other)[0, middle] for other in (disc, small, painted(DISC, BLUE)))
+    assert same.abs() < 1e-4 < 0.5 < narrow and blue > 0.5
+    shifted = disc.roll(6, 3)
+    assert hybrids.seam_costs(disc, shifted)[0, middle] > 0.1
+    with_gap = disc.clone()
+    with_gap[:, :, :, 28:36] = 0
+    assert hybrids.seam_costs(disc, with_gap)[0, middle] > hybrids.seam_costs(disc, disc)[0, middle] + 0.1
+    costs = hybrids.seam_costs(disc, torch.zeros_like(disc))
+    assert (costs == hybrids.IMPOSSIBLE).all()
+    assert (hybrids.seam_costs(disc, disc)[0, [0, 20, 45, SIDE - 1]] == hybrids.IMPOSSIBLE).all()
+
+
+def test_a_match_is_the_cheapest_of_all_its_cuts() -> None:
+    """The plain twin: every cut of every way, at full size, one after the other."""
+    pear = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    pear[8:30, 24:42], pear[30:58, 14:50] = True, True
+    first, second = speckled(1), painted(pear, GREEN)
+    joined, share, cost = hybrids.match(first, second)
+    every = []
+    for turned in (False, True):
+        for swapped in (False, True):
+            for mirrored in (False, True):
+                above, below = (second, first) if swapped else (first, second)
+                below = below.flip(3) if mirrored else below
+                if turned:
+                    above, below = above.transpose(2, 3), below.transpose(2, 3)
+                costs = hybrids.seam_costs(above, below)[0] + 0.15 * turned
+                for row in range(SIDE):
+                    picture, upper = hybrids.cut_at(above, below, torch.tensor([row]))
+                    picture = picture.transpose(2, 3) if turned else picture
+                    every.append((float(costs[row]), picture, float(1 - upper if swapped else upper)))
+    least = min(value for value, _, _ in every)
+    assert float(cost) < least + 0.3, "half the size may shift the row a little"
+    near = min(float((joined - picture).abs().max() + (share - upper).abs()) for _, picture, upper in every)
+    assert near < 1e-5, "it is one of these cuts"
+
+
+def test_a_match_of_a_thing_with_itself_changes_nothing_and_what_does_not_meet_has_no_match() -> None:
+    disc = painted(DISC, RED, 4)
+    joined, share, cost = hybrids.match(disc, disc.clone())
+    assert torch.allclose(joined, disc, atol=1e-4) and (cost < 0.1).all() and ((share - 0.5).abs() < 0.26).all()
+    _, _, cost = hybrids.match(disc, torch.zeros_like(disc))
+    assert (cost >= hybrids.IMPOSSIBLE).all()

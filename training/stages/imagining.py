@@ -13,6 +13,7 @@ from transformers import CLIPTextModelWithProjection
 from core.emoji.networks import SIDE
 from training import models
 from training.bank import Bank, look_at, make_bank
+from training.between import make_between
 from training.captions import CaptionWriter
 from training.fit import half_precision
 from training.learning import (
@@ -29,6 +30,8 @@ from training.stages.seeing import train_tower
 from training.workshop import Workshop
 
 SHARDS = 10  # of the bank, of 4,096 pictures each; on a GPU ten times as many
+BETWEEN = 16_000  # whole hybrids that the decoder learns besides; on a GPU four times as many
+SHARE_BETWEEN = 0.7  # of the decoder's pictures
 
 
 def pictures_seen(shop: Workshop) -> Bank:
@@ -105,24 +108,36 @@ def train_prior(shop: Workshop) -> PriorTransformer:
 
 
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
-    """The decoder learns the velocity of noisy latents from their image embeddings, a tenth of them dropped."""
+    """The decoder learns the velocity of noisy latents from their image embeddings, a tenth of them dropped.
+
+    Most of its pictures are whole hybrids, drawn from what the prior imagines for the names of both things
+    (`between.py`): concepts are learned there.
+    """
     torch.manual_seed(shop.seed + 5)
     unet = shop.place(models.unet())
     if shop.stands("decoder", unet) or shop.kept("decoder", unet):
         return unet
     bank, scheduler, tower = shop.once(pictures_seen), models.decoder_scheduler(), shop.once(train_tower)
+    autoencoder, text, prior = (shop.once(each) for each in (train_autoencoder, train_text, train_prior))
+    count = max(64, round(shop.batch(BETWEEN, 4 * BETWEEN) * min(1.0, shop.effort)))
+    between = make_between(shop, autoencoder, tower, text, prior, count)
     with torch.no_grad():  # the Kandinsky pipelines guide away from the embedding of an all-zero input
         nothing = look_at(tower, torch.full((1, 3, SIDE, SIDE), 0.5, device=shop.device))
     spread = bank.embeds.std(0)
 
     def loss_of_step(generator: torch.Generator, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         draw: dict[str, Any] = {"generator": generator, "device": shop.device}
-        rows = torch.randint(len(bank.latents), (shop.batch(16, 512),), **draw)
+        size = shop.batch(16, 512)
+        rows = torch.randint(len(bank.latents), (size - round(SHARE_BETWEEN * size),), **draw)
+        others = torch.randint(len(between.latents), (round(SHARE_BETWEEN * size),), **draw)
+        embeds = torch.cat([bank.embeds[rows], between.conditions(others, generator)])
         # The prior imagines embeddings that are a little off, so the decoder learns from noisy ones.
-        embeds = bank.embeds[rows] + 0.12 * spread * torch.randn(len(rows), WIDTH, **draw)
-        dropped = torch.rand(len(rows), 1, **draw) < 0.1
+        noise = 0.12 + 0.13 * (torch.rand(size, 1, **draw) < 0.5)
+        embeds = embeds + noise * spread * torch.randn(size, WIDTH, **draw)
+        dropped = torch.rand(size, 1, **draw) < 0.1
         embeds = torch.where(dropped, nothing, embeds)
-        latents = bank.latents[rows].float().contiguous(memory_format=torch.channels_last)
+        latents = torch.cat([bank.latents[rows], between.latents[others]]).float()
+        latents = latents.contiguous(memory_format=torch.channels_last)
         return decoder_loss(unet, scheduler, latents, embeds, generator), {}
 
     peak = 1e-3 if shop.device == "cpu" else 2e-3  # the batch is larger, so its gradient has less noise
