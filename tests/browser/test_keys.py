@@ -1,4 +1,4 @@
-"""The tree from the keyboard: breeding in at most five keys, folding."""
+"""The keyboard: the tree in at most five keys, folding, and letters beside a field, which start nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from evolve import Run
 from evolve.jobs.plans import Breed
 from evolve.jobs.stored import jobs
-from tests.browser.test_story import wait_for
+from tests.browser.test_story import MINUTES, settled, wait_for
 from tests.browser.test_tree_clicks import CY, Tree
 
 pytestmark = pytest.mark.browser
@@ -104,3 +104,46 @@ def test_slash_selects_the_old_search_so_that_a_new_one_replaces_it(tree, run):
         tree.press("Enter")
         wait_for(lambda name=name: tree.selected == [name], 30, f"{name} selected")
     assert tree.page.locator(".family .search").input_value() == second
+
+
+def opened(page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("button", name="More like this").wait_for(timeout=MINUTES)
+    settled(page)
+
+
+def test_the_field_of_a_popover_has_the_focus_and_letters_beside_it_start_nothing(workbench, run, page):
+    opened(page, f"{workbench.address}/concept?run=keys&concept={run.entries()[0].id}")
+    page.get_by_role("button", name="Boards").click()
+    field = page.get_by_role("combobox", name="Add to a board")
+    wait_for(lambda: field.evaluate("each => each === document.activeElement"), 20, "focus of the field")
+    page.keyboard.type("my toys")
+    assert field.input_value() == "my toys"
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="my toys").wait_for()  # it is on the board
+    page.get_by_role("button", name="my toys").focus()
+    page.keyboard.type("mmm")
+    settled(page)
+    assert jobs(run) == []
+
+
+def test_letters_after_the_help_of_a_field_breed_nothing(run, tree):
+    page = tree.page
+    for number, each in enumerate(run.entries()[:3]):
+        tree.click(each.name, shift=number > 0)
+    tree.settle()
+    page.get_by_role("button", name="Help for Like these, but …").click()
+    page.keyboard.type("blue")
+    settled(page)
+    assert jobs(run) == []
+
+
+def test_a_job_that_a_key_has_started_is_stopped_on_the_same_page(workbench, run, page, shot):
+    opened(page, f"{workbench.address}/concept?run=keys&concept={run.entries()[0].id}")
+    page.keyboard.press("m")
+    stop = page.get_by_role("button", name="Stop job")
+    stop.wait_for(timeout=MINUTES)
+    shot(page, "started-by-key")
+    stop.click()
+    (job,) = wait_for(lambda: jobs(Run.open(run.folder)), 20, "job")
+    wait_for(lambda: job.status().state == "stopped", 60, "stop")

@@ -66,7 +66,8 @@ def _chosen(before: str) -> None:
 
 
 def _at_work() -> None:
-    """A line for one running job, and the number of others. When the last one ends, the whole page runs again.
+    """A line for one running job with its Stop, and the number of others; those of this session come first. When the
+    last one ends, the whole page runs again.
 
     One line: with more, the page would move under the mouse whenever a job starts or ends.
     """
@@ -77,7 +78,20 @@ def _at_work() -> None:
     if not found and st.session_state.get("header.busy"):
         st.session_state["header.busy"] = False
         st.rerun()
+    started = st.session_state.get("breed.started", {})
+    found.sort(key=lambda each: each[1].name not in started.get(each[0], ()))
     for run, job, status in found[:1]:
         others = f" · and {counted(len(found) - 1, 'other job')}" if len(found) > 1 else ""
         words = plain(f"{run}: {learning.told(job, status)}{others}")
-        links.to("jobs", words, icon=":material/hourglass_top:", run=run, job=job.name)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="header.job"):
+            links.to("jobs", words, icon=":material/hourglass_top:", run=run, job=job.name)
+            st.button(
+                "Stop job",
+                key=f"header.stop.{run}.{job.name}",
+                icon=":material/stop:",
+                type="tertiary",
+                disabled=(job.folder / "stop").exists(),
+                on_click=learning.stop,
+                args=(job,),
+                help="Finished concepts are kept, and the job can be resumed.",
+            )

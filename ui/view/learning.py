@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Run
 from evolve.jobs import plans
@@ -134,3 +135,11 @@ def so_far(run: Run, job: Job, side: int, most: int, captions: bool = True) -> N
 def hidden_by_hand(run: Run) -> set[str]:
     """Ids of the concepts that a person has hidden, without those that a job has set aside."""
     return {each.id for each in store.opened(run.folder.name).entries if each.note.hidden} - run.aside()
+
+
+def stop(job: Job) -> None:
+    """Ask a job to stop, or say why that is not possible."""
+    try:
+        job.request_stop()
+    except ConceptreeError as error:
+        st.toast(plain(str(error)), icon=":material/error:")

@@ -117,7 +117,7 @@ def test_what_is_asked_and_not_begun_can_be_started(job, started):
     found = shown(job)
     assert "2 founders of pet" in text(found) and "not started" in text(found) and labels(found) == ["Start"]
     found.button[0].click().run()
-    assert started == [job.name] and "starting" in text(found) and labels(found) == []
+    assert started == [job.name] and "starting" in text(found) and labels(found) == ["Stop job"]
 
 
 def test_while_it_learns_progress_drawings_negatives_and_curves_are_seen(run, job):

@@ -22,7 +22,7 @@ _palette = st.components.v2.component(
     "conceptree.palette",
     html=(_HERE / "palette.html").read_text(encoding="utf-8"),
     css=(_HERE / "palette.css").read_text(encoding="utf-8"),
-    js=(_HERE / "palette.js").read_text(encoding="utf-8"),
+    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("palette.js", "typing.js")),
 )
 
 

@@ -20,12 +20,14 @@ export default function ({ parentElement, data, setTriggerValue }) {
   Object.assign(palette, { data, go: setTriggerValue });
   if (pending) attend(palette);
   return () => {
+    window.removeEventListener("keydown", keepLetters, true);
     window.removeEventListener("keydown", palette.keydown, true);
     window.removeEventListener("keydown", palette.question);
     window.removeEventListener("keydown", palette.changes, true);
     window.removeEventListener("conceptree-keys", palette.list);
     window.removeEventListener("click", palette.clicked, true);
     palette.runs.disconnect();
+    palette.fields.disconnect();
     delete parentElement.palette;
   };
 }
@@ -70,6 +72,7 @@ function mounted(root) {
     change(palette, key === "y" || event.shiftKey ? "redo" : "undo");
   };
   palette.list = () => list(palette);
+  window.addEventListener("keydown", keepLetters, true);
   window.addEventListener("keydown", palette.keydown, true);
   window.addEventListener("keydown", palette.question);
   window.addEventListener("keydown", palette.changes, true);
@@ -78,13 +81,8 @@ function mounted(root) {
   window.addEventListener("click", palette.clicked, true);
   palette.runs = new MutationObserver(() => works() && (palette.sent = 0));
   palette.runs.observe(document.body, { subtree: true, attributeFilter: ["data-test-script-state"] });
+  palette.fields = focusFields();
   return palette;
-}
-
-// Whether a person types: the keys belong to the field then.
-function types(event) {
-  const fields = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable=true]";
-  return Boolean(event.composedPath()[0].matches?.(fields));
 }
 
 // Whether the server runs the page.

@@ -191,7 +191,7 @@ def _buttons(run: Run, job: Job, status: Status) -> None:
             key="progress.stop",
             icon=":material/stop:",
             disabled=stopping,
-            on_click=_stop,
+            on_click=learning.stop,
             args=(job,),
             help="Finished concepts are kept, and the job can be resumed.",
         )
@@ -235,13 +235,6 @@ def _start(run: Run, job: Job) -> bool:
         notices.error(error)
         return False
     return True
-
-
-def _stop(job: Job) -> None:
-    try:
-        job.request_stop()
-    except ConceptreeError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _diversity(run: Run, looks: Sequence[Look]) -> None:
