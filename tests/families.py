@@ -30,14 +30,17 @@ def concept(
     kind: str = "object",
     width: int = 4,
     images: int = 2,
+    words: Sequence[str] = (),
 ) -> Concept:
-    """A concept that nothing has learned. parents: concepts, in equal shares, or ids with their weights."""
+    """A concept that nothing has learned. parents: concepts, in equal shares, or ids with their weights. words:
+    positives beside the category.
+    """
     rng = np.random.default_rng(seed)
     weights = parents if isinstance(parents, Mapping) else {parent.id: 0.5 for parent in parents}
     request = Request(
         "pet",
         kind,
-        positives=(Positive("pet", 2.0),),
+        positives=(Positive("pet", 2.0), *map(Positive, words)),
         negatives=("cat",),
         schedule="adaptive",
         parents=tuple(

@@ -33,6 +33,7 @@ from evolve.store.captions import concept_told, run_told
 from evolve.store.origins import origin_of
 from evolve.store.run import Drawing, Individual, Run
 from ui.console import print_line, say
+from ui.descent import Words
 from ui.pictures import CANDIDATES, PROMPTS, SEED, Pictures, card_lines, draw_all, is_whole, usual_in
 from ui.runs import open_run
 from ui.sheet import Card, opened, save_sheet, sheet
@@ -106,13 +107,15 @@ def _export_vectors(
     files = [to / (stem_of(each) + suffix(form, each.concept.vectors.shape[1])) for each in wanted]
     _check_free(wanted, [[file, file.with_suffix(".json"), file.with_suffix(".png")] for file in files], target.force)
     pictures, lacking = _pictures(run, wanted, model, Console(quiet=True) if as_json else out)
-    names = run.names()
+    names, words = run.names(), run.words()
     told: dict[str, None] = {}
     for each, file in zip(wanted, files, strict=True):
         token = token_of(each.name, form)
         embedding = Embedding(token, each.concept.vectors, provenance_of(run, each, names))
         line = readers(form, embedding.vectors)
-        drawn = _save_sheet(run, each, names, pictures, file.with_suffix(".png")) if each.id in pictures else None
+        drawn = (
+            _save_sheet(run, each, names, words, pictures, file.with_suffix(".png")) if each.id in pictures else None
+        )
         beside = write_sidecar(file.with_suffix(".json"), embedding, file=file.name, form=form, readers=line)
         write_embedding(file, embedding, form)  # the last: where it is, everything is
         if as_json:
@@ -248,8 +251,10 @@ def _drawn(run: Run, each: Individual) -> list[Path]:
     return [drawing.file for drawing in usual_in(run.drawings(each.id), each.concept.request.kind)]
 
 
-def _save_sheet(run: Run, each: Individual, names: Mapping[str, str], pictures: Pictures, path: Path) -> Path:
-    card = Card(each.name, card_lines(each, names), pictures[each.id])
+def _save_sheet(
+    run: Run, each: Individual, names: Mapping[str, str], words: Words, pictures: Pictures, path: Path
+) -> Path:
+    card = Card(each.name, card_lines(each, names, words), pictures[each.id])
     captions = [prompt.replace("{}", "…") for prompt in PROMPTS[each.concept.request.kind]]
     title = f"{each.concept.request.category} · run {run.folder.name} · {each.concept.version}"
     drawn = usual_in(run.drawings(each.id), each.concept.request.kind)

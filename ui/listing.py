@@ -69,7 +69,7 @@ def list_concepts(name: str, runs: Path, hidden: bool, search: str | None, as_js
     there = [each for each in entries if each.id in found]
     shown = [each for each in there if hidden or not each.note.hidden]
     names = names_beside(run)
-    fitness = of_run(run)
+    fitness, words = of_run(run), run.words()
     if as_json:
         where = {id_: {} if search is None else {"found": why} for id_, why in found.items()}
         return print_json([as_values(each, names, fitness[each.id]) | where[each.id] for each in shown])
@@ -79,7 +79,7 @@ def list_concepts(name: str, runs: Path, hidden: bool, search: str | None, as_js
     for each in shown:
         values = (rounded(fitness[each.id][name]) for name in OBJECTIVES)
         why = [", ".join(found[each.id]) or "name"] if search is not None else []
-        add_row(table, each.name, str(each.generation), descent(each, names), *values, noted(each), *why)
+        add_row(table, each.name, str(each.generation), descent(each, names, words), *values, noted(each), *why)
     out.print(table)
     if any(None in fitness[each.id].values() for each in shown):
         say(
@@ -142,8 +142,9 @@ def show(name: str, concept: str, runs: Path, as_json: bool, out: Console) -> No
     born = f" (born as {entry.born})" if entry.born != entry.name else ""
     say(out, f"{entry.name}{born}, {entry.id}")
     belongs = [f"{p.word or request.category}{f' × {p.weight:g}' if p.weight != 1 else ''}" for p in request.positives]
+    born_of = descent(entry, names, run.words())
     lines = {
-        "born": f"{descent(entry, names)}, generation {entry.generation}, {entry.created_at:%Y-%m-%d %H:%M}",
+        "born": f"{born_of}, generation {entry.generation}, {entry.created_at:%Y-%m-%d %H:%M}",
         "children": ", ".join(children),
         "noted": noted(entry),
         "category": f"{entry.category} ({entry.kind})",

@@ -28,7 +28,7 @@ from evolve.jobs.drawings import (
 from evolve.store.captions import run_told
 from ui.console import say
 from ui.copies import Copies
-from ui.descent import born_of, parentage
+from ui.descent import Words, born_of, parentage
 from ui.runs import open_run
 from ui.sheet import Card, opened, save_sheet, sheet
 from ui.stack import asked, open_stack_of, words_unknown_in
@@ -88,8 +88,8 @@ def candidates_asked() -> int | None:
 
 def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) -> Path:
     """Write the run's sheet.png, with concepts in the given order."""
-    names = run.names()
-    cards = [Card(each.name, card_lines(each, names), pictures.get(each.id, ())) for each in individuals]
+    names, words = run.names(), run.words()
+    cards = [Card(each.name, card_lines(each, names, words), pictures.get(each.id, ())) for each in individuals]
     kind, stack = run.about["kind"], run.about["stack"]["version"]
     title = f"{run.about['category']} · run {run.folder.name} · {stack}"
     captions = [prompt.replace("{}", "…") for prompt in PROMPTS[kind]]
@@ -102,14 +102,14 @@ def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) ->
     return save_sheet(sheet(title, captions, cards), run.folder / "sheet.png", told)
 
 
-def card_lines(each: Individual, names: Mapping[str, str]) -> list[str]:
+def card_lines(each: Individual, names: Mapping[str, str], words: Words) -> list[str]:
     """Lines of a card: parents with weights, and negatives."""
     lines = []
     if each.concept.request.parents:
-        lines.append(born_of([p.kind for p in each.concept.request.parents], parentage(each, names)))
-    words = [negative.word for negative in each.concept.negatives]
-    if words:
-        lines.append(f"not: {', '.join(words)}")
+        lines.append(born_of([p.kind for p in each.concept.request.parents], parentage(each, names, words)))
+    negatives = [negative.word for negative in each.concept.negatives]
+    if negatives:
+        lines.append(f"not: {', '.join(negatives)}")
     return lines
 
 

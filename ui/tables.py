@@ -117,7 +117,7 @@ def children_table(
         imagined = imagine_panel(backbone, kind, torch.from_numpy(each.concept.vectors.copy())[None])
         likeness = [f"{_cosine(each, parent):.2f}" for parent in parents]
         belongs = float(word_similarity(imagined, bank.panels(kind, [category]))[0, 0])
-        table.add_row(each.name, parentage(each, names), *likeness, f"{belongs:.2f}")
+        table.add_row(each.name, parentage(each, names, {}), *likeness, f"{belongs:.2f}")
     return table
 
 

@@ -19,7 +19,7 @@ from evolve.jobs.plans import TASTE, Breed, Evolve, Given, Map, Plan, Seed, Vary
 from evolve.jobs.work import Began, Drawing, Happened, Learned, Reported
 from evolve.store.rows import brief
 from ui.console import LearningBar, say, to_type
-from ui.descent import announced
+from ui.descent import Words, announced
 from ui.person import Person
 from ui.runs import names_beside
 from ui.stack import can_draw, options_for
@@ -107,9 +107,9 @@ class Telling:
                     alike = likeness([each.concept for each in self.found])
                     say(self.out, f"  mean pairwise similarity of the {count} so far: {alike:.2f}")
             case Breed() | Vary() | Given():
-                names = names_beside(self.run)
+                names, words = names_beside(self.run), self.run.words()
                 for each in individuals:
-                    say(self.out, _born(each, names, each.id in known))
+                    say(self.out, _born(each, names, words, each.id in known))
 
     def _generation(self, generation: Generation) -> None:
         names = {each.id: each.name for each in self.run.entries()}
@@ -125,10 +125,10 @@ class Telling:
         say(self.out, f"  {stay}; on average {', '.join(means)}")
 
 
-def _born(each: Individual, names: Mapping[str, str], known: bool) -> str:
+def _born(each: Individual, names: Mapping[str, str], words: Words, known: bool) -> str:
     """A line about a child: its parents, how much it resembles them."""
     again = ", which the run has already" if known else ""
-    return f"  {announced(each, names)}{_resembles(each, names)}, {each.concept.seconds:.0f} s{again}"
+    return f"  {announced(each, names, words)}{_resembles(each, names)}, {each.concept.seconds:.0f} s{again}"
 
 
 def _resembles(each: Individual, names: Mapping[str, str]) -> str:

@@ -19,9 +19,9 @@ from core.files import write_atomically
 from core.png import png_bytes
 from core.wording import counted
 from evolve.family.layout import Layout, layout
+from evolve.family.lineage import edge_label
 from evolve.store.parts import RunError
 from ui.console import printable
-from ui.descent import edge_label
 from ui.labels import BIRTH_COLOURS, BIRTHS
 from ui.sheet import (
     CARD,

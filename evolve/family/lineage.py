@@ -22,6 +22,7 @@ import networkx as nx
 from core.concept import aspect_of
 from evolve.store.parents import out_of_order
 from evolve.store.parts import Damage, RunError, report
+from evolve.store.rows import portion
 from evolve.store.run import Descent, Entry, Photo, Run
 
 ABSENT = ("photo", "unknown")  # births of parents outside the run
@@ -168,11 +169,15 @@ def to_dot(graph: nx.DiGraph) -> str:
     for node, data in graph.nodes(data=True):
         lines.append(f"  {_quoted(node)} [{_attributes({'label': data.pop('name')} | data)}];")
     for parent, child, data in graph.edges(data=True):
-        share = data["weight"] - data.get("away", 0)
-        parts = [f"{share:.2g}" if share or "takes" not in data else "", str(data.get("takes", ""))]
-        label = {"label": ", ".join(filter(None, parts))}
+        label = {"label": edge_label(data)}
         lines.append(f"  {_quoted(parent)} -> {_quoted(child)} [{_attributes(label | data)}];")
     return "\n".join([*lines, "}", ""])
+
+
+def edge_label(data: Mapping[str, Any]) -> str:
+    """`0.7`, `less 0.4` where a child moves away from its parent, `colour`, or both. data: of the edge."""
+    share = portion(-data["away"] if "away" in data else data["weight"])
+    return ", ".join(filter(None, [share if data.get("kind") != "take" else "", data.get("takes", "")]))
 
 
 FORMATS: dict[str, Callable[[nx.DiGraph], str]] = {

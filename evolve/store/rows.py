@@ -252,6 +252,21 @@ def shares(parents: Sequence[Weighted]) -> list[float]:
     return [parent.weight / total for parent in parents]
 
 
+def portion(share: float, kind: object = "", *, percent: bool = False) -> str:
+    """Part of a parent in its child: `0.7`, `less 0.4` if the child moves away from it, or an aspect such as `colour`.
+
+    kind: of the parent. percent: `70%`, `less 40%`.
+    """
+    if aspect := aspect_of(kind):
+        return aspect
+    size = f"{abs(share):.0%}" if percent else _rounded(abs(share))
+    return f"less {size}" if share < 0 else size
+
+
+def _rounded(share: float) -> str:
+    return f"{share:.2f}".rstrip("0").rstrip(".") if share >= 0.005 or not share else "<0.01"
+
+
 def brief(id_: str) -> str:
     """Short label for a parent outside this run: the first eight digits of its id, after "photo-" if it is one."""
     return id_[:14] if id_.startswith("photo-") else id_[:8]

@@ -58,7 +58,7 @@ def test_a_double_click_breeds_once(workbench, page):
     page.keyboard.type(one.name)
     page.keyboard.press("Enter")
     page.get_by_text("Variations", exact=True).click(timeout=MINUTES)
-    button = page.get_by_role("button", name="Make variations")
+    button = page.get_by_role("button", name="Make 2 variations")
     button.wait_for(timeout=MINUTES)
     settled(page)
     button.dblclick()

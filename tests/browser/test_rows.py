@@ -242,7 +242,7 @@ def test_less_like_is_explained_and_announced(rows):
     assert rows.slider("b").get_attribute("aria-describedby") is None
     button.press("Enter")
     assert rows.slider("Less like b").get_attribute("aria-describedby") == of_help
-    assert rows.heard.text_content() == "Less like b, weight −0.5"
+    assert rows.heard.text_content() == "Less like b, 50 percent"
     rows.button("Like b again").press("Enter")
     assert rows.heard.text_content() == "b, 33 percent"
 

@@ -88,7 +88,7 @@ def test_a_page_has_parents_with_weights_children_words_and_provenance(pets, tmp
     letters, found = by_letter(pets), pages(tmp_path / "site")
     page = found[page_of(letters["e"].id)]
     names = {letter: each.name for letter, each in letters.items()}
-    assert f"child of 0.75 {names['a']} + 0.25 {names['b']}, generation 1" in page.text
+    assert f"child of 75% {names['a']} + 25% {names['b']}, generation 1" in page.text
     linked = [address for address in page.addresses() if "concepts/" in address]
     for letter in "abhi":  # two parents, two children
         assert f"../{page_of(letters[letter].id)}" in linked

@@ -19,6 +19,7 @@ from evolve.store.captions import drawing_told
 from evolve.store.parts import Damage, RunError
 from evolve.store.rows import Drawing, Entry, Individual, Photo, individual_of
 from evolve.store.run import Run
+from ui.descent import Words
 from ui.runs import family, names_beside
 from ui.sheet import opened
 from ui.webp import webp_bytes
@@ -50,6 +51,7 @@ class Family:
         hidden: number of hidden concepts that are left out.
         unseen: names of hidden parents of the entries, by id. Pages name them; nothing else of them is published.
         photos: that are published, by id.
+        words: positives and negatives of the run's concepts, by id.
         damage: of the run. torn: files of pictures that cannot be read; grows while pictures are written.
     """
 
@@ -60,6 +62,7 @@ class Family:
     unseen: Mapping[str, str]
     hidden: int
     photos: Mapping[str, Photo]
+    words: Words
     damage: Sequence[Damage] = ()
     torn: list[Path] = field(default_factory=list)
 
@@ -109,6 +112,7 @@ def chosen(run: Run, concepts: Sequence[str] = (), hidden: bool = False, photos:
         unseen,
         len(there) - len(shown),
         theirs,
+        run.words(),
         damage,
     )
 

@@ -11,9 +11,9 @@ from core.errors import ConceptreeError
 from core.wording import counted
 from evolve.family.focus import MOST, focus
 from evolve.store.origins import origin_of
-from evolve.store.rows import Descent, Entry, Individual, shares
+from evolve.store.rows import Descent, Entry, Individual, portion, shares
 from ui import tree
-from ui.descent import born_of, mixed, portion
+from ui.descent import besides, born_of, mixed
 from ui.exporting import licence_of
 from ui.labels import BIRTHS, NAMED_BY
 from ui.publishing.family import Family, Shown, drawings_of, drawn, individuals, page_of, photographed
@@ -151,7 +151,7 @@ def _concept(
         main.append(el("p", None, "This concept was not drawn."))
     if entry.parents:
         parents = [
-            _parent(family, parent, portion(share, parent.kind), pictures)
+            _parent(family, parent, portion(share, parent.kind, percent=True), pictures)
             for parent, share in zip(entry.parents, shares(entry.parents), strict=True)
         ]
         main += [el("h2", None, "Parents"), el("div", {"class": "cards"}, *parents)]
@@ -163,9 +163,12 @@ def _concept(
 
 
 def _born(family: Family, entry: Entry) -> str:
-    """`founder`, or `child of 0.7 moku + 0.3 vasi`."""
+    """`founder`, or `child of 70% moku + 30% vasi, but blue`."""
     named = [(family.names.get(p.id) or _stranger(family, p), p.weight, p.kind) for p in entry.parents]
-    return born_of([parent.kind for parent in entry.parents], mixed(named)) if named else BIRTHS[entry.birth]
+    if not named:
+        return BIRTHS[entry.birth]
+    words = besides(entry.id, entry.category, entry.parents, family.words)
+    return born_of([parent.kind for parent in entry.parents], mixed(named, percent=True, but=words))
 
 
 def _stranger(family: Family, parent: Descent) -> str:
@@ -191,7 +194,7 @@ def _parent(family: Family, parent: Descent, part: str, pictures: Mapping[str, S
 def _share_in(child: Entry, id_: str) -> str:
     """The parts of a parent in its child."""
     pairs = zip(child.parents, shares(child.parents), strict=True)
-    return ", ".join(portion(share, parent.kind) for parent, share in pairs if parent.id == id_)
+    return ", ".join(portion(share, parent.kind, percent=True) for parent, share in pairs if parent.id == id_)
 
 
 def _figure(shown: Shown, entry: Entry) -> Element:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from core.concept import Request
 from evolve import Individual
-from evolve.store.rows import shares
-from ui.descent import portion
+from evolve.store.rows import portion, shares
 from ui.labels import SCORE_NAMES, SETTING_NAMES
 
 
@@ -52,7 +51,7 @@ def _told(each: Individual, names: Mapping[str, str]) -> dict[str, tuple[str, ..
     concept, request = each.concept, each.concept.request
     parents = zip(shares(request.parents), request.parents, strict=True)
     several = {
-        "parents": [f"{portion(share, p.kind)} {names.get(p.id, p.id[:14])}" for share, p in parents],
+        "parents": [f"{portion(share, p.kind, percent=True)} {names.get(p.id, p.id[:14])}" for share, p in parents],
         "positives": words_of(request),
         "negatives": [negative.word for negative in concept.negatives],
         "avoids": [names.get(avoid.id, avoid.id[:8]) for avoid in request.avoid],

@@ -167,7 +167,7 @@ def _searchable(items: Sequence[Item], asked: Asked) -> Iterator[tuple[Item, Wor
     for item in items:
         run = item.found.run
         if item.run not in words:
-            words[item.run] = words_of(run)
+            words[item.run] = store.words_of(run)
         drawn = item.found.drawings.get(item.entry.id, ()) if asked.shown == "concepts" else [item.drawing]
         yield item, words[item.run].get(item.entry.id, ((), ())), [each.prompt for each in drawn if each]
 
@@ -175,16 +175,6 @@ def _searchable(items: Sequence[Item], asked: Asked) -> Iterator[tuple[Item, Wor
 def texts_of(items: Sequence[Item], asked: Asked) -> list[list[Text]]:
     """What a search in these cards reaches, card by card."""
     return [list(texts(item.entry, words, prompts)) for item, words, prompts in _searchable(items, asked)]
-
-
-def words_of(run: Run) -> Mapping[str, Words]:
-    """The words of a run's concepts by id, cached."""
-    return _words(str(run.folder), store.state_of(run.folder), run)
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _words(folder: str, state: tuple[object, ...], _run: Run) -> Mapping[str, Words]:
-    return _run.words()
 
 
 def _sorted(items: list[Item], by: str) -> list[Item]:

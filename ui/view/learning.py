@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from core.concept import TAKES
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Run
@@ -14,10 +15,12 @@ from evolve.jobs.job import Job, Status
 from evolve.jobs.plans import Breed, Evolve, Given, Map, Plan, Seed, Vary
 from evolve.store.looks import Look
 from evolve.store.parts import RunError
+from ui.descent import crossed
 from ui.labels import RESULTS, STATES
 from ui.view import links, store
 from ui.view.text import left, plain, shortened
 
+LONGEST_NAME, LONGEST_TITLE = 24, 140  # characters of a parent's name and of all parents in the title of a job
 Looks = Mapping[int, Sequence[Look]]  # of each concept, by its number
 
 
@@ -37,19 +40,20 @@ def what(job: Job) -> str:
 
 
 def called(job: Job) -> str:
-    """`6 founders of pet`, `2 children of moku and vasi, colour of bege`."""
-    taken = ""
+    """`6 founders of pet`, `2 children of moku × vasi, less bege, but blue`."""
     match plan_of(job):
         case Seed(category=of):
             pass
         case Breed() as plan:
-            of = " and ".join([parent.name for parent in plan.parents] + [photo.label for photo in plan.photos])
-            taken = ", ".join(f"{each.aspect} of {each.name}" for each in plan.takes)
-        case Vary(parents=(parent,)):
-            of = parent.name
+            parents = [(shortened(each.name, LONGEST_NAME), each.weight, "mix") for each in plan.parents]
+            parents += [(shortened(each.label, LONGEST_NAME), each.weight, "image") for each in plan.photos]
+            parents += [(shortened(each.name, LONGEST_NAME), 0.0, f"{TAKES}{each.aspect}") for each in plan.takes]
+            of = crossed(parents, plan.words)
+        case Vary(parents=(parent,), words=words):
+            of = crossed([(shortened(parent.name, LONGEST_NAME), parent.weight, "mutate")], words)
         case _:
             return what(job)
-    return f"{what(job)} of {shortened(of, 60)}{f', {shortened(taken, 60)}' if taken else ''}"
+    return f"{what(job)} of {shortened(of, LONGEST_TITLE)}"
 
 
 def plan_of(job: Job) -> Plan | None:
@@ -81,6 +85,12 @@ def _one(job: Job) -> str:
 def told(job: Job, status: Status) -> str:
     """`6 founders: learning, 40 %, about 1 min left`."""
     return f"{what(job)}: {state(job, status)}"
+
+
+def ended(job: Job, status: Status) -> str:
+    """`Stopped: 4 children of moku × vasi, 1 learned.`"""
+    count = len({look.number for look in job.looks() if look.concept})
+    return f"{STATES[status.state].capitalize()}: {called(job)}, {count or 'none'} learned."
 
 
 def state(job: Job, status: Status) -> str:

@@ -15,9 +15,9 @@ from evolve.family.focus import Focus, focus, folded
 from evolve.family.lasting import Memory, lasting
 from evolve.family.lineage import ABSENT, members
 from evolve.store.run import Entry, Photo
-from ui.descent import edge_label
+from ui.descent import Words, besides, mixed
 from ui.labels import BIRTHS
-from ui.view import links
+from ui.view import links, store
 from ui.view.ghosts import GHOST, Ghost
 from ui.view.store import Opened
 
@@ -119,11 +119,11 @@ def scene(
     at = {node: (round(x * STEP), tops[row]) for node, (x, row) in places.places.items()}
     lanes = {edge: [(round(x * STEP), tops[row]) for x, row in lane] for edge, lane in places.lanes.items()}
     photos = found.run.photos() if any(birth == "photo" for _, birth in cut.nodes(data="birth")) else {}
-    by_id = found.by_id
+    by_id, words = found.by_id, store.words_of(found.run)
     return Scene(
         view,
         len(passing),
-        [_node(found, cut, node, at[node], by_id.get(node), photos) for node in cut],
+        [_node(found, cut, node, at[node], by_id.get(node), photos, words) for node in cut],
         [
             {"id": f"{a} {b}", "source": a, "target": b, "weight": d["weight"], "kind": d["kind"], "via": lanes[a, b]}
             for a, b, d in cut.edges(data=True)
@@ -149,8 +149,15 @@ def _with_ghosts(cut: nx.DiGraph, ghosts: Sequence[Ghost]) -> nx.DiGraph:
 
 
 def _node(
-    found: Opened, cut: nx.DiGraph, node: str, at: tuple[int, int], entry: Entry | None, photos: Mapping[str, Photo]
+    found: Opened,
+    cut: nx.DiGraph,
+    node: str,
+    at: tuple[int, int],
+    entry: Entry | None,
+    photos: Mapping[str, Photo],
+    words: Words,
 ) -> Node:
+    """words: positives and negatives by concept id."""
     data = cut.nodes[node]
     about: Node = {"id": node, "name": data["name"], "x": at[0], "y": at[1], "birth": data["birth"]}
     if data["birth"] == GHOST:
@@ -161,16 +168,16 @@ def _node(
         whose = f"descended from {cut.nodes[of]['name']}" if of else "of earlier generations"
         says = f"{counted(data['count'], 'more concept')} {whose}: click to show them"
         return {**about, "count": data["count"], "of": of, "says": says}
-    parents = sorted(found.graph.in_edges(node, data=True), key=lambda edge: -edge[2]["weight"])
     lines = [data["name"], BIRTHS[data["birth"]]]
-    shares = [f"{edge_label(d, percent=True)} {found.graph.nodes[parent]['name']}" for parent, _, d in parents]
     if entry:
         lines[1] = f"generation {entry.generation}, {BIRTHS[entry.birth]}"
         pictures = found.drawings.get(node)
         about["picture"] = links.picture(found.run.folder.name, pictures[0], SIDE) if pictures else ""
         note = entry.note
         about |= {"favourite": note.favourite, "rating": note.rating, "hidden": note.hidden}
-        lines += [" + ".join(shares)] if shares else []
+        but = besides(entry.id, entry.category, entry.parents, words)
+        parents = sorted(entry.parents, key=lambda parent: -parent.weight)
+        lines += [mixed(found.named(parents), percent=True, but=but)] if parents else []
         marks = [
             "favourite" if note.favourite else "",
             f"rated {note.rating}" if note.rating else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,8 @@ from evolve.answers import TASTES
 from evolve.jobs.job import Job, Status
 from evolve.jobs.stored import jobs
 from evolve.store.parts import Damage
-from evolve.store.run import Drawing, Entry
+from evolve.store.run import Descent, Drawing, Entry
+from ui.descent import Named, Words
 from ui.pictures import is_whole
 from ui.runs import family, open_run, run_names
 from ui.view import processes
@@ -49,6 +51,11 @@ class Opened:
         """All tags, sorted."""
         return sorted({tag for each in self.entries for tag in each.note.tags}, key=folded)
 
+    def named(self, parents: Iterable[Descent]) -> list[Named]:
+        """Name, weight and kind of each parent, for `ui.descent`."""
+        names = self.graph.nodes
+        return [(names[p.id]["name"] if p.id in names else p.brief, p.weight, p.kind) for p in parents]
+
     def drawing(self, id_: str) -> Drawing | None:
         """The concept's first drawing whose file is whole."""
         return next((each for each in self.drawings.get(id_, ()) if is_whole(each.file)), None)
@@ -62,6 +69,16 @@ def individual(found: Opened, id_: str) -> Individual:
 @st.cache_resource(max_entries=512, show_spinner=False)
 def _learned(folder: str, id_: str, _found: Opened) -> Individual:
     return _found.run.find(id_)
+
+
+def words_of(run: Run) -> Words:
+    """Positives and negatives of a run's concepts by id, cached."""
+    return _words(str(run.folder), repr(state_of(run.folder)), run)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _words(folder: str, state: str, _run: Run) -> Words:
+    return _run.words()
 
 
 def runs_folder() -> Path:

@@ -63,7 +63,7 @@ def test_a_parent_that_a_child_moves_away_from_has_no_share_but_an_edge():
     assert graph.edges["a", "d"] == {"weight": 0.75, "kind": "mix"}
     assert graph.edges["b", "d"] == {"weight": 0.0, "kind": "away", "away": 0.5}
     assert ancestors(graph, "d") == {"a", "b", "c"}
-    assert 'label="-0.5"' in to_dot(graph) and "0.5" in to_graphml(graph)
+    assert 'label="less 0.5"' in to_dot(graph) and "0.5" in to_graphml(graph)
 
 
 def test_the_small_family_as_drawn(pets):

@@ -146,6 +146,15 @@ def test_weights_in_the_rows_are_bred(run, ids, started):
     assert [each["weight"] for each in jobs(run)[0].told["parents"]] == [0.5, 0.25, 0.25]
 
 
+def test_the_buttons_say_how_many_they_make(run, ids, started):
+    app = select(*ids)
+    assert app.button(key="breed.start").label == "Breed 4"
+    app.number_input(key="breed.children.pets").set_value(2).run()
+    assert app.button(key="breed.start").label == "Breed 2"
+    app.button(key="breed.start").click().run()
+    assert jobs(run)[0].plan.children == 2
+
+
 @pytest.fixture
 def session(monkeypatch) -> dict:
     """A session with the parents a and b, and a photograph."""

@@ -200,13 +200,29 @@ def test_the_category_is_said_once_and_cards_say_what_sets_them_apart(run, ids):
     assert "pet · 9 concepts" in text(app)
     called = {each.id: each.name for each in run.entries()}
     lines = {item["title"]: item["line"] for item in told(app)["items"]}
-    assert lines[called[ids["a"]]] == "not cat, dog" and lines[called[ids["b"]]] == "Forest"
+    assert lines[called[ids["a"]]] == "not cat, dog" and lines[called[ids["b"]]] == "not cat, dog · Forest"
     assert lines[called[ids["e"]]] == f"{called[ids['a']]} × {called[ids['b']]}"
     assert not any("pet" in line for line in lines.values())
     drawings = gallery(shown="drawings")
     assert "pet · 8 of 9 concepts" in text(drawings) and "a photo of a …" in {
         i["line"] for i in told(drawings)["items"]
     }
+
+
+def test_a_card_says_all_that_makes_a_child_and_its_tags_too(run, ids):
+    a, b, c = names(run, "abc")
+    weights = {ids["a"]: 0.81, ids["b"]: 0.19, ids["c"]: -0.5}
+    blue, like, other = run.add(
+        [
+            concept(91, weights, words=["blue"]),
+            concept(92, {ids["a"]: 1.0}, "mutate"),
+            concept(93, {"photo-123456789": 1.0, ids["a"]: 1.0}),
+        ]
+    )
+    run.note(blue.id, tag=["plush line"])
+    lines = {item["title"]: item["line"] for item in told(gallery())["items"]}
+    assert lines[blue.name] == f"{a} × {b}, less {c}, but blue · plush line"
+    assert lines[like.name] == f"variation of {a}" and lines[other.name] == f"photo-12345678 × {a}"
 
 
 def test_cards_of_several_categories_say_theirs(run, tmp_path):

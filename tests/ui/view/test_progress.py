@@ -19,6 +19,7 @@ from core.segments import Event
 from core.settings import Settings
 from evolve import Run, likeness
 from evolve.jobs.job import Job, Stopped
+from evolve.jobs.plans import ParentTold
 from evolve.jobs.steering import Steering, queued
 from evolve.jobs.stored import new_job
 from evolve.store.looks import add_looks, add_names
@@ -457,10 +458,17 @@ def test_a_question_is_answered_otherwise(job, waits):
     assert answers == [Decision((), ("cat",))]
 
 
+def test_a_title_says_all_that_makes_the_children(run):
+    away = ParentTold(id="f" * 16, name="bege", run="", weight=-0.5)
+    of_two = a_breed(("moku", "vasi"))
+    job = new_job(run, replace(of_two, parents=(*of_two.parents, away), words=("blue",)))
+    assert learning.called(job) == "1 child of moku × vasi, less bege, but blue"
+
+
 def test_the_address_names_the_job(run, job):
     ended(job, None)
     other = new_job(run, a_breed(("moku", "vasi"), children=3))
-    assert "3 children of moku and vasi" in text(shown(other))  # the newest
+    assert "3 children of moku × vasi" in text(shown(other))  # the newest
     assert "2 founders of pet" in text(shown(job, named=job.name))
     assert "There is no job '../0001'" in text(shown(job, named="../0001"))
 

@@ -114,6 +114,16 @@ def test_a_click_on_a_parent_selects_it(run, ids, names):
     assert "Founder, generation\u00a00" in text(app)
 
 
+def test_a_parent_to_move_away_from_is_told_as_one(run, ids, names):
+    (child,) = run.add([concept(91, {ids["a"]: 3.0, ids["b"]: 1.0, ids["c"]: -2.0}, words=["blue"])])
+    app = select(tree(), child.id)
+    assert f"less 50% {names['c']}" in [button.label for button in app.button]
+    (node,) = (each for each in told(app)["nodes"] if each["id"] == child.id)
+    assert node["says"].endswith(f"75% {names['a']} + 25% {names['b']}, less 50% {names['c']}, but blue")
+    opened = text(page("concept", run="pets", concept=child.id).run())
+    assert "less 50%" in opened and "-50" not in opened
+
+
 def test_the_tree_is_told_what_is_selected_only_when_the_page_selects(run, ids):
     app = tree()
     before = told(app)["turn"]
@@ -129,7 +139,7 @@ def test_the_table_has_the_same_concepts_and_the_same_selection(run, ids, names)
     assert {*table["Name"]} == {*names.values()}
     rows = app.session_state[TABLE]["selection"]["rows"]
     assert {*table["Name"].iloc[rows]} == {names["e"], names["h"]}
-    assert table.set_index("Name").loc[names["e"], "Parents"] == f"{names['a']}, {names['b']}"
+    assert table.set_index("Name").loc[names["e"], "Parents"] == f"{names['a']} × {names['b']}"
 
 
 def test_ticking_a_row_selects_in_the_tree_and_unticking_no_longer(run, ids, names):

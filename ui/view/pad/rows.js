@@ -90,7 +90,7 @@ function paintRow(pad, row, { name: called, picture, alt }) {
   const { id, root, thumb, name, value, input, thumbs, close } = row;
   const weight = pad.weights.get(id), isAway = weight < 0;
   const isAlone = !isAway && sharesOf(pad).length === 1; // a child needs a parent to resemble
-  const said = isAway ? `−${(-weight).toFixed(1)}` : `${weight} %`, size = Math.abs(weight);
+  const size = Math.abs(weight), percent = isAway ? Math.round(100 * size) : size;
   const range = isAway ? AWAY : SHARE;
   root.classList.toggle("away", isAway);
   root.dataset.weight = weight;
@@ -98,13 +98,13 @@ function paintRow(pad, row, { name: called, picture, alt }) {
   Object.assign(row, { called, picture, alt });
   name.textContent = isAway ? `Less like ${called}` : called;
   name.title = isAway ? AWAY_HELP : called;
-  value.textContent = isAlone ? "" : said;
+  value.textContent = isAlone ? "" : `${percent} %`;
   input.hidden = thumbs.hidden = isAlone;
   for (const bound of ["min", "max", "step"]) input[bound] = range[bound];
   if (input.valueAsNumber !== size) input.value = size;
   input.style.setProperty("--part", (size - range.min) / (range.max - range.min));
   input.setAttribute("aria-label", name.textContent);
-  input.setAttribute("aria-valuetext", isAway ? `weight ${said}` : `${weight} percent`);
+  input.setAttribute("aria-valuetext", `${percent} percent`);
   labelled(thumbs, isAway ? `Like ${called} again` : `Less like ${called}`);
   if (!isAway) thumbs.title += `. ${AWAY_HELP}`;
   described(input, isAway);

@@ -1,9 +1,10 @@
-"""Running jobs beside the tree: progress, drawings so far, and how to stop."""
+"""Jobs beside the tree: progress, drawings so far and how to stop; what was learned of a stopped one, and Resume."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from core.errors import ConceptreeError
 from evolve import Run
 from evolve.jobs.job import Job, Status
 from evolve.jobs.plans import Seed
@@ -12,18 +13,21 @@ from ui.view.store import Opened
 from ui.view.text import plain
 
 EVERY = 1.5  # seconds between two updates
+ENDED = ("stopped", "failed", "killed")  # states of a job that ended unfinished
 SIDE, MOST = 62, 8  # drawings of a job: pixels, and how many
 
 
 def are_coming(run: Run) -> bool:
-    """Whether a job is running, or failed in this session."""
-    return bool(_current(run))
+    """Whether a job is running."""
+    return any(status.state in processes.AT_WORK for _, status in _current(run))
 
 
-def work(found: Opened, drawings: bool = True) -> None:
-    """Show the run's current jobs, updated while one is running. drawings: also their drawings so far."""
-    busy = any(status.state in processes.AT_WORK for _, status in _current(found.run))
-    st.fragment(_work, run_every=EVERY if busy else None)(found.run, _shown(found), drawings)
+def work(found: Opened, drawings: bool = True, but: str = "") -> None:
+    """Show the run's current jobs, updated while one is running. drawings: also their drawings so far. but: name of a
+    job that the page itself offers to resume.
+    """
+    every = EVERY if are_coming(found.run) else None
+    st.fragment(_work, run_every=every)(found.run, _shown(found), drawings, but)
 
 
 def _shown(found: Opened) -> tuple[int, list[str]]:
@@ -31,7 +35,7 @@ def _shown(found: Opened) -> tuple[int, list[str]]:
     return len(found.entries), [each.id for each in ghosts.ghosts_of(found)]
 
 
-def _work(run: Run, known: tuple[int, list[str]], drawings: bool) -> None:
+def _work(run: Run, known: tuple[int, list[str]], drawings: bool, but: str) -> None:
     """known: what the page shows, see `_shown`. Reruns the page once that is different, or a job has ended."""
     name, current = run.folder.name, _current(run)
     states = {job.name: status.state for job, status in current}
@@ -40,17 +44,37 @@ def _work(run: Run, known: tuple[int, list[str]], drawings: bool) -> None:
     if states != before or (current and _shown(store.opened(name)) != known):
         st.rerun()
     for job, status in current:
-        _job(run, job, status, drawings)
+        if status.state in processes.AT_WORK:
+            _running(run, job, status, drawings)
+        elif job.name != but:
+            _ended(run, job, status)
 
 
 def _current(run: Run) -> list[tuple[Job, Status]]:
-    """Running jobs, and those started in this session that stopped unfinished."""
-    mine = st.session_state.get("breed.started", {}).get(run.folder.name, [])
+    """Running jobs, those of this session that ended unfinished, and the newest job if it did; none dismissed since."""
+    mine, dismissed = _names("breed.started", run), _names("breed.dismissed", run)
+    there = store.jobs_of(run)
+    for job, status in there:
+        if status.state in processes.AT_WORK:
+            mine.add(job.name)
+            dismissed.discard(job.name)
+    mine |= {job.name for job, status in there[:1] if status.state in ENDED}
     return [
         (job, status)
-        for job, status in store.jobs_of(run)
-        if status.state in processes.AT_WORK or (job.name in mine and status.state != "finished")
+        for job, status in there
+        if job.name in mine and status.state != "finished" and job.name not in dismissed
     ]
+
+
+def started(run: Run, job: Job) -> None:
+    """Note a job that this session has started."""
+    _names("breed.started", run).add(job.name)
+
+
+def _names(key: str, run: Run) -> set[str]:
+    """Names of jobs of a run that the session keeps; callers may change them."""
+    found: set[str] = st.session_state.setdefault(key, {}).setdefault(run.folder.name, set())
+    return found
 
 
 def drafts(run: Run) -> dict[str, str]:
@@ -63,36 +87,49 @@ def drafts(run: Run) -> dict[str, str]:
     }
 
 
-def _job(run: Run, job: Job, status: Status, drawings: bool) -> None:
+def _running(run: Run, job: Job, status: Status, drawings: bool) -> None:
     name = run.folder.name
     with st.container(border=True, key=f"breed.job.{job.name}"):
-        busy = status.state in processes.AT_WORK
         told = learning.told(job, status)
         st.progress(learning.percent(status), text=plain(told[:1].upper() + told[1:]))
         if drawings:
             learning.so_far(run, job, SIDE, MOST)
-        if busy and status.steps and status.step >= status.steps and isinstance(plan := learning.plan_of(job), Seed):
+        if status.steps and status.step >= status.steps and isinstance(plan := learning.plan_of(job), Seed):
             stay = " Founders that you breed, rate or mark stay." if plan.keep else ""
             st.caption(f"All founders are learned: you can breed already.{stay}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if clicks.button(
+                "Stop",
+                icon=":material/stop:",
+                key=f"breed.stop.{job.name}",
+                of=name,
+                help="Finished concepts are kept.",
+            ):
+                job.request_stop()
+            links.to("jobs", "Details", run=name, job=job.name)
+
+
+def _ended(run: Run, job: Job, status: Status) -> None:
+    """What an unfinished job has learned, and how to go on."""
+    name = run.folder.name
+    with st.container(border=True, key=f"breed.job.{job.name}"):
+        st.markdown(plain(learning.ended(job, status)))
         if status.problem:
             notices.error(status.problem)
         with st.container(horizontal=True, vertical_alignment="center"):
-            if busy:
-                if clicks.button(
-                    "Stop",
-                    icon=":material/stop:",
-                    key=f"breed.stop.{job.name}",
-                    of=name,
-                    help="Finished concepts are kept.",
-                ):
-                    job.request_stop()
-            else:
-                if clicks.button(
-                    "Resume", icon=":material/play_arrow:", key=f"breed.on.{job.name}", of=name, once=True
-                ):
-                    processes.start(run, job)
-                    st.rerun()
-                if clicks.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}", of=name):
-                    st.session_state["breed.started"][name].remove(job.name)
-                    st.rerun()
+            if clicks.button("Resume", icon=":material/play_arrow:", key=f"breed.on.{job.name}", of=name, once=True):
+                _resume(run, job)
+            if clicks.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}", of=name):
+                _names("breed.dismissed", run).add(job.name)
+                st.rerun()
             links.to("jobs", "Details", run=name, job=job.name)
+
+
+def _resume(run: Run, job: Job) -> None:
+    """Start the job again, or show the error."""
+    try:
+        processes.start(run, job)
+    except ConceptreeError as error:
+        notices.error(error)
+        return
+    st.rerun()

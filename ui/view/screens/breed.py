@@ -11,7 +11,7 @@ import streamlit as st
 from core.concept import Request, aspect_of
 from core.errors import ConceptreeError
 from core.stack.backbone import Backbone
-from core.wording import meant
+from core.wording import counted, meant
 from evolve.jobs.choices import UnknownWordError, checked_words, chosen_settings
 from evolve.jobs.options import SEED, SPREAD, STRENGTH, BreedOptions
 from evolve.jobs.planning import plan_children, plan_variations
@@ -21,7 +21,7 @@ from evolve.store.run import Entry
 from ui.stack import can_draw
 from ui.view import choice, clicks, forms, model, notices, pace, processes, seeds, sittings
 from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of, whole
-from ui.view.screens import mixing, taking
+from ui.view.screens import births, mixing, taking
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 from ui.workers import conduct_asked
@@ -79,7 +79,7 @@ def mixture(found: Opened) -> None:
             seed = seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
     usual = chosen_settings(backbone, "default", _kind(found, used), mixing=True).steps
     pace.show_children(children, _drafted(usual) if draft else usual, backbone)
-    if _starts("Breed", "diversity_3", "breed.start", run, wrong, type="primary"):
+    if _starts(f"Breed {children}", "diversity_3", "breed.start", run, wrong, type="primary"):
         photos = photos_of(run)
         signed = used | {id_: -size for id_, size in away.items()}
         spread = st.session_state.get(f"breed.spread.{run}", SPREAD.default)
@@ -145,7 +145,7 @@ def variations(found: Opened, parent: str) -> None:
     word, wrong = _word(backbone, run, "breed.like", "Like this, but …")
     children = int(st.number_input("Variations", 1, MOST_CHILDREN, 2, key=f"breed.variations.{run}", width=110))
     seed = seeds.field(_seed_key(run), *SEED.bounds, None, help=SEEDED)
-    if _starts("Make variations", "shuffle", "breed.vary", parent, wrong):
+    if _starts(f"Make {counted(children, 'variation')}", "shuffle", "breed.vary", parent, wrong):
         vary(found, backbone, parent, children, strength=strength, words=[word] if word else [], seed=seed)
 
 
@@ -227,7 +227,7 @@ def _start(found: Opened, plan: Callable[[], Plan], said: str = "") -> None:
     if said:
         st.toast(plain(said), icon=":material/auto_awesome:")
     seeds.used(_seed_key(found.run.folder.name), SEED.most)
-    st.session_state.setdefault("breed.started", {}).setdefault(found.run.folder.name, []).append(job.name)
+    births.started(found.run, job)
     st.rerun()
 
 

@@ -9,13 +9,13 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve.taste import LEAST
+from ui.descent import Words, besides, captioned, crossed
 from ui.labels import BIRTHS, tally
-from ui.search import Words
 from ui.view import boards, choice, links, notices, steady, store, undo
 from ui.view.cards import Card, cards
 from ui.view.described import category_of
 from ui.view.grid import card_of
-from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, every_card, items, words_of
+from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, every_card, items
 from ui.view.screens import births, board_bar, filters, gallery_actions, more_like, unfound
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
@@ -54,14 +54,14 @@ def _gallery(found: Opened) -> None:
         st.caption(plain(f"{common}{tally(entries_of(runs, only), concepts_of(found_items))}"), width="content")
         steady.offer(len(matching) - many, asked.shown.removesuffix("s"))
     place = st.container()
-    words = {each.run.folder.name: words_of(each.run) for each in runs}
+    words = {each.run.folder.name: store.words_of(each.run) for each in runs}
     undrawn = {item.run: item.found for item in shown if item.drawing is None}
     drafts = {id_: look for each in undrawn.values() for id_, look in births.drafts(each.run).items()}
     with st.container(key="gallery.grid"):
         chosen = cards(
             [
                 replace(
-                    _card(item, words[item.run].get(item.entry.id, ((), ())), not common, len(runs) > 1 or bool(board)),
+                    _card(item, words[item.run], not common, len(runs) > 1 or bool(board)),
                     draft=drafts.get(item.entry.id, ""),
                 )
                 for item in shown
@@ -110,7 +110,7 @@ def _category(items: Sequence[Item]) -> str:
 
 
 def _card(item: Item, words: Words, names_category: bool, several_runs: bool) -> Card:
-    """words: of the concept. names_category, several_runs: whether the card says its category, and its run."""
+    """words: of the run. names_category, several_runs: whether the card says its category, and its run."""
     entry, drawing = item.entry, item.drawing
     line = drawing.prompt.replace("{}", "…") if item.is_drawing and drawing else _own(item, words)
     if names_category and not item.is_drawing:
@@ -124,11 +124,12 @@ def _card(item: Item, words: Words, names_category: bool, several_runs: bool) ->
 
 
 def _own(item: Item, words: Words) -> str:
-    """What sets a concept apart, in a line: its tags, else its parents, else its negatives."""
-    entry, graph = item.entry, item.found.graph
-    if entry.note.tags:
-        return ", ".join(entry.note.tags)
+    """What sets a concept apart, in a line: its parents or else its negatives, and its tags."""
+    entry = item.entry
+    _, negatives = words.get(entry.id, ((), ()))
     if entry.parents:
-        return " × ".join(graph.nodes[p.id]["name"] if p.id in graph else p.brief for p in entry.parents)
-    _, negatives = words
-    return f"not {', '.join(negatives)}" if negatives else BIRTHS[entry.birth]
+        but = besides(entry.id, entry.category, entry.parents, words)
+        line = captioned([p.kind for p in entry.parents], crossed(item.found.named(entry.parents), but))
+    else:
+        line = f"not {', '.join(negatives)}" if negatives else BIRTHS[entry.birth]
+    return " · ".join([line, *filter(None, [", ".join(entry.note.tags)])])

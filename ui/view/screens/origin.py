@@ -8,11 +8,10 @@ from contextlib import suppress
 import pandas as pd
 import streamlit as st
 
-from core.concept import aspect_of
 from core.errors import ConceptreeError
 from core.wording import counted
 from evolve import Individual, Run, fitness
-from evolve.store.rows import shares
+from evolve.store.rows import portion, shares
 from evolve.store.run import Descent, Entry
 from ui.labels import NAMED_BY, OBJECTIVE_NAMES, OBJECTIVES, SCORE_NAMES, SCORES, SETTING_NAMES
 from ui.view import curves, kin, links, model, nearness, notices, store
@@ -122,7 +121,7 @@ def _parent(found: Opened, parent: Descent, share: float) -> None:
         links.to("concept", plain(other.name), run=where, concept=other.id)
     else:
         st.caption(plain(f"{parent.brief}, not found here"))
-    part = plain(aspect_of(parent.kind)) or f"{share:.0%}"
+    part = plain(portion(share, parent.kind, percent=True))
     st.caption(f"{part}{' · variation' if parent.kind == 'mutate' else ''}")
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.concept import aspect_of
 from core.errors import ConceptreeError
-from evolve.store.rows import shares
+from evolve.store.rows import portion, shares
 from evolve.store.run import Entry
 from ui.labels import BIRTHS
 from ui.view import links, store, undo
@@ -80,11 +80,10 @@ def _parents(found: Opened, each: Entry) -> None:
     told = sorted(zip(shares(each.parents), each.parents, strict=True), key=lambda pair: -pair[0])
     with st.container(horizontal=True, gap="small"):
         for number, (share, parent) in enumerate(told):
-            name = found.graph.nodes[parent.id]["name"] if parent.id in found.graph else parent.brief
+            ((name, _, kind),) = found.named([parent])
+            aspect = aspect_of(kind)
             st.button(
-                f"{plain(aspect)} of {plain(name)}"
-                if (aspect := aspect_of(parent.kind))
-                else f"{share:.0%} {plain(name)}",
+                f"{plain(aspect)} of {plain(name)}" if aspect else f"{portion(share, percent=True)} {plain(name)}",
                 key=f"tree.parent.{run}.{each.id}.{number}",
                 on_click=_select,
                 args=(run, parent.id),

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from evolve.family.focus import MOST
 from evolve.family.lasting import Memory, Spot, forget, remember, remembered
+from ui.descent import besides, crossed
 from ui.labels import BIRTH_COLOURS, BIRTHS, tally
 from ui.view import dropped, ghosts, kin, links, notices, store, theme, undo
 from ui.view.family import family
@@ -88,12 +89,15 @@ def show() -> None:
 
 
 def _no_concepts(found: Opened) -> None:
-    """A run without concepts: its running jobs, or links to go on."""
-    if births.are_coming(found.run):
-        st.info("The first concepts are being learned. They appear in the tree.", icon=":material/account_tree:")
-        births.work(found)
+    """A run without concepts: its jobs, and links to go on if none is running."""
+    coming = births.are_coming(found.run)
+    told = (
+        "The first concepts are being learned. They appear in the tree." if coming else "This run has no concepts yet."
+    )
+    st.info(told, icon=":material/account_tree:")
+    births.work(found)
+    if coming:
         return
-    st.info("This run has no concepts yet.", icon=":material/account_tree:")
     links.to("jobs", "Jobs of this run", icon=":material/hourglass_top:", run=found.run.folder.name)
     links.to("seed", "Seed a new run", icon=":material/add:")
 
@@ -268,7 +272,7 @@ def _table(found: Opened, shown: Sequence[str], state: State) -> None:
 def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
     run, by_id = found.run.folder.name, found.by_id
     listed = [each for each in shown if each in by_id][::-1]
-    names = dict(found.graph.nodes(data="name"))
+    words = store.words_of(found.run)
     state.listed, key = listed, f"tree.table.{run}"
     state.ticked = [row for row, each in enumerate(listed) if each in set(state.selected)]
     st.session_state[key] = {"selection": {"rows": state.ticked, "columns": [], "cells": []}}
@@ -277,7 +281,7 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
             "Name": each.name,
             "Generation": each.generation,
             "Birth": BIRTHS[each.birth],
-            "Parents": ", ".join(names.get(parent.id, parent.brief) for parent in each.parents),
+            "Parents": crossed(found.named(each.parents), besides(each.id, each.category, each.parents, words)),
             "Rating": each.note.rating,
             "Favourite": each.note.favourite,
             "Hidden": each.note.hidden,
