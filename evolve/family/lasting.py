@@ -7,10 +7,10 @@ below, if their generation is new, else in a row of their generation.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 
 import networkx as nx
@@ -73,7 +73,7 @@ def forget(folder: Path) -> None:
 def lasting(graph: nx.DiGraph, memory: Memory, columns: int = 12) -> tuple[Layout, Memory]:
     """(layout of a family, places from now on). Concepts that the memory has stay where they are.
 
-    columns: most concepts in a row of the first layout, and of the lowest generation later.
+    columns: most concepts in a row of the first layout, and the width to which the family grows, see `_new_spot`.
     """
     if not any(node in memory.spots for node in graph):
         found = _rounded(layout(graph, columns))
@@ -93,7 +93,8 @@ def lasting(graph: nx.DiGraph, memory: Memory, columns: int = 12) -> tuple[Layou
         for row in rows[number[spots[parent][1:]] + 1 : number[spots[child][1:]]]:
             lane = (parent, *row)
             if lane not in lanes:
-                lanes[lane] = _free(x, [(spot[0], BESIDE_NODE) for spot in spots.values() if spot[1:] == row])
+                nodes = [(spot[0], BESIDE_NODE) for spot in spots.values() if spot[1:] == row]
+                _, lanes[lane] = min((abs(free - x), free) for free in _free(x, nodes))
             x = lanes[lane]
             passed[parent, child].append((x, number[row]))
     there = [spots[node][0] for node in graph]
@@ -145,34 +146,49 @@ def _new_spot(
     lanes: Mapping[tuple[str, int, int], float],
     columns: int,
 ) -> Spot:
-    """A free place in a row of the generation, as near as possible to the parents, else to the children."""
+    """A free place in a row of the generation, as near as possible to the parents, else to the children.
+
+    The family grows to `columns` in width. Then the lowest generation gets another row, below which is nothing that
+    would move, and the others grow wider.
+    """
     parents = [parent for parent in graph.pred[node] if parent in spots]
     near = [spots[each][0] for each in parents or graph.succ[node] if each in spots]
     beyond = max((x for x, *_ in spots.values()), default=-1.0) + 1.0
     wanted = sum(near) / len(near) if near else beyond
-    full: dict[int, int] = {}
-    for _, of, row in spots.values():
-        if of == generation:
-            full[row] = full.get(row, 0) + 1
-    rows = list(full) or [0]
-    if full and generation == max(of for _, of, _ in spots.values()) and min(full.values()) >= columns:
-        rows = [max(full) + 1]  # below it is nothing that would move
-    found = []
-    for row in rows:
-        taken = [(spot[0], 1.0) for spot in spots.values() if spot[1:] == (generation, row)]
-        taken += [(x, BESIDE_NODE) for lane, x in lanes.items() if lane[1:] == (generation, row)]
-        x = _free(wanted, taken) if near else max([place + distance for place, distance in taken], default=0.0)
-        found.append((abs(x - wanted), row, x))
-    _, row, x = min(found)
+    rows = sorted({row for _, of, row in spots.values() if of == generation}) or [0]
+    free = {row: _free(wanted, _taken((generation, row), spots, lanes)) for row in rows}
+    left, right = _bounds([x for x, *_ in spots.values()], columns)
+    everywhere = [(abs(x - wanted), row, x) for row, places in free.items() for x in places]
+    inside = [each for each in everywhere if left <= each[2] <= right]
+    if not inside and all(of <= generation for _, of, _ in spots.values()):
+        there = any(of == generation for _, of, _ in spots.values())
+        return round(min(max(wanted, left), right), DIGITS), generation, rows[-1] + 1 if there else 0
+    _, row, x = min(inside or everywhere)
     return x, generation, row
 
 
-def _free(wanted: float, taken: Iterable[tuple[float, float]]) -> float:
-    """The place nearest to the wanted one that is at least so far from each of `taken`: (place, distance) each."""
-    taken = list(taken)
+def _bounds(across: Sequence[float], columns: int) -> tuple[float, float]:
+    """The leftmost and the rightmost place with which a family is no wider than `columns`, or than it is now."""
+    if not across:
+        return -inf, inf
+    left, right = min(across), max(across)
+    spare = max(0.0, columns - 1 - (right - left))
+    return left - spare, right + spare
+
+
+def _taken(
+    row: tuple[int, int], spots: Mapping[str, Spot], lanes: Mapping[tuple[str, int, int], float]
+) -> list[tuple[float, float]]:
+    """The places of what stands or passes in a row, and how far a new concept keeps from each."""
+    nodes = [(spot[0], 1.0) for spot in spots.values() if spot[1:] == row]
+    return nodes + [(x, BESIDE_NODE) for lane, x in lanes.items() if lane[1:] == row]
+
+
+def _free(wanted: float, taken: Sequence[tuple[float, float]]) -> list[float]:
+    """The wanted place, and those beside `taken` (place and distance), as far as they are far enough from all."""
     edges = [place + side * distance for place, distance in taken for side in (-1, 1)]
-    fits = [
-        x for x in (wanted, *edges) if all(abs(x - place) >= distance - 2 * 10**-DIGITS for place, distance in taken)
+    return [
+        round(x, DIGITS)
+        for x in (wanted, *edges)
+        if all(abs(x - place) >= distance - 2 * 10**-DIGITS for place, distance in taken)
     ]
-    nearest: float = min(fits, key=lambda x: (abs(x - wanted), x))
-    return round(nearest, DIGITS)

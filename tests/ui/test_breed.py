@@ -222,10 +222,8 @@ def test_children_move_away_from_a_parent_with_a_weight_below_zero(pets, backbon
     child = pets.individuals()[-1]
     assert [(p.id, p.weight) for p in pets.entries()[-1].parents] == [(one.id, 1.0), (other.id, -0.5)]
     towards, away = (child.concept.scores[name] for name in ("resembles", "repelled"))
-    assert (
-        f"{child.name} = 1 {one.name} - 0.5 {other.name}, resembles {one.name} {towards:.2f}, {other.name} {away:.2f}"
-        in said
-    )
+    told = f"{child.name} = {one.name}, less 0.5 {other.name}, resembles"
+    assert f"{told} {one.name} {towards:.2f}, {other.name} {away:.2f}" in said
     graph = lineage(pets)
     assert graph.edges[one.id, child.id] == {"weight": 1.0, "kind": "mix"}
     assert graph.edges[other.id, child.id] == {"weight": 0.0, "kind": "away", "away": 0.5}

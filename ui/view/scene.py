@@ -23,7 +23,7 @@ from ui.view.store import Opened
 
 STEP, ROW, WITHIN = 138, 190, 150  # pixels between neighbours, between generations, and between rows of one generation
 SIDE = 128  # pixels of a drawing
-NARROWEST = 10  # concepts in a row before it wraps
+NARROWEST = 6  # concepts in a row before it wraps: pictures of a small family stay large
 
 
 @dataclass(frozen=True)

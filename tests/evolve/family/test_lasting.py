@@ -79,6 +79,24 @@ def test_the_lowest_generation_gets_another_row_when_it_is_full_and_others_grow_
     assert {found.places[each][1] for each in "efg"} <= {0, 1} and list(found.generations) == [0, 0, 1]
 
 
+def test_a_generation_that_grows_wraps_before_the_family_gets_wider():
+    """Issue: twelve children in one row left half of the canvas empty."""
+    graph = graph_of(**dict.fromkeys("abcdef", 0))
+    found, memory = lasting(graph, Memory(), columns=6)
+    for couple, children in (("ab", "ghij"), ("ef", "klmn"), ("ad", "opqr")):
+        graph.add_nodes_from(children, generation=1)
+        graph.add_edges_from((parent, child) for parent in couple for child in children)
+        found, memory = lasting(graph, memory, columns=6)
+        assert found.width == 6
+    assert list(found.generations) == [0, 1, 1, 1]
+    graph.add_node("s", generation=2)
+    graph.add_edges_from(("gs", "ks"))
+    found, memory = lasting(graph, memory, columns=6)
+    graph.add_nodes_from("tuvwxyz", generation=1)
+    found, _ = lasting(graph, memory, columns=6)
+    assert list(found.generations) == [0, 1, 1, 1, 2], "another row would move the last one"
+
+
 def test_concepts_that_a_filter_hides_keep_their_places_free():
     _, memory = lasting(graph_of("ac", "bc", a=0, b=0, c=1), Memory())
     _, memory = lasting(graph_of("ad", a=0, b=0, d=1), memory)

@@ -20,14 +20,14 @@ from core.concept import Parent, Positive
 from core.files import StorageError
 from core.segments import Event
 from evolve import Run
-from evolve.jobs.job import Job
+from evolve.jobs.job import Job, Stopped
 from evolve.jobs.stored import jobs, new_job
 from evolve.store.looks import add_looks, add_names
 from evolve.store.parts import RunError
 from evolve.store.photos import PhotoError
-from tests.families import concept, family, learned, picture, three_founders
+from tests.families import concept, family, learned, new_run, picture, three_founders
 from tests.pages import alts, components, page, text, typed
-from tests.plans import a_breed
+from tests.plans import a_breed, a_seed
 from ui.view import preview, processes, sittings
 from ui.view.parents import away_of, follow, parents_of, photo_weights_of, uploaded, whole
 from ui.view.screens import breed, mixing, tree
@@ -526,6 +526,34 @@ def test_a_job_that_failed_says_why_and_goes_on(run, ids, started):
     assert not app.error
 
 
+@pytest.mark.parametrize("name", ["tree", ""])
+def test_a_job_that_was_stopped_elsewhere_says_so_and_goes_on(run, ids, started, name):
+    """Issue: after Stop on the page Jobs, the placeholders of the job were gone without a word."""
+    job = new_job(run, a_breed(("moku", "vasi"), children=4))
+    (child,) = run.add([concept(40)])
+    add_looks(job.folder, [(0, Event(0, 25, child.concept.request, {}, (picture(7),), (), (), ()))])
+    add_names(job.folder, {0: (child.id, child.name)})
+    with pytest.raises(Stopped), job.working():
+        job.tell(25, 100)
+        raise Stopped
+    app = page(name, run="pets").run()
+    assert "Stopped: 4 children of moku × vasi, 1 learned." in text(app)
+    app.button(key=f"breed.on.{job.name}").click().run()
+    assert [each.name for each in started] == [job.name]
+    app.button(key=f"breed.dismiss.{job.name}").click().run()
+    assert "Stopped" not in text(app)
+
+
+def test_a_job_that_was_stopped_before_it_learned_anything_says_so(run, ids, tmp_path):
+    empty = new_run(tmp_path / "empty")
+    assert "learned" not in text(page("tree", run="empty").run())
+    job = new_job(empty, a_seed())
+    with pytest.raises(Stopped), job.working():
+        raise Stopped
+    app = page("tree", run="empty").run()
+    assert "Stopped: 2 founders of pet, none learned." in text(app) and "no concepts yet" in text(app)
+
+
 def test_following_the_selection_keeps_who_was_chosen_otherwise(monkeypatch):
     monkeypatch.setattr("ui.view.parents.st", SimpleNamespace(session_state={}))
     parents_of("r")["pinned"] = 1.0
@@ -575,8 +603,8 @@ def test_children_take_what_was_chosen_and_the_job_says_it(run, ids, started):
         {"aspect": "blue", "id": ids[2], "name": third.name, "run": ""},
         {"aspect": "small", "id": ids[0], "name": one.name, "run": ""},
     ]
-    said = f"4 children of {one.name} and {other.name}, blue of {third.name}, small of {one.name}"
-    assert said.capitalize() in text(page("jobs", run="pets").run())
+    said = f"4 children of {one.name} × {other.name}, blue of {third.name}, small of {one.name}"
+    assert said in text(page("jobs", run="pets").run())
     take(app, "blue", ids[0])
     assert app.session_state["breed.takes"]["pets"] == {"blue": ids[0], "small": ids[0]}, "one concept gives an aspect"
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from starlette.requests import Request
 
 from evolve import Run
+from evolve.store import boards
 from tests.families import by_letter, family
-from tests.pages import page
+from tests.pages import components, page
 from ui.view import palette
 from ui.view.palette import offers
 
@@ -45,6 +49,33 @@ def test_a_renamed_concept_has_its_new_name(run):
     offers.others("elsewhere")
     run.note(one.id, name="Königin")
     assert ("pets", one.id, "Königin") in offers.others("elsewhere")
+
+
+def test_tags_of_the_run_and_all_boards_are_offered(run, ids):
+    run.note(ids["a"], tag=["plush line"])
+    boards.add(run.folder.parent, "Spring 27", [boards.pin(run, run.entry(ids["b"]))])
+    route = offers.ROUTES[0].endpoint
+    told = json.loads(route(Request({"type": "http", "query_string": b"run=pets"})).body)
+    assert told["tags"] == ["plush line"] and told["boards"] == ["Spring 27"]
+    told = json.loads(route(Request({"type": "http", "query_string": b""})).body)
+    assert told["tags"] == [] and told["boards"] == ["Spring 27"]
+    (run.folder.parent / "boards.json").write_text("{")
+    assert not offers.boards()
+
+
+def test_a_tag_in_the_address_filters_the_gallery_by_it_alone(run, ids):
+    run.note(ids["a"], tag=["plush line"])
+    app = page("gallery", run="pets", tag="plush line")
+    app.session_state["gallery.text"] = "nothing has this"
+    (cards,) = components(app.run())
+    assert [each["id"] for each in json.loads(cards)["items"]] == [f"pets/{ids['a']}"]
+    assert "tag" not in app.query_params, "the filters can be changed from here"
+
+
+def test_publishing_is_an_action(run, offered):
+    assert not page("gallery", run="pets").run().exception
+    (publish,) = [each for each in offered[-1]["actions"] if each["title"].startswith("Publish")]
+    assert publish["page"] == "tree" and "tree-publish" in publish["click"]
 
 
 def test_without_a_run_it_offers_only_what_needs_none(tmp_path, monkeypatch, offered):

@@ -460,9 +460,10 @@ def test_a_question_is_answered_otherwise(job, waits):
 
 def test_a_title_says_all_that_makes_the_children(run):
     away = ParentTold(id="f" * 16, name="bege", run="", weight=-0.5)
-    of_two = a_breed(("moku", "vasi"))
+    of_two = a_breed(("Moku", "vasi"))
     job = new_job(run, replace(of_two, parents=(*of_two.parents, away), words=("blue",)))
-    assert learning.called(job) == "1 child of moku × vasi, less bege, but blue"
+    assert learning.called(job) == "1 child of Moku × vasi, less bege, but blue"
+    assert "1 child of Moku × vasi" in text(shown(job))
 
 
 def test_the_address_names_the_job(run, job):

@@ -1,4 +1,4 @@
-"""The palette (Ctrl K) over pages, runs, concepts and actions, and the list of shortcuts (?)."""
+"""The palette (Ctrl K) over pages, runs, concepts, tags, boards and actions, and the list of shortcuts (?)."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ OF_A_RUN = (
         "[class*=st-key-breed-aspect] input",
         "Choose the parents in the tree first.",
         "colour color pattern shape part look background breed",
+    ),
+    Action(
+        "Publish as web pages",
+        "tree",
+        # If it is open already, its first field.
+        ".st-key-tree-publish details:not([open]) summary, .st-key-tree-publish-hidden input",
+        words="share html site zip download",
     ),
     Action("Check the files of this run", do="check", words="damage digest whole"),
 )

@@ -1,6 +1,7 @@
-"""What the palette finds besides pages and actions: runs, and concepts by name.
+"""What the palette finds besides pages and actions: runs, boards, and concepts and tags of a run.
 
-`/offers?run=RUN` answers with all runs and the concepts of one, `/offers/others?run=RUN` with those of the others.
+`/offers?run=RUN` answers with all runs and boards, and the concepts and tags of one run; `/offers/others?run=RUN` with
+the concepts of the other runs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from starlette.routing import Route
 
 from core.errors import ConceptreeError
 from evolve import Run
+from evolve.store import boards as stored
 from ui.runs import checked_name, open_run
 from ui.view import store
 from ui.view.links import OFFERS
@@ -32,6 +34,13 @@ def own(name: str) -> list[tuple[str, str, str]]:
         (each.id, shortened(each.name, LONGEST), drawn[0].file.stem if (drawn := found.drawings.get(each.id)) else "")
         for each in reversed(found.entries)
     ]
+
+
+def boards() -> list[str]:
+    """Names of all boards; none if they cannot be read, which the gallery says."""
+    with suppress(ConceptreeError, OSError):
+        return [each.name for each in stored.boards(store.runs_folder())]
+    return []
 
 
 def others(name: str) -> list[tuple[str, str, str]]:
@@ -58,11 +67,12 @@ def _asked(request: Request) -> str:
 
 
 def serve(request: Request) -> Response:
-    """Answer with the runs, and the concepts of one."""
+    """Answer with the runs and boards, and the concepts and tags of one run."""
     try:
         name = _asked(request)
         runs = [on_one_line(each) for each in store.newest_first()]
-        return JSONResponse({"runs": runs, "concepts": own(name) if name else []}, headers=NOT_KEPT)
+        of_run = {"concepts": own(name), "tags": store.opened(name).tags} if name else {"concepts": [], "tags": []}
+        return JSONResponse({"runs": runs, "boards": boards(), **of_run}, headers=NOT_KEPT)
     except (ConceptreeError, OSError, ValueError):
         return none(request)
 

@@ -9,7 +9,7 @@ const THEMES = { Light: "light", Dark: "dark", System: "system" }; // as Streaml
 // Buttons and the like of the page that is open; what is drawn on them are icons' names, see nameOf.
 const ON_PAGE = "button, a[data-testid=stPageLink-NavLink], [role=tab], summary, label[data-testid=stToggle], label:has(input[type=checkbox])";
 const NOT_ON_PAGE = "[data-stale=true], [role=dialog], [data-baseweb=select]";
-const known = { run: null, runs: [], concepts: [], others: null }; // answers of the server, by this tab
+const known = { run: null, runs: [], concepts: [], tags: [], boards: [], others: null }; // answers of the server, by this tab
 let pending = null; // an action whose page is on its way
 
 export default function ({ parentElement, data, setTriggerValue }) {
@@ -131,9 +131,9 @@ function open(palette) {
 // Concepts can come a moment later; those of this tab's last answer are there at once.
 async function ask(palette) {
   const { run, offers, others } = palette.data;
-  if (known.run !== run) Object.assign(known, { run, concepts: [], others: null });
+  if (known.run !== run) Object.assign(known, { run, concepts: [], tags: [], others: null });
   for (const [address, take] of [
-    [offers, ({ runs, concepts }) => Object.assign(known, { runs, concepts })],
+    [offers, ({ runs, concepts, tags, boards }) => Object.assign(known, { runs, concepts, tags, boards })],
     [others, ({ concepts }) => (known.others = concepts)],
   ]) {
     try {
@@ -176,6 +176,8 @@ function everything(palette) {
   const page = ({ page, title }) => ({ title, kind: "page", words: page, act: () => go(palette, page, data.run ? { run: data.run } : {}) });
   const action = (each) => ({ title: each.title, kind: "action", words: each.words, act: () => perform(palette, each) });
   const own = [
+    { title: "Undo the last change", kind: "action", words: "revert take back", act: () => change(palette, "undo") },
+    { title: "Redo the last change", kind: "action", words: "repeat again", act: () => change(palette, "redo") },
     { title: "Keyboard shortcuts", kind: "action", words: "help keys ?", act: () => list(palette) },
     ...Object.entries(THEMES).map(([name, called]) => ({
       title: `Theme: ${called}`, kind: "reloads the page", words: "colours dark light night", act: () => theme(palette, name),
@@ -188,6 +190,8 @@ function everything(palette) {
   });
   return [
     ...data.actions.map(action), ...data.pages.map(page), ...palette.here, ...own,
+    ...known.tags.map((tag) => ({ title: tag, kind: "tag", words: "", act: () => go(palette, "gallery", { run: data.run, tag }) })),
+    ...known.boards.map((board) => ({ title: board, kind: "board", words: "", act: () => go(palette, "gallery", { run: data.run, board }) })),
     ...known.runs.map((run) => ({ title: run, kind: "run", words: "", act: () => go(palette, "tree", { run }) })),
     ...known.concepts.map(([id, name, digest]) => concept(data.run, id, name, digest)),
     ...(known.others ?? []).map(([run, id, name]) => concept(run, id, name, "")),

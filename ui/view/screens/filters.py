@@ -19,6 +19,7 @@ from ui.view.screens import board_bar
 from ui.view.store import Opened
 from ui.view.text import plain
 
+TAG = "tag"  # in the address
 SEARCH = (
     "Finds concepts by name, positives, negatives, tags, comments and prompts; each card says what matched. Several"
     " words must all match. like:cat, not:cat, tag:cat, comment:cat, prompt:cat and name:cat search in one place."
@@ -79,6 +80,17 @@ def show(runs: Sequence[Opened], boards: Sequence[str]) -> Asked:
         with st.popover("Saved", icon=":material/bookmark:", key="gallery.saved"):
             _saved()
     return Asked(shown or "concepts", text, sort, flags, *more)
+
+
+def take_tag() -> None:
+    """Filter by the tag of the address alone, once, before the fields are made."""
+    tag = st.query_params.get(TAG)
+    if tag is None:
+        return
+    st.query_params.pop(TAG, None)
+    for name in ("text", "flags", "generations", "births", "prompt"):
+        st.session_state.pop(f"gallery.{name}", None)
+    st.session_state["gallery.tags"] = [tag]
 
 
 def _more(

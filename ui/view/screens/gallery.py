@@ -36,6 +36,7 @@ def _gallery(found: Opened) -> None:
         st.title("Gallery", anchor=False, width="content")
         line = st.container(horizontal=True, vertical_alignment="center", width="content")
         undo.bar(found.run)
+    filters.take_tag()
     names = [each.name for each in boards.there()]
     board = board_bar.chosen(names)
     runs, only = board_bar.contents(board) if board else (_runs(found), None)

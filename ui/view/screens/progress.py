@@ -159,7 +159,8 @@ def _top(run: Run, job: Job) -> None:
 
 def _head(run: Run, job: Job, status: Status, waits: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="progress.head"):
-        st.title(plain(learning.called(job).capitalize()), anchor=False, width="content")
+        called = learning.called(job)  # names keep their capitals
+        st.title(plain(f"{called[:1].upper()}{called[1:]}"), anchor=False, width="content")
         paused = status.state == "working" and job.paused
         told = "paused" if paused else "waits for you" if waits else STATES[status.state]
         st.badge(told, color=COLOURS.get(status.state, "gray"))

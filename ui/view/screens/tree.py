@@ -91,10 +91,8 @@ def show() -> None:
 def _no_concepts(found: Opened) -> None:
     """A run without concepts: its jobs, and links to go on if none is running."""
     coming = births.are_coming(found.run)
-    told = (
-        "The first concepts are being learned. They appear in the tree." if coming else "This run has no concepts yet."
-    )
-    st.info(told, icon=":material/account_tree:")
+    told = "The first concepts are being learned. They appear in the tree."
+    st.info(told if coming else "This run has no concepts yet.", icon=":material/account_tree:")
     births.work(found)
     if coming:
         return
