@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 MOST = 4  # names that are suggested
+VERY_NEAR = 0.75  # how similar a name is that is suggested by its spelling alone, from 0 to 1
 
 
 def counted(number: int, one: str, several: str = "") -> str:
@@ -17,14 +18,15 @@ def counted(number: int, one: str, several: str = "") -> str:
 def meant(given: str, known: Iterable[str], most: int = MOST) -> list[str]:
     """The known names that `given` may mean, nearest first.
 
-    These are names that differ only in case or accents, or else by one letter, or else similar ones.
+    These are names that differ only in case or accents, or else by one letter, or else whole words of `given`, or else
+    names that are very similar.
     """
     plain: dict[str, list[str]] = {}
     for name in dict.fromkeys(known):
         plain.setdefault(_plain(name), []).append(name)
     wanted = _plain(given)
     near = [wanted] if wanted in plain else [name for name in plain if _one_letter_apart(wanted, name)]
-    near = near or get_close_matches(wanted, plain, n=most, cutoff=0.6)
+    near = near or _words_of(wanted, plain) or get_close_matches(wanted, plain, n=most, cutoff=VERY_NEAR)
     return [name for key in near for name in plain[key]][:most]
 
 
@@ -38,6 +40,16 @@ def _plain(name: str) -> str:
     """The name without case, accents and doubled spaces."""
     letters = unicodedata.normalize("NFKD", name.casefold())
     return " ".join("".join(c for c in letters if not unicodedata.combining(c)).split())
+
+
+def _words_of(text: str, names: Iterable[str]) -> list[str]:
+    """The names that are words of the text, in its order and the longest first, or else one letter apart from one."""
+    names = list(names)
+    within = [name for name in names if f" {name} " in f" {text} "]
+    if within or " " not in text:
+        return sorted(within, key=lambda name: (f" {text} ".find(f" {name} "), -len(name)))
+    long = [word for word in text.split() if len(word) > 3]  # others are near too many names
+    return [name for word in long for name in names if _one_letter_apart(word, name)]
 
 
 def _one_letter_apart(one: str, other: str) -> bool:

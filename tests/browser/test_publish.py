@@ -22,6 +22,15 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
+def test_the_whole_tree_is_in_sight_on_a_screen(page, site):
+    """Issue: it was cut off at the right edge."""
+    page.set_viewport_size({"width": 900, "height": 800})
+    page.goto(site.joinpath("index.html").as_uri())
+    tree = page.locator(".tree")
+    full = tree.locator("svg").evaluate("each => each.viewBox.baseVal.width")
+    assert tree.evaluate("each => each.scrollWidth") == tree.evaluate("each => each.clientWidth") < full
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_site_works_from_a_disk_in_both_themes_and_on_a_phone(browser, site, theme):
     context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=theme)

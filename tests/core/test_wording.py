@@ -34,6 +34,12 @@ def test_other_plurals_and_verbs_are_given():
         ("omku", ["moku"]),  # two swapped
         ("beve", ["bege", "bede"]),
         ("Negative", ["Easy Negative"]),  # similar
+        ("Easy Negativ one", ["Easy Negative"]),
+        ("moku robot", ["moku"]),  # a whole word, not one that is spelled like robot
+        ("a tiger and bege", ["Tiger", "bege"]),
+        ("my easy negative", ["Easy Negative"]),
+        ("some mokuu", ["moku"]),
+        ("tigress", []),  # only somewhat similar
         ("zilo", []),
         ("", []),
     ],

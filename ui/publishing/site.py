@@ -21,6 +21,7 @@ from ui.publishing.markup import Child, Element, el, page
 from ui.sheet import CARD, FRAME, GREY, INK, PAPER
 
 STYLE = Path(__file__).with_name("style.css")
+LEAST_SCALE = 0.6  # to which a tree shrinks so that it fits into the window
 _COLOURS = {PAPER: "paper", CARD: "card", INK: "ink", GREY: "grey", FRAME: "frame", tree.BAND: "band"}
 _MADE = "Made with Conceptree. Every concept here was learned by a model: none of them exists."
 
@@ -102,7 +103,8 @@ def _tree(family: Family, pictures: Mapping[str, Sequence[Shown]]) -> list[Child
     title = f"Family tree of {family.run.folder.name}"
     scene = tree.scene(title, graph, {id_: blank for id_ in web.pictures})
     drawn_tree = tree.svg_element(scene, web)
-    # Scrolls by itself where it is wider than the window, also by keyboard.
+    drawn_tree.set("style", f"min-width: {round(LEAST_SCALE * scene.width)}px")
+    # Scrolls by itself where it is still wider than the window, also by keyboard.
     around = el("div", {"class": "tree", "tabindex": "0", "role": "group", "aria-label": title}, drawn_tree)
     if len(shown) == len(family.graph):
         return [around]

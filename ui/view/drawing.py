@@ -106,6 +106,15 @@ def errand(run: Run, id_: str) -> Errand | None:
     return next((each for each in found if each.at_work), found[-1] if found else None)
 
 
+def typed_from(prompt: str, entry: Entry) -> str:
+    """The prompt as a person types it, with the concept's name instead of {}, as far as `prompt_from` gives it back."""
+    text = prompt.replace("{}", entry.name)
+    try:
+        return text if prompt_from(text, entry) == prompt else prompt
+    except PromptError:
+        return prompt
+
+
 def prompt_from(text: str, entry: Entry) -> str:
     """The prompt that was typed, with {} in place of the concept's name.
 

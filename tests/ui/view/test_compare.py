@@ -118,6 +118,8 @@ def test_missing_pictures_are_drawn_when_somebody_asks(real):
 
 def test_a_prompt_that_is_none_and_a_stack_that_is_not_here(run, ids):
     app = compare(ids["a"], ids["b"])
+    app.text_input(key="compare.prompt").set_value("a … in the rain").run()
+    assert app.session_state["compare.added.pets"][-1] == "a {} in the rain"
     app.text_input(key="compare.prompt").set_value("no place for it").run()
     assert "write {} where the concept stands" in text(app)
     app.button(key="compare.draw").click().run()

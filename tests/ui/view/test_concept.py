@@ -460,11 +460,19 @@ def test_prompt_and_seed_of_a_dropped_drawing_are_filled_in_once(run, ids):
     app.session_state["concept.offered"] = (ids["a"], "a {} in the snow", 7)
     app.run()
     assert not app.exception and not app.warning
-    assert (app.text_input(key="concept.prompt").value, app.number_input(key="concept.seed").value) == (
-        "a {} in the snow", 7
-    )  # fmt: skip
+    assert app.text_input(key="concept.prompt").value == f"a {run.entry(ids['a']).name} in the snow"
+    assert app.number_input(key="concept.seed").value == 7
     app.text_input(key="concept.prompt").set_value("a {} in the rain").run()
     assert app.text_input(key="concept.prompt").value == "a {} in the rain"
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [("Königin", "a photo of a Königin"), *((name, "a photo of a {}") for name in ("photo", "x{}", "  "))],
+)
+def test_a_prompt_is_typed_with_the_name_if_that_means_the_same(run, ids, name, typed):
+    entry = replace(run.entry(ids["a"]), name=name)
+    assert drawing.typed_from("a photo of a {}", entry) == typed
 
 
 def test_downloads_are_offered_in_every_form_that_fits_the_stack(run, ids):

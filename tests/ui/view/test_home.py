@@ -258,7 +258,7 @@ def test_a_dropped_drawing_opens_its_concept_with_prompt_and_seed(runs, pets):
     app.button(key="home.adopt").click().run()
     assert not app.exception and not app.error
     assert app.session_state["run"] == "pets" and entry.name in text(app)
-    assert app.text_input(key="concept.prompt").value == "a {} in the snow"
+    assert app.text_input(key="concept.prompt").value == f"a {entry.name} in the snow"
     assert app.number_input(key="concept.seed").value == 7
 
 

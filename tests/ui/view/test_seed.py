@@ -129,14 +129,26 @@ def test_what_is_wrong_is_said_at_once_and_nothing_can_be_started(form, runs, va
 @pytest.mark.parametrize(
     ("category", "said"),
     [
-        ("rabit", "does not know the category 'rabit': did you mean rabbit"),
+        ("rabit", "The model does not know “rabit”. Did you mean rabbit?"),
+        ("rabit robot", "Did you mean rabbit?"),
         ("<b>x</b>", "none of {}<>|"),
-        ("zeppelin", "it knows categories such as fruit, furniture, pet"),
+        ("zeppelin", "The model does not know “zeppelin”. Choose one of its categories"),
     ],
 )
 def test_a_category_may_be_typed_and_is_checked(runs, stack_folder, category, said):
     form = opened(stack_folder, **{"category.object": category})
     assert said in text(form) and start(form).disabled and not runs.exists()
+
+
+def test_an_unknown_category_shows_the_known_ones_to_choose_from(runs, stack_folder):
+    """Issue: only the page Start did, and here the error named the stack."""
+    form = opened(stack_folder, **{"category.object": "pet robot"})
+    assert "“pet robot”. Did you mean pet?" in text(form) and not form.error
+    (known,) = (each for each in form.button_group if each.key == "seed.known.object")
+    assert {"pet", "fruit"} <= {*known.options}
+    known.set_value("fruit")
+    form.run()
+    assert form.selectbox(key="seed.category.object").value == "fruit" and not start(form).disabled
 
 
 def test_start_makes_a_run_and_a_job_and_leads_to_it(form, runs, stack_folder, begun):

@@ -281,7 +281,7 @@ def _word(backbone: Backbone, run: str, key: str, label: str) -> tuple[str, str]
         wrong = str(error)
     else:
         return word, ""
-    near = meant(word, words) or [each for part in word.split() for each in meant(part, words)]
+    near = meant(word, words)
     with st.container(key="breed.wrong"):
         todo = "" if near else " Try a simpler word, or choose one of the list."
         st.caption(f":red[{plain(f'{wrong}{todo}')}]")

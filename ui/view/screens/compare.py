@@ -115,10 +115,10 @@ def _pictures(run: str, ids: Sequence[str]) -> None:
         st.text_input(
             "Another prompt",
             key="compare.prompt",
-            placeholder="a photo of a {} in the snow",
+            placeholder="a photo of a … in the snow",
             max_chars=300,
             width=320,
-            help="Write {} where the concept stands.",
+            help="Write … or {} where the concept stands.",
             on_change=_add_prompt,
             args=(run,),
         )
@@ -193,6 +193,7 @@ def _prompts(found: Opened, chosen: Sequence[Entry]) -> list[str]:
 
 def _add_prompt(run: str) -> None:
     text = " ".join(st.session_state["compare.prompt"].split())
+    text = text if "{}" in text else text.replace("...", "…").replace("…", "{}", 1)
     st.session_state.pop("compare.wrong", None)
     if not text:
         return

@@ -76,7 +76,8 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
     """Draw with another prompt; suggests prompts."""
     whose, prompt, seed = st.session_state.pop("concept.offered", ("", "", 0))
     if whose == entry.id:
-        st.session_state["concept.prompt"], st.session_state["concept.seed"] = prompt, seed
+        st.session_state["concept.prompt"] = drawing.typed_from(prompt, entry)
+        st.session_state["concept.seed"] = seed
     with st.container(border=True, key="concept.anew"):
         text = st.text_input(
             "Draw with another prompt",
@@ -100,6 +101,7 @@ def _draw_anew(found: Opened, entry: Entry, key: str) -> None:
                 key="concept.ideas",
                 format_func=lambda prompt: plain(shortened(prompt.replace("{}", "…"), 48)),
                 on_change=_take_idea,
+                args=(entry,),
             )
         whose, words = st.session_state.get("concept.unknown", ("", []))
         if whose == entry.id:
@@ -175,10 +177,10 @@ def _render(run: Run, entry: Entry, text: str, seed: int, choice: decoders.Choic
         notices.error(error)
 
 
-def _take_idea() -> None:
+def _take_idea(entry: Entry) -> None:
     idea = st.session_state.get("concept.ideas")
     if idea:
-        st.session_state["concept.prompt"] = idea
+        st.session_state["concept.prompt"] = drawing.typed_from(idea, entry)
         st.session_state["concept.ideas"] = None
 
 

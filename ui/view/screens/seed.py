@@ -14,6 +14,7 @@ from core.stack.backbone import Backbone
 from core.wording import counted
 from evolve import Run
 from evolve.jobs.batches import namer_in
+from evolve.jobs.choices import UnknownWordError
 from evolve.jobs.job import Job
 from evolve.jobs.options import FOUNDERS, OF, SEED, SEGMENT, STEPS, WAVE, SeedOptions
 from evolve.jobs.planning import plan_founders
@@ -23,6 +24,7 @@ from ui.runs import checked_name, known_name, new_run
 from ui.stack import can_draw
 from ui.view import clicks, forms, links, model, notices, pace, processes, seeds, store
 from ui.view.described import category_of
+from ui.view.screens import unknown
 from ui.view.text import plain
 from ui.workers import conduct_asked
 
@@ -273,7 +275,12 @@ def _plan(form: Form) -> None:
         _check_name(form.name)
         plan = checked(backbone, form.options)
     except ConceptreeError as error:
-        notices.error(error)
+        kind, category = form.options.kind, form.options.category
+        if isinstance(error, UnknownWordError) and not backbone.knows(category):
+            unknown.warn(category, backbone)
+            unknown.categories(_categories(backbone, kind), f"seed.known.{kind}", f"seed.category.{kind}")
+        else:
+            notices.error(error)
         st.button("Start", key="seed.start", type="primary", width="stretch", disabled=True)
         return
     for line in _told(plan, backbone):

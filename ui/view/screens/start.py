@@ -7,13 +7,12 @@ import secrets
 import streamlit as st
 
 from core.errors import ConceptreeError
-from core.wording import did_you_mean
 from evolve.jobs.choices import UnknownWordError
 from evolve.jobs.options import FOUNDERS, SeedOptions
 from ui.view import clicks, header, imagined, links, model, notices, seeds
 from ui.view.cards import Card, cards, selected_in
 from ui.view.screens import seed, tree
-from ui.view.text import plain, shortened
+from ui.view.screens import unknown as unknown_category
 
 MOST = 80  # characters of a category
 # The tree has the rest of the window. Streamlit's "Press Enter to submit" would cover the placeholder.
@@ -106,12 +105,7 @@ def _take_tile() -> None:
 def _known_categories() -> None:
     """All categories of the embedded stack; a click fills in the field."""
     known = sorted(set(model.stack("emoji").vocabulary.categories) - {"style"})
-    st.pills("The model knows these categories", known, key="start.known", on_change=_take_known)
-
-
-def _take_known() -> None:
-    if chosen := st.session_state["start.known"]:
-        st.session_state["start.category"] = chosen
+    unknown_category.categories(known, "start.known", "start.category")
 
 
 def _ask() -> bool:
@@ -149,11 +143,7 @@ def _ask() -> bool:
             notices.error(error)
     unknown: str = st.session_state.get("start.unknown", "")
     if unknown and category == unknown:
-        near = did_you_mean(unknown, model.stack("emoji").vocabulary.words)
-        said = f"The model does not know “{shortened(unknown, 40)}”. {near[:1].upper()}{near[1:]}".rstrip()
-        st.warning(
-            plain(f"{said} Choose one of its categories, or a word for a thing that it may know, such as teapot.")
-        )
+        unknown_category.warn(unknown, model.stack("emoji"))
     return bool(unknown) and category == unknown
 
 
