@@ -146,6 +146,7 @@ def test_an_unknown_category_shows_the_known_ones_to_choose_from(runs, stack_fol
     assert "“pet robot”. Did you mean pet?" in text(form) and not form.error
     (known,) = (each for each in form.button_group if each.key == "seed.known.object")
     assert {"pet", "fruit"} <= {*known.options}
+    form.selectbox(key="seed.category.object").options.append("pet robot")  # as typed
     known.set_value("fruit")
     form.run()
     assert form.selectbox(key="seed.category.object").value == "fruit" and not start(form).disabled
