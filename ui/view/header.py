@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from core.errors import ConceptreeError
 from core.wording import counted
+from ui.runs import open_run
 from ui.view import bell, history, learning, links, palette, store
+from ui.view.screens import births
 from ui.view.text import plain
 
 EVERY = 2.0  # seconds between two updates
 LOOKS = 3.0  # seconds between two looks whether another tab or process has changed the run
 
 
-def show(of_a_run: bool) -> None:
-    """Show the bar. of_a_run: whether the page shows one run, so that the bar offers the others."""
+def show(of_a_run: bool, stopped: bool = True) -> None:
+    """Show the bar. of_a_run: whether the page shows one run, so that the bar offers the others. stopped: whether it
+    says that the last job of the run was stopped.
+    """
     links.keep_address()
     busy = bool(store.at_work())
     st.session_state["header.busy"] = busy
@@ -24,6 +30,9 @@ def show(of_a_run: bool) -> None:
         history.keep_short()
         if busy:
             st.fragment(_at_work, run_every=EVERY)()
+        if of_a_run and stopped:
+            with suppress(ConceptreeError):  # the page itself shows the error
+                births.stopped(open_run(store.runs_folder(), st.session_state["run"]))
         if of_a_run:
             st.session_state["header.state"] = _state(st.session_state["run"])
             st.fragment(_watch, run_every=LOOKS)(st.session_state["run"])

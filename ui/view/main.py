@@ -21,7 +21,7 @@ with turns.turn():
         if run is not None:
             choice.restore(run)
         if page.url_path != FIRST:  # there the header is above the family
-            header.show(of_a_run=run is not None)
+            header.show(of_a_run=run is not None, stopped=page.url_path != "jobs")
         if run is None and page.url_path in OF_A_RUN:
             no_run(page.title)
         else:

@@ -538,6 +538,7 @@ def test_a_job_that_was_stopped_elsewhere_says_so_and_goes_on(run, ids, started,
         raise Stopped
     app = page(name, run="pets").run()
     assert "Stopped: 4 children of moku × vasi, 1 learned." in text(app)
+    assert "Stopped" not in text(page("jobs", run="pets").run()), "that page says it itself"
     app.button(key=f"breed.on.{job.name}").click().run()
     assert [each.name for each in started] == [job.name]
     app.button(key=f"breed.dismiss.{job.name}").click().run()

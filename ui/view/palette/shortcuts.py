@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SHORTCUTS: dict[str, tuple[tuple[str, str], ...]] = {
     "Everywhere": (
-        ("Ctrl K", "find pages, runs, concepts and actions; on a Mac Cmd K"),
+        ("Ctrl K", "find pages, runs, concepts, tags, boards and actions; on a Mac Cmd K"),
         ("Ctrl Z, Ctrl Shift Z", "undo and redo the last change, such as a rating or hiding"),
         ("?", "this list; Esc closes it"),
     ),

@@ -1,4 +1,4 @@
-"""Jobs beside the tree: progress, drawings so far and how to stop; what was learned of a stopped one, and Resume."""
+"""Running jobs beside the tree: progress, drawings so far, and how to stop; and what a stopped one has learned."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from evolve.jobs.job import Job, Status
 from evolve.jobs.plans import Seed
 from ui.view import clicks, ghosts, learning, links, notices, processes, store
 from ui.view.store import Opened
-from ui.view.text import plain
+from ui.view.text import plain, shortened
 
 EVERY = 1.5  # seconds between two updates
-ENDED = ("stopped", "failed", "killed")  # states of a job that ended unfinished
+STOPPED = ("stopped", "killed")  # states of a job that can go on as if nothing had happened
+LONGEST = 100  # characters of the line of a stopped job
 SIDE, MOST = 62, 8  # drawings of a job: pixels, and how many
 
 
@@ -22,12 +23,20 @@ def are_coming(run: Run) -> bool:
     return any(status.state in processes.AT_WORK for _, status in _current(run))
 
 
-def work(found: Opened, drawings: bool = True, but: str = "") -> None:
-    """Show the run's current jobs, updated while one is running. drawings: also their drawings so far. but: name of a
-    job that the page itself offers to resume.
-    """
+def work(found: Opened, drawings: bool = True) -> None:
+    """Show the run's current jobs, updated while one is running. drawings: also their drawings so far."""
     every = EVERY if are_coming(found.run) else None
-    st.fragment(_work, run_every=every)(found.run, _shown(found), drawings, but)
+    st.fragment(_work, run_every=every)(found.run, _shown(found), drawings)
+
+
+def stopped(run: Run) -> None:
+    """Say that the newest job of the run was stopped, and what it has learned, with a button that goes on."""
+    for job, status in store.jobs_of(run)[:1]:
+        if status.state in STOPPED and job.name not in _names("breed.dismissed", run):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small", key="header.stopped"):
+                told = plain(shortened(learning.ended(job, status), LONGEST))
+                links.to("jobs", told, icon=":material/stop_circle:", run=run.folder.name, job=job.name)
+                _buttons(run, job)
 
 
 def _shown(found: Opened) -> tuple[int, list[str]]:
@@ -35,7 +44,7 @@ def _shown(found: Opened) -> tuple[int, list[str]]:
     return len(found.entries), [each.id for each in ghosts.ghosts_of(found)]
 
 
-def _work(run: Run, known: tuple[int, list[str]], drawings: bool, but: str) -> None:
+def _work(run: Run, known: tuple[int, list[str]], drawings: bool) -> None:
     """known: what the page shows, see `_shown`. Reruns the page once that is different, or a job has ended."""
     name, current = run.folder.name, _current(run)
     states = {job.name: status.state for job, status in current}
@@ -46,29 +55,24 @@ def _work(run: Run, known: tuple[int, list[str]], drawings: bool, but: str) -> N
     for job, status in current:
         if status.state in processes.AT_WORK:
             _running(run, job, status, drawings)
-        elif job.name != but:
+        else:
             _ended(run, job, status)
 
 
 def _current(run: Run) -> list[tuple[Job, Status]]:
-    """Running jobs, those of this session that ended unfinished, and the newest job if it did; none dismissed since."""
-    mine, dismissed = _names("breed.started", run), _names("breed.dismissed", run)
-    there = store.jobs_of(run)
-    for job, status in there:
-        if status.state in processes.AT_WORK:
-            mine.add(job.name)
-            dismissed.discard(job.name)
-    mine |= {job.name for job, status in there[:1] if status.state in ENDED}
+    """Running jobs, and those started in this session that failed or did not begin; `stopped` shows the others."""
+    mine = _names("breed.started", run) - _names("breed.dismissed", run)
     return [
         (job, status)
-        for job, status in there
-        if job.name in mine and status.state != "finished" and job.name not in dismissed
+        for job, status in store.jobs_of(run)
+        if status.state in processes.AT_WORK or (job.name in mine and status.state not in (*STOPPED, "finished"))
     ]
 
 
 def started(run: Run, job: Job) -> None:
-    """Note a job that this session has started."""
+    """Note a job that this session has started, or started again."""
     _names("breed.started", run).add(job.name)
+    _names("breed.dismissed", run).discard(job.name)
 
 
 def _names(key: str, run: Run) -> set[str]:
@@ -117,12 +121,18 @@ def _ended(run: Run, job: Job, status: Status) -> None:
         if status.problem:
             notices.error(status.problem)
         with st.container(horizontal=True, vertical_alignment="center"):
-            if clicks.button("Resume", icon=":material/play_arrow:", key=f"breed.on.{job.name}", of=name, once=True):
-                _resume(run, job)
-            if clicks.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}", of=name):
-                _names("breed.dismissed", run).add(job.name)
-                st.rerun()
+            _buttons(run, job)
             links.to("jobs", "Details", run=name, job=job.name)
+
+
+def _buttons(run: Run, job: Job) -> None:
+    """Go on with an unfinished job, or say no more of it."""
+    name = run.folder.name
+    if clicks.button("Resume", icon=":material/play_arrow:", key=f"breed.on.{job.name}", of=name, once=True):
+        _resume(run, job)
+    if clicks.button("Dismiss", type="tertiary", key=f"breed.dismiss.{job.name}", of=name):
+        _names("breed.dismissed", run).add(job.name)
+        st.rerun()
 
 
 def _resume(run: Run, job: Job) -> None:
@@ -132,4 +142,5 @@ def _resume(run: Run, job: Job) -> None:
     except ConceptreeError as error:
         notices.error(error)
         return
+    started(run, job)
     st.rerun()

@@ -49,7 +49,7 @@ def show(found: Opened) -> None:
         _nothing_left(found, job)
     _back(found, again)
     _why(found)
-    births.work(found, but=job.name if job else "")
+    births.work(found)
 
 
 def _evolution(found: Opened) -> Job | None:
