@@ -23,7 +23,8 @@ class Options:
     settings: for requests that have none; by default the stack's calibrated ones. namer: the model that proposes
     negatives for adaptive requests; by default the stack's own question answerer if it has one, and None for the
     stack's vocabulary. draw: draw concepts at each boundary (a namer's drawings are made in any case). review: called
-    for each new negative, see `core.review`. images: drawings of a concept in one question; their answers are pooled,
+    for each new negative, see `core.review`. review_last: call it at the last boundary too, where it can only send the
+    concept back. images: drawings of a concept in one question; their answers are pooled,
     most probable first. drafts: further steps after which concepts are drawn, for people; learning does not depend on
     them. at_once: how many requests make a batch at most, by default `optimizer.MOST_AT_ONCE`.
 
@@ -35,6 +36,7 @@ class Options:
     namer: Namer | Literal["own"] | None = OWN
     draw: bool = False
     review: Review | None = None
+    review_last: bool = False
     images: int = 1
     drafts: tuple[int, ...] = ()
     at_once: int | None = None

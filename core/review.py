@@ -29,7 +29,8 @@ class Proposal:
 
     id: of the request. earlier: the steps to which a person can go back; negatives_then: the negatives at each.
     problem: why the last decision was refused; "" the first time. decided: earlier decisions about this concept, so
-    that a question that comes again, because a person went back, differs from the first one.
+    that a question that comes again, because a person went back, differs from the first one. last: at the end, where
+    only going back has an effect.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Proposal:
     problem: str = ""
     negatives_then: Mapping[int, Sequence[Negative]] = field(default_factory=dict)  # by earlier step
     decided: int = 0
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Decision:
 
 
 Review = Callable[[Proposal], Decision | None]
-"""Called at each boundary before the last; None agrees with the proposal."""
+"""Called at each boundary before the last, with `Options.review_last` also there; None agrees with the proposal."""
 
 
 def ask(

@@ -44,7 +44,7 @@ class Event:
     """One concept at a boundary.
 
     id: of its request, see `ConceptLab.concept_id`. similarities: on the panel, by constraint. draft: a look between
-    two boundaries, which changes nothing. last: the concept is finished.
+    two boundaries, which changes nothing. last: the concept is finished. steered: what a person decided, a line each.
     """
 
     id: str
@@ -58,6 +58,7 @@ class Event:
     note: str = ""
     draft: bool = False
     last: bool = False
+    steered: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -78,6 +79,7 @@ class Course:
     checkpoints: list[Checkpoint] = field(default_factory=list)
     history: list[Measurement] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
+    steered: list[str] = field(default_factory=list)  # for people, since the process began
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -135,8 +137,8 @@ class Looker:
             course, step = courses[i], state.step[i]
             course.checkpoints.append(_checkpoint(state, i, course, imagined[i]))
             seen = Seen(tuple(drawn.get(i, ())), answers.get(i))
-            note = ""
-            if step < state.steps[i]:
+            note, before = "", len(course.steered)
+            if step < state.steps[i] or self.options.review_last:
                 state, seen, note = self._decide(state, i, course, seen)
             here = course.checkpoints[-1]  # the earlier one if the person went back
             found = similarities(course.request, here.imagined, course.words, self.bank)
@@ -156,6 +158,7 @@ class Looker:
                     all_negatives=tuple(course.negatives),
                     note=note,
                     last=state.step[i] == state.steps[i],
+                    steered=tuple(course.steered[before:]),
                 )
             )
         return state, tuple(events)
@@ -291,7 +294,8 @@ class Looker:
         return choice, "vocabulary" if choice.replaced else by
 
     def _decide(self, state: State, row: int, course: Course, seen: Seen) -> tuple[State, Seen, str]:
-        """Add the proposed negative, or follow the person's decision; a person who goes back is asked again there.
+        """Add the proposed negative, or follow the person's decision; a person who goes back is asked again there. At
+        the last boundary only going back is followed.
 
         Returns (state, drawings and answers at its step, note for the event).
         """
@@ -299,9 +303,12 @@ class Looker:
         given: Decision | None = None  # with going back: the answer there
         while True:
             here = course.checkpoints[-1]
-            choice, by = self._proposed(course, here.imagined, seen.answers)
+            last = here.step == state.steps[row]
+            choice, by = (Choice(None), "") if last else self._proposed(course, here.imagined, seen.answers)
             words = (choice.word,) if choice.word else ()
-            decision, untold = (given, "") if given else self._ask(course, words, choice.note, seen)
+            decision, untold = (given, "") if given else self._ask(course, words, choice.note, seen, last)
+            if last and (decision is None or decision.back_to is None):
+                return state, seen, untold
             if course.pool:
                 course.pool.pop(0)  # proposed once, even if refused
             if decision is None:
@@ -316,12 +323,15 @@ class Looker:
                 proposed = () if given else words
                 told.append(_follow(course, decision, proposed, here.step, by, choice.note))
                 return state, seen, "; ".join(filter(None, [*told, untold]))
+            course.steered.append(f"at step {here.step} sent back to step {decision.back_to}")
             state = _back(state, row, course, decision.back_to)
             seen = self._seen_again(state, course, row, course.checkpoints[-1].imagined)
             told += filter(None, [untold, f"back to step {decision.back_to}"])
             given = decision if decision.words or decision.drop else None
 
-    def _ask(self, course: Course, words: tuple[str, ...], note: str, seen: Seen) -> tuple[Decision | None, str]:
+    def _ask(
+        self, course: Course, words: tuple[str, ...], note: str, seen: Seen, last: bool
+    ) -> tuple[Decision | None, str]:
         """The person's decision at the last checkpoint, as `core.review.ask` returns it."""
         if self.options.review is None:
             return None, ""
@@ -335,6 +345,7 @@ class Looker:
             answers=tuple(seen.answers or ()),
             note=note,
             decided=len(course.decisions),
+            last=last,
         )
         earlier = {checkpoint.step: checkpoint.negatives for checkpoint in course.checkpoints[:-1]}
         return ask(self.options.review, proposal, earlier, self.stack)
@@ -366,11 +377,15 @@ def _follow(course: Course, decision: Decision, proposed: Sequence[str], step: i
     for word in decision.drop:
         course.negatives = [n for n in course.negatives if n.word != word]
         told.append(f"'{word}' dropped by the user")
+        course.steered.append(f"at step {step} negative dropped: {word}")
     for word in decision.words:
         if word in proposed:
             course.add(word, step, by, note)
         else:
             instead = f"instead of {', '.join(proposed)}" if proposed else ""
             course.add(word, step, "user", instead)
-    told += [f"'{word}' refused by the user" for word in proposed if word not in decision.words]
+            course.steered.append(f"at step {step} negative added: {word}")
+    refused = [word for word in proposed if word not in decision.words]
+    told += [f"'{word}' refused by the user" for word in refused]
+    course.steered += [f"at step {step} negative refused: {word}" for word in refused]
     return "; ".join(told)

@@ -20,6 +20,7 @@ from evolve.jobs.work import Began, Drawing, Happened, Learned, Reported
 from evolve.store.rows import brief
 from ui.console import LearningBar, say, to_type
 from ui.descent import Words, announced
+from ui.labels import RESULTS
 from ui.person import Person
 from ui.runs import names_beside
 from ui.stack import can_draw, options_for
@@ -57,8 +58,11 @@ class Telling:
                 self._began(batch, numbers, plan)
             case Reported(report, step), plan:
                 self.bar.advance(step)
-                for event in report.events if isinstance(plan, Seed) else ():
-                    say(self.out, f"  step {event.step:<4} {self.names[event.id]}  {told(event)}")
+                for event in report.events:
+                    if isinstance(plan, Seed):
+                        say(self.out, f"  step {event.step:<4} {self.names[event.id]}  {told(event)}")
+                    for line in event.steered:
+                        say(self.out, f"  {self.names[event.id]}: {line}")
                 if report.events and not report.events[0].draft:
                     self.bar.print_line()
             case Learned(individuals, known), plan:
@@ -85,9 +89,10 @@ class Telling:
         self.batches += 1
         self.bar.set_total(batch.total)
         first, count = batch.first + 1, len(numbers)
+        one, _ = RESULTS["breed" if isinstance(plan, Evolve | Map) else plan.command]
+        self.names |= {id_: f"{one} {number + 1}" for id_, number in numbers.items()}
         match plan:
             case Seed():
-                self.names |= {id_: f"founder {number + 1}" for id_, number in numbers.items()}
                 wave = f"Wave {self.batches} of {plan.waves}: " if plan.waves > 1 else ""
                 which = f"founder {first}" if count == 1 else f"founders {first} to {first + count - 1}"
                 say(self.out, f"\n{wave}{which}, {counted(plan.settings.steps, 'step')}")

@@ -177,13 +177,15 @@ class Steering:
     def _decided(self, proposal: Proposal) -> Decision | None:
         number = self.numbers[proposal.id]
         id_ = f"{number}.{proposal.step}.{proposal.decided}"
-        first = self.review(proposal) if self.review else None
+        first = self.review(proposal) if self.review and not proposal.last else None
         waiting = [each for each in queued(self.folder) if each.number == number]
         waiting = [each for each in waiting if self.taken.get(each.mark, (number, id_)) == (number, id_)]
         # An answer to a question that a stop has ended is still a decision, but not an answer.
         further = [each for each in waiting if not each.answers(id_, proposal.step)]
         carried = self._carried(number, id_)
         goes_back = any(each.decision.back_to is not None for each in further)
+        if proposal.last and not goes_back:
+            return None  # `too_late` tells of words
         if self.asks and proposal.words and not goes_back:
             first = self._answer(number, id_, replace(proposal, words=(*proposal.words, *carried.words)))
             carried = replace(carried, words=())  # the question had them

@@ -231,7 +231,7 @@ def learning(
     options = replace(options, at_once=job.conduct(options.at_once or learner.at_once, learner.threads).at_once)
     numbers = {id_: first + place for place, id_ in enumerate(asked)}
     steering = Steering(job.folder, learner.stack, numbers, options.review, asks, job.wait, job.put_back)
-    options = replace(options, review=steering.decided)
+    options = replace(options, review=steering.decided, review_last=True)
     snapshots = job.kept()
     steering.begin(snapshots)
     with closing(developing(asked, learner, run, options, job.decided(), snapshots)) as reports:

@@ -32,7 +32,8 @@ class Look:
     """One concept at one boundary. number: its place in the job, from 0. similarities: by constraint.
 
     negatives: the ones added there, (word, source) each; all_negatives: all words from there on. image: the file of its
-    drawing, if any. draft: a look between two boundaries. name, concept: its name and id, once it is finished.
+    drawing, if any. draft: a look between two boundaries. steered: what a person decided up to there, also before going
+    back. name, concept: its name and id, once it is finished.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Look:
     note: str = ""
     image: Path | None = None
     draft: bool = False
+    steered: tuple[str, ...] = ()
     name: str = ""
     concept: str = ""
 
@@ -62,6 +64,7 @@ def add_looks(folder: Path, events: Sequence[tuple[int, Event]]) -> None:
                 "note": event.note,
                 "image": image,
                 "draft": event.draft,
+                "steered": event.steered,
             }
         )
     _append(folder / EVENTS, lines)
@@ -93,7 +96,9 @@ def looks_in(folder: Path) -> list[Look]:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
         before = found.setdefault(number, [])
-        found[number] = [each for each in before if each.step < look.step] + [look]
+        # A line that a kill has repeated tells the same decisions again.
+        steered = dict.fromkeys([*(before[-1].steered if before else ()), *look.steered])
+        found[number] = [each for each in before if each.step < look.step] + [replace(look, steered=tuple(steered))]
     return [
         replace(look, concept=finished[number][0], name=finished[number][1]) if number in finished else look
         for number in sorted(found)
@@ -127,6 +132,7 @@ def _look(folder: Path, told: Mapping[str, Any]) -> Look:
         note=str(told["note"]),
         image=picture_in(folder, told["image"]),
         draft=bool(told.get("draft")),
+        steered=tuple(map(str, told.get("steered", ()))),
     )
 
 

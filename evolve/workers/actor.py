@@ -92,6 +92,7 @@ class Actor:
                 namer=self._namer(order.namer),
                 draw=order.draw,
                 review=self._ask if order.asks else None,
+                review_last=order.asks_last,
                 images=order.images,
                 drafts=order.drafts,
                 at_once=len(requests),

@@ -27,7 +27,8 @@ LARGEST_PICTURE = 4096 * 4096  # pixels
 @dataclass(frozen=True)
 class Order:
     """A batch to learn. ids: of the requests; a worker with another stack or namer finds others, and refuses. namer:
-    for `build_namer`; None for the vocabulary. asks: a person reviews the negatives.
+    for `build_namer`; None for the vocabulary. asks: a person reviews the negatives; asks_last: see
+    `Options.review_last`.
     """
 
     requests: tuple[str, ...]  # as Request.to_json
@@ -37,6 +38,7 @@ class Order:
     images: int = 1
     drafts: tuple[int, ...] = ()
     asks: bool = False
+    asks_last: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -102,6 +104,7 @@ def proposal_message(proposal: Proposal) -> Message:
         "earlier": proposal.earlier,
         "problem": proposal.problem,
         "decided": proposal.decided,
+        "last": proposal.last,
         "negatives_then": [
             [step, [asdict(negative) for negative in negatives]] for step, negatives in proposal.negatives_then.items()
         ],
@@ -123,6 +126,7 @@ def proposal_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Mappi
         problem=told["problem"],
         negatives_then={int(step): _negatives(negatives) for step, negatives in told["negatives_then"]},
         decided=int(told["decided"]),
+        last=told["last"],
     )
 
 
@@ -148,6 +152,7 @@ def _event_told(event: Event, blobs: list[bytes]) -> dict[str, Any]:
         "note": event.note,
         "draft": event.draft,
         "last": event.last,
+        "steered": event.steered,
     }
 
 
@@ -164,6 +169,7 @@ def _event_of(told: Mapping[str, Any], blobs: Sequence[bytes], requests: Mapping
         note=told["note"],
         draft=told["draft"],
         last=told["last"],
+        steered=tuple(told["steered"]),
     )
 
 

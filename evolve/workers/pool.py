@@ -290,6 +290,7 @@ class _Course:
             images=options.images,
             drafts=options.drafts,
             asks=options.review is not None,
+            asks_last=options.review_last,
         ).to_json()
 
     def report(self, task: _Task | None = None, told: Told | None = None) -> Report:

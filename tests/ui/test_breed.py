@@ -19,6 +19,7 @@ from core.aspects import subspace, with_aspect
 from core.concept import RequestError
 from core.errors import ConceptreeError
 from core.optimizer import ConceptLab
+from core.review import Decision
 from core.state import weights_of
 from evolve import Run
 from evolve.family.lineage import lineage
@@ -392,6 +393,13 @@ def test_a_job_is_learned_by_its_name_and_shows_drafts(pets, backbone, monkeypat
     assert (status.state, status.step, status.steps, status.problem) == ("finished", 24, 24, "")
     assert json.loads((job.folder / "exit.json").read_text())["code"] == 0
     assert "Nothing is left to do" in good("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
+
+
+def test_what_a_person_decides_about_a_child_is_printed(pets, backbone):
+    job = new_job(pets, plan_children(pets, backbone, two(pets, children=2)))
+    job.steer(1, Decision(("lemon",)))
+    shown = good("resume", "pets", "--job", job.name, "--runs", pets.folder.parent)
+    assert "child 2: at step 0 negative added: lemon" in shown and "child 1:" not in shown
 
 
 def test_what_was_made_of_a_plan_is_kept_and_old_plans_still_serve(pets, backbone, monkeypatch):

@@ -177,6 +177,23 @@ def test_what_comes_too_late_is_said_and_forgotten(job, backbone):
         job.steer(0, Decision(("lemon",)))
 
 
+def test_a_concept_in_its_last_segment_goes_back_and_the_looks_tell_so(job, backbone):
+    back = Decision(("lemon",), back_to=4)
+    one, other = learn(job, backbone, on_report=at(7, lambda: job.steer(1, back)))
+    assert ("lemon", 4, "user") in negatives(other) and "lemon" not in [word for word, _, _ in negatives(one)]
+    looks = [look for look in job.looks() if look.number == 1]
+    assert [look.step for look in looks] == [0, 2, 4, 6, 8] and "too late" not in looks[-1].note
+    assert looks[-1].steered == ("at step 8 sent back to step 4", "at step 4 negative added: lemon")
+    assert job.looks()[-6].steered == () and job.pending() == []
+
+
+def test_a_persons_own_review_is_not_asked_at_the_end(job, backbone):
+    asked = []
+    options = Options(namer=canned_namer(["dog"]), review=lambda proposal: asked.append(proposal.step))
+    learned(job, PAIR[:1], run_of(job), backbone, options)
+    assert asked == [0, 2, 4, 6]
+
+
 def test_founders_in_waves_of_one_are_steered_by_their_place(job, backbone):
     for number in (0, 1):
         job.steer(number, Decision((("lemon", "melon")[number],)))

@@ -234,6 +234,33 @@ def test_going_back_is_queued_too(run, job):
         assert "back to step 0" in text(found)
 
 
+def test_in_the_last_segment_going_back_is_possible_and_words_alone_are_refused(run, job):
+    looked(job)
+    add_looks(job.folder, [look(0, 70, (), NEGATIVES), look(0, 105, (), NEGATIVES)])
+    with held(job):
+        found = steering_panel(job)
+        assert "Founder 1 is in its last segment: words alone would come too late." in text(found)
+        found.multiselect(key=f"progress.drop.{OF}").set_value(["cat"])
+        steer(found).click().run()
+        assert decisions(job) == [] and "words alone" in found.error[0].value
+        field = found.selectbox(key=f"progress.back.{OF}")
+        assert field.options == ["70", "35", "0"] and field.placeholder == "stay"
+        field.set_value(35)
+        steer(found).click().run()
+        assert decisions(job) == [(0, Decision((), ("cat",), 35))]
+        field = found.selectbox(key=f"progress.back.{OF}")
+        assert field.value is None and field.placeholder == "stay"
+
+
+def test_what_a_person_decided_stays_on_the_card(run, job):
+    looked(job)
+    add_looks(job.folder, [look(0, 70, (), NEGATIVES)])
+    back = ("at step 70 sent back to step 35", "at step 35 negative added: snail")
+    add_looks(job.folder, [look(0, 35, (), NEGATIVES, steered=back)])
+    learned(run, job, 0)
+    assert "Your decisions: at step 70 sent back to step 35; at step 35 negative added: snail" in text(shown(job))
+
+
 @pytest.mark.parametrize(
     ("decision", "problem"),
     [

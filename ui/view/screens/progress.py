@@ -298,7 +298,7 @@ def _strip(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:
 
 
 def _negatives(looks: Sequence[Look]) -> None:
-    """The current negatives by source, each with the step that added it; and the last remark."""
+    """The current negatives by source, each with the step that added it; the last remark; what a person decided."""
     added = {word: (look.step, by) for look in looks for word, by in look.negatives}
     by_source: dict[str, list[str]] = {}
     for word in looks[-1].all_negatives:
@@ -309,6 +309,8 @@ def _negatives(looks: Sequence[Look]) -> None:
         st.markdown(f"Negatives (from step): {told}")
     if note := next((look.note for look in reversed(looks) if look.note), ""):
         st.caption(plain(shortened(note, 300)))
+    if steered := looks[-1].steered:
+        st.caption(plain(shortened(f"Your decisions: {'; '.join(steered)}", 300)))
 
 
 def _curves(run: Run, job: Job, name: str, looks: Sequence[Look]) -> None:

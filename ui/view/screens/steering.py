@@ -6,6 +6,8 @@ callbacks, which run before anything else, so a click counts even if the page up
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Iterable, Sequence
 
 import streamlit as st
@@ -21,6 +23,26 @@ from evolve.jobs.steering import TOO_LATE, LateAnswer, Question
 from evolve.store.looks import Look
 from ui.view import learning, links, model, notices
 from ui.view.text import plain, shortened
+
+AT_END = "is in its last segment: words alone would come too late. Go back to an earlier step; words apply there."
+# The panel is above the cards, and the button that opens it may be far below.
+_REVEAL = """
+<script>
+(() => {
+  const opened = %s, until = Date.now() + 3000;
+  if (window.conceptreeSteers === opened) return;
+  const look = () => {
+    const panel = document.querySelector(".st-key-progress-panel");
+    const field = panel?.querySelector("[class*=st-key-progress-add] input");
+    if (!field) return Date.now() < until && setTimeout(look, 50);
+    window.conceptreeSteers = opened;
+    panel.scrollIntoView({ block: "center" });
+    field.focus({ preventScroll: true });
+  };
+  look();
+})();
+</script>
+"""
 
 
 def ask(run: Run, job: Job, question: Question) -> None:
@@ -121,9 +143,10 @@ def key_of(job: Job, question: Question) -> str:
 
 
 def open_panel(job: Job, number: int) -> None:
-    """Open the panel for a concept, at the next run of the whole page."""
+    """Open the panel for a concept, at the next run of the whole page, which then scrolls there."""
     st.session_state[f"progress.panel.{_of(job)}"] = number
     st.session_state[f"progress.target.{_of(job)}"] = number
+    st.session_state[f"progress.opened.{_of(job)}"] = secrets.token_hex(4)
     st.session_state["progress.rerun"] = True
 
 
@@ -151,13 +174,14 @@ def panel(run: Run, job: Job) -> None:
             accept_new_options=True,
             placeholder="Type words",
         )
-        steps, back = [look.step for look in told[:-1] if not look.draft], f"progress.back.{of}"
+        steps, back = _earlier(told), f"progress.back.{of}"
         if steps or st.session_state.get(back) is not None:
             now = st.session_state.get(back)
             st.selectbox(
                 "Go back to step",
-                [None, *reversed(steps), *([now] if now is not None and now not in steps else [])],
-                format_func=lambda step: "stay" if step is None else str(step),
+                [*reversed(steps), *([now] if now is not None and now not in steps else [])],
+                index=None,
+                placeholder="stay",
                 key=back,
                 help="Restores the concept as it was at that step. Its question comes again, with your words.",
             )
@@ -167,6 +191,8 @@ def panel(run: Run, job: Job) -> None:
             st.success(plain(text))
         elif text:
             notices.error(text)
+        if opened := st.session_state.get(f"progress.opened.{of}"):
+            st.html(_REVEAL % json.dumps(opened), unsafe_allow_javascript=True)
 
 
 def _target(job: Job, looks: learning.Looks) -> int:
@@ -183,6 +209,8 @@ def _target(job: Job, looks: learning.Looks) -> int:
     if (why := _too_late(job, looks, number)) is not None:
         others = " Choose another one to apply your entries there." if len(numbers) > 1 else ""
         st.warning(plain(f"{why}{others}"), icon=":material/hourglass_disabled:")
+    elif _ends(job, looks, number):
+        st.caption(plain(f"{learning.one(job, number)} {AT_END}"))
     return int(number)
 
 
@@ -208,6 +236,8 @@ def _apply(run: Run, job: Job, number: int) -> None:
     try:
         if (why := _too_late(job, looks, number)) is not None:
             raise ConceptreeError(f"{why} Your entries are kept: choose another one to apply them there.")
+        if decision.back_to is None and _ends(job, looks, number):
+            raise ConceptreeError(f"{learning.one(job, number)} {AT_END}")
         mark = job.steer(number, _checked(run, job, decision, looks.get(number, ())))
     except ConceptreeError as error:
         state[f"progress.said.{of}"] = "problem", str(error)
@@ -259,7 +289,7 @@ def _use_late(job: Job) -> None:
     target = number if number in targets else next(iter(targets), number)
     told = looks.get(target, ())
     there = told[-1].all_negatives if told else ()
-    steps = [look.step for look in told[:-1] if not look.draft]
+    steps = _earlier(told)
     open_panel(job, target)
     st.session_state[f"progress.drop.{of}"] = list(decision.drop)
     st.session_state[f"progress.add.{of}"] = [word for word in decision.words if word not in there]
@@ -290,11 +320,22 @@ def _too_late(job: Job, looks: learning.Looks, number: int) -> str | None:
         return None
     if told[-1].concept:
         return f"{one} is finished."
-    plan = learning.plan_of(job)
-    settings = plan.settings if isinstance(plan, Seed | Breed | Evolve | Map) else None
-    if settings and (told[-1].step // settings.segment + 1) * settings.segment >= settings.steps:
+    if _ends(job, looks, number) and not _earlier(told):
         return f"{one} is in its last segment: nothing is added at the end."
     return None
+
+
+def _ends(job: Job, looks: learning.Looks, number: int) -> bool:
+    """Whether the next boundary of a concept is its last, at which a person can only send it back."""
+    plan = learning.plan_of(job)
+    settings = plan.settings if isinstance(plan, Seed | Breed | Evolve | Map) else None
+    step = told[-1].step if (told := looks.get(number)) else 0
+    return settings is not None and (step // settings.segment + 1) * settings.segment >= settings.steps
+
+
+def _earlier(told: Sequence[Look]) -> list[int]:
+    """The steps to which a concept can be sent back."""
+    return [look.step for look in told[:-1] if not look.draft]
 
 
 def _of(job: Job) -> str:
