@@ -11,11 +11,17 @@ import pandas as pd
 from core.concept import Concept
 from evolve.store.looks import Look
 from evolve.store.rows import brief
+from ui.view.theme import COLOURS
 
 COLUMNS = ["constraint", "role", "step", "similarity", "added"]
 PLOT, AXIS, ROW = 240, 100, 24  # heights in pixels: the plot, its axis and margins, a row of the legend
 NAMES = 5  # in a row of the legend
 GREY = "#8a8a8a"  # readable on both themes
+# Dashes of positives and negatives; lines that share a colour have different ones.
+DASHES = {
+    "positive": ([1, 0], [14, 3], [14, 3, 3, 3]),
+    "negative": ([5, 3], [2, 2], [8, 2, 2, 2], [2, 6]),
+}
 
 
 def table(concept: Concept, names: Mapping[str, str]) -> pd.DataFrame:
@@ -61,7 +67,8 @@ def constraint(name: str, names: Mapping[str, str]) -> str:
 
 
 def chart(found: pd.DataFrame, kept: int | None = None, end: int | None = None) -> alt.LayerChart | alt.FacetChart:
-    """The curves of a table: negatives dashed, a diamond where each was added, a line at the kept step.
+    """The curves of a table: negatives dashed, a diamond where each was added, a line at the kept step. Lines
+    that share a colour have different dashes.
 
     end: last step of the axis; by default the last one measured.
     """
@@ -70,22 +77,18 @@ def chart(found: pd.DataFrame, kept: int | None = None, end: int | None = None) 
     scale = alt.Scale(nice=False) if end is None else alt.Scale(domain=[0, end])
     x = alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1, format="d"), scale=scale)
     y = alt.Y("similarity:Q", title="similarity", scale=alt.Scale(zero=False))
-    colour = alt.Color(
-        "constraint:N",
-        title=None,
-        sort=list(dict.fromkeys(found["constraint"])),
-        legend=alt.Legend(orient="bottom", columns=NAMES, symbolLimit=40, labelLimit=120),
+    named = list(dict.fromkeys(found["constraint"]))
+    legend = alt.Legend(
+        orient="bottom", columns=NAMES, symbolLimit=40, labelLimit=120, symbolType="stroke", symbolSize=400
     )
+    colour = alt.Color("constraint:N", title=None, sort=named, legend=legend)
     shade = alt.condition(picked, alt.value(1.0), alt.value(0.12))
     tips = [alt.Tooltip(f"{name}:N") for name in ("constraint", "role")]
     tips += [alt.Tooltip("step:Q"), alt.Tooltip("similarity:Q", format=".3f")]
-    dash = alt.StrokeDash(
-        "role:N", title=None, scale=alt.Scale(domain=["positive", "negative"], range=[[1, 0], [5, 3]])
-    )
+    dashes = alt.Scale(domain=named, range=_dashes(found))
+    dash = alt.StrokeDash("constraint:N", title=None, sort=named, scale=dashes, legend=legend)
     base = alt.Chart(found)
-    lines = base.mark_line(strokeWidth=2).encode(
-        x, y, colour, dash.legend(None), opacity=shade, tooltip=tips, detail="constraint:N"
-    )
+    lines = base.mark_line(strokeWidth=2).encode(x, y, colour, dash, opacity=shade, tooltip=tips, detail="constraint:N")
     points = base.mark_point(size=28, filled=True).encode(x, y, colour, opacity=shade, tooltip=tips)
     added = (
         base.transform_filter(alt.datum.added)
@@ -99,3 +102,10 @@ def chart(found: pd.DataFrame, kept: int | None = None, end: int | None = None) 
     # The legend takes its room from the chart's height: each row of names adds to it.
     height = PLOT + AXIS + ROW * math.ceil(found["constraint"].nunique() / NAMES)
     return alt.layer(*layers).add_params(picked).properties(height=height)
+
+
+def _dashes(found: pd.DataFrame) -> list[list[int]]:
+    """The dash of each constraint, in their order: by its role, and another one each time that the colours repeat."""
+    roles = found.drop_duplicates("constraint")["role"]
+    turns = [place // len(COLOURS) for place in range(len(roles))]
+    return [of[turn % len(of)] for turn, of in zip(turns, map(DASHES.__getitem__, roles), strict=True)]

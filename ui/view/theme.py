@@ -26,6 +26,8 @@ DARK = {
     "codeTextColor": "#e8e5de",
     "codeBackgroundColor": "#22262a",
 }
+# Okabe and Ito's colours of lines, ordered so that neighbours differ most, for colour-blind people too.
+COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a7f00", "#7f7f7f"]
 BOTH = {
     "baseFontSize": 15,
     "baseRadius": "6px",
@@ -35,8 +37,7 @@ BOTH = {
     "paddingTop": "0.75rem",
     "paddingBottom": "2rem",
     "showWidgetBorder": True,
-    # Okabe and Ito's colours, ordered so that neighbours differ most, for colour-blind people too.
-    "chartCategoricalColors": ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a7f00", "#7f7f7f"],
+    "chartCategoricalColors": COLOURS,
 }
 # Options of `streamlit run`, which takes lists as JSON.
 OPTIONS = {

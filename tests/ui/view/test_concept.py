@@ -19,7 +19,7 @@ from evolve.jobs.stored import new_job, write_job
 from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
 from tests.plans import a_seed
-from ui.view import curves, drawing, nearness, preview
+from ui.view import curves, drawing, nearness, preview, theme
 from ui.view.downloads import FORMS, forms_for
 from ui.view.screens.morph import strip_of
 from ui.view.screens.origin import TABS
@@ -506,8 +506,20 @@ def test_it_keeps_away_from_whom_it_says(run, ids):
     assert "Avoids these earlier concepts" in told and "1 concept not in this run" in told
 
 
+def test_curves_that_share_a_colour_have_different_dashes():
+    row, roles = dict.fromkeys(curves.COLUMNS, 0), ["positive", *20 * ["negative"]]
+    found = pd.DataFrame([row | {"constraint": f"word {n}", "role": role} for n, role in enumerate(roles)])
+    lines = curves.chart(found).to_dict()["layer"][0]["encoding"]
+    dashes = [tuple(each) for each in lines["strokeDash"]["scale"]["range"]]
+    looks = [(number % len(theme.COLOURS), dash) for number, dash in enumerate(dashes)]
+    assert lines["strokeDash"]["scale"]["domain"] == lines["color"]["sort"] and len(set(looks)) == len(looks) == 21
+    assert dashes[0] == (1, 0) and (1, 0) not in dashes[1:]
+
+
 def test_the_curves_have_their_height_whatever_number_of_names_stands_below():
-    found = pd.DataFrame([{c: n for c in curves.COLUMNS} | {"constraint": f"word {n}"} for n in range(23)])
+    found = pd.DataFrame(
+        [{c: n for c in curves.COLUMNS} | {"constraint": f"word {n}", "role": "negative"} for n in range(23)]
+    )
     few, many = (curves.chart(table).to_dict()["height"] for table in (found[:3], found))
     assert few == curves.PLOT + curves.AXIS + curves.ROW and many == few + 4 * curves.ROW
 
