@@ -36,10 +36,12 @@ def test_a_card_opens_large_with_its_neighbours_marks_and_file(workbench, page):
     assert page.get_by_role("dialog", name=names[1]).is_visible()
     page.keyboard.press("ArrowRight")
     page.get_by_role("dialog", name=names[2]).wait_for(timeout=3000)
+    heart = box.get_by_role("button", name="Favourite")
+    assert heart.inner_text() == "♡"
     for key in ("4", "f", "h"):  # quickly, without waiting for the page below
         page.keyboard.press(key)
     assert box.get_by_role("button", name="Rate 4 of 5").get_attribute("aria-pressed") == "true"
-    assert box.get_by_role("button", name="Favourite").get_attribute("aria-pressed") == "true"
+    assert (heart.get_attribute("aria-pressed"), heart.inner_text()) == ("true", "♥")
 
     def note():
         return entry_named(workbench, names[2]).note

@@ -168,7 +168,7 @@ function dress(card, item, { opens, enlarges }) {
   }
   const badges = make("div", "badges");
   if (item.draft && !item.image) badges.append(make("span", "badge", "draft"));
-  if (item.favourite) badges.append(make("span", "badge star", "♥"));
+  if (item.favourite) badges.append(make("span", "badge heart", "♥"));
   if (item.rating) badges.append(make("span", "badge star", `★ ${item.rating}`));
   if (item.generation !== undefined) badges.append(make("span", "badge", `gen ${item.generation}`));
   if (item.hidden) badges.append(make("span", "badge", "hidden"));

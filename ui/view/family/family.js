@@ -340,7 +340,7 @@ function images(node) {
   if (picture) found.push([picture, "100%", "50%", "50%", "node"]);
   else if (parents.length === 1) found.push([parents[0], "100%", "50%", "50%", "node"]);
   else parents.forEach((parent, place) => found.push([parent, "62%", `${place * 100}%`, `${place * 100}%`, "node"]));
-  if (favourite) found.push([badge("♥", "#e0a100"), "26px", "118%", "-18%", "none"]);
+  if (favourite) found.push([badge("♥", "#c2502a"), "26px", "118%", "-18%", "none"]);
   if (rating) found.push([badge(String(rating), "#2f6fa8"), "26px", "-18%", "-18%", "none"]);
   if (fold) found.push([badge(fold, "#4a4a4a"), "26px", "118%", "118%", "none"]);
   return found;

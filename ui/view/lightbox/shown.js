@@ -66,6 +66,7 @@ function dress(facts) {
     star.setAttribute("aria-pressed", String(facts.rating === place + 1));
   });
   part("favourite").setAttribute("aria-pressed", String(Boolean(facts.favourite)));
+  part("favourite").textContent = facts.favourite ? "♥" : "♡";
   part("favourite").setAttribute("aria-label", "Favourite");
   part("hide").setAttribute("aria-pressed", String(Boolean(facts.hidden)));
   part("files").hidden = part("sharp").hidden = !facts.file;
