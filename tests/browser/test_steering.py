@@ -6,15 +6,10 @@ import re
 
 import pytest
 
-from core import Request, Settings
-from core.segments import Event
 from evolve import Run
 from evolve.jobs.job import Job
-from evolve.jobs.stored import jobs, new_job
-from evolve.store.looks import add_looks
+from evolve.jobs.stored import jobs
 from tests.browser.test_story import MINUTES, fill, settled, wait_for
-from tests.families import picture
-from tests.plans import a_seed
 
 pytestmark = pytest.mark.browser
 
@@ -103,24 +98,3 @@ def test_the_panel_keeps_its_entries_while_the_job_goes_on_and_a_pause_stops_it(
     wait_for(lambda: job.status().state == "stopped", 60, "stop")
     page.get_by_text("stopped").first.wait_for()
     assert panel.get_by_role("button", name="Apply at next checkpoint").is_visible()
-
-
-def test_steer_on_a_card_below_shows_the_panel_with_the_focus(workbench, page, shot):
-    """Issue: the panel opened above all cards, out of sight."""
-    job = new_job(Run.open(workbench.runs / "example"), a_seed(settings=Settings(steps=140, segment=35)))
-    words = [f"word {number}" for number in range(10)]
-    for step in (0, 35):
-        found = [Event("", step, Request("pet"), dict.fromkeys(words, 0.5), (picture(step),)) for _ in range(4)]
-        add_looks(job.folder, list(enumerate(found)))
-    with job.working():
-        job.tell(35, 140)
-        page.goto(f"{workbench.address}/jobs?run=example&job={job.name}")
-        for number in (3, 2):
-            # Not by the mouse: the page updates itself, and on a busy machine it is never still for long.
-            page.get_by_role("button", name="Steer").nth(number).evaluate("each => each.click()")
-            panel = page.locator(".st-key-progress-panel")
-            panel.get_by_text(f"Founder {number + 1}", exact=True).wait_for(timeout=MINUTES)
-            field = panel.get_by_role("combobox", name="Negatives to add")
-            wait_for(lambda field=field: field.evaluate("each => each === document.activeElement"), 20, "focus")
-            wait_for(lambda panel=panel: 0 <= panel.bounding_box()["y"] < 700, 10, "panel in sight")
-        shot(page, "steer-below")
