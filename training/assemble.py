@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from diffusers import KandinskyV22Pipeline, KandinskyV22PriorPipeline
+from safetensors.torch import load_file
 from torch import nn
 from transformers import ViltImageProcessorPil, ViltProcessor
 
-from core.emoji.judge import Judge
+from core.emoji.judge import Judge, whole
 from core.errors import ConceptreeError
 from training import models
 from training.fit import load_average
+from training.inherit import inherit
 from training.pictures import LOOKS
 from training.questions import answers
 from training.render import SIZE
@@ -86,6 +88,8 @@ def trained_parts(shop: Workshop) -> dict[str, Any]:
     for name, model in parts.items():
         if (shop.checkpoints / f"{name}.safetensors").is_file():
             load_average(shop.checkpoints, name, model)
+            if shop.mean and name in shop.only:
+                mean_with_committed(shop, name, inner(name, model))
         elif shop.begin(name, inner(name, model)) < 1:
             raise ConceptreeError(f"stage {name} has neither a checkpoint nor weights that fit: train it first")
     # Not from its checkpoint alone: the stage ends with `standardise`.
@@ -93,6 +97,22 @@ def trained_parts(shop: Workshop) -> dict[str, Any]:
     if (shop.checkpoints / "polish.safetensors").is_file():
         load_average(shop.checkpoints, "polish", parts["autoencoder"])
     return {name: inner(name, model) for name, model in parts.items()}
+
+
+def mean_with_committed(shop: Workshop, name: str, model: nn.Module) -> None:
+    """Replace a model's weights by the mean of these and the committed ones (Wortsman et al., arXiv 2109.01903).
+
+    Raises:
+        ConceptreeError: there are no committed weights of its shapes.
+    """
+    own = {key: value.clone() for key, value in model.state_dict().items()}
+    file = shop.committed(name)
+    if not file.is_file() or inherit(model, whole(load_file(file))) < 1:
+        raise ConceptreeError(f"--mean: stage {name} has no committed weights of its shapes")
+    committed = model.state_dict()
+    model.load_state_dict(
+        {key: (value + committed[key]) / 2 if value.is_floating_point() else value for key, value in own.items()}
+    )
 
 
 def assemble(shop: Workshop, target: Path) -> None:

@@ -40,6 +40,9 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch (its own choice)")
     parser.add_argument("--seed", type=int, default=0, help="other pictures and noise; use a new one per continuation")
     parser.add_argument("--from-scratch", action="store_true", help="do not begin with the committed weights")
+    parser.add_argument(
+        "--mean", action="store_true", help="assemble stages that are named as the mean of committed and new weights"
+    )
     parser.add_argument("--to", type=Path, help="folder for the assembled stack (core/emoji/weights)")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.stages if name not in steps]
@@ -66,6 +69,7 @@ def main() -> int:
         seed=arguments.seed,
         from_scratch=arguments.from_scratch,
         only=frozenset(arguments.stages),
+        mean=arguments.mean,
         device=device,
         minutes=arguments.minutes,
         began=began,

@@ -67,6 +67,7 @@ class Workshop:
     from_scratch: bool = False
     weights: Path = EMOJI
     only: frozenset[str] = frozenset()  # the stages that were named; empty for all
+    mean: bool = False  # store the mean of the committed weights and the new ones, of stages that were named
     device: str = "cpu"
     minutes: float = 0.0  # for all stages together, in place of steps
     began: float = field(default_factory=time.monotonic)
@@ -168,14 +169,18 @@ class Workshop:
         """
         if self.from_scratch or (self.checkpoints / f"{name}.safetensors").is_file():
             return 0.0
-        committed = self.weights / PARTS[name] / "model.safetensors"
-        if not committed.is_file():
-            committed = committed.with_name("diffusion_pytorch_model.safetensors")
+        committed = self.committed(name)
         if not committed.is_file():
             return 0.0
         share = inherit(model, whole(load_file(committed)), self._rows(name))
         print(f"{name}: {share:.0%} of it begins with the committed weights", flush=True)
         return share
+
+    def committed(self, name: str) -> Path:
+        """The file of a part's committed weights, as transformers or diffusers name it."""
+        folder = self.weights / PARTS[name]
+        file = folder / "model.safetensors"
+        return file if file.is_file() else folder / "diffusion_pytorch_model.safetensors"
 
     def stands(self, name: str, model: nn.Module) -> bool:
         """Begin with the committed weights. True if they stay, since other stages were named."""

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from core.emoji.networks import WordNet
+from core.errors import ConceptreeError
 from tests.training.tiny import SIDE, plain_loss
 from training import bank, models
-from training.assemble import training_of
+from training.assemble import mean_with_committed, training_of
 from training.autoencoder import Rebuild, new_autoencoder
 from training.fit import fit, load_average
 from training.inherit import inherit
@@ -231,3 +232,20 @@ def test_a_bank_is_its_shards_and_what_the_eyes_see_in_them(tmp_path, source, wo
     assert len(hurried.truth) == 8 and not (tmp_path / "none").exists()
     assert np.array_equal(hurried.truth, whole.truth[:8]) and torch.equal(hurried.embeds, whole.embeds[:8])
     assert torch.equal(hurried.latents, whole.latents[:8])
+
+
+def test_a_part_can_be_stored_as_the_mean_of_committed_and_new_weights(tmp_path) -> None:
+    shop = Workshop(tmp_path / "cache", weights=tmp_path / "weights", only=frozenset({"tower"}), mean=True)
+    committed, new = models.image_tower(), models.image_tower()
+    with pytest.raises(ConceptreeError, match="stage tower has no committed weights"):
+        mean_with_committed(shop, "tower", new)
+    committed.save_pretrained(tmp_path / "weights" / "prior" / "image_encoder")
+    before = {name: value.clone() for name, value in new.state_dict().items()}
+    mean_with_committed(shop, "tower", new)
+    for name, value in new.state_dict().items():
+        wanted = (before[name] + committed.state_dict()[name]) / 2 if value.is_floating_point() else before[name]
+        assert torch.allclose(value, wanted), name
+    models.unet().save_pretrained(tmp_path / "weights" / "prior" / "image_encoder")  # of other shapes
+    (tmp_path / "weights" / "prior" / "image_encoder" / "model.safetensors").unlink()
+    with pytest.raises(ConceptreeError, match="of its shapes"):
+        mean_with_committed(shop, "tower", new)
