@@ -9,8 +9,7 @@ import streamlit as st
 from core.errors import ConceptreeError
 from core.wording import counted
 from ui.runs import open_run
-from ui.view import bell, history, learning, links, palette, store
-from ui.view.screens import births
+from ui.view import bell, births, history, learning, links, palette, store
 from ui.view.text import plain
 
 EVERY = 2.0  # seconds between two updates

@@ -99,7 +99,11 @@ STYLE = """<style>
   white-space: normal; overflow: visible; line-height: 1.25;
 }
 .st-key-header [data-testid="stPageLink-NavLink"] { height: auto; padding-block: 3px; }
-@media (max-width: 1000px) { .st-key-header { gap: 0.75rem; } }
+@media (max-width: 1000px) {
+  .st-key-header { gap: 0.75rem; }
+  /* The sign alone, so that the bar stays one line; screen readers still read the word. */
+  .st-key-header-job button p { font-size: 0; }
+}
 /* Parts that refresh by themselves do not fade in between. */
 :is(.st-key-header, .st-key-progress-top, .st-key-progress-course,
      [class*="st-key-home-card-"], [class*="st-key-breed-job-"]) [data-stale] {

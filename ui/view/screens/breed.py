@@ -19,9 +19,9 @@ from evolve.jobs.plans import Plan
 from evolve.jobs.stored import new_job
 from evolve.store.run import Entry
 from ui.stack import can_draw
-from ui.view import choice, clicks, forms, model, notices, pace, processes, seeds, sittings
+from ui.view import births, choice, clicks, forms, model, notices, pace, processes, seeds, sittings
 from ui.view.parents import add_photo, away_of, photos_of, uploaded, weights_of, whole
-from ui.view.screens import births, mixing, taking
+from ui.view.screens import mixing, taking
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 from ui.workers import conduct_asked

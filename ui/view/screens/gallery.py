@@ -11,12 +11,12 @@ from core.errors import ConceptreeError
 from evolve.taste import LEAST
 from ui.descent import Words, besides, captioned, crossed
 from ui.labels import BIRTHS, tally
-from ui.view import boards, choice, links, notices, steady, store, undo
+from ui.view import births, boards, choice, links, notices, steady, store, undo
 from ui.view.cards import Card, cards
 from ui.view.described import category_of
 from ui.view.grid import card_of
 from ui.view.items import SHOWN, TASTE, Item, concepts_of, entries_of, every_card, items
-from ui.view.screens import births, board_bar, filters, gallery_actions, more_like, unfound
+from ui.view.screens import board_bar, filters, gallery_actions, more_like, unfound
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 

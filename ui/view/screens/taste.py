@@ -17,11 +17,10 @@ from evolve.jobs.stored import new_job
 from evolve.store.likes import Round, add_round, rounds
 from ui.stack import can_draw
 from ui.taste import why
-from ui.view import clicks, learning, links, model, notices, processes, store
+from ui.view import births, clicks, learning, links, model, notices, processes, store
 from ui.view.cards import cards
 from ui.view.grid import card_of
 from ui.view.processes import AT_WORK
-from ui.view.screens import births
 from ui.view.store import Opened
 from ui.view.text import plain
 from ui.workers import conduct_asked

@@ -13,12 +13,12 @@ from evolve.family.focus import MOST
 from evolve.family.lasting import Memory, Spot, forget, remember, remembered
 from ui.descent import besides, crossed
 from ui.labels import BIRTH_COLOURS, BIRTHS, tally
-from ui.view import dropped, ghosts, kin, links, notices, store, theme, undo
+from ui.view import births, dropped, ghosts, kin, links, notices, store, theme, undo
 from ui.view.family import family
 from ui.view.ghosts import GHOST, Ghost
 from ui.view.parents import follow, parents_of, photos_of, takes_of
 from ui.view.scene import Filter, Scene, scene
-from ui.view.screens import births, breed, may_like, publishing, selected, steering, taking
+from ui.view.screens import breed, may_like, publishing, selected, steering, taking
 from ui.view.selection import State, find, state_of
 from ui.view.store import Opened
 from ui.view.text import shortened

@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.wording import counted
 from ui.search import common, proposed, terms_of
+from ui.view import births
 from ui.view.items import Asked, Item, items, texts_of
-from ui.view.screens import births
 from ui.view.store import Opened
 from ui.view.text import plain, shortened
 
