@@ -99,10 +99,14 @@ STYLE = """<style>
   white-space: normal; overflow: visible; line-height: 1.25;
 }
 .st-key-header [data-testid="stPageLink-NavLink"] { height: auto; padding-block: 3px; }
+/* Its buttons stay beside it. */
+.st-key-header-job, .st-key-header-stopped { flex-wrap: nowrap; }
+:is(.st-key-header-job, .st-key-header-stopped) > :first-child { flex: 0 1 auto; min-width: 0; }
 @media (max-width: 1000px) {
   .st-key-header { gap: 0.75rem; }
-  /* The sign alone, so that the bar stays one line; screen readers still read the word. */
+  /* The sign alone, so that there is room for the line; screen readers still read the word. */
   .st-key-header-job button p { font-size: 0; }
+  .st-key-header-job button [data-testid="stIconMaterial"] { font-size: 1.25rem; }
 }
 /* Parts that refresh by themselves do not fade in between. */
 :is(.st-key-header, .st-key-progress-top, .st-key-progress-course,
