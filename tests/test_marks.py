@@ -1,4 +1,6 @@
-"""The committed marks of viewers give the figures of docs/design.md, "Choice" and "Portraits"."""
+"""The committed marks of viewers give the figures of docs/design.md: "Starts", "Choice", "Portraits", "Between two
+things".
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import binomtest, spearmanr
 
 from core.depict import DENOISING_WEIGHT, DETAIL_WEIGHT
 
@@ -100,3 +102,60 @@ def test_the_new_drawings_are_those_that_the_rule_prefers():
                 for which in ("old", "new")
             )
             assert new > old and float(row["cosine_new"]) < float(row["cosine_old"])
+
+
+def test_the_table_of_makers_has_the_means_of_both_viewers():
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    table = text[text.index("| test | drawings | number |") :].split("\n\n")[0].splitlines()[2:]
+    told = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    made, test = rows_of("makers.csv"), ""
+    for name, drawings, *figures in told:
+        test = name or test
+        rows = [row for row in made if row["test"] == test and row["drawings"] == drawings]
+        liked = np.mean(
+            [
+                (column(rows, f"belongs_{viewer}") == 1)
+                & (column(rows, f"whole_{viewer}") == 2)
+                & (column(rows, f"new_{viewer}") >= 1)
+                & (column(rows, f"keep_{viewer}") == 1)
+                for viewer in "ab"
+            ]
+        )
+        belongs, whole, new, keep = (mark(rows, each).mean() for each in ("belongs", "whole", "new", "keep"))
+        expected = [str(len(rows)), f"{belongs:.0%}", f"{whole:.2f}", f"{new:.2f}", f"{keep:.0%}", f"{liked:.0%}"]
+        assert figures == [each.replace("%", " %") for each in expected], (test, drawings)
+    assert len(told) == len({(row["test"], row["drawings"]) for row in made})
+
+
+def test_founders_near_their_start_are_told_as_marked():
+    near = [row for row in rows_of("makers.csv") if row["test"] == "near"]
+    for name, place in (("usual founders", 0), ("near their start", 1)):
+        rows = [row for row in near if row["drawings"] == name]
+        told = re.search(
+            r"Of their category: (\d+) % of the usual ones and (\d+) % of these; whole ([\d.]+) and ([\d.]+), new "
+            r"([\d.]+) and ([\d.]+) \(0 to 2\); to be kept (\d+) % and (\d+) %",
+            DESIGN,
+        )
+        belongs, whole, new, keep = (told[1 + 2 * each + place] for each in range(4))
+        assert f"{belongs}%" == f"{mark(rows, 'belongs').mean():.0%}"
+        assert [float(whole), float(new)] == pytest.approx(
+            [mark(rows, "whole").mean(), mark(rows, "new").mean()], abs=0.0051
+        )
+        assert f"{keep}%" == f"{mark(rows, 'keep').mean():.0%}"
+
+
+def test_founders_by_the_mean_of_weights_are_compared_one_by_one():
+    rows, found = [row for row in rows_of("makers.csv") if row["test"] == "mean"], {}
+    for marked in ("whole", "keep"):
+        of = defaultdict(dict)
+        for row, value in zip(rows, mark(rows, marked), strict=True):
+            of[row["sheet"], row["founder"]][row["drawings"]] = value
+        changes = [each["the same, by the mean"] - each["founders before"] for each in of.values()]
+        found[marked] = sum(each > 0 for each in changes), sum(each < 0 for each in changes)
+        assert len(changes) == 60
+    assert found == {"whole": (22, 10), "keep": (22, 8)}
+    assert (
+        "22 of these 60 are more whole and 10 less (sign test: p = 0.05); 22 are rather kept and 8 are not (p = 0.02)"
+        in DESIGN
+    )
+    assert [round(binomtest(more, more + less).pvalue, 2) for more, less in found.values()] == [0.05, 0.02]
