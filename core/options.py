@@ -24,9 +24,9 @@ class Options:
     negatives for adaptive requests; by default the stack's own question answerer if it has one, and None for the
     stack's vocabulary. draw: draw concepts at each boundary (a namer's drawings are made in any case). review: called
     for each new negative, see `core.review`. review_last: call it at the last boundary too, where it can only send the
-    concept back. images: drawings of a concept in one question; their answers are pooled,
-    most probable first. drafts: further steps after which concepts are drawn, for people; learning does not depend on
-    them. at_once: how many requests make a batch at most, by default `optimizer.MOST_AT_ONCE`.
+    concept back. images: drawings of a concept in one question; their answers are pooled, most probable first. drafts:
+    further steps after which concepts are drawn, for people; learning does not depend on them. at_once: how many
+    requests make a batch at most, by default `optimizer.MOST_AT_ONCE`.
 
     Raises:
         RequestError: images, drafts or at_once is not a valid number.

@@ -1,4 +1,4 @@
-"""Whole hybrids of two relatives, each with what the prior imagines for it: the decoder learns what lies between."""
+"""Whole hybrids of two relatives, and the embeddings that the prior imagines for them, for the decoder."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from training.teacher import Words
 from training.workshop import Workshop
 
 PAIRS = 256  # drawn at a time; on a GPU four times as many
+LEAST = 64  # hybrids, however short the time
 BEST = 0.25  # the share of them that is kept, by the cost of their seams
 RECOLOURED = 0.65  # of the second things take on the palette of the first
 STEPS, GUIDANCE = 5, 4.0  # of the prior, as concepts are learned
@@ -60,8 +61,8 @@ class Between:
     category: Tensor
 
     def conditions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Embeddings ``[n, width]`` to draw some rows from: mostly imagined ones, as far as half the way to the
-        category's, since concepts are learned away from where they start; else what the tower sees.
+        """Embeddings ``[n, width]`` to draw some rows from: mostly imagined ones, some of them moved up to halfway to
+        the category's, since concepts move away from their start; the others are what the tower sees.
         """
         n = len(rows)
         variant = torch.randint(self.imagined.shape[1], (n,), generator=generator, device=rows.device)
@@ -79,33 +80,39 @@ def make_between(
     text: CLIPTextModelWithProjection,
     prior: PriorTransformer,
     count: int,
+    seconds: float = 0.0,
 ) -> Between:
-    """At least ``count`` hybrids, read from the cache if the same networks have made them."""
+    """At least ``count`` hybrids, read from the cache if the same networks have made them.
+
+    seconds: stop joining after that time, with at least `LEAST` hybrids, and store nothing, as `make_bank` does.
+    """
     made_from = " ".join([str(count), *(mark_of(each) for each in (rebuild, tower, text, prior))])
     path = shop.cache / "bank" / f"between-{shop.seed}.safetensors"
-    if path.is_file():
+    if path.is_file() and not seconds:
         with safe_open(path, "pt") as file:
             if file.metadata().get("made_from") == made_from:
                 return Between(**load_file(path, device=shop.device))
     began = time.monotonic()
     generator = torch.Generator(shop.device).manual_seed(shop.seed * 1_000_003 + 13)
-    latents, embeds, truth = _joined(shop, rebuild, tower, count, generator)
+    latents, embeds, truth = _joined(shop, rebuild, tower, count, seconds, generator)
     imagined, category = _imagined(shop, text, prior, truth)
     made = Between(latents, embeds, imagined, category)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {field.name: getattr(made, field.name).cpu().contiguous() for field in fields(made)}
-    write_atomically(path, save(tensors, metadata={"made_from": made_from}))
+    if not seconds:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {field.name: getattr(made, field.name).cpu().contiguous() for field in fields(made)}
+        write_atomically(path, save(tensors, metadata={"made_from": made_from}))
     print(f"between: {len(truth)} hybrids in {time.monotonic() - began:.0f} s", flush=True)
     return made
 
 
 @torch.no_grad()
 def _joined(
-    shop: Workshop, rebuild: Rebuild, tower: nn.Module, count: int, generator: torch.Generator
+    shop: Workshop, rebuild: Rebuild, tower: nn.Module, count: int, seconds: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """Latents and embeddings of hybrids on white, and (thing, other thing, style) of each."""
     latents, embeds, truth, found = [], [], [], 0
-    while found < count:
+    began = time.monotonic()
+    while found < count and not (seconds and found >= LEAST and time.monotonic() - began > seconds):
         joined, facts = whole_hybrids(shop.source, shop.batch(PAIRS, 4 * PAIRS), generator)
         mirrored = uniform(generator, len(joined)) < 0.5
         joined = torch.where(mirrored.view(-1, 1, 1, 1), joined.flip(3), joined)

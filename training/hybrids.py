@@ -85,7 +85,7 @@ def _outlines(cover: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def seam_costs(above: Tensor, below: Tensor) -> Tensor:
-    """How badly two pictures would meet if both were cut at a row: ``[n, rows]``, 0 for a seam that nobody sees.
+    """The cost of a seam at each row if both pictures were cut there: ``[n, rows]``, 0 for an invisible seam.
 
     The cost is higher the more the outlines differ in width, place and direction, the more gaps there are in the row,
     and the more the colours differ along it. `IMPOSSIBLE` where one of them is hardly covered, near the upper and

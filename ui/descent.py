@@ -28,7 +28,7 @@ class Parent(Weighted, Protocol):
 
 def descent(each: Entry, names: Mapping[str, str], words: Words) -> str:
     """`founder`, `mix of 0.7 moku + 0.3 vasi, less 0.4 bege, but blue`, or `variation of bege`"""
-    parents = mixed(_named(each.parents, names), but=besides(each.id, each.category, each.parents, words))
+    parents = mixed(_named(each.parents, names), but=extra_words(each.id, each.category, each.parents, words))
     birth = "variation" if each.birth == VARIED else each.birth
     return f"{birth} of {parents}" if parents else birth
 
@@ -54,7 +54,7 @@ def announced(each: Individual, names: Mapping[str, str], words: Words) -> str:
 def parentage(each: Individual, names: Mapping[str, str], words: Words) -> str:
     """The parents of a concept, see `mixed`; names: by id."""
     request = each.concept.request
-    return mixed(_named(request.parents, names), but=besides(each.id, request.category, request.parents, words))
+    return mixed(_named(request.parents, names), but=extra_words(each.id, request.category, request.parents, words))
 
 
 def mixed(parents: Sequence[Named], *, percent: bool = False, but: Sequence[str] = ()) -> str:
@@ -77,7 +77,7 @@ def crossed(parents: Sequence[Named], but: Sequence[str] = ()) -> str:
     return _sentence(towards, [f"less {name}" for name, weight in whole if weight < 0], parents, but)
 
 
-def besides(id_: str, category: str, parents: Iterable[Parent], words: Words) -> list[str]:
+def extra_words(id_: str, category: str, parents: Iterable[Parent], words: Words) -> list[str]:
     """Positives of a concept that are neither its category nor those of the parent that it varies."""
     known = {"", category}
     for parent in parents:

@@ -73,7 +73,7 @@ def forget(folder: Path) -> None:
 def lasting(graph: nx.DiGraph, memory: Memory, columns: int = 12) -> tuple[Layout, Memory]:
     """(layout of a family, places from now on). Concepts that the memory has stay where they are.
 
-    columns: most concepts in a row of the first layout, and the width to which the family grows, see `_new_spot`.
+    columns: the most concepts in a row of the first layout, and later the width of the family, see `_new_spot`.
     """
     if not any(node in memory.spots for node in graph):
         found = _rounded(layout(graph, columns))
@@ -179,7 +179,7 @@ def _bounds(across: Sequence[float], columns: int) -> tuple[float, float]:
 def _taken(
     row: tuple[int, int], spots: Mapping[str, Spot], lanes: Mapping[tuple[str, int, int], float]
 ) -> list[tuple[float, float]]:
-    """The places of what stands or passes in a row, and how far a new concept keeps from each."""
+    """The places of what stands or passes in a row, and the distance from each that a new concept needs."""
     nodes = [(spot[0], 1.0) for spot in spots.values() if spot[1:] == row]
     return nodes + [(x, BESIDE_NODE) for lane, x in lanes.items() if lane[1:] == row]
 

@@ -62,7 +62,7 @@ def test_conditions_are_imagined_ones_on_the_way_to_the_category_or_what_the_tow
     unmoved = torch.zeros(len(rows), dtype=torch.bool)
     for row, each in zip(rows[~seen].tolist(), found[~seen], strict=True):
         lengths = made.imagined[row].norm(dim=1)
-        assert (lengths - each.norm()).abs().min() < 1e-4, "as long as what was imagined"
+        assert (lengths - each.norm()).abs().min() < 1e-4, "its length is kept"
         # Between an imagined embedding and the category's, so a combination of both.
         errors = []
         for variant in made.imagined[row]:
@@ -121,3 +121,12 @@ def test_what_is_imagined_for_training_is_what_the_stack_imagines(shop: Workshop
         wanted = backbone.imagine(prompts, seeds=seeds)
         assert torch.allclose(imagined[:, variant], wanted, atol=1e-3)
     assert torch.equal(category[0], category[1])
+
+
+def test_a_limit_of_time_ends_the_joining_and_stores_nothing(shop: Workshop, monkeypatch) -> None:
+    monkeypatch.setattr(between, "PAIRS", 32)
+    monkeypatch.setattr(between, "LEAST", 4)
+    rebuild, tower = Rebuild(new_autoencoder()).eval(), models.image_tower().eval()
+    text, prior = models.text_tower(shop.tokenizer).eval(), models.prior_transformer().eval()
+    made = make_between(shop, rebuild, tower, text, prior, 100_000, seconds=1e-6)
+    assert 4 <= len(made.latents) < 64 and not list(shop.cache.rglob("between-*"))

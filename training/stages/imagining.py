@@ -30,7 +30,7 @@ from training.stages.seeing import train_tower
 from training.workshop import Workshop
 
 SHARDS = 10  # of the bank, of 4,096 pictures each; on a GPU ten times as many
-BETWEEN = 16_000  # whole hybrids that the decoder learns besides; on a GPU four times as many
+BETWEEN = 16_000  # whole hybrids in the decoder's training; on a GPU four times as many
 SHARE_BETWEEN = 0.7  # of the decoder's pictures
 
 
@@ -110,8 +110,8 @@ def train_prior(shop: Workshop) -> PriorTransformer:
 def train_decoder(shop: Workshop) -> UNet2DConditionModel:
     """The decoder learns the velocity of noisy latents from their image embeddings, a tenth of them dropped.
 
-    Most of its pictures are whole hybrids, drawn from what the prior imagines for the names of both things
-    (`between.py`): concepts are learned there.
+    Most of its pictures are whole hybrids with an embedding that the prior imagines for the names of both things
+    (`between.py`), because the embeddings of concepts lie there.
     """
     torch.manual_seed(shop.seed + 5)
     unet = shop.place(models.unet())
@@ -120,7 +120,7 @@ def train_decoder(shop: Workshop) -> UNet2DConditionModel:
     bank, scheduler, tower = shop.once(pictures_seen), models.decoder_scheduler(), shop.once(train_tower)
     autoencoder, text, prior = (shop.once(each) for each in (train_autoencoder, train_text, train_prior))
     count = max(64, round(shop.batch(BETWEEN, 4 * BETWEEN) * min(1.0, shop.effort)))
-    between = make_between(shop, autoencoder, tower, text, prior, count)
+    between = make_between(shop, autoencoder, tower, text, prior, count, shop.seconds("bank"))
     with torch.no_grad():  # the Kandinsky pipelines guide away from the embedding of an all-zero input
         nothing = look_at(tower, torch.full((1, 3, SIDE, SIDE), 0.5, device=shop.device))
     spread = bank.embeds.std(0)

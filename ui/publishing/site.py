@@ -13,7 +13,7 @@ from evolve.family.focus import MOST, focus
 from evolve.store.origins import origin_of
 from evolve.store.rows import Descent, Entry, Individual, portion, shares
 from ui import tree
-from ui.descent import besides, born_of, mixed
+from ui.descent import born_of, extra_words, mixed
 from ui.exporting import licence_of
 from ui.labels import BIRTHS, NAMED_BY
 from ui.publishing.family import Family, Shown, drawings_of, drawn, individuals, page_of, photographed
@@ -169,7 +169,7 @@ def _born(family: Family, entry: Entry) -> str:
     named = [(family.names.get(p.id) or _stranger(family, p), p.weight, p.kind) for p in entry.parents]
     if not named:
         return BIRTHS[entry.birth]
-    words = besides(entry.id, entry.category, entry.parents, family.words)
+    words = extra_words(entry.id, entry.category, entry.parents, family.words)
     return born_of([parent.kind for parent in entry.parents], mixed(named, percent=True, but=words))
 
 

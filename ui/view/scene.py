@@ -15,7 +15,7 @@ from evolve.family.focus import Focus, focus, folded
 from evolve.family.lasting import Memory, lasting
 from evolve.family.lineage import ABSENT, members
 from evolve.store.run import Entry, Photo
-from ui.descent import Words, besides, mixed
+from ui.descent import Words, extra_words, mixed
 from ui.labels import BIRTHS
 from ui.view import links, store
 from ui.view.ghosts import GHOST, Ghost
@@ -175,7 +175,7 @@ def _node(
         about["picture"] = links.picture(found.run.folder.name, pictures[0], SIDE) if pictures else ""
         note = entry.note
         about |= {"favourite": note.favourite, "rating": note.rating, "hidden": note.hidden}
-        but = besides(entry.id, entry.category, entry.parents, words)
+        but = extra_words(entry.id, entry.category, entry.parents, words)
         parents = sorted(entry.parents, key=lambda parent: -parent.weight)
         lines += [mixed(found.named(parents), percent=True, but=but)] if parents else []
         marks = [

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import ConceptreeError
 from evolve.taste import LEAST
-from ui.descent import Words, besides, captioned, crossed
+from ui.descent import Words, captioned, crossed, extra_words
 from ui.labels import BIRTHS, tally
 from ui.view import births, boards, choice, links, notices, steady, store, undo
 from ui.view.cards import Card, cards
@@ -129,7 +129,7 @@ def _own(item: Item, words: Words) -> str:
     entry = item.entry
     _, negatives = words.get(entry.id, ((), ()))
     if entry.parents:
-        but = besides(entry.id, entry.category, entry.parents, words)
+        but = extra_words(entry.id, entry.category, entry.parents, words)
         line = captioned([p.kind for p in entry.parents], crossed(item.found.named(entry.parents), but))
     else:
         line = f"not {', '.join(negatives)}" if negatives else BIRTHS[entry.birth]

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from evolve.family.focus import MOST
 from evolve.family.lasting import Memory, Spot, forget, remember, remembered
-from ui.descent import besides, crossed
+from ui.descent import crossed, extra_words
 from ui.labels import BIRTH_COLOURS, BIRTHS, tally
 from ui.view import births, dropped, ghosts, kin, links, notices, store, theme, undo
 from ui.view.family import family
@@ -279,7 +279,7 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
             "Name": each.name,
             "Generation": each.generation,
             "Birth": BIRTHS[each.birth],
-            "Parents": crossed(found.named(each.parents), besides(each.id, each.category, each.parents, words)),
+            "Parents": crossed(found.named(each.parents), extra_words(each.id, each.category, each.parents, words)),
             "Rating": each.note.rating,
             "Favourite": each.note.favourite,
             "Hidden": each.note.hidden,
