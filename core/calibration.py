@@ -47,8 +47,15 @@ MEMBERS, PROMPTS, SEEDS = 12, 8, 2
 # 0.48). Founders that start between two members are whole already: 26 steps make them other than both, and 50 make them
 # alike. A concept takes two seconds, so three times as many are learned as are kept.
 _RATES = {"learning_rate": 5e-3, "segment": 25, "mix_steps": 180}
-LEARNS = {
-    "object": {**_RATES, "steps": 50, "between_steps": 26, "between_segment": 13, "surplus": 3},
+LEARNS: dict[str, dict[str, Any]] = {
+    "object": {
+        **_RATES,
+        "steps": 50,
+        "between_steps": 26,
+        "between_segment": 13,
+        "surplus": 3,
+        "traits": ["blue", "green", "pink", "purple", "red", "yellow", "striped", "spotted"],
+    },
     "style": {**_RATES, "steps": 100},
 }
 CONSTRAINTS = ("own", "multilingual")

@@ -1,4 +1,5 @@
-"""The best of more founders than are kept: whole, of their category, drawn crisply, and unlike each other.
+"""The best of more founders than are kept: whole, of their category, drawn crisply, and unlike each other in traits and
+in what is imagined.
 
 A founder that is broken cannot be mended by learning on, and learning one more takes seconds. So more are learned, and
 the stack's own measures choose; the judge of the embedded stack, which evaluates, has no part in it.
@@ -6,6 +7,7 @@ the stack's own measures choose; the judge of the embedded stack, which evaluate
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -55,6 +57,9 @@ def best(
 ) -> list[int]:
     """Places of `count` concepts, ascending: by their qualities, each time with a price for likeness to those chosen.
 
+    Concepts with the same positives, such as "pet" and "blue pet", take turns with the others: of no such group are two
+    more chosen than of another that has any left.
+
     portraits: one of each concept; none of a stack that draws nothing, and then `belongs` alone counts. first: places
     of concepts that are chosen in any case, such as marked ones; they may be more than `count`.
     """
@@ -68,10 +73,14 @@ def best(
         detail = [log_detail(each) for each in portraits]
         quality = quality + TRUTH * _standard(truth) + STEADY * _standard(steadiness) + DETAIL * _standard(detail)
     chosen = sorted(first)
+    groups = [tuple(positive.word for positive in each.request.positives) for each in concepts]
     while len(chosen) < min(count, len(concepts)):
         nearest = (units @ units[chosen].T).max(1) if chosen else np.zeros(len(units))
         value = quality - LIKENESS * nearest
-        value[chosen] = -np.inf
+        taken = Counter(groups[place] for place in chosen)
+        turns = np.array([taken[group] for group in groups], dtype=np.float64)
+        turns[chosen] = np.inf
+        value[turns > turns.min()] = -np.inf
         chosen.append(int(value.argmax()))
     return sorted(chosen)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.concept import Avoid, Concept, Request, RequestError
+from core.concept import Avoid, Concept, Positive, Request, RequestError
 from core.constraints import normalise
 from core.metrics import mean_pairwise_similarity
 from core.negatives import says_again
@@ -28,6 +28,7 @@ from evolve.developing import develop
 from evolve.store.run import Run
 
 COMPARED = 256  # members whose likeness decides their order; encoded together
+TRAIT_WEIGHT = 0.5  # of the positive with the trait, beside 1 of the category
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Founders:
     wave: int
     seed: int
     initializers: Sequence[str]
+    traits: Sequence[str]
     request: Mapping[str, Any]
     told: list[Concept] = field(default_factory=list)
     _asked: int = 0
@@ -76,11 +78,14 @@ class Founders:
 
     def request_of(self, number: int, avoid: tuple[Avoid, ...] = ()) -> Request:
         """The request for one founder, by its number from 0, which may be beyond `count`."""
+        trait = _in_turn(self.traits, number)
+        both = (Positive(self.category), Positive(f"{trait} {self.category}", TRAIT_WEIGHT))
         return Request(
             self.category,
+            positives=both if trait else (),
             avoid=avoid,
             seed=founder_seed(self.seed, number),
-            initializer=self.initializers[number % len(self.initializers)] if self.initializers else None,
+            initializer=_in_turn(self.initializers, number) or None,
             **self.request,
         )
 
@@ -96,19 +101,31 @@ def founders(
     wave: int | None = None,
     seed: int = 0,
     initializers: Sequence[str] = (),
+    traits: Sequence[str] = (),
     **request: Any,
 ) -> Founders:
     """Requests for n founders, in waves of `wave`; see `Founders`.
 
     wave: by default all n if there are `initializers`, else 1. initializers: the words where founders start, in turn,
     see `starts`; by default the category's word. Without them, wave = n gives independent founders as in the paper.
-    request: further arguments of Request.
+    traits: words such as "blue" or "striped", in turn, "" for a founder without one. A founder with a trait is pulled
+    to "blue pet" as well as to "pet" (Eq. 3 with two positives). request: further arguments of Request.
 
     Raises:
         RequestError: n or wave is below 1.
     """
     wave = wave if wave is not None else n if initializers else 1
-    return Founders(category, n, wave, seed, initializers, request)
+    return Founders(category, n, wave, seed, initializers, traits, request)
+
+
+def _in_turn(words: Sequence[str], number: int) -> str:
+    return words[number % len(words)] if words else ""
+
+
+def dealt(traits: Sequence[str], seed: int = 0) -> list[str]:
+    """Traits for founders, and none for one of them, in an order by chance."""
+    hand = ["", *traits] if traits else []
+    return [hand[i] for i in stream(seed, 0, "traits").permutation(len(hand))]
 
 
 def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) -> list[str]:

@@ -27,10 +27,12 @@ class Parent(Weighted, Protocol):
 
 
 def descent(each: Entry, names: Mapping[str, str], words: Words) -> str:
-    """`founder`, `mix of 0.7 moku + 0.3 vasi, less 0.4 bege, but blue`, or `variation of bege`"""
+    """`founder`, `founder, blue pet`, `mix of 0.7 moku + 0.3 vasi, less 0.4 bege, but blue`, or `variation of bege`"""
+    if not each.parents:
+        return ", ".join([each.birth, *extra_words(each.id, each.category, (), words)])
     parents = mixed(_named(each.parents, names), but=extra_words(each.id, each.category, each.parents, words))
     birth = "variation" if each.birth == VARIED else each.birth
-    return f"{birth} of {parents}" if parents else birth
+    return f"{birth} of {parents}"
 
 
 def born_of(kinds: Collection[object], parents: str) -> str:

@@ -28,7 +28,7 @@ from evolve.jobs.drawings import (
 from evolve.store.captions import run_told
 from ui.console import say
 from ui.copies import Copies
-from ui.descent import Words, born_of, parentage
+from ui.descent import Words, born_of, extra_words, parentage
 from ui.runs import open_run
 from ui.sheet import Card, opened, save_sheet, sheet
 from ui.stack import asked, open_stack_of, words_unknown_in
@@ -103,10 +103,12 @@ def sheet_of(run: Run, individuals: Sequence[Individual], pictures: Pictures) ->
 
 
 def card_lines(each: Individual, names: Mapping[str, str], words: Words) -> list[str]:
-    """Lines of a card: parents with weights, and negatives."""
-    lines = []
-    if each.concept.request.parents:
-        lines.append(born_of([p.kind for p in each.concept.request.parents], parentage(each, names, words)))
+    """Lines of a card: parents with weights, or else a founder's trait; and negatives."""
+    request, lines = each.concept.request, []
+    if request.parents:
+        lines.append(born_of([p.kind for p in request.parents], parentage(each, names, words)))
+    else:
+        lines += extra_words(each.id, request.category, (), words)
     negatives = [negative.word for negative in each.concept.negatives]
     if negatives:
         lines.append(f"not: {', '.join(negatives)}")

@@ -65,9 +65,7 @@ def namer_in(plan: Seed, stack: Draws) -> Namer | None:
 def waves(plan: Seed, at_once: int) -> Generator[Batch, Sequence[Concept], None]:
     """The waves of founders; later ones avoid the concepts of earlier ones."""
     before, total = 0, plan.steps(at_once)
-    course = founders(
-        plan.category, plan.count, wave=plan.wave, seed=plan.seed, initializers=plan.initializers, **plan.request
-    )
+    course = founders(plan.category, plan.count, wave=plan.wave, seed=plan.seed, **plan.beginnings, **plan.request)
     for requests in course:
         span = total_steps(requests, at_once)
         course.tell((yield Batch(requests, len(course.told), before, span, total)))

@@ -117,9 +117,7 @@ def _requests(
     from evolve.maps.recipes import AIM, Recipe
 
     stack, middles = learner.stack, centres(grid(plan.chart))
-    seeding = founders(
-        plan.founders.category, 1, seed=plan.seed, initializers=plan.founders.initializers, **plan.founders.request
-    )
+    seeding = founders(plan.founders.category, 1, seed=plan.seed, **plan.founders.beginnings, **plan.founders.request)
     reach = reachable(stack, plan.founders.category, plan.founders.kind)
     born = (number - 1) * plan.children + (plan.first if number > 1 else 0)
     made = []

@@ -14,6 +14,7 @@ from core.aspects import checked_aspect
 from core.concept import Request, RequestError
 from core.errors import ConceptreeError, StackError
 from core.namers import check_question, namer_of, to_remember
+from core.negatives import says_again
 from core.optimizer import ConceptLab
 from core.options import Options
 from core.prompts import question
@@ -22,7 +23,7 @@ from core.stack.protocols import Draws
 from core.texts import checked_text
 from core.wording import counted
 from evolve.jobs.batches import child_requests, found_parent, variation_requests
-from evolve.jobs.choices import checked_words, chosen_settings, negatives_from, precision_of
+from evolve.jobs.choices import WordError, checked_words, chosen_settings, negatives_from, precision_of
 from evolve.jobs.generations import NoParentChosenError, makes_parent
 from evolve.jobs.options import BATCH, CHILDREN, FIRST, IMAGES, KEEP, SPREAD, STRENGTH, BreedOptions, SeedOptions
 from evolve.jobs.plans import (
@@ -41,7 +42,7 @@ from evolve.jobs.plans import (
 )
 from evolve.maps.chart import Chart
 from evolve.operators import check_parents
-from evolve.population import start_apart, starts
+from evolve.population import dealt, start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
 from evolve.store.run import SMALL, Run
 from evolve.taste import LEAST, all_judgements
@@ -79,6 +80,7 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     # As in the paper and in the authors' code, their presets start all founders at the category's word.
     between_members = settings.preset == "default"
     initializers = tuple(starts(stack, category, kind, options.seed)) if between_members else ()
+    traits = _traits(stack, options, apart and between_members)
     count = options.of
     if count is None:
         alone = options.ask or options.wave is not None or not (between_members and apart)
@@ -96,6 +98,7 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
         wave=wave,
         seed=options.seed,
         initializers=initializers,
+        traits=traits,
         ask=options.ask,
         drafts=options.drafts,
         asked=to_remember(stack, namer, asked),
@@ -106,6 +109,44 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
         negatives=words,
         templates=prepared.templates,
     )
+
+
+def _traits(stack: Draws, options: SeedOptions, usual: bool) -> tuple[str, ...]:
+    """The traits of founders, in turn. usual: whether "auto" gives those of the stack's calibration, if it has any.
+
+    Raises:
+        UnknownWordError, WordError: a trait is no word of the stack.
+        RequestError: a trait is the category itself, or the founders are styles.
+    """
+    if options.traits == "none" or (options.traits == "auto" and not usual):
+        return ()
+    if options.traits == "auto":
+        return tuple(dealt(_usual_traits(stack), options.seed))
+    if options.kind == "style":
+        raise RequestError(f"traits = {options.traits!r}: only objects have traits; leave them out for styles")
+    words = [word.strip() for word in options.traits.split(",") if word.strip()]
+    if not words:
+        raise WordError(f"traits = {options.traits!r}: expected auto, none, or words with commas between")
+    traits = {word.lower(): word for word in checked_words(stack, words, "trait", stack.vocabulary.words)}
+    for trait in traits.values():
+        if says_again(trait, options.category):
+            raise RequestError(f"the trait {trait!r} is the category: give words such as blue or striped")
+    return tuple(traits.values())
+
+
+def _usual_traits(stack: Draws) -> list[str]:
+    """Traits that the stack draws well, by its calibration.
+
+    Raises:
+        StackError: they are no list of words that it knows.
+    """
+    traits = (stack.calibration or {}).get("object", {}).get("traits", [])
+    if not isinstance(traits, list) or not all(isinstance(each, str) and stack.knows(each) for each in traits):
+        raise StackError(
+            f"calibration.json of the stack {stack.version}: traits = {repr(traits)[:60]}: expected a list of words"
+            " that the stack knows; correct it, or give the traits with --traits"
+        )
+    return traits
 
 
 def _surplus(stack: Draws) -> int:

@@ -60,8 +60,8 @@ class Seed:
     """Founders of a category.
 
     count: how many are learned. keep: how many of them stay, see `evolve.choosing`; 0 for all. wave: how many are
-    learned side by side; later waves avoid the earlier ones. initializers: see `population.founders`. ask: where a
-    person decides about each new negative, "" for nowhere. drafts: draw the founders at each boundary. asked:
+    learned side by side; later waves avoid the earlier ones. initializers, traits: see `population.founders`. ask:
+    where a person decides about each new negative, "" for nowhere. drafts: draw the founders at each boundary. asked:
     arguments of `namers.namer_of`. dtype: of the stack. templates: see `Request`.
     """
 
@@ -71,6 +71,7 @@ class Seed:
     wave: int
     seed: int
     initializers: tuple[str, ...] = ()
+    traits: tuple[str, ...] = ()
     ask: Ask = ""
     drafts: bool = False
     asked: Mapping[str, str]
@@ -86,6 +87,11 @@ class Seed:
     @property
     def waves(self) -> int:
         return ceil(self.count / self.wave)
+
+    @property
+    def beginnings(self) -> dict[str, Any]:
+        """Arguments of `population.founders` that set founders apart from each other."""
+        return {"initializers": self.initializers, "traits": self.traits}
 
     @property
     def request(self) -> dict[str, Any]:
@@ -104,6 +110,8 @@ class Seed:
         told["ask"] = {"": False, "terminal": True}.get(self.ask, self.ask)  # as in the first versions
         if not self.keep:
             del told["keep"]
+        if not self.traits:
+            del told["traits"]
         return {**told, "request": {name: value for name, value in request.items() if value != []}}
 
     @classmethod
@@ -116,6 +124,7 @@ class Seed:
             wave=_whole(told["wave"]),
             seed=_whole(told["seed"]),
             initializers=_texts(told.get("initializers", ())),
+            traits=_texts(told.get("traits", ())),
             ask=_ask(told.get("ask", False)),
             drafts=bool(told.get("drafts", False)),
             asked={_text(name): _text(value) for name, value in told.get("asked", {}).items()},

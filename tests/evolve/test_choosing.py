@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.concept import Concept, Request
+from core.concept import Concept, Positive, Request
 from evolve.choosing import BELONGS, LIKENESS, SEEDS, STRENGTH, best, truth_and_steadiness
 
 WIDTH = 6
@@ -104,3 +104,18 @@ def test_a_missing_score_counts_for_none():
     scores = ({"belongs": 1.0}, {}, {})
     concepts = [concept(unit, **each) for unit, each in zip(np.eye(3, WIDTH), scores, strict=True)]
     assert best(None, concepts, (), 2) in [list(pair) for pair in combinations(range(3), 2)]
+
+
+def test_founders_of_each_trait_take_turns_and_the_best_of_each_is_chosen():
+    traits = ["", "blue", "blue", "", "", "spotted"]
+    concepts = [
+        replace(each, request=Request("pet", schedule="none", positives=(Positive("pet"), Positive(f"{trait} pet"))))
+        if trait
+        else each
+        for each, trait in zip(pool([0.9, 0.3, 0.5, 0.8, 0.7, 0.1]), traits, strict=True)
+    ]
+    same = np.ones(WIDTH)
+    concepts = [replace(each, image_embed=same.astype(np.float32)) for each in concepts]
+    assert best(None, concepts, (), 3) == [0, 2, 5], "one without a trait, one blue, one spotted"
+    assert best(None, concepts, (), 5) == [0, 1, 2, 3, 5], "then the others, while there are any"
+    assert best(None, concepts, (), 3, first=[4]) == [2, 4, 5], "a marked one is the one of its kind"

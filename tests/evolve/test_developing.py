@@ -25,7 +25,7 @@ from evolve import Portraits, Run, develop, founders, likeness, mate, mutate, po
 from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
 from evolve.operators import parent_images
-from evolve.population import start_apart, starts
+from evolve.population import TRAIT_WEIGHT, dealt, start_apart, starts
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
 
@@ -316,6 +316,16 @@ def test_founders_start_between_two_members_of_their_category(backbone):
     assert not any(request.avoid for request in requests), "all in one wave"
     one, other = (backbone.word_vector(word) for word in sides[0].split())
     assert torch.allclose(ConceptLab(backbone).start(requests[0])[0], (one + other) / 2)
+
+
+def test_founders_get_traits_in_turn():
+    (requests,) = founders("pet", 3, initializers=["cat dog", "dog rabbit"], traits=("", "blue"), settings=QUICK)
+    words = [[(each.word, each.weight) for each in request.positives] for request in requests]
+    assert words == [[("pet", 1)], [("pet", 1), ("blue pet", TRAIT_WEIGHT)], [("pet", 1)]]
+    assert [request.initializer for request in requests] == ["cat dog", "dog rabbit", "cat dog"], "traits move no start"
+    hand = dealt(["blue", "red", "striped"], 5)
+    assert sorted(hand) == ["", "blue", "red", "striped"] and hand == dealt(["blue", "red", "striped"], 5)
+    assert dealt([]) == []
 
 
 def test_styles_start_at_their_categorys_word(backbone):

@@ -165,11 +165,11 @@ def _concept(
 
 
 def _born(family: Family, entry: Entry) -> str:
-    """`founder`, or `child of 70% moku + 30% vasi, but blue`."""
+    """`founder, blue pet`, or `child of 70% moku + 30% vasi, but blue`."""
     named = [(family.names.get(p.id) or _stranger(family, p), p.weight, p.kind) for p in entry.parents]
-    if not named:
-        return BIRTHS[entry.birth]
     words = extra_words(entry.id, entry.category, entry.parents, family.words)
+    if not named:
+        return ", ".join([BIRTHS[entry.birth], *words])
     return born_of([parent.kind for parent in entry.parents], mixed(named, percent=True, but=words))
 
 

@@ -177,7 +177,7 @@ def _node(
         about |= {"favourite": note.favourite, "rating": note.rating, "hidden": note.hidden}
         but = extra_words(entry.id, entry.category, entry.parents, words)
         parents = sorted(entry.parents, key=lambda parent: -parent.weight)
-        lines += [mixed(found.named(parents), percent=True, but=but)] if parents else []
+        lines += [mixed(found.named(parents), percent=True, but=but)] if parents else but
         marks = [
             "favourite" if note.favourite else "",
             f"rated {note.rating}" if note.rating else "",

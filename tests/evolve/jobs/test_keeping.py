@@ -12,6 +12,7 @@ from core.concept import RequestError
 from core.errors import StackError
 from evolve import Run
 from evolve.family.lasting import FILE
+from evolve.jobs.choices import WordError
 from evolve.jobs.job import Conduct
 from evolve.jobs.keeping import Chosen, choose
 from evolve.jobs.options import SeedOptions
@@ -155,3 +156,52 @@ def test_a_surplus_that_is_no_number_of_times_is_refused_in_one_line(backbone, m
         plan_founders(backbone, SeedOptions(category="pet", negatives="none", count=2))
     assert f"{backbone.version}: surplus = {surplus!r}" in str(told.value) and "\n" not in str(told.value)
     assert plan_founders(backbone, SeedOptions(category="pet", negatives="none", count=2, of=3)).count == 3
+
+
+def test_founders_get_the_traits_of_the_stack_or_those_that_are_given(backbone, monkeypatch):
+    def traits(**given):
+        return plan_founders(backbone, SeedOptions(category="pet", negatives="none", count=2, **given)).traits
+
+    assert traits() == (), "a stack without traits"
+    monkeypatch.setattr(backbone, "calibration", {"object": {"traits": ["red", "blue", "small"]}})
+    assert sorted(traits()) == ["", "blue", "red", "small"], "and none for some founders"
+    assert len({traits(seed=seed) for seed in range(8)}) > 1, "in an order by chance"
+    assert traits(traits="none") == traits(preset="paper") == traits(preset="published") == ()
+    assert traits(traits=" red,  blue ,Red") == ("Red", "blue"), "as given, each once"
+    assert traits(traits="red", preset="paper") == ("red",)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        (" , ", WordError, "expected auto, none, or words with commas between"),
+        ("blorp", WordError, "does not know the trait 'blorp'"),
+        ("red,pets", RequestError, "the trait 'pets' is the category"),
+    ],
+)
+def test_impossible_traits_are_refused_in_one_line(backbone, monkeypatch, given, error, says):
+    monkeypatch.setattr(backbone, "knows", lambda word: word != "blorp")
+    with pytest.raises(error, match=says):
+        plan_founders(backbone, SeedOptions(category="pet", negatives="none", traits=given))
+
+
+def test_styles_have_no_traits(backbone):
+    style = SeedOptions(category="style", kind="style", negatives="none")
+    assert plan_founders(backbone, style).traits == ()
+    with pytest.raises(RequestError, match="only objects have traits"):
+        plan_founders(backbone, replace(style, traits="red"))
+
+
+@pytest.mark.parametrize("stored", ["cat", ["cat", 3], {"cat": 1}, None, ["blorp"]])
+def test_stored_traits_that_are_no_words_are_refused_in_one_line(backbone, monkeypatch, stored):
+    monkeypatch.setattr(backbone, "calibration", {"object": {"traits": stored}})
+    monkeypatch.setattr(backbone, "knows", lambda word: word != "blorp")
+    with pytest.raises(StackError, match="expected a list of words that the stack knows") as told:
+        plan_founders(backbone, SeedOptions(category="pet", negatives="none"))
+    assert "\n" not in str(told.value)
+
+
+def test_a_plan_with_traits_is_stored_and_one_without_is_stored_as_before():
+    assert "traits" not in a_seed().to_json()
+    plan = a_seed(traits=("", "blue"))
+    assert plan_from_json("seed", plan.to_json()) == plan

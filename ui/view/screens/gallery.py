@@ -125,12 +125,13 @@ def _card(item: Item, words: Words, names_category: bool, several_runs: bool) ->
 
 
 def _own(item: Item, words: Words) -> str:
-    """What sets a concept apart, in a line: its parents or else its negatives, and its tags."""
+    """What sets a concept apart, in a line: its parents, or else its trait and negatives; and its tags."""
     entry = item.entry
     _, negatives = words.get(entry.id, ((), ()))
+    but = extra_words(entry.id, entry.category, entry.parents, words)
     if entry.parents:
-        but = extra_words(entry.id, entry.category, entry.parents, words)
         line = captioned([p.kind for p in entry.parents], crossed(item.found.named(entry.parents), but))
     else:
-        line = f"not {', '.join(negatives)}" if negatives else BIRTHS[entry.birth]
+        unlike = [f"not {', '.join(negatives)}"] if negatives else []
+        line = ", ".join([*but, *unlike]) or BIRTHS[entry.birth]
     return " · ".join([line, *filter(None, [", ".join(entry.note.tags)])])

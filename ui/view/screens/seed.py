@@ -102,6 +102,8 @@ def _take(again: Again) -> None:
     }
     if request.schedule == "list":
         filled["words"] = list(request.negatives)
+    own = [each.word for each in request.positives if each.word not in ("", request.category)]
+    filled["traits"] = ", ".join(word.removesuffix(f" {request.category}") for word in own)
     st.session_state.update({f"seed.{name}": value for name, value in filled.items()})
 
 
@@ -188,6 +190,13 @@ def _more(form: Form) -> Form:
             usual = "default of the model"
             steps = st.number_input("Steps", *STEPS.bounds, None, key="seed.steps", placeholder=usual)
             segment = st.number_input("Steps per segment", *SEGMENT.bounds, None, key="seed.segment", placeholder=usual)
+            traits = st.text_input(
+                "Traits",
+                key="seed.traits",
+                placeholder=usual,
+                max_chars=200,
+                help="Words such as blue, striped: each founder gets one of them, in turn. Write none for no traits.",
+            )
             lam = st.number_input(
                 "λ",
                 0.0,
@@ -231,6 +240,7 @@ def _more(form: Form) -> Form:
         steps=steps,
         segment=segment,
         lam=lam,
+        traits=traits.strip() or "auto",
         of=of,
         wave=wave,
         seed=seed,
@@ -325,6 +335,9 @@ def _told(plan: Seed, backbone: Backbone) -> list[str]:
         lines.append(f"They are learned {how}.")
     looks = f", in segments of {settings.segment}" if settings.segment < settings.steps else ""
     lines.append(f"{counted(settings.steps, 'step')} each{looks}.")
+    if traits := [trait for trait in plan.traits if trait]:
+        some = "; some founders have none" if "" in plan.traits else ""
+        lines.append(f"Traits in turn: {', '.join(traits)}{some}.")
     if schedule == "adaptive":
         by = "the nearest word of the model's vocabulary"
         if namer := namer_in(plan, backbone):

@@ -279,7 +279,9 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
             "Name": each.name,
             "Generation": each.generation,
             "Birth": BIRTHS[each.birth],
-            "Parents": crossed(found.named(each.parents), extra_words(each.id, each.category, each.parents, words)),
+            "Parents": crossed(found.named(each.parents), extra_words(each.id, each.category, each.parents, words))
+            if each.parents
+            else "",
             "Rating": each.note.rating,
             "Favourite": each.note.favourite,
             "Hidden": each.note.hidden,
