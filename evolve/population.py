@@ -28,7 +28,7 @@ from evolve.developing import develop
 from evolve.store.run import Run
 
 COMPARED = 256  # members whose likeness decides their order; encoded together
-TRAIT_WEIGHT = 0.5  # of the positive with the trait, beside 1 of the category
+TRAIT_WEIGHT = 0.3  # of the positive with the trait, beside 1 of the category
 
 
 @dataclass

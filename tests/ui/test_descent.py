@@ -102,7 +102,14 @@ def test_a_birth_is_said_in_words(tmp_path, parents, birth, announces, descends)
 def test_a_founder_has_no_parents(tmp_path):
     run = new_run(tmp_path / "pets")
     (each,) = run.add([concept(1)])
-    assert descent(run.entry(each.id), {}, {}) == "founder"
+    assert descent(run.entry(each.id), {}, {}) == "founder" and card_lines(each, {}, run.words()) == ["not: cat, dog"]
+
+
+def test_the_trait_of_a_founder_is_told(tmp_path):
+    run = new_run(tmp_path / "pets")
+    (each,) = run.add([concept(1, words=["blue pet"])])
+    assert descent(run.entry(each.id), {}, run.words()) == "founder, blue pet"
+    assert card_lines(each, {}, run.words()) == ["blue pet", "not: cat, dog"]
 
 
 def test_words_of_a_child_are_told_but_not_those_that_a_variation_keeps_of_its_parent(tmp_path):

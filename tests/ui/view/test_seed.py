@@ -98,6 +98,17 @@ def test_founders_that_are_tried_and_those_that_stay_are_told_apart(form):
     assert "They are the best of 6 tries, all side by side. The other 4 are kept, but hidden." in text(form)
 
 
+def test_traits_are_those_that_are_typed(form, runs, begun):
+    assert "Traits" not in text(form), "the tiny stack has none of its own"
+    chosen(form, traits="red, blue")
+    assert "Traits in turn: red, blue." in text(form)
+    fine(start(form).click().run())
+    (job,) = jobs(Run.open(runs / "pet"))
+    assert isinstance(job.plan, Seed) and job.plan.traits == ("red", "blue")
+    chosen(form, traits="none")
+    assert "Traits in turn" not in text(form)
+
+
 def test_categories_are_the_ones_that_the_model_knows(form):
     assert form.selectbox(key="seed.category.object").options == ["fruit", "furniture", "pet"]
     chosen(form, kind="style")
@@ -114,6 +125,7 @@ def test_categories_are_the_ones_that_the_model_knows(form):
         ({"negatives": "list", "words": ["zeppelin"]}, "does not know the negative 'zeppelin'"),
         ({"model": "/nowhere"}, "nowhere"),
         ({"model": "hub/name"}, "hub/name"),
+        ({"traits": "zeppelin"}, "does not know the trait 'zeppelin'"),
         ({"vlm": "/no/such/model"}, "no question answering model in '/no/such/model'"),
         ({"question": "What is it?"}, "no VQA model is configured"),
     ],
