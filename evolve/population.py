@@ -186,7 +186,7 @@ def populate(
     request: dict[str, Any] | None = None,
     options: Options = DEFAULT,
 ) -> list[Concept]:
-    """n founders of a category, learned and, with a run, stored there; as `conceptree seed --of n` does:
+    """n founders of a category, learned and, with a run, stored there; as `conceptree seed --of n --traits none` does:
 
         pets = populate("pet", 6, stack, run)
 

@@ -19,7 +19,7 @@ from evolve.jobs.stored import new_job, write_job
 from tests.families import concept, learned, new_run, picture
 from tests.pages import alts, page, text
 from tests.plans import a_seed
-from ui.view import curves, drawing, nearness, preview, theme
+from ui.view import curves, drawing, links, nearness, preview, theme
 from ui.view.downloads import FORMS, forms_for
 from ui.view.screens.morph import strip_of
 from ui.view.screens.origin import TABS
@@ -445,8 +445,6 @@ def test_the_last_prompts_of_the_run_come_first(run, ids):
 
 
 def test_what_is_handed_to_a_new_run(run, ids, monkeypatch):
-    from ui.view import links
-
     monkeypatch.setattr(links, "go", lambda name, **query: None)
     app = shown(ids["a"])
     app.button(key="concept.again").click().run()
@@ -552,12 +550,34 @@ def test_the_way_from_a_parent_is_shown_first(real, backbone):
     assert f"7 mixtures from {other.name} to {child.name}" in alts(app)
     assert f"an animation from {other.name} to {child.name} and back" in alts(app)
     assert f"draw pets --morph {other.name} {child.name}" in app.code[0].value
-    strip, moving = (image.url for images in app.get("image")[-2:] for image in images.proto.imgs)
+    strip, _, moving = (image.url for images in app.get("image")[-3:] for image in images.proto.imgs)
     assert strip.endswith("/100-0_83-17_67-33_50-50_33-67_17-83_0-100.webp") and moving.endswith("/morph.webp")
     key = strip.split("/mixtures/")[1].split("/")[0]
     assert preview.pictures(key, strip_of(7))
     chosen.set_value(one.id).run()
     assert not app.exception and f"7 mixtures from {one.name} to {child.name}" in alts(app)
+
+
+def test_a_mixture_on_the_way_is_shown_and_bred(real, monkeypatch):
+    gone: list[tuple[str, str]] = []
+    monkeypatch.setattr(links, "go", lambda name, **query: gone.append((name, query["run"])))
+    one, other = real.entries()
+    app = shown(one.id, MORPH)
+    assert f"50 % {other.name} and 50 % {one.name}" in alts(app)
+    app.session_state["breed.takes"] = {"pets": {"colour": one.id}}
+    app.slider(key=f"morph.share.{other.id}.{one.id}").set_value(85).run()
+    (mixture,) = (images for images in app.get("image") if "fine" in images.proto.imgs[0].url)
+    assert mixture.proto.imgs[0].url.endswith("/15-85.webp?fine=1")
+    assert f"15 % {other.name} and 85 % {one.name}" in alts(app)
+    (press,) = (each for each in app.button if each.label == "Breed this mixture")
+    press.click().run()
+    assert not app.exception and gone == [("tree", "pets")]
+    assert app.session_state["parents"] == {"pets": {other.id: 15, one.id: 85}}
+    assert app.session_state["breed.takes"] == {"pets": {}}, "only these two"
+    app.slider(key=f"morph.share.{other.id}.{one.id}").set_value(100).run()
+    (press,) = (each for each in app.button if each.label == "Breed this mixture")
+    press.click().run()
+    assert app.session_state["parents"] == {"pets": {one.id: 100}}
 
 
 def child_of(heavy, light):

@@ -1,4 +1,4 @@
-"""The way from one concept to another: a strip of mixtures, and an animation."""
+"""The way from one concept to another: a strip of mixtures, one of them to breed, and an animation to keep."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from evolve.mixtures import weights_of_line
 from evolve.store.rows import Entry
 from ui.console import to_type
 from ui.stack import can_draw
-from ui.view import clicks, links, model, notices, preview, store
+from ui.view import clicks, forms, links, model, notices, preview, store
 from ui.view.parents import whole
 from ui.view.store import Opened, runs_folder
 from ui.view.text import plain, shortened
 
 CELLS = 7  # of the strip
-SIDE = 128  # pixels of the animation
+SIDE = 160  # pixels of the chosen mixture and of the animation
+STEP = 5  # percent between two places of the slider
 
 
 def between(found: Opened, one: Entry, other: Entry) -> None:
-    """Show the strip from one concept to another, and the animation."""
+    """Show the strip from one concept to another, a mixture to choose, and the animation."""
     run = found.run.folder.name
     try:
         backbone = model.backbone(found.run)
@@ -39,18 +40,55 @@ def between(found: Opened, one: Entry, other: Entry) -> None:
             st.session_state[key] = True
             st.rerun()
         return
-    address = links.mixtures(preview.remember(mix))
-    way = f"{one.name} to {other.name}"
+    remembered = preview.remember(mix)
+    address, way = links.mixtures(remembered), f"{one.name} to {other.name}"
     st.image(f"{address}/{strip_of(CELLS)}.webp", width="stretch", alt=f"{CELLS} mixtures from {way}")
-    moving, told = st.columns([1, 3], vertical_alignment="center")
-    moving.image(f"{address}/morph.webp", width=SIDE, alt=f"an animation from {way} and back")
-    with told:
-        st.caption(
-            plain(f"From {shortened(way, 80)}: means of their images, from the same noise. To keep it as a file:")
+    mixture, moving = st.columns(2, gap="large")
+    with mixture:
+        _mixture(run, address, one, other)
+    with moving:
+        st.image(f"{address}/morph.webp", width=SIDE, alt=f"an animation from {way} and back")
+        st.caption(plain(f"From {shortened(way, 80)} and back: means of their images, from the same noise."))
+        st.download_button(
+            "Save the animation",
+            lambda: preview.morph(remembered),
+            f"{one.name}-{other.name}.webp",
+            "image/webp",
+            key=f"morph.save.{one.id}.{other.id}",
+            on_click="ignore",
+            icon=":material/download:",
         )
+        st.caption("The same, drawn with all steps:")
         st.code(
             to_type("draw", run, "--morph", one.name, other.name, runs=runs_folder()), language=None, wrap_lines=True
         )
+
+
+def _mixture(run: str, address: str, one: Entry, other: Entry) -> None:
+    """A slider from one concept to the other, the mixture there, and a button that breeds it."""
+    place = st.empty()
+    share = st.slider(
+        plain(f"Share of {shortened(other.name, 40)}"),
+        0,
+        100,
+        50,
+        STEP,
+        format="%d %%",
+        key=f"morph.share.{one.id}.{other.id}",
+    )
+    place.image(
+        f"{address}/{100 - share}-{share}.webp?fine=1",
+        width=SIDE,
+        alt=f"{100 - share} % {one.name} and {share} % {other.name}",
+    )
+    if clicks.button(
+        "Breed this mixture", key="morph.breed", of=f"{one.id}.{other.id}.{share}", icon=":material/family_restroom:"
+    ):
+        forms.set_aside(f"breed.{run}", forms.breeding(run), f"{one.name} and {other.name}")
+        for name in ("breed.away", "breed.takes"):
+            forms.put((name, run), {})
+        forms.put(("parents", run), {id_: part for id_, part in ((one.id, 100 - share), (other.id, share)) if part})
+        links.go("tree", run=run)
 
 
 def from_another(found: Opened, entry: Entry) -> None:
