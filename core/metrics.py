@@ -98,10 +98,10 @@ def scores(request: Request, found: Mapping[str, float], negatives: Sequence[str
     """Scores of a checkpoint, from its `similarities`. The checkpoint with the highest `score` is kept.
 
     score = min(belongs, cap) − max(nearest, floor) − max(crowded − avoid_floor, 0) + resembles − away. A part is 0 if
-    the request has no such constraint. belongs: to the category; nearest: to the nearest negative; crowded: to the
-    nearest concept of an earlier wave; resembles: to the parents, by their weights. margin = belongs − nearest
-    (Fig. 11). away = Σ |w| max(similarity, avoid_floor) over the parents with weights below 0; repelled: the mean
-    similarity to these. A further kind of constraint counts with its negated penalty, under its name.
+    the request has no such constraint. belongs: to the positives, by their weights; nearest: to the nearest negative;
+    crowded: to the nearest concept of an earlier wave; resembles: to the parents, by their weights. margin = belongs −
+    nearest (Fig. 11). away = Σ |w| max(similarity, avoid_floor) over the parents with weights below 0; repelled: the
+    mean similarity to these. A further kind of constraint counts with its negated penalty, under its name.
     """
     settings = request.chosen
     clamped = settings.clamp

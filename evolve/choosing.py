@@ -57,8 +57,8 @@ def best(
 ) -> list[int]:
     """Places of `count` concepts, ascending: by their qualities, each time with a price for likeness to those chosen.
 
-    Concepts with the same positives, such as "pet" and "blue pet", take turns with the others: of no such group are two
-    more chosen than of another that has any left.
+    Groups of concepts with the same positives, such as "pet" and "blue pet", take turns: the next concept is of a group
+    of which the fewest are chosen. Those in `first` count, too.
 
     portraits: one of each concept; none of a stack that draws nothing, and then `belongs` alone counts. first: places
     of concepts that are chosen in any case, such as marked ones; they may be more than `count`.

@@ -25,10 +25,10 @@ from core.stack.protocols import Draws, Learns
 from core.streams import stream, stream_seed
 from core.wording import counted
 from evolve.developing import develop
+from evolve.jobs.options import TRAIT_WEIGHT
 from evolve.store.run import Run
 
 COMPARED = 256  # members whose likeness decides their order; encoded together
-TRAIT_WEIGHT = 0.3  # of the positive with the trait, beside 1 of the category
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Founders:
     seed: int
     initializers: Sequence[str]
     traits: Sequence[str]
+    trait_weight: float
     request: Mapping[str, Any]
     told: list[Concept] = field(default_factory=list)
     _asked: int = 0
@@ -79,7 +80,7 @@ class Founders:
     def request_of(self, number: int, avoid: tuple[Avoid, ...] = ()) -> Request:
         """The request for one founder, by its number from 0, which may be beyond `count`."""
         trait = _in_turn(self.traits, number)
-        both = (Positive(self.category), Positive(f"{trait} {self.category}", TRAIT_WEIGHT))
+        both = (Positive(self.category), Positive(f"{trait} {self.category}", self.trait_weight))
         return Request(
             self.category,
             positives=both if trait else (),
@@ -102,6 +103,7 @@ def founders(
     seed: int = 0,
     initializers: Sequence[str] = (),
     traits: Sequence[str] = (),
+    trait_weight: float = TRAIT_WEIGHT,
     **request: Any,
 ) -> Founders:
     """Requests for n founders, in waves of `wave`; see `Founders`.
@@ -109,13 +111,14 @@ def founders(
     wave: by default all n if there are `initializers`, else 1. initializers: the words where founders start, in turn,
     see `starts`; by default the category's word. Without them, wave = n gives independent founders as in the paper.
     traits: words such as "blue" or "striped", in turn, "" for a founder without one. A founder with a trait is pulled
-    to "blue pet" as well as to "pet" (Eq. 3 with two positives). request: further arguments of Request.
+    to "blue pet" as well as to "pet" (Eq. 3 with two positives), with `trait_weight` against 1. request: further
+    arguments of Request.
 
     Raises:
         RequestError: n or wave is below 1.
     """
     wave = wave if wave is not None else n if initializers else 1
-    return Founders(category, n, wave, seed, initializers, traits, request)
+    return Founders(category, n, wave, seed, initializers, traits, trait_weight, request)
 
 
 def _in_turn(words: Sequence[str], number: int) -> str:
@@ -123,7 +126,7 @@ def _in_turn(words: Sequence[str], number: int) -> str:
 
 
 def dealt(traits: Sequence[str], seed: int = 0) -> list[str]:
-    """Traits for founders, and none for one of them, in an order by chance."""
+    """The traits and one empty one, shuffled: one founder in len(traits) + 1 has none."""
     hand = ["", *traits] if traits else []
     return [hand[i] for i in stream(seed, 0, "traits").permutation(len(hand))]
 

@@ -190,8 +190,9 @@ def summary(each: Individual) -> str:
     """`moku: kept from step 500 of 600, pet 0.53, nearest negative 0.28, 5 negatives, 21 s`"""
     concept = each.concept
     told = [f"kept from step {concept.kept_step} of {concept.steps}"]
-    if "belongs" in concept.scores:
-        told.append(f"{concept.request.category} {concept.scores['belongs']:.2f}")
+    belongs = concept.scores.get("category", concept.scores.get("belongs"))
+    if belongs is not None:
+        told.append(f"{concept.request.category} {belongs:.2f}")
     if "nearest" in concept.scores:
         told.append(f"nearest negative {concept.scores['nearest']:.2f}")
     if "crowded" in concept.scores:

@@ -66,6 +66,7 @@ TRAITS = (
     "Traits of founders: words such as blue,striped, one for each founder in turn; none; or auto: those that the stack"
     " draws well, and some founders without one."
 )
+TRAIT_WEIGHT = 0.3  # of the positive with the trait, beside 1 of the category
 STEPS = Range(1, 10**6, "Optimizer steps for each concept; by default the stack's.")
 SEGMENT = Range(1, 10**6, "Steps between two searches for negatives; by default the stack's.")
 SEED = Number(0, 10**9, "Random seed.", 0)

@@ -42,7 +42,7 @@ from evolve.jobs.plans import (
 )
 from evolve.maps.chart import Chart
 from evolve.operators import check_parents
-from evolve.population import dealt, start_apart, starts
+from evolve.population import dealt, founders, start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
 from evolve.store.run import SMALL, Run
 from evolve.taste import LEAST, all_judgements
@@ -76,11 +76,12 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     request = Request(
         category, kind, negatives=words, schedule=schedule, seed=options.seed, settings=settings, templates=templates
     )
-    prepared = ConceptLab(stack).prepared(request, Options(namer=namer))
+    lab, naming = ConceptLab(stack), Options(namer=namer)
+    prepared = lab.prepared(request, naming)
     # As in the paper and in the authors' code, their presets start all founders at the category's word.
     between_members = settings.preset == "default"
     initializers = tuple(starts(stack, category, kind, options.seed)) if between_members else ()
-    traits = _traits(stack, options, apart and between_members)
+    traits = _traits(stack, options.traits, category, options.seed, kind, apart and between_members)
     count = options.of
     if count is None:
         alone = options.ask or options.wave is not None or not (between_members and apart)
@@ -91,7 +92,7 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     wave = options.wave
     if wave is None:
         wave = count if between_members and apart else 1
-    return Seed(
+    plan = Seed(
         category=prepared.category,
         count=count,
         keep=options.count if options.count < count else 0,
@@ -109,29 +110,38 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
         negatives=words,
         templates=prepared.templates,
     )
+    beginning = founders(plan.category, 1, seed=plan.seed, **plan.beginnings, **plan.request)
+    for number in range(len(traits)):  # raises the errors of founders with traits now
+        lab.prepared(beginning.request_of(number), naming)
+    return plan
 
 
-def _traits(stack: Draws, options: SeedOptions, usual: bool) -> tuple[str, ...]:
-    """The traits of founders, in turn. usual: whether "auto" gives those of the stack's calibration, if it has any.
+def _traits(stack: Draws, given: str, category: str, seed: int, kind: str, usual: bool) -> tuple[str, ...]:
+    """The traits of founders, in turn. given: see `SeedOptions`. usual: whether "auto" gives those of the stack.
 
     Raises:
         UnknownWordError, WordError: a trait is no word of the stack.
-        RequestError: a trait is the category itself, or the founders are styles.
+        RequestError: a trait is a word of the category, or says it again, or the founders are styles.
     """
-    if options.traits == "none" or (options.traits == "auto" and not usual):
+    asked = given.strip().lower()
+    if asked == "none" or (asked == "auto" and not usual):
         return ()
-    if options.traits == "auto":
-        return tuple(dealt(_usual_traits(stack), options.seed))
-    if options.kind == "style":
-        raise RequestError(f"traits = {options.traits!r}: only objects have traits; leave them out for styles")
-    words = [word.strip() for word in options.traits.split(",") if word.strip()]
+    known, own = _usual_traits(stack), category.lower().split()
+    if asked == "auto":
+        return tuple(dealt([trait for trait in known if trait not in own], seed))
+    if kind == "style":
+        raise RequestError(f"traits = {given!r}: only objects have traits; leave them out for styles")
+    words = [word.strip().removesuffix(f" {category}") for word in given.split(",") if word.strip()]
     if not words:
-        raise WordError(f"traits = {options.traits!r}: expected auto, none, or words with commas between")
-    traits = {word.lower(): word for word in checked_words(stack, words, "trait", stack.vocabulary.words)}
-    for trait in traits.values():
-        if says_again(trait, options.category):
-            raise RequestError(f"the trait {trait!r} is the category: give words such as blue or striped")
-    return tuple(traits.values())
+        raise WordError(f"traits = {given!r}: expected auto, none, or words with commas between")
+    checked = checked_words(stack, words, "trait", [*known, *stack.vocabulary.words])
+    traits = tuple({word.lower(): word for word in checked}.values())
+    for trait in traits:
+        if trait.lower() in own:
+            raise RequestError(f"the trait {trait!r} is in the category {category!r} already: leave it out")
+        if says_again(trait, category):
+            raise RequestError(f"the trait {trait!r} says the category again: give words such as blue or striped")
+    return traits
 
 
 def _usual_traits(stack: Draws) -> list[str]:
@@ -144,7 +154,7 @@ def _usual_traits(stack: Draws) -> list[str]:
     if not isinstance(traits, list) or not all(isinstance(each, str) and stack.knows(each) for each in traits):
         raise StackError(
             f"calibration.json of the stack {stack.version}: traits = {repr(traits)[:60]}: expected a list of words"
-            " that the stack knows; correct it, or give the traits with --traits"
+            " that the stack knows; correct it"
         )
     return traits
 

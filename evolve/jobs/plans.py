@@ -25,6 +25,7 @@ from evolve.jobs.options import (
     SEED,
     SPREAD,
     STRENGTH,
+    TRAIT_WEIGHT,
     Ask,
     Range,
 )
@@ -60,9 +61,9 @@ class Seed:
     """Founders of a category.
 
     count: how many are learned. keep: how many of them stay, see `evolve.choosing`; 0 for all. wave: how many are
-    learned side by side; later waves avoid the earlier ones. initializers, traits: see `population.founders`. ask:
-    where a person decides about each new negative, "" for nowhere. drafts: draw the founders at each boundary. asked:
-    arguments of `namers.namer_of`. dtype: of the stack. templates: see `Request`.
+    learned side by side; later waves avoid the earlier ones. initializers, traits, trait_weight: see
+    `population.founders`. ask: where a person decides about each new negative, "" for nowhere. drafts: draw the
+    founders at each boundary. asked: arguments of `namers.namer_of`. dtype: of the stack. templates: see `Request`.
     """
 
     category: str
@@ -72,6 +73,7 @@ class Seed:
     seed: int
     initializers: tuple[str, ...] = ()
     traits: tuple[str, ...] = ()
+    trait_weight: float = TRAIT_WEIGHT
     ask: Ask = ""
     drafts: bool = False
     asked: Mapping[str, str]
@@ -91,7 +93,7 @@ class Seed:
     @property
     def beginnings(self) -> dict[str, Any]:
         """Arguments of `population.founders` that set founders apart from each other."""
-        return {"initializers": self.initializers, "traits": self.traits}
+        return {"initializers": self.initializers, "traits": self.traits, "trait_weight": self.trait_weight}
 
     @property
     def request(self) -> dict[str, Any]:
@@ -111,7 +113,7 @@ class Seed:
         if not self.keep:
             del told["keep"]
         if not self.traits:
-            del told["traits"]
+            del told["traits"], told["trait_weight"]
         return {**told, "request": {name: value for name, value in request.items() if value != []}}
 
     @classmethod
@@ -125,6 +127,7 @@ class Seed:
             seed=_whole(told["seed"]),
             initializers=_texts(told.get("initializers", ())),
             traits=_texts(told.get("traits", ())),
+            trait_weight=float(told.get("trait_weight", TRAIT_WEIGHT)),
             ask=_ask(told.get("ask", False)),
             drafts=bool(told.get("drafts", False)),
             asked={_text(name): _text(value) for name, value in told.get("asked", {}).items()},

@@ -25,7 +25,8 @@ from evolve import Portraits, Run, develop, founders, likeness, mate, mutate, po
 from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
 from evolve.operators import parent_images
-from evolve.population import TRAIT_WEIGHT, dealt, start_apart, starts
+from evolve.jobs.options import TRAIT_WEIGHT
+from evolve.population import dealt, start_apart, starts
 
 QUICK = Settings(steps=2, segment=1, learning_rate=1e-2, max_cosine=0.5, min_cosine=0.2)
 

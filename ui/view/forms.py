@@ -20,7 +20,7 @@ NEW_RUN: dict[Key, object] = {
     "seed.negatives": "adaptive",
     "seed.words": [],
     **dict.fromkeys(("seed.steps", "seed.segment", "seed.lam", "seed.of", "seed.wave")),
-    **dict.fromkeys(("seed.run", "seed.model", "seed.vlm", "seed.question"), ""),
+    **dict.fromkeys(("seed.run", "seed.model", "seed.vlm", "seed.question", "seed.traits"), ""),
     "seed.seed": SEED.default,
     "seed.preset": "default",
     "seed.ask": False,
@@ -63,7 +63,7 @@ def breeding(run: str) -> dict[Key, object]:
 def set_aside(form: str, fields: Mapping[Key, object], of: str) -> None:
     """Keep the person's values of a form before those of a concept take their place.
 
-    fields: their keys with the defaults. of: the concept's name.
+    fields: their keys with the defaults. of: the concept's name, or those of two.
     """
     aside = st.session_state.setdefault(_ASIDE, {})
     aside[form] = (of, aside[form][1] if form in aside else {key: _value(key, fields[key]) for key in fields})

@@ -10,6 +10,7 @@ import pytest
 from core import ConceptLab, Settings
 from core.concept import RequestError
 from core.errors import StackError
+from core.stack.backbone import Backbone
 from evolve import Run
 from evolve.family.lasting import FILE
 from evolve.jobs.choices import WordError
@@ -169,6 +170,12 @@ def test_founders_get_the_traits_of_the_stack_or_those_that_are_given(backbone, 
     assert traits(traits="none") == traits(preset="paper") == traits(preset="published") == ()
     assert traits(traits=" red,  blue ,Red") == ("Red", "blue"), "as given, each once"
     assert traits(traits="red", preset="paper") == ("red",)
+    assert traits(traits="NONE") == () and len(traits(traits=" Auto ")) == 4
+    assert traits(traits="red pet") == ("red",), "as captions say it"
+    monkeypatch.setattr(backbone, "calibration", {"object": {"traits": ["red", "pet"]}})
+    assert sorted(traits()) == ["", "red"], "not what the category says"
+    with pytest.raises(RequestError, match="'red pet' is a negative and a positive"):
+        plan_founders(backbone, SeedOptions(category="pet", negatives="red pet", traits="red"))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +183,9 @@ def test_founders_get_the_traits_of_the_stack_or_those_that_are_given(backbone, 
     [
         (" , ", WordError, "expected auto, none, or words with commas between"),
         ("blorp", WordError, "does not know the trait 'blorp'"),
-        ("red,pets", RequestError, "the trait 'pets' is the category"),
+        ("red,pets", RequestError, "the trait 'pets' says the category again"),
+        ("red,Pet", RequestError, "the trait 'Pet' is in the category 'pet' already"),
+        (f"red,{'small ' * 15}", RequestError, "too long|characters"),
     ],
 )
 def test_impossible_traits_are_refused_in_one_line(backbone, monkeypatch, given, error, says):
@@ -203,5 +212,19 @@ def test_stored_traits_that_are_no_words_are_refused_in_one_line(backbone, monke
 
 def test_a_plan_with_traits_is_stored_and_one_without_is_stored_as_before():
     assert "traits" not in a_seed().to_json()
-    plan = a_seed(traits=("", "blue"))
+    assert "trait_weight" not in a_seed().to_json()
+    plan = a_seed(traits=("", "blue"), trait_weight=0.5)
     assert plan_from_json("seed", plan.to_json()) == plan
+
+
+def test_a_job_learns_founders_with_the_traits_of_its_plan(backbone, tmp_path):
+    run = Run.create(tmp_path / "pets", "pet", backbone)
+    options = SeedOptions(category="pet", negatives="none", count=2, traits="red,blue")
+    list(work(new_job(run, plan_founders(backbone, options, QUICK), Conduct(2, 1, 1)), run, ConceptLab(backbone)))
+    learned = [[each.word for each in found.concept.request.positives] for found in run.individuals()]
+    assert sorted(learned) == [["pet", "blue pet"], ["pet", "red pet"]]
+
+
+def test_the_embedded_stack_knows_its_own_traits():
+    plan = plan_founders(Backbone.load("emoji"), SeedOptions(category="fruit"))
+    assert len(plan.traits) == 9 and plan.traits.count("") == 1 and "striped" in plan.traits

@@ -413,14 +413,17 @@ def test_settings_of_a_concept_can_be_given_back(run, ids):
     app = page("seed").run(timeout=120)
     app.number_input(key="seed.steps").set_value(17).run()
     app.number_input(key="seed.seed").set_value(5).run()
+    app.text_input(key="seed.traits").set_value("blue").run()
     for letter in "ab":
         each = run.entry(ids[letter])
         app.session_state["seed:again"] = Again(each.name, run.find(each.id).concept.request, {}, "emoji")
         app.run()
     assert not app.exception and f"With the settings of {run.entry(ids['b']).name}." in text(app)
     assert app.number_input(key="seed.steps").value == run.find(ids["b"]).concept.request.chosen.steps != 17
+    assert app.text_input(key="seed.traits").value == "none", "that concept has none"
     app.button(key="seed.mine").click().run()
     assert app.number_input(key="seed.steps").value == 17 and app.number_input(key="seed.seed").value == 5
+    assert app.text_input(key="seed.traits").value == "blue"
     assert "With the settings of" not in text(app) and not app.exception
 
 
@@ -565,6 +568,8 @@ def test_a_mixture_on_the_way_is_shown_and_bred(real, monkeypatch):
     app = shown(one.id, MORPH)
     assert f"50 % {other.name} and 50 % {one.name}" in alts(app)
     app.session_state["breed.takes"] = {"pets": {"colour": one.id}}
+    app.session_state["breed.photos"] = {"pets": {"p" * 16: object()}}
+    app.session_state["breed.word.pets"] = "blue"
     app.slider(key=f"morph.share.{other.id}.{one.id}").set_value(85).run()
     (mixture,) = (images for images in app.get("image") if "fine" in images.proto.imgs[0].url)
     assert mixture.proto.imgs[0].url.endswith("/15-85.webp?fine=1")
@@ -573,7 +578,8 @@ def test_a_mixture_on_the_way_is_shown_and_bred(real, monkeypatch):
     press.click().run()
     assert not app.exception and gone == [("tree", "pets")]
     assert app.session_state["parents"] == {"pets": {other.id: 15, one.id: 85}}
-    assert app.session_state["breed.takes"] == {"pets": {}}, "only these two"
+    assert app.session_state["breed.takes"] == app.session_state["breed.photos"] == {"pets": {}}, "only these two"
+    assert app.session_state["breed.word.pets"] is None
     app.slider(key=f"morph.share.{other.id}.{one.id}").set_value(100).run()
     (press,) = (each for each in app.button if each.label == "Breed this mixture")
     press.click().run()

@@ -41,7 +41,7 @@ def show() -> None:
     if len(chosen) == 2:
         with st.expander("Morph", icon=":material/animation:", key="compare.morph", on_change="rerun") as opened:
             if opened.open:
-                morph.between(found, chosen[0], chosen[1])
+                st.fragment(morph.between)(found, chosen[0], chosen[1])
     _facts(found, chosen)
 
 

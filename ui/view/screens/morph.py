@@ -1,4 +1,4 @@
-"""The way from one concept to another: a strip of mixtures, one of them to breed, and an animation to keep."""
+"""The way from one concept to another: a strip of mixtures, a slider to choose one and breed it, and an animation."""
 
 from __future__ import annotations
 
@@ -84,9 +84,10 @@ def _mixture(run: str, address: str, one: Entry, other: Entry) -> None:
     if clicks.button(
         "Breed this mixture", key="morph.breed", of=f"{one.id}.{other.id}.{share}", icon=":material/family_restroom:"
     ):
-        forms.set_aside(f"breed.{run}", forms.breeding(run), f"{one.name} and {other.name}")
-        for name in ("breed.away", "breed.takes"):
-            forms.put((name, run), {})
+        fields = forms.breeding(run)
+        forms.set_aside(f"breed.{run}", fields, f"{one.name} and {other.name}")
+        for key, default in fields.items():
+            forms.put(key, default)
         forms.put(("parents", run), {id_: part for id_, part in ((one.id, 100 - share), (other.id, share)) if part})
         links.go("tree", run=run)
 

@@ -102,8 +102,9 @@ def _take(again: Again) -> None:
     }
     if request.schedule == "list":
         filled["words"] = list(request.negatives)
-    own = [each.word for each in request.positives if each.word not in ("", request.category)]
-    filled["traits"] = ", ".join(word.removesuffix(f" {request.category}") for word in own)
+    end = f" {request.category}"
+    own = [each.word.removesuffix(end) for each in request.positives if each.word.endswith(end)]
+    filled["traits"] = ", ".join(own) if own and request.kind == "object" else "none"
     st.session_state.update({f"seed.{name}": value for name, value in filled.items()})
 
 

@@ -271,6 +271,7 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
     run, by_id = found.run.folder.name, found.by_id
     listed = [each for each in shown if each in by_id][::-1]
     words = store.words_of(found.run)
+    own = {each.id: extra_words(each.id, each.category, each.parents, words) for each in map(by_id.__getitem__, listed)}
     state.listed, key = listed, f"tree.table.{run}"
     state.ticked = [row for row, each in enumerate(listed) if each in set(state.selected)]
     st.session_state[key] = {"selection": {"rows": state.ticked, "columns": [], "cells": []}}
@@ -278,10 +279,8 @@ def _rows_of_table(found: Opened, shown: Sequence[str], state: State) -> None:
         {
             "Name": each.name,
             "Generation": each.generation,
-            "Birth": BIRTHS[each.birth],
-            "Parents": crossed(found.named(each.parents), extra_words(each.id, each.category, each.parents, words))
-            if each.parents
-            else "",
+            "Birth": BIRTHS[each.birth] if each.parents else ", ".join([BIRTHS[each.birth], *own[each.id]]),
+            "Parents": crossed(found.named(each.parents), own[each.id]) if each.parents else "",
             "Rating": each.note.rating,
             "Favourite": each.note.favourite,
             "Hidden": each.note.hidden,
