@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 EXAMPLE = Path(__file__).parent.parent / "runs" / "example"
-CONCEPT = "fiva"
+CONCEPT = "feza"
 _PARTS = """
 import json, time
 parts, before = [], (time.perf_counter(), time.process_time())

@@ -45,18 +45,10 @@ MEMBERS, PROMPTS, SEEDS = 12, 8, 2
 # Learning rate and steps are not measured. These fit the embedded stack; others have the published ones. From the
 # category's word, objects keep whole shapes and faces for 50 steps; at 100 the judge believes fewer of them (0.54 →
 # 0.48). Founders that start between two members are whole already: 26 steps make them other than both, and 50 make them
-# alike. A concept takes two seconds, so three times as many are learned as are kept. Traits are words that the stack
-# was taught and draws well.
+# alike. A concept takes two seconds, so three times as many are learned as are kept.
 _RATES = {"learning_rate": 5e-3, "segment": 25, "mix_steps": 180}
-LEARNS: dict[str, dict[str, Any]] = {
-    "object": {
-        **_RATES,
-        "steps": 50,
-        "between_steps": 26,
-        "between_segment": 13,
-        "surplus": 3,
-        "traits": ["blue", "green", "pink", "purple", "red", "yellow", "striped", "spotted"],
-    },
+LEARNS = {
+    "object": {**_RATES, "steps": 50, "between_steps": 26, "between_segment": 13, "surplus": 3},
     "style": {**_RATES, "steps": 100},
 }
 CONSTRAINTS = ("own", "multilingual")
@@ -83,9 +75,9 @@ def calibrate(
 
     categories: name → members; by default those of the stack's vocabulary. At most `members` of each, evenly spread
     over the list, are imagined in `prompts` prompts with `seeds` seeds. A category named "style" calibrates styles.
-    learns: learning rate, steps, traits and the like to store as well; by default `LEARNS` for the embedded stack, and
-    the stored ones for others. constraints: the encoder of the words, the prior's "own" or the "multilingual" one,
-    whose figures the preset `published` uses.
+    learns: learning rate, steps and segment to store as well; by default `LEARNS` for the embedded stack, and the
+    stored ones for others. constraints: the encoder of the words, the prior's "own" or the "multilingual" one, whose
+    figures the preset `published` uses.
     """
     if constraints not in CONSTRAINTS:
         raise CalibrationError(f"constraints = {constraints!r}: choose {' or '.join(CONSTRAINTS)}")

@@ -110,9 +110,8 @@ def founders(
 
     wave: by default all n if there are `initializers`, else 1. initializers: the words where founders start, in turn,
     see `starts`; by default the category's word. Without them, wave = n gives independent founders as in the paper.
-    traits: words such as "blue" or "striped", in turn, "" for a founder without one. A founder with a trait is pulled
-    to "blue pet" as well as to "pet" (Eq. 3 with two positives), with `trait_weight` against 1. request: further
-    arguments of Request.
+    traits: words such as "blue" or "striped", in turn. A founder with a trait is pulled to "blue pet" as well as to
+    "pet" (Eq. 3 with two positives), with `trait_weight` against 1. request: further arguments of Request.
 
     Raises:
         RequestError: n or wave is below 1.
@@ -123,12 +122,6 @@ def founders(
 
 def _in_turn(words: Sequence[str], number: int) -> str:
     return words[number % len(words)] if words else ""
-
-
-def dealt(traits: Sequence[str], seed: int = 0) -> list[str]:
-    """The traits and one empty one, shuffled: one founder in len(traits) + 1 has none."""
-    hand = ["", *traits] if traits else []
-    return [hand[i] for i in stream(seed, 0, "traits").permutation(len(hand))]
 
 
 def starts(stack: Learns, category: str, kind: str = "object", seed: int = 0) -> list[str]:
@@ -189,7 +182,7 @@ def populate(
     request: dict[str, Any] | None = None,
     options: Options = DEFAULT,
 ) -> list[Concept]:
-    """n founders of a category, learned and, with a run, stored there; as `conceptree seed --of n --traits none` does:
+    """n founders of a category, learned and, with a run, stored there; as `conceptree seed --of n` does:
 
         pets = populate("pet", 6, stack, run)
 

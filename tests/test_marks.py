@@ -159,3 +159,24 @@ def test_founders_by_the_mean_of_weights_are_compared_one_by_one():
         in DESIGN
     )
     assert [round(binomtest(more, more + less).pvalue, 2) for more, less in found.values()] == [0.05, 0.02]
+
+
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        ("one seed", r"traits in (?P<now>\d+) of (?P<of>\d+) .* keep (?P<k>\d+) of (?P<n>\d+) .* (?P<u>\d+)\. In"),
+        (
+            "three seeds",
+            r"usual sheet in (?P<before>\d+) of (?P<of>\d+) cases, found it more whole in (?P<w>\d+) and less in "
+            r"(?P<l>\d+), and would keep (?P<u>\d+) of (?P<n>\d+) founders against (?P<k>\d+) with",
+        ),
+    ],
+)
+def test_sheets_with_traits_are_told_as_compared(test, told):
+    rows = [row for row in rows_of("sheets.csv") if row["test"] == test]
+    rather, whole = (Counter(row[question] for row in rows) for question in ("rather", "whole"))
+    kept = {when: int(column(rows, f"keep_{when}").sum()) for when in ("before", "now")}
+    expected = {"now": rather["now"], "before": rather["before"], "of": len(rows), "n": 6 * len(rows)}
+    expected |= {"w": whole["before"], "l": whole["now"], "u": kept["before"], "k": kept["now"]}
+    found = re.search(told, DESIGN).groupdict()
+    assert {name: int(value) for name, value in found.items()} == {name: expected[name] for name in found}

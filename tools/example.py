@@ -26,6 +26,8 @@ from ui.webp import webp_bytes
 
 ROOT = Path(__file__).parent.parent
 CATEGORY, FOUNDERS, SEED = "pet", 6, 0
+# Colours show what a child has of which parent.
+TRAITS = "blue,green,pink,purple,red,yellow,striped,spotted"
 CHILDREN = (((0, 0.5), (1, 0.5)), ((2, 0.7), (3, 0.3)), ((4, 0.6), (5, 0.4)), ((0, 0.4), (3, 0.6)))
 GRANDCHILDREN = (((6, 0.5), (7, 0.5)), ((8, 0.7), (1, 0.3)))
 
@@ -36,7 +38,7 @@ def main() -> None:
     fresh = ROOT / ".cache" / "example"
     shutil.rmtree(fresh, ignore_errors=True)
     run = Run.create(fresh / "learned", CATEGORY, backbone)
-    plan = plan_founders(backbone, SeedOptions(category=CATEGORY, count=FOUNDERS, seed=SEED))
+    plan = plan_founders(backbone, SeedOptions(category=CATEGORY, count=FOUNDERS, seed=SEED, traits=TRAITS))
     family = carry_out(new_job(run, plan), run, backbone, out)
     mixing = chosen_settings(backbone, category=CATEGORY, mixing=True)
     how = {"settings": mixing, "portraits": Portraits(), "category": CATEGORY, "inherit": True}

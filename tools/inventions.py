@@ -58,7 +58,6 @@ def main() -> None:
     parser.add_argument("--categories", help=f"separated by commas (of {','.join(SHOWN)}, the ones without figures)")
     parser.add_argument("--founders", type=int, default=FOUNDERS, help=f"founders of each category ({FOUNDERS})")
     parser.add_argument("--of", type=int, help="founders learned, for a trial (the stack's surplus)")
-    parser.add_argument("--traits", default="auto", help="as of conceptree seed, for a trial (auto)")
     parser.add_argument("--steps", type=int, help="of each concept, for a trial (the stack's own number)")
     parser.add_argument("--seeds", default=SEEDS, help=f"of the populations of each category ({SEEDS})")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="file for the figures (core/emoji)")
@@ -86,7 +85,6 @@ def main() -> None:
         "steps": given.steps,
         "count": given.founders,
         "of": given.of,
-        "traits": given.traits,
         "aimed": list(CATEGORIES),
     }
     measured = kept(given.figures, about)
@@ -143,8 +141,7 @@ def invent(
     folder = ROOT / ".cache" / "inventions" / backbone.version / f"{category.replace(' ', '-')}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     run = Run.create(folder, category, backbone)
-    learned = {"of": given.of, "steps": given.steps, "traits": given.traits}
-    options = SeedOptions(category=category, count=given.founders, seed=seed, **learned)
+    options = SeedOptions(category=category, count=given.founders, of=given.of, seed=seed, steps=given.steps)
     plan = plan_founders(backbone, options)
     founders = carry_out(new_job(run, plan), run, backbone, out)
     portraits = portraits_of(run, founders)

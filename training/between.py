@@ -70,7 +70,7 @@ class Between:
         way = 0.5 * uniform(generator, n, 1) * (uniform(generator, n, 1) < 0.6)
         moved = (1 - way) * imagined + way * self.category[rows]
         moved = moved * imagined.norm(dim=1, keepdim=True) / moved.norm(dim=1, keepdim=True)
-        return torch.where(uniform(generator, n, 1) < 0.35, self.embeds[rows], moved)
+        return torch.where(uniform(generator, n, 1) < 0.18, self.embeds[rows], moved)
 
 
 def make_between(

@@ -62,10 +62,7 @@ WAVE = Range(
     "Founders learned together. Later waves avoid earlier ones, which takes longer. By default all together, or one by"
     " one for styles, and if the stack lists no members of the category.",
 )
-TRAITS = (
-    "Traits of founders: words such as blue,striped, one for each founder in turn; none; or auto: those that the stack"
-    " draws well, and some founders without one."
-)
+TRAITS = "Traits such as blue,striped: each founder gets one of them, in turn. By default none."
 TRAIT_WEIGHT = 0.3  # of the positive with the trait, beside 1 of the category
 STEPS = Range(1, 10**6, "Optimizer steps for each concept; by default the stack's.")
 SEGMENT = Range(1, 10**6, "Steps between two searches for negatives; by default the stack's.")
@@ -93,7 +90,7 @@ class SeedOptions:
 
     count: kept. of: learned; by default the stack's surplus more, see `planning.plan_founders`.
     wave: by default all at once, or one by one where founders do not start far enough apart. negatives: as
-    `choices.negatives_from` reads them. traits: "auto", "none", or words with commas between, see
+    `choices.negatives_from` reads them. traits: words with commas between, see
     `population.founders`. kind: "object" or "style". lam: λ of Eq. 3. vlm, question: of the model that proposes
     negatives, see `namers.namer_of`; {} in the question stands for the category. templates: see `Request`;
     `prompts.read_templates` reads them from a file. ask, drafts: see `plans.Seed`.
@@ -104,7 +101,7 @@ class SeedOptions:
     of: int | None = None
     wave: int | None = None
     negatives: str = "adaptive"
-    traits: str = "auto"
+    traits: str = ""
     kind: str = "object"
     seed: int = SEED.default
     preset: str = "default"

@@ -23,7 +23,7 @@ from core.stack.protocols import Draws
 from core.texts import checked_text
 from core.wording import counted
 from evolve.jobs.batches import child_requests, found_parent, variation_requests
-from evolve.jobs.choices import WordError, checked_words, chosen_settings, negatives_from, precision_of
+from evolve.jobs.choices import checked_words, chosen_settings, negatives_from, precision_of
 from evolve.jobs.generations import NoParentChosenError, makes_parent
 from evolve.jobs.options import BATCH, CHILDREN, FIRST, IMAGES, KEEP, SPREAD, STRENGTH, BreedOptions, SeedOptions
 from evolve.jobs.plans import (
@@ -42,7 +42,7 @@ from evolve.jobs.plans import (
 )
 from evolve.maps.chart import Chart
 from evolve.operators import check_parents
-from evolve.population import dealt, founders, start_apart, starts
+from evolve.population import founders, start_apart, starts
 from evolve.store.photos import Photograph, photo_parent, read_photo
 from evolve.store.run import SMALL, Run
 from evolve.taste import LEAST, all_judgements
@@ -81,7 +81,7 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     # As in the paper and in the authors' code, their presets start all founders at the category's word.
     between_members = settings.preset == "default"
     initializers = tuple(starts(stack, category, kind, options.seed)) if between_members else ()
-    traits = _traits(stack, options.traits, category, options.seed, kind, apart and between_members)
+    traits = _traits(stack, options.traits, category, kind)
     count = options.of
     if count is None:
         alone = options.ask or options.wave is not None or not (between_members and apart)
@@ -116,46 +116,23 @@ def plan_founders(stack: Draws, options: SeedOptions, settings: Settings | None 
     return plan
 
 
-def _traits(stack: Draws, given: str, category: str, seed: int, kind: str, usual: bool) -> tuple[str, ...]:
-    """The traits of founders, in turn. given: see `SeedOptions`. usual: whether "auto" gives those of the stack.
+def _traits(stack: Draws, given: str, category: str, kind: str) -> tuple[str, ...]:
+    """The traits of founders, in turn. given: words with commas between.
 
     Raises:
         UnknownWordError, WordError: a trait is no word of the stack.
         RequestError: a trait is a word of the category, or says it again, or the founders are styles.
     """
-    asked = given.strip().lower()
-    if asked == "none" or (asked == "auto" and not usual):
-        return ()
-    known, own = _usual_traits(stack), category.lower().split()
-    if asked == "auto":
-        return tuple(dealt([trait for trait in known if trait not in own], seed))
-    if kind == "style":
-        raise RequestError(f"traits = {given!r}: only objects have traits; leave them out for styles")
     words = [word.strip().removesuffix(f" {category}") for word in given.split(",") if word.strip()]
-    if not words:
-        raise WordError(f"traits = {given!r}: expected auto, none, or words with commas between")
-    checked = checked_words(stack, words, "trait", [*known, *stack.vocabulary.words])
+    if words and kind == "style":
+        raise RequestError(f"traits = {given!r}: only objects have traits; leave them out for styles")
+    checked = checked_words(stack, words, "trait", stack.vocabulary.words)
     traits = tuple({word.lower(): word for word in checked}.values())
     for trait in traits:
-        if trait.lower() in own:
+        if trait.lower() in category.lower().split():
             raise RequestError(f"the trait {trait!r} is in the category {category!r} already: leave it out")
         if says_again(trait, category):
             raise RequestError(f"the trait {trait!r} says the category again: give words such as blue or striped")
-    return traits
-
-
-def _usual_traits(stack: Draws) -> list[str]:
-    """Traits that the stack draws well, by its calibration.
-
-    Raises:
-        StackError: they are no list of words that it knows.
-    """
-    traits = (stack.calibration or {}).get("object", {}).get("traits", [])
-    if not isinstance(traits, list) or not all(isinstance(each, str) and stack.knows(each) for each in traits):
-        raise StackError(
-            f"calibration.json of the stack {stack.version}: traits = {repr(traits)[:60]}: expected a list of words"
-            " that the stack knows; correct it"
-        )
     return traits
 
 

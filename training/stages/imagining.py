@@ -31,7 +31,7 @@ from training.workshop import Workshop
 
 SHARDS = 10  # of the bank, of 4,096 pictures each; on a GPU ten times as many
 BETWEEN = 16_000  # whole hybrids in the decoder's training; on a GPU four times as many
-SHARE_BETWEEN = 0.62  # of the decoder's pictures
+SHARE_BETWEEN = 0.7  # of the decoder's pictures
 
 
 def pictures_seen(shop: Workshop) -> Bank:

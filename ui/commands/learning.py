@@ -65,7 +65,7 @@ seed_option = ranged("--seed", SEED, default=None, help="Random seed; by default
     help="Concepts to move away from. adaptive: found while learning, from drawings; gradual: one more known member of"
     " the category after each segment; none; or words such as cat,dog, all from the start.",
 )
-@option("--traits", default="auto", show_default=True, help=TRAITS)
+@option("--traits", default="", help=TRAITS)
 @option(
     "--vlm",
     metavar="MODEL",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Hashable
 from threading import Lock, Thread
 from typing import Generic, TypeVar
@@ -9,6 +10,8 @@ from typing import Generic, TypeVar
 from core.errors import ConceptreeError
 
 V = TypeVar("V")
+
+LAST = 10.0  # seconds that the process waits for a thread when it ends
 
 
 class Making(Generic[V]):
@@ -19,6 +22,12 @@ class Making(Generic[V]):
         self.threads: dict[Hashable, Thread] = {}
         self._made: dict[Hashable, V | ConceptreeError | None] = {}
         self._lock = Lock()
+        atexit.register(self.finish)
+
+    def finish(self) -> None:
+        """Wait for the threads: a process that ends within an operation of PyTorch is aborted."""
+        for thread in list(self.threads.values()):
+            thread.join(LAST)
 
     def begin(self, key: Hashable, make: Callable[[], V]) -> None:
         """Make a value in a thread, unless it is there or a thread is at it."""

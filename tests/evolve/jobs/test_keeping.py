@@ -10,7 +10,6 @@ import pytest
 from core import ConceptLab, Settings
 from core.concept import RequestError
 from core.errors import StackError
-from core.stack.backbone import Backbone
 from evolve import Run
 from evolve.family.lasting import FILE
 from evolve.jobs.choices import WordError
@@ -159,21 +158,15 @@ def test_a_surplus_that_is_no_number_of_times_is_refused_in_one_line(backbone, m
     assert plan_founders(backbone, SeedOptions(category="pet", negatives="none", count=2, of=3)).count == 3
 
 
-def test_founders_get_the_traits_of_the_stack_or_those_that_are_given(backbone, monkeypatch):
-    def traits(**given):
-        return plan_founders(backbone, SeedOptions(category="pet", negatives="none", count=2, **given)).traits
+def test_founders_get_the_traits_that_are_given(backbone):
+    def traits(given, **more):
+        options = SeedOptions(category="pet", negatives="none", count=2, traits=given, **more)
+        return plan_founders(backbone, options).traits
 
-    assert traits() == (), "a stack without traits"
-    monkeypatch.setattr(backbone, "calibration", {"object": {"traits": ["red", "blue", "small"]}})
-    assert sorted(traits()) == ["", "blue", "red", "small"], "and none for some founders"
-    assert len({traits(seed=seed) for seed in range(8)}) > 1, "in an order by chance"
-    assert traits(traits="none") == traits(preset="paper") == traits(preset="published") == ()
-    assert traits(traits=" red,  blue ,Red") == ("Red", "blue"), "as given, each once"
-    assert traits(traits="red", preset="paper") == ("red",)
-    assert traits(traits="NONE") == () and len(traits(traits=" Auto ")) == 4
-    assert traits(traits="red pet") == ("red",), "as captions say it"
-    monkeypatch.setattr(backbone, "calibration", {"object": {"traits": ["red", "pet"]}})
-    assert sorted(traits()) == ["", "red"], "not what the category says"
+    assert traits("") == traits(" , ") == ()
+    assert traits(" red,  blue ,Red") == ("Red", "blue"), "each once"
+    assert traits("red pet") == ("red",), "as captions say it"
+    assert traits("red", preset="paper") == ("red",)
     with pytest.raises(RequestError, match="'red pet' is a negative and a positive"):
         plan_founders(backbone, SeedOptions(category="pet", negatives="red pet", traits="red"))
 
@@ -181,7 +174,6 @@ def test_founders_get_the_traits_of_the_stack_or_those_that_are_given(backbone, 
 @pytest.mark.parametrize(
     ("given", "error", "says"),
     [
-        (" , ", WordError, "expected auto, none, or words with commas between"),
         ("blorp", WordError, "does not know the trait 'blorp'"),
         ("red,pets", RequestError, "the trait 'pets' says the category again"),
         ("red,Pet", RequestError, "the trait 'Pet' is in the category 'pet' already"),
@@ -201,19 +193,10 @@ def test_styles_have_no_traits(backbone):
         plan_founders(backbone, replace(style, traits="red"))
 
 
-@pytest.mark.parametrize("stored", ["cat", ["cat", 3], {"cat": 1}, None, ["blorp"]])
-def test_stored_traits_that_are_no_words_are_refused_in_one_line(backbone, monkeypatch, stored):
-    monkeypatch.setattr(backbone, "calibration", {"object": {"traits": stored}})
-    monkeypatch.setattr(backbone, "knows", lambda word: word != "blorp")
-    with pytest.raises(StackError, match="expected a list of words that the stack knows") as told:
-        plan_founders(backbone, SeedOptions(category="pet", negatives="none"))
-    assert "\n" not in str(told.value)
-
-
 def test_a_plan_with_traits_is_stored_and_one_without_is_stored_as_before():
     assert "traits" not in a_seed().to_json()
     assert "trait_weight" not in a_seed().to_json()
-    plan = a_seed(traits=("", "blue"), trait_weight=0.5)
+    plan = a_seed(traits=("red", "blue"), trait_weight=0.5)
     assert plan_from_json("seed", plan.to_json()) == plan
 
 
@@ -223,8 +206,3 @@ def test_a_job_learns_founders_with_the_traits_of_its_plan(backbone, tmp_path):
     list(work(new_job(run, plan_founders(backbone, options, QUICK), Conduct(2, 1, 1)), run, ConceptLab(backbone)))
     learned = [[each.word for each in found.concept.request.positives] for found in run.individuals()]
     assert sorted(learned) == [["pet", "blue pet"], ["pet", "red pet"]]
-
-
-def test_the_embedded_stack_knows_its_own_traits():
-    plan = plan_founders(Backbone.load("emoji"), SeedOptions(category="fruit"))
-    assert len(plan.traits) == 9 and plan.traits.count("") == 1 and "striped" in plan.traits

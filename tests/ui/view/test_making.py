@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -54,3 +56,11 @@ def test_an_unforeseen_error_leaves_no_thread_that_a_page_would_wait_for():
     making = Making[int](2)
     made(making, "a", lambda: 1 // 0)
     assert making.is_done("a") and "a" in making and making.get("a") is None
+
+
+def test_a_process_that_ends_waits_for_the_thread():
+    """PyTorch aborts a process that ends within one of its operations."""
+    lines = ["import time", "from ui.view.making import Making", "made = Making(1)"]
+    lines += ["made.begin('a', lambda: time.sleep(0.3) or print('made', flush=True))"]
+    told = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60)
+    assert (told.returncode, told.stdout) == (0, "made\n")

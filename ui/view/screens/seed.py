@@ -104,7 +104,7 @@ def _take(again: Again) -> None:
         filled["words"] = list(request.negatives)
     end = f" {request.category}"
     own = [each.word.removesuffix(end) for each in request.positives if each.word.endswith(end)]
-    filled["traits"] = ", ".join(own) if own and request.kind == "object" else "none"
+    filled["traits"] = ", ".join(own) if request.kind == "object" else ""
     st.session_state.update({f"seed.{name}": value for name, value in filled.items()})
 
 
@@ -194,9 +194,10 @@ def _more(form: Form) -> Form:
             traits = st.text_input(
                 "Traits",
                 key="seed.traits",
-                placeholder=usual,
+                placeholder="none",
                 max_chars=200,
-                help="Words such as blue, striped: each founder gets one of them, in turn. Write none for no traits.",
+                help="Words such as blue, striped: each founder gets one of them, in turn. It is pulled to the category"
+                " with the word, too, such as a striped pet.",
             )
             lam = st.number_input(
                 "λ",
@@ -241,7 +242,7 @@ def _more(form: Form) -> Form:
         steps=steps,
         segment=segment,
         lam=lam,
-        traits=traits.strip() or "auto",
+        traits=traits,
         of=of,
         wave=wave,
         seed=seed,
@@ -336,9 +337,8 @@ def _told(plan: Seed, backbone: Backbone) -> list[str]:
         lines.append(f"They are learned {how}.")
     looks = f", in segments of {settings.segment}" if settings.segment < settings.steps else ""
     lines.append(f"{counted(settings.steps, 'step')} each{looks}.")
-    if traits := [trait for trait in plan.traits if trait]:
-        some = "; some founders have none" if "" in plan.traits else ""
-        lines.append(f"Traits in turn: {', '.join(traits)}{some}.")
+    if plan.traits:
+        lines.append(f"Traits in turn: {', '.join(plan.traits)}.")
     if schedule == "adaptive":
         by = "the nearest word of the model's vocabulary"
         if namer := namer_in(plan, backbone):
