@@ -25,7 +25,6 @@ from core.stack.protocols import Draws, Learns
 from core.streams import stream, stream_seed
 from core.wording import counted
 from evolve.developing import develop
-from evolve.jobs.options import TRAIT_WEIGHT
 from evolve.store.run import Run
 
 COMPARED = 256  # members whose likeness decides their order; encoded together
@@ -103,7 +102,7 @@ def founders(
     seed: int = 0,
     initializers: Sequence[str] = (),
     traits: Sequence[str] = (),
-    trait_weight: float = TRAIT_WEIGHT,
+    trait_weight: float = 1.0,
     **request: Any,
 ) -> Founders:
     """Requests for n founders, in waves of `wave`; see `Founders`.

@@ -22,7 +22,7 @@ from core.options import Options
 from core.review import Decision
 from core.stack import Vocabulary
 from evolve import Portraits, Run, develop, founders, likeness, mate, mutate, populate
-from evolve.jobs.options import TRAIT_WEIGHT, SeedOptions
+from evolve.jobs.options import SeedOptions
 from evolve.jobs.planning import plan_founders
 from evolve.operators import parent_images
 from evolve.population import start_apart, starts
@@ -319,9 +319,11 @@ def test_founders_start_between_two_members_of_their_category(backbone):
 
 
 def test_founders_get_traits_in_turn():
-    (requests,) = founders("pet", 3, initializers=["cat dog", "dog rabbit"], traits=("red", "blue"), settings=QUICK)
+    (requests,) = founders(
+        "pet", 3, initializers=["cat dog", "dog rabbit"], traits=("red", "blue"), trait_weight=0.3, settings=QUICK
+    )
     words = [[(each.word, each.weight) for each in request.positives] for request in requests]
-    assert words == [[("pet", 1), (f"{trait} pet", TRAIT_WEIGHT)] for trait in ("red", "blue", "red")]
+    assert words == [[("pet", 1), (f"{trait} pet", 0.3)] for trait in ("red", "blue", "red")]
     assert [request.initializer for request in requests] == ["cat dog", "dog rabbit", "cat dog"], "traits move no start"
 
 
