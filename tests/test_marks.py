@@ -180,3 +180,27 @@ def test_sheets_with_traits_are_told_as_compared(test, told):
     expected |= {"w": whole["before"], "l": whole["now"], "u": kept["before"], "k": kept["now"]}
     found = re.search(told, DESIGN).groupdict()
     assert {name: int(value) for name, value in found.items()} == {name: expected[name] for name in found}
+
+
+def test_what_viewers_would_keep_of_whole_pools_is_told_as_marked():
+    rows = rows_of("pools.csv")
+    kept = np.stack([column(rows, f"keep_{viewer}") for viewer in "abc"])
+    pools = defaultdict(list)
+    for row, each in zip(rows, kept.mean(0), strict=True):
+        pools[row["pool"], row["founders"]].append((each, row["chosen"] == "1"))
+    assert f"{len(rows)} portraits of {len(pools)} pools" in DESIGN
+
+    def mean(of: list[list[float]]) -> str:
+        return f"{np.mean([np.mean(each) for each in of]):.2f}"
+
+    every = {pool: [each for each, _ in found] for pool, found in pools.items()}
+    chosen = mean([[each for each, stays in found if stays] for found in pools.values()])
+    best = mean([sorted(each)[-6:] for each in every.values()])
+    told = (
+        f"have a mean of {chosen}, all of a pool {mean(list(every.values()))}, and the best six by these marks {best}"
+    )
+    assert told in DESIGN
+    usual, traits = ([found for (_, of), found in every.items() if of == kind] for kind in ("usual", "traits"))
+    assert f"the mean of all is {mean(usual)}, in those with traits {mean(traits)}" in DESIGN
+    agree = [spearmanr(kept[one], kept[other])[0] for one, other in ((0, 1), (0, 2), (1, 2))]
+    assert f"rank correlations {min(agree):.2f} to {max(agree):.2f}" in DESIGN
