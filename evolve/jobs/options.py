@@ -90,10 +90,10 @@ class SeedOptions:
 
     count: kept. of: learned; by default the stack's surplus more, see `planning.plan_founders`.
     wave: by default all at once, or one by one where founders do not start far enough apart. negatives: as
-    `choices.negatives_from` reads them. traits: words with commas between, see
-    `population.founders`. kind: "object" or "style". lam: λ of Eq. 3. vlm, question: of the model that proposes
-    negatives, see `namers.namer_of`; {} in the question stands for the category. templates: see `Request`;
-    `prompts.read_templates` reads them from a file. ask, drafts: see `plans.Seed`.
+    `choices.negatives_from` reads them. traits: words with commas between, see `population.founders`. kind: "object" or
+    "style". lam: λ of Eq. 3. vlm, question: of the model that proposes negatives, see `namers.namer_of`; {} in the
+    question stands for the category. templates: see `Request`; `prompts.read_templates` reads them from a file. ask,
+    drafts: see `plans.Seed`.
     """
 
     category: str
