@@ -1,5 +1,4 @@
-"""The best of more founders than are kept: whole, of their category, drawn crisply, and unlike each other in traits and
-in what is imagined.
+"""The best of more founders than are kept: whole, of their category, drawn crisply, and unlike each other.
 
 A founder that is broken cannot be mended by learning on, and learning one more takes seconds. So more are learned, and
 the stack's own measures choose; the judge of the embedded stack, which evaluates, has no part in it.
@@ -57,8 +56,8 @@ def best(
 ) -> list[int]:
     """Places of `count` concepts, ascending: by their qualities, each time with a price for likeness to those chosen.
 
-    Groups of concepts with the same positives, such as "pet" and "blue pet", take turns: the next concept is of a group
-    of which the fewest are chosen. Those in `first` count, too.
+    Concepts with the same positives, such as "pet" and "blue pet", are a group. Each next concept comes from the group
+    with the fewest chosen so far, including those in `first`.
 
     portraits: one of each concept; none of a stack that draws nothing, and then `belongs` alone counts. first: places
     of concepts that are chosen in any case, such as marked ones; they may be more than `count`.

@@ -26,7 +26,7 @@ from ui.webp import webp_bytes
 
 ROOT = Path(__file__).parent.parent
 CATEGORY, FOUNDERS, SEED = "pet", 6, 0
-# Colours show what a child has of which parent.
+# With colours, one sees which parent a child takes after.
 TRAITS = "blue,green,pink,purple,red,yellow,striped,spotted"
 CHILDREN = (((0, 0.5), (1, 0.5)), ((2, 0.7), (3, 0.3)), ((4, 0.6), (5, 0.4)), ((0, 0.4), (3, 0.6)))
 GRANDCHILDREN = (((6, 0.5), (7, 0.5)), ((8, 0.7), (1, 0.3)))
