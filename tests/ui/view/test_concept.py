@@ -557,6 +557,8 @@ def test_the_way_from_a_parent_is_shown_first(real, backbone):
     assert strip.endswith("/100-0_83-17_67-33_50-50_33-67_17-83_0-100.webp") and moving.endswith("/morph.webp")
     key = strip.split("/mixtures/")[1].split("/")[0]
     assert preview.pictures(key, strip_of(7))
+    (save,) = (each.proto for each in app.get("download_button") if each.proto.label == "Save the animation")
+    assert save.deferred_file_id, "made when it is pressed"
     chosen.set_value(one.id).run()
     assert not app.exception and f"7 mixtures from {one.name} to {child.name}" in alts(app)
 
